@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bits and fields of 64-bit words. A field is named by its highest and lowest bit, as the
+ * manuals print them (63:32), so that a definition can be checked against the page.
+ */
+#ifndef LIB_BITS_H
+#define LIB_BITS_H
+
+#include <stdint.h>
+
+#define BIT(n)		  (1ULL << (n))
+/* Bits HIGH down to LOW, both included: BITS(5, 3) is 0x38. */
+#define BITS(high, low)	  ((~0ULL >> (63 - (high))) & (~0ULL << (low)))
+/* The value of the field 'mask' (a BITS()) in 'word', shifted down. */
+#define FIELD(word, mask) (((uint64_t)(word) & (mask)) / ((mask) & -(mask)))
+/* 'value' shifted up to where the field 'mask' is. */
+#define TO_FIELD(value, mask) (((uint64_t)(value) * ((mask) & -(mask))) & (mask))
+
+/* 'align' is a power of two. */
+#define ALIGN_DOWN(x, align) ((uint64_t)(x) & ~((uint64_t)(align)-1))
+#define ALIGN_UP(x, align)   ALIGN_DOWN((uint64_t)(x) + (align)-1, align)
+#define IS_ALIGNED(x, align) (((uint64_t)(x) & ((uint64_t)(align)-1)) == 0)
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)     ((a) > (b) ? (a) : (b))
+
+#define KiB	  (1ULL << 10)
+#define MiB	  (1ULL << 20)
+#define GiB	  (1ULL << 30)
+#define PAGE_SIZE 4096ULL
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The error numbers this project returns, negated, with the values Linux gives them (a guest
+ * sees them through VMCALL). Each is named at the place of failure.
+ */
+#ifndef LIB_ERRNO_H
+#define LIB_ERRNO_H
+
+#if __STDC_HOSTED__
+#include <errno.h>
+#else
+#define EPERM	1
+#define ENOENT	2
+#define E2BIG	7
+#define ENOEXEC 8
+#define EAGAIN	11
+#define ENOMEM	12
+#define EFAULT	14
+#define EBUSY	16
+#define EEXIST	17
+#define ENODEV	19
+#define EINVAL	22
+#define ENOSPC	28
+#define ERANGE	34
+#define ENOSYS	38
+#endif
+
+#endif
