@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+# Leafcutter. `make help` lists what can be asked for; every target installs the Debian packages
+# it lacks (tools/need) and says so.
+BUILD ?= build
+GUEST ?= noncoherent
+ENGINE ?= auto
+CPUS ?= 1
+MEM ?= 256
+
+CC := gcc
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion -Wundef \
+	-Wno-sign-conversion -Werror
+COMMON := -std=gnu11 -g -I. $(WARN)
+# The image: no libc, no SSE, no red zone; linked where it is loaded.
+IMAGE_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fno-strict-aliasing -MMD -MP
+HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -MMD -MP
+
+# Code without hardware: it is linked into the image and into the host tests alike.
+PURE := $(wildcard ept/*.c iommu/*.c hv/dev/*.c lib/*.c) hv/insn.c hv/options.c hv/elf.c \
+	boot/multiboot2.c
+PURE := $(wildcard $(PURE))
+IMAGE_SRC := $(sort $(PURE) $(wildcard hv/*.c boot/*.c))
+IMAGE_ASM := $(wildcard boot/*.asm hv/*.asm)
+IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/image/%.asm.o)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all
+all: need-build $(BUILD)/leafcutter.iso
+
+.PHONY: need-%
+need-%:
+	@tools/need $*
+
+$(BUILD)/image/%.o: %.c | need-build
+	@mkdir -p $(@D)
+	$(CC) $(IMAGE_CFLAGS) -c $< -o $@
+
+$(BUILD)/image/%.asm.o: %.asm | need-build
+	@mkdir -p $(@D)
+	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+
+$(BUILD)/leafcutter.elf: $(IMAGE_OBJ) linker.ld
+	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(IMAGE_OBJ)
+	nm -n $@ > $(BUILD)/leafcutter.sym
+
+include guest/guest.mk
+include tests/tests.mk
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extended page tables of one VM (SDM 3C 29.3): memory slots, leaves filled on demand one per
+ * fault, and zaps that clear every leaf entry and keep the tables. No hardware access: the world
+ * is reached through 'struct ept_host'. The same object runs in the image, in the unit tests, in
+ * the fuzzer and in the bench.
+ */
+#ifndef EPT_EPT_H
+#define EPT_EPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ept/memtype.h"
+#include "ept/mtrr.h"
+
+/* An entry (SDM 3C tables 29-1 to 29-7). */
+#define EPT_READ       (1ULL << 0)
+#define EPT_WRITE      (1ULL << 1)
+#define EPT_EXECUTE    (1ULL << 2)
+#define EPT_RWX	       (EPT_READ | EPT_WRITE | EPT_EXECUTE)
+#define EPT_TYPE       0x38ULL		/* 5:3, leaves only */
+#define EPT_IGNORE_PAT (1ULL << 6)	/* leaves only */
+#define EPT_LARGE      (1ULL << 7)	/* a PDPTE or PDE that is a leaf */
+#define EPT_ACCESSED   (1ULL << 8)
+#define EPT_DIRTY      (1ULL << 9)
+#define EPT_ADDRESS    0x000ffffffffff000ULL /* 51:12 */
+
+/* Levels: 1 = PTE (4K leaf), 2 = PDE (2M leaf), 3 = PDPTE (1G leaf), 4 = PML4E. */
+#define EPT_ROOT_LEVEL 4
+
+/*
+ * What the tables need of the world. A table page is named by its physical address; its content
+ * is at (uint64_t *)(address + phys_offset).
+ */
+struct ept_host {
+	void *ctx;
+	uint64_t phys_offset;
+	/* A zeroed 4K page, or 0 when there is none left. */
+	uint64_t (*alloc_table)(void *ctx);
+	void (*free_table)(void *ctx, uint64_t table);
+	/* INVEPT on every CPU that may have cached a translation; returns once all have done it. */
+	void (*flush)(void *ctx);
+	/* Mutual exclusion of all changes to one VM's tables; may be empty on one CPU. */
+	void (*lock)(void *ctx);
+	void (*unlock)(void *ctx);
+};
+
+/* What the CPU offers (IA32_VMX_EPT_VPID_CAP) and the user has not masked off. */
+struct ept_caps {
+	bool large_2m;
+	bool large_1g;
+	bool accessed_dirty;
+	unsigned address_width; /* host MAXPHYADDR, bits */
+};
+
+enum ept_slot_kind {
+	EPT_SLOT_RAM,
+	EPT_SLOT_ROM,	    /* readable and executable; a write is an EPT violation */
+	EPT_SLOT_HOST_MMIO, /* a device of the host, always UC */
+};
+
+/* A range of guest-physical space backed by host memory, 4K-aligned. */
+struct ept_slot {
+	uint64_t gpa;
+	uint64_t size;
+	uint64_t hpa;
+	enum ept_slot_kind kind;
+};
+#define EPT_SLOTS 16
+
+/* What of the faulting vCPU decides a leaf's type. */
+struct ept_cpu {
+	const struct mtrr *mtrr;
+	bool cd; /* guest CR0.CD */
+};
+
+struct ept_stats {
+	uint64_t transitions;	    /* of the noncoherent count, 0 <-> non-zero, both directions */
+	uint64_t leaves_cleared;    /* by all zaps */
+	uint64_t last_zap_leaves;   /* by the last zap */
+	uint64_t last_zap_tables;   /* tables the last zap cleared a leaf in */
+	uint64_t flushes;	    /* calls of host->flush */
+	uint64_t tables;	    /* table pages in use now, root included */
+	uint64_t installed[4];	    /* leaves ever installed, by level (1-3) */
+};
+
+struct ept {
+	struct ept_host host;
+	struct ept_caps caps;
+	enum memtype_policy policy;
+	uint64_t root;			/* physical address of the PML4 table */
+	unsigned noncoherent;		/* devices that can do noncoherent DMA */
+	uint64_t generation;		/* advanced by every zap; see ept_fault_begin() */
+	struct ept_slot slot[EPT_SLOTS];
+	unsigned slots;
+	struct ept_stats stats;
+};
+
+/* An empty EPT. 0, or -ENOMEM when there is no page for the root. */
+int ept_init(struct ept *ept, const struct ept_host *host, const struct ept_caps *caps,
+	     enum memtype_policy policy);
+/* Free every table. The caller has stopped all CPUs that use it. */
+void ept_destroy(struct ept *ept);
+
+/* The EPTP: root, write-back walks, 4 levels, A/D if offered (SDM 3C 25.6.11). */
+uint64_t ept_pointer(const struct ept *ept);
+
+/* Add a slot. 0; -EINVAL unaligned, empty or beyond 48 bits; -EEXIST overlap; -ENOSPC. */
+int ept_slot_add(struct ept *ept, const struct ept_slot *slot);
+/* Remove the slot that begins at gpa: unmap, flush, free tables left empty. 0 or -ENOENT. */
+int ept_slot_remove(struct ept *ept, uint64_t gpa);
+/* The slot that holds gpa, or NULL. */
+const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa);
+
+/*
+ * Serve an EPT violation at gpa (any byte of the page) for 'cpu': install the largest leaf that
+ * alignment, slot and uniformity of type allow. 0 installed (or already there); -ENOENT no slot:
+ * the access is the device models'; -EPERM write to ROM; -ENOMEM no page for a table.
+ */
+int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write);
+
+/*
+ * The leaf entry that maps gpa, whole, and its level in *level (1-3); 0 and level 0 when none is
+ * present. Never changes anything.
+ */
+uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
+
+/*
+ * Clear every leaf entry (of [gpa, gpa + size) in the second), keep the tables, flush if
+ * anything was cleared. Returns the number of leaves cleared. A range zap touches its range
+ * only: a large leaf that straddles its edge is cleared whole.
+ */
+uint64_t ept_zap_all(struct ept *ept);
+uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
+
+/*
+ * The noncoherent count's only door: delta is +1 or -1. On 0 -> 1 and 1 -> 0 every leaf is
+ * zapped and flushed before it returns true (a transition; under kvm-6.6 it is counted and
+ * nothing is zapped). Going below 0 is refused: returns false and changes nothing.
+ */
+bool ept_noncoherent_change(struct ept *ept, int delta);
+
+/*
+ * A guest CPU changed MTRRs or CR0.CD: while noncoherent DMA is present, zap these ranges (they
+ * are sorted and merged first), else nothing. Returns the leaves cleared.
+ */
+uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest CPU's memory type range registers (SDM 3A 12.11): what RDMSR and WRMSR of them do, and
+ * which type they give an address. One 'struct mtrr' per vCPU. They act only through the EPT
+ * leaf (ept/memtype.h).
+ */
+#ifndef EPT_MTRR_H
+#define EPT_MTRR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ept/memtype.h"
+
+#define MTRR_VARIABLE_COUNT 8
+
+struct mtrr {
+	uint64_t def_type;			/* IA32_MTRR_DEF_TYPE: type 7:0, FE 10, E 11 */
+	uint64_t fixed[11];			/* 64K_00000, 16K_80000, 16K_A0000, 4K_C0000... */
+	uint64_t base[MTRR_VARIABLE_COUNT];	/* IA32_MTRR_PHYSBASEn */
+	uint64_t mask[MTRR_VARIABLE_COUNT];	/* IA32_MTRR_PHYSMASKn */
+	unsigned address_width;			/* guest MAXPHYADDR in bits, 32-52 */
+};
+
+/* [start, start + size) of guest-physical space, in bytes. */
+struct ept_range {
+	uint64_t start;
+	uint64_t size;
+};
+/* All fixed ranges count as one range, so no register changes more than this many. */
+#define MTRR_CHANGE_MAX 4
+
+/* Power-on state: E=0, everything else 0. */
+void mtrr_reset(struct mtrr *mtrr, unsigned address_width);
+
+/* Is this MSR one of those below (MTRRCAP, DEF_TYPE, fixed, variable)? */
+bool mtrr_has(uint32_t msr);
+
+/* RDMSR. 0, or -EINVAL where hardware would raise #GP(0) (not an MTRR). */
+int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value);
+
+/*
+ * WRMSR. 0, or -EINVAL for #GP(0): read-only, a reserved bit, a reserved type. On 0 the ranges
+ * whose type the write may have changed are in changed[0..n), n returned in *count (0 when
+ * nothing can have changed). They are sorted, disjoint and 4K-aligned.
+ */
+int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
+	       struct ept_range changed[MTRR_CHANGE_MAX], unsigned *count);
+
+/*
+ * The type of [gpa, gpa + size), both 4K-aligned. *uniform says whether all of it has that
+ * type; when not, the type is that of the first page.
+ */
+enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VM's two address decoders, ports and MMIO: which device model answers an address. Device
+ * models know this header and each their own; none knows the VM.
+ */
+#ifndef HV_DEV_BUS_H
+#define HV_DEV_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * One access to a device: offset from the region's base, width 1, 2, 4 or 8 bytes. On a write
+ * *value is what is written, on a read where the result goes (zero-extended).
+ */
+typedef void (*bus_access)(void *device, uint64_t offset, unsigned width, bool write,
+			   uint64_t *value);
+
+struct bus_region {
+	uint64_t base;
+	uint64_t size; /* bytes; 0 when the region is switched off */
+	bus_access access;
+	void *device;
+	const char *name;
+};
+#define BUS_REGIONS 32
+
+struct bus {
+	struct bus_region region[BUS_REGIONS];
+	unsigned regions;
+	unsigned last; /* the one that answered last: devices are polled in bursts */
+};
+
+/* Add a region; returns its number for bus_move(), or -ENOSPC. */
+int bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
+	    const char *name);
+/* Move or resize a region (size 0 switches it off): a BAR was written, decoding toggled. */
+void bus_move(struct bus *bus, int number, uint64_t base, uint64_t size);
+
+/*
+ * One access of 'width' bytes at 'address'. An address nobody answers, or an access that runs
+ * over the end of its region, reads as ones and drops writes; returns false then. Where regions
+ * overlap, the one added first answers.
+ */
+bool bus_do(struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value);
+
+#endif

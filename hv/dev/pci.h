@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PCI bus 0 of a VM: configuration mechanism #1 (ports 0xcf8 and 0xcfc) and the configuration
+ * space of each function (PCI 3.0 6.1, 3.2.2.3.2). A device fills its header at creation and is
+ * told when the guest changed it.
+ */
+#ifndef HV_DEV_PCI_H
+#define HV_DEV_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/dev/bus.h"
+
+#define PCI_VENDOR_ID	    0x00
+#define PCI_DEVICE_ID	    0x02
+#define PCI_COMMAND	    0x04
+#define PCI_COMMAND_IO	    0x0001
+#define PCI_COMMAND_MEMORY  0x0002
+#define PCI_COMMAND_MASTER  0x0004
+#define PCI_COMMAND_INTX_OFF 0x0400
+#define PCI_STATUS	    0x06
+#define PCI_STATUS_INTX	    0x0008
+#define PCI_STATUS_CAPS	    0x0010
+#define PCI_BAR0	    0x10
+#define PCI_CAP_POINTER	    0x34
+#define PCI_INTERRUPT_LINE  0x3c
+#define PCI_INTERRUPT_PIN   0x3d
+#define PCI_CONFIG_SIZE	    256
+#define PCI_SLOTS	    32
+
+struct pci_function {
+	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t writable[PCI_CONFIG_SIZE];    /* bits a write changes */
+	uint8_t clear_on_one[PCI_CONFIG_SIZE]; /* bits a written one clears */
+	/* Called after each configuration write that reached this function; may be NULL. */
+	void (*written)(void *device, unsigned offset, unsigned width);
+	void *device;
+};
+
+struct pci {
+	uint32_t address; /* CONFIG_ADDRESS, port 0xcf8 */
+	struct pci_function *slot[PCI_SLOTS]; /* function 0 of each device of bus 0 */
+	struct pci_function bridge; /* 00:00.0, the host bridge */
+};
+
+/* Reset state with a host bridge; registers ports 0xcf8-0xcff on 'ports'. 0 or -ENOSPC. */
+int pci_init(struct pci *pci, struct bus *ports);
+/* Put a function at slot 1-31. 0, -EEXIST or -EINVAL. */
+int pci_add(struct pci *pci, unsigned slot, struct pci_function *function);
+
+/* Little-endian fields of a function's configuration space; offset is aligned to the width. */
+uint16_t pci_get16(const struct pci_function *function, unsigned offset);
+uint32_t pci_get32(const struct pci_function *function, unsigned offset);
+void pci_set16(struct pci_function *function, unsigned offset, uint16_t value);
+void pci_set32(struct pci_function *function, unsigned offset, uint32_t value);
+
+#endif

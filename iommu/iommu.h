@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One emulated VT-d remapping unit, legacy mode (Intel VT-d specification, revision 4.1). The
+ * guest programs it through its register page; devices translate every DMA and interrupt through
+ * it; it reports which devices are attached and how many of them can do noncoherent DMA. No
+ * hardware access: the world is reached through 'struct iommu_host'.
+ */
+#ifndef IOMMU_IOMMU_H
+#define IOMMU_IOMMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IOMMU_BASE 0xfed90000ULL /* guest-physical address of the register page */
+#define IOMMU_SIZE 0x1000ULL
+
+#define IOMMU_DEVICES 16
+
+/* PCI requester id: bus 15:8, device 7:3, function 2:0. */
+typedef uint16_t source_id_t;
+
+struct iommu_event {
+	source_id_t source_id;
+	uint16_t domain_id;
+	bool attached;	    /* the device's state after the event */
+	bool noncoherent;
+	bool was_attached;  /* and before it */
+	bool was_noncoherent;
+};
+
+struct iommu_host {
+	void *ctx;
+	/* Guest RAM only, any length; -EFAULT (and nothing done) if any byte is not RAM. */
+	int (*read)(void *ctx, uint64_t gpa, void *to, size_t size);
+	int (*write)(void *ctx, uint64_t gpa, const void *from, size_t size);
+	/* Deliver an interrupt message (after remapping): address 0xfeexxxxx and data. */
+	void (*interrupt)(void *ctx, uint64_t address, uint32_t data);
+	/*
+	 * A device's attachment or coherence changed. The receiver has finished everything that
+	 * follows from it (count, zap, INVEPT) when it returns.
+	 */
+	void (*changed)(void *ctx, const struct iommu_event *event);
+};
+
+struct iommu_config {
+	bool snoop_control; /* ECAP.SC */
+	bool caching_mode;  /* CAP.CM */
+	bool interrupt_remapping; /* ECAP.IR */
+};
+
+struct iommu; /* iommu/state.h; the size is known there, embed it by including that */
+
+/* Reset state, no devices. */
+void iommu_init(struct iommu *iommu, const struct iommu_config *config,
+		const struct iommu_host *host);
+
+/*
+ * A device that exists behind the unit. emits_no_snoop: it can emit No-Snoop writes (ours do
+ * unless 'dev=edu,snoop'). 0, -EEXIST or -ENOSPC.
+ */
+int iommu_add_device(struct iommu *iommu, source_id_t source_id, bool emits_no_snoop);
+/* Its PCIe Device Control "Enable No Snoop" (resets to 1) changed. */
+void iommu_set_no_snoop(struct iommu *iommu, source_id_t source_id, bool enabled);
+
+/*
+ * Register access, offset within the page. Any width and alignment is taken; what is not a
+ * naturally aligned 4- or 8-byte access reads as ones and is dropped on write (VT-d 11.2... the
+ * behaviour is undefined there; this is ours).
+ */
+uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned width);
+void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, uint64_t value);
+
+/*
+ * DMA by a device: translated page by page, each part done as soon as it is translated (as on
+ * hardware, a fault in the middle leaves the beginning done). 0, or -EFAULT after a fault was
+ * recorded or the target was not RAM: then what was not read reads as ones.
+ */
+int iommu_dma_read(struct iommu *iommu, source_id_t source_id, uint64_t iova, void *to,
+		   size_t size);
+int iommu_dma_write(struct iommu *iommu, source_id_t source_id, uint64_t iova, const void *from,
+		    size_t size);
+
+/* A device's (or the IOAPIC's) write to 0xfeexxxxx: remapped when enabled, then delivered. */
+void iommu_interrupt(struct iommu *iommu, source_id_t source_id, uint64_t address, uint32_t data);
+
+#endif

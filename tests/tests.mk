@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+# Unit tests: each tests/unit/test_*.c is one cmocka program, linked with all code that is free
+# of hardware, with AddressSanitizer and UndefinedBehaviorSanitizer.
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+PURE_HOST := $(PURE:%.c=$(BUILD)/host/%.o)
+
+$(BUILD)/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -c $< -o $@
+
+$(BUILD)/host/libpure.a: $(PURE_HOST)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
+
+# Run one: make unit-test_mtrr
+.PHONY: unit unit-%
+unit-%: $(BUILD)/unit/%
+	$<
+unit: $(UNIT:$(BUILD)/unit/%=unit-%)
