@@ -1,2 +1,42 @@
 # SPDX-License-Identifier: MIT
-# Guest images: each guest/NAME/*.c with the small library guest/lib becomes one multiboot1 ELF.
+# Guest images: each guest/NAME/*.c with the small library guest/lib becomes one multiboot1 ELF,
+# build/guest/NAME.elf, an ELF32 as `qemu -kernel` takes it. NAME.elf64 beside it is the same
+# program with its symbols, for gdb. An image with an entry.asm of its own is 32-bit assembly only.
+GUESTS := $(sort $(filter-out lib,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
+GUESTS32 := $(patsubst guest/%/entry.asm,%,$(filter-out guest/lib/%,$(wildcard guest/*/entry.asm)))
+GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.asm guest/lib/*.c) \
+	lib/string.c lib/format.c)
+GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64)
+
+.PHONY: guests
+guests: $(GUEST_IMAGES)
+
+$(BUILD)/guest/obj/%.c.o: %.c | need-build
+	@mkdir -p $(@D)
+	$(CC) $(IMAGE_CFLAGS) -c $< -o $@
+
+$(BUILD)/guest/obj/%.asm.o: %.asm | need-build
+	@mkdir -p $(@D)
+	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+
+define GUEST_LINK
+$(BUILD)/guest/$(1).elf64: guest/guest.ld $(GUEST_LIB) \
+		$(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/$(1)/*.c))
+	$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -Wl,-T,guest/guest.ld -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach guest,$(GUESTS),$(eval $(call GUEST_LINK,$(guest))))
+
+$(GUESTS:%=$(BUILD)/guest/%.elf): %.elf: %.elf64
+	objcopy -S -O elf32-i386 $< $@
+
+# The same program as ELF64 with its 32-bit entry: the hypervisor's loader takes both.
+$(BUILD)/guest/hello64.elf: $(BUILD)/guest/hello.elf64
+	objcopy -S $< $@
+
+$(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm guest/guest.ld \
+		| need-build
+	@mkdir -p $(@D) $(BUILD)/guest/obj
+	nasm -f elf32 -o $(BUILD)/guest/obj/$*.o $<
+	ld -m elf_i386 --build-id=none -z noexecstack -z max-page-size=4096 -T guest/guest.ld \
+		-o $@ $(BUILD)/guest/obj/$*.o
