@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 /*
- * One access to a device: offset from the region's base, width 1, 2, 4 or 8 bytes. On a write
- * *value is what is written, on a read where the result goes (zero-extended).
+ * One access to a device: offset from the region's base, width 1, 2, 4 or 8 bytes, all of it
+ * inside the region. On a write *value is what is written, zero-extended; on a read it is where
+ * the result goes, of which the bus keeps the low 'width' bytes.
  */
 typedef void (*bus_access)(void *device, uint64_t offset, unsigned width, bool write,
 			   uint64_t *value);
@@ -22,13 +23,17 @@ struct bus_region {
 	bus_access access;
 	void *device;
 	const char *name;
+	bool shadowed; /* a region added earlier answers part of it */
 };
 #define BUS_REGIONS 32
+#define BUS_RECENT  8 /* a power of two */
 
+/* All zero is an empty bus. */
 struct bus {
 	struct bus_region region[BUS_REGIONS];
 	unsigned regions;
-	unsigned last; /* the one that answered last: devices are polled in bursts */
+	/* Which region answered last, by bits 4:2 of the address: devices are polled in bursts. */
+	uint8_t recent[BUS_RECENT];
 };
 
 /* Add a region; returns its number for bus_move(), or -ENOSPC. */

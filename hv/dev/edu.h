@@ -15,8 +15,8 @@
 #include "hv/dev/bus.h"
 #include "hv/dev/pci.h"
 
-#define EDU_BAR_SIZE	0x100000ULL
-#define EDU_BUFFER	0x40000ULL /* device address of the DMA buffer */
+#define EDU_BAR_SIZE    0x100000ULL
+#define EDU_BUFFER      0x40000ULL /* device address of the DMA buffer */
 #define EDU_BUFFER_SIZE 4096
 
 struct edu_host {
@@ -39,6 +39,8 @@ struct edu {
 	uint16_t source_id;
 	struct bus *mmio;
 	int region;
+	bool intx_level; /* as last told to host.intx */
+	bool no_snoop;   /* as last told to host.no_snoop */
 	uint32_t liveness;
 	uint32_t factorial;
 	uint32_t status;
@@ -51,9 +53,14 @@ struct edu {
 	uint8_t buffer[EDU_BUFFER_SIZE];
 };
 
+/* Offsets in its configuration space. */
+#define EDU_MSI  0x40
+#define EDU_PCIE 0x50
+
 /*
  * Create the device at 'slot' of 'pci' with its BAR at 'bar' (memory decoding on, bus mastering
- * off, interrupt line 'irq'). 0, or what pci_add() and bus_add() return.
+ * off, interrupt line 'irq'). 0, or what pci_add() and bus_add() return. host.no_snoop is not
+ * called for the reset value, 1.
  */
 int edu_init(struct edu *edu, struct pci *pci, struct bus *mmio, unsigned slot, uint64_t bar,
 	     uint8_t irq, const struct edu_host *host);

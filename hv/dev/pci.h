@@ -12,26 +12,29 @@
 
 #include "hv/dev/bus.h"
 
-#define PCI_VENDOR_ID	    0x00
-#define PCI_DEVICE_ID	    0x02
-#define PCI_COMMAND	    0x04
-#define PCI_COMMAND_IO	    0x0001
-#define PCI_COMMAND_MEMORY  0x0002
-#define PCI_COMMAND_MASTER  0x0004
+#define PCI_VENDOR_ID        0x00
+#define PCI_DEVICE_ID        0x02
+#define PCI_COMMAND          0x04
+#define PCI_COMMAND_IO       0x0001
+#define PCI_COMMAND_MEMORY   0x0002
+#define PCI_COMMAND_MASTER   0x0004
 #define PCI_COMMAND_INTX_OFF 0x0400
-#define PCI_STATUS	    0x06
-#define PCI_STATUS_INTX	    0x0008
-#define PCI_STATUS_CAPS	    0x0010
-#define PCI_BAR0	    0x10
-#define PCI_CAP_POINTER	    0x34
-#define PCI_INTERRUPT_LINE  0x3c
-#define PCI_INTERRUPT_PIN   0x3d
-#define PCI_CONFIG_SIZE	    256
-#define PCI_SLOTS	    32
+#define PCI_STATUS           0x06
+#define PCI_STATUS_INTX      0x0008
+#define PCI_STATUS_CAPS      0x0010
+#define PCI_REVISION         0x08
+#define PCI_CLASS            0x0a /* subclass, then base class */
+#define PCI_BAR0             0x10
+#define PCI_SUBSYSTEM        0x2c
+#define PCI_CAP_POINTER      0x34
+#define PCI_INTERRUPT_LINE   0x3c
+#define PCI_INTERRUPT_PIN    0x3d
+#define PCI_CONFIG_SIZE      256
+#define PCI_SLOTS            32
 
 struct pci_function {
 	uint8_t config[PCI_CONFIG_SIZE];
-	uint8_t writable[PCI_CONFIG_SIZE];    /* bits a write changes */
+	uint8_t writable[PCI_CONFIG_SIZE];     /* bits a write changes */
 	uint8_t clear_on_one[PCI_CONFIG_SIZE]; /* bits a written one clears */
 	/* Called after each configuration write that reached this function; may be NULL. */
 	void (*written)(void *device, unsigned offset, unsigned width);
@@ -39,9 +42,9 @@ struct pci_function {
 };
 
 struct pci {
-	uint32_t address; /* CONFIG_ADDRESS, port 0xcf8 */
+	uint32_t address;                     /* CONFIG_ADDRESS, port 0xcf8 */
 	struct pci_function *slot[PCI_SLOTS]; /* function 0 of each device of bus 0 */
-	struct pci_function bridge; /* 00:00.0, the host bridge */
+	struct pci_function bridge;           /* 00:00.0, the host bridge */
 };
 
 /* Reset state with a host bridge; registers ports 0xcf8-0xcff on 'ports'. 0 or -ENOSPC. */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * QEMU's "edu" device (QEMU docs/specs/edu) with a PCI Express capability. Called through the VM's
+ * MMIO bus and by its configuration space; DMA and interrupts leave through the functions in
+ * edu_host. Factorial and DMA are done before the write that starts them returns, so their busy
+ * bits are never seen set and a second transfer cannot overtake the first.
+ */
+#include "hv/dev/edu.h"
+
+#include "lib/bits.h"
+#include "lib/string.h"
+
+#define IDENTIFICATION 0x010000edU /* major version 1, minor 0 */
+
+/* Registers in its BAR: 4-byte accesses only, from DMA_SOURCE on 4 or 8 bytes. */
+#define REG_IDENTIFICATION   0x00
+#define REG_LIVENESS         0x04
+#define REG_FACTORIAL        0x08
+#define REG_STATUS           0x20
+#define REG_INTERRUPT_STATUS 0x24
+#define REG_INTERRUPT_RAISE  0x60
+#define REG_INTERRUPT_ACK    0x64
+#define REG_DMA_SOURCE       0x80
+#define REG_DMA_DESTINATION  0x88
+#define REG_DMA_COUNT        0x90
+#define REG_DMA_COMMAND      0x98
+
+#define STATUS_FACTORIAL_IRQ 0x80
+#define IRQ_FACTORIAL        0x001
+#define IRQ_DMA              0x100
+#define DMA_RUN              0x1
+#define DMA_TO_MEMORY        0x2
+#define DMA_RAISE_IRQ        0x4
+#define DMA_MASK_DEFAULT     BITS(27, 0)
+
+/* MSI capability with a 64-bit address, one vector (PCI 3.0 6.8.1). */
+#define CAP_MSI     0x05
+#define MSI_CONTROL (EDU_MSI + 2)
+#define MSI_ENABLE  0x0001
+#define MSI_64_BIT  0x0080
+#define MSI_ADDRESS (EDU_MSI + 4)
+#define MSI_UPPER   (EDU_MSI + 8)
+#define MSI_DATA    (EDU_MSI + 12)
+
+/* PCI Express capability (PCIe 5.0 7.5.3). */
+#define CAP_PCIE                 0x10
+#define PCIE_CAPABILITIES        (EDU_PCIE + 2)
+#define PCIE_VERSION_2           0x0002
+#define PCIE_INTEGRATED_ENDPOINT 0x0090
+#define PCIE_DEVICE_CAPABILITIES (EDU_PCIE + 4)
+#define PCIE_ROLE_BASED_ERRORS   0x00008000U
+#define PCIE_DEVICE_CONTROL      (EDU_PCIE + 8)
+#define PCIE_CONTROL_RESET       0x2810 /* 512-byte reads, No Snoop, relaxed ordering */
+#define PCIE_CONTROL_WRITABLE    0x78ff
+#define PCIE_CONTROL_NO_SNOOP    0x0800
+#define PCIE_DEVICE_STATUS       (EDU_PCIE + 10)
+#define PCIE_STATUS_ERRORS       0x000f
+
+static bool command(const struct edu *edu, uint16_t bit)
+{
+	return pci_get16(&edu->pci, PCI_COMMAND) & bit;
+}
+
+static bool msi_enabled(const struct edu *edu)
+{
+	return pci_get16(&edu->pci, MSI_CONTROL) & MSI_ENABLE;
+}
+
+/* Bring Interrupt Status and the INTA# pin in line with the causes (PCI 3.0 6.2.2, 6.2.3). */
+static void update_intx(struct edu *edu)
+{
+	bool asserted = edu->interrupt_status && !msi_enabled(edu);
+	bool level = asserted && !command(edu, PCI_COMMAND_INTX_OFF);
+	unsigned status = pci_get16(&edu->pci, PCI_STATUS) & ~PCI_STATUS_INTX;
+
+	pci_set16(&edu->pci, PCI_STATUS, (uint16_t)(status | (asserted ? PCI_STATUS_INTX : 0)));
+	if (level == edu->intx_level)
+		return;
+	edu->intx_level = level;
+	edu->host.intx(edu->host.ctx, edu->source_id, level);
+}
+
+/* An MSI is a memory write like any other: without bus mastering it is not sent. */
+static void send_msi(struct edu *edu)
+{
+	uint64_t address =
+		pci_get32(&edu->pci, MSI_ADDRESS) | (uint64_t)pci_get32(&edu->pci, MSI_UPPER) << 32;
+
+	if (command(edu, PCI_COMMAND_MASTER))
+		edu->host.msi(edu->host.ctx, edu->source_id, address,
+			      pci_get16(&edu->pci, MSI_DATA));
+}
+
+static void raise_interrupt(struct edu *edu, uint32_t causes)
+{
+	edu->interrupt_status |= causes;
+	if (edu->interrupt_status && msi_enabled(edu))
+		send_msi(edu);
+	update_intx(edu);
+}
+
+static void acknowledge_interrupt(struct edu *edu, uint32_t causes)
+{
+	edu->interrupt_status &= ~causes;
+	update_intx(edu);
+}
+
+/* Modulo 2^32, where everything from 34! on is 0: it has 32 factors of 2. */
+static uint32_t factorial(uint32_t n)
+{
+	uint32_t result = 1;
+
+	if (n >= 34)
+		return 0;
+	for (; n > 1; n--)
+		result *= n;
+	return result;
+}
+
+static void compute_factorial(struct edu *edu, uint32_t n)
+{
+	edu->factorial = factorial(n);
+	if (edu->status & STATUS_FACTORIAL_IRQ)
+		raise_interrupt(edu, IRQ_FACTORIAL);
+}
+
+/* Where in the buffer 'count' bytes at device address 'address' are; NULL unless all are. */
+static uint8_t *buffer_range(struct edu *edu, uint64_t address, uint64_t count)
+{
+	uint64_t offset = address - EDU_BUFFER;
+
+	if (offset > EDU_BUFFER_SIZE || count > EDU_BUFFER_SIZE - offset)
+		return NULL;
+	return edu->buffer + offset;
+}
+
+/*
+ * Move the bytes. A transfer that leaves the buffer, or that is not allowed on the bus, is
+ * dropped; what the bus refuses to be read is all ones.
+ */
+static void transfer(struct edu *edu, bool to_memory)
+{
+	const struct edu_host *host = &edu->host;
+	uint64_t bus = (to_memory ? edu->dma_destination : edu->dma_source) & edu->dma_mask;
+	uint64_t device = to_memory ? edu->dma_source : edu->dma_destination;
+	uint8_t *buffer = buffer_range(edu, device, edu->dma_count);
+
+	if (!buffer || !edu->dma_count || !command(edu, PCI_COMMAND_MASTER))
+		return;
+	if (to_memory) {
+		host->dma_write(host->ctx, edu->source_id, bus, buffer, edu->dma_count);
+	} else {
+		memset(buffer, 0xff, edu->dma_count);
+		host->dma_read(host->ctx, edu->source_id, bus, buffer, edu->dma_count);
+	}
+}
+
+static void dma_command(struct edu *edu, uint64_t value)
+{
+	if (!(value & DMA_RUN))
+		return;
+	transfer(edu, value & DMA_TO_MEMORY);
+	edu->dma_command = value & ~(uint64_t)DMA_RUN;
+	if (value & DMA_RAISE_IRQ)
+		raise_interrupt(edu, IRQ_DMA);
+}
+
+static uint64_t read_register(const struct edu *edu, uint64_t offset)
+{
+	switch (offset) {
+	case REG_IDENTIFICATION:
+		return IDENTIFICATION;
+	case REG_LIVENESS:
+		return edu->liveness;
+	case REG_FACTORIAL:
+		return edu->factorial;
+	case REG_STATUS:
+		return edu->status;
+	case REG_INTERRUPT_STATUS:
+		return edu->interrupt_status;
+	case REG_DMA_SOURCE:
+		return edu->dma_source;
+	case REG_DMA_DESTINATION:
+		return edu->dma_destination;
+	case REG_DMA_COUNT:
+		return edu->dma_count;
+	case REG_DMA_COMMAND:
+		return edu->dma_command;
+	default:
+		return ~0ULL;
+	}
+}
+
+static void write_register(struct edu *edu, uint64_t offset, uint64_t value)
+{
+	switch (offset) {
+	case REG_LIVENESS:
+		edu->liveness = (uint32_t)~value;
+		break;
+	case REG_FACTORIAL:
+		compute_factorial(edu, (uint32_t)value);
+		break;
+	case REG_STATUS:
+		edu->status = value & STATUS_FACTORIAL_IRQ;
+		break;
+	case REG_INTERRUPT_RAISE:
+		raise_interrupt(edu, (uint32_t)value);
+		break;
+	case REG_INTERRUPT_ACK:
+		acknowledge_interrupt(edu, (uint32_t)value);
+		break;
+	case REG_DMA_SOURCE:
+		edu->dma_source = value;
+		break;
+	case REG_DMA_DESTINATION:
+		edu->dma_destination = value;
+		break;
+	case REG_DMA_COUNT:
+		edu->dma_count = value;
+		break;
+	case REG_DMA_COMMAND:
+		dma_command(edu, value);
+		break;
+	default: /* read-only, or nothing there */
+		break;
+	}
+}
+
+static void edu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	bool valid = width == 4 || (width == 8 && offset >= REG_DMA_SOURCE);
+
+	if (!write)
+		*value = valid ? read_register(device, offset) : ~0ULL;
+	else if (valid)
+		write_register(device, offset, *value);
+}
+
+/* The configuration space was written: act on whatever is different now. */
+static void config_written(void *device, unsigned offset, unsigned width)
+{
+	struct edu *edu = device;
+	bool no_snoop = pci_get16(&edu->pci, PCIE_DEVICE_CONTROL) & PCIE_CONTROL_NO_SNOOP;
+	uint32_t bar = pci_get32(&edu->pci, PCI_BAR0);
+
+	(void)offset;
+	(void)width;
+	bus_move(edu->mmio, edu->region, bar, command(edu, PCI_COMMAND_MEMORY) ? EDU_BAR_SIZE : 0);
+	update_intx(edu);
+	if (no_snoop == edu->no_snoop)
+		return;
+	edu->no_snoop = no_snoop;
+	edu->host.no_snoop(edu->host.ctx, edu->source_id, no_snoop);
+}
+
+static void config_allow(struct pci_function *pci, unsigned offset, uint32_t bits)
+{
+	for (unsigned i = offset; bits; i++, bits >>= 8)
+		pci->writable[i] |= (uint8_t)bits;
+}
+
+static void init_msi(struct pci_function *pci)
+{
+	pci->config[EDU_MSI] = CAP_MSI;
+	pci->config[EDU_MSI + 1] = EDU_PCIE;
+	pci_set16(pci, MSI_CONTROL, MSI_64_BIT);
+	config_allow(pci, MSI_CONTROL, MSI_ENABLE);
+	config_allow(pci, MSI_ADDRESS, 0xfffffffc);
+	config_allow(pci, MSI_UPPER, 0xffffffff);
+	config_allow(pci, MSI_DATA, 0xffff);
+}
+
+static void init_pcie(struct pci_function *pci)
+{
+	pci->config[EDU_PCIE] = CAP_PCIE; /* the last: its next pointer is 0 */
+	pci_set16(pci, PCIE_CAPABILITIES, PCIE_VERSION_2 | PCIE_INTEGRATED_ENDPOINT);
+	pci_set32(pci, PCIE_DEVICE_CAPABILITIES, PCIE_ROLE_BASED_ERRORS);
+	pci_set16(pci, PCIE_DEVICE_CONTROL, PCIE_CONTROL_RESET);
+	config_allow(pci, PCIE_DEVICE_CONTROL, PCIE_CONTROL_WRITABLE);
+	pci->clear_on_one[PCIE_DEVICE_STATUS] = PCIE_STATUS_ERRORS;
+}
+
+static void init_header(struct pci_function *pci, uint64_t bar, uint8_t irq)
+{
+	pci_set16(pci, PCI_VENDOR_ID, 0x1234);
+	pci_set16(pci, PCI_DEVICE_ID, 0x11e8);
+	pci_set16(pci, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	pci_set16(pci, PCI_STATUS, PCI_STATUS_CAPS);
+	pci->config[PCI_REVISION] = 0x10;
+	pci_set16(pci, PCI_CLASS, 0x00ff);       /* none of the defined classes */
+	pci_set32(pci, PCI_BAR0, (uint32_t)bar); /* memory, 32-bit, not prefetchable */
+	pci_set32(pci, PCI_SUBSYSTEM, 0x11001af4);
+	pci->config[PCI_CAP_POINTER] = EDU_MSI;
+	pci->config[PCI_INTERRUPT_LINE] = irq;
+	pci->config[PCI_INTERRUPT_PIN] = 1; /* INTA# */
+	config_allow(pci, PCI_COMMAND,
+		     PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+	config_allow(pci, PCI_BAR0, (uint32_t) ~(EDU_BAR_SIZE - 1));
+	config_allow(pci, PCI_INTERRUPT_LINE, 0xff);
+}
+
+int edu_init(struct edu *edu, struct pci *pci, struct bus *mmio, unsigned slot, uint64_t bar,
+	     uint8_t irq, const struct edu_host *host)
+{
+	int error;
+
+	*edu = (struct edu){
+		.host = *host,
+		.source_id = (uint16_t)(slot << 3),
+		.mmio = mmio,
+		.no_snoop = true,
+		.dma_mask = DMA_MASK_DEFAULT,
+		.pci = {.written = config_written, .device = edu},
+	};
+	init_header(&edu->pci, bar, irq);
+	init_msi(&edu->pci);
+	init_pcie(&edu->pci);
+	edu->region = bus_add(mmio, bar, EDU_BAR_SIZE, edu_access, edu, "edu");
+	if (edu->region < 0)
+		return edu->region;
+	error = pci_add(pci, slot, &edu->pci);
+	if (error)
+		bus_move(mmio, edu->region, 0, 0);
+	return error;
+}

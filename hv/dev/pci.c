@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Configuration mechanism #1 and the configuration spaces behind it. Called through the VM's port
+ * bus; a function is a header with a mask of what may be written, so that BAR sizing, hardwired
+ * bits and write-1-to-clear need no code of their own. It never touches a device except by its
+ * written() callback.
+ */
+#include "hv/dev/pci.h"
+
+#include <stddef.h>
+
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+#define CONFIG_ADDRESS 0xcf8
+#define CONFIG_DATA    0xcfc
+
+/* CONFIG_ADDRESS (PCI 3.0 3.2.2.3.2). */
+#define ADDRESS_ENABLE   BIT(31)
+#define ADDRESS_BUS      BITS(23, 16)
+#define ADDRESS_SLOT     BITS(15, 11)
+#define ADDRESS_FUNCTION BITS(10, 8)
+#define ADDRESS_REGISTER BITS(7, 0)
+
+uint16_t pci_get16(const struct pci_function *function, unsigned offset)
+{
+	uint16_t value;
+
+	memcpy(&value, &function->config[offset], sizeof(value));
+	return value;
+}
+
+uint32_t pci_get32(const struct pci_function *function, unsigned offset)
+{
+	uint32_t value;
+
+	memcpy(&value, &function->config[offset], sizeof(value));
+	return value;
+}
+
+void pci_set16(struct pci_function *function, unsigned offset, uint16_t value)
+{
+	memcpy(&function->config[offset], &value, sizeof(value));
+}
+
+void pci_set32(struct pci_function *function, unsigned offset, uint32_t value)
+{
+	memcpy(&function->config[offset], &value, sizeof(value));
+}
+
+static uint64_t config_read(const struct pci_function *function, unsigned offset, unsigned width)
+{
+	switch (width) {
+	case 1:
+		return function->config[offset];
+	case 2:
+		return pci_get16(function, offset);
+	default:
+		return pci_get32(function, offset);
+	}
+}
+
+static void config_write(struct pci_function *function, unsigned offset, unsigned width,
+			 uint64_t value)
+{
+	for (unsigned i = offset; i < offset + width; i++, value >>= 8) {
+		unsigned byte = function->config[i];
+		unsigned writable = function->writable[i];
+
+		byte = (byte & ~writable) | ((unsigned)value & writable);
+		byte &= ~((unsigned)value & function->clear_on_one[i]);
+		function->config[i] = (uint8_t)byte;
+	}
+	if (function->written)
+		function->written(function->device, offset, width);
+}
+
+/* The function that CONFIG_ADDRESS selects, or NULL where there is none. */
+static struct pci_function *selected(const struct pci *pci)
+{
+	uint32_t address = pci->address;
+
+	if ((address & (ADDRESS_ENABLE | ADDRESS_BUS | ADDRESS_FUNCTION)) != ADDRESS_ENABLE)
+		return NULL;
+	return pci->slot[FIELD(address, ADDRESS_SLOT)];
+}
+
+/*
+ * CONFIG_DATA. The byte within the register comes from the port; bits 1:0 of CONFIG_ADDRESS,
+ * which the specification has at 0, are honoured too, since some kernels put it there.
+ */
+static void config_data(void *device, uint64_t port, unsigned width, bool write, uint64_t *value)
+{
+	struct pci *pci = device;
+	struct pci_function *function = selected(pci);
+	unsigned offset = (pci->address & ADDRESS_REGISTER) | (unsigned)port;
+
+	if (!function || offset + width > PCI_CONFIG_SIZE) {
+		if (!write)
+			*value = ~0ULL;
+	} else if (write) {
+		config_write(function, offset, width, *value);
+	} else {
+		*value = config_read(function, offset, width);
+	}
+}
+
+/* CONFIG_ADDRESS is there for 4-byte accesses only (PCI 3.0 3.2.2.3.2). */
+static void config_address(void *device, uint64_t port, unsigned width, bool write, uint64_t *value)
+{
+	struct pci *pci = device;
+
+	(void)port; /* 0: four bytes fit nowhere else */
+	if (width != 4) {
+		if (!write)
+			*value = ~0ULL;
+	} else if (write) {
+		pci->address = (uint32_t)*value;
+	} else {
+		*value = pci->address;
+	}
+}
+
+int pci_init(struct pci *pci, struct bus *ports)
+{
+	int number;
+
+	*pci = (struct pci){0};
+	/* Red Hat's "generic host bridge": operating systems know it and have no quirks for it. */
+	pci_set16(&pci->bridge, PCI_VENDOR_ID, 0x1b36);
+	pci_set16(&pci->bridge, PCI_DEVICE_ID, 0x0008);
+	pci_set16(&pci->bridge, PCI_CLASS, 0x0600);
+	pci->slot[0] = &pci->bridge;
+	number = bus_add(ports, CONFIG_ADDRESS, 4, config_address, pci, "pci address");
+	if (number >= 0)
+		number = bus_add(ports, CONFIG_DATA, 4, config_data, pci, "pci data");
+	return number < 0 ? number : 0;
+}
+
+int pci_add(struct pci *pci, unsigned slot, struct pci_function *function)
+{
+	if (slot < 1 || slot >= PCI_SLOTS)
+		return -EINVAL;
+	if (pci->slot[slot])
+		return -EEXIST;
+	pci->slot[slot] = function;
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A 16550A UART (National Semiconductor PC16550D, chapter 8) as a guest's console: the transmitter
+ * is always empty, loopback mode answers the tests by which drivers recognise the chip. Called
+ * through the VM's port bus.
+ */
+#include "hv/dev/uart.h"
+
+#include "lib/bits.h"
+
+/* Registers; the divisor latch lies over the first two while LCR.DLAB is set. */
+enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH };
+
+#define IER_RX      0x01
+#define IER_THRE    0x02
+#define IER_BITS    0x0f
+#define IIR_NONE    0x01
+#define IIR_THRE    0x02
+#define IIR_RX      0x04
+#define IIR_FIFOS   0xc0
+#define FCR_ENABLE  0x01
+#define LCR_DLAB    0x80
+#define MCR_DTR     0x01
+#define MCR_RTS     0x02
+#define MCR_OUT1    0x04
+#define MCR_OUT2    0x08 /* on a PC, the gate of the interrupt line */
+#define MCR_LOOP    0x10
+#define MCR_BITS    0x1f
+#define LSR_READY   0x01
+#define LSR_EMPTY   0x60
+#define MSR_CTS     0x10
+#define MSR_DSR     0x20
+#define MSR_RI      0x40
+#define MSR_CARRIER 0x80
+
+/* The interrupt of highest priority, as IIR bits 3:0 show it. */
+static uint8_t pending(const struct uart *uart)
+{
+	if (uart->data_ready && (uart->ier & IER_RX))
+		return IIR_RX;
+	if (uart->thre && (uart->ier & IER_THRE))
+		return IIR_THRE;
+	return IIR_NONE;
+}
+
+static void update_irq(struct uart *uart)
+{
+	bool level = pending(uart) != IIR_NONE && (uart->mcr & MCR_OUT2);
+
+	if (level == uart->irq_level)
+		return;
+	uart->irq_level = level;
+	if (uart->irq)
+		uart->irq(uart->ctx, level);
+}
+
+static void send(struct uart *uart, uint8_t byte)
+{
+	if (uart->mcr & MCR_LOOP) {
+		uart->received = byte;
+		uart->data_ready = true;
+	} else {
+		uart->put(uart->ctx, byte);
+	}
+	uart->thre = true;
+}
+
+/* Modem status: a peer that is there; in loopback mode, MCR's own outputs. */
+static uint8_t modem_status(const struct uart *uart)
+{
+	if (!(uart->mcr & MCR_LOOP))
+		return MSR_CTS | MSR_DSR | MSR_CARRIER;
+	return (uart->mcr & MCR_RTS ? MSR_CTS : 0) | (uart->mcr & MCR_DTR ? MSR_DSR : 0) |
+	       (uart->mcr & MCR_OUT1 ? MSR_RI : 0) | (uart->mcr & MCR_OUT2 ? MSR_CARRIER : 0);
+}
+
+static uint8_t read_register(struct uart *uart, unsigned offset)
+{
+	uint8_t value;
+
+	switch (offset) {
+	case DATA:
+		value = uart->data_ready ? uart->received : 0;
+		uart->data_ready = false;
+		return value;
+	case IER:
+		return uart->ier;
+	case IIR_FCR:
+		value = pending(uart);
+		if (value == IIR_THRE)
+			uart->thre = false;
+		return value | (uart->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+	case LCR:
+		return uart->lcr;
+	case MCR:
+		return uart->mcr;
+	case LSR:
+		return LSR_EMPTY | (uart->data_ready ? LSR_READY : 0);
+	case MSR:
+		return modem_status(uart);
+	default:
+		return uart->scratch;
+	}
+}
+
+static void write_register(struct uart *uart, unsigned offset, uint8_t value)
+{
+	switch (offset) {
+	case DATA:
+		send(uart, value);
+		break;
+	case IER:
+		/* Enabling the interrupt while the transmitter is empty raises it. */
+		if (value & ~uart->ier & IER_THRE)
+			uart->thre = true;
+		uart->ier = value & IER_BITS;
+		break;
+	case IIR_FCR:
+		uart->fcr = value;
+		break;
+	case LCR:
+		uart->lcr = value;
+		break;
+	case MCR:
+		uart->mcr = value & MCR_BITS;
+		break;
+	case SCRATCH:
+		uart->scratch = value;
+		break;
+	default: /* LSR and MSR are read-only */
+		break;
+	}
+}
+
+static void access_byte(struct uart *uart, unsigned offset, bool write, uint8_t *value)
+{
+	if (offset <= IER && (uart->lcr & LCR_DLAB)) {
+		if (write)
+			uart->divisor[offset] = *value;
+		else
+			*value = uart->divisor[offset];
+		return;
+	}
+	if (write)
+		write_register(uart, offset, *value);
+	else
+		*value = read_register(uart, offset);
+	update_irq(uart);
+}
+
+/* A wide access is cut into bytes, low port first, as the ISA bus does it. */
+static void uart_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	uint64_t result = 0;
+
+	for (unsigned i = 0; i < width; i++) {
+		uint8_t byte = (uint8_t)(*value >> (8 * i));
+
+		access_byte(device, (unsigned)offset + i, write, &byte);
+		result |= (uint64_t)byte << (8 * i);
+	}
+	if (!write)
+		*value = result;
+}
+
+int uart_init(struct uart *uart, struct bus *ports, void (*put)(void *ctx, uint8_t byte), void *ctx)
+{
+	int number;
+
+	*uart = (struct uart){.put = put, .ctx = ctx};
+	number = bus_add(ports, UART_PORT, 8, uart_access, uart, "uart");
+	return number < 0 ? number : 0;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/edu.c behind a real PCI function and MMIO bus, with a small memory to do DMA to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/dev/edu.h"
+#include "lib/errno.h"
+
+#define BAR    0xfea00000U
+#define MEMORY 0x10000
+
+struct fixture {
+	struct bus ports, mmio;
+	struct pci pci;
+	struct edu edu;
+	uint8_t memory[MEMORY];
+	uint64_t last_address;
+	unsigned reads, writes, messages, no_snoops;
+	uint64_t message_address;
+	uint32_t message_data;
+	bool intx, no_snoop;
+};
+
+static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, 5 << 3);
+	f->reads++;
+	f->last_address = address;
+	if (address > MEMORY || size > MEMORY - address)
+		return -EFAULT;
+	memcpy(to, f->memory + address, size);
+	return 0;
+}
+
+static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, 5 << 3);
+	f->writes++;
+	f->last_address = address;
+	if (address > MEMORY || size > MEMORY - address)
+		return -EFAULT;
+	memcpy(f->memory + address, from, size);
+	return 0;
+}
+
+static void msi(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, 5 << 3);
+	f->messages++;
+	f->message_address = address;
+	f->message_data = data;
+}
+
+static void intx(void *ctx, uint16_t source_id, bool level)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, 5 << 3);
+	assert_int_not_equal(f->intx, level); /* only changes are told */
+	f->intx = level;
+}
+
+static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, 5 << 3);
+	f->no_snoops++;
+	f->no_snoop = enabled;
+}
+
+static void config_write(struct fixture *f, unsigned offset, unsigned width, uint32_t data)
+{
+	uint64_t address = 0x80002800U | (offset & ~3U), value = data;
+
+	bus_do(&f->ports, 0xcf8, 4, true, &address);
+	bus_do(&f->ports, 0xcfc + (offset & 3), width, true, &value);
+}
+
+static uint32_t config_read(struct fixture *f, unsigned offset, unsigned width)
+{
+	uint64_t address = 0x80002800U | (offset & ~3U), value = 0;
+
+	bus_do(&f->ports, 0xcf8, 4, true, &address);
+	bus_do(&f->ports, 0xcfc + (offset & 3), width, false, &value);
+	return (uint32_t)value;
+}
+
+static uint64_t get(struct fixture *f, uint64_t offset, unsigned width)
+{
+	uint64_t value = 0;
+
+	bus_do(&f->mmio, BAR + offset, width, false, &value);
+	return value;
+}
+
+static void set(struct fixture *f, uint64_t offset, unsigned width, uint64_t value)
+{
+	bus_do(&f->mmio, BAR + offset, width, true, &value);
+}
+
+static struct fixture *set_up(bool master)
+{
+	static struct fixture f;
+	const struct edu_host host = {
+		.ctx = &f,
+		.dma_read = dma_read,
+		.dma_write = dma_write,
+		.msi = msi,
+		.intx = intx,
+		.no_snoop = no_snoop,
+	};
+
+	memset(&f, 0, sizeof(f));
+	f.no_snoop = true;
+	assert_int_equal(pci_init(&f.pci, &f.ports), 0);
+	assert_int_equal(edu_init(&f.edu, &f.pci, &f.mmio, 5, BAR, 11, &host), 0);
+	if (master)
+		config_write(&f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	return &f;
+}
+
+static void dma(struct fixture *f, uint64_t source, uint64_t destination, uint64_t count,
+		uint64_t command)
+{
+	set(f, 0x80, 8, source);
+	set(f, 0x88, 8, destination);
+	set(f, 0x90, 8, count);
+	set(f, 0x98, 8, command);
+}
+
+static void it_identifies_itself_and_shows_liveness(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	assert_int_equal(config_read(f, 0, 4), 0x11e81234);
+	assert_int_equal(get(f, 0x00, 4), 0x010000ed);
+	set(f, 0x04, 4, 0x12345678);
+	assert_int_equal(get(f, 0x04, 4), 0xedcba987);
+	set(f, 0x00, 4, 0);
+	assert_int_equal(get(f, 0x00, 4), 0x010000ed);
+}
+
+static void access_sizes_are_as_specified(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	set(f, 0x04, 4, 0);
+	for (unsigned width = 1; width <= 8; width *= 2) {
+		if (width == 4)
+			continue;
+		set(f, 0x04, width, 0x55);
+		assert_int_equal(get(f, 0x00, width), ~0ULL >> (64 - 8 * width));
+	}
+	assert_int_equal(get(f, 0x04, 4), 0xffffffff);
+	set(f, 0x80, 8, 0x1122334455667788);
+	assert_int_equal(get(f, 0x80, 8), 0x1122334455667788);
+	assert_int_equal(get(f, 0x80, 4), 0x55667788);
+	assert_int_equal(get(f, 0x80, 2), 0xffff);
+	set(f, 0x80, 4, 0xaabbccdd);
+	assert_int_equal(get(f, 0x80, 8), 0xaabbccdd);
+	assert_int_equal(get(f, 0x40, 4), 0xffffffff);
+	assert_int_equal(get(f, 0xffff8, 8), ~0ULL);
+}
+
+static void factorials_are_right_and_bounded(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	for (uint32_t n = 0; n < 64; n++) {
+		uint32_t expected = 1;
+
+		for (uint32_t i = 2; i <= n; i++)
+			expected *= i;
+		set(f, 0x08, 4, n);
+		assert_int_equal(get(f, 0x20, 4) & 1, 0);
+		assert_int_equal(get(f, 0x08, 4), expected);
+	}
+	set(f, 0x08, 4, 0xffffffff); /* must not run four thousand million rounds */
+	assert_int_equal(get(f, 0x08, 4), 0);
+	assert_int_equal(get(f, 0x24, 4), 0);
+}
+
+static void a_factorial_interrupts_when_asked(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	set(f, 0x20, 4, 0xffffffff);
+	assert_int_equal(get(f, 0x20, 4), 0x80);
+	set(f, 0x08, 4, 5);
+	assert_true(f->intx);
+	assert_int_equal(get(f, 0x24, 4), 0x1);
+	set(f, 0x64, 4, 0x1);
+	assert_false(f->intx);
+	set(f, 0x20, 4, 0);
+	set(f, 0x08, 4, 6);
+	assert_false(f->intx);
+}
+
+static void intx_follows_status_and_interrupt_disable(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	set(f, 0x60, 4, 0x11);
+	assert_true(f->intx);
+	assert_int_equal(config_read(f, PCI_STATUS, 2) & PCI_STATUS_INTX, PCI_STATUS_INTX);
+	set(f, 0x64, 4, 0x01);
+	assert_true(f->intx);
+	config_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF);
+	assert_false(f->intx);
+	assert_int_equal(config_read(f, PCI_STATUS, 2) & PCI_STATUS_INTX, PCI_STATUS_INTX);
+	config_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_true(f->intx);
+	set(f, 0x64, 4, 0x10);
+	assert_false(f->intx);
+	assert_int_equal(config_read(f, PCI_STATUS, 2) & PCI_STATUS_INTX, 0);
+}
+
+static void msi_replaces_intx(void **state)
+{
+	struct fixture *f = set_up(true);
+	unsigned cap = config_read(f, PCI_CAP_POINTER, 1);
+
+	(void)state;
+	assert_int_equal(config_read(f, cap, 1), 0x05);
+	assert_int_equal(config_read(f, cap + 2, 2), 0x0080);
+	config_write(f, cap + 4, 4, 0xfee01003);
+	config_write(f, cap + 8, 4, 0x1);
+	config_write(f, cap + 12, 2, 0x4041);
+	set(f, 0x60, 4, 0x1);
+	assert_true(f->intx);
+	config_write(f, cap + 2, 2, 0xffff);
+	assert_int_equal(config_read(f, cap + 2, 2), 0x0081);
+	assert_false(f->intx);
+	assert_int_equal(f->messages, 0);
+	set(f, 0x60, 4, 0x2);
+	assert_int_equal(f->messages, 1);
+	assert_int_equal(f->message_address, 0x1fee01000);
+	assert_int_equal(f->message_data, 0x4041);
+	config_write(f, cap + 2, 2, 0);
+	assert_true(f->intx);
+}
+
+static void msi_needs_bus_mastering(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	config_write(f, EDU_MSI + 2, 2, 1);
+	set(f, 0x60, 4, 0x1);
+	assert_int_equal(f->messages, 0);
+	assert_false(f->intx);
+}
+
+static void dma_moves_bytes_both_ways(void **state)
+{
+	struct fixture *f = set_up(true);
+
+	(void)state;
+	for (unsigned i = 0; i < 4096; i++)
+		f->memory[0x2000 + i] = (uint8_t)(i * 7);
+	dma(f, 0x2000, EDU_BUFFER, 4096, 1);
+	assert_int_equal(get(f, 0x98, 8), 0);
+	dma(f, EDU_BUFFER, 0x8000, 4096, 3);
+	assert_int_equal(get(f, 0x98, 8), 2);
+	assert_memory_equal(f->memory + 0x2000, f->memory + 0x8000, 4096);
+	dma(f, EDU_BUFFER + 0x100, 0x100, 0x10, 3);
+	assert_memory_equal(f->memory + 0x100, f->memory + 0x2100, 0x10);
+	assert_int_equal(f->memory[0x110], 0);
+	assert_int_equal(get(f, 0x24, 4), 0);
+}
+
+static void dma_interrupts_when_asked(void **state)
+{
+	struct fixture *f = set_up(true);
+
+	(void)state;
+	dma(f, 0x2000, EDU_BUFFER, 16, 5);
+	assert_true(f->intx);
+	assert_int_equal(get(f, 0x24, 4), 0x100);
+	set(f, 0x64, 4, 0x100);
+	assert_false(f->intx);
+}
+
+static void a_command_without_run_does_nothing(void **state)
+{
+	struct fixture *f = set_up(true);
+
+	(void)state;
+	dma(f, 0x2000, EDU_BUFFER, 16, 6);
+	assert_int_equal(f->reads + f->writes, 0);
+	assert_int_equal(get(f, 0x98, 8), 0);
+	assert_false(f->intx);
+}
+
+static void dma_out_of_the_buffer_is_dropped(void **state)
+{
+	static const uint64_t bad[][2] = {
+		{EDU_BUFFER - 1, 2},
+		{EDU_BUFFER + 1, 4096},
+		{EDU_BUFFER, 4097},
+		{EDU_BUFFER + 4096, 1},
+		{0, 16},
+		{EDU_BUFFER, ~0ULL},
+		{EDU_BUFFER + 8, ~0ULL - 4},
+		{~0ULL, 8},
+	};
+	struct fixture *f = set_up(true);
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		dma(f, bad[i][0], 0x1000, bad[i][1], 3);
+		dma(f, 0x1000, bad[i][0], bad[i][1], 1);
+		assert_int_equal(get(f, 0x98, 8) & 1, 0);
+	}
+	assert_int_equal(f->reads + f->writes, 0);
+	dma(f, EDU_BUFFER + 4095, 0x1000, 1, 3);
+	assert_int_equal(f->writes, 1);
+}
+
+static void dma_addresses_are_cut_to_28_bits(void **state)
+{
+	struct fixture *f = set_up(true);
+
+	(void)state;
+	dma(f, EDU_BUFFER, 0xfff0000000001234, 4, 3);
+	assert_int_equal(f->last_address, 0x1234);
+	dma(f, 0x1ffff0000, EDU_BUFFER, 4, 1);
+	assert_int_equal(f->last_address, 0xfff0000);
+	assert_int_equal(get(f, 0x80, 8), 0x1ffff0000);
+}
+
+static void what_cannot_be_read_is_ones(void **state)
+{
+	struct fixture *f = set_up(true);
+
+	(void)state;
+	dma(f, MEMORY, EDU_BUFFER + 8, 8, 1);
+	assert_int_equal(f->reads, 1);
+	dma(f, EDU_BUFFER, 0, 24, 3);
+	for (unsigned i = 0; i < 24; i++)
+		assert_int_equal(f->memory[i], i >= 8 && i < 16 ? 0xff : 0);
+}
+
+static void without_bus_mastering_dma_is_dropped(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	dma(f, 0, EDU_BUFFER, 16, 5);
+	dma(f, EDU_BUFFER, 0, 16, 7);
+	assert_int_equal(f->reads + f->writes, 0);
+	assert_int_equal(get(f, 0x98, 8) & 1, 0);
+	assert_int_equal(get(f, 0x24, 4), 0x100);
+	config_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	dma(f, EDU_BUFFER, 0, 16, 3);
+	assert_int_equal(f->memory[0], 0);
+}
+
+static void firmware_state_is_a_bar_memory_on_master_off(void **state)
+{
+	struct fixture *f = set_up(false);
+
+	(void)state;
+	assert_int_equal(config_read(f, PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+	assert_int_equal(config_read(f, PCI_BAR0, 4), BAR);
+	assert_int_equal(config_read(f, PCI_INTERRUPT_LINE, 2), 0x010b);
+	for (unsigned bar = 1; bar < 6; bar++) {
+		config_write(f, PCI_BAR0 + 4 * bar, 4, 0xffffffff);
+		assert_int_equal(config_read(f, PCI_BAR0 + 4 * bar, 4), 0);
+	}
+}
+
+static void the_bar_is_sized_and_moved(void **state)
+{
+	struct fixture *f = set_up(false);
+	uint64_t value = 0;
+
+	(void)state;
+	config_write(f, PCI_BAR0, 4, 0xffffffff);
+	assert_int_equal(config_read(f, PCI_BAR0, 4), 0xfff00000);
+	config_write(f, PCI_BAR0, 4, 0xd0080000);
+	assert_int_equal(config_read(f, PCI_BAR0, 4), 0xd0000000);
+	assert_int_equal(get(f, 0, 4), 0xffffffff);
+	assert_true(bus_do(&f->mmio, 0xd0000000, 4, false, &value));
+	assert_int_equal(value, 0x010000ed);
+	config_write(f, PCI_COMMAND, 2, 0);
+	assert_false(bus_do(&f->mmio, 0xd0000000, 4, false, &value));
+	config_write(f, PCI_COMMAND, 1, PCI_COMMAND_MEMORY);
+	assert_true(bus_do(&f->mmio, 0xd0000000, 4, false, &value));
+}
+
+static void enable_no_snoop_resets_to_1_and_changes_are_told(void **state)
+{
+	struct fixture *f = set_up(false);
+	unsigned cap = config_read(f, PCI_CAP_POINTER, 1);
+
+	(void)state;
+	while (cap && config_read(f, cap, 1) != 0x10)
+		cap = config_read(f, cap + 1, 1);
+	assert_int_equal(cap, EDU_PCIE);
+	assert_int_equal(config_read(f, cap + 1, 1), 0);
+	assert_int_equal(config_read(f, cap + 2, 2) & 0xf, 2);
+	assert_int_equal(config_read(f, cap + 8, 2), 0x2810);
+	config_write(f, cap + 8, 2, 0x2000);
+	assert_int_equal(f->no_snoops, 1);
+	assert_false(f->no_snoop);
+	config_write(f, cap + 8, 2, 0x5000);
+	assert_int_equal(f->no_snoops, 1);
+	config_write(f, cap + 9, 1, 0xff);
+	assert_int_equal(f->no_snoops, 2);
+	assert_true(f->no_snoop);
+	assert_int_equal(config_read(f, cap + 8, 2), 0x7800);
+}
+
+static void a_taken_slot_leaves_no_region_behind(void **state)
+{
+	struct fixture *f = set_up(false);
+	static struct edu second;
+	uint64_t value = 0;
+
+	(void)state;
+	assert_int_equal(edu_init(&second, &f->pci, &f->mmio, 5, 0xd0000000, 11, &f->edu.host),
+			 -EEXIST);
+	assert_false(bus_do(&f->mmio, 0xd0000000, 4, false, &value));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_identifies_itself_and_shows_liveness),
+		cmocka_unit_test(access_sizes_are_as_specified),
+		cmocka_unit_test(factorials_are_right_and_bounded),
+		cmocka_unit_test(a_factorial_interrupts_when_asked),
+		cmocka_unit_test(intx_follows_status_and_interrupt_disable),
+		cmocka_unit_test(msi_replaces_intx),
+		cmocka_unit_test(msi_needs_bus_mastering),
+		cmocka_unit_test(dma_moves_bytes_both_ways),
+		cmocka_unit_test(dma_interrupts_when_asked),
+		cmocka_unit_test(a_command_without_run_does_nothing),
+		cmocka_unit_test(dma_out_of_the_buffer_is_dropped),
+		cmocka_unit_test(dma_addresses_are_cut_to_28_bits),
+		cmocka_unit_test(what_cannot_be_read_is_ones),
+		cmocka_unit_test(without_bus_mastering_dma_is_dropped),
+		cmocka_unit_test(firmware_state_is_a_bar_memory_on_master_off),
+		cmocka_unit_test(the_bar_is_sized_and_moved),
+		cmocka_unit_test(enable_no_snoop_resets_to_1_and_changes_are_told),
+		cmocka_unit_test(a_taken_slot_leaves_no_region_behind),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

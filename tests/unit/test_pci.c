@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/pci.c: configuration mechanism #1 as a guest sees it through the ports. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "hv/dev/pci.h"
+#include "lib/errno.h"
+
+struct fixture {
+	struct bus ports;
+	struct pci pci;
+	struct pci_function function;
+	unsigned written, offset, width;
+};
+
+static void note_write(void *device, unsigned offset, unsigned width)
+{
+	struct fixture *f = device;
+
+	f->written++;
+	f->offset = offset;
+	f->width = width;
+}
+
+static void set_up(struct fixture *f)
+{
+	*f = (struct fixture){0};
+	assert_int_equal(pci_init(&f->pci, &f->ports), 0);
+	f->function.written = note_write;
+	f->function.device = f;
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
+		f->function.config[i] = (uint8_t)i;
+	assert_int_equal(pci_add(&f->pci, 3, &f->function), 0);
+}
+
+static void out(struct fixture *f, unsigned port, unsigned width, uint64_t value)
+{
+	bus_do(&f->ports, port, width, true, &value);
+}
+
+static uint64_t in(struct fixture *f, unsigned port, unsigned width)
+{
+	uint64_t value = 0;
+
+	bus_do(&f->ports, port, width, false, &value);
+	return value;
+}
+
+#define SLOT3(register) (0x80001800U | (register))
+
+static void each_width_and_byte_of_a_register_is_read(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 0xcf8, 4, SLOT3(0x40));
+	assert_int_equal(in(&f, 0xcfc, 4), 0x43424140);
+	assert_int_equal(in(&f, 0xcfc, 2), 0x4140);
+	assert_int_equal(in(&f, 0xcfe, 2), 0x4342);
+	assert_int_equal(in(&f, 0xcfd, 2), 0x4241);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(in(&f, 0xcfc + i, 1), 0x40 + i);
+	assert_int_equal(in(&f, 0xcfe, 4), 0xffffffff);
+}
+
+static void low_bits_of_the_address_choose_the_byte_too(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 0xcf8, 4, SLOT3(0x42));
+	assert_int_equal(in(&f, 0xcfc, 2), 0x4342);
+	assert_int_equal(in(&f, 0xcfe, 2), 0x4342);
+	assert_int_equal(in(&f, 0xcfc, 1), 0x42);
+	assert_int_equal(in(&f, 0xcf8, 4), SLOT3(0x42));
+}
+
+static void nothing_is_read_beyond_the_configuration_space(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 0xcf8, 4, SLOT3(0xfc));
+	assert_int_equal(in(&f, 0xcfc, 4), 0xfffefdfc);
+	out(&f, 0xcf8, 4, SLOT3(0xff));
+	assert_int_equal(in(&f, 0xcfc, 1), 0xff);
+	assert_int_equal(in(&f, 0xcfc, 2), 0xffff);
+	out(&f, 0xcfc, 4, 0);
+	assert_int_equal(f.written, 0);
+}
+
+static void absent_functions_read_as_ones(void **state)
+{
+	static const uint32_t absent[] = {
+		0x00001800, /* not enabled */
+		0x80001000, /* no device in slot 2 */
+		0x80001900, /* no function 1 */
+		0x80011800, /* no bus 1 */
+		0x8000f800, /* the last slot */
+	};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	for (unsigned i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+		out(&f, 0xcf8, 4, absent[i]);
+		assert_int_equal(in(&f, 0xcfc, 4), 0xffffffff);
+		assert_int_equal(in(&f, 0xcfc, 2), 0xffff);
+		out(&f, 0xcfc, 4, 0);
+	}
+	assert_int_equal(f.written, 0);
+}
+
+static void the_address_register_takes_four_bytes_only(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 0xcf8, 4, SLOT3(0));
+	out(&f, 0xcf8, 2, 0);
+	out(&f, 0xcf8, 1, 0);
+	out(&f, 0xcfb, 1, 1);
+	out(&f, 0xcfa, 4, 0);
+	assert_int_equal(in(&f, 0xcf8, 4), SLOT3(0));
+	assert_int_equal(in(&f, 0xcf8, 2), 0xffff);
+	assert_int_equal(in(&f, 0xcfb, 1), 0xff);
+}
+
+static void a_write_changes_writable_bits_and_tells_the_device(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	f.function.writable[0x41] = 0xf0;
+	f.function.clear_on_one[0x42] = 0x03;
+	pci_set16(&f.function, 0x40, 0x1234);
+	pci_set16(&f.function, 0x42, 0x5607);
+	out(&f, 0xcf8, 4, SLOT3(0x40));
+	out(&f, 0xcfc, 4, 0x00020000U | 0xedcb);
+	assert_int_equal(in(&f, 0xcfc, 4), 0x5605e234);
+	assert_int_equal(f.written, 1);
+	assert_int_equal(f.offset, 0x40);
+	assert_int_equal(f.width, 4);
+	out(&f, 0xcfd, 1, 0);
+	assert_int_equal(in(&f, 0xcfc, 4), 0x56050234);
+	assert_int_equal(f.offset, 0x41);
+	assert_int_equal(f.width, 1);
+}
+
+static void slot_0_is_a_host_bridge(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 0xcf8, 4, 0x80000008);
+	assert_int_equal(in(&f, 0xcfc, 4) >> 16, 0x0600);
+	out(&f, 0xcfc, 4, 0);
+	assert_int_equal(in(&f, 0xcfc, 4) >> 16, 0x0600);
+}
+
+static void a_slot_is_given_once_and_must_exist(void **state)
+{
+	struct fixture f;
+	struct pci_function other = {0};
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(pci_add(&f.pci, 3, &other), -EEXIST);
+	assert_int_equal(pci_add(&f.pci, 0, &other), -EINVAL);
+	assert_int_equal(pci_add(&f.pci, 32, &other), -EINVAL);
+	assert_int_equal(pci_add(&f.pci, 31, &other), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_width_and_byte_of_a_register_is_read),
+		cmocka_unit_test(low_bits_of_the_address_choose_the_byte_too),
+		cmocka_unit_test(nothing_is_read_beyond_the_configuration_space),
+		cmocka_unit_test(absent_functions_read_as_ones),
+		cmocka_unit_test(the_address_register_takes_four_bytes_only),
+		cmocka_unit_test(a_write_changes_writable_bits_and_tells_the_device),
+		cmocka_unit_test(slot_0_is_a_host_bridge),
+		cmocka_unit_test(a_slot_is_given_once_and_must_exist),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

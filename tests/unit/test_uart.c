@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/uart.c: what drivers and small kernels do to a 16550A. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/dev/uart.h"
+
+struct fixture {
+	struct bus ports;
+	struct uart uart;
+	char sent[16];
+	unsigned length;
+	bool irq;
+};
+
+static void put(void *ctx, uint8_t byte)
+{
+	struct fixture *f = ctx;
+
+	f->sent[f->length++ % sizeof(f->sent)] = (char)byte;
+}
+
+static void irq(void *ctx, bool level)
+{
+	struct fixture *f = ctx;
+
+	assert_int_not_equal(f->irq, level);
+	f->irq = level;
+}
+
+static void set_up(struct fixture *f)
+{
+	*f = (struct fixture){0};
+	assert_int_equal(uart_init(&f->uart, &f->ports, put, f), 0);
+	f->uart.irq = irq;
+}
+
+static void out(struct fixture *f, unsigned offset, uint8_t byte)
+{
+	uint64_t value = byte;
+
+	assert_true(bus_do(&f->ports, UART_PORT + offset, 1, true, &value));
+}
+
+static uint64_t in(struct fixture *f, unsigned offset)
+{
+	uint64_t value = 0;
+
+	assert_true(bus_do(&f->ports, UART_PORT + offset, 1, false, &value));
+	return value;
+}
+
+static void bytes_sent_arrive_and_the_transmitter_is_always_empty(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(in(&f, 5), 0x60);
+	out(&f, 0, 'o');
+	out(&f, 0, 'k');
+	assert_int_equal(in(&f, 5), 0x60);
+	assert_int_equal(f.length, 2);
+	assert_memory_equal(f.sent, "ok", 2);
+}
+
+static void the_divisor_latch_hides_data_and_ier(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 1, 0x01);
+	out(&f, 3, 0x80);
+	out(&f, 0, 0x34);
+	out(&f, 1, 0x12);
+	assert_int_equal(in(&f, 0), 0x34);
+	assert_int_equal(in(&f, 1), 0x12);
+	out(&f, 3, 0x03);
+	assert_int_equal(f.length, 0);
+	assert_int_equal(in(&f, 1), 0x01);
+	assert_int_equal(in(&f, 0), 0);
+}
+
+static void a_16550a_shows_its_fifos_and_scratch(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(in(&f, 2), 0x01);
+	out(&f, 2, 0x01);
+	assert_int_equal(in(&f, 2), 0xc1);
+	out(&f, 7, 0xa5);
+	assert_int_equal(in(&f, 7), 0xa5);
+	out(&f, 1, 0xff);
+	assert_int_equal(in(&f, 1), 0x0f);
+}
+
+static void loopback_returns_bytes_and_modem_lines_and_sends_nothing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(in(&f, 6), 0xb0);
+	out(&f, 4, 0x1a); /* loop, OUT2, RTS: what Linux's detection writes */
+	assert_int_equal(in(&f, 6) & 0xf0, 0x90);
+	out(&f, 0, 0xae);
+	assert_int_equal(in(&f, 5), 0x61);
+	assert_int_equal(in(&f, 0), 0xae);
+	assert_int_equal(in(&f, 5), 0x60);
+	assert_int_equal(f.length, 0);
+}
+
+static void the_empty_transmitter_interrupts_until_iir_is_read(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 4, 0x08);
+	out(&f, 1, 0x02);
+	assert_true(f.irq);
+	assert_int_equal(in(&f, 2), 0x02);
+	assert_false(f.irq);
+	assert_int_equal(in(&f, 2), 0x01);
+	out(&f, 0, 'x');
+	assert_true(f.irq);
+	out(&f, 1, 0);
+	assert_false(f.irq);
+}
+
+static void out2_gates_the_interrupt_line(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 1, 0x02);
+	assert_false(f.irq);
+	out(&f, 4, 0x08);
+	assert_true(f.irq);
+}
+
+static void a_wide_write_is_cut_into_ports(void **state)
+{
+	struct fixture f;
+	uint64_t value = 0x0341;
+
+	(void)state;
+	set_up(&f);
+	assert_true(bus_do(&f.ports, UART_PORT, 2, true, &value));
+	assert_int_equal(f.length, 1);
+	assert_int_equal(f.sent[0], 'A');
+	assert_int_equal(in(&f, 1), 3);
+	value = 0;
+	assert_true(bus_do(&f.ports, UART_PORT, 2, false, &value));
+	assert_int_equal(value, 0x0300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_sent_arrive_and_the_transmitter_is_always_empty),
+		cmocka_unit_test(the_divisor_latch_hides_data_and_ier),
+		cmocka_unit_test(a_16550a_shows_its_fifos_and_scratch),
+		cmocka_unit_test(loopback_returns_bytes_and_modem_lines_and_sends_nothing),
+		cmocka_unit_test(the_empty_transmitter_interrupts_until_iir_is_read),
+		cmocka_unit_test(out2_gates_the_interrupt_line),
+		cmocka_unit_test(a_wide_write_is_cut_into_ports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
