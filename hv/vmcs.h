@@ -17,6 +17,8 @@
 #define VMCS_VPID                                 0x0000
 #define VMCS_POSTED_INTERRUPT_NOTIFICATION_VECTOR 0x0002
 #define VMCS_EPTP_INDEX                           0x0004
+#define VMCS_HLAT_PREFIX_SIZE                     0x0006
+#define VMCS_LAST_PID_POINTER_INDEX               0x0008
 #define VMCS_GUEST_ES_SELECTOR                    0x0800
 #define VMCS_GUEST_CS_SELECTOR                    0x0802
 #define VMCS_GUEST_SS_SELECTOR                    0x0804
@@ -27,6 +29,7 @@
 #define VMCS_GUEST_TR_SELECTOR                    0x080e
 #define VMCS_GUEST_INTERRUPT_STATUS               0x0810
 #define VMCS_PML_INDEX                            0x0812
+#define VMCS_GUEST_UINV                           0x0814
 #define VMCS_HOST_ES_SELECTOR                     0x0c00
 #define VMCS_HOST_CS_SELECTOR                     0x0c02
 #define VMCS_HOST_SS_SELECTOR                     0x0c04
@@ -64,6 +67,15 @@
 #define VMCS_TSC_MULTIPLIER                      0x2032
 #define VMCS_TERTIARY_CONTROLS                   0x2034
 #define VMCS_ENCLV_EXITING_BITMAP                0x2036
+#define VMCS_LOW_PASID_DIRECTORY_ADDRESS         0x2038
+#define VMCS_HIGH_PASID_DIRECTORY_ADDRESS        0x203a
+#define VMCS_SHARED_EPT_POINTER                  0x203c
+#define VMCS_PCONFIG_EXITING_BITMAP              0x203e
+#define VMCS_HLAT_POINTER                        0x2040
+#define VMCS_PID_POINTER_TABLE_ADDRESS           0x2042
+#define VMCS_SECONDARY_EXIT_CONTROLS             0x2044
+#define VMCS_IA32_SPEC_CTRL_MASK                 0x204a
+#define VMCS_IA32_SPEC_CTRL_SHADOW               0x204c
 #define VMCS_GUEST_PHYSICAL_ADDRESS              0x2400
 #define VMCS_LINK_POINTER                        0x2800
 #define VMCS_GUEST_IA32_DEBUGCTL                 0x2802
@@ -102,6 +114,7 @@
 #define VMCS_SECONDARY_CONTROLS           0x401e
 #define VMCS_PLE_GAP                      0x4020
 #define VMCS_PLE_WINDOW                   0x4022
+#define VMCS_INSTRUCTION_TIMEOUT_CONTROL  0x4024
 #define VMCS_INSTRUCTION_ERROR            0x4400
 #define VMCS_EXIT_REASON                  0x4402
 #define VMCS_EXIT_INTERRUPTION_INFO       0x4404
@@ -433,7 +446,9 @@ enum vmcs_segment {
 #define EXIT_REASON_TDCALL               77
 #define EXIT_REASON_RDMSRLIST            78
 #define EXIT_REASON_WRMSRLIST            79
-#define EXIT_REASONS                     80 /* one past the last */
+#define EXIT_REASON_URDMSR               80
+#define EXIT_REASON_UWRMSR               81
+#define EXIT_REASONS                     82 /* one past the last */
 
 /* Exit qualification: control-register accesses, SDM 3C 28.2.1 (table 28-3). */
 #define CR_ACCESS_NUMBER        BITS(3, 0)
@@ -515,5 +530,11 @@ enum vmcs_segment {
  * words; "unknown VM-instruction error" for a number the SDM does not list. SDM 3C 31.4.
  */
 const char *vm_instruction_error(unsigned number);
+
+/*
+ * The name of a VMCS field by its encoding, as above without "VMCS_"; "unknown field" for an
+ * encoding that is not in this file.
+ */
+const char *vmcs_field_name(uint32_t field);
 
 #endif
