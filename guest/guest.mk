@@ -4,8 +4,9 @@
 # program with its symbols, for gdb. An image with an entry.asm of its own is 32-bit assembly only.
 GUESTS := $(sort $(filter-out lib,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
 GUESTS32 := $(patsubst guest/%/entry.asm,%,$(filter-out guest/lib/%,$(wildcard guest/*/entry.asm)))
-GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.asm guest/lib/*.c) \
-	lib/string.c lib/format.c)
+GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.c) lib/string.c \
+	lib/format.c ept/memtype.c)
+GUEST_ENTRY := $(BUILD)/guest/obj/guest/lib/entry.asm.o
 GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64)
 
 .PHONY: guests
@@ -19,11 +20,16 @@ $(BUILD)/guest/obj/%.asm.o: %.asm | need-build
 	@mkdir -p $(@D)
 	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
 
+$(BUILD)/guest/libguest.a: $(GUEST_LIB)
+	rm -f $@
+	ar rcs $@ $^
+
 define GUEST_LINK
-$(BUILD)/guest/$(1).elf64: guest/guest.ld $(GUEST_LIB) \
-		$(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/$(1)/*.c))
+$(BUILD)/guest/$(1).elf64: guest/guest.ld $(GUEST_ENTRY) \
+		$(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/$(1)/*.c)) \
+		$(BUILD)/guest/libguest.a
 	$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
-		-Wl,-z,max-page-size=4096 -Wl,-T,guest/guest.ld -o $$@ $$(filter %.o,$$^)
+		-Wl,-z,max-page-size=4096 -Wl,-T,guest/guest.ld -o $$@ $$(filter %.o %.a,$$^)
 endef
 $(foreach guest,$(GUESTS),$(eval $(call GUEST_LINK,$(guest))))
 

@@ -10,7 +10,7 @@
 #define CONFIG_ENABLE   0x80000000U
 #define CAPABILITY_LIST 48 /* at most this many fit in 256 bytes */
 /* Polls of a busy device; each is an exit. QEMU's edu takes 100 ms for a DMA. */
-#define PATIENCE 1000000
+#define PATIENCE 20000000
 
 static uint16_t select(uint16_t source_id, unsigned offset)
 {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Asking the hypervisor by VMCALL; see vmcall.h.
+ */
+#include "guest/lib/vmcall.h"
+#include "guest/lib/console.h"
+#include "guest/lib/start.h"
+#include "lib/bits.h"
+
+static void ask_version(void *argument)
+{
+	vmcall(argument);
+}
+
+bool vmcall_present(void)
+{
+	static int present = -1;
+	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION};
+
+	if (present < 0)
+		present = try_call(ask_version, &call) < 0 && !call.rax && call.rbx == 1;
+	return present;
+}
+
+/* A call that the contract says cannot fail: where it does, the image cannot go on. */
+static void vmcall_must(struct vmcall *call)
+{
+	uint32_t number = (uint32_t)call->rax;
+
+	vmcall(call);
+	if (!call->rax)
+		return;
+	printf("VMCALL 0x%x returned %ld\n", number, (long)call->rax);
+	guest_exit(1);
+}
+
+uint64_t vmcall_ept_walk(uint64_t gpa, unsigned *level)
+{
+	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_EPT_WALK, .rbx = gpa};
+
+	vmcall_must(&call);
+	*level = (unsigned)call.rcx;
+	return call.rbx;
+}
+
+uint64_t vmcall_counter(enum counter index)
+{
+	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_COUNTER, .rbx = index};
+
+	vmcall_must(&call);
+	return call.rbx;
+}
+
+struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bits)
+{
+	struct leaf_survey survey = {.pages = (unsigned)(size / PAGE_SIZE)};
+	uint64_t end = start + size, next;
+
+	for (uint64_t at = start; at < end; at = next) {
+		unsigned level;
+		uint64_t leaf = vmcall_ept_walk(at, &level);
+		/* A leaf of level n maps 2^(12 + 9 (n - 1)) bytes. */
+		uint64_t span = level > 1 ? PAGE_SIZE << 9 * (level - 1) : PAGE_SIZE;
+
+		next = MIN(ALIGN_DOWN(at, span) + span, end);
+		if (!level)
+			survey.absent++;
+		else if ((leaf & LEAF_TYPE_BITS) == type_bits)
+			survey.matching += (unsigned)((next - at) / PAGE_SIZE);
+		survey.leaves[level & 3]++;
+	}
+	return survey;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's VMCALL interface as a guest sees it (docs/: the contract). Used by images
+ * that look at their own EPT; elsewhere VMCALL raises #UD, see vmcall_present().
+ */
+#ifndef GUEST_LIB_VMCALL_H
+#define GUEST_LIB_VMCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/ept.h" /* the names of a leaf's bits */
+
+#define VMCALL_BASE     0x4c430000U
+#define VMCALL_VERSION  0
+#define VMCALL_EPT_WALK 1
+#define VMCALL_COUNTER  2
+
+enum counter {
+	COUNTER_NONCOHERENT = 0,
+	COUNTER_TRANSITIONS = 1,
+	COUNTER_LEAVES_CLEARED = 2,
+	COUNTER_LAST_ZAP = 3,
+	COUNTER_INVEPT = 4,
+	COUNTER_VIOLATIONS = 5,
+	COUNTER_MISCONFIGURATIONS = 6,
+	COUNTER_TRANSITION_TICKS = 7,
+	COUNTER_EXITS = 8,
+	COUNTERS
+};
+
+struct vmcall {
+	uint64_t rax; /* in: the whole number; out: 0 or a negative errno */
+	uint64_t rbx, rcx, rdx;
+};
+
+/* The bare instruction: #UD where there is no hypervisor of ours. */
+static inline void vmcall(struct vmcall *call)
+{
+	__asm__ volatile("vmcall"
+			 : "+a"(call->rax), "+b"(call->rbx), "+c"(call->rcx), "+d"(call->rdx)
+			 :
+			 : "memory");
+}
+
+/* Does VMCALL answer with version 1? Asked once. */
+bool vmcall_present(void);
+
+/*
+ * The leaf that maps the guest-physical address, its address field cleared, and its level (1 =
+ * 4K, 2 = 2M, 3 = 1G); both 0 when none is present. Never faults one in.
+ */
+uint64_t vmcall_ept_walk(uint64_t gpa, unsigned *level);
+uint64_t vmcall_counter(enum counter index);
+
+/* What the leaves over a range of memory are like, page by page. */
+struct leaf_survey {
+	unsigned pages;     /* of 4K in the range */
+	unsigned absent;    /* pages no leaf maps */
+	unsigned matching;  /* pages whose leaf has the asked-for memory-type bits */
+	unsigned leaves[4]; /* leaves seen, by level */
+};
+
+/* The memory-type bits of a leaf: type and "ignore PAT". */
+#define LEAF_TYPE_BITS  (EPT_TYPE | EPT_IGNORE_PAT)
+#define LEAF_TYPE(type) TO_FIELD(type, EPT_TYPE)
+
+/* Survey [start, start + size), 4K-aligned, for leaves with 'type_bits'. */
+struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bits);
+
+#endif

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The demonstration: what a device that can do noncoherent DMA does to the memory types of a
+ * guest's EPT leaves, told by the guest itself. Wants two edu devices behind a VT-d unit, and
+ * 64 MiB. The word "native" skips what only the hypervisor can tell (its VMCALL).
+ */
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/caching.h"
+#include "guest/lib/pci.h"
+#include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
+#include "guest/lib/vtd.h"
+#include "lib/string.h"
+
+/* A stretch of memory that gets one type by the guest's MTRRs. */
+struct stretch {
+	uint64_t start, size;
+	enum memtype type;
+};
+
+/*
+ * UC fills a 2 MiB page exactly, WC does not: there only 4 KiB leaves can tell the types apart.
+ * What no variable range covers has the default type, which firmware left WB. Range 0 is the
+ * PCI hole, so these are ranges 1 and 2.
+ */
+#define UC_BASE     (32 * MiB)
+#define UC_SIZE     (2 * MiB)
+#define WC_BASE     (34 * MiB + 256 * KiB)
+#define WC_SIZE     (256 * KiB)
+#define BUFFER_BASE (24 * MiB)
+static const struct stretch stretches[] = {
+	{16 * MiB, 4 * MiB, MEMTYPE_WB},
+	{UC_BASE, UC_SIZE, MEMTYPE_UC},
+	{34 * MiB, 256 * KiB, MEMTYPE_WB},
+	{WC_BASE, WC_SIZE, MEMTYPE_WC},
+	{WC_BASE + WC_SIZE, 512 * KiB, MEMTYPE_WB},
+};
+
+/* The DMA: the device reads the first IOVA and writes the second. */
+#define IOVA_OUT  0x4000000ULL
+#define IOVA_IN   0x4001000ULL
+#define DOMAIN_A  1
+#define DOMAIN_B  2
+#define WB_IGNORE (LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT)
+#define UC_IGNORE (LEAF_TYPE(MEMTYPE_UC) | EPT_IGNORE_PAT)
+
+static struct edu_device edu[2];
+static uint64_t *second_level;
+static bool native;
+
+static uint64_t pattern(uint64_t address)
+{
+	return (address ^ 0x5555) * 0x9e3779b97f4a7c15;
+}
+
+static void fill(const struct stretch *s)
+{
+	for (uint64_t at = s->start; at < s->start + s->size; at += 8)
+		*(volatile uint64_t *)at = pattern(at);
+}
+
+static bool intact(const struct stretch *s)
+{
+	for (uint64_t at = s->start; at < s->start + s->size; at += 8)
+		if (*(volatile uint64_t *)at != pattern(at))
+			return false;
+	return true;
+}
+
+/* One byte of each page, so that each gets its leaf. */
+static void touch(const struct stretch *s)
+{
+	for (uint64_t at = s->start; at < s->start + s->size; at += PAGE_SIZE)
+		*(volatile uint8_t *)at;
+}
+
+/* Every page of the stretch has a leaf with these memory-type bits. */
+static void check_leaves(const struct stretch *s, uint64_t type_bits)
+{
+	struct leaf_survey survey;
+
+	if (native)
+		return;
+	survey = vmcall_survey(s->start, s->size, type_bits);
+	check_is(survey.pages, survey.matching,
+		 "%2llu MiB + %3llu KiB, %4llu KiB: MTRR %s, leaves %s%s (%u of 2M, %u of 4K)",
+		 s->start / MiB, s->start % MiB / KiB, s->size / KiB, memtype_name(s->type),
+		 memtype_name((unsigned)FIELD(type_bits, EPT_TYPE)),
+		 type_bits & EPT_IGNORE_PAT ? " + ignore PAT" : "", survey.leaves[2],
+		 survey.leaves[1]);
+}
+
+static void check_all_leaves_ignore_pat(uint64_t type_bits)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) {
+		touch(&stretches[i]);
+		check_leaves(&stretches[i], type_bits);
+	}
+}
+
+/* What each stretch's MTRR says, with guest PAT in force. */
+static void check_all_leaves_follow_mtrr(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) {
+		touch(&stretches[i]);
+		check_leaves(&stretches[i], LEAF_TYPE(stretches[i].type));
+	}
+}
+
+static void check_all_absent(void)
+{
+	unsigned pages = 0, absent = 0;
+
+	if (native)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) {
+		struct leaf_survey s = vmcall_survey(stretches[i].start, stretches[i].size, 0);
+
+		pages += s.pages;
+		absent += s.absent;
+	}
+	check_is(pages, absent, "none of the %u pages has a leaf any more", pages);
+}
+
+static void check_all_present(void)
+{
+	unsigned absent = 0;
+
+	if (native)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
+		absent += vmcall_survey(stretches[i].start, stretches[i].size, 0).absent;
+	check_is(0, absent, "no leaf was cleared");
+}
+
+static void check_intact(void)
+{
+	bool held = true;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
+		held &= intact(&stretches[i]);
+	check(held, "every byte written at the beginning is still there");
+}
+
+static void check_counter(enum counter counter, uint64_t expected, const char *text)
+{
+	if (!native)
+		check_is(expected, vmcall_counter(counter), "%s is %lu", text, expected);
+}
+
+/* The counters that a transition moves, before it. */
+struct before {
+	uint64_t transitions, cleared, flushes;
+};
+
+static struct before counters(void)
+{
+	if (native)
+		return (struct before){0};
+	return (struct before){
+		vmcall_counter(COUNTER_TRANSITIONS),
+		vmcall_counter(COUNTER_LEAVES_CLEARED),
+		vmcall_counter(COUNTER_INVEPT),
+	};
+}
+
+/* A transition happened since: leaves were cleared and INVEPT executed. */
+static void check_transition(const struct before *b)
+{
+	uint64_t cleared;
+
+	if (native)
+		return;
+	cleared = vmcall_counter(COUNTER_LAST_ZAP);
+	check_is(b->transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "one more transition");
+	check(cleared && vmcall_counter(COUNTER_LEAVES_CLEARED) == b->cleared + cleared,
+	      "its zap cleared %lu leaves, in %lu ticks", cleared,
+	      vmcall_counter(COUNTER_TRANSITION_TICKS));
+	check(vmcall_counter(COUNTER_INVEPT) > b->flushes, "INVEPT was executed");
+}
+
+static void check_no_transition(const struct before *b)
+{
+	if (native)
+		return;
+	check_is(b->transitions, vmcall_counter(COUNTER_TRANSITIONS), "no transition");
+	check_is(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "no leaf was cleared");
+}
+
+static void memory(void)
+{
+	heading("1. Memory: %u stretches filled; by MTRR one of them UC, one WC",
+		(unsigned)ARRAY_SIZE(stretches));
+	mtrr_set(1, UC_BASE, UC_SIZE, MEMTYPE_UC);
+	mtrr_set(2, WC_BASE, WC_SIZE, MEMTYPE_WC);
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
+		fill(&stretches[i]);
+	check_counter(COUNTER_NONCOHERENT, 0, "noncoherent count");
+	check_all_leaves_ignore_pat(WB_IGNORE);
+}
+
+static bool device(void)
+{
+	heading("2. The device, and an IOMMU mapping for its DMA");
+	if (!check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]), "two edu devices are on PCI"))
+		return false;
+	check_is(EDU_IDENTIFIED, mmio_read32(edu[0].bar + EDU_IDENTIFICATION),
+		 "the first, at %02x:%02x.%x, identifies itself", edu[0].source_id >> 8,
+		 edu[0].source_id >> 3 & 31, edu[0].source_id & 7);
+	check_is(3628800, edu_factorial(&edu[0], 10), "it computes 10! = 3628800");
+	mmio_write32(edu[0].bar + EDU_LIVENESS, 0x12345678);
+	check_is(~0x12345678U, mmio_read32(edu[0].bar + EDU_LIVENESS), "it is alive: ~0x12345678");
+	if (!check(vtd_init(), "a VT-d unit answers at 0x%llx", VTD_BASE))
+		return false;
+	second_level = vtd_table();
+	vtd_map(second_level, 3, IOVA_OUT, stretches[0].start, SL_RW);
+	vtd_map(second_level, 3, IOVA_IN, BUFFER_BASE, SL_RW);
+	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true),
+	      "root table set, queue on, translation on");
+	check_counter(COUNTER_NONCOHERENT, 0, "nothing is attached yet: noncoherent count");
+	return true;
+}
+
+static void attach_first(void)
+{
+	struct before b = counters();
+
+	heading("3. Attach it: 0 -> 1, every leaf is cleared");
+	check(vtd_attach(edu[0].source_id, DOMAIN_A, second_level),
+	      "context entry written, context cache invalidated, wait status seen");
+	check_all_absent();
+	if (!native)
+		printf("   (The pages this code runs on had to come back at once.)\n");
+	check_counter(COUNTER_NONCOHERENT, 1, "noncoherent count");
+	check_transition(&b);
+	check_all_leaves_follow_mtrr();
+	check_intact();
+}
+
+static void dma(void)
+{
+	const struct stretch *source = &stretches[0];
+	bool done;
+
+	heading("4. DMA through the mapping: memory -> device -> memory");
+	done = edu_dma(&edu[0], IOVA_OUT, PAGE_SIZE, false) &&
+	       edu_dma(&edu[0], IOVA_IN, PAGE_SIZE, true);
+	check(done, "out by 0x%llx and in by 0x%llx", IOVA_OUT, IOVA_IN);
+	check(!memcmp((void *)source->start, (void *)BUFFER_BASE, PAGE_SIZE),
+	      "all 4096 bytes arrived");
+}
+
+static void toggle_cd(const char *when, uint64_t type_bits)
+{
+	struct before b = counters();
+
+	cache_disable(true);
+	touch(&stretches[0]);
+	touch(&stretches[2]);
+	printf("CR0.CD = 1 %s:\n", when);
+	check_leaves(&stretches[0], type_bits);
+	check_leaves(&stretches[2], type_bits);
+	cache_disable(false);
+	if (type_bits == WB_IGNORE)
+		check_no_transition(&b);
+}
+
+static void more_devices(void)
+{
+	struct before b = counters();
+
+	heading("5. A second device: 1 -> 2 -> 1, nothing is cleared; then 1 -> 0");
+	check(vtd_attach(edu[1].source_id, DOMAIN_B, second_level), "second device attached");
+	check_counter(COUNTER_NONCOHERENT, 2, "noncoherent count");
+	check_no_transition(&b);
+	check(vtd_detach(edu[0].source_id, DOMAIN_A), "first device detached");
+	check_counter(COUNTER_NONCOHERENT, 1, "noncoherent count");
+	check_no_transition(&b);
+	check_all_present();
+}
+
+static void detach_last(void)
+{
+	struct before b = counters();
+
+	check(vtd_detach(edu[1].source_id, DOMAIN_B), "second device detached");
+	check_all_absent();
+	check_counter(COUNTER_NONCOHERENT, 0, "noncoherent count");
+	check_transition(&b);
+	check_all_leaves_ignore_pat(WB_IGNORE);
+	check_intact();
+}
+
+int guest_main(void)
+{
+	native = guest_word("native");
+	printf("The demonstration of Leafcutter: noncoherent DMA and the EPT's memory types.\n");
+	if (!native && !check(vmcall_present(), "VMCALL answers with version 1"))
+		return check_status();
+	memory();
+	if (!device())
+		return check_status();
+	attach_first();
+	dma();
+	more_devices();
+	toggle_cd("while one device is attached", UC_IGNORE);
+	check_all_leaves_follow_mtrr();
+	detach_last();
+	heading("6. CR0.CD again, with no device attached: no effect");
+	toggle_cd("with none attached", WB_IGNORE);
+	return check_status();
+}
