@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154,SC2016 # variables that bats sets; dollars that are meant
+# The tools themselves: tools/boot, tools/iso and tools/need keep the contract whatever the machine
+# does. tests/boot/kernel stands in for the hypervisor, so these tests need no build.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	export PATH="$PWD/tools:$PATH" K="$BATS_FILE_TMPDIR"
+	nasm -f elf32 -o "$K/kernel.o" tests/boot/kernel/kernel.asm
+	ld -m elf_i386 -n -N --no-warn-rwx-segments -Ttext 0x100000 -o "$K/kernel.elf" "$K/kernel.o"
+	local verb
+	for verb in 0 1 3 7 h r t m; do
+		iso "$K/$verb.iso" "$K/kernel.elf" "act $verb"
+	done
+	: >"$K/empty.iso"
+}
+
+setup() {
+	export TMPDIR="$BATS_TEST_TMPDIR/tmp"
+	mkdir "$TMPDIR"
+}
+
+# Nothing of a run may outlive it: each process of one names its temporary folder.
+teardown() {
+	[ -z "$(ls "$TMPDIR")" ]
+	! pgrep -f "$TMPDIR"
+}
+
+# refused WORD ARGUMENT...: tools/boot ends with 2, one line that holds WORD, and no output.
+refused() {
+	local word=$1
+	shift
+	run --separate-stderr boot "$@"
+	[ "$status" -eq 2 ] && [ -z "$output" ] && [ "${#stderr_lines[@]}" -eq 1 ] &&
+		[[ $stderr == "tools/boot: "*"$word"* ]]
+}
+
+@test "bad usage is one line that names the word, and status 2" {
+	refused "no image"
+	refused "no-such.iso: no such file" "$K/no-such.iso"
+	refused "is empty" "$K/empty.iso"
+	refused "two images" "$K/0.iso" "$K/1.iso"
+	refused "unknown option --frob" --frob "$K/0.iso"
+	refused "--cpus lacks its value" "$K/0.iso" --cpus
+	refused "--cpus 0: expected a number" --cpus 0 "$K/0.iso"
+	refused "--mem 12x: expected a number" --mem 12x "$K/0.iso"
+	refused "--timeout -1: expected a number" --timeout -1 "$K/0.iso"
+	refused "unknown engine vax" --engine vax "$K/0.iso"
+	refused "cannot be written" --trace /proc/no/such "$K/0.iso"
+}
+
+@test "the exit status is the one of the console's last line" {
+	local n
+	for n in 0 1 3; do
+		run --separate-stderr -"$n" boot --engine bochs "$K/$n.iso"
+		[ "${lines[0]}" = "hv: options: act $n" ]
+		[ "${lines[-1]}" = "hv: end: status $n" ]
+		[ -z "$stderr" ]
+	done
+}
+
+@test "a last line with a status outside the contract is a failure" {
+	run --separate-stderr -3 boot --engine bochs "$K/7.iso"
+	[ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "a machine that resets is ended at once, with status 3" {
+	run --separate-stderr -3 boot --engine bochs --timeout 60 "$K/r.iso"
+	[[ $stderr == *"the machine was reset"* ]]
+	[ "$(grep -c 'hv: options' <<<"$output")" -eq 1 ]
+}
+
+@test "a triple fault of the machine is status 3 and says so" {
+	run --separate-stderr -3 boot --engine bochs --timeout 60 "$K/t.iso"
+	[[ $stderr == *"3rd (13) exception"* ]]
+}
+
+@test "a machine that ends without a last line is status 3" {
+	run --separate-stderr -3 boot --engine bochs --timeout 60 "$K/m.iso"
+	[[ $stderr == *"without a last line"* ]]
+}
+
+@test "a machine that hangs is ended after the timeout with status 124" {
+	run --separate-stderr -124 boot --engine bochs --timeout 3 "$K/h.iso"
+	[ "$output" = "hv: options: act h" ]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "the console is live, and SIGTERM ends everything" {
+	boot --engine bochs "$K/h.iso" >"$BATS_TEST_TMPDIR/console" 3>&- &
+	local pid=$! i status=0
+	for ((i = 0; i < 100; i++)); do
+		! grep -q 'hv: options: act h' "$BATS_TEST_TMPDIR/console" || break
+		sleep 0.1
+	done
+	kill -0 "$pid"
+	grep -q 'hv: options: act h' "$BATS_TEST_TMPDIR/console"
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+	[ "$status" -eq 143 ]
+}
+
+@test "when the console's reader goes away the machine ends" {
+	run -3 bash -c 'set -o pipefail; boot --engine bochs --timeout 60 "$K/0.iso" 2>/dev/null | true'
+}
+
+@test "runs at the same time do not meet" {
+	local n pid pids=()
+	for n in 0 1 3; do
+		boot --engine bochs "$K/$n.iso" >"$BATS_TEST_TMPDIR/$n" 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || true
+	done
+	for n in 0 1 3; do
+		grep -qx "hv: end: status $n" "$BATS_TEST_TMPDIR/$n"
+	done
+}
+
+@test "--trace keeps what came out of port 0xe9, and only that" {
+	local engine
+	for engine in bochs tcg; do
+		run -0 boot --engine "$engine" --trace "$BATS_TEST_TMPDIR/trace" "$K/0.iso"
+		[ "$(cat "$BATS_TEST_TMPDIR/trace")" = $'trace: one\ntrace: two' ]
+	done
+}
+
+@test "the engine tcg keeps the same statuses" {
+	run -1 boot --engine tcg "$K/1.iso"
+	[ "${lines[-1]}" = "hv: end: status 1" ]
+	run -3 boot --engine tcg "$K/r.iso"
+	run -124 boot --engine tcg --timeout 3 "$K/h.iso"
+}
+
+@test "the engine qemu says what the host lacks and what to take instead" {
+	[ ! -r /sys/module/kvm_intel/parameters/nested ] || skip "this host has kvm_intel"
+	refused "take --engine bochs" --engine qemu "$K/0.iso"
+}
+
+@test "auto says on standard error what it chose" {
+	run --separate-stderr -1 boot "$K/1.iso"
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	[[ $stderr == "tools/boot: engine "* ]]
+}
+
+@test "GRUB gets every word of a line as it was written" {
+	iso "$BATS_TEST_TMPDIR/w.iso" "$K/kernel.elf" 'a=$x {b} #c ; 0' \
+		"$K/kernel.o" 'vm one mem=64M -- <x> | & %s *' "$K/kernel.o" initrd
+	run -0 boot --engine bochs "$BATS_TEST_TMPDIR/w.iso"
+	[ "${lines[0]}" = 'hv: options: a=$x {b} #c ; 0' ]
+	[ "${lines[1]}" = 'hv: module: vm one mem=64M -- <x> | & %s *' ]
+	[ "${lines[2]}" = 'hv: module: initrd' ]
+}
+
+@test "GRUB that cannot load a module says so and the run ends" {
+	truncate -s 40M "$BATS_TEST_TMPDIR/big"
+	iso "$BATS_TEST_TMPDIR/big.iso" "$K/kernel.elf" 0 "$BATS_TEST_TMPDIR/big" 'vm big'
+	run --separate-stderr -3 boot --engine bochs --mem 32 "$BATS_TEST_TMPDIR/big.iso"
+	[[ $output == *"too little memory"* ]]
+}
+
+@test "tools/iso refuses bad usage with status 2" {
+	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/kernel.elf"
+	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/no-such.elf" ""
+	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/kernel.elf" "" "$K/no-such.elf" "vm a"
+	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/kernel.elf" $'two\nlines'
+	[ ! -e "$BATS_TEST_TMPDIR/x.iso" ]
+}
+
+@test "tools/need is silent when nothing lacks and refuses an unknown set" {
+	run -0 need build
+	[ -z "$output" ]
+	run -2 need no-such-set
+	[[ $output == *"no-such-set"* ]]
+}
