@@ -241,14 +241,15 @@ static void attach_first(void)
 static void dma(void)
 {
 	const struct stretch *source = &stretches[0];
+	/* QEMU 7.2's edu refuses a transfer that ends where its buffer does. */
+	unsigned size = native ? PAGE_SIZE / 2 : PAGE_SIZE;
 	bool done;
 
 	heading("4. DMA through the mapping: memory -> device -> memory");
-	done = edu_dma(&edu[0], IOVA_OUT, PAGE_SIZE, false) &&
-	       edu_dma(&edu[0], IOVA_IN, PAGE_SIZE, true);
+	done = edu_dma(&edu[0], IOVA_OUT, size, false) && edu_dma(&edu[0], IOVA_IN, size, true);
 	check(done, "out by 0x%llx and in by 0x%llx", IOVA_OUT, IOVA_IN);
-	check(!memcmp((void *)source->start, (void *)BUFFER_BASE, PAGE_SIZE),
-	      "all 4096 bytes arrived");
+	check(!memcmp((void *)source->start, (void *)BUFFER_BASE, size), "all %u bytes arrived",
+	      size);
 }
 
 static void toggle_cd(const char *when, uint64_t type_bits)
