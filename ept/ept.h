@@ -19,13 +19,23 @@
 #define EPT_READ       (1ULL << 0)
 #define EPT_WRITE      (1ULL << 1)
 #define EPT_EXECUTE    (1ULL << 2)
-#define EPT_RWX	       (EPT_READ | EPT_WRITE | EPT_EXECUTE)
-#define EPT_TYPE       0x38ULL		/* 5:3, leaves only */
-#define EPT_IGNORE_PAT (1ULL << 6)	/* leaves only */
-#define EPT_LARGE      (1ULL << 7)	/* a PDPTE or PDE that is a leaf */
+#define EPT_RWX        (EPT_READ | EPT_WRITE | EPT_EXECUTE)
+#define EPT_TYPE       0x38ULL     /* 5:3, leaves only */
+#define EPT_IGNORE_PAT (1ULL << 6) /* leaves only */
+#define EPT_LARGE      (1ULL << 7) /* a PDPTE or PDE that is a leaf */
 #define EPT_ACCESSED   (1ULL << 8)
 #define EPT_DIRTY      (1ULL << 9)
 #define EPT_ADDRESS    0x000ffffffffff000ULL /* 51:12 */
+
+/*
+ * What is known of one table page. It is kept beside the tables, in an array the host gives, and
+ * not in ignored bits of the parent's entry: a hypervisor below this one write-tracks the upper
+ * tables, and each store to them would cost an exit. Fields of 'counts' (ept/table.h): leaves 9:0,
+ * child tables 19:10, child tables with a leaf somewhere below them 29:20.
+ */
+struct ept_table_info {
+	uint32_t counts;
+};
 
 /* Levels: 1 = PTE (4K leaf), 2 = PDE (2M leaf), 3 = PDPTE (1G leaf), 4 = PML4E. */
 #define EPT_ROOT_LEVEL 4
@@ -37,12 +47,21 @@
 struct ept_host {
 	void *ctx;
 	uint64_t phys_offset;
+	/*
+	 * info[(table >> 12) - first_pfn] belongs to the table page 'table'. Content does not
+	 * matter while the page is no table.
+	 */
+	struct ept_table_info *info;
+	uint64_t first_pfn;
 	/* A zeroed 4K page, or 0 when there is none left. */
 	uint64_t (*alloc_table)(void *ctx);
 	void (*free_table)(void *ctx, uint64_t table);
-	/* INVEPT on every CPU that may have cached a translation; returns once all have done it. */
+	/*
+	 * INVEPT on every CPU that may have cached a translation; returns once all have done it.
+	 * Called with the lock held, so a CPU that waits in lock() must answer meanwhile.
+	 */
 	void (*flush)(void *ctx);
-	/* Mutual exclusion of all changes to one VM's tables; may be empty on one CPU. */
+	/* Mutual exclusion of all changes to one VM's tables; may be NULL on one CPU. */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);
 };
@@ -57,7 +76,7 @@ struct ept_caps {
 
 enum ept_slot_kind {
 	EPT_SLOT_RAM,
-	EPT_SLOT_ROM,	    /* readable and executable; a write is an EPT violation */
+	EPT_SLOT_ROM,       /* readable and executable; a write is an EPT violation */
 	EPT_SLOT_HOST_MMIO, /* a device of the host, always UC */
 };
 
@@ -77,24 +96,26 @@ struct ept_cpu {
 };
 
 struct ept_stats {
-	uint64_t transitions;	    /* of the noncoherent count, 0 <-> non-zero, both directions */
-	uint64_t leaves_cleared;    /* by all zaps */
-	uint64_t last_zap_leaves;   /* by the last zap */
-	uint64_t last_zap_tables;   /* tables the last zap cleared a leaf in */
-	uint64_t flushes;	    /* calls of host->flush */
-	uint64_t tables;	    /* table pages in use now, root included */
-	uint64_t installed[4];	    /* leaves ever installed, by level (1-3) */
+	uint64_t transitions;     /* of the noncoherent count, 0 <-> non-zero, both directions */
+	uint64_t leaves_cleared;  /* by all zaps */
+	uint64_t last_zap_leaves; /* by the last zap */
+	uint64_t last_zap_tables; /* tables the last zap cleared a leaf in */
+	uint64_t flushes;         /* calls of host->flush */
+	uint64_t tables;          /* table pages in use now, root included */
+	uint64_t retries;         /* faults computed again because the generation had moved */
+	uint64_t installed[4];    /* leaves ever installed, by level (1-3) */
 };
 
 struct ept {
 	struct ept_host host;
 	struct ept_caps caps;
 	enum memtype_policy policy;
-	uint64_t root;			/* physical address of the PML4 table */
-	unsigned noncoherent;		/* devices that can do noncoherent DMA */
-	uint64_t generation;		/* advanced by every zap; see ept_fault_begin() */
-	struct ept_slot slot[EPT_SLOTS];
-	unsigned slots;
+	uint64_t root;                   /* physical address of the PML4 table */
+	unsigned noncoherent;            /* devices that can do noncoherent DMA */
+	uint64_t generation;             /* advanced by every change; see ept_fault_begin() */
+	struct ept_slot slot[EPT_SLOTS]; /* size 0: free */
+	unsigned slots;                  /* one above the highest slot ever in use */
+	unsigned last_slot;              /* the one that held the last fault: searched first */
 	struct ept_stats stats;
 };
 
@@ -107,7 +128,10 @@ void ept_destroy(struct ept *ept);
 /* The EPTP: root, write-back walks, 4 levels, A/D if offered (SDM 3C 25.6.11). */
 uint64_t ept_pointer(const struct ept *ept);
 
-/* Add a slot. 0; -EINVAL unaligned, empty or beyond 48 bits; -EEXIST overlap; -ENOSPC. */
+/*
+ * Add a slot. 0; -EINVAL unaligned, empty, beyond 48 bits of guest-physical space or beyond the
+ * host's address width; -EEXIST overlap; -ENOSPC.
+ */
 int ept_slot_add(struct ept *ept, const struct ept_slot *slot);
 /* Remove the slot that begins at gpa: unmap, flush, free tables left empty. 0 or -ENOENT. */
 int ept_slot_remove(struct ept *ept, uint64_t gpa);
@@ -117,9 +141,29 @@ const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa);
 /*
  * Serve an EPT violation at gpa (any byte of the page) for 'cpu': install the largest leaf that
  * alignment, slot and uniformity of type allow. 0 installed (or already there); -ENOENT no slot:
- * the access is the device models'; -EPERM write to ROM; -ENOMEM no page for a table.
+ * the access is the device models'; -EPERM write to ROM; -ENOMEM no page for a table. Takes the
+ * lock: not to be called with it held.
  */
 int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write);
+
+/*
+ * The two halves of ept_fault(), for who wants to do something in between. begin computes the
+ * leaf under no lock; install takes the lock and stores it only if nothing that the computation
+ * read has changed since (the generation, as KVM's invalidate sequence): otherwise -EAGAIN, and
+ * the caller begins again. A leaf computed before a transition is thus never installed after it.
+ * The CPU whose MTRRs and CD are read must not change them in between without ept_type_changed().
+ */
+struct ept_fill {
+	uint64_t generation;
+	uint64_t gpa;   /* of the 4K page */
+	uint64_t hpa;   /* that backs it */
+	uint64_t bits;  /* permissions and memory type */
+	unsigned level; /* the largest leaf allowed; a smaller one has the same bits */
+	unsigned slot;
+};
+int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		    struct ept_fill *fill);
+int ept_fault_install(struct ept *ept, const struct ept_fill *fill);
 
 /*
  * The leaf entry that maps gpa, whole, and its level in *level (1-3); 0 and level 0 when none is
@@ -128,6 +172,13 @@ int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool wri
 uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
 
 /*
+ * What a caller must hold, for all functions here: nothing. Each takes host->lock itself for as
+ * long as it changes or walks tables, and every change it made has been flushed when it returns.
+ * 'stats' may be read at any time. Only ept_init() and ept_destroy() need the VM to themselves.
+ *
+ * A zap that found no leaf flushes nothing: every earlier zap has flushed what it cleared, so no
+ * CPU can hold a translation that the tables do not.
+ *
  * Clear every leaf entry (of [gpa, gpa + size) in the second), keep the tables, flush if
  * anything was cleared. Returns the number of leaves cleared. A range zap touches its range
  * only: a large leaf that straddles its edge is cleared whole.
@@ -138,13 +189,16 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
 /*
  * The noncoherent count's only door: delta is +1 or -1. On 0 -> 1 and 1 -> 0 every leaf is
  * zapped and flushed before it returns true (a transition; under kvm-6.6 it is counted and
- * nothing is zapped). Going below 0 is refused: returns false and changes nothing.
+ * nothing is zapped, as KVM did before 6.7). Going below 0 is refused: returns false and changes
+ * nothing.
  */
 bool ept_noncoherent_change(struct ept *ept, int delta);
 
 /*
- * A guest CPU changed MTRRs or CR0.CD: while noncoherent DMA is present, zap these ranges (they
- * are sorted and merged first), else nothing. Returns the leaves cleared.
+ * A guest CPU changed MTRRs or CR0.CD: while noncoherent DMA is present, zap these ranges (any
+ * order and overlap; they are sorted and merged first) as one zap with one flush. Nothing without
+ * noncoherent DMA, nor under kvm-6.11, where neither decides a type. kvm-6.6 does zap here, as
+ * KVM did (update_mtrr() and kvm_post_set_cr0()). Returns the leaves cleared.
  */
 uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count);
 

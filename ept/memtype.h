@@ -21,8 +21,8 @@ enum memtype {
 
 /* 'memtype=' on a VM's GRUB line; each behaves as the Linux release it is named after. */
 enum memtype_policy {
-	MEMTYPE_KVM_6_7, /* default: guest MTRRs while noncoherent DMA, zap at each transition */
-	MEMTYPE_KVM_6_6, /* the same types without the zap: shows the bug */
+	MEMTYPE_KVM_6_7,  /* default: guest MTRRs while noncoherent DMA, zap at each transition */
+	MEMTYPE_KVM_6_6,  /* the same types without the zap: shows the bug */
 	MEMTYPE_KVM_6_11, /* guest MTRRs not honoured */
 };
 

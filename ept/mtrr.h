@@ -16,11 +16,11 @@
 #define MTRR_VARIABLE_COUNT 8
 
 struct mtrr {
-	uint64_t def_type;			/* IA32_MTRR_DEF_TYPE: type 7:0, FE 10, E 11 */
-	uint64_t fixed[11];			/* 64K_00000, 16K_80000, 16K_A0000, 4K_C0000... */
-	uint64_t base[MTRR_VARIABLE_COUNT];	/* IA32_MTRR_PHYSBASEn */
-	uint64_t mask[MTRR_VARIABLE_COUNT];	/* IA32_MTRR_PHYSMASKn */
-	unsigned address_width;			/* guest MAXPHYADDR in bits, 32-52 */
+	uint64_t def_type;                  /* IA32_MTRR_DEF_TYPE: type 7:0, FE 10, E 11 */
+	uint64_t fixed[11];                 /* 64K_00000, 16K_80000, 16K_A0000, 4K_C0000... */
+	uint64_t base[MTRR_VARIABLE_COUNT]; /* IA32_MTRR_PHYSBASEn */
+	uint64_t mask[MTRR_VARIABLE_COUNT]; /* IA32_MTRR_PHYSMASKn */
+	unsigned address_width;             /* guest MAXPHYADDR in bits, 32-52 */
 };
 
 /* [start, start + size) of guest-physical space, in bytes. */
@@ -41,16 +41,18 @@ bool mtrr_has(uint32_t msr);
 int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value);
 
 /*
- * WRMSR. 0, or -EINVAL for #GP(0): read-only, a reserved bit, a reserved type. On 0 the ranges
- * whose type the write may have changed are in changed[0..n), n returned in *count (0 when
- * nothing can have changed). They are sorted, disjoint and 4K-aligned.
+ * WRMSR. 0, or -EINVAL for #GP(0): not an MTRR, read-only, a reserved bit, a reserved type. On 0
+ * the ranges whose type the write has changed are in changed[0..n), n returned in *count (0 when
+ * none has). They are sorted, disjoint and 4K-aligned. 'changed' may be NULL for a caller who
+ * has no use for them (no noncoherent DMA): then the write costs next to nothing.
  */
 int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
 	       struct ept_range changed[MTRR_CHANGE_MAX], unsigned *count);
 
 /*
  * The type of [gpa, gpa + size), both 4K-aligned. *uniform says whether all of it has that
- * type; when not, the type is that of the first page.
+ * type; when not, the type is that of the first page. Exact where masks are contiguous; for a
+ * range in many pieces by a mask with holes it may say "not uniform" of one that is.
  */
 enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform);
 

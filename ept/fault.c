@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Everything that installs leaves: an EPT violation is served with one leaf, the largest that
+ * alignment, slot and memory type allow. The exit handler calls it (and the model CPU of the
+ * tests). It never clears a leaf.
+ */
+#include "ept/table.h"
+#include "lib/errno.h"
+
+/* The leaf of 'level' around gpa lies in the slot, and the host memory behind it is aligned. */
+static bool slot_allows(const struct ept_slot *slot, uint64_t gpa, unsigned level)
+{
+	uint64_t size = level_size(level);
+	uint64_t start = ALIGN_DOWN(gpa, size);
+
+	return start >= slot->gpa && start - slot->gpa + size <= slot->size &&
+	       IS_ALIGNED(slot->hpa - slot->gpa, size);
+}
+
+static bool caps_allow(const struct ept_caps *caps, unsigned level)
+{
+	return level == 1 || (level == 2 && caps->large_2m) || (level == 3 && caps->large_1g);
+}
+
+/* Do the guest's MTRRs and CD have a say in the type? Mostly not: then nobody looks at them. */
+static bool guest_decides(const struct ept *ept, const struct ept_slot *slot)
+{
+	return ept->noncoherent && slot->kind != EPT_SLOT_HOST_MMIO &&
+	       ept->policy != MEMTYPE_KVM_6_11;
+}
+
+/*
+ * The memory type of the leaf of 'level' around gpa, for this CPU, in *bits; false when it is not
+ * the same over all of it. The one place where a leaf's type is decided.
+ */
+static bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot,
+		      uint64_t gpa, unsigned level, uint64_t *bits)
+{
+	enum memtype mtrr = MEMTYPE_WB;
+	bool uniform = true;
+
+	if (guest_decides(ept, slot) && !cpu->cd)
+		mtrr = mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)), level_size(level),
+				 &uniform);
+	*bits = memtype_leaf_bits(ept->policy, slot->kind == EPT_SLOT_HOST_MMIO,
+				  ept->noncoherent != 0, cpu->cd, mtrr);
+	return uniform;
+}
+
+/*
+ * No lock: another CPU may change slots and count under our eyes. Whatever mixture is read then,
+ * that CPU advances the generation before it drops the lock, and install refuses the result.
+ */
+int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		    struct ept_fill *fill)
+{
+	const struct ept_slot *slot;
+	unsigned level = 3;
+	uint64_t type;
+
+	fill->generation = __atomic_load_n(&ept->generation, __ATOMIC_ACQUIRE);
+	slot = ept_slot_find(ept, gpa);
+	if (!slot)
+		return -ENOENT;
+	if (write && slot->kind == EPT_SLOT_ROM)
+		return -EPERM;
+	while (!caps_allow(&ept->caps, level) || (level > 1 && !slot_allows(slot, gpa, level)) ||
+	       !leaf_type(ept, cpu, slot, gpa, level, &type))
+		level--;
+	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
+	fill->hpa = slot->hpa + (fill->gpa - slot->gpa);
+	fill->bits = type | (slot->kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX);
+	fill->level = level;
+	fill->slot = (unsigned)(slot - ept->slot);
+	return 0;
+}
+
+/* The leaf of 'level' for a fill: any level up to fill->level has the same type. */
+static uint64_t leaf_entry(const struct ept_fill *fill, unsigned level)
+{
+	return ALIGN_DOWN(fill->hpa, level_size(level)) | fill->bits | (level > 1 ? EPT_LARGE : 0);
+}
+
+/*
+ * A leaf more in path[level]. Where that makes the table live, the parent has a live child more,
+ * which may make the parent live, and so on up.
+ */
+static void count_leaf(struct ept *ept, const uint64_t *path, unsigned level)
+{
+	uint32_t *counts = table_counts(ept, path[level]);
+	bool was_live = counts_live(*counts);
+
+	*counts += INFO_LEAF;
+	while (!was_live && level < EPT_ROOT_LEVEL) {
+		counts = table_counts(ept, path[++level]);
+		was_live = counts_live(*counts);
+		*counts += INFO_LIVING;
+	}
+}
+
+/*
+ * Store a leaf over 'old'. From not present nothing has to be flushed (SDM 3C 29.4.3.3). Over a
+ * kept, empty table it is one store, then the flush (a CPU may have cached the way to the table),
+ * and only then are the table and those below it freed.
+ */
+static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *entry, uint64_t old,
+		     const uint64_t *path, unsigned level)
+{
+	entry_store(entry, leaf_entry(fill, level));
+	count_leaf(ept, path, level);
+	ept->stats.installed[level]++;
+	if (entry_present(old)) {
+		*table_counts(ept, path[level]) -= INFO_TABLE;
+		ept_flush(ept);
+		table_free_tree(ept, old & EPT_ADDRESS, level - 1);
+	}
+}
+
+/* A child table where there was nothing; its address, or 0. No flush: it was not present. */
+static uint64_t put_table(struct ept *ept, uint64_t *entry, uint64_t parent)
+{
+	uint64_t child = table_new(ept);
+
+	if (child) {
+		entry_store(entry, child | EPT_RWX);
+		*table_counts(ept, parent) += INFO_TABLE;
+	}
+	return child;
+}
+
+/* Nothing is lost by a large leaf here: no entry, or a table without a leaf below it. */
+static bool room_for_leaf(const struct ept *ept, uint64_t entry)
+{
+	return !entry_present(entry) || !counts_live(*table_counts(ept, entry & EPT_ADDRESS));
+}
+
+/*
+ * Down from the root to the first level where the leaf may and can stand. Where live tables are in
+ * the way of the large leaf, a smaller one goes below them. Out of memory on the way leaves a
+ * table or two without entries, linked and counted, as a zap would.
+ */
+static int install(struct ept *ept, const struct ept_fill *fill)
+{
+	uint64_t path[EPT_ROOT_LEVEL + 1], table = ept->root;
+
+	for (unsigned level = EPT_ROOT_LEVEL; level > 0; level--) {
+		uint64_t *entry = &table_entries(ept, table)[level_index(fill->gpa, level)];
+		uint64_t old = entry_load(entry);
+
+		path[level] = table;
+		if (entry_is_leaf(old, level))
+			return 0; /* another CPU was faster */
+		if (level <= fill->level && room_for_leaf(ept, old)) {
+			put_leaf(ept, fill, entry, old, path, level);
+			return 0;
+		}
+		table = entry_present(old) ? old & EPT_ADDRESS : put_table(ept, entry, table);
+		if (!table)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int install_locked(struct ept *ept, const struct ept_fill *fill)
+{
+	if (fill->generation != ept->generation) {
+		ept->stats.retries++;
+		return -EAGAIN;
+	}
+	ept->last_slot = fill->slot;
+	return install(ept, fill);
+}
+
+int ept_fault_install(struct ept *ept, const struct ept_fill *fill)
+{
+	int error;
+
+	ept_lock(ept);
+	error = install_locked(ept, fill);
+	ept_unlock(ept);
+	return error;
+}
+
+/* The second try computes under the lock, where no transition can come between: it is the last. */
+int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write)
+{
+	struct ept_fill fill;
+	int error = ept_fault_begin(ept, cpu, gpa, write, &fill);
+
+	if (error)
+		return error;
+	error = ept_fault_install(ept, &fill);
+	if (error != -EAGAIN)
+		return error;
+	ept_lock(ept);
+	error = ept_fault_begin(ept, cpu, gpa, write, &fill);
+	if (!error)
+		error = install_locked(ept, &fill);
+	ept_unlock(ept);
+	return error;
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A guest CPU's memory type range registers: RDMSR and WRMSR of them, the type they give a range,
+ * and which addresses a write gives another type. The MSR exits call it, and ept/fault.c. It
+ * knows nothing of EPT.
+ *
+ * Everything about addresses rests on one question, answered by type_at(): which type has this
+ * page, and up to where can it not change? A range is uniform when stepping through it from
+ * answer to answer never gives another type; a write changes what two such walks, through the
+ * registers before and after, disagree on.
+ */
+#include "ept/mtrr.h"
+
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+/* SDM 3A 12.11.1 to 12.11.2.3. */
+#define MSR_MTRRCAP       0xfe
+#define MSR_PHYSBASE0     0x200
+#define MSR_PHYSMASK_LAST (MSR_PHYSBASE0 + 2 * MTRR_VARIABLE_COUNT - 1)
+#define MSR_FIX64K_00000  0x250
+#define MSR_FIX16K_80000  0x258
+#define MSR_FIX16K_A0000  0x259
+#define MSR_FIX4K_C0000   0x268
+#define MSR_FIX4K_F8000   0x26f
+#define MSR_DEF_TYPE      0x2ff
+
+#define MTRRCAP_VCNT  BITS(7, 0)
+#define MTRRCAP_FIX   BIT(8)
+#define MTRRCAP_WC    BIT(10)
+#define DEF_TYPE_TYPE BITS(7, 0)
+#define DEF_TYPE_FE   BIT(10)
+#define DEF_TYPE_E    BIT(11)
+#define PHYSBASE_TYPE BITS(7, 0)
+#define PHYSMASK_V    BIT(11)
+
+#define FIXED_END 0x100000ULL
+
+/*
+ * With contiguous masks a walk has at most 88 fixed steps and two per variable range. Masks with
+ * holes (the SDM discourages them, 12.11.2.3) can have as many pieces as there are pages: a walk
+ * gives up after this many steps and answers on the safe side.
+ */
+#define STEPS_MAX 128
+
+void mtrr_reset(struct mtrr *mtrr, unsigned address_width)
+{
+	memset(mtrr, 0, sizeof(*mtrr));
+	mtrr->address_width = address_width;
+}
+
+static bool is_variable(uint32_t msr)
+{
+	return msr >= MSR_PHYSBASE0 && msr <= MSR_PHYSMASK_LAST;
+}
+
+/* Which of fixed[] this MSR is, or -1. */
+static int fixed_index(uint32_t msr)
+{
+	if (msr == MSR_FIX64K_00000)
+		return 0;
+	if (msr == MSR_FIX16K_80000 || msr == MSR_FIX16K_A0000)
+		return (int)(1 + msr - MSR_FIX16K_80000);
+	if (msr >= MSR_FIX4K_C0000 && msr <= MSR_FIX4K_F8000)
+		return (int)(3 + msr - MSR_FIX4K_C0000);
+	return -1;
+}
+
+/* The word behind a writable MTRR, or NULL. */
+static uint64_t *find_register(struct mtrr *mtrr, uint32_t msr)
+{
+	unsigned n = (msr - MSR_PHYSBASE0) / 2;
+
+	if (is_variable(msr))
+		return msr & 1 ? &mtrr->mask[n] : &mtrr->base[n];
+	if (fixed_index(msr) >= 0)
+		return &mtrr->fixed[fixed_index(msr)];
+	return msr == MSR_DEF_TYPE ? &mtrr->def_type : NULL;
+}
+
+bool mtrr_has(uint32_t msr)
+{
+	return msr == MSR_MTRRCAP || msr == MSR_DEF_TYPE || is_variable(msr) ||
+	       fixed_index(msr) >= 0;
+}
+
+int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value)
+{
+	if (!mtrr_has(msr))
+		return -EINVAL;
+	if (msr == MSR_MTRRCAP)
+		*value = TO_FIELD(MTRR_VARIABLE_COUNT, MTRRCAP_VCNT) | MTRRCAP_FIX | MTRRCAP_WC;
+	else
+		*value = *find_register((struct mtrr *)mtrr, msr);
+	return 0;
+}
+
+/*
+ * Encodings 2, 3 and above 6 are reserved in an MTRR (SDM 3A table 12-8). All eight bytes at
+ * once: no bit above 2, and with bit 1 set (2, 3, 6, 7) bit 2 set and bit 0 clear (6).
+ */
+static bool types_valid(uint64_t types)
+{
+	uint64_t ones = 0x0101010101010101;
+	uint64_t bit0 = types & ones, bit1 = (types >> 1) & ones, bit2 = (types >> 2) & ones;
+
+	return !(types & ~(7 * ones)) && !(bit1 & (~bit2 | bit0));
+}
+
+/* Would WRMSR of this value be taken? Elsewhere it raises #GP(0). */
+static bool value_valid(const struct mtrr *mtrr, uint32_t msr, uint64_t value)
+{
+	uint64_t address = BITS(mtrr->address_width - 1, 12);
+
+	if (msr == MSR_DEF_TYPE)
+		return types_valid(value & DEF_TYPE_TYPE) &&
+		       !(value & ~(DEF_TYPE_TYPE | DEF_TYPE_FE | DEF_TYPE_E));
+	if (fixed_index(msr) >= 0)
+		return types_valid(value);
+	if (msr & 1)
+		return !(value & ~(address | PHYSMASK_V));
+	return types_valid(value & PHYSBASE_TYPE) && !(value & ~(address | PHYSBASE_TYPE));
+}
+
+/* The type of a page below 1 MiB; *next: the end of its sub-range (SDM 3A table 12-9). */
+static enum memtype fixed_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
+{
+	unsigned shift = gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12;
+	uint64_t start = gpa < 0x80000 ? 0 : gpa < 0xc0000 ? 0x80000 : 0xc0000;
+	unsigned first = gpa < 0x80000 ? 0 : gpa < 0xc0000 ? 1 : 3;
+	unsigned n = (unsigned)((gpa - start) >> shift);
+
+	*next = ALIGN_DOWN(gpa, 1ULL << shift) + (1ULL << shift);
+	return (enum memtype)((mtrr->fixed[first + n / 8] >> (8 * (n % 8))) & 0xff);
+}
+
+/*
+ * Does variable range n hold this page? *next is lowered to where the answer may change. An
+ * address beyond the guest's width is in no range.
+ */
+static bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t gpa, uint64_t *next)
+{
+	uint64_t mask = ALIGN_DOWN(mtrr->mask[n], PAGE_SIZE) | (~0ULL << mtrr->address_width);
+	uint64_t base = mtrr->base[n] & mask;
+	uint64_t size = mask & -mask; /* of the smallest piece */
+	bool contiguous = (~mask & (~mask + 1)) == 0;
+	bool match = ((gpa ^ base) & mask) == 0;
+
+	if (match || !contiguous)
+		*next = MIN(*next, ALIGN_DOWN(gpa, size) + size);
+	else if (gpa < base)
+		*next = MIN(*next, base);
+	return match;
+}
+
+/*
+ * Overlapping variable ranges (SDM 3A 12.11.4.1): equal types stand, UC wins, WT wins over WB;
+ * everything else is undefined there and UC here. 'seen' has bit t set for each type t.
+ */
+static enum memtype combine(unsigned seen)
+{
+	switch (seen) {
+	case 1U << MEMTYPE_WC:
+		return MEMTYPE_WC;
+	case 1U << MEMTYPE_WP:
+		return MEMTYPE_WP;
+	case 1U << MEMTYPE_WB:
+		return MEMTYPE_WB;
+	case 1U << MEMTYPE_WT:
+	case 1U << MEMTYPE_WT | 1U << MEMTYPE_WB:
+		return MEMTYPE_WT;
+	default:
+		return MEMTYPE_UC;
+	}
+}
+
+static enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
+{
+	unsigned seen = 0;
+
+	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
+		if ((mtrr->mask[n] & PHYSMASK_V) && variable_match(mtrr, n, gpa, next))
+			seen |= 1U << (mtrr->base[n] & 7);
+	}
+	if (!seen)
+		return (enum memtype)(mtrr->def_type & DEF_TYPE_TYPE);
+	return combine(seen);
+}
+
+/* The type of the page at gpa; from there up to *next it is the same. */
+static enum memtype type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
+{
+	*next = ~0ULL;
+	if (!(mtrr->def_type & DEF_TYPE_E))
+		return MEMTYPE_UC;
+	if ((mtrr->def_type & DEF_TYPE_FE) && gpa < FIXED_END)
+		return fixed_type(mtrr, gpa, next);
+	return variable_type(mtrr, gpa, next);
+}
+
+enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform)
+{
+	uint64_t next, end = gpa + size;
+	enum memtype type = type_at(mtrr, gpa, &next);
+
+	for (unsigned steps = 0; next < end; steps++) {
+		if (steps == STEPS_MAX || type_at(mtrr, next, &next) != type) {
+			*uniform = false;
+			return type;
+		}
+	}
+	*uniform = true;
+	return type;
+}
+
+/* Append [start, end): to the last range where they touch, or where there is no room. */
+static unsigned add_change(struct ept_range changed[MTRR_CHANGE_MAX], unsigned count,
+			   uint64_t start, uint64_t end)
+{
+	struct ept_range *last = count ? &changed[count - 1] : NULL;
+
+	if (last && (last->start + last->size >= start || count == MTRR_CHANGE_MAX)) {
+		last->size = end - last->start;
+		return count;
+	}
+	changed[count] = (struct ept_range){start, end - start};
+	return count + 1;
+}
+
+/* Both take the types below 1 MiB from the fixed registers. */
+static bool both_fixed(const struct mtrr *old, const struct mtrr *new)
+{
+	uint64_t both = old->def_type & new->def_type;
+
+	return (both & DEF_TYPE_E) && (both & DEF_TYPE_FE);
+}
+
+/*
+ * Where two states with the same fixed registers give different types: exact, but that all below
+ * 1 MiB counts as one range, and that the last range takes in what is left when there are more
+ * than MTRR_CHANGE_MAX or a mask with holes makes too many steps.
+ */
+static unsigned diff(const struct mtrr *old, const struct mtrr *new,
+		     struct ept_range changed[MTRR_CHANGE_MAX])
+{
+	uint64_t space = 1ULL << old->address_width, next_old, next_new, next;
+	unsigned count = 0, steps = 0;
+
+	for (uint64_t gpa = both_fixed(old, new) ? FIXED_END : 0; gpa < space; gpa = next) {
+		if (steps++ == 2 * STEPS_MAX)
+			return add_change(changed, count, gpa, space);
+		bool same = type_at(old, gpa, &next_old) == type_at(new, gpa, &next_new);
+
+		next = MIN(MIN(next_old, next_new), space);
+		if (same)
+			continue;
+		if (gpa < FIXED_END) {
+			gpa = 0;
+			next = MAX(next, FIXED_END);
+		}
+		count = add_change(changed, count, gpa, next);
+	}
+	return count;
+}
+
+int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
+	       struct ept_range changed[MTRR_CHANGE_MAX], unsigned *count)
+{
+	uint64_t *reg = find_register(mtrr, msr);
+	uint64_t before;
+
+	*count = 0;
+	if (!reg || !value_valid(mtrr, msr, value))
+		return -EINVAL;
+	before = *reg;
+	*reg = value;
+	if (!changed || before == value)
+		return 0;
+	if (fixed_index(msr) >= 0) {
+		if (both_fixed(mtrr, mtrr))
+			*count = add_change(changed, 0, 0, FIXED_END);
+	} else {
+		struct mtrr old = *mtrr;
+
+		*find_register(&old, msr) = before;
+		*count = diff(&old, mtrr, changed);
+	}
+	return 0;
+}

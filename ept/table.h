@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One table page: its entries and what is counted of it. Shared by the files of ept/ and by
+ * nobody else. The one store that changes an EPT entry is here.
+ */
+#ifndef EPT_TABLE_H
+#define EPT_TABLE_H
+
+#include "ept/ept.h"
+#include "lib/bits.h"
+
+#define EPT_ENTRIES  512
+#define EPT_GPA_BITS 48
+
+_Static_assert(EPT_ENTRIES * sizeof(uint64_t) == PAGE_SIZE, "a table fills a page");
+_Static_assert(EPT_GPA_BITS == 12 + 9 * EPT_ROOT_LEVEL, "four levels of nine bits");
+
+/* struct ept_table_info.counts; each field can hold 512. */
+#define INFO_LEAVES BITS(9, 0)
+#define INFO_TABLES BITS(19, 10)
+#define INFO_LIVE   BITS(29, 20)
+#define INFO_LEAF   (1U << 0)  /* one leaf */
+#define INFO_TABLE  (1U << 10) /* one child table */
+#define INFO_LIVING (1U << 20) /* one child table that is live */
+
+/* log2 of the bytes that one entry of a table of this level covers: 12, 21, 30, 39. */
+static inline unsigned level_shift(unsigned level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+static inline uint64_t level_size(unsigned level)
+{
+	return 1ULL << level_shift(level);
+}
+
+static inline unsigned level_index(uint64_t gpa, unsigned level)
+{
+	return (unsigned)(gpa >> level_shift(level)) % EPT_ENTRIES;
+}
+
+/* Not present is defined by the permissions alone (SDM 3C 29.3.2). */
+static inline bool entry_present(uint64_t entry)
+{
+	return entry & EPT_RWX;
+}
+
+static inline bool entry_is_leaf(uint64_t entry, unsigned level)
+{
+	return entry_present(entry) && (level == 1 || (entry & EPT_LARGE));
+}
+
+static inline bool entry_is_table(uint64_t entry, unsigned level)
+{
+	return entry_present(entry) && level > 1 && !(entry & EPT_LARGE);
+}
+
+/*
+ * Every change of an entry is this one 64-bit store: a CPU that walks at the same time sees the
+ * old entry or the new one (an aligned 8-byte store is atomic, SDM 3A 9.1.1). Release: whatever
+ * the entry points to has been written before.
+ */
+static inline void entry_store(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+/* A CPU may set accessed and dirty flags meanwhile: read once, then decide. */
+static inline uint64_t entry_load(const uint64_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t *table_entries(const struct ept *ept, uint64_t table)
+{
+	return (uint64_t *)(table + ept->host.phys_offset);
+}
+
+static inline uint32_t *table_counts(const struct ept *ept, uint64_t table)
+{
+	return &ept->host.info[(table >> 12) - ept->host.first_pfn].counts;
+}
+
+/* A table is live while a leaf exists in it or anywhere below it. */
+static inline bool counts_live(uint32_t counts)
+{
+	return counts & (INFO_LEAVES | INFO_LIVE);
+}
+
+static inline void ept_lock(const struct ept *ept)
+{
+	if (ept->host.lock)
+		ept->host.lock(ept->host.ctx);
+}
+
+static inline void ept_unlock(const struct ept *ept)
+{
+	if (ept->host.unlock)
+		ept->host.unlock(ept->host.ctx);
+}
+
+/* Under the lock, after what a fault reads was changed and before the lock is dropped. */
+static inline void ept_advance(struct ept *ept)
+{
+	__atomic_store_n(&ept->generation, ept->generation + 1, __ATOMIC_RELEASE);
+}
+
+/* The rest is in ept.c and zap.c; all under the lock. */
+
+/* A new, empty table, or 0. */
+uint64_t table_new(struct ept *ept);
+/* Free 'table' and all tables below it. No CPU can reach them any more. */
+void table_free_tree(struct ept *ept, uint64_t table, unsigned level);
+void ept_flush(struct ept *ept);
+
+/* Unmap a slot's range: zap its leaves, unlink tables left empty, flush, free those tables. */
+void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size);
+
+#endif

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Everything that takes leaves away: zaps, the transition of the noncoherent count, MTRR and CD
+ * changes, and the unmapping of a slot. A zap clears leaves and keeps tables; only unmapping
+ * frees tables. Nothing here installs an entry or decides a memory type.
+ */
+#include "ept/iter.h"
+
+/*
+ * Clear a table's leaves in [begin, end); returns how many there were. Where the table holds
+ * leaves only and is at least half full, storing to all of it is cheaper than to look first.
+ */
+static unsigned clear_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level)
+{
+	uint64_t *entries = table_entries(ept, step->table);
+	uint32_t *counts = table_counts(ept, step->table);
+	unsigned leaves = (unsigned)FIELD(*counts, INFO_LEAVES), left = leaves;
+
+	if (leaves >= EPT_ENTRIES / 2 && !(*counts & INFO_TABLES) &&
+	    step->end - step->begin == EPT_ENTRIES) {
+#pragma GCC unroll 16
+		for (unsigned i = 0; i < EPT_ENTRIES; i++)
+			entry_store(&entries[i], 0);
+		left = 0;
+	}
+	for (unsigned i = step->begin; i < step->end && left; i++) {
+		if (entry_is_leaf(entry_load(&entries[i]), level)) {
+			entry_store(&entries[i], 0);
+			left--;
+		}
+	}
+	*counts -= (leaves - left) * INFO_LEAF;
+	return leaves - left;
+}
+
+/*
+ * The one loop of all zaps: clear every leaf of the range, adding to the last zap's figures.
+ * Every table the iterator visits was live; one that is no longer is taken off its parent's
+ * count, which is right because the parent comes after all its children.
+ */
+static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	struct ept_iter iter;
+
+	if (!counts_live(*table_counts(ept, ept->root)) ||
+	    !ept_iter_first(&iter, ept, gpa, size, true))
+		return;
+	do {
+		const struct ept_iter_step *here = ept_iter_here(&iter);
+		const struct ept_iter_step *parent = ept_iter_parent(&iter);
+		unsigned leaves = clear_leaves(ept, here, iter.level);
+
+		ept->stats.last_zap_leaves += leaves;
+		ept->stats.last_zap_tables += leaves != 0;
+		if (parent && !counts_live(*table_counts(ept, here->table)))
+			*table_counts(ept, parent->table) -= INFO_LIVING;
+	} while (ept_iter_next(&iter));
+}
+
+/* Before the first clear_range() of a zap, and after the last. */
+static void zap_begin(struct ept *ept)
+{
+	ept_advance(ept);
+	ept->stats.last_zap_leaves = 0;
+	ept->stats.last_zap_tables = 0;
+}
+
+static uint64_t zap_end(struct ept *ept)
+{
+	ept->stats.leaves_cleared += ept->stats.last_zap_leaves;
+	if (ept->stats.last_zap_leaves)
+		ept_flush(ept);
+	return ept->stats.last_zap_leaves;
+}
+
+static uint64_t zap_locked(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	zap_begin(ept);
+	clear_range(ept, gpa, size);
+	return zap_end(ept);
+}
+
+uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	uint64_t leaves;
+
+	ept_lock(ept);
+	leaves = zap_locked(ept, gpa, size);
+	ept_unlock(ept);
+	return leaves;
+}
+
+uint64_t ept_zap_all(struct ept *ept)
+{
+	return ept_zap_range(ept, 0, 1ULL << EPT_GPA_BITS);
+}
+
+/*
+ * Unlink the empty tables of a range and chain them through their first entry: an address with
+ * clear permission bits is not present, so a CPU that still walks there finds nothing. Returns
+ * the head of the chain or 0.
+ */
+static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	struct ept_iter iter;
+	uint64_t chain = 0;
+
+	if (!ept_iter_first(&iter, ept, gpa, size, false))
+		return 0;
+	do {
+		const struct ept_iter_step *here = ept_iter_here(&iter);
+		const struct ept_iter_step *parent = ept_iter_parent(&iter);
+
+		if (!parent || *table_counts(ept, here->table) != 0)
+			continue;
+		entry_store(&table_entries(ept, parent->table)[parent->next - 1], 0);
+		*table_counts(ept, parent->table) -= INFO_TABLE;
+		entry_store(table_entries(ept, here->table), chain);
+		chain = here->table;
+	} while (ept_iter_next(&iter));
+	return chain;
+}
+
+/* Tables are freed only after the flush: until then a CPU may have their address cached. */
+void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	uint64_t chain;
+
+	zap_begin(ept);
+	clear_range(ept, gpa, size);
+	chain = unlink_empty(ept, gpa, size);
+	ept->stats.leaves_cleared += ept->stats.last_zap_leaves;
+	if (ept->stats.last_zap_leaves || chain)
+		ept_flush(ept);
+	while (chain) {
+		uint64_t next = *table_entries(ept, chain);
+
+		*table_entries(ept, chain) = 0;
+		table_free_tree(ept, chain, 1);
+		chain = next;
+	}
+}
+
+bool ept_noncoherent_change(struct ept *ept, int delta)
+{
+	bool transition = false;
+
+	ept_lock(ept);
+	if (delta > 0 || ept->noncoherent > 0) {
+		bool was = ept->noncoherent != 0;
+
+		ept->noncoherent += delta > 0 ? 1 : -1;
+		transition = was != (ept->noncoherent != 0);
+	}
+	if (transition) {
+		ept->stats.transitions++;
+		ept_advance(ept);
+		if (ept->policy != MEMTYPE_KVM_6_6)
+			zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
+	}
+	ept_unlock(ept);
+	return transition;
+}
+
+/* Put 'range' into the sorted array at its place; equal starts in any order. */
+static void insert_sorted(struct ept_range *sorted, unsigned count, struct ept_range range)
+{
+	while (count > 0 && sorted[count - 1].start > range.start) {
+		sorted[count] = sorted[count - 1];
+		count--;
+	}
+	sorted[count] = range;
+}
+
+static uint64_t range_end(struct ept_range range)
+{
+	return range.start + MIN(range.size, ~0ULL - range.start);
+}
+
+/* Zap sorted ranges, those that touch or overlap as one, so that no table is visited twice. */
+static void clear_sorted(struct ept *ept, const struct ept_range *sorted, unsigned count)
+{
+	for (unsigned i = 0; i < count;) {
+		uint64_t start = sorted[i].start, end = range_end(sorted[i]);
+
+		for (i++; i < count && sorted[i].start <= end; i++)
+			end = MAX(end, range_end(sorted[i]));
+		clear_range(ept, start, end - start);
+	}
+}
+
+#define PENDING_MAX 32
+
+uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count)
+{
+	struct ept_range sorted[PENDING_MAX];
+	uint64_t leaves = 0;
+
+	if (count > PENDING_MAX) {
+		sorted[0] = (struct ept_range){0, 1ULL << EPT_GPA_BITS};
+		count = 1;
+	} else {
+		for (unsigned i = 0; i < count; i++)
+			insert_sorted(sorted, i, range[i]);
+	}
+	ept_lock(ept);
+	if (count && ept->noncoherent && ept->policy != MEMTYPE_KVM_6_11) {
+		zap_begin(ept);
+		clear_sorted(ept, sorted, count);
+		leaves = zap_end(ept);
+	}
+	ept_unlock(ept);
+	return leaves;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ept/: slots, faults, leaf sizes and lookups. Each test states the rule it proves; after each,
+ * the whole tree is counted the slow way and checked against the SDM's misconfiguration rules.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tests/ept_world.h"
+
+#define WB_IPAT      0x70ULL /* type WB, ignore PAT */
+#define RAM(g, s, h) (&(struct ept_slot){.gpa = (g), .size = (s), .hpa = (h), .kind = EPT_SLOT_RAM})
+
+static struct world w;
+static struct ept ept;
+static struct mtrr mtrr;
+static struct ept_cpu cpu;
+static const struct ept_caps all_caps = {
+	.large_2m = true, .large_1g = true, .accessed_dirty = true, .address_width = 39};
+
+static int setup(void **state)
+{
+	(void)state;
+	world_init(&w, 4096);
+	mtrr_reset(&mtrr, 39);
+	cpu = (struct ept_cpu){.mtrr = &mtrr, .cd = false};
+	return ept_init(&ept, &w.host, &all_caps, MEMTYPE_KVM_6_7);
+}
+
+static void consistent(void)
+{
+	const char *broken = world_check(&w, &ept, NULL);
+
+	if (broken)
+		fail_msg("%s", broken);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	consistent();
+	ept_destroy(&ept);
+	assert_int_equal(w.tables, 0);
+	assert_int_equal(w.errors, 0);
+	world_destroy(&w);
+	return 0;
+}
+
+static void wrmsr(uint32_t msr, uint64_t value)
+{
+	struct ept_range changed[MTRR_CHANGE_MAX];
+	unsigned count;
+
+	assert_int_equal(mtrr_write(&mtrr, msr, value, changed, &count), 0);
+	ept_type_changed(&ept, changed, count);
+}
+
+/* Default type WB, no ranges. */
+static void mtrr_all_wb(void)
+{
+	wrmsr(0x2ff, 0x806);
+}
+
+static void touch(uint64_t gpa)
+{
+	assert_int_equal(ept_fault(&ept, &cpu, gpa, true), 0);
+}
+
+static void expect_leaf(uint64_t gpa, unsigned level, uint64_t entry)
+{
+	unsigned found;
+	uint64_t leaf = ept_walk(&ept, gpa, &found);
+
+	assert_int_equal(found, level);
+	assert_int_equal(leaf, entry);
+}
+
+static void an_aligned_gigabyte_gets_one_1g_leaf(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
+	touch(GiB + 0x12345678);
+	expect_leaf(GiB, 3, 4 * GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
+	expect_leaf(2 * GiB - 1, 3, 4 * GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
+	expect_leaf(2 * GiB, 0, 0);
+	assert_int_equal(ept.stats.tables, 2);
+	assert_int_equal(ept.stats.flushes, 0);
+}
+
+static void without_1g_pages_2m_is_the_largest(void **state)
+{
+	(void)state;
+	ept.caps.large_1g = false;
+	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
+	touch(GiB + 0x12345678);
+	expect_leaf(GiB + 0x12345678, 2, (4 * GiB + 0x12200000) | EPT_RWX | WB_IPAT | EPT_LARGE);
+}
+
+static void without_2m_pages_4k_is_the_largest(void **state)
+{
+	(void)state;
+	ept.caps.large_1g = ept.caps.large_2m = false;
+	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
+	touch(GiB + 0x12345678);
+	expect_leaf(GiB + 0x12345678, 1, (4 * GiB + 0x12345000) | EPT_RWX | WB_IPAT);
+}
+
+static void the_host_address_must_be_aligned_for_a_large_leaf(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(GiB, GiB, 4 * GiB + 2 * MiB)), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(4 * GiB, GiB, 8 * GiB + 4 * KiB)), 0);
+	touch(GiB);
+	expect_leaf(GiB, 2, (4 * GiB + 2 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
+	touch(4 * GiB + 0x5000);
+	expect_leaf(4 * GiB + 0x5000, 1, (8 * GiB + 0x6000) | EPT_RWX | WB_IPAT);
+}
+
+static void a_large_leaf_never_reaches_out_of_its_slot(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 5 * MiB, GiB)), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(7 * MiB, GiB, GiB + 7 * MiB)), 0);
+	touch(2 * MiB);
+	expect_leaf(2 * MiB, 2, (GiB + 2 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
+	touch(4 * MiB);
+	expect_leaf(4 * MiB, 1, (GiB + 4 * MiB) | EPT_RWX | WB_IPAT);
+	touch(7 * MiB);
+	expect_leaf(7 * MiB, 1, (GiB + 7 * MiB) | EPT_RWX | WB_IPAT);
+	touch(8 * MiB);
+	expect_leaf(8 * MiB, 2, (GiB + 8 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
+}
+
+static void one_fault_installs_one_leaf(void **state)
+{
+	struct world_census census;
+
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 4 * MiB, GiB + 4 * KiB)), 0);
+	touch(0x1000);
+	assert_null(world_check(&w, &ept, &census));
+	assert_int_equal(census.leaves[1], 1);
+	assert_int_equal(ept.stats.installed[1], 1);
+	touch(0x1fff);
+	assert_int_equal(ept.stats.installed[1], 1);
+}
+
+static void a_fault_beside_every_slot_is_the_devices(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_fault(&ept, &cpu, 0, false), -ENOENT);
+	assert_int_equal(ept_slot_add(&ept, RAM(0x1000, 0x2000, 0x1000)), 0);
+	assert_int_equal(ept_fault(&ept, &cpu, 0xfff, false), -ENOENT);
+	assert_int_equal(ept_fault(&ept, &cpu, 0x3000, false), -ENOENT);
+	assert_int_equal(ept_fault(&ept, &cpu, 0x2fff, false), 0);
+	assert_int_equal(ept_fault(&ept, &cpu, ~0ULL, false), -ENOENT);
+	assert_int_equal(ept_fault(&ept, &cpu, 1ULL << 48 | 0x1000, false), -ENOENT);
+}
+
+static void rom_is_readable_and_executable_and_a_write_is_refused(void **state)
+{
+	struct ept_slot rom = {.gpa = 0, .size = 4 * MiB, .hpa = GiB, .kind = EPT_SLOT_ROM};
+
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, &rom), 0);
+	assert_int_equal(ept_fault(&ept, &cpu, 0, true), -EPERM);
+	assert_int_equal(ept_fault(&ept, &cpu, 0, false), 0);
+	expect_leaf(0, 2, GiB | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE);
+	assert_int_equal(ept_fault(&ept, &cpu, 0, true), -EPERM);
+}
+
+static void host_mmio_is_uc_and_no_ram_leaf_covers_it(void **state)
+{
+	struct ept_slot mmio = {
+		.gpa = 4 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO};
+
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 4 * MiB, GiB)), 0);
+	assert_int_equal(ept_slot_add(&ept, &mmio), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(4 * MiB + 0x1000, GiB, GiB + 4 * MiB + 0x1000)), 0);
+	touch(0);
+	touch(4 * MiB);
+	touch(4 * MiB + 0x1000);
+	expect_leaf(0, 2, GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
+	expect_leaf(4 * MiB, 1, 0xfe000000 | EPT_RWX);
+	expect_leaf(4 * MiB + 0x1000, 1, (GiB + 4 * MiB + 0x1000) | EPT_RWX | WB_IPAT);
+	ept_noncoherent_change(&ept, 1);
+	mtrr_all_wb();
+	touch(4 * MiB);
+	expect_leaf(4 * MiB, 1, 0xfe000000 | EPT_RWX);
+}
+
+static void guest_physical_space_reaches_to_48_bits(void **state)
+{
+	uint64_t top = 1ULL << 48;
+
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(top - GiB, GiB, GiB)), 0);
+	touch(top - 1);
+	expect_leaf(top - 1, 3, GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
+	assert_int_equal(ept_zap_range(&ept, top - 1, ~0ULL), 1);
+	assert_int_equal(ept_slot_add(&ept, RAM(top, GiB, 2 * GiB)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(top - 2 * GiB, 3 * GiB, 2 * GiB)), -EINVAL);
+}
+
+static void slots_are_checked(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(0x800, 0x1000, 0)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x800, 0)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x1000, 0x800)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0, 0)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x2000, (1ULL << 39) - 0x1000)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x2000, 1ULL << 39)), -EINVAL);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x1000, (1ULL << 39) - 0x1000)), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x1000, 0)), -EEXIST);
+	assert_int_equal(ept_slot_add(&ept, RAM(0x2000, 0x2000, 0)), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(0x1000, 0x2000, 0)), -EEXIST);
+	assert_int_equal(ept_slot_add(&ept, RAM(0x3000, 0x2000, 0)), -EEXIST);
+	assert_int_equal(ept_slot_add(&ept, RAM(0x1000, 0x1000, 0)), 0);
+	assert_int_equal(ept_slot_remove(&ept, 0x800), -ENOENT);
+	assert_int_equal(ept_slot_remove(&ept, 0x3000), -ENOENT);
+}
+
+static void a_slot_can_be_had_again_after_the_last_is_taken(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < EPT_SLOTS; i++)
+		assert_int_equal(ept_slot_add(&ept, RAM(i * MiB, MiB, i * MiB)), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(GiB, MiB, 0)), -ENOSPC);
+	assert_int_equal(ept_slot_remove(&ept, 3 * MiB), 0);
+	assert_null(ept_slot_find(&ept, 3 * MiB));
+	assert_int_equal(ept_slot_add(&ept, RAM(GiB, MiB, 0)), 0);
+	assert_int_equal(ept_slot_find(&ept, GiB)->gpa, GiB);
+	assert_int_equal(ept_slot_find(&ept, 15 * MiB)->gpa, 15 * MiB);
+}
+
+static void the_eptp_names_root_levels_and_accessed_dirty(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_pointer(&ept), ept.root | 0x5e);
+	ept.caps.accessed_dirty = false;
+	assert_int_equal(ept_pointer(&ept), ept.root | 0x1e);
+}
+
+static void a_walk_beyond_48_bits_finds_nothing(void **state)
+{
+	unsigned level = 9;
+
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, 0)), 0);
+	touch(0);
+	assert_int_equal(ept_walk(&ept, 1ULL << 48, &level), 0);
+	assert_int_equal(level, 0);
+}
+
+static void the_tables_work_without_a_lock(void **state)
+{
+	(void)state;
+	ept.host.lock = NULL;
+	ept.host.unlock = NULL;
+	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, 0)), 0);
+	touch(0);
+	expect_leaf(0, 3, EPT_RWX | WB_IPAT | EPT_LARGE);
+}
+
+static void out_of_memory_at_any_table_leaves_the_tree_consistent(void **state)
+{
+	(void)state;
+	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, GiB + 0x1000)), 0);
+	for (unsigned n = 1; n <= 3; n++) {
+		w.fail_from = w.allocs + n;
+		assert_int_equal(ept_fault(&ept, &cpu, n * 4 * MiB, true), -ENOMEM);
+		consistent();
+		w.fail_from = 0;
+		assert_int_equal(ept_slot_remove(&ept, 0), 0);
+		assert_int_equal(ept.stats.tables, 1);
+		assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, GiB + 0x1000)), 0);
+	}
+	touch(0);
+	assert_int_equal(ept.stats.tables, 4);
+}
+
+static void no_page_for_the_root_is_enomem(void **state)
+{
+	struct ept other;
+
+	(void)state;
+	w.fail_from = w.allocs + 1;
+	assert_int_equal(ept_init(&other, &w.host, &all_caps, MEMTYPE_KVM_6_7), -ENOMEM);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_aligned_gigabyte_gets_one_1g_leaf),
+		TEST(without_1g_pages_2m_is_the_largest),
+		TEST(without_2m_pages_4k_is_the_largest),
+		TEST(the_host_address_must_be_aligned_for_a_large_leaf),
+		TEST(a_large_leaf_never_reaches_out_of_its_slot),
+		TEST(one_fault_installs_one_leaf),
+		TEST(a_fault_beside_every_slot_is_the_devices),
+		TEST(rom_is_readable_and_executable_and_a_write_is_refused),
+		TEST(host_mmio_is_uc_and_no_ram_leaf_covers_it),
+		TEST(guest_physical_space_reaches_to_48_bits),
+		TEST(slots_are_checked),
+		TEST(a_slot_can_be_had_again_after_the_last_is_taken),
+		TEST(the_eptp_names_root_levels_and_accessed_dirty),
+		TEST(a_walk_beyond_48_bits_finds_nothing),
+		TEST(the_tables_work_without_a_lock),
+		TEST(out_of_memory_at_any_table_leaves_the_tree_consistent),
+		TEST(no_page_for_the_root_is_enomem),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
