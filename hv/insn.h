@@ -23,7 +23,7 @@ struct insn_cpu {
 	uint64_t rip;
 	uint64_t rflags;
 	uint64_t segment_base[6]; /* in 64-bit mode 0 for all but FS and GS */
-	unsigned mode;		  /* 16, 32 or 64: the code segment's default size */
+	unsigned mode;            /* 16, 32 or 64: the code segment's default size */
 };
 
 /* Memory as the instruction names it: a linear address. 0, or negative: stop, change nothing. */
@@ -48,24 +48,38 @@ enum insn_operation {
 	INSN_TEST,
 	INSN_CMP,
 	INSN_XCHG,
+	INSN_ADC,
+	INSN_SBB,
+	INSN_INC,
+	INSN_DEC,
+	INSN_NOT,
+	INSN_NEG,
+	INSN_BT,
+	INSN_BTS,
+	INSN_BTR,
+	INSN_BTC,
 };
 
+/*
+ * A decoded instruction. The string instructions name their source, or, when they have none in
+ * memory, their destination.
+ */
 struct insn {
 	enum insn_operation operation;
-	unsigned length;	/* bytes */
-	unsigned width;		/* of the memory operand: 1, 2, 4, 8 */
+	unsigned length;         /* bytes */
+	unsigned width;          /* of the memory operand: 1, 2, 4, 8 */
 	unsigned register_width; /* of the register operand */
-	bool to_memory;		/* the destination is memory */
+	bool to_memory;          /* memory is the first operand: where the result goes */
 	bool has_immediate;
-	uint64_t immediate;	/* sign-extended to the operand */
-	unsigned reg;		/* register operand */
-	bool high_byte;		/* AH, CH, DH, BH */
+	uint64_t immediate; /* sign-extended to the operand */
+	unsigned reg;       /* register operand; meaningless with an immediate */
+	bool high_byte;     /* bits 15:8 of it: AH, CH, DH, BH */
 	bool rep;
-	unsigned address_width;	/* 2, 4 or 8 bytes */
+	unsigned address_width; /* 2, 4 or 8 bytes */
 	unsigned segment;
-	int base, index;	/* registers or -1 */
-	unsigned scale;		/* 1, 2, 4, 8 */
-	int64_t displacement;
+	int base, index;      /* registers or -1 */
+	unsigned scale;       /* 1, 2, 4, 8 */
+	int64_t displacement; /* an absolute address where there is no base */
 	bool rip_relative;
 };
 

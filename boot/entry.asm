@@ -1,0 +1,186 @@
+; SPDX-License-Identifier: MIT
+; From GRUB to C: the multiboot2 header, 32-bit protected mode to long mode, stacks. GRUB jumps to
+; _start; control leaves for hv_main() and never returns. Nothing here knows VMX.
+
+; Multiboot2 specification 3.1: header and its tags.
+MULTIBOOT2_MAGIC  equ 0xe85250d6
+MULTIBOOT2_I386   equ 0
+
+CR0_PE_MP_ET_NE   equ 0x33
+CR0_WP            equ 1 << 16
+CR0_PG            equ 1 << 31
+CR4_PAE           equ 1 << 5
+MSR_EFER          equ 0xc0000080
+EFER_LME          equ 1 << 8
+EFER_NXE          equ 1 << 11
+CPUID_LONG_MODE   equ 1 << 29           ; CPUID.80000001H:EDX
+CPUID_NX          equ 1 << 20
+
+PAGE_PRESENT_WRITE equ 3
+PAGE_LARGE        equ 1 << 7
+
+STACK_SIZE        equ 16384
+
+        section .multiboot2 progbits alloc exec nowrite align=8
+header:
+        dd      MULTIBOOT2_MAGIC, MULTIBOOT2_I386, header_end - header
+        dd      -(MULTIBOOT2_MAGIC + MULTIBOOT2_I386 + (header_end - header))
+        align   8
+        dw      6, 0                    ; module alignment: page boundaries
+        dd      8
+        dw      0, 0                    ; end
+        dd      8
+header_end:
+
+        section .text
+        bits    32
+        global  _start
+        extern  hv_main
+_start:                                 ; EAX = loader's magic, EBX = information
+        cli
+        cld
+        mov     esp, boot_stack_top
+        mov     edi, eax                ; hv_main's first argument
+        mov     esi, ebx                ; and second
+
+        mov     eax, 0x80000000
+        cpuid
+        cmp     eax, 0x80000001
+        jb      .no_long_mode
+        mov     eax, 0x80000001
+        cpuid
+        and     edx, CPUID_LONG_MODE | CPUID_NX
+        cmp     edx, CPUID_LONG_MODE | CPUID_NX
+        jne     .no_long_mode
+
+        call    map_four_gigabytes
+        mov     eax, boot_pml4
+        mov     cr3, eax
+        mov     eax, cr4
+        or      eax, CR4_PAE
+        mov     cr4, eax
+        mov     ecx, MSR_EFER
+        rdmsr
+        or      eax, EFER_LME | EFER_NXE
+        wrmsr
+        mov     eax, CR0_PE_MP_ET_NE | CR0_WP | CR0_PG
+        mov     cr0, eax
+        lgdt    [boot_gdt_pointer]
+        jmp     0x08:long_mode
+
+.no_long_mode:
+        mov     esi, no_long_mode_text
+        call    print32
+        mov     al, 3                   ; the contract's "could not run"
+        out     0xf4, al
+        mov     esi, shutdown_text
+        mov     dx, 0x8900
+.shutdown:
+        lodsb
+        test    al, al
+        jz      .reset
+        out     dx, al
+        jmp     .shutdown
+.reset:
+        mov     al, 0xfe                ; keyboard controller: pulse reset
+        out     0x64, al
+        hlt
+        jmp     .reset
+
+; Identity-map the first 4 GiB with 2M pages, readable and writable, until hv/paging.c knows
+; better. Changes EAX, ECX.
+map_four_gigabytes:
+        mov     dword [boot_pml4], boot_pdpt + PAGE_PRESENT_WRITE
+        xor     ecx, ecx
+.pdpte: mov     eax, ecx
+        shl     eax, 12
+        add     eax, boot_pd + PAGE_PRESENT_WRITE
+        mov     [boot_pdpt + ecx * 8], eax
+        inc     ecx
+        cmp     ecx, 4
+        jb      .pdpte
+        xor     ecx, ecx
+.pde:   mov     eax, ecx
+        shl     eax, 21
+        or      eax, PAGE_PRESENT_WRITE | PAGE_LARGE
+        mov     [boot_pd + ecx * 8], eax
+        inc     ecx
+        cmp     ecx, 4 * 512
+        jb      .pde
+        ret
+
+; Print the string at ESI on COM1 as GRUB or the firmware left it (115200 baud is set here).
+print32:
+        mov     dx, 0x3fb
+        mov     al, 0x83
+        out     dx, al
+        mov     dx, 0x3f8
+        mov     al, 1
+        out     dx, al
+        inc     dx
+        mov     al, 0
+        out     dx, al
+        mov     dx, 0x3fb
+        mov     al, 0x03
+        out     dx, al
+.next:  lodsb
+        test    al, al
+        jz      .done
+        mov     ah, al
+        mov     dx, 0x3fd
+.wait:  in      al, dx
+        test    al, 0x20
+        jz      .wait
+        mov     dx, 0x3f8
+        mov     al, ah
+        out     dx, al
+        jmp     .next
+.done:  ret
+
+        bits    64
+long_mode:
+        mov     eax, 0x10
+        mov     ds, eax
+        mov     es, eax
+        mov     ss, eax
+        xor     eax, eax
+        mov     fs, eax
+        mov     gs, eax
+        mov     esp, boot_stack_top
+        mov     edi, edi                ; the upper halves are undefined after the mode switch
+        mov     esi, esi
+        xor     ebp, ebp                ; ends a stack trace
+        call    hv_main
+        ud2
+
+        section .rodata
+        align   8
+        global  boot_gdt
+boot_gdt:
+        dq      0
+        dq      0x00af9b000000ffff      ; 0x08 64-bit code
+        dq      0x00cf93000000ffff      ; 0x10 data
+boot_gdt_pointer:
+        dw      $ - boot_gdt - 1
+        dq      boot_gdt
+no_long_mode_text:
+        db      "hv: cpu: no 64-bit mode with execute-disable (CPUID.80000001H:EDX bits 29, 20)", 10
+        db      "hv: end: status 3", 10, 0
+shutdown_text:
+        db      "Shutdown", 0
+
+        section .bss nobits alloc noexec write align=4096
+        alignb  4096
+boot_pml4:      resb 4096
+boot_pdpt:      resb 4096
+boot_pd:        resb 4 * 4096
+
+; Each stack has a page below it that hv/paging.c leaves unmapped.
+        section .stacks nobits alloc noexec write align=4096
+        global  boot_stack_guard, boot_stack_top, exception_stack_guard, exception_stack_top
+boot_stack_guard:       resb 4096
+                        resb STACK_SIZE
+boot_stack_top:
+exception_stack_guard:  resb 4096
+                        resb STACK_SIZE
+exception_stack_top:

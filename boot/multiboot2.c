@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "boot/multiboot2.h"
+
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+enum {
+	TAG_END = 0,
+	TAG_COMMAND_LINE = 1,
+	TAG_MODULE = 3,
+	TAG_MEMORY_MAP = 6,
+};
+
+struct tag {
+	uint32_t type;
+	uint32_t size;
+};
+
+struct module_tag {
+	struct tag tag;
+	uint32_t start;
+	uint32_t end;
+};
+
+struct memory_map_tag {
+	struct tag tag;
+	uint32_t entry_size;
+	uint32_t entry_version;
+};
+
+struct memory_map_entry {
+	uint64_t base;
+	uint64_t length;
+	uint32_t type;
+	uint32_t reserved;
+};
+#define MEMORY_AVAILABLE 1
+
+_Static_assert(sizeof(struct module_tag) == 16, "Multiboot2 3.6.6");
+_Static_assert(sizeof(struct memory_map_tag) == 16, "Multiboot2 3.6.8");
+_Static_assert(sizeof(struct memory_map_entry) == 24, "Multiboot2 3.6.8");
+
+/* The NUL-terminated string in bytes [offset, size) of a tag, or NULL when it has no end. */
+static const char *tag_string(const uint8_t *tag, uint32_t offset, uint32_t size)
+{
+	for (uint32_t i = offset; i < size; i++)
+		if (!tag[i])
+			return (const char *)tag + offset;
+	return NULL;
+}
+
+static int read_module(const uint8_t *bytes, uint32_t size, struct boot_info *boot,
+		       const char **what)
+{
+	struct module_tag tag;
+	struct boot_module *module = &boot->module[boot->modules];
+
+	*what = "module";
+	if (size < sizeof(tag))
+		return -EINVAL;
+	if (boot->modules == BOOT_MODULES)
+		return -E2BIG;
+	memcpy(&tag, bytes, sizeof(tag));
+	module->line = tag_string(bytes, sizeof(tag), size);
+	if (!module->line || tag.end < tag.start)
+		return -EINVAL;
+	module->start = tag.start;
+	module->size = tag.end - tag.start;
+	boot->modules++;
+	return 0;
+}
+
+static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info *boot,
+			   const char **what)
+{
+	struct memory_map_tag tag;
+	struct memory_map_entry entry;
+
+	*what = "memory map";
+	if (size < sizeof(tag))
+		return -EINVAL;
+	memcpy(&tag, bytes, sizeof(tag));
+	if (tag.entry_size < sizeof(entry))
+		return -EINVAL;
+	for (uint64_t at = sizeof(tag); at + tag.entry_size <= size; at += tag.entry_size) {
+		memcpy(&entry, bytes + at, sizeof(entry));
+		if (entry.type != MEMORY_AVAILABLE || boot->ram_ranges == BOOT_RANGES)
+			continue;
+		if (!entry.length || entry.base + entry.length < entry.base)
+			continue;
+		boot->ram[boot->ram_ranges++] =
+			(struct boot_range){.start = entry.base, .size = entry.length};
+	}
+	return 0;
+}
+
+static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot,
+		    const char **what)
+{
+	switch (tag->type) {
+	case TAG_COMMAND_LINE:
+		*what = "command line";
+		boot->line = tag_string(bytes, sizeof(*tag), tag->size);
+		return boot->line ? 0 : -EINVAL;
+	case TAG_MODULE:
+		return read_module(bytes, tag->size, boot, what);
+	case TAG_MEMORY_MAP:
+		return read_memory_map(bytes, tag->size, boot, what);
+	default:
+		return 0;
+	}
+}
+
+int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, const char **what)
+{
+	const uint8_t *bytes = info;
+	uint32_t total;
+
+	memset(boot, 0, sizeof(*boot));
+	boot->line = "";
+	*what = "size";
+	if (limit < 8)
+		return -EINVAL;
+	memcpy(&total, bytes, sizeof(total));
+	if (total > limit)
+		return -EINVAL;
+	for (uint64_t at = 8; at + sizeof(struct tag) <= total;) {
+		struct tag tag;
+		int error;
+
+		memcpy(&tag, bytes + at, sizeof(tag));
+		*what = "tag";
+		if (tag.size < sizeof(tag) || tag.size > total - at)
+			return -EINVAL;
+		if (tag.type == TAG_END)
+			break;
+		error = read_tag(bytes + at, &tag, boot, what);
+		if (error)
+			return error;
+		at = ALIGN_UP(at + tag.size, 8);
+	}
+	*what = "memory map";
+	return boot->ram_ranges ? 0 : -EINVAL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What GRUB tells: the multiboot2 information (Multiboot2 specification 3.6), read once at boot
+ * with every offset checked against the size GRUB gave. Pure: it reads the bytes it is given.
+ */
+#ifndef BOOT_MULTIBOOT2_H
+#define BOOT_MULTIBOOT2_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MULTIBOOT2_LOADER_MAGIC 0x36d76289
+
+#define BOOT_MODULES 32
+#define BOOT_RANGES  64
+
+struct boot_module {
+	uint64_t start; /* physical */
+	uint64_t size;	/* bytes */
+	const char *line; /* the words after the file's name, NUL-terminated */
+};
+
+struct boot_range {
+	uint64_t start;
+	uint64_t size;
+};
+
+struct boot_info {
+	const char *line; /* the hypervisor's own options; "" when there are none */
+	struct boot_module module[BOOT_MODULES];
+	unsigned modules;
+	struct boot_range ram[BOOT_RANGES]; /* available RAM, as listed, unsorted */
+	unsigned ram_ranges;
+};
+
+/*
+ * Read the information at 'info', of which 'limit' bytes may be touched. 0; -EINVAL with *what
+ * naming what is wrong (a static string): too short, a tag that runs over the end, a string
+ * without end, no memory map; -E2BIG too many modules. Ranges beyond BOOT_RANGES are left unused.
+ */
+int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, const char **what);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUID as a guest sees it: the CPU's own answers less what is not virtualized (VMX above all),
+ * computed once, since CPUID may itself be an exit to whatever lies under us.
+ */
+#ifndef HV_CPUID_H
+#define HV_CPUID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void cpuid_init(void);
+
+bool cpu_has_xsave(void);
+bool cpu_has_rdtscp(void);
+/* Host MAXPHYADDR in bits. */
+unsigned cpu_address_width(void);
+/* Guest-physical width in bits: the host's, at most 48 (4-level EPT). */
+unsigned guest_address_width(void);
+
+/* CR4 bits a guest may set: those whose CPUID feature it is shown. */
+uint64_t guest_cr4_allowed(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VM exits: one table maps the basic exit reason to its handler and name (hv/exit.c); handlers
+ * that are more than a few lines have a file of their own.
+ */
+#ifndef HV_EXIT_H
+#define HV_EXIT_H
+
+#include "hv/vcpu.h"
+
+typedef enum exit_action (*exit_handler)(struct vcpu *vcpu);
+
+/* Called by hv/enter.asm after each exit. */
+enum exit_action exit_dispatch(struct vcpu *vcpu);
+
+/* One line per exit reason that occurred: name and count. */
+void exit_print_counts(const struct vm *vm);
+
+enum exit_action exit_cpuid(struct vcpu *vcpu);		  /* hv/cpuid.c */
+enum exit_action exit_rdmsr(struct vcpu *vcpu);		  /* hv/msr.c */
+enum exit_action exit_wrmsr(struct vcpu *vcpu);
+enum exit_action exit_cr_access(struct vcpu *vcpu);	  /* hv/exit_cr.c */
+enum exit_action exit_xsetbv(struct vcpu *vcpu);
+enum exit_action exit_io(struct vcpu *vcpu);		  /* hv/exit_io.c */
+enum exit_action exit_ept_violation(struct vcpu *vcpu);	  /* hv/exit_ept.c */
+enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu);
+enum exit_action exit_vmcall(struct vcpu *vcpu);	  /* hv/vmcall.c */
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/panic.h"
+
+#include "hv/asm.h"
+#include "hv/console.h"
+#include "lib/format.h"
+
+#define EXIT_PORT     0xf4
+#define SHUTDOWN_PORT 0x8900 /* Bochs and QEMU's older machines end on "Shutdown" */
+#define KEYBOARD_PORT 0x64
+#define PULSE_RESET   0xfe
+
+/* panic()'s text goes through one line of print(). */
+struct text {
+	char bytes[200];
+	unsigned length;
+};
+
+static void add_char(void *ctx, char c)
+{
+	struct text *text = ctx;
+
+	if (text->length < sizeof(text->bytes) - 1)
+		text->bytes[text->length++] = c;
+}
+
+void machine_end(int status)
+{
+	print("end: status %d", status);
+	console_drain();
+	outb(EXIT_PORT, (uint8_t)status);
+	for (const char *c = "Shutdown"; *c; c++)
+		outb(SHUTDOWN_PORT, (uint8_t)*c);
+	outb(KEYBOARD_PORT, PULSE_RESET);
+	for (;;)
+		hlt();
+}
+
+void panic(const char *text, ...)
+{
+	struct text buffer = {.length = 0}; /* zeroed: always ends with a NUL */
+	va_list args;
+
+	va_start(args, text);
+	format(add_char, &buffer, text, args);
+	va_end(args);
+	print("panic: %s", buffer.bytes);
+	machine_end(STATUS_HYPERVISOR_FAILED);
+}

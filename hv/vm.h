@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual machine and its one virtual CPU: memory slots, devices, and how it ended. Made by
+ * hv/vm.c from a GRUB line, run by hv/vcpu.c, served by hv/exit*.c.
+ */
+#ifndef HV_VM_H
+#define HV_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/ept.h"
+#include "hv/console.h"
+#include "hv/dev/bus.h"
+#include "hv/dev/edu.h"
+#include "hv/dev/exit_port.h"
+#include "hv/dev/pci.h"
+#include "hv/dev/uart.h"
+#include "hv/insn.h"
+#include "hv/options.h"
+#include "iommu/iommu.h"
+#include "iommu/state.h"
+
+#define VMS_MAX 16
+
+struct vm;
+
+struct vcpu {
+	/*
+	 * First, and in this order: hv/enter.asm pushes the registers here on an exit. The slot
+	 * of RSP is unused: the VMCS holds that.
+	 */
+	uint64_t gpr[16];
+	uint64_t host_rsp; /* hv/enter.asm's own stack while the guest runs */
+
+	struct vm *vm;
+	uint64_t vmcs; /* physical address of the VMCS region */
+	bool launched;
+	unsigned slice; /* exits left before others get the CPU: storms are bounded */
+
+	struct mtrr mtrr;
+	uint64_t pat;
+	bool cd; /* guest CR0.CD, as its read shadow has it */
+	uint64_t apic_base;
+
+	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vcpu.c. */
+	uint64_t swapped_msr[6];
+	uint64_t cr2;
+	uint64_t xcr0;
+	uint64_t debug_register[6]; /* DR0-DR3, DR6 */
+	uint8_t *fpu;		    /* XSAVE area, 64-byte aligned */
+};
+
+enum vm_state { VM_RUNNING, VM_EXITED, VM_KILLED };
+
+/* VMCALL COUNTER indices that are not struct ept_stats. */
+struct vm_counters {
+	uint64_t invepts;
+	uint64_t ept_violations;
+	uint64_t ept_misconfigurations;
+	uint64_t transition_ticks; /* of the last one */
+	uint64_t exits;
+};
+
+struct vm {
+	struct vcpu vcpu;
+	struct vm_options options;
+	enum vm_state state;
+	uint32_t status; /* of VM_EXITED */
+
+	uint64_t ram; /* host-physical address of guest-physical 0 */
+	uint64_t low_ram_end, high_ram_end; /* guest-physical; high is 0 or above 4 GiB */
+	struct ept ept;
+	uint64_t ept_pointer;
+	struct vm_counters counters;
+	unsigned faults_to_show; /* after a transition, so many installs are printed */
+	bool halted;
+
+	struct bus ports, mmio;
+	struct uart uart;
+	struct exit_port exit_port;
+	struct pci pci;
+	struct edu edu[VM_DEVICES_MAX];
+	struct iommu iommu; /* unused with iommu=off */
+	struct console_line line;
+};
+
+/*
+ * Make the VM of a GRUB line and load its image. NULL after one line that says what is wrong.
+ * index: 0 for the first VM. initrd may be NULL.
+ */
+struct vm *vm_create(unsigned index, const struct vm_options *options,
+		     const struct boot_module *image, const struct boot_module *initrd);
+
+/* End the VM with the contract's line; a VM ends once. */
+void vm_exit(struct vm *vm, uint32_t status);
+void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * The host address of guest RAM [gpa, gpa + size), all in one slot; NULL when any byte of it is
+ * not RAM.
+ */
+void *vm_ram(const struct vm *vm, uint64_t gpa, uint64_t size);
+
+/* A guest-physical access by the CPU to what is no RAM: the MMIO bus. */
+void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value);
+
+/* hv/noncoherent.c: a device's attachment or coherence changed. */
+void vm_device_changed(void *ctx, const struct iommu_event *event);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/format.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/string.h"
+
+struct spec {
+	bool left, zero;
+	size_t width;
+	size_t precision; /* of %s */
+	unsigned longs;
+};
+
+struct sink {
+	void (*put)(void *ctx, char c);
+	void *ctx;
+};
+
+static void pad(const struct sink *sink, char c, size_t have, size_t width)
+{
+	for (; have < width; have++)
+		sink->put(sink->ctx, c);
+}
+
+static void put_text(const struct sink *sink, const struct spec *spec, const char *text, size_t n)
+{
+	if (!spec->left)
+		pad(sink, ' ', n, spec->width);
+	for (size_t i = 0; i < n; i++)
+		sink->put(sink->ctx, text[i]);
+	if (spec->left)
+		pad(sink, ' ', n, spec->width);
+}
+
+static void put_number(const struct sink *sink, const struct spec *spec, uint64_t value,
+		       unsigned base, bool negative)
+{
+	char digits[24];
+	size_t n = 0;
+	struct spec plain = *spec;
+
+	do
+		digits[sizeof(digits) - ++n] = "0123456789abcdef"[value % base];
+	while (value /= base);
+	if (spec->zero && !spec->left) {
+		if (negative)
+			sink->put(sink->ctx, '-');
+		pad(sink, '0', n + negative, spec->width);
+		plain.width = 0;
+	} else if (negative) {
+		digits[sizeof(digits) - ++n] = '-';
+	}
+	put_text(sink, &plain, digits + sizeof(digits) - n, n);
+}
+
+static const char *parse_spec(const char *p, struct spec *spec)
+{
+	*spec = (struct spec){.precision = SIZE_MAX};
+	for (; *p == '-' || *p == '0'; p++) {
+		spec->left |= *p == '-';
+		spec->zero |= *p == '0';
+	}
+	for (; *p >= '0' && *p <= '9'; p++)
+		spec->width = spec->width * 10 + (size_t)(*p - '0');
+	if (*p == '.')
+		for (spec->precision = 0, p++; *p >= '0' && *p <= '9'; p++)
+			spec->precision = spec->precision * 10 + (size_t)(*p - '0');
+	for (; *p == 'l' || *p == 'z'; p++)
+		spec->longs++;
+	return p;
+}
+
+void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list args)
+{
+	const struct sink sink = {put, ctx};
+
+	for (const char *p = text; *p; p++) {
+		const char *start = p;
+		struct spec spec;
+
+		if (*p != '%') {
+			put(ctx, *p);
+			continue;
+		}
+		p = parse_spec(p + 1, &spec);
+		if (*p == 's') {
+			const char *s = va_arg(args, const char *);
+			size_t n = 0;
+
+			while (n < spec.precision && s[n])
+				n++;
+			put_text(&sink, &spec, s, n);
+		} else if (*p == 'c') {
+			char c = (char)va_arg(args, int);
+
+			put_text(&sink, &spec, &c, 1);
+		} else if (*p == 'd') {
+			int64_t v = spec.longs ? va_arg(args, long) : va_arg(args, int);
+
+			put_number(&sink, &spec, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, v < 0);
+		} else if (*p == 'u' || *p == 'x') {
+			uint64_t v = spec.longs ? va_arg(args, unsigned long)
+						: va_arg(args, unsigned);
+
+			put_number(&sink, &spec, v, *p == 'u' ? 10 : 16, false);
+		} else if (*p == 'p') {
+			put_number(&sink, &spec, (uintptr_t)va_arg(args, void *), 16, false);
+		} else if (*p == '%') {
+			put(ctx, '%');
+		} else {
+			put(ctx, *start);
+			p = start;
+		}
+	}
+}

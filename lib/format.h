@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * printf's formatting, as much of it as the images use. Shared by the hypervisor's console and
+ * the guests'.
+ */
+#ifndef LIB_FORMAT_H
+#define LIB_FORMAT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * %c %s %d %u %x %p %%, with l, ll or z before d, u, x; a width, 0 for zero padding, - for the
+ * left; .N with s. Anything else is printed as it stands. Each character goes to put(ctx, c).
+ */
+void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list args);
+
+#endif
