@@ -6,6 +6,9 @@
 #include "lib/string.h"
 
 #if !__STDC_HOSTED__
+#undef memcpy
+#undef memset
+
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	void *d = to;
