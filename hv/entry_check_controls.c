@@ -9,30 +9,30 @@
 #include "hv/entry_check_rules.h"
 
 /* Conditions. */
-WHEN(secondary_active, e->primary & PRIMARY_SECONDARY)
-WHEN(tertiary_active, e->primary & PRIMARY_TERTIARY)
-WHEN(io_bitmaps, e->primary & PRIMARY_IO_BITMAPS)
-WHEN(msr_bitmaps, e->primary & PRIMARY_MSR_BITMAPS)
-WHEN(tpr_shadow, e->primary & PRIMARY_TPR_SHADOW)
+WHEN(secondary_active, e->primary &PRIMARY_SECONDARY)
+WHEN(tertiary_active, e->primary &PRIMARY_TERTIARY)
+WHEN(io_bitmaps, e->primary &PRIMARY_IO_BITMAPS)
+WHEN(msr_bitmaps, e->primary &PRIMARY_MSR_BITMAPS)
+WHEN(tpr_shadow, e->primary &PRIMARY_TPR_SHADOW)
 WHEN(no_tpr_shadow, !(e->primary & PRIMARY_TPR_SHADOW) && (e->primary & PRIMARY_SECONDARY))
-WHEN(tpr_threshold_used, tpr_shadow(e, field) &&
-			 !(e->secondary & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY))
+WHEN(tpr_threshold_used,
+     tpr_shadow(e, field) && !(e->secondary & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY))
 WHEN(no_nmi_exiting, !(e->pin & PIN_NMI_EXITING))
 WHEN(no_virtual_nmis, !(e->pin & PIN_VIRTUAL_NMIS))
-WHEN(apic_accesses, e->secondary & SECONDARY_VIRTUALIZE_APIC_ACCESSES)
-WHEN(x2apic_mode, e->secondary & SECONDARY_VIRTUALIZE_X2APIC)
-WHEN(virtual_interrupts, e->secondary & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)
-WHEN(posted_interrupts, e->pin & PIN_POSTED_INTERRUPTS)
-WHEN(vpid, e->secondary & SECONDARY_VPID)
-WHEN(ept, e->secondary & SECONDARY_EPT)
-WHEN(pml, e->secondary & SECONDARY_PML)
+WHEN(apic_accesses, e->secondary &SECONDARY_VIRTUALIZE_APIC_ACCESSES)
+WHEN(x2apic_mode, e->secondary &SECONDARY_VIRTUALIZE_X2APIC)
+WHEN(virtual_interrupts, e->secondary &SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)
+WHEN(posted_interrupts, e->pin &PIN_POSTED_INTERRUPTS)
+WHEN(vpid, e->secondary &SECONDARY_VPID)
+WHEN(ept, e->secondary &SECONDARY_EPT)
+WHEN(pml, e->secondary &SECONDARY_PML)
 WHEN(no_ept, !ept(e, field) && secondary_active(e, field))
-WHEN(spp, e->secondary & SECONDARY_SPP)
-WHEN(vm_functions, e->secondary & SECONDARY_VM_FUNCTIONS)
+WHEN(spp, e->secondary &SECONDARY_SPP)
+WHEN(vm_functions, e->secondary &SECONDARY_VM_FUNCTIONS)
 WHEN(eptp_switching, vm_functions(e, field) && (entry_read(e, VMCS_VM_FUNCTION_CONTROLS) & 1))
-WHEN(vmcs_shadowing, e->secondary & SECONDARY_VMCS_SHADOWING)
-WHEN(violation_exceptions, e->secondary & SECONDARY_EPT_VIOLATION_VE)
-WHEN(pt_guest_physical, e->secondary & SECONDARY_PT_GUEST_PHYSICAL)
+WHEN(vmcs_shadowing, e->secondary &SECONDARY_VMCS_SHADOWING)
+WHEN(violation_exceptions, e->secondary &SECONDARY_EPT_VIOLATION_VE)
+WHEN(pt_guest_physical, e->secondary &SECONDARY_PT_GUEST_PHYSICAL)
 WHEN(no_preemption_timer, !(e->pin & PIN_PREEMPTION_TIMER))
 WHEN(injecting, e->event)
 
@@ -70,9 +70,9 @@ HOLDS(without_nmi_window, !(value & PRIMARY_NMI_WINDOW_EXITING))
 HOLDS(without_apic_modes, !(value & (SECONDARY_VIRTUALIZE_X2APIC | SECONDARY_APIC_REGISTER |
 				     SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)))
 HOLDS(without_apic_accesses, !(value & SECONDARY_VIRTUALIZE_APIC_ACCESSES))
-HOLDS(with_external_interrupts, value & PIN_EXTERNAL_INTERRUPT_EXITING)
+HOLDS(with_external_interrupts, value &PIN_EXTERNAL_INTERRUPT_EXITING)
 HOLDS(with_virtual_interrupts, virtual_interrupts(e, field))
-HOLDS(with_acknowledge, value & EXIT_ACKNOWLEDGE_INTERRUPT)
+HOLDS(with_acknowledge, value &EXIT_ACKNOWLEDGE_INTERRUPT)
 HOLDS(is_vector, value < 256)
 HOLDS(is_aligned_64, IS_ALIGNED(value, 64))
 
@@ -109,10 +109,11 @@ HOLDS(ept_shadow_stack, !(value & EPTP_SHADOW_STACK) || (e->caps->ept_vpid & EPT
 HOLDS(ept_reserved, !(value & EPTP_RESERVED) && is_physical(e, value, field))
 
 HOLDS(with_ept, ept(e, field))
-HOLDS(without_ept_features, !(value & (SECONDARY_UNRESTRICTED_GUEST | SECONDARY_MODE_BASED_EXECUTE)))
+HOLDS(without_ept_features,
+      !(value & (SECONDARY_UNRESTRICTED_GUEST | SECONDARY_MODE_BASED_EXECUTE)))
 HOLDS(functions_exist, !(value & ~e->caps->vmfunc))
-HOLDS(with_rtit_load, value & ENTRY_LOAD_RTIT_CTL)
-HOLDS(with_rtit_clear, value & EXIT_CLEAR_RTIT_CTL)
+HOLDS(with_rtit_load, value &ENTRY_LOAD_RTIT_CTL)
+HOLDS(with_rtit_clear, value &EXIT_CLEAR_RTIT_CTL)
 HOLDS(without_timer_save, !(value & EXIT_SAVE_PREEMPTION_TIMER))
 
 /* The lists of MSRs: 16 bytes an entry, used when the count is not 0. */
@@ -130,14 +131,14 @@ static uint64_t msr_count(const struct entry *e, uint32_t address_field)
 
 WHEN(msr_list_used, msr_count(e, field) != 0)
 HOLDS(is_aligned_16, IS_ALIGNED(value, 16))
-HOLDS(msr_list_physical, is_physical(e, value, field) &&
-			 is_physical(e, value + msr_count(e, field) * 16 - 1, field))
+HOLDS(msr_list_physical,
+      is_physical(e, value, field) && is_physical(e, value + msr_count(e, field) * 16 - 1, field))
 
 /* Event injection. */
 static bool has_error_code(uint64_t vector)
 {
-	const uint64_t vectors = BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) |
-				 BIT(VECTOR_SS) | BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC);
+	const uint64_t vectors = BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) |
+				 BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC);
 
 	return vector < 64 && (vectors & BIT(vector));
 }
@@ -166,15 +167,15 @@ static bool event_vector_fits(const struct entry *e, uint64_t value, uint32_t fi
 }
 
 /* An exception in protected mode; the others never push an error code. */
-WHEN(injecting_protected, injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) &&
-			  (entry_read(e, VMCS_GUEST_CR0) & CR0_PE))
+WHEN(injecting_protected,
+     injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) && (entry_read(e, VMCS_GUEST_CR0) & CR0_PE))
 WHEN(injecting_without_code, injecting(e, field) && !injecting_protected(e, field))
 WHEN(injecting_by_vector,
      injecting_protected(e, field) && !(e->caps->basic & VMX_BASIC_ANY_ERROR_CODE))
-WHEN(injecting_error_code, e->event & INTERRUPTION_INFO_ERROR_CODE)
+WHEN(injecting_error_code, e->event &INTERRUPTION_INFO_ERROR_CODE)
 WHEN(injecting_software, injects(e, INTERRUPTION_TYPE_SOFTWARE_INTERRUPT) ||
-			 injects(e, INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) ||
-			 injects(e, INTERRUPTION_TYPE_SOFTWARE_EXCEPTION))
+				 injects(e, INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) ||
+				 injects(e, INTERRUPTION_TYPE_SOFTWARE_EXCEPTION))
 HOLDS(error_code_by_vector,
       !!(value & INTERRUPTION_INFO_ERROR_CODE) == has_error_code(event_vector(e)))
 HOLDS(without_error_code, !(value & INTERRUPTION_INFO_ERROR_CODE))
@@ -215,8 +216,8 @@ static const struct entry_rule rules[] = {
 	PAGE_RULES("virtual-APIC address", tpr_shadow, VMCS_VIRTUAL_APIC_ADDRESS),
 	{"27.2.1.1", "TPR threshold: bits 31:4 are 0", tpr_threshold_used, four_bits,
 	 FIELDS(VMCS_TPR_THRESHOLD)},
-	{"27.2.1.1", "without NMI exiting, virtual NMIs is 0", no_nmi_exiting,
-	 without_virtual_nmis, FIELDS(VMCS_PIN_CONTROLS)},
+	{"27.2.1.1", "without NMI exiting, virtual NMIs is 0", no_nmi_exiting, without_virtual_nmis,
+	 FIELDS(VMCS_PIN_CONTROLS)},
 	{"27.2.1.1", "without virtual NMIs, NMI-window exiting is 0", no_virtual_nmis,
 	 without_nmi_window, FIELDS(VMCS_PRIMARY_CONTROLS)},
 	PAGE_RULES("APIC-access address", apic_accesses, VMCS_APIC_ACCESS_ADDRESS),

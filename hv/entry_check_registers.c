@@ -8,15 +8,15 @@
 
 #include "hv/entry_check_rules.h"
 
-WHEN(load_debug, e->entry & ENTRY_LOAD_DEBUG_CONTROLS)
-WHEN(load_perf, e->entry & ENTRY_LOAD_PERF_GLOBAL_CTRL)
-WHEN(load_pat, e->entry & ENTRY_LOAD_PAT)
-WHEN(load_efer, e->entry & ENTRY_LOAD_EFER)
+WHEN(load_debug, e->entry &ENTRY_LOAD_DEBUG_CONTROLS)
+WHEN(load_perf, e->entry &ENTRY_LOAD_PERF_GLOBAL_CTRL)
+WHEN(load_pat, e->entry &ENTRY_LOAD_PAT)
+WHEN(load_efer, e->entry &ENTRY_LOAD_EFER)
 WHEN(load_efer_paging, load_efer(e, field) && (entry_read(e, VMCS_GUEST_CR0) & CR0_PG))
-WHEN(load_bndcfgs, e->entry & ENTRY_LOAD_BNDCFGS)
-WHEN(load_cet, e->entry & ENTRY_LOAD_CET)
-WHEN(load_pkrs, e->entry & ENTRY_LOAD_PKRS)
-WHEN(ia32e_guest, e->entry & ENTRY_IA32E_GUEST)
+WHEN(load_bndcfgs, e->entry &ENTRY_LOAD_BNDCFGS)
+WHEN(load_cet, e->entry &ENTRY_LOAD_CET)
+WHEN(load_pkrs, e->entry &ENTRY_LOAD_PKRS)
+WHEN(ia32e_guest, e->entry &ENTRY_IA32E_GUEST)
 WHEN(no_ia32e_guest, !(e->entry & ENTRY_IA32E_GUEST))
 WHEN(code64, ia32e_guest(e, field) && (entry_read(e, VMCS_GUEST_CS_ACCESS_RIGHTS) & SEGMENT_L))
 WHEN(no_code64, !code64(e, field))
@@ -40,10 +40,9 @@ static bool guest_cr0(const struct entry *e, uint64_t value, uint32_t field)
 HOLDS(pg_needs_pe, !(value & CR0_PG) || (value & CR0_PE))
 HOLDS(guest_cr4, !(e->caps->cr4_fixed0 & ~value) && !(value & ~e->caps->cr4_fixed1))
 HOLDS(cet_needs_wp, !(value & CR4_CET) || (entry_read(e, VMCS_GUEST_CR0) & CR0_WP))
-HOLDS(debugctl_reserved,
-      !(value & ~(BITS(2, 0) | BITS(DEBUGCTL_HIGHEST, 6))))
-HOLDS(with_paging, value & CR0_PG)
-HOLDS(with_pae, value & CR4_PAE)
+HOLDS(debugctl_reserved, !(value & ~(BITS(2, 0) | BITS(15, 6))))
+HOLDS(with_paging, value &CR0_PG)
+HOLDS(with_pae, value &CR4_PAE)
 HOLDS(without_pcide, !(value & CR4_PCIDE))
 HOLDS(lma_as_control, !!(value & EFER_LMA) == ia32e_guest(e, field))
 HOLDS(lme_as_lma, !!(value & EFER_LME) == !!(value & EFER_LMA))
@@ -51,15 +50,21 @@ HOLDS(bndcfgs, !(value & BITS(11, 2)) && is_canonical(e, value, field))
 HOLDS(limit_16_bits, !(value & BITS(31, 16)))
 HOLDS(is_aligned_4, IS_ALIGNED(value, 4))
 HOLDS(rflags_reserved, !(value & (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))))
-HOLDS(rflags_fixed_one, value & RFLAGS_FIXED_ONE)
+HOLDS(rflags_fixed_one, value &RFLAGS_FIXED_ONE)
 HOLDS(without_vm, !(value & RFLAGS_VM))
-HOLDS(with_if, value & RFLAGS_IF)
+HOLDS(with_if, value &RFLAGS_IF)
 
 /*
- * Bits 63:N identical, N being the width of linear addresses (a canonical address has 63:N-1
- * identical): the CPU may have run to the end of the lower half.
+ * Bits 63:N identical, N being the width of linear addresses. Weaker than canonical, which wants
+ * bit N-1 to be the same too: a CPU may have run to the end of the lower half.
  */
-HOLDS(is_linear, is_canonical(e, value, field) || !(value >> e->caps->linear_width))
+static bool is_linear(const struct entry *e, uint64_t value, uint32_t field)
+{
+	unsigned width = e->caps->linear_width;
+
+	(void)field;
+	return value >> width == 0 || value >> width == ~0ULL >> width;
+}
 
 static const struct entry_rule rules[] = {
 	{"27.3.1.1", "guest CR0: bits as IA32_VMX_CR0_FIXED0 and FIXED1 say", ALWAYS, guest_cr0,

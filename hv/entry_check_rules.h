@@ -20,7 +20,7 @@ struct entry {
 	const struct vmx_capabilities *caps;
 	uint32_t pin, primary, exit, entry;
 	uint32_t secondary; /* 0 where the primary controls do not activate them */
-	uint64_t event;	    /* VM-entry interruption information; 0 where it is not valid */
+	uint64_t event;     /* VM-entry interruption information; 0 where it is not valid */
 };
 
 /*
