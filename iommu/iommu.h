@@ -20,12 +20,15 @@
 /* PCI requester id: bus 15:8, device 7:3, function 2:0. */
 typedef uint16_t source_id_t;
 
+/* The IOAPIC's requests carry this one; the DMAR table says so (bus 0xff, 00.0, as in QEMU). */
+#define IOMMU_IOAPIC_SOURCE_ID 0xff00
+
 struct iommu_event {
 	source_id_t source_id;
 	uint16_t domain_id;
-	bool attached;	    /* the device's state after the event */
+	bool attached; /* the device's state after the event */
 	bool noncoherent;
-	bool was_attached;  /* and before it */
+	bool was_attached; /* and before it */
 	bool was_noncoherent;
 };
 
@@ -44,8 +47,8 @@ struct iommu_host {
 };
 
 struct iommu_config {
-	bool snoop_control; /* ECAP.SC */
-	bool caching_mode;  /* CAP.CM */
+	bool snoop_control;       /* ECAP.SC */
+	bool caching_mode;        /* CAP.CM */
 	bool interrupt_remapping; /* ECAP.IR */
 };
 

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command registers: GCMD with its status, register-based invalidation (CCMD, IOTLB) and the
+ * enable of the protected memory regions. The register table calls it after a write. The rule
+ * it keeps: a status or completion bit changes last, when all that follows from the command
+ * (count, zap, INVEPT) is done.
+ */
+#include "iommu/parts.h"
+
+static void set_status(struct iommu *iommu, uint64_t bit, bool on)
+{
+	uint32_t status = reg32(iommu, VTD_GSTS) & ~(uint32_t)bit;
+
+	set_reg32(iommu, VTD_GSTS, on ? status | bit : status);
+}
+
+/* CAP.ESRTPS: the new root pointer drops all caches itself, software need not (VT-d 6.6). */
+static void set_root_table(struct iommu *iommu)
+{
+	set_status(iommu, VTD_GCMD_SRTP, false);
+	iommu->root_table = reg64(iommu, VTD_RTADDR) & VTD_RTADDR_ADDR;
+	iommu_tlb_flush(iommu);
+	iommu_invalidate_contexts(iommu);
+	set_status(iommu, VTD_GCMD_SRTP, true);
+}
+
+/* CAP.ESIRTPS: and so does the new interrupt remapping table. */
+static void set_interrupt_table(struct iommu *iommu)
+{
+	uint64_t irta = reg64(iommu, VTD_IRTA);
+
+	set_status(iommu, VTD_GCMD_SIRTP, false);
+	iommu->irte_table = irta & VTD_IRTA_ADDR;
+	iommu->irte_count = 2U << FIELD(irta, VTD_IRTA_S);
+	iommu_iec_flush(iommu);
+	set_status(iommu, VTD_GCMD_SIRTP, true);
+}
+
+static void enable_queue(struct iommu *iommu, bool on)
+{
+	set_status(iommu, VTD_GCMD_QIE, on);
+	if (on)
+		iommu_queue_run(iommu);
+	else
+		set_reg64(iommu, VTD_IQH, 0);
+}
+
+static void enable_translation(struct iommu *iommu, bool on)
+{
+	iommu_tlb_flush(iommu);
+	iommu_set_translating(iommu, on);
+	set_status(iommu, VTD_GCMD_TE, on);
+}
+
+/*
+ * Software changes one bit for each write and waits for its status; a write that changes several
+ * is taken as the same commands in the order below.
+ */
+void iommu_command_written(struct iommu *iommu, uint64_t old)
+{
+	uint64_t command = reg32(iommu, VTD_GCMD);
+	uint64_t changed = command ^ reg32(iommu, VTD_GSTS);
+
+	(void)old;
+	set_reg32(iommu, VTD_GCMD, 0); /* write-only */
+	if (command & VTD_GCMD_SRTP)
+		set_root_table(iommu);
+	if (iommu->config.interrupt_remapping) {
+		if (command & VTD_GCMD_SIRTP)
+			set_interrupt_table(iommu);
+		set_status(iommu, VTD_GCMD_CFI, command & VTD_GCMD_CFI);
+		set_status(iommu, VTD_GCMD_IRE, command & VTD_GCMD_IRE);
+	}
+	if (changed & VTD_GCMD_TE)
+		enable_translation(iommu, command & VTD_GCMD_TE);
+	if (changed & VTD_GCMD_QIE)
+		enable_queue(iommu, command & VTD_GCMD_QIE);
+}
+
+/* VT-d 6.5.1.1: CAIG tells what was done, nothing (0) for a reserved CIRG. */
+void iommu_ccmd_written(struct iommu *iommu, uint64_t old)
+{
+	uint64_t ccmd = reg64(iommu, VTD_CCMD);
+	uint64_t granularity = FIELD(ccmd, VTD_CCMD_CIRG);
+
+	(void)old;
+	if (!(ccmd & VTD_CCMD_ICC))
+		return;
+	switch (granularity) {
+	case VTD_GLOBAL:
+		iommu_invalidate_contexts(iommu);
+		break;
+	case VTD_DOMAIN:
+		iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_DID));
+		break;
+	case VTD_DEVICE:
+		iommu_invalidate_device_contexts(iommu, (source_id_t)FIELD(ccmd, VTD_CCMD_SID),
+						 (unsigned)FIELD(ccmd, VTD_CCMD_FM));
+		break;
+	}
+	ccmd &= ~(VTD_CCMD_ICC | VTD_CCMD_CAIG);
+	set_reg64(iommu, VTD_CCMD, ccmd | TO_FIELD(granularity, VTD_CCMD_CAIG));
+}
+
+/* VT-d 6.5.1.2. An address mask above CAP.MAMV is refused like a reserved granularity. */
+void iommu_iotlb_written(struct iommu *iommu, uint64_t old)
+{
+	uint64_t iotlb = reg64(iommu, VTD_IOTLB);
+	uint64_t iva = reg64(iommu, VTD_IVA);
+	uint64_t granularity = FIELD(iotlb, VTD_IOTLB_IIRG);
+	uint16_t domain_id = (uint16_t)FIELD(iotlb, VTD_IOTLB_DID);
+	unsigned order = (unsigned)FIELD(iva, VTD_IVA_AM);
+
+	(void)old;
+	if (!(iotlb & VTD_IOTLB_IVT))
+		return;
+	if (granularity == VTD_PAGE && order > VTD_MAMV)
+		granularity = 0;
+	switch (granularity) {
+	case VTD_GLOBAL:
+		iommu_tlb_flush(iommu);
+		break;
+	case VTD_DOMAIN:
+		iommu_tlb_flush_domain(iommu, domain_id);
+		break;
+	case VTD_PAGE:
+		iommu_tlb_flush_pages(iommu, domain_id, iva & VTD_IVA_ADDR, order);
+		break;
+	}
+	iotlb &= ~(VTD_IOTLB_IVT | VTD_IOTLB_IAIG);
+	set_reg64(iommu, VTD_IOTLB, iotlb | TO_FIELD(granularity, VTD_IOTLB_IAIG));
+}
+
+void iommu_pmen_written(struct iommu *iommu, uint64_t old)
+{
+	uint32_t enabled = reg32(iommu, VTD_PMEN) & (uint32_t)VTD_PMEN_EPM;
+
+	(void)old;
+	set_reg32(iommu, VTD_PMEN, enabled ? enabled | VTD_PMEN_PRS : 0);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DMA by a device: translated page by page, through the context cache and the IOTLB, or by a walk
+ * where these have no answer. Devices call it through iommu_dma_read() and iommu_dma_write().
+ * No pointer into a cache is held across a call to the host, which may come back and change them.
+ */
+#include "iommu/parts.h"
+
+struct dma {
+	struct iommu_device *device;
+	uint64_t iova;
+	uint8_t *to;         /* read by the device, or */
+	const uint8_t *from; /* written by it */
+};
+
+/* Bases and limits name the first and the last grain; the low bits of a limit count as ones. */
+static bool in_region(uint64_t gpa, uint64_t base, uint64_t limit)
+{
+	return gpa >= base && gpa <= (limit | (VTD_PMR_GRAIN - 1));
+}
+
+/* Requests that no page table stands for are kept off them (VT-d 11.4, PMEN_REG), silently. */
+static bool is_protected(const struct iommu *iommu, uint64_t gpa)
+{
+	return (reg32(iommu, VTD_PMEN) & VTD_PMEN_EPM) &&
+	       (in_region(gpa, reg32(iommu, VTD_PLMBASE), reg32(iommu, VTD_PLMLIMIT)) ||
+		in_region(gpa, reg64(iommu, VTD_PHMBASE), reg64(iommu, VTD_PHMLIMIT)));
+}
+
+static bool is_interrupt(uint64_t address)
+{
+	return address >= VTD_MSI_BASE && address <= VTD_MSI_LAST;
+}
+
+/* From the IOTLB or by a walk; a page that faults is only kept with CAP.CM. */
+static struct iommu_translation look_up(struct iommu *iommu, struct iommu_device *device,
+					const struct vtd_context_entry *context, uint64_t iova)
+{
+	const struct iommu_translation *cached =
+		iommu_tlb_find(iommu, device->source_id, domain_of(context), iova);
+	struct iommu_translation walked;
+
+	if (cached)
+		return *cached;
+	walked = iommu_walk(iommu, context, iova);
+	if (iommu->config.caching_mode || (walked.permission && walked.reason == VTD_OK))
+		iommu_tlb_insert(iommu, device->source_id, domain_of(context), iova, &walked);
+	return walked;
+}
+
+static uint64_t width_of(const struct vtd_context_entry *context)
+{
+	return FIELD(context->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39 : 48;
+}
+
+/* Through the second-level tables of 'context'. */
+static enum vtd_reason translate_page(struct iommu *iommu, const struct dma *dma,
+				      const struct vtd_context_entry *context, uint64_t *gpa)
+{
+	struct iommu_translation page;
+
+	if (dma->iova >> width_of(context))
+		return VTD_ADDRESS_TOO_WIDE;
+	page = look_up(iommu, dma->device, context, dma->iova);
+	if (dma->from && !(page.permission & VTD_SL_W))
+		return VTD_NO_WRITE;
+	if (dma->to && !(page.permission & VTD_SL_R))
+		return VTD_NO_READ;
+	if (page.reason != VTD_OK)
+		return page.reason;
+	*gpa = page.address + dma->iova % level_size(page.level);
+	if (is_interrupt(*gpa))
+		return VTD_INTO_INTERRUPT_RANGE;
+	if (iommu->config.snoop_control && !page.snp)
+		iommu_unsnooped(iommu, dma->device);
+	return VTD_OK;
+}
+
+/* Where dma->iova goes, for this page; -EFAULT when blocked. */
+static int translate(struct iommu *iommu, const struct dma *dma, uint64_t *gpa)
+{
+	enum vtd_reason reason;
+	struct iommu_context context;
+
+	*gpa = dma->iova;
+	if (!iommu->translating)
+		return is_protected(iommu, *gpa) ? -EFAULT : 0;
+	context = iommu_context_of(iommu, dma->device);
+	reason = context.reason;
+	if (reason == VTD_OK) {
+		if (FIELD(context.entry.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH)
+			return is_protected(iommu, *gpa) ? -EFAULT : 0;
+		reason = translate_page(iommu, dma, &context.entry, gpa);
+	}
+	if (reason == VTD_OK)
+		return 0;
+	iommu_dma_fault(iommu, dma->device->source_id, dma->iova, dma->from, reason,
+			context.entry.lo & VTD_CONTEXT_FPD);
+	return -EFAULT;
+}
+
+/* A write of 4 aligned bytes is an interrupt request; nothing else is defined in that range. */
+static int interrupt_request(struct iommu *iommu, const struct dma *dma, size_t size)
+{
+	uint32_t data;
+
+	if (!dma->from || size != sizeof(data) || !IS_ALIGNED(dma->iova, sizeof(data)))
+		return -EFAULT;
+	memcpy(&data, dma->from, sizeof(data));
+	iommu_interrupt(iommu, dma->device->source_id, dma->iova, data);
+	return 0;
+}
+
+/* 'size' bytes, within one page. */
+static int transfer_part(struct iommu *iommu, const struct dma *dma, size_t size)
+{
+	uint64_t gpa;
+
+	if (is_interrupt(dma->iova))
+		return interrupt_request(iommu, dma, size);
+	if (translate(iommu, dma, &gpa))
+		return -EFAULT;
+	if (dma->from)
+		return iommu->host.write(iommu->host.ctx, gpa, dma->from, size);
+	return iommu->host.read(iommu->host.ctx, gpa, dma->to, size);
+}
+
+/* The first part that fails ends it: no device goes on after an error. */
+static int transfer(struct iommu *iommu, struct dma *dma, size_t size)
+{
+	while (size) {
+		size_t part = MIN(size, PAGE_SIZE - dma->iova % PAGE_SIZE);
+
+		if (!dma->device || transfer_part(iommu, dma, part))
+			break;
+		size -= part;
+		dma->iova += part;
+		if (dma->to)
+			dma->to += part;
+		else
+			dma->from += part;
+		if (!dma->iova) /* addresses end here, they do not wrap */
+			break;
+	}
+	if (size && dma->to)
+		memset(dma->to, 0xff, size);
+	return size ? -EFAULT : 0;
+}
+
+int iommu_dma_read(struct iommu *iommu, source_id_t source_id, uint64_t iova, void *to, size_t size)
+{
+	struct dma dma = {iommu_find_device(iommu, source_id), iova, to, NULL};
+
+	return transfer(iommu, &dma, size);
+}
+
+int iommu_dma_write(struct iommu *iommu, source_id_t source_id, uint64_t iova, const void *from,
+		    size_t size)
+{
+	struct dma dma = {iommu_find_device(iommu, source_id), iova, NULL, from};
+
+	return transfer(iommu, &dma, size);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of iommu/ call of each other. Nothing outside this folder includes it; the
+ * interface to the world is iommu/iommu.h.
+ */
+#ifndef IOMMU_PARTS_H
+#define IOMMU_PARTS_H
+
+#include "iommu/state.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+/* Registers without side effect. 'offset' is one of VTD_xxx. */
+static inline uint32_t reg32(const struct iommu *iommu, unsigned offset)
+{
+	return iommu->words[offset / 4];
+}
+
+static inline uint64_t reg64(const struct iommu *iommu, unsigned offset)
+{
+	return reg32(iommu, offset) | (uint64_t)reg32(iommu, offset + 4) << 32;
+}
+
+static inline void set_reg32(struct iommu *iommu, unsigned offset, uint64_t value)
+{
+	iommu->words[offset / 4] = (uint32_t)value;
+}
+
+static inline void set_reg64(struct iommu *iommu, unsigned offset, uint64_t value)
+{
+	set_reg32(iommu, offset, value);
+	set_reg32(iommu, offset + 4, value >> 32);
+}
+
+static inline int guest_read(struct iommu *iommu, uint64_t gpa, void *to, size_t size)
+{
+	return iommu->host.read(iommu->host.ctx, gpa, to, size);
+}
+
+/* command.c: what writing a command register does; 'old' is the register before the write. */
+void iommu_command_written(struct iommu *iommu, uint64_t old);
+void iommu_ccmd_written(struct iommu *iommu, uint64_t old);
+void iommu_iotlb_written(struct iommu *iommu, uint64_t old);
+void iommu_pmen_written(struct iommu *iommu, uint64_t old);
+
+/* queue.c */
+void iommu_queue_run(struct iommu *iommu);
+void iommu_tail_written(struct iommu *iommu, uint64_t old);
+void iommu_ics_written(struct iommu *iommu, uint64_t old);
+
+/* fault.c */
+/* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
+void iommu_dma_fault(struct iommu *iommu, source_id_t source_id, uint64_t iova, bool write,
+		     enum vtd_reason reason, bool quiet);
+void iommu_interrupt_fault(struct iommu *iommu, source_id_t source_id, uint32_t index,
+			   enum vtd_reason reason, bool quiet);
+/* A condition of FSTS (VTD_FSTS_PFO or VTD_FSTS_IQE) came up. */
+void iommu_fault_status(struct iommu *iommu, uint32_t condition);
+/* Send the message of an event (VTD_FECTL or VTD_IECTL), or keep it pending while masked. */
+void iommu_event_raise(struct iommu *iommu, unsigned control);
+void iommu_fsts_written(struct iommu *iommu, uint64_t old);
+void iommu_fectl_written(struct iommu *iommu, uint64_t old);
+void iommu_iectl_written(struct iommu *iommu, uint64_t old);
+void iommu_frcd_written(struct iommu *iommu, uint64_t old);
+
+/* attach.c */
+struct iommu_device *iommu_find_device(struct iommu *iommu, source_id_t source_id);
+/* The context cache's answer for a DMA of 'device'; reads the tables where it has none. */
+struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device);
+/* 'device' uses a translation without SNP. */
+void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device);
+void iommu_invalidate_contexts(struct iommu *iommu);
+void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id);
+/* 'function_mask' is FM: how many of the low bits of the function number do not count. */
+void iommu_invalidate_device_contexts(struct iommu *iommu, source_id_t source_id,
+				      unsigned function_mask);
+void iommu_set_translating(struct iommu *iommu, bool on);
+
+/* cache.c: the IOTLB */
+const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, source_id_t source_id,
+					       uint16_t domain_id, uint64_t iova);
+void iommu_tlb_insert(struct iommu *iommu, source_id_t source_id, uint16_t domain_id, uint64_t iova,
+		      const struct iommu_translation *translation);
+void iommu_tlb_flush(struct iommu *iommu);
+void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id);
+/* 2^order pages of 4 KiB around 'iova'. */
+void iommu_tlb_flush_pages(struct iommu *iommu, uint16_t domain_id, uint64_t iova, unsigned order);
+
+/* walk.c: the tables in guest memory */
+struct iommu_context iommu_read_context(struct iommu *iommu, source_id_t source_id);
+struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_context_entry *context,
+				    uint64_t iova);
+
+/* remap.c */
+void iommu_iec_flush(struct iommu *iommu);
+/* 2^order entries around 'index'. */
+void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order);
+
+static inline uint16_t domain_of(const struct vtd_context_entry *entry)
+{
+	return (uint16_t)FIELD(entry->hi, VTD_CONTEXT_DID);
+}
+
+/* Bytes a leaf at 'level' maps. */
+static inline uint64_t level_size(unsigned level)
+{
+	return 1ULL << (12 + 9 * (level - 1));
+}
+
+#endif

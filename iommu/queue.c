@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The invalidation queue (VT-d 6.5.2): descriptors in guest memory from head to tail. A write of
+ * the tail works all of them off before it returns, so what a wait descriptor announces is done.
+ * A bad descriptor stops the queue with FSTS.IQE, its head on the culprit, until software has
+ * mended it and cleared IQE.
+ */
+#include "iommu/parts.h"
+
+static int invalidate_contexts(struct iommu *iommu, const struct vtd_descriptor *desc)
+{
+	if ((desc->lo & VTD_CONTEXT_DESC_RSVD_LO) || desc->hi)
+		return -EINVAL;
+	switch (FIELD(desc->lo, VTD_DESC_G)) {
+	case VTD_GLOBAL:
+		iommu_invalidate_contexts(iommu);
+		return 0;
+	case VTD_DOMAIN:
+		iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(desc->lo, VTD_DESC_DID));
+		return 0;
+	case VTD_DEVICE:
+		iommu_invalidate_device_contexts(iommu,
+						 (source_id_t)FIELD(desc->lo, VTD_CONTEXT_DESC_SID),
+						 (unsigned)FIELD(desc->lo, VTD_CONTEXT_DESC_FM));
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int invalidate_iotlb(struct iommu *iommu, const struct vtd_descriptor *desc)
+{
+	uint16_t domain_id = (uint16_t)FIELD(desc->lo, VTD_DESC_DID);
+	unsigned order = (unsigned)FIELD(desc->hi, VTD_IVA_AM);
+
+	if ((desc->lo & VTD_IOTLB_DESC_RSVD_LO) || (desc->hi & VTD_IOTLB_DESC_RSVD_HI))
+		return -EINVAL;
+	switch (FIELD(desc->lo, VTD_DESC_G)) {
+	case VTD_GLOBAL:
+		iommu_tlb_flush(iommu);
+		return 0;
+	case VTD_DOMAIN:
+		iommu_tlb_flush_domain(iommu, domain_id);
+		return 0;
+	case VTD_PAGE:
+		if (order > VTD_MAMV)
+			return -EINVAL;
+		iommu_tlb_flush_pages(iommu, domain_id, desc->hi & VTD_IVA_ADDR, order);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int invalidate_interrupt_entries(struct iommu *iommu, const struct vtd_descriptor *desc)
+{
+	unsigned order = (unsigned)FIELD(desc->lo, VTD_IEC_DESC_IM);
+
+	if (!iommu->config.interrupt_remapping)
+		return -EINVAL;
+	if ((desc->lo & VTD_IEC_DESC_RSVD_LO) || desc->hi)
+		return -EINVAL;
+	if (!(desc->lo & VTD_IEC_DESC_G)) {
+		iommu_iec_flush(iommu);
+		return 0;
+	}
+	if (order > VTD_MHMV)
+		return -EINVAL;
+	iommu_iec_flush_index(iommu, (uint32_t)FIELD(desc->lo, VTD_IEC_DESC_IIDX), order);
+	return 0;
+}
+
+/*
+ * All that stood before in the queue is done when this runs, so a fence (FN) asks for nothing
+ * more. A status address that is no memory is refused: software would wait for ever.
+ */
+static int wait_descriptor(struct iommu *iommu, const struct vtd_descriptor *desc)
+{
+	uint32_t data = (uint32_t)FIELD(desc->lo, VTD_WAIT_DESC_DATA);
+	uint32_t ics = reg32(iommu, VTD_ICS);
+
+	if ((desc->lo & VTD_WAIT_DESC_RSVD_LO) || (desc->hi & VTD_WAIT_DESC_RSVD_HI))
+		return -EINVAL;
+	if (desc->lo & VTD_WAIT_DESC_SW &&
+	    iommu->host.write(iommu->host.ctx, desc->hi, &data, sizeof(data)))
+		return -EFAULT;
+	/* One completion is one event until software has cleared it. */
+	if (desc->lo & VTD_WAIT_DESC_IF && !(ics & VTD_ICS_IWC)) {
+		set_reg32(iommu, VTD_ICS, ics | VTD_ICS_IWC);
+		iommu_event_raise(iommu, VTD_IECTL);
+	}
+	return 0;
+}
+
+/* ECAP.DT=0, legacy mode: other types are as invalid as unknown ones. */
+static int execute(struct iommu *iommu, const struct vtd_descriptor *desc)
+{
+	switch (FIELD(desc->lo, VTD_DESC_TYPE)) {
+	case VTD_DESC_CONTEXT:
+		return invalidate_contexts(iommu, desc);
+	case VTD_DESC_IOTLB:
+		return invalidate_iotlb(iommu, desc);
+	case VTD_DESC_IEC:
+		return invalidate_interrupt_entries(iommu, desc);
+	case VTD_DESC_WAIT:
+		return wait_descriptor(iommu, desc);
+	}
+	return -EINVAL;
+}
+
+static int fetch(struct iommu *iommu, uint64_t index, struct vtd_descriptor *desc)
+{
+	uint64_t base = reg64(iommu, VTD_IQA) & VTD_IQ_ADDR;
+
+	return guest_read(iommu, base + index * sizeof(*desc), desc, sizeof(*desc));
+}
+
+static bool queue_may_run(const struct iommu *iommu)
+{
+	return (reg32(iommu, VTD_GSTS) & VTD_GCMD_QIE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE);
+}
+
+/* The next descriptor, if there is one; its successor becomes the head. */
+static int queue_step(struct iommu *iommu, uint64_t size)
+{
+	uint64_t head = FIELD(reg64(iommu, VTD_IQH), VTD_IQ_PTR);
+	struct vtd_descriptor desc;
+	int error;
+
+	if (FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR) >= size || head >= size)
+		return -EINVAL;
+	error = fetch(iommu, head, &desc);
+	if (!error)
+		error = execute(iommu, &desc);
+	if (!error)
+		set_reg64(iommu, VTD_IQH, TO_FIELD((head + 1) % size, VTD_IQ_PTR));
+	return error;
+}
+
+/*
+ * At most one round of the queue, whatever a wait descriptor writes into it meanwhile. 'draining'
+ * keeps a register write that a callback makes from starting a second one inside the first.
+ */
+void iommu_queue_run(struct iommu *iommu)
+{
+	uint64_t size = 1ULL << (FIELD(reg64(iommu, VTD_IQA), VTD_IQA_QS) + 8);
+
+	if (iommu->draining)
+		return;
+	iommu->draining = true;
+	for (uint64_t left = size; left && queue_may_run(iommu); left--) {
+		if (reg64(iommu, VTD_IQH) == reg64(iommu, VTD_IQT))
+			break;
+		if (queue_step(iommu, size))
+			iommu_fault_status(iommu, VTD_FSTS_IQE);
+	}
+	iommu->draining = false;
+}
+
+void iommu_tail_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	iommu_queue_run(iommu);
+}
+
+/* Software took notice of the completion: what is still pending of it is void. */
+void iommu_ics_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	if (!(reg32(iommu, VTD_ICS) & VTD_ICS_IWC))
+		set_reg32(iommu, VTD_IECTL, reg32(iommu, VTD_IECTL) & ~VTD_EVENT_IP);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The register page: a table of what each register is, and the two functions through which the
+ * guest reads and writes it. A register with a side effect names the function that has it; this
+ * file has none itself.
+ */
+#include "iommu/parts.h"
+
+struct iommu_register {
+	uint16_t offset;
+	uint8_t width; /* 4 or 8 */
+	uint64_t reset;
+	uint64_t writable;
+	uint64_t write_1_to_clear;
+	/* Called after each write, of the whole register or of a half. */
+	void (*written)(struct iommu *iommu, uint64_t old);
+};
+
+#define GCMD_BITS                                                                                  \
+	(VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_WBF | VTD_GCMD_QIE | VTD_GCMD_IRE |                \
+	 VTD_GCMD_SIRTP | VTD_GCMD_CFI)
+#define CCMD_BITS       (VTD_CCMD_ICC | VTD_CCMD_CIRG | VTD_CCMD_FM | VTD_CCMD_SID | VTD_CCMD_DID)
+#define IOTLB_BITS      (VTD_IOTLB_IVT | VTD_IOTLB_IIRG | VTD_IOTLB_DR | VTD_IOTLB_DW | VTD_IOTLB_DID)
+#define EVENT_DATA_BITS BITS(15, 0) /* 31:16 need ECAP.EIM */
+#define PMR_BITS        BITS(63, 21)
+
+/* VT-d 11.4, by offset. CAP and ECAP depend on the configuration: iommu_init() fills them in. */
+static const struct iommu_register registers[] = {
+	/* offset      width reset        writable                  write-1-to-clear, side effect */
+	{VTD_VER, 4, VTD_VERSION, 0, 0, NULL},
+	{VTD_CAP, 8, 0, 0, 0, NULL},
+	{VTD_ECAP, 8, 0, 0, 0, NULL},
+	{VTD_GCMD, 4, 0, GCMD_BITS, 0, iommu_command_written},
+	{VTD_GSTS, 4, 0, 0, 0, NULL},
+	{VTD_RTADDR, 8, 0, VTD_RTADDR_ADDR, 0, NULL},
+	{VTD_CCMD, 8, 0, CCMD_BITS, 0, iommu_ccmd_written},
+	{VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE, iommu_fsts_written},
+	{VTD_FECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, iommu_fectl_written},
+	{VTD_FEDATA, 4, 0, EVENT_DATA_BITS, 0, NULL},
+	{VTD_FEADDR, 4, 0, BITS(31, 2), 0, NULL},
+	{VTD_FEUADDR, 4, 0, BITS(31, 0), 0, NULL},
+	{VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, iommu_pmen_written},
+	{VTD_PLMBASE, 4, 0, PMR_BITS, 0, NULL},
+	{VTD_PLMLIMIT, 4, 0, PMR_BITS, 0, NULL},
+	{VTD_PHMBASE, 8, 0, PMR_BITS, 0, NULL},
+	{VTD_PHMLIMIT, 8, 0, PMR_BITS, 0, NULL},
+	{VTD_IQH, 8, 0, 0, 0, NULL},
+	{VTD_IQT, 8, 0, VTD_IQ_PTR, 0, iommu_tail_written},
+	{VTD_IQA, 8, 0, VTD_IQ_ADDR | VTD_IQA_QS, 0, NULL},
+	{VTD_ICS, 4, 0, 0, VTD_ICS_IWC, iommu_ics_written},
+	{VTD_IECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, iommu_iectl_written},
+	{VTD_IEDATA, 4, 0, EVENT_DATA_BITS, 0, NULL},
+	{VTD_IEADDR, 4, 0, BITS(31, 2), 0, NULL},
+	{VTD_IEUADDR, 4, 0, BITS(31, 0), 0, NULL},
+	{VTD_IRTA, 8, 0, VTD_IRTA_ADDR | VTD_IRTA_S, 0, NULL},
+	{VTD_IVA, 8, 0, VTD_IVA_ADDR | VTD_IVA_IH | VTD_IVA_AM, 0, NULL},
+	{VTD_IOTLB, 8, 0, IOTLB_BITS, 0, iommu_iotlb_written},
+	{VTD_FRCD, 8, 0, 0, 0, NULL},
+	{VTD_FRCD_HI, 8, 0, 0, VTD_FRCD_F, iommu_frcd_written},
+};
+
+static uint64_t capabilities(const struct iommu_config *config)
+{
+	uint64_t cap = TO_FIELD(VTD_ND_16BIT, VTD_CAP_ND) | VTD_CAP_PLMR | VTD_CAP_PHMR |
+		       VTD_CAP_SAGAW39 | VTD_CAP_SAGAW48 | TO_FIELD(VTD_MGAW - 1, VTD_CAP_MGAW) |
+		       VTD_CAP_ZLR | TO_FIELD(VTD_FRCD / 16, VTD_CAP_FRO) | VTD_CAP_SLLPS2M |
+		       VTD_CAP_SLLPS1G | VTD_CAP_PSI | TO_FIELD(VTD_FRCDS - 1, VTD_CAP_NFR) |
+		       TO_FIELD(VTD_MAMV, VTD_CAP_MAMV) | VTD_CAP_DWD | VTD_CAP_DRD |
+		       VTD_CAP_ESIRTPS | VTD_CAP_ESRTPS;
+
+	return config->caching_mode ? cap | VTD_CAP_CM : cap;
+}
+
+static uint64_t extended_capabilities(const struct iommu_config *config)
+{
+	uint64_t ecap =
+		VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_PT | TO_FIELD(VTD_IVA / 16, VTD_ECAP_IRO);
+
+	if (config->snoop_control)
+		ecap |= VTD_ECAP_SC;
+	if (config->interrupt_remapping)
+		ecap |= VTD_ECAP_IR | TO_FIELD(VTD_MHMV, VTD_ECAP_MHMV);
+	return ecap;
+}
+
+void iommu_init(struct iommu *iommu, const struct iommu_config *config,
+		const struct iommu_host *host)
+{
+	memset(iommu, 0, sizeof(*iommu));
+	iommu->config = *config;
+	iommu->host = *host;
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		if (registers[i].width == 8)
+			set_reg64(iommu, registers[i].offset, registers[i].reset);
+		else
+			set_reg32(iommu, registers[i].offset, registers[i].reset);
+	}
+	set_reg64(iommu, VTD_CAP, capabilities(config));
+	set_reg64(iommu, VTD_ECAP, extended_capabilities(config));
+}
+
+/* Naturally aligned, 4 or 8 bytes, within the page. */
+static bool access_is_defined(uint64_t offset, unsigned width)
+{
+	return (width == 4 || width == 8) && IS_ALIGNED(offset, width) &&
+	       offset <= IOMMU_SIZE - width;
+}
+
+static uint32_t read_word(const struct iommu *iommu, uint64_t offset)
+{
+	return offset < VTD_END ? iommu->words[offset / 4] : 0;
+}
+
+uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned width)
+{
+	if (!access_is_defined(offset, width))
+		return ~0ULL;
+	if (width == 4)
+		return read_word(iommu, offset);
+	return read_word(iommu, offset) | (uint64_t)read_word(iommu, offset + 4) << 32;
+}
+
+/* The register that has the 4 bytes at 'offset', or NULL where nothing is. */
+static const struct iommu_register *find_register(uint64_t offset)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		if (offset >= registers[i].offset &&
+		    offset < registers[i].offset + registers[i].width)
+			return &registers[i];
+	}
+	return NULL;
+}
+
+/* Write the bits of 'value' that 'bytes' (a mask) covers. */
+static void write_bits(struct iommu *iommu, const struct iommu_register *reg, uint64_t bytes,
+		       uint64_t value)
+{
+	uint64_t old = reg->width == 8 ? reg64(iommu, reg->offset) : reg32(iommu, reg->offset);
+	uint64_t writable = reg->writable & bytes;
+	uint64_t now = (old & ~writable) | (value & writable);
+
+	now &= ~(value & bytes & reg->write_1_to_clear);
+	if (reg->width == 8)
+		set_reg64(iommu, reg->offset, now);
+	else
+		set_reg32(iommu, reg->offset, now);
+	if (reg->written)
+		reg->written(iommu, old);
+}
+
+static void write_word(struct iommu *iommu, uint64_t offset, uint32_t value)
+{
+	const struct iommu_register *reg = find_register(offset);
+
+	if (!reg)
+		return;
+	if (offset == reg->offset)
+		write_bits(iommu, reg, BITS(31, 0), value);
+	else
+		write_bits(iommu, reg, BITS(63, 32), (uint64_t)value << 32);
+}
+
+void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, uint64_t value)
+{
+	const struct iommu_register *reg;
+
+	if (!access_is_defined(offset, width))
+		return;
+	reg = find_register(offset);
+	if (width == 8 && reg && reg->width == 8) {
+		write_bits(iommu, reg, BITS(63, 0), value);
+		return;
+	}
+	/* Two 4-byte registers written at once (as Xen does) are written one after the other. */
+	write_word(iommu, offset, (uint32_t)value);
+	if (width == 8)
+		write_word(iommu, offset + 4, (uint32_t)(value >> 32));
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupt remapping (VT-d 5.1): a request names an entry of the guest's table, the entry says
+ * which interrupt it becomes and who may ask for it. Called for each device's and the IOAPIC's
+ * message. Entries are cached until invalidated, as translations are.
+ */
+#include "iommu/parts.h"
+
+void iommu_iec_flush(struct iommu *iommu)
+{
+	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++)
+		iommu->iec[i].valid = false;
+}
+
+void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order)
+{
+	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++) {
+		if ((uint32_t)iommu->iec[i].index >> order == index >> order)
+			iommu->iec[i].valid = false;
+	}
+}
+
+/* VT-d 9.10, with ECAP.EIM = 0 and no posted interrupts. */
+static enum vtd_reason check_irte(const struct vtd_irte *irte)
+{
+	if (!(irte->lo & VTD_IRTE_P))
+		return VTD_IR_NOT_PRESENT;
+	if ((irte->lo & VTD_IRTE_RSVD_LO) || (irte->hi & VTD_IRTE_RSVD_HI))
+		return VTD_IR_ENTRY_RESERVED;
+	return VTD_OK;
+}
+
+/* -EFAULT if the table is not in memory. Unusable entries are only cached with CAP.CM. */
+static int read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
+{
+	struct iommu_iec_entry *cached = &iommu->iec[index % IOMMU_IEC_ENTRIES];
+
+	if (cached->valid && cached->index == index) {
+		*irte = cached->irte;
+		return 0;
+	}
+	if (guest_read(iommu, iommu->irte_table + index * sizeof(*irte), irte, sizeof(*irte)))
+		return -EFAULT;
+	if (iommu->config.caching_mode || check_irte(irte) == VTD_OK) {
+		cached->valid = true;
+		cached->index = (uint16_t)index;
+		cached->irte = *irte;
+	}
+	return 0;
+}
+
+/* VT-d 9.10, SVT and SQ. */
+static bool names_source(const struct vtd_irte *irte, source_id_t source_id)
+{
+	static const source_id_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
+	uint64_t sid = FIELD(irte->hi, VTD_IRTE_SID);
+	unsigned bus = source_id >> 8;
+
+	switch (FIELD(irte->hi, VTD_IRTE_SVT)) {
+	case VTD_SVT_NONE:
+		return true;
+	case VTD_SVT_SID:
+		return !((sid ^ source_id) & ~(uint64_t)ignored[FIELD(irte->hi, VTD_IRTE_SQ)]);
+	case VTD_SVT_BUS:
+		return bus >= (sid & 0xff) && bus <= sid >> 8;
+	}
+	return false;
+}
+
+/*
+ * The IOAPIC asks under its own id from the DMAR table, or on behalf of a device whose INTx it
+ * carries: software that put that device's id into the entry is served too.
+ */
+static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irte,
+			   source_id_t source_id)
+{
+	if (names_source(irte, source_id))
+		return true;
+	for (unsigned i = 0; source_id == IOMMU_IOAPIC_SOURCE_ID && i < iommu->devices; i++) {
+		if (names_source(irte, iommu->device[i].source_id))
+			return true;
+	}
+	return false;
+}
+
+/* The message an entry stands for, as a local APIC takes it (SDM 3A 11.11). */
+static void deliver(struct iommu *iommu, const struct vtd_irte *irte)
+{
+	uint64_t address = VTD_MSI_BASE | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DST), VTD_MSI_DEST);
+	uint64_t data = FIELD(irte->lo, VTD_IRTE_VECTOR) |
+			TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), VTD_MSI_DLM);
+
+	if (irte->lo & VTD_IRTE_RH)
+		address |= VTD_MSI_RH;
+	if (irte->lo & VTD_IRTE_DM)
+		address |= VTD_MSI_DM;
+	if (irte->lo & VTD_IRTE_TM)
+		data |= VTD_MSI_TM | VTD_MSI_LEVEL;
+	iommu->host.interrupt(iommu->host.ctx, address, (uint32_t)data);
+}
+
+/* VT-d 5.1.3: which entry a remappable request names. */
+static uint32_t index_of(uint64_t address, uint32_t data)
+{
+	uint64_t handle = FIELD(address, VTD_MSI_HANDLE_LOW);
+
+	if (address & VTD_MSI_HANDLE_15)
+		handle |= BIT(15);
+	if (address & VTD_MSI_SHV)
+		handle += data & VTD_MSI_SUBHANDLE;
+	return (uint32_t)handle;
+}
+
+/* Before an entry is looked at; its index is told in the fault all the same. */
+static enum vtd_reason check_request(const struct iommu *iommu, uint64_t address, uint32_t data)
+{
+	if ((address & VTD_MSI_SHV) && (data & VTD_MSI_DATA_RSVD))
+		return VTD_IR_REQUEST_RESERVED;
+	if (index_of(address, data) >= iommu->irte_count)
+		return VTD_IR_INDEX_TOO_LARGE;
+	return VTD_OK;
+}
+
+static void remap(struct iommu *iommu, source_id_t source_id, uint64_t address, uint32_t data)
+{
+	uint32_t index = index_of(address, data);
+	enum vtd_reason reason = check_request(iommu, address, data);
+	struct vtd_irte irte = {0, 0};
+
+	if (reason == VTD_OK && read_irte(iommu, index, &irte))
+		reason = VTD_IR_UNREADABLE;
+	if (reason == VTD_OK)
+		reason = check_irte(&irte);
+	if (reason == VTD_OK && !accepts_source(iommu, &irte, source_id))
+		reason = VTD_IR_WRONG_SOURCE;
+	if (reason == VTD_OK)
+		deliver(iommu, &irte);
+	else
+		iommu_interrupt_fault(iommu, source_id, index, reason, irte.lo & VTD_IRTE_FPD);
+}
+
+/* VT-d 5.1.4: a request in compatibility format passes only while CFIS allows it. */
+void iommu_interrupt(struct iommu *iommu, source_id_t source_id, uint64_t address, uint32_t data)
+{
+	uint32_t status = reg32(iommu, VTD_GSTS);
+
+	if (address < VTD_MSI_BASE || address > VTD_MSI_LAST)
+		return;
+	if (!(status & VTD_GCMD_IRE))
+		iommu->host.interrupt(iommu->host.ctx, address, data);
+	else if (address & VTD_MSI_REMAPPABLE)
+		remap(iommu, source_id, address, data);
+	else if (status & VTD_GCMD_CFI)
+		iommu->host.interrupt(iommu->host.ctx, address, data);
+	else
+		iommu_interrupt_fault(iommu, source_id, 0, VTD_IR_COMPATIBILITY_BLOCKED, false);
+}

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the IOMMU tells the CPU: attachment and the noncoherent count. One test for each row of
+ * the state table in docs/iommu.md, which names them.
+ */
+#include "tests/unit/iommu_world.h"
+
+/* cm, sc, and a device with a page mapped at iova 0 to DATA, not yet attached. */
+static struct world *prepared(bool caching_mode, bool snoop_control, uint64_t leaf)
+{
+	struct world *w = world_new(caching_mode, snoop_control);
+	uint64_t table = new_table(w);
+
+	map(w, table, 4, 0, 1, DATA, leaf);
+	translated(w, EDU, table, DID);
+	return w;
+}
+
+#define RW (VTD_SL_R | VTD_SL_W)
+
+static void translation_off_means_nothing_is_attached(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	set_root(w, ROOT);
+	start_queue(w);
+	flush_contexts(w);
+	assert_int_equal(w->event_count, 0);
+	assert_int_equal(dma_write(w, EDU, DATA, 42), 0);
+	assert_int_equal(peek(w, DATA), 42);
+	assert_int_equal(w->event_count, 0);
+	world_free(w);
+}
+
+static void turning_translation_on_attaches_each_present_context(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	passed_through(w, EDU_B, 6);
+	start(w);
+	assert_int_equal(w->event_count, 2);
+	assert_int_equal(w->noncoherent, 2);
+	assert_int_equal(w->events[0].source_id, EDU);
+	assert_int_equal(w->events[0].domain_id, DID);
+	assert_true(w->events[0].attached && w->events[0].noncoherent);
+	assert_false(w->events[0].was_attached || w->events[0].was_noncoherent);
+	assert_int_equal(w->events[1].source_id, EDU_B);
+	world_free(w);
+}
+
+static void see_tes(struct world *w)
+{
+	w->seen[w->event_count - 1] = reg_read(w, VTD_GSTS) & VTD_GCMD_TE;
+}
+
+static void tes_changes_only_after_the_transition(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	w->on_event = see_tes;
+	start(w);
+	command(w, 0, VTD_GCMD_TE);
+	assert_int_equal(w->event_count, 2);
+	assert_int_equal(w->seen[0], 0);           /* 0 -> 1 while TES still reads 0 */
+	assert_int_equal(w->seen[1], VTD_GCMD_TE); /* 1 -> 0 while TES still reads 1 */
+	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_TE, 0);
+	world_free(w);
+}
+
+static void turning_translation_off_detaches_all(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	passed_through(w, EDU_B, 6);
+	start(w);
+	command(w, 0, VTD_GCMD_TE);
+	assert_int_equal(w->event_count, 4);
+	assert_int_equal(w->noncoherent, 0);
+	assert_false(w->events[3].attached);
+	assert_int_equal(w->events[3].domain_id, 6);
+	command(w, VTD_GCMD_TE, 0);
+	assert_int_equal(w->noncoherent, 2);
+	world_free(w);
+}
+
+static void not_present_to_present_attaches_at_a_global_flush(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	poke(w, context_at(EDU), lo);
+	assert_int_equal(w->event_count, 0);
+	flush_contexts(w);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void not_present_to_present_attaches_at_a_flush_of_domain_0(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	poke(w, context_at(EDU), lo);
+	flush_domain(w, 0);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void device_flush_attaches_whatever_the_domain_id(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	poke(w, context_at(EDU), lo);
+	flush_device(w, EDU, 0, 0); /* Linux with CM names domain 0 */
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void device_flush_with_the_old_domain_id_detaches(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	set_context(w, EDU, 0, 0);
+	assert_int_equal(w->noncoherent, 1);
+	flush_device(w, EDU, DID, 0);
+	assert_int_equal(w->event_count, 2);
+	assert_false(w->events[1].attached);
+	assert_true(w->events[1].was_noncoherent);
+	assert_int_equal(w->events[1].domain_id, DID);
+	assert_int_equal(w->noncoherent, 0);
+	world_free(w);
+}
+
+static void domain_flush_with_the_old_domain_id_detaches(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	set_context(w, EDU, 0, 0);
+	flush_domain(w, DID);
+	assert_int_equal(w->noncoherent, 0);
+	world_free(w);
+}
+
+static void domain_flush_with_the_new_domain_id_rereads(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	/* Present with domain 5, now invalid (a reserved bit) with domain 9. */
+	poke(w, context_at(EDU) + 8, context_hi(9, VTD_AW_48BIT) | BIT(30));
+	flush_domain(w, 7);
+	assert_int_equal(w->noncoherent, 1);
+	flush_domain(w, 9);
+	assert_int_equal(w->noncoherent, 0);
+	world_free(w);
+}
+
+static void domain_flush_leaves_other_domains_alone(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	set_context(w, EDU, 0, 0);
+	flush_domain(w, DID + 1);
+	assert_int_equal(w->event_count, 1);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0); /* stale, and rightly so */
+	world_free(w);
+}
+
+static void device_flush_covers_the_functions_of_its_mask(void **state)
+{
+	struct world *w = world_new(true, false);
+	/* FM names the functions that differ from the descriptor's in these bits. */
+	static const unsigned attached[] = {1, 2, 4, 8};
+
+	(void)state;
+	for (source_id_t function = 1; function < 8; function++)
+		assert_int_equal(iommu_add_device(&w->iommu, EDU + function, true), 0);
+	start(w);
+	for (unsigned fm = 0; fm < 4; fm++) {
+		for (source_id_t function = 0; function < 8; function++)
+			passed_through(w, EDU + function, DID);
+		flush_device(w, EDU + 3, 0, fm);
+		assert_int_equal(w->noncoherent, attached[fm]);
+		memset(w->ram + CONTEXT, 0, PAGE_SIZE);
+		flush_contexts(w);
+		assert_int_equal(w->noncoherent, 0);
+	}
+	world_free(w);
+}
+
+static void repeated_and_global_flushes_change_nothing(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	for (unsigned i = 0; i < 3; i++) {
+		flush_contexts(w);
+		flush_domain(w, DID);
+		flush_device(w, EDU, DID, 0);
+		flush_iotlb(w);
+		set_root(w, ROOT);
+	}
+	assert_int_equal(w->event_count, 1);
+	world_free(w);
+}
+
+static void two_devices_in_one_domain_are_two(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	set_context(w, EDU_B, peek(w, context_at(EDU)), peek(w, context_at(EDU) + 8));
+	start(w);
+	assert_int_equal(w->noncoherent, 2);
+	set_context(w, EDU, 0, 0);
+	flush_domain(w, DID);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(w->event_count, 3);
+	world_free(w);
+}
+
+static void another_root_table_is_compared_device_by_device(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t contexts = new_table(w);
+	uint64_t root = new_table(w);
+
+	(void)state;
+	passed_through(w, EDU_B, 6);
+	start(w);
+	assert_int_equal(w->event_count, 2);
+	/* The new tables know EDU, under another domain, and not EDU_B. */
+	poke(w, root, contexts | VTD_ROOT_P);
+	poke(w, contexts + EDU * 16, peek(w, context_at(EDU)));
+	poke(w, contexts + EDU * 16 + 8, context_hi(8, VTD_AW_48BIT));
+	set_root(w, root);
+	assert_int_equal(w->event_count, 3);
+	assert_int_equal(w->events[2].source_id, EDU_B);
+	assert_false(w->events[2].attached);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void see_rtps(struct world *w)
+{
+	w->seen[0] = reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP;
+}
+
+static void rtps_is_set_only_after_the_transition(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	w->on_event = see_rtps;
+	w->seen[0] = ~0ULL;
+	set_root(w, new_table(w));
+	assert_int_equal(w->event_count, 2);
+	assert_int_equal(w->seen[0], 0);
+	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP, VTD_GCMD_SRTP);
+	world_free(w);
+}
+
+static void present_to_present_goes_by_difference(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	passed_through(w, EDU, 9);
+	flush_device(w, EDU, DID, 0);
+	assert_int_equal(w->event_count, 1);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void an_invalid_context_is_not_attached(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+	uint64_t hi = peek(w, context_at(EDU) + 8);
+	const uint64_t bad[][2] = {
+		{lo | BIT(5), hi},                                      /* reserved */
+		{lo | BIT(50), hi},                                     /* beyond HAW */
+		{lo, hi | BIT(7)},                                      /* reserved */
+		{lo, hi | BIT(40)},                                     /* reserved */
+		{lo, context_hi(DID, 0)},                               /* width */
+		{lo, context_hi(DID, 3)},                               /* width */
+		{lo | TO_FIELD(VTD_TT_DEVICE_TLB, VTD_CONTEXT_TT), hi}, /* type */
+		{lo | TO_FIELD(3, VTD_CONTEXT_TT), hi},                 /* type */
+	};
+
+	(void)state;
+	start(w);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		set_context(w, EDU, bad[i][0], bad[i][1]);
+		flush_contexts(w);
+		assert_int_equal(w->noncoherent, 0);
+		set_context(w, EDU, lo, hi);
+		flush_contexts(w);
+		assert_int_equal(w->noncoherent, 1);
+	}
+	world_free(w);
+}
+
+static void see_status_word(struct world *w)
+{
+	w->seen[0] = peek(w, STATUS);
+}
+
+static void wait_status_is_written_only_after_the_transition(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	poke(w, context_at(EDU), lo);
+	w->on_event = see_status_word;
+	w->seen[0] = ~0ULL;
+	put_descriptor(w, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	put_descriptor(w, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(7, VTD_WAIT_DESC_DATA),
+		       STATUS);
+	ring(w);
+	assert_int_equal(w->event_count, 1);
+	assert_int_equal(w->seen[0], 0);
+	assert_int_equal(peek(w, STATUS), 7);
+	world_free(w);
+}
+
+static void see_icc(struct world *w)
+{
+	w->seen[0] = reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC;
+}
+
+static void icc_is_cleared_only_after_the_transition(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	set_context(w, EDU, 0, 0);
+	w->on_event = see_icc;
+	reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(VTD_GLOBAL, VTD_CCMD_CIRG));
+	assert_int_equal(w->event_count, 2);
+	assert_int_equal(w->seen[0], VTD_CCMD_ICC);
+	assert_int_equal(reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC, 0);
+	world_free(w);
+}
+
+static void see_data(struct world *w)
+{
+	w->seen[0] = peek(w, DATA);
+}
+
+static void without_cm_a_dma_finds_a_context_nobody_announced(void **state)
+{
+	struct world *w = prepared(false, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+	poke(w, context_at(EDU), lo);
+	assert_int_equal(w->event_count, 0);
+	w->on_event = see_data;
+	w->seen[0] = ~0ULL;
+	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(w->seen[0], 0); /* the transition came before the DMA's data */
+	assert_int_equal(peek(w, DATA), 42);
+	world_free(w);
+}
+
+static void with_cm_a_context_nobody_announced_stays_not_present(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t lo = peek(w, context_at(EDU));
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	poke(w, context_at(EDU), lo);
+	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
+	assert_int_equal(w->event_count, 0);
+	world_free(w);
+}
+
+static void a_detached_device_faults_even_where_the_iotlb_holds_its_page(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	set_context(w, EDU, 0, 0);
+	assert_int_equal(dma_write(w, EDU, 0, 2), 0); /* nothing invalidated yet */
+	flush_device(w, EDU, DID, 0);
+	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
+	assert_int_equal(peek(w, DATA), 2);
+	world_free(w);
+}
+
+static void a_device_that_never_emits_no_snoop_attaches_coherent(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	assert_int_equal(iommu_add_device(&w->iommu, 0x30, false), 0);
+	passed_through(w, 0x30, DID);
+	start(w);
+	assert_int_equal(w->event_count, 1);
+	assert_true(w->events[0].attached);
+	assert_int_equal(w->noncoherent, 0);
+	iommu_set_no_snoop(&w->iommu, 0x30, false);
+	iommu_set_no_snoop(&w->iommu, 0x30, true);
+	assert_int_equal(w->event_count, 1);
+	world_free(w);
+}
+
+static void enable_no_snoop_of_an_attached_device_counts_at_once(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	iommu_set_no_snoop(&w->iommu, EDU, false);
+	assert_int_equal(w->noncoherent, 0);
+	assert_true(w->events[1].attached && w->events[1].was_attached);
+	iommu_set_no_snoop(&w->iommu, EDU, true);
+	assert_int_equal(w->noncoherent, 1);
+	iommu_set_no_snoop(&w->iommu, EDU, true);
+	assert_int_equal(w->event_count, 3);
+	iommu_set_no_snoop(&w->iommu, EDU_B, false); /* not attached */
+	iommu_set_no_snoop(&w->iommu, 0x99, false);  /* no such device */
+	assert_int_equal(w->event_count, 3);
+	world_free(w);
+}
+
+static void with_sc_pass_through_is_noncoherent(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	passed_through(w, EDU, DID);
+	start(w);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void with_sc_a_translated_device_attaches_coherent(void **state)
+{
+	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
+
+	(void)state;
+	start(w);
+	assert_int_equal(w->event_count, 1);
+	assert_true(w->events[0].attached);
+	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
+	assert_int_equal(peek(w, DATA), 42);
+	assert_int_equal(w->noncoherent, 0);
+	assert_int_equal(w->event_count, 1);
+	world_free(w);
+}
+
+static void with_sc_the_first_leaf_without_snp_counts_before_its_data_moves(void **state)
+{
+	struct world *w = prepared(true, true, RW);
+
+	(void)state;
+	start(w);
+	assert_int_equal(w->noncoherent, 0);
+	w->on_event = see_data;
+	w->seen[0] = ~0ULL;
+	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(w->seen[0], 0);
+	assert_int_equal(dma_write(w, EDU, 0, 43), 0);
+	assert_int_equal(w->event_count, 2);
+	world_free(w);
+}
+
+static void with_sc_noncoherent_lasts_until_the_context_changes(void **state)
+{
+	struct world *w = prepared(true, true, RW);
+
+	(void)state;
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
+	flush_contexts(w); /* says nothing new */
+	flush_iotlb(w);
+	assert_int_equal(w->noncoherent, 1);
+	translated(w, EDU, new_table(w), DID);
+	flush_device(w, EDU, DID, 0);
+	assert_int_equal(w->noncoherent, 0);
+	assert_true(w->events[2].attached);
+	world_free(w);
+}
+
+static void with_sc_a_faulting_access_does_not_count(void **state)
+{
+	struct world *w = prepared(true, true, VTD_SL_R);
+
+	(void)state;
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
+	assert_int_equal(w->noncoherent, 0);
+	dma_read(w, EDU, 0);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+/* A write that runs over two pages, the second without SNP: the transition lies between them. */
+static void see_both_pages(struct world *w)
+{
+	w->seen[0] = peek(w, DATA + PAGE_SIZE - 8);
+	w->seen[1] = peek(w, DATA + PAGE_SIZE);
+}
+
+static void a_transition_in_the_middle_of_a_dma_comes_before_its_page(void **state)
+{
+	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
+	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
+	uint64_t data[2] = {1, 2};
+
+	(void)state;
+	map(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
+	start(w);
+	w->on_event = see_both_pages;
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, PAGE_SIZE - 8, data, sizeof(data)), 0);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(w->seen[0], 1);
+	assert_int_equal(w->seen[1], 0);
+	assert_int_equal(peek(w, DATA + PAGE_SIZE), 2);
+	world_free(w);
+}
+
+/* The guest (another CPU) detaches the device while its DMA has done the first page. */
+static void detach_during_write(struct world *w, uint64_t gpa)
+{
+	if (gpa != DATA)
+		return;
+	w->on_write = NULL;
+	set_context(w, EDU, 0, 0);
+	flush_device(w, EDU, DID, 0);
+}
+
+static void a_detach_in_the_middle_of_a_dma_stops_the_rest(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
+	uint8_t data[2 * PAGE_SIZE];
+
+	(void)state;
+	memset(data, 0xab, sizeof(data));
+	map(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
+	start(w);
+	w->on_write = detach_during_write;
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, data, sizeof(data)), -EFAULT);
+	assert_int_equal(w->noncoherent, 0);
+	assert_int_equal(w->ram[DATA + PAGE_SIZE - 1], 0xab);
+	assert_int_equal(w->ram[DATA + PAGE_SIZE], 0);
+	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
+	world_free(w);
+}
+
+static void a_device_added_while_translation_is_on_is_attached_by_its_context(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	passed_through(w, 0x30, DID);
+	start(w);
+	assert_int_equal(w->event_count, 0);
+	assert_int_equal(iommu_add_device(&w->iommu, 0x30, true), 0);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(iommu_add_device(&w->iommu, 0x30, true), -EEXIST);
+	for (source_id_t i = 0; i < IOMMU_DEVICES - 3; i++)
+		assert_int_equal(iommu_add_device(&w->iommu, 0x40 + i, true), 0);
+	assert_int_equal(iommu_add_device(&w->iommu, 0x80, true), -ENOSPC);
+	world_free(w);
+}
+
+static void attachment_reads_one_context_for_each_device_and_no_page_table(void **state)
+{
+	struct world *w = prepared(true, true, RW);
+
+	(void)state;
+	start(w);
+	w->reads = 0;
+	flush_contexts(w);
+	assert_int_equal(w->reads, 1 + 2 * 2); /* a descriptor; root and context entry of two */
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(translation_off_means_nothing_is_attached),
+		cmocka_unit_test(turning_translation_on_attaches_each_present_context),
+		cmocka_unit_test(tes_changes_only_after_the_transition),
+		cmocka_unit_test(turning_translation_off_detaches_all),
+		cmocka_unit_test(not_present_to_present_attaches_at_a_global_flush),
+		cmocka_unit_test(not_present_to_present_attaches_at_a_flush_of_domain_0),
+		cmocka_unit_test(device_flush_attaches_whatever_the_domain_id),
+		cmocka_unit_test(device_flush_with_the_old_domain_id_detaches),
+		cmocka_unit_test(domain_flush_with_the_old_domain_id_detaches),
+		cmocka_unit_test(domain_flush_with_the_new_domain_id_rereads),
+		cmocka_unit_test(domain_flush_leaves_other_domains_alone),
+		cmocka_unit_test(device_flush_covers_the_functions_of_its_mask),
+		cmocka_unit_test(repeated_and_global_flushes_change_nothing),
+		cmocka_unit_test(two_devices_in_one_domain_are_two),
+		cmocka_unit_test(another_root_table_is_compared_device_by_device),
+		cmocka_unit_test(rtps_is_set_only_after_the_transition),
+		cmocka_unit_test(present_to_present_goes_by_difference),
+		cmocka_unit_test(an_invalid_context_is_not_attached),
+		cmocka_unit_test(wait_status_is_written_only_after_the_transition),
+		cmocka_unit_test(icc_is_cleared_only_after_the_transition),
+		cmocka_unit_test(without_cm_a_dma_finds_a_context_nobody_announced),
+		cmocka_unit_test(with_cm_a_context_nobody_announced_stays_not_present),
+		cmocka_unit_test(a_detached_device_faults_even_where_the_iotlb_holds_its_page),
+		cmocka_unit_test(a_device_that_never_emits_no_snoop_attaches_coherent),
+		cmocka_unit_test(enable_no_snoop_of_an_attached_device_counts_at_once),
+		cmocka_unit_test(with_sc_pass_through_is_noncoherent),
+		cmocka_unit_test(with_sc_a_translated_device_attaches_coherent),
+		cmocka_unit_test(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
+		cmocka_unit_test(with_sc_noncoherent_lasts_until_the_context_changes),
+		cmocka_unit_test(with_sc_a_faulting_access_does_not_count),
+		cmocka_unit_test(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
+		cmocka_unit_test(a_detach_in_the_middle_of_a_dma_stops_the_rest),
+		cmocka_unit_test(a_device_added_while_translation_is_on_is_attached_by_its_context),
+		cmocka_unit_test(attachment_reads_one_context_for_each_device_and_no_page_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
