@@ -9,74 +9,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "tests/ept_world.h"
-
-#define WB_IPAT      0x70ULL /* type WB, ignore PAT */
-#define RAM(g, s, h) (&(struct ept_slot){.gpa = (g), .size = (s), .hpa = (h), .kind = EPT_SLOT_RAM})
-
-static struct world w;
-static struct ept ept;
-static struct mtrr mtrr;
-static struct ept_cpu cpu;
-static const struct ept_caps all_caps = {
-	.large_2m = true, .large_1g = true, .accessed_dirty = true, .address_width = 39};
-
-static int setup(void **state)
-{
-	(void)state;
-	world_init(&w, 4096);
-	mtrr_reset(&mtrr, 39);
-	cpu = (struct ept_cpu){.mtrr = &mtrr, .cd = false};
-	return ept_init(&ept, &w.host, &all_caps, MEMTYPE_KVM_6_7);
-}
-
-static void consistent(void)
-{
-	const char *broken = world_check(&w, &ept, NULL);
-
-	if (broken)
-		fail_msg("%s", broken);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	consistent();
-	ept_destroy(&ept);
-	assert_int_equal(w.tables, 0);
-	assert_int_equal(w.errors, 0);
-	world_destroy(&w);
-	return 0;
-}
-
-static void wrmsr(uint32_t msr, uint64_t value)
-{
-	struct ept_range changed[MTRR_CHANGE_MAX];
-	unsigned count;
-
-	assert_int_equal(mtrr_write(&mtrr, msr, value, changed, &count), 0);
-	ept_type_changed(&ept, changed, count);
-}
-
-/* Default type WB, no ranges. */
-static void mtrr_all_wb(void)
-{
-	wrmsr(0x2ff, 0x806);
-}
-
-static void touch(uint64_t gpa)
-{
-	assert_int_equal(ept_fault(&ept, &cpu, gpa, true), 0);
-}
-
-static void expect_leaf(uint64_t gpa, unsigned level, uint64_t entry)
-{
-	unsigned found;
-	uint64_t leaf = ept_walk(&ept, gpa, &found);
-
-	assert_int_equal(found, level);
-	assert_int_equal(leaf, entry);
-}
+#include "tests/ept_fixture.h"
 
 static void an_aligned_gigabyte_gets_one_1g_leaf(void **state)
 {
@@ -292,8 +225,6 @@ static void no_page_for_the_root_is_enomem(void **state)
 	w.fail_from = w.allocs + 1;
 	assert_int_equal(ept_init(&other, &w.host, &all_caps, MEMTYPE_KVM_6_7), -ENOMEM);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

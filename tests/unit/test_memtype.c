@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ept/memtype.c against the tables of the issue and the SDM, written out again here by hand and
+ * in another form, so that a slip in one of the two shows.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "ept/ept.h"
+#include "ept/memtype.h"
+#include "lib/bits.h"
+
+static const enum memtype mtrr_types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP,
+					  MEMTYPE_WB};
+
+#define EACH_MTRR_TYPE(t)                                                                          \
+	unsigned i_##t = 0, t;                                                                     \
+	i_##t < 5 && ((t = mtrr_types[i_##t]), 1);                                                 \
+	i_##t++
+
+static void host_mmio_is_uc_under_every_policy_and_state(void **state)
+{
+	(void)state;
+	for (unsigned policy = 0; policy < 3; policy++) {
+		for (unsigned s = 0; s < 4; s++) {
+			for (EACH_MTRR_TYPE(mtrr))
+				assert_int_equal(
+					memtype_leaf_bits(policy, true, s & 1, s & 2, mtrr), 0);
+		}
+	}
+}
+
+static void without_noncoherent_dma_all_is_wb_and_pat_is_ignored(void **state)
+{
+	(void)state;
+	for (unsigned policy = 0; policy < 3; policy++) {
+		for (EACH_MTRR_TYPE(mtrr)) {
+			assert_int_equal(memtype_leaf_bits(policy, false, false, false, mtrr),
+					 0x70);
+			assert_int_equal(memtype_leaf_bits(policy, false, false, true, mtrr), 0x70);
+		}
+	}
+}
+
+static void with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored(void **state)
+{
+	(void)state;
+	for (EACH_MTRR_TYPE(mtrr)) {
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_7, false, true, true, mtrr), 0x40);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_6, false, true, true, mtrr), 0x40);
+	}
+}
+
+static void with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts(void **state)
+{
+	(void)state;
+	for (EACH_MTRR_TYPE(mtrr)) {
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_7, false, true, false, mtrr),
+				 mtrr * 8);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_6, false, true, false, mtrr),
+				 mtrr * 8);
+	}
+}
+
+static void kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say(void **state)
+{
+	(void)state;
+	for (EACH_MTRR_TYPE(mtrr)) {
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, false, mtrr),
+				 0x30);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, true, mtrr),
+				 0x30);
+	}
+}
+
+/* The table of REFERENCE, as text: a row per EPT type, columns UC UC- WC WT WP WB. */
+static void effective_type_is_the_sdms_table(void **state)
+{
+	static const struct {
+		enum memtype ept;
+		enum memtype by_pat[6];
+	} rows[] = {
+		{MEMTYPE_UC,
+		 {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_UC}},
+		{MEMTYPE_WC,
+		 {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC}},
+		{MEMTYPE_WT,
+		 {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WT}},
+		{MEMTYPE_WP,
+		 {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WP}},
+		{MEMTYPE_WB,
+		 {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB}},
+	};
+	static const enum memtype pat[] = {MEMTYPE_UC, MEMTYPE_UC_MINUS, MEMTYPE_WC,
+					   MEMTYPE_WT, MEMTYPE_WP,       MEMTYPE_WB};
+
+	(void)state;
+	for (unsigned r = 0; r < ARRAY_SIZE(rows); r++) {
+		for (unsigned p = 0; p < ARRAY_SIZE(pat); p++) {
+			uint64_t leaf = EPT_RWX | EPT_LARGE | (uint64_t)rows[r].ept << 3;
+
+			assert_int_equal(memtype_effective(leaf, pat[p], false), rows[r].by_pat[p]);
+			assert_int_equal(memtype_effective(leaf | EPT_IGNORE_PAT, pat[p], false),
+					 rows[r].ept);
+			assert_int_equal(memtype_effective(leaf, pat[p], true), MEMTYPE_UC);
+			assert_int_equal(memtype_effective(leaf | EPT_IGNORE_PAT, pat[p], true),
+					 MEMTYPE_UC);
+		}
+	}
+}
+
+static void policy_names_parse_to_what_they_print(void **state)
+{
+	(void)state;
+	assert_int_equal(memtype_policy_parse("kvm-6.7"), MEMTYPE_KVM_6_7);
+	assert_int_equal(memtype_policy_parse("kvm-6.6"), MEMTYPE_KVM_6_6);
+	assert_int_equal(memtype_policy_parse("kvm-6.11"), MEMTYPE_KVM_6_11);
+	assert_int_equal(memtype_policy_parse("kvm-6.1"), -EINVAL);
+	assert_int_equal(memtype_policy_parse("kvm-6.111"), -EINVAL);
+	assert_int_equal(memtype_policy_parse(""), -EINVAL);
+	for (unsigned policy = 0; policy < 3; policy++)
+		assert_int_equal(memtype_policy_parse(memtype_policy_name(policy)), policy);
+	assert_string_equal(memtype_policy_name(3), "??");
+}
+
+static void type_names_are_the_manuals(void **state)
+{
+	static const char *const names[] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-", "??"};
+
+	(void)state;
+	for (unsigned type = 0; type < ARRAY_SIZE(names); type++)
+		assert_string_equal(memtype_name(type), names[type]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(host_mmio_is_uc_under_every_policy_and_state),
+		cmocka_unit_test(without_noncoherent_dma_all_is_wb_and_pat_is_ignored),
+		cmocka_unit_test(with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored),
+		cmocka_unit_test(with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts),
+		cmocka_unit_test(kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say),
+		cmocka_unit_test(effective_type_is_the_sdms_table),
+		cmocka_unit_test(policy_names_parse_to_what_they_print),
+		cmocka_unit_test(type_names_are_the_manuals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

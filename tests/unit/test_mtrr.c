@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ept/mtrr.c: registers, the SDM's worked examples, and exhaustively over small spaces against
+ * the slow reference of tests/slow_mtrr.h.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "lib/bits.h"
+#include "tests/slow_mtrr.h"
+
+#define CAP   0xfe
+#define DEF   0x2ff
+#define BASE0 0x200
+#define MASK0 0x201
+#define E     0x800
+#define FE    0x400
+#define V     0x800
+
+static const uint32_t fixed_msrs[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+				      0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+
+static struct mtrr m;
+static struct ept_range changed[MTRR_CHANGE_MAX];
+static unsigned count;
+
+static int setup(void **state)
+{
+	(void)state;
+	mtrr_reset(&m, 36);
+	return 0;
+}
+
+static void wr(uint32_t msr, uint64_t value)
+{
+	assert_int_equal(mtrr_write(&m, msr, value, changed, &count), 0);
+}
+
+static void refused(uint32_t msr, uint64_t value)
+{
+	struct mtrr before = m;
+
+	count = 9;
+	assert_int_equal(mtrr_write(&m, msr, value, changed, &count), -EINVAL);
+	assert_int_equal(count, 0);
+	assert_memory_equal(&before, &m, sizeof(m));
+}
+
+static void variable(unsigned n, uint64_t base, uint64_t size, unsigned type)
+{
+	wr(BASE0 + 2 * n, base | type);
+	wr(MASK0 + 2 * n, (((1ULL << m.address_width) - size) & ~0xfffULL) | V);
+}
+
+static enum memtype type_of(uint64_t gpa)
+{
+	bool uniform;
+
+	return mtrr_type(&m, gpa, 0x1000, &uniform);
+}
+
+static void expect_span(uint64_t from, uint64_t to, enum memtype type)
+{
+	bool uniform;
+
+	assert_int_equal(mtrr_type(&m, from, to - from, &uniform), type);
+	assert_true(uniform);
+}
+
+static void only_the_mtrrs_are_mtrrs(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	for (uint32_t msr = 0; msr < 0x1000; msr++) {
+		bool is = msr == CAP || msr == DEF || (msr >= 0x200 && msr <= 0x20f);
+
+		for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
+			is |= msr == fixed_msrs[i];
+		assert_int_equal(mtrr_has(msr), is);
+		assert_int_equal(mtrr_read(&m, msr, &value), is ? 0 : -EINVAL);
+		assert_int_equal(mtrr_write(&m, msr, 0, changed, &count),
+				 is && msr != CAP ? 0 : -EINVAL);
+	}
+}
+
+static void the_capability_is_8_variable_fixed_and_wc_and_read_only(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(mtrr_read(&m, CAP, &value), 0);
+	assert_int_equal(value, 0x508);
+	refused(CAP, 0x508);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	for (uint32_t msr = 0x200; msr <= 0x20f; msr++)
+		wr(msr, (uint64_t)msr << 12 | (msr & 1 ? V : 6));
+	for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
+		wr(fixed_msrs[i], 0x0605040100060504 + (i & 1));
+	wr(DEF, E | FE | 4);
+	for (uint32_t msr = 0x200; msr <= 0x20f; msr++) {
+		assert_int_equal(mtrr_read(&m, msr, &value), 0);
+		assert_int_equal(value, (uint64_t)msr << 12 | (msr & 1 ? V : 6));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++) {
+		assert_int_equal(mtrr_read(&m, fixed_msrs[i], &value), 0);
+		assert_int_equal(value, 0x0605040100060504 + (i & 1));
+	}
+	assert_int_equal(mtrr_read(&m, DEF, &value), 0);
+	assert_int_equal(value, E | FE | 4);
+}
+
+static void every_reserved_bit_is_refused(void **state)
+{
+	(void)state;
+	for (unsigned bit = 0; bit < 64; bit++) {
+		bool address = bit >= 12 && bit < 36;
+
+		if (bit >= 3 && bit != 10 && bit != 11)
+			refused(DEF, BIT(bit));
+		if (bit >= 3 && !address)
+			refused(BASE0, BIT(bit));
+		if (bit != 11 && !address)
+			refused(MASK0, BIT(bit));
+		if (bit % 8 >= 3)
+			refused(0x250, BIT(bit));
+	}
+}
+
+static void every_reserved_type_is_refused_in_every_place(void **state)
+{
+	(void)state;
+	for (unsigned type = 0; type < 256; type++) {
+		bool valid = type == 0 || type == 1 || (type >= 4 && type <= 6);
+
+		if (valid) {
+			wr(DEF, type);
+			wr(BASE0 + 14, type);
+		} else {
+			refused(DEF, E | type);
+			refused(BASE0, type);
+		}
+		for (unsigned i = 0; i < 8; i++) {
+			if (valid)
+				wr(0x26f, (uint64_t)type << (8 * i));
+			else
+				refused(0x26f, (uint64_t)type << (8 * i));
+		}
+	}
+}
+
+static void the_guests_address_width_bounds_base_and_mask(void **state)
+{
+	(void)state;
+	for (unsigned width = 32; width <= 52; width++) {
+		mtrr_reset(&m, width);
+		wr(BASE0, BIT(width - 1));
+		wr(MASK0, BIT(width - 1));
+		refused(BASE0, BIT(width));
+		refused(MASK0, BIT(width));
+	}
+}
+
+static void disabled_all_is_uc(void **state)
+{
+	(void)state;
+	variable(0, 0, GiB, 6);
+	wr(0x250, 0x0606060606060606);
+	wr(DEF, FE | 6);
+	expect_span(0, 1ULL << 36, MEMTYPE_UC);
+}
+
+/* SDM 3A 12.11.3, example 12-2: 96 MiB of RAM, two cards, and the BIOS area. */
+static void the_sdms_worked_example_gives_its_map(void **state)
+{
+	(void)state;
+	wr(0x200, 0x0000000000000006);
+	wr(0x201, 0x0000000ffc000800);
+	wr(0x202, 0x0000000004000006);
+	wr(0x203, 0x0000000ffe000800);
+	wr(0x204, 0x0000000006000006);
+	wr(0x205, 0x0000000fffc00800);
+	wr(0x206, 0x0000000004000000);
+	wr(0x207, 0x0000000fffc00800);
+	wr(0x208, 0x0000000000f00000);
+	wr(0x209, 0x0000000ffff00800);
+	wr(0x20a, 0x00000000a0000001);
+	wr(0x20b, 0x0000000fff800800);
+	wr(DEF, E);
+	expect_span(0, 15 * MiB, MEMTYPE_WB);
+	expect_span(15 * MiB, 16 * MiB, MEMTYPE_UC);
+	expect_span(16 * MiB, 64 * MiB, MEMTYPE_WB);
+	expect_span(64 * MiB, 68 * MiB, MEMTYPE_UC);
+	expect_span(68 * MiB, 100 * MiB, MEMTYPE_WB);
+	expect_span(100 * MiB, 0xa0000000, MEMTYPE_UC);
+	expect_span(0xa0000000, 0xa0800000, MEMTYPE_WC);
+	expect_span(0xa0800000, 1ULL << 36, MEMTYPE_UC);
+}
+
+/* SDM 3A 12.11.3: base 200000H with mask FFFE00000H is 2-4 MiB; 400000H with FFFC00000H 4-8. */
+static void the_sdms_mask_examples_map_their_ranges(void **state)
+{
+	(void)state;
+	wr(BASE0, 0x200006);
+	wr(MASK0, 0xfffe00800);
+	wr(BASE0 + 2, 0x400004);
+	wr(MASK0 + 2, 0xfffc00800);
+	wr(DEF, E | 1);
+	expect_span(0, 2 * MiB, MEMTYPE_WC);
+	expect_span(2 * MiB, 4 * MiB, MEMTYPE_WB);
+	expect_span(4 * MiB, 8 * MiB, MEMTYPE_WT);
+	expect_span(8 * MiB, 1ULL << 36, MEMTYPE_WC);
+}
+
+/* SDM 3A 12.11.4.1; what it leaves undefined is UC here. */
+static void overlaps_of_two_types_follow_the_precedences(void **state)
+{
+	static const unsigned types[] = {0, 1, 4, 5, 6};
+	static const unsigned expected[5][5] = {
+		{0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}, {0, 0, 4, 0, 4}, {0, 0, 0, 5, 0}, {0, 0, 4, 0, 6},
+	};
+
+	(void)state;
+	wr(DEF, E | 5);
+	for (unsigned a = 0; a < 5; a++) {
+		for (unsigned b = 0; b < 5; b++) {
+			variable(2, 2 * MiB, 2 * MiB, types[a]);
+			variable(7, 2 * MiB, 2 * MiB, types[b]);
+			expect_span(2 * MiB, 4 * MiB, expected[a][b]);
+			expect_span(4 * MiB, 8 * MiB, MEMTYPE_WP);
+		}
+	}
+}
+
+static void all_overlaps_of_four_ranges_agree_with_the_reference(void **state)
+{
+	static const unsigned types[] = {0, 1, 4, 5, 6};
+
+	(void)state;
+	wr(DEF, E | 6);
+	for (unsigned code = 0; code < 625; code++) {
+		variable(0, 0, 8 * 4 * KiB, types[code % 5]);
+		variable(1, 0, 4 * 4 * KiB, types[code / 5 % 5]);
+		variable(2, 0, 2 * 4 * KiB, types[code / 25 % 5]);
+		variable(3, 4 * KiB, 4 * KiB, types[code / 125]);
+		for (uint64_t gpa = 0; gpa < 10 * 0x1000; gpa += 0x1000)
+			assert_int_equal(type_of(gpa), slow_mtrr_type(&m, gpa));
+	}
+}
+
+static void every_fixed_sub_range_has_its_own_byte(void **state)
+{
+	(void)state;
+	wr(DEF, E | FE | 1);
+	for (unsigned r = 0; r < 11; r++) {
+		for (unsigned i = 0; i < 8; i++) {
+			wr(fixed_msrs[r], 6ULL << (8 * i));
+			for (uint64_t gpa = 0; gpa < MiB; gpa += 0x1000)
+				assert_int_equal(type_of(gpa), slow_mtrr_type(&m, gpa));
+			wr(fixed_msrs[r], 0);
+		}
+	}
+}
+
+static void fixed_ranges_win_over_variable_ones_only_when_enabled(void **state)
+{
+	(void)state;
+	variable(0, 0, 2 * MiB, 4);
+	for (unsigned i = 0; i < 11; i++)
+		wr(fixed_msrs[i], 0x0606060606060606);
+	wr(DEF, E | FE);
+	expect_span(0, MiB, MEMTYPE_WB);
+	expect_span(MiB, 2 * MiB, MEMTYPE_WT);
+	wr(DEF, E);
+	expect_span(0, 2 * MiB, MEMTYPE_WT);
+}
+
+/* Compare each range of a space of 'pages' pages with the reference, page by page. */
+static void compare_all_ranges(unsigned pages, bool exact)
+{
+	unsigned types[64];
+
+	for (unsigned p = 0; p < pages; p++)
+		types[p] = slow_mtrr_type(&m, p * 0x1000ULL);
+	for (unsigned first = 0; first < pages; first++) {
+		bool same = true;
+
+		for (unsigned last = first; last < pages; last++) {
+			bool uniform;
+
+			same = same && types[last] == types[first];
+			assert_int_equal(mtrr_type(&m, first * 0x1000ULL,
+						   (last - first + 1) * 0x1000ULL, &uniform),
+					 types[first]);
+			if (exact)
+				assert_int_equal(uniform, same);
+			else
+				assert_true(same || !uniform);
+		}
+	}
+}
+
+/* Two ranges, every base and every mask (holes too) of a space of 16 pages. */
+static void every_range_over_16_pages_agrees_with_the_reference(void **state)
+{
+	uint64_t high = BITS(35, 16);
+
+	(void)state;
+	wr(DEF, E | 6);
+	wr(BASE0 + 2, 0x4000 | 0);
+	wr(MASK0 + 2, high | 0xc000 | V);
+	for (uint64_t base = 0; base < 16; base++) {
+		for (uint64_t mask = 0; mask < 16; mask++) {
+			wr(BASE0, base << 12 | 4);
+			wr(MASK0, high | mask << 12 | V);
+			compare_all_ranges(17, true);
+		}
+	}
+}
+
+static uint64_t random_state = 88172645463325252ULL;
+
+static uint64_t random64(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state;
+}
+
+static const unsigned valid_types[] = {0, 1, 4, 5, 6};
+
+static void random_variable(unsigned n, unsigned pages_log2)
+{
+	unsigned log2 = (unsigned)(random64() % (pages_log2 + 1));
+	uint64_t base = ALIGN_DOWN(random64() % (1ULL << pages_log2), 1ULL << log2) << 12;
+	uint64_t mask = ((1ULL << m.address_width) - 1) & ~((0x1000ULL << log2) - 1);
+
+	wr(BASE0 + 2 * n, base | valid_types[random64() % 5]);
+	wr(MASK0 + 2 * n, random64() % 4 ? mask | V : mask);
+}
+
+static void random_ranges_agree_with_the_reference(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 400; round++) {
+		wr(DEF, E | valid_types[random64() % 5]);
+		for (unsigned n = 0; n < 8; n++)
+			random_variable(n, 6);
+		compare_all_ranges(64, true);
+	}
+}
+
+static void an_address_beyond_the_guests_width_has_the_default_type(void **state)
+{
+	(void)state;
+	variable(0, 0, 1ULL << 36, 4);
+	wr(DEF, E | 6);
+	expect_span(0, 1ULL << 36, MEMTYPE_WT);
+	assert_int_equal(type_of(1ULL << 36), MEMTYPE_WB);
+	assert_int_equal(type_of((1ULL << 40) | 0x1000), MEMTYPE_WB);
+}
+
+static void a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not(void **state)
+{
+	bool uniform;
+
+	(void)state;
+	wr(DEF, E | 6);
+	wr(BASE0, 0);
+	wr(MASK0, BIT(12) | V);
+	assert_int_equal(mtrr_type(&m, 0, GiB, &uniform), MEMTYPE_UC);
+	assert_false(uniform);
+	wr(BASE0, 6); /* the same type as the default: uniform, but in too many pieces to say so */
+	assert_int_equal(mtrr_type(&m, 0, GiB, &uniform), MEMTYPE_WB);
+	assert_false(uniform);
+	assert_int_equal(mtrr_type(&m, 0, 64 * 0x1000, &uniform), MEMTYPE_WB);
+	assert_true(uniform);
+}
+
+static void expect_changed(unsigned n, uint64_t start, uint64_t size)
+{
+	assert_true(n < count);
+	assert_int_equal(changed[n].start, start);
+	assert_int_equal(changed[n].size, size);
+}
+
+static void a_write_without_effect_changes_nothing(void **state)
+{
+	(void)state;
+	wr(DEF, FE | 6); /* E = 0: all UC before and after */
+	assert_int_equal(count, 0);
+	variable(0, 0, GiB, 6);
+	assert_int_equal(count, 0);
+	wr(0x250, 0x0606060606060606);
+	assert_int_equal(count, 0);
+	wr(DEF, E | 6);
+	wr(DEF, E | 6);
+	assert_int_equal(count, 0);
+	wr(0x250, 0x0404040404040404); /* FE = 0 */
+	assert_int_equal(count, 0);
+	wr(BASE0 + 2, GiB | 1); /* not valid */
+	assert_int_equal(count, 0);
+	wr(BASE0, 0x5006); /* bits below the mask do not take part */
+	assert_int_equal(count, 0);
+}
+
+static void a_variable_range_changes_its_own_addresses_only(void **state)
+{
+	(void)state;
+	wr(DEF, E | 6);
+	variable(0, 16 * MiB, 4 * MiB, 0);
+	assert_int_equal(count, 1);
+	expect_changed(0, 16 * MiB, 4 * MiB);
+	variable(1, 18 * MiB, 4 * KiB, 6); /* hidden behind the UC one */
+	assert_int_equal(count, 0);
+	wr(BASE0, 64 * MiB); /* moved: the old place and the new */
+	assert_int_equal(count, 2);
+	expect_changed(0, 16 * MiB, 4 * MiB);
+	expect_changed(1, 64 * MiB, 4 * MiB);
+}
+
+static void a_fixed_register_changes_the_first_mebibyte_as_one(void **state)
+{
+	(void)state;
+	wr(DEF, E | FE | 6);
+	wr(0x26f, 6);
+	assert_int_equal(count, 1);
+	expect_changed(0, 0, MiB);
+}
+
+static void the_default_type_changes_what_no_range_covers(void **state)
+{
+	(void)state;
+	wr(DEF, E | FE | 6);
+	variable(0, 2 * GiB, 2 * GiB, 0);
+	wr(DEF, E | FE | 4);
+	assert_int_equal(count, 2);
+	expect_changed(0, MiB, 2 * GiB - MiB);
+	expect_changed(1, 4 * GiB, (1ULL << 36) - 4 * GiB);
+}
+
+static void enabling_changes_everything_that_is_not_uc(void **state)
+{
+	(void)state;
+	variable(0, 2 * GiB, 2 * GiB, 0);
+	wr(DEF, E | 6);
+	assert_int_equal(count, 2);
+	expect_changed(0, 0, 2 * GiB);
+	expect_changed(1, 4 * GiB, (1ULL << 36) - 4 * GiB);
+}
+
+static void enabling_the_fixed_ranges_changes_the_first_mebibyte(void **state)
+{
+	(void)state;
+	wr(DEF, E | 6);
+	wr(DEF, E | FE | 6);
+	assert_int_equal(count, 1);
+	expect_changed(0, 0, MiB);
+}
+
+static void more_changes_than_fit_end_in_one_that_takes_them_all_in(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 8; n++)
+		variable(n, (2 * n + 2) * MiB, MiB, 6);
+	wr(DEF, E);
+	assert_int_equal(count, MTRR_CHANGE_MAX);
+	expect_changed(0, 2 * MiB, MiB);
+	expect_changed(1, 4 * MiB, MiB);
+	expect_changed(2, 6 * MiB, MiB);
+	expect_changed(3, 8 * MiB, 9 * MiB);
+	wr(DEF, 0);
+	wr(BASE0, 6);
+	wr(MASK0, BIT(12) | V); /* every second page of all space */
+	wr(DEF, E);
+	assert_int_equal(count, MTRR_CHANGE_MAX);
+	assert_int_equal(changed[3].start + changed[3].size, 1ULL << 36);
+}
+
+static void a_caller_may_not_want_the_ranges(void **state)
+{
+	(void)state;
+	assert_int_equal(mtrr_write(&m, DEF, E | 6, NULL, &count), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(m.def_type, E | 6);
+}
+
+static bool in_changed(uint64_t gpa)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (gpa - changed[i].start < changed[i].size)
+			return true;
+	}
+	return false;
+}
+
+static void check_changed_is_well_formed(void)
+{
+	assert_true(count <= MTRR_CHANGE_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(changed[i].size &&
+			    IS_ALIGNED(changed[i].start | changed[i].size, 4096));
+		if (i)
+			assert_true(changed[i - 1].start + changed[i - 1].size < changed[i].start);
+	}
+}
+
+/* One random register, around 1 MiB so that fixed and variable ranges meet. */
+static void random_write(void)
+{
+	unsigned n = (unsigned)(random64() % 3);
+	uint64_t types = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		types |= (uint64_t)valid_types[random64() % 5] << (8 * i);
+	switch (random64() % 4) {
+	case 0:
+		wr(DEF, (random64() & (E | FE)) | valid_types[random64() % 5]);
+		break;
+	case 1:
+		wr(fixed_msrs[random64() % 11], types);
+		break;
+	case 2:
+		wr(BASE0 + 2 * n, (random64() % 512) << 12 | valid_types[random64() % 5]);
+		break;
+	case 3:
+		wr(MASK0 + 2 * n,
+		   BITS(35, 21) | (-(1ULL << random64() % 10) & 511) << 12 | (random64() & V));
+		break;
+	}
+}
+
+static void after_any_write_exactly_what_is_reported_has_changed(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 3000; round++) {
+		struct mtrr old = m;
+		bool below = false;
+
+		random_write();
+		check_changed_is_well_formed();
+		for (uint64_t gpa = 0; gpa < 3 * MiB; gpa += 0x1000) {
+			bool differs = slow_mtrr_type(&old, gpa) != slow_mtrr_type(&m, gpa);
+
+			below |= differs && gpa < MiB;
+			if (differs)
+				assert_true(in_changed(gpa));
+			else if (gpa >= MiB && count < MTRR_CHANGE_MAX)
+				assert_false(in_changed(gpa));
+		}
+		if (!below)
+			assert_false(in_changed(0));
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(only_the_mtrrs_are_mtrrs),
+		TEST(the_capability_is_8_variable_fixed_and_wc_and_read_only),
+		TEST(what_is_written_is_read_back),
+		TEST(every_reserved_bit_is_refused),
+		TEST(every_reserved_type_is_refused_in_every_place),
+		TEST(the_guests_address_width_bounds_base_and_mask),
+		TEST(disabled_all_is_uc),
+		TEST(the_sdms_worked_example_gives_its_map),
+		TEST(the_sdms_mask_examples_map_their_ranges),
+		TEST(overlaps_of_two_types_follow_the_precedences),
+		TEST(all_overlaps_of_four_ranges_agree_with_the_reference),
+		TEST(every_fixed_sub_range_has_its_own_byte),
+		TEST(fixed_ranges_win_over_variable_ones_only_when_enabled),
+		TEST(every_range_over_16_pages_agrees_with_the_reference),
+		TEST(random_ranges_agree_with_the_reference),
+		TEST(an_address_beyond_the_guests_width_has_the_default_type),
+		TEST(a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not),
+		TEST(a_write_without_effect_changes_nothing),
+		TEST(a_variable_range_changes_its_own_addresses_only),
+		TEST(a_fixed_register_changes_the_first_mebibyte_as_one),
+		TEST(the_default_type_changes_what_no_range_covers),
+		TEST(enabling_changes_everything_that_is_not_uc),
+		TEST(enabling_the_fixed_ranges_changes_the_first_mebibyte),
+		TEST(more_changes_than_fit_end_in_one_that_takes_them_all_in),
+		TEST(a_caller_may_not_want_the_ranges),
+		TEST(after_any_write_exactly_what_is_reported_has_changed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
