@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * MTRRs, PAT, CR0.CD and PAT-selecting pages; see caching.h. Splits the 2M pages of entry.asm's
- * identity map where one 4K page of it is to be different.
+ * MTRRs, PAT and CR0.CD; see caching.h.
  */
 #include "guest/lib/caching.h"
 #include "guest/lib/cpu.h"
-#include "guest/lib/start.h"
+#include "guest/lib/paging.h"
 
 #define MTRR_ENABLE       BIT(11)
 #define MTRR_FIXED_ENABLE BIT(10)
 #define MTRR_MASK_VALID   BIT(11)
 #define MTRRCAP_COUNT     BITS(7, 0)
-
-#define PAGE_2M_ADDRESS BITS(51, 21)
-
-extern uint64_t page_directories[];
-
-static void tlb_flush(void)
-{
-	write_cr3(read_cr3());
-}
 
 void cache_disable(bool disable)
 {
@@ -92,41 +82,4 @@ void pat_set(unsigned n, enum memtype type)
 	wbinvd();
 	wrmsr(MSR_IA32_PAT, pat);
 	tlb_flush();
-}
-
-/* The PTE of a page of the identity map, which until now may be part of a 2M page. */
-static uint64_t *page_entry(uint64_t address)
-{
-	uint64_t *pde = &page_directories[address >> 21];
-	uint64_t *table;
-
-	if (*pde & PAGE_PS) {
-		uint64_t large = *pde;
-
-		table = page_alloc();
-		for (unsigned i = 0; i < 512; i++)
-			table[i] = (large & PAGE_2M_ADDRESS) | i * PAGE_SIZE | PAGE_P | PAGE_RW |
-				   PAGE_US;
-		*pde = (uint64_t)table | PAGE_P | PAGE_RW | PAGE_US;
-		tlb_flush();
-	}
-	table = (uint64_t *)(*pde & PAGE_ADDRESS);
-	return &table[address >> 12 & 511];
-}
-
-void page_set_pat(uint64_t address, unsigned n)
-{
-	uint64_t *pte = page_entry(address);
-
-	*pte &= ~(PAGE_PWT | PAGE_PCD | PAGE_4K_PAT);
-	*pte |= (n & 1 ? PAGE_PWT : 0) | (n & 2 ? PAGE_PCD : 0) | (n & 4 ? PAGE_4K_PAT : 0);
-	invlpg(address);
-}
-
-void page_set_present(uint64_t address, bool present)
-{
-	uint64_t *pte = page_entry(address);
-
-	*pte = (*pte & ~PAGE_P) | (present ? PAGE_P : 0);
-	invlpg(address);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's own means to choose memory types: MTRRs, PAT, CR0.CD, and pages that select a PAT
- * entry. Each follows the sequence the SDM asks for. Types: enum memtype (ept/memtype.h).
+ * The guest's own means to choose memory types: MTRRs, PAT and CR0.CD (which page
+ * selects which PAT entry: paging.h). Each follows the sequence the SDM asks for. Types: enum
+ * memtype (ept/memtype.h).
  */
 #ifndef GUEST_LIB_CACHING_H
 #define GUEST_LIB_CACHING_H
@@ -26,9 +27,4 @@ void cache_disable(bool disable);
 
 /* PAT entry n (0-7) selects 'type' (SDM 3A 12.12.4). */
 void pat_set(unsigned n, enum memtype type);
-/* Map the 4K page at 'address' (identity, below 4 GiB) with PAT entry n. */
-void page_set_pat(uint64_t address, unsigned n);
-/* Take the page's mapping away (an access is a #PF), or give it back. */
-void page_set_present(uint64_t address, bool present);
-
 #endif

@@ -48,6 +48,9 @@ unsigned pci_capability(uint16_t source_id, uint8_t id);
 /* Device address of its 4 KiB buffer. */
 #define EDU_DMA_BUFFER 0x40000
 
+/* Size of its BAR. */
+#define EDU_REGISTERS 0x100000
+
 struct edu_device {
 	uint16_t source_id;
 	uint64_t bar;

@@ -204,6 +204,11 @@ uint64_t guest_number(const char *key, uint64_t otherwise)
 	return value;
 }
 
+uint64_t ram_end(void)
+{
+	return ALIGN_UP(MiB + guest.memory_upper * KiB, MiB);
+}
+
 void *page_alloc(void)
 {
 	char *page = next_page;

@@ -45,6 +45,8 @@ bool guest_word(const char *word);
 /* The number behind "key=" on the command line (decimal or 0x), or 'otherwise'. */
 uint64_t guest_number(const char *key, uint64_t otherwise);
 
+/* Where RAM below 4 GiB ends, what firmware keeps at its top included: a multiple of 1 MiB. */
+uint64_t ram_end(void);
 /* The next fresh, zeroed page above the image: never freed. Exits when RAM is used up. */
 void *page_alloc(void);
 

@@ -161,6 +161,15 @@ bool vtd_wait(void)
 	return false;
 }
 
+void vtd_mend(void)
+{
+	unsigned at = (unsigned)(vtd_read64(VTD_IQH) / sizeof(struct descriptor)) % QUEUE_ENTRIES;
+
+	for (; at != tail; at = (at + 1) % QUEUE_ENTRIES)
+		queue[at] = (struct descriptor){DESC_WAIT, 0};
+	vtd_write32(VTD_FSTS, FSTS_IQE);
+}
+
 bool vtd_invalidate_context(uint64_t granularity, uint16_t domain, uint16_t source_id)
 {
 	vtd_put(DESC_CONTEXT | granularity | (uint64_t)domain << 16 | (uint64_t)source_id << 32, 0);

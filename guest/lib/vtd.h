@@ -140,6 +140,11 @@ void vtd_put(uint64_t low, uint64_t high);
 void vtd_ring(void);
 /* Append a wait descriptor, ring, and wait for its status. False: never came. */
 bool vtd_wait(void);
+/*
+ * After IQE: turn what the unit has not fetched yet into waits for nothing, and clear IQE, so
+ * that it goes on (VT-d 6.5.2.9).
+ */
+void vtd_mend(void);
 /* One descriptor each, with a wait behind it. */
 bool vtd_invalidate_context(uint64_t granularity, uint16_t domain, uint16_t source_id);
 bool vtd_invalidate_iotlb(uint64_t granularity, uint16_t domain, uint64_t iova);

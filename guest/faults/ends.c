@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a guest does to be ended. A function that returns has not been ended: it fails a check.
+ */
+#include "guest/faults/faults.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/paging.h"
+#include "guest/lib/pci.h"
+#include "guest/lib/start.h"
+
+/* In the PCI window, with no device there. */
+#define NOTHING 0xc8000000ULL
+
+extern uint64_t pml4[];
+
+static void survived(void)
+{
+	check(false, "the VM was ended before this line");
+}
+
+static uint64_t device_address(void)
+{
+	struct edu_device edu;
+
+	if (edu_find(0, &edu))
+		return edu.bar;
+	printf("this case needs dev=edu\n");
+	guest_exit(2);
+}
+
+static void load_idt(uint64_t base, uint16_t limit)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) pointer = {limit, base};
+
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void triple_fault(void)
+{
+	load_idt(0, 0);
+	__asm__ volatile("int3");
+	survived();
+}
+
+void double_fault(void)
+{
+	page_map(NOTHING, 0);
+	page_set_present(NOTHING, false);
+	load_idt(NOTHING, 0xfff);
+	__asm__ volatile("mov %0, %%rsp; push %%rax" : : "r"(NOTHING + 0x800) : "memory");
+	survived();
+}
+
+void reset_by_cf9(void)
+{
+	outb(0xcf9, 0x06);
+	survived();
+}
+
+void reset_by_keyboard(void)
+{
+	outb(0x64, 0xfe);
+	survived();
+}
+
+void halt_for_ever(void)
+{
+	__asm__ volatile("cli; hlt");
+	survived();
+}
+
+void spin_for_ever(void)
+{
+	__asm__ volatile("cli; 1: jmp 1b");
+	survived();
+}
+
+static void jump(uint64_t address)
+{
+	void (*code)(void) = (void (*)(void))address;
+
+	code();
+	survived();
+}
+
+void execute_mmio(void)
+{
+	jump(device_address());
+}
+
+void execute_nothing(void)
+{
+	jump(NOTHING);
+}
+
+void tables_in_nothing(void)
+{
+	write_cr3(NOTHING);
+	survived();
+}
+
+void tables_in_mmio(void)
+{
+	write_cr3(device_address());
+	survived();
+}
+
+void idt_in_mmio(void)
+{
+	load_idt(device_address(), 0xfff);
+	__asm__ volatile("int3");
+	survived();
+}
+
+void unknown_instruction_on_mmio(void)
+{
+	uint64_t address = device_address();
+
+	__asm__ volatile("cmpxchg16b (%0)"
+			 :
+			 : "r"(address), "a"(0), "b"(0), "c"(0), "d"(0)
+			 : "memory", "cc");
+	survived();
+}
+
+void endless_string(void)
+{
+	uint64_t address = device_address();
+
+	__asm__ volatile("cli\n"
+			 "1: mov %0, %%rdi\n\t"
+			 "mov %1, %%rcx\n\t"
+			 "rep stosb\n\t"
+			 "jmp 1b"
+			 :
+			 : "r"(address), "i"(EDU_REGISTERS), "a"(0)
+			 : "rcx", "rdi", "memory");
+	survived();
+}
+
+void exit_by_byte(void)
+{
+	outb(EXIT_PORT, 0x1f);
+	survived();
+}
+
+void unfinished_line(void)
+{
+	printf("no newline behind this");
+	guest_exit(0);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/*
+ * VMCALLs the contract does not have, with arguments of any value, and from CPL 3.
+ */
+#include "guest/faults/faults.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
+#include "lib/errno.h"
+
+#define ROUNDS 2000
+
+static int64_t call(uint64_t rax, uint64_t rbx)
+{
+	struct vmcall c = {.rax = rax, .rbx = rbx};
+
+	vmcall(&c);
+	return (int64_t)c.rax;
+}
+
+/* A generator whose numbers repeat from run to run. */
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static void user_vmcall(void *argument)
+{
+	vmcall(argument);
+	user_return();
+}
+
+static void from_user(void)
+{
+	struct vmcall c = {.rax = VMCALL_BASE + VMCALL_VERSION, .rbx = 0x1234};
+
+	check_is(VECTOR_BP, (uint32_t)try_user(user_vmcall, &c), "VMCALL at CPL 3 comes back");
+	check_is((uint64_t)-EPERM, c.rax, "... with -EPERM");
+	check_is(0x1234, c.rbx, "... and no effect");
+}
+
+static void walk_far(void)
+{
+	static const uint64_t far[] = {BIT(63), ~0ULL, BIT(47), BIT(48), BIT(52), 0xc8000000};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(far); i++) {
+		unsigned level;
+		uint64_t leaf = vmcall_ept_walk(far[i], &level);
+
+		check(!leaf && !level, "EPT_WALK of 0x%lx finds nothing", far[i]);
+	}
+}
+
+void wild_vmcalls(void)
+{
+	uint64_t random = 0x4c43, violations, leaf;
+	unsigned level, refused = 0;
+
+	check_is((uint64_t)-ENOSYS, (uint64_t)call(0, 0), "RAX = 0: -ENOSYS");
+	check_is((uint64_t)-ENOSYS, (uint64_t)call(VMCALL_BASE + 3, 0), "n = 3: -ENOSYS");
+	check_is((uint64_t)-ENOSYS, (uint64_t)call(VMCALL_BASE - 1, 0), "n = -1: -ENOSYS");
+	check_is((uint64_t)-ENOSYS, (uint64_t)call(BIT(32) | VMCALL_BASE, 0),
+		 "a number above 32 bits: -ENOSYS");
+	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS),
+		 "COUNTER 9: -EINVAL");
+	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, ~0ULL),
+		 "COUNTER -1: -EINVAL");
+	for (unsigned i = 0; i < ROUNDS; i++)
+		refused += call(next_random(&random) | BIT(63), next_random(&random)) == -ENOSYS;
+	check_is(ROUNDS, refused, "%u random ones: -ENOSYS", ROUNDS);
+	from_user();
+	walk_far();
+	violations = vmcall_counter(COUNTER_VIOLATIONS);
+	leaf = vmcall_ept_walk(8 * MiB, &level);
+	check(!leaf && !level, "EPT_WALK of memory never touched finds nothing");
+	check_is(violations, vmcall_counter(COUNTER_VIOLATIONS), "... and faults nothing in");
+	leaf = vmcall_ept_walk((uint64_t)&random, &level);
+	check(leaf && level && !(leaf & EPT_ADDRESS & ~0xfffULL),
+	      "EPT_WALK of the stack finds a leaf, and shows no host address");
+}
