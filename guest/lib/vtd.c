@@ -166,7 +166,8 @@ void vtd_mend(void)
 	unsigned at = (unsigned)(vtd_read64(VTD_IQH) / sizeof(struct descriptor)) % QUEUE_ENTRIES;
 
 	for (; at != tail; at = (at + 1) % QUEUE_ENTRIES)
-		queue[at] = (struct descriptor){DESC_WAIT, 0};
+		queue[at] =
+			(struct descriptor){DESC_WAIT | DESC_WAIT_STATUS, (uint64_t)wait_status};
 	vtd_write32(VTD_FSTS, FSTS_IQE);
 }
 
