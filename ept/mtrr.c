@@ -35,7 +35,8 @@
 #define PHYSBASE_TYPE BITS(7, 0)
 #define PHYSMASK_V    BIT(11)
 
-#define FIXED_END 0x100000ULL
+#define FIXED_END    0x100000ULL
+#define ADDRESS_BITS 52 /* no physical address is wider (SDM 3A 4.1.4) */
 
 /*
  * With contiguous masks a walk has at most 88 fixed steps and two per variable range. Masks with
@@ -244,7 +245,7 @@ static bool both_fixed(const struct mtrr *old, const struct mtrr *new)
 static unsigned diff(const struct mtrr *old, const struct mtrr *new,
 		     struct ept_range changed[MTRR_CHANGE_MAX])
 {
-	uint64_t space = 1ULL << old->address_width, next_old, next_new, next;
+	uint64_t space = 1ULL << ADDRESS_BITS, next_old, next_new, next;
 	unsigned count = 0, steps = 0;
 
 	for (uint64_t gpa = both_fixed(old, new) ? FIXED_END : 0; gpa < space; gpa = next) {

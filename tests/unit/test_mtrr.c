@@ -446,7 +446,7 @@ static void the_default_type_changes_what_no_range_covers(void **state)
 	wr(DEF, E | FE | 4);
 	assert_int_equal(count, 2);
 	expect_changed(0, MiB, 2 * GiB - MiB);
-	expect_changed(1, 4 * GiB, (1ULL << 36) - 4 * GiB);
+	expect_changed(1, 4 * GiB, (1ULL << 52) - 4 * GiB);
 }
 
 static void enabling_changes_everything_that_is_not_uc(void **state)
@@ -456,7 +456,7 @@ static void enabling_changes_everything_that_is_not_uc(void **state)
 	wr(DEF, E | 6);
 	assert_int_equal(count, 2);
 	expect_changed(0, 0, 2 * GiB);
-	expect_changed(1, 4 * GiB, (1ULL << 36) - 4 * GiB);
+	expect_changed(1, 4 * GiB, (1ULL << 52) - 4 * GiB);
 }
 
 static void enabling_the_fixed_ranges_changes_the_first_mebibyte(void **state)
@@ -484,7 +484,7 @@ static void more_changes_than_fit_end_in_one_that_takes_them_all_in(void **state
 	wr(MASK0, BIT(12) | V); /* every second page of all space */
 	wr(DEF, E);
 	assert_int_equal(count, MTRR_CHANGE_MAX);
-	assert_int_equal(changed[3].start + changed[3].size, 1ULL << 36);
+	assert_int_equal(changed[3].start + changed[3].size, 1ULL << 52);
 }
 
 static void a_caller_may_not_want_the_ranges(void **state)

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The interpreter of model operations and its reference. The reference knows the slots as a list
+ * and the types by the policy table and tests/slow_mtrr.h; it shares nothing with ept/. After
+ * each operation no access of any CPU may use a host address, a permission or a memory type that
+ * is not right at that moment.
+ */
+#include "tests/model/model.h"
+
+#include <errno.h>
+
+#include "tests/model/model_cpu.h"
+#include "tests/slow_mtrr.h"
+
+#define HOST_WIDTH  46
+#define GUEST_WIDTH 40
+
+/* What can be plugged in: neighbours, overlaps, every alignment, both ends of the space. */
+static const struct ept_slot candidates[] = {
+	{0, 0xa0000, GiB, EPT_SLOT_RAM},
+	{0xc0000, 0x40000, GiB + 0xc0000, EPT_SLOT_ROM},
+	{MiB, 7 * MiB, GiB + MiB, EPT_SLOT_RAM},
+	{8 * MiB, 8 * MiB, 2 * GiB + 0x1000, EPT_SLOT_RAM},
+	{0, 16 * MiB, 3 * GiB, EPT_SLOT_RAM},
+	{16 * MiB, 0x1000, 0xfe000000, EPT_SLOT_HOST_MMIO},
+	{16 * MiB + 0x1000, 4 * MiB - 0x1000, 4 * GiB + 0x1000, EPT_SLOT_RAM},
+	{20 * MiB, 4 * MiB, 0xf0000000, EPT_SLOT_HOST_MMIO},
+	{GiB, GiB, 8 * GiB, EPT_SLOT_RAM},
+	{2 * GiB, 2 * GiB, 16 * GiB + 2 * MiB, EPT_SLOT_RAM},
+	{GiB + 512 * MiB, 16 * MiB, 10 * GiB, EPT_SLOT_RAM},
+	{511 * GiB, 2 * GiB, 32 * GiB, EPT_SLOT_RAM},
+	{(1ULL << 48) - 2 * MiB, 2 * MiB, 40 * GiB, EPT_SLOT_RAM},
+	{4 * GiB, 0x1000, 41 * GiB, EPT_SLOT_RAM},
+};
+#define CANDIDATES ARRAY_SIZE(candidates)
+
+/* Pages of a slot worth touching, from its start; negative from its end. */
+static const int64_t pages[] = {0, 1, 2, 3, 511, 512, 513, 1024, 131072, -1, -2, -512, -513, 160};
+
+static const unsigned valid_types[] = {0, 1, 4, 5, 6};
+
+struct model {
+	const struct model_config *config;
+	struct model_result *result;
+	struct world world;
+	struct ept ept;
+	struct model_cpu cpu[MODEL_CPUS];
+	bool present[CANDIDATES]; /* the reference's slots */
+	unsigned noncoherent;
+};
+
+static void blame(struct model *m, const char *rule)
+{
+	if (!m->result->broken)
+		m->result->broken = rule;
+}
+
+static void require(struct model *m, bool holds, const char *rule)
+{
+	if (!holds)
+		blame(m, rule);
+}
+
+static uint64_t page_of(const struct model_op *op)
+{
+	const struct ept_slot *slot = &candidates[op->where % CANDIDATES];
+	int64_t page = pages[op->where / CANDIDATES % ARRAY_SIZE(pages)];
+	int64_t total = (int64_t)(slot->size / PAGE_SIZE);
+
+	return slot->gpa + (uint64_t)(((page % total) + total) % total) * PAGE_SIZE;
+}
+
+static const struct ept_slot *reference_slot(const struct model *m, uint64_t gpa)
+{
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		if (m->present[i] && gpa - candidates[i].gpa < candidates[i].size)
+			return &candidates[i];
+	}
+	return NULL;
+}
+
+/* The policy table again, for one CPU, as type and ignore-PAT bits. */
+static uint64_t reference_type(const struct model *m, const struct model_cpu *cpu,
+			       const struct ept_slot *slot, uint64_t gpa)
+{
+	if (slot->kind == EPT_SLOT_HOST_MMIO)
+		return 0;
+	if (m->noncoherent == 0)
+		return 0x70;
+	if (m->config->policy == MEMTYPE_KVM_6_11)
+		return 0x30;
+	if (cpu->cd)
+		return 0x40;
+	return (uint64_t)slow_mtrr_type(&cpu->mtrr, gpa) << 3;
+}
+
+/* Some CPU's type: the one that faulted decides, and each zaps when its own type changes. */
+static bool type_allowed(const struct model *m, const struct ept_slot *slot, uint64_t gpa,
+			 uint64_t entry)
+{
+	for (unsigned i = 0; i < m->config->cpus; i++) {
+		if ((entry & 0x78) == reference_type(m, &m->cpu[i], slot, gpa))
+			return true;
+	}
+	return false;
+}
+
+/* All that must be right of an entry by which a CPU reaches the page at gpa. */
+static void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned level)
+{
+	const struct ept_slot *slot = reference_slot(m, gpa);
+	uint64_t in_leaf = gpa & ((1ULL << (12 + 9 * (level - 1))) - 1);
+	bool rom = slot && slot->kind == EPT_SLOT_ROM;
+
+	if (!slot) {
+		blame(m, "a CPU reaches memory of a slot that was removed");
+		return;
+	}
+	require(m, (entry & EPT_ADDRESS) + in_leaf == slot->hpa + (gpa - slot->gpa),
+		"a CPU reaches the wrong host address");
+	require(m, (entry & EPT_RWX) == (rom ? EPT_READ | EPT_EXECUTE : EPT_RWX),
+		"wrong permissions");
+	if (type_allowed(m, slot, gpa, entry))
+		return;
+	m->result->stale++;
+	require(m, m->config->policy == MEMTYPE_KVM_6_6,
+		"a CPU uses a memory type that the policy forbids at this moment");
+}
+
+static void flush_all(void *arg)
+{
+	struct model *m = arg;
+
+	for (unsigned i = 0; i < m->config->cpus; i++) {
+		/* Until its own INVEPT a CPU goes on walking: no table may be gone yet. */
+		for (unsigned c = 0; c < MODEL_TABLES; c++) {
+			struct model_cached *cached = &m->cpu[i].table[c];
+			unsigned level;
+
+			if (cached->level)
+				model_translate(&m->cpu[i], &m->world, m->ept.root, cached->gpa,
+						&level, &m->result->broken);
+		}
+		model_invept(&m->cpu[i]);
+	}
+}
+
+static struct ept_cpu as_ept_cpu(const struct model_cpu *cpu)
+{
+	return (struct ept_cpu){.mtrr = &cpu->mtrr, .cd = cpu->cd};
+}
+
+static int expected_error(const struct model *m, uint64_t gpa, bool write)
+{
+	const struct ept_slot *slot = reference_slot(m, gpa);
+
+	if (!slot)
+		return -ENOENT;
+	return write && slot->kind == EPT_SLOT_ROM ? -EPERM : 0;
+}
+
+static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write)
+{
+	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
+	unsigned level;
+	uint64_t entry =
+		model_translate(cpu, &m->world, m->ept.root, gpa, &level, &m->result->broken);
+	int error;
+
+	if (!entry || (write && !(entry & EPT_WRITE))) {
+		model_violation(cpu, gpa);
+		error = ept_fault(&m->ept, &ept_cpu, gpa, write);
+		if (error == -ENOMEM)
+			return;
+		require(m, error == expected_error(m, gpa, write), "ept_fault() returns wrongly");
+		if (error)
+			return;
+		entry = model_translate(cpu, &m->world, m->ept.root, gpa, &level,
+					&m->result->broken);
+		require(m, entry, "a fault was served and the page is still not there");
+	}
+	if (entry)
+		check_use(m, gpa, entry, level);
+}
+
+static void speculate(struct model *m, struct model_cpu *cpu, uint64_t gpa)
+{
+	unsigned level;
+	uint64_t entry =
+		model_translate(cpu, &m->world, m->ept.root, gpa, &level, &m->result->broken);
+
+	if (entry)
+		check_use(m, gpa, entry, level);
+}
+
+static void install(struct model *m, struct model_cpu *cpu)
+{
+	int error;
+
+	if (!cpu->filling)
+		return;
+	cpu->filling = false;
+	error = ept_fault_install(&m->ept, &cpu->fill);
+	require(m, error == 0 || error == -EAGAIN || error == -ENOMEM,
+		"ept_fault_install() returns wrongly");
+	m->result->installs += error == 0;
+	m->result->retries += error == -EAGAIN;
+}
+
+static void change_count(struct model *m, int delta)
+{
+	bool zero = m->noncoherent == 0;
+	bool refused = zero && delta < 0;
+	bool expected;
+
+	if (m->noncoherent == 5 && delta > 0)
+		return;
+	if (!refused)
+		m->noncoherent += (unsigned)delta;
+	expected = !refused && zero != (m->noncoherent == 0);
+	require(m, ept_noncoherent_change(&m->ept, delta) == expected,
+		"ept_noncoherent_change() reports a transition wrongly");
+	require(m, m->ept.noncoherent == m->noncoherent, "the noncoherent count is wrong");
+}
+
+/* Register and value from 32 random bits: ranges around the slots, of 4K to 2G. */
+static void write_mtrr(struct model *m, struct model_cpu *cpu, const struct model_op *op)
+{
+	static const uint32_t fixed[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26c, 0x26f};
+	struct ept_range changed[MTRR_CHANGE_MAX];
+	unsigned type = valid_types[op->value % 5], n = (op->value >> 8) % 4, count;
+	unsigned log2 = 12 + (op->value >> 16) % 20;
+	uint64_t types = 0x0101010101010101 * valid_types[(op->value >> 20) % 5];
+	uint64_t mask = BITS(GUEST_WIDTH - 1, 0) & ~((1ULL << log2) - 1);
+	uint64_t value;
+	uint32_t msr;
+
+	switch ((op->value >> 3) % 6) {
+	case 0:
+		msr = 0x2ff;
+		value = type | ((op->value >> 12) & 7 ? 0x800 : 0) | ((op->value >> 15) & 1) << 10;
+		break;
+	case 1:
+		msr = fixed[(op->value >> 10) % ARRAY_SIZE(fixed)];
+		value = (types & ~0xff00ULL) | (uint64_t)type << 8;
+		break;
+	case 2:
+	case 3:
+		msr = 0x201 + 2 * n;
+		value = mask | ((op->value >> 12) & 3 ? 0x800 : 0);
+		break;
+	default:
+		msr = 0x200 + 2 * n;
+		value = (page_of(op) & BITS(GUEST_WIDTH - 1, 12)) | type;
+		break;
+	}
+	require(m, mtrr_write(&cpu->mtrr, msr, value, changed, &count) == 0,
+		"a valid MTRR value was refused");
+	ept_type_changed(&m->ept, changed, count);
+}
+
+static void toggle_cd(struct model *m, struct model_cpu *cpu)
+{
+	struct ept_range all = {0, 1ULL << 48};
+
+	cpu->cd = !cpu->cd;
+	ept_type_changed(&m->ept, &all, 1);
+}
+
+static void add_slot(struct model *m, unsigned n)
+{
+	const struct ept_slot *new = &candidates[n];
+	int expected = 0;
+
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		const struct ept_slot *slot = &candidates[i];
+
+		if (m->present[i] && new->gpa < slot->gpa + slot->size &&
+		    slot->gpa < new->gpa + new->size)
+			expected = -EEXIST;
+	}
+	require(m, ept_slot_add(&m->ept, new) == expected, "ept_slot_add() returns wrongly");
+	if (expected == 0)
+		m->present[n] = true;
+}
+
+static void remove_slot(struct model *m, unsigned n)
+{
+	int expected = -ENOENT;
+
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		if (m->present[i] && candidates[i].gpa == candidates[n].gpa) {
+			m->present[i] = false;
+			expected = 0;
+			break;
+		}
+	}
+	require(m, ept_slot_remove(&m->ept, candidates[n].gpa) == expected,
+		"ept_slot_remove() returns wrongly");
+}
+
+static void zap_range(struct model *m, const struct model_op *op)
+{
+	uint64_t gpa = page_of(op), size = (1ULL + op->value % 1025) * PAGE_SIZE;
+	unsigned level;
+
+	m->result->zapped += (unsigned)ept_zap_range(&m->ept, gpa, size);
+	require(m, !ept_walk(&m->ept, gpa, &level), "a leaf of the range is left after a zap");
+	if (gpa + size <= 1ULL << 48)
+		require(m, !ept_walk(&m->ept, gpa + size - 1, &level),
+			"a leaf of the range is left after a zap");
+}
+
+static void step(struct model *m, const struct model_op *op)
+{
+	struct model_cpu *cpu = &m->cpu[op->cpu % m->config->cpus];
+	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
+	uint64_t gpa = page_of(op);
+
+	switch ((enum model_op_kind)(op->kind % OP_KINDS)) {
+	case OP_READ:
+	case OP_WRITE:
+		access_page(m, cpu, gpa + op->value % PAGE_SIZE / 8 * 8 % PAGE_SIZE,
+			    op->kind % OP_KINDS);
+		break;
+	case OP_SPECULATE:
+		speculate(m, cpu, gpa);
+		break;
+	case OP_BEGIN:
+		cpu->filling = !ept_fault_begin(&m->ept, &ept_cpu, gpa, false, &cpu->fill);
+		break;
+	case OP_INSTALL:
+		install(m, cpu);
+		break;
+	case OP_ATTACH:
+		change_count(m, 1);
+		break;
+	case OP_DETACH:
+		change_count(m, -1);
+		break;
+	case OP_WRMSR:
+		write_mtrr(m, cpu, op);
+		break;
+	case OP_CD:
+		toggle_cd(m, cpu);
+		break;
+	case OP_SLOT_ADD:
+		add_slot(m, op->where % CANDIDATES);
+		break;
+	case OP_SLOT_REMOVE:
+		remove_slot(m, op->where % CANDIDATES);
+		break;
+	case OP_ZAP_RANGE:
+		zap_range(m, op);
+		break;
+	case OP_ZAP_ALL:
+		m->result->zapped += (unsigned)ept_zap_all(&m->ept);
+		break;
+	case OP_KINDS:
+		break;
+	}
+}
+
+/* Everything cached or in the tables, not only what happens to be accessed next. */
+static void check_all(struct model *m)
+{
+	const char *broken = world_check(&m->world, &m->ept, NULL);
+
+	if (broken)
+		blame(m, broken);
+	for (unsigned i = 0; i < m->config->cpus; i++) {
+		for (unsigned c = 0; c < MODEL_LEAVES; c++) {
+			struct model_cached *cached = &m->cpu[i].leaf[c];
+
+			if (cached->level)
+				check_use(m, cached->gpa, cached->value, cached->level);
+		}
+	}
+}
+
+static void start(struct model *m)
+{
+	struct ept_caps caps = {.large_2m = m->config->large_2m,
+				.large_1g = m->config->large_1g,
+				.accessed_dirty = true,
+				.address_width = HOST_WIDTH};
+
+	world_init(&m->world, m->config->pages);
+	m->world.on_flush = flush_all;
+	m->world.on_flush_arg = m;
+	for (unsigned i = 0; i < MODEL_CPUS; i++)
+		mtrr_reset(&m->cpu[i].mtrr, GUEST_WIDTH);
+	if (ept_init(&m->ept, &m->world.host, &caps, m->config->policy))
+		blame(m, "ept_init() fails");
+}
+
+void model_run(const struct model_config *config, const struct model_op *ops, unsigned count,
+	       struct model_result *result)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	memset(result, 0, sizeof(*result));
+	m->config = config;
+	m->result = result;
+	start(m);
+	for (unsigned i = 0; i < count && !result->broken; i++) {
+		result->at = i;
+		step(m, &ops[i]);
+		if (i % 256 == 255 || i == count - 1)
+			check_all(m);
+	}
+	ept_destroy(&m->ept);
+	if (m->world.tables || m->world.errors)
+		blame(m, "ept_destroy() leaves tables behind or frees one twice");
+	world_destroy(&m->world);
+	free(m);
+}
+
+void model_print_op(FILE *out, const struct model_config *config, const struct model_op *op)
+{
+	static const char *const names[OP_KINDS] = {
+		"read",  "write", "speculate", "fault begin", "fault install", "attach", "detach",
+		"wrmsr", "CD",    "slot add",  "slot remove", "zap range",     "zap all"};
+
+	fprintf(out, "cpu %u %-13s slot %2u page 0x%llx value 0x%x\n", op->cpu % config->cpus,
+		names[op->kind % OP_KINDS], (unsigned)(op->where % CANDIDATES),
+		(unsigned long long)page_of(op), op->value);
+}
