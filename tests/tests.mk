@@ -17,6 +17,8 @@ $(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
 
+include tests/dev.mk
+
 # Run one: make unit-test_mtrr
 .PHONY: unit unit-%
 unit-%: $(BUILD)/unit/%

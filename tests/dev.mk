@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# What the tests of hv/dev and of the instruction decoder need beyond the rules of tests.mk.
+UNIT_LIBS_test_insn_zydis = -lZydis

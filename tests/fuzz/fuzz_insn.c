@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libFuzzer on the instruction decoder and executor: any bytes, any registers. Nothing is read
+ * beyond the bytes given, no instruction is longer than they are, and an execution makes no more
+ * accesses than its budget allows.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hv/insn.h"
+#include "lib/errno.h"
+
+#define BUDGET 8
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+static unsigned accesses;
+
+static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
+{
+	(void)ctx;
+	assert(width == 1 || width == 2 || width == 4 || width == 8);
+	accesses++;
+	*value = linear * 0x9e3779b97f4a7c15;
+	return linear % 61 ? 0 : -EFAULT;
+}
+
+static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+{
+	(void)ctx;
+	assert(width == 8 || value >> (8 * width) == 0);
+	accesses++;
+	return linear % 67 ? 0 : -EFAULT;
+}
+
+/* The first byte chooses the mode, the next 16 fill the registers, the rest is code. */
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	static const unsigned modes[] = {16, 32, 64};
+	const struct insn_memory memory = {.read = memory_read, .write = memory_write};
+	uint64_t gpr[16];
+	struct insn_cpu cpu = {.gpr = gpr, .rip = 0xfff0, .rflags = 2};
+	struct insn insn;
+	uint8_t *code;
+	int error;
+
+	if (size < 17)
+		return 0;
+	cpu.mode = modes[input[0] % 3];
+	for (unsigned i = 0; i < 16; i++)
+		gpr[i] = input[1 + i] * 0x0123456789abcdefULL;
+	size -= 17;
+	code = malloc(size); /* of the exact size: the sanitizer sees a read beyond it */
+	memcpy(code, input + 17, size);
+	error = insn_decode(code, size, cpu.mode, &insn);
+	assert(error == 0 || error == -EINVAL || (error == -EAGAIN && size < INSN_MAX));
+	free(code);
+	if (error)
+		return 0;
+	assert(insn.length >= 1 && insn.length <= size && insn.length <= INSN_MAX);
+	accesses = 0;
+	insn_execute(&insn, &cpu, &memory, BUDGET);
+	assert(accesses <= 2 * BUDGET);
+	return 0;
+}

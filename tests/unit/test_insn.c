@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/insn_execute.c: what the CPU this runs on cannot show: errors, budgets, 16- and 32-bit code.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/insn.h"
+#include "lib/errno.h"
+
+struct fixture {
+	uint64_t gpr[16];
+	struct insn_cpu cpu;
+	struct insn_memory memory;
+	uint8_t bytes[256]; /* at linear address 'base' */
+	uint64_t base;
+	unsigned reads, writes;
+	unsigned allowed; /* accesses before one fails */
+	uint64_t last;
+};
+
+static int access_memory(struct fixture *f, uint64_t linear)
+{
+	f->last = linear;
+	return f->allowed-- ? 0 : -EFAULT;
+}
+
+static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
+{
+	struct fixture *f = ctx;
+
+	if (access_memory(f, linear))
+		return -EFAULT;
+	f->reads++;
+	assert_in_range(linear - f->base, 0, sizeof(f->bytes) - width);
+	*value = 0;
+	memcpy(value, f->bytes + (linear - f->base), width);
+	return 0;
+}
+
+static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+{
+	struct fixture *f = ctx;
+
+	if (access_memory(f, linear))
+		return -EFAULT;
+	f->writes++;
+	assert_in_range(linear - f->base, 0, sizeof(f->bytes) - width);
+	memcpy(f->bytes + (linear - f->base), &value, width);
+	return 0;
+}
+
+static struct fixture *set_up(unsigned mode)
+{
+	static struct fixture f;
+
+	memset(&f, 0, sizeof(f));
+	f.cpu.gpr = f.gpr;
+	f.cpu.mode = mode;
+	f.cpu.rip = 0x1000;
+	f.cpu.rflags = 2;
+	f.memory = (struct insn_memory){.ctx = &f, .read = memory_read, .write = memory_write};
+	f.base = 0x8000;
+	f.allowed = 1000;
+	for (unsigned i = 0; i < sizeof(f.bytes); i++)
+		f.bytes[i] = (uint8_t)i;
+	return &f;
+}
+
+/* Decode and execute 'size' bytes of code. */
+static int run(struct fixture *f, const char *code, size_t size, unsigned budget)
+{
+	struct insn insn;
+
+	assert_int_equal(insn_decode((const uint8_t *)code, size, f->cpu.mode, &insn), 0);
+	assert_int_equal(insn.length, size);
+	return insn_execute(&insn, &f->cpu, &f->memory, budget);
+}
+#define RUN(f, code) run(f, code, sizeof(code) - 1, 100)
+
+static void a_failing_access_changes_nothing(void **state)
+{
+	static const char *const codes[] = {
+		"\x8b\x07", /* mov eax, [rdi] */
+		"\x89\x07", /* mov [rdi], eax */
+		"\x01\x07", /* add [rdi], eax */
+		"\x03\x07", /* add eax, [rdi] */
+		"\x87\x07", /* xchg [rdi], eax */
+		"\x85\x07", /* test [rdi], eax */
+		"\xff\x07", /* inc [rdi] */
+		"\xf7\x17", /* not [rdi] */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		for (unsigned allowed = 0; allowed < 2; allowed++) {
+			struct fixture *f = set_up(64), before;
+
+			f->gpr[RDI] = 0x8010;
+			f->gpr[RAX] = 0x1234567890;
+			f->allowed = allowed;
+			before = *f;
+			if (run(f, codes[i], 2, 1) == 0)
+				continue; /* it needs one access only */
+			assert_memory_equal(f->gpr, before.gpr, sizeof(f->gpr));
+			assert_memory_equal(f->bytes, before.bytes, sizeof(f->bytes));
+			assert_int_equal(f->cpu.rflags, before.cpu.rflags);
+			assert_int_equal(f->cpu.rip, before.cpu.rip);
+		}
+	}
+}
+
+static void a_string_that_fails_keeps_what_was_done(void **state)
+{
+	struct fixture *f = set_up(64);
+
+	(void)state;
+	f->gpr[RDI] = 0x8000;
+	f->gpr[RCX] = 8;
+	f->gpr[RAX] = 0xee;
+	f->allowed = 3;
+	assert_int_equal(RUN(f, "\xf3\xaa"), -EFAULT);
+	assert_int_equal(f->gpr[RCX], 5);
+	assert_int_equal(f->gpr[RDI], 0x8003);
+	assert_int_equal(f->cpu.rip, 0x1000);
+	f->allowed = 100;
+	assert_int_equal(RUN(f, "\xf3\xaa"), 0);
+	assert_int_equal(f->gpr[RCX], 0);
+	assert_int_equal(f->cpu.rip, 0x1002);
+	assert_memory_equal(f->bytes, "\xee\xee\xee\xee\xee\xee\xee\xee\x08", 9);
+}
+
+static void a_string_does_no_more_than_its_budget(void **state)
+{
+	struct fixture *f = set_up(64);
+
+	(void)state;
+	f->gpr[RDI] = 0x8080;
+	f->gpr[RSI] = 0x8000;
+	f->gpr[RCX] = 10;
+	assert_int_equal(run(f, "\xf3\x48\xa5", 3, 4), 0);
+	assert_int_equal(f->reads, 4);
+	assert_int_equal(f->writes, 4);
+	assert_int_equal(f->gpr[RCX], 6);
+	assert_int_equal(f->cpu.rip, 0x1000);
+	assert_int_equal(run(f, "\xf3\x48\xa5", 3, 0), 0);
+	assert_int_equal(f->gpr[RCX], 6);
+	assert_int_equal(run(f, "\xf3\x48\xa5", 3, 6), 0);
+	assert_int_equal(f->gpr[RCX], 0);
+	assert_int_equal(f->cpu.rip, 0x1003);
+	assert_memory_equal(f->bytes, f->bytes + 0x80, 80);
+}
+
+static void a_string_of_no_iterations_touches_nothing(void **state)
+{
+	struct fixture *f = set_up(64);
+
+	(void)state;
+	assert_int_equal(RUN(f, "\xf3\xa4"), 0);
+	assert_int_equal(f->reads + f->writes, 0);
+	assert_int_equal(f->cpu.rip, 0x1002);
+}
+
+static void addresses_wrap_at_16_bits_and_segments_are_added(void **state)
+{
+	struct fixture *f = set_up(16);
+
+	(void)state;
+	f->base = 0x20000;
+	f->cpu.segment_base[SEG_DS] = 0x20000;
+	f->gpr[RBX] = 0xaaaafff0;
+	f->gpr[RSI] = 0xbbbb0020;
+	assert_int_equal(RUN(f, "\x8a\x00"), 0); /* mov al, [bx+si] */
+	assert_int_equal(f->last, 0x20010);
+	assert_int_equal(f->gpr[RAX], 0x10);
+	f->cpu.segment_base[SEG_SS] = 0x1ff00;
+	f->gpr[RBP] = 0x120;
+	assert_int_equal(RUN(f, "\x8a\x46\xf0"), 0); /* mov al, [bp-16] */
+	assert_int_equal(f->last, 0x20010);
+	f->cpu.segment_base[SEG_ES] = 0x1ffff;
+	assert_int_equal(RUN(f, "\x26\xa0\x11\x00"), 0); /* mov al, es:[0x11] */
+	assert_int_equal(f->last, 0x20010);
+	f->cpu.segment_base[SEG_SS] = 0x20000;
+	f->gpr[RSP] = 0xffffffff00000030; /* what lies above bit 31 is not there */
+	assert_int_equal(RUN(f, "\x67\x66\x8b\x04\x24"), 0); /* mov eax, [esp] */
+	assert_int_equal(f->last, 0x20030);
+}
+
+static void linear_addresses_wrap_at_32_bits_outside_64_bit_mode(void **state)
+{
+	struct fixture *f = set_up(32);
+
+	(void)state;
+	f->cpu.segment_base[SEG_DS] = 0xffff0000;
+	f->gpr[RDI] = 0x18010;
+	assert_int_equal(RUN(f, "\x8b\x07"), 0);
+	assert_int_equal(f->last, 0x8010);
+	assert_int_equal(f->gpr[RAX], 0x13121110);
+}
+
+static void the_instruction_pointer_wraps_with_its_mode(void **state)
+{
+	struct fixture *f = set_up(16);
+
+	(void)state;
+	f->cpu.rip = 0xfffe;
+	f->gpr[RDI] = 0x8000;
+	assert_int_equal(RUN(f, "\x8b\x05"), 0);
+	assert_int_equal(f->cpu.rip, 0);
+	f = set_up(32);
+	f->cpu.rip = 0xfffffffe;
+	f->gpr[RDI] = 0x8000;
+	assert_int_equal(RUN(f, "\x8b\x07"), 0);
+	assert_int_equal(f->cpu.rip, 0);
+}
+
+static void strings_use_16_bit_registers_in_16_bit_code(void **state)
+{
+	struct fixture *f = set_up(16);
+
+	(void)state;
+	f->cpu.segment_base[SEG_ES] = 0x8000 - 0xfffe;
+	f->cpu.rflags |= 0x400; /* DF */
+	f->gpr[RDI] = 0x7777fffe;
+	f->gpr[RCX] = 0x55550001;
+	f->gpr[RAX] = 0x1234abcd;
+	assert_int_equal(RUN(f, "\xf3\xab"), 0);
+	assert_memory_equal(f->bytes, "\xcd\xab\x02", 3);
+	assert_int_equal(f->gpr[RDI], 0x7777fffc);
+	assert_int_equal(f->gpr[RCX], 0x55550000);
+}
+
+static void xchg_with_a_high_byte_works_on_bits_15_to_8(void **state)
+{
+	struct fixture *f = set_up(32);
+
+	(void)state;
+	f->gpr[RDI] = 0x8042;
+	f->gpr[RBX] = 0x11223344;
+	assert_int_equal(RUN(f, "\x86\x3f"), 0); /* xchg [edi], bh */
+	assert_int_equal(f->gpr[RBX], 0x11224244);
+	assert_int_equal(f->bytes[0x42], 0x33);
+}
+
+static void instructions_that_are_not_ours_are_refused(void **state)
+{
+	static const struct {
+		const char *code;
+		unsigned size, mode;
+	} refused[] = {
+		{"\x8b\xc0", 2, 64},     /* mov eax, eax: no memory */
+		{"\x0f\x10\x07", 3, 64}, /* movups xmm0, [rdi] */
+		{"\x8c\x07", 2, 64},     /* mov [rdi], es */
+		{"\xff\x17", 2, 64},     /* call [rdi] */
+		{"\xf0\x8b\x07", 3, 64}, /* lock mov */
+		{"\xf0\x03\x07", 3, 64}, /* lock add eax, [rdi] */
+		{"\x63\x07", 2, 32},     /* arpl */
+		{"\x82\x07\x01", 3, 64},
+		{"\x66\x0f\xc3\x07", 4, 64},
+		{"\xc4\xe1\xf8\x10\x07", 5, 64}, /* VEX */
+		{"\xf4", 1, 64},
+	};
+	struct insn insn;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(insn_decode((const uint8_t *)refused[i].code, refused[i].size,
+					     refused[i].mode, &insn),
+				 -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_failing_access_changes_nothing),
+		cmocka_unit_test(a_string_that_fails_keeps_what_was_done),
+		cmocka_unit_test(a_string_does_no_more_than_its_budget),
+		cmocka_unit_test(a_string_of_no_iterations_touches_nothing),
+		cmocka_unit_test(addresses_wrap_at_16_bits_and_segments_are_added),
+		cmocka_unit_test(linear_addresses_wrap_at_32_bits_outside_64_bit_mode),
+		cmocka_unit_test(the_instruction_pointer_wraps_with_its_mode),
+		cmocka_unit_test(strings_use_16_bit_registers_in_16_bit_code),
+		cmocka_unit_test(xchg_with_a_high_byte_works_on_bits_15_to_8),
+		cmocka_unit_test(instructions_that_are_not_ours_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

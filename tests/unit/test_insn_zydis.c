@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv/insn.c against the Zydis disassembler: whatever our decoder accepts, Zydis must read as the
+ * same instruction on the same operands; and whatever Zydis reads as one of ours with an operand
+ * in memory, our decoder must accept. All opcodes with all ModRM bytes behind a set of prefixes,
+ * then random bytes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <Zydis/Zydis.h>
+
+#include "hv/insn.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+#define RANDOM_ROUNDS 2000000
+
+static uint64_t seed = 0x4c430001;
+
+static uint64_t next_random(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static const unsigned modes[] = {16, 32, 64};
+static ZydisDecoder decoders[3];
+
+static int set_up(void **state)
+{
+	(void)state;
+	ZydisDecoderInit(&decoders[0], ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+	ZydisDecoderInit(&decoders[1], ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+	ZydisDecoderInit(&decoders[2], ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return 0;
+}
+
+#define NOT_OURS -1
+
+static const struct {
+	ZydisMnemonic mnemonic;
+	int operation;
+} names[] = {
+	{ZYDIS_MNEMONIC_MOV, INSN_MOV},      {ZYDIS_MNEMONIC_MOVNTI, INSN_MOV},
+	{ZYDIS_MNEMONIC_MOVZX, INSN_MOVZX},  {ZYDIS_MNEMONIC_MOVSX, INSN_MOVSX},
+	{ZYDIS_MNEMONIC_MOVSXD, INSN_MOVSX}, {ZYDIS_MNEMONIC_STOSB, INSN_STOS},
+	{ZYDIS_MNEMONIC_STOSW, INSN_STOS},   {ZYDIS_MNEMONIC_STOSD, INSN_STOS},
+	{ZYDIS_MNEMONIC_STOSQ, INSN_STOS},   {ZYDIS_MNEMONIC_LODSB, INSN_LODS},
+	{ZYDIS_MNEMONIC_LODSW, INSN_LODS},   {ZYDIS_MNEMONIC_LODSD, INSN_LODS},
+	{ZYDIS_MNEMONIC_LODSQ, INSN_LODS},   {ZYDIS_MNEMONIC_MOVSB, INSN_MOVS},
+	{ZYDIS_MNEMONIC_MOVSW, INSN_MOVS},   {ZYDIS_MNEMONIC_MOVSD, INSN_MOVS},
+	{ZYDIS_MNEMONIC_MOVSQ, INSN_MOVS},   {ZYDIS_MNEMONIC_AND, INSN_AND},
+	{ZYDIS_MNEMONIC_OR, INSN_OR},        {ZYDIS_MNEMONIC_XOR, INSN_XOR},
+	{ZYDIS_MNEMONIC_ADD, INSN_ADD},      {ZYDIS_MNEMONIC_SUB, INSN_SUB},
+	{ZYDIS_MNEMONIC_TEST, INSN_TEST},    {ZYDIS_MNEMONIC_CMP, INSN_CMP},
+	{ZYDIS_MNEMONIC_XCHG, INSN_XCHG},    {ZYDIS_MNEMONIC_ADC, INSN_ADC},
+	{ZYDIS_MNEMONIC_SBB, INSN_SBB},      {ZYDIS_MNEMONIC_INC, INSN_INC},
+	{ZYDIS_MNEMONIC_DEC, INSN_DEC},      {ZYDIS_MNEMONIC_NOT, INSN_NOT},
+	{ZYDIS_MNEMONIC_NEG, INSN_NEG},      {ZYDIS_MNEMONIC_BT, INSN_BT},
+	{ZYDIS_MNEMONIC_BTS, INSN_BTS},      {ZYDIS_MNEMONIC_BTR, INSN_BTR},
+	{ZYDIS_MNEMONIC_BTC, INSN_BTC},
+};
+
+static int operation_of(const ZydisDecodedInstruction *z)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].mnemonic == z->mnemonic)
+			return names[i].operation;
+	return NOT_OURS;
+}
+
+static bool is_string(int operation)
+{
+	return operation == INSN_STOS || operation == INSN_LODS || operation == INSN_MOVS;
+}
+
+/* The operand that struct insn describes, or NULL. */
+static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *z,
+						 const ZydisDecodedOperand *operand)
+{
+	const ZydisDecodedOperand *found = NULL;
+
+	for (unsigned i = 0; i < z->operand_count; i++)
+		if (operand[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			found = &operand[i]; /* of MOVS the second, its source */
+	return found;
+}
+
+static const ZydisDecodedOperand *other_operand(const ZydisDecodedInstruction *z,
+						const ZydisDecodedOperand *operand)
+{
+	for (unsigned i = 0; i < z->operand_count_visible; i++)
+		if (operand[i].type != ZYDIS_OPERAND_TYPE_MEMORY)
+			return &operand[i];
+	return NULL;
+}
+
+/* One of ours: known mnemonic, memory, and else only general registers and immediates. */
+static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
+{
+	const ZydisDecodedOperand *other = other_operand(z, operand);
+	int operation = operation_of(z);
+
+	if (operation == NOT_OURS || z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+	    !memory_operand(z, operand))
+		return false;
+	if (is_string(operation))
+		return z->meta.category == ZYDIS_CATEGORY_STRINGOP;
+	if (!other || other->type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return true;
+	switch (ZydisRegisterGetClass(other->reg.value)) {
+	case ZYDIS_REGCLASS_GPR8:
+	case ZYDIS_REGCLASS_GPR16:
+	case ZYDIS_REGCLASS_GPR32:
+	case ZYDIS_REGCLASS_GPR64:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static ZydisRegister gpr(unsigned number, unsigned width, bool high_byte)
+{
+	if (high_byte)
+		return ZYDIS_REGISTER_AH + number;
+	if (width == 1) /* AL-BL, AH-BH, SPL-DIL, R8B-R15B follow each other */
+		return number < 4 ? ZYDIS_REGISTER_AL + number : ZYDIS_REGISTER_SPL + number - 4;
+	if (width == 2)
+		return ZYDIS_REGISTER_AX + number;
+	return (width == 4 ? ZYDIS_REGISTER_EAX : ZYDIS_REGISTER_RAX) + number;
+}
+
+static uint64_t cut(uint64_t value, unsigned width)
+{
+	return value & (~0ULL >> (64 - 8 * width));
+}
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return #condition;                                                         \
+	} while (0)
+
+static const char *compare_memory(const struct insn *insn, const ZydisDecodedOperandMem *mem,
+				  unsigned mode)
+{
+	static const ZydisRegister rip[] = {ZYDIS_REGISTER_EIP, ZYDIS_REGISTER_RIP};
+	ZydisRegister base = ZYDIS_REGISTER_NONE, index = ZYDIS_REGISTER_NONE;
+
+	if (insn->base >= 0)
+		base = gpr((unsigned)insn->base, insn->address_width, false);
+	if (insn->rip_relative)
+		base = rip[insn->address_width == 8];
+	if (insn->index >= 0)
+		index = gpr((unsigned)insn->index, insn->address_width, false);
+	CHECK(insn->rip_relative ? mode == 64 && insn->base < 0 : true);
+	CHECK(mem->base == base);
+	CHECK(mem->index == index);
+	CHECK(index == ZYDIS_REGISTER_NONE || mem->scale == insn->scale);
+	CHECK(cut((uint64_t)mem->disp.value, insn->address_width) ==
+	      cut((uint64_t)insn->displacement, insn->address_width));
+	CHECK(mem->segment == ZYDIS_REGISTER_ES + insn->segment);
+	return NULL;
+}
+
+static const char *compare_other(const struct insn *insn, const ZydisDecodedOperand *other)
+{
+	unsigned width = insn->operation >= INSN_BT ? 1 : insn->width;
+
+	if (other->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+		CHECK(insn->has_immediate);
+		CHECK(cut(other->imm.value.u, width) == cut(insn->immediate, width));
+		return NULL;
+	}
+	CHECK(!insn->has_immediate);
+	CHECK(other->type == ZYDIS_OPERAND_TYPE_REGISTER);
+	CHECK(other->reg.value == gpr(insn->reg, insn->register_width, insn->high_byte));
+	return NULL;
+}
+
+/*
+ * Zydis 4.0 reads a SIB byte without base (mod 00, base 101) as one with base R13 when REX.B and a
+ * 32-bit address size meet. SDM 2A table 2-5: there REX.B is not decoded.
+ */
+static bool zydis_errs(const ZydisDecodedInstruction *z)
+{
+	return z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && z->address_width == 32 &&
+	       z->raw.modrm.mod == 0 && z->raw.modrm.rm == 4 && z->raw.sib.base == 5 &&
+	       z->raw.rex.B;
+}
+
+/* What differs between our reading and Zydis's; NULL when nothing does. */
+static const char *compare(const struct insn *insn, const ZydisDecodedInstruction *z,
+			   const ZydisDecodedOperand *operand, unsigned mode)
+{
+	const ZydisDecodedOperand *memory = memory_operand(z, operand);
+	const ZydisDecodedOperand *other = other_operand(z, operand);
+	const char *difference;
+
+	CHECK(is_ours(z, operand));
+	CHECK((int)insn->operation == operation_of(z));
+	CHECK(insn->length == z->length);
+	/* MOVSXD r16 reads 16 bits (SDM 2B, MOVSX/MOVSXD); Zydis has AMD's 32. */
+	if (z->mnemonic != ZYDIS_MNEMONIC_MOVSXD || insn->register_width != 2)
+		CHECK(insn->width * 8 == memory->size);
+	CHECK(insn->address_width * 8 == z->address_width);
+	difference = compare_memory(insn, &memory->mem, mode);
+	if (difference && !zydis_errs(z))
+		return difference;
+	if (is_string((int)insn->operation)) {
+		CHECK(insn->rep || !(z->attributes & ZYDIS_ATTRIB_HAS_REP));
+		return NULL;
+	}
+	CHECK(!insn->rep);
+	CHECK(insn->to_memory == (memory == &operand[0]));
+	return other ? compare_other(insn, other) : NULL;
+}
+
+static void complain(const uint8_t *bytes, unsigned mode, const char *what)
+{
+	char hex[3 * INSN_MAX + 1] = "";
+
+	for (unsigned i = 0; i < INSN_MAX; i++)
+		sprintf(hex + 3 * i, "%02x ", bytes[i]);
+	fail_msg("mode %u: %s: %s", mode, hex, what);
+}
+
+/* Compare on one string of bytes. Returns whether it is one of ours. */
+static bool check(const uint8_t *bytes, unsigned mode)
+{
+	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+	struct insn insn;
+	int error = insn_decode(bytes, INSN_MAX, modes[mode], &insn);
+	bool known =
+		ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoders[mode], bytes, INSN_MAX, &z, operand));
+	const char *difference = NULL;
+
+	if (error == -EAGAIN)
+		difference = "wants more than 15 bytes";
+	else if (!error)
+		difference = known ? compare(&insn, &z, operand, modes[mode]) : "unknown to Zydis";
+	else if (known && is_ours(&z, operand))
+		difference = "known to Zydis only";
+	if (difference)
+		complain(bytes, modes[mode], difference);
+	return !error;
+}
+
+/* A prefix of an accepted instruction is -EAGAIN, and nothing behind its end is read (ASan). */
+static void check_truncated(const uint8_t *bytes, unsigned mode)
+{
+	struct insn insn;
+	unsigned length;
+
+	insn_decode(bytes, INSN_MAX, modes[mode], &insn);
+	length = insn.length;
+	for (unsigned size = 0; size <= length; size++) {
+		uint8_t *copy = malloc(size);
+
+		memcpy(copy, bytes, size);
+		assert_int_equal(insn_decode(copy, size, modes[mode], &insn),
+				 size < length ? -EAGAIN : 0);
+		free(copy);
+	}
+}
+
+static void fill(uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(next_random() >> 24);
+}
+
+static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **state)
+{
+	static const char *const prefixes[] = {
+		"",         "\x66",     "\x67",     "\xf0",         "\xf2",         "\xf3",
+		"\x2e",     "\x36",     "\x64",     "\x65\x26",     "\x66\x67",     "\x40",
+		"\x41",     "\x42",     "\x44",     "\x47",         "\x48",         "\x4f",
+		"\x66\x48", "\x67\x4f", "\x48\x66", "\xf0\x66\x44", "\x64\x67\x4a",
+	};
+	unsigned accepted = 0;
+
+	(void)state;
+	for (unsigned p = 0; p < ARRAY_SIZE(prefixes); p++) {
+		for (unsigned code = 0; code < 3 * 512 * 256; code++) {
+			uint8_t bytes[INSN_MAX];
+			size_t at = strlen(prefixes[p]);
+
+			fill(bytes, sizeof(bytes));
+			memcpy(bytes, prefixes[p], at);
+			if (code >> 16 & 1)
+				bytes[at++] = 0x0f;
+			bytes[at++] = (uint8_t)(code >> 8);
+			bytes[at] = (uint8_t)code;
+			accepted += check(bytes, code >> 17);
+		}
+	}
+	assert_true(accepted > 100000);
+}
+
+static void random_bytes_agree_with_zydis(void **state)
+{
+	static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x40, 0x41, 0x43, 0x44, 0x48,
+					   0x4f, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
+	unsigned accepted = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < RANDOM_ROUNDS; round++) {
+		unsigned mode = (unsigned)(next_random() % 3);
+		uint8_t bytes[INSN_MAX];
+		unsigned at = 0;
+
+		fill(bytes, sizeof(bytes));
+		for (unsigned n = (unsigned)(next_random() >> 20) % 5; n; n--)
+			bytes[at++] = prefixes[(next_random() >> 20) % sizeof(prefixes)];
+		if (check(bytes, mode)) {
+			accepted++;
+			if (round % 16 == 0)
+				check_truncated(bytes, mode);
+		}
+	}
+	assert_true(accepted > RANDOM_ROUNDS / 20);
+}
+
+static void more_than_15_bytes_are_no_instruction(void **state)
+{
+	uint8_t bytes[32];
+	struct insn insn;
+
+	(void)state;
+	memset(bytes, 0x66, sizeof(bytes));
+	assert_int_equal(insn_decode(bytes, sizeof(bytes), 64, &insn), -EINVAL);
+	assert_int_equal(insn_decode(bytes, 14, 64, &insn), -EAGAIN);
+	bytes[13] = 0x8b; /* 66 x 13, 8b 00: 15 bytes */
+	bytes[14] = 0x00;
+	assert_int_equal(insn_decode(bytes, sizeof(bytes), 64, &insn), 0);
+	assert_int_equal(insn.length, 15);
+	bytes[14] = 0x40; /* a displacement as 16th byte */
+	assert_int_equal(insn_decode(bytes, sizeof(bytes), 64, &insn), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis),
+		cmocka_unit_test(random_bytes_agree_with_zydis),
+		cmocka_unit_test(more_than_15_bytes_are_no_instruction),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}
