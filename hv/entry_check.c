@@ -9,12 +9,6 @@
 
 #include "hv/entry_check_rules.h"
 
-bool is_zero(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)e, (void)field;
-	return value == 0;
-}
-
 bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field)
 {
 	(void)e, (void)field;

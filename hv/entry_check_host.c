@@ -7,13 +7,13 @@
 
 #include "hv/entry_check_rules.h"
 
-WHEN(host_64bit, e->exit &EXIT_HOST_64BIT)
+WHEN(host_64bit, (e->exit & EXIT_HOST_64BIT) != 0)
 WHEN(host_32bit, !(e->exit & EXIT_HOST_64BIT))
-WHEN(load_perf, e->exit &EXIT_LOAD_PERF_GLOBAL_CTRL)
-WHEN(load_pat, e->exit &EXIT_LOAD_PAT)
-WHEN(load_efer, e->exit &EXIT_LOAD_EFER)
-WHEN(load_cet, e->exit &EXIT_LOAD_CET)
-WHEN(load_pkrs, e->exit &EXIT_LOAD_PKRS)
+WHEN(load_perf, (e->exit & EXIT_LOAD_PERF_GLOBAL_CTRL) != 0)
+WHEN(load_pat, (e->exit & EXIT_LOAD_PAT) != 0)
+WHEN(load_efer, (e->exit & EXIT_LOAD_EFER) != 0)
+WHEN(load_cet, (e->exit & EXIT_LOAD_CET) != 0)
+WHEN(load_pkrs, (e->exit & EXIT_LOAD_PKRS) != 0)
 
 HOLDS(cr0_fixed_bits, !(e->caps->cr0_fixed0 & ~value) && !(value & ~e->caps->cr0_fixed1))
 HOLDS(cr4_fixed_bits, !(e->caps->cr4_fixed0 & ~value) && !(value & ~e->caps->cr4_fixed1))
@@ -22,10 +22,10 @@ HOLDS(lma_lme_as_host,
       (value & (EFER_LMA | EFER_LME)) == (host_64bit(e, field) ? EFER_LMA | EFER_LME : 0))
 HOLDS(is_aligned_4, IS_ALIGNED(value, 4))
 HOLDS(ti_rpl_zero, !(value & (SELECTOR_TI | SELECTOR_RPL)))
-HOLDS(with_host_64bit, value &EXIT_HOST_64BIT)
+HOLDS(with_host_64bit, (value & EXIT_HOST_64BIT) != 0)
 HOLDS(without_ia32e_guest, !(value & ENTRY_IA32E_GUEST))
 HOLDS(without_pcide, !(value & CR4_PCIDE))
-HOLDS(with_pae, value &CR4_PAE)
+HOLDS(with_pae, (value & CR4_PAE) != 0)
 
 static const struct entry_rule rules[] = {
 	{"27.2.2", "host CR0: bits as IA32_VMX_CR0_FIXED0 and FIXED1 say", ALWAYS, cr0_fixed_bits,

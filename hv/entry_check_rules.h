@@ -90,7 +90,6 @@ static inline bool injects(const struct entry *e, unsigned type)
 }
 
 /* Requirements of fields in more than one section. */
-bool is_zero(const struct entry *e, uint64_t value, uint32_t field);
 bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field);
 bool is_canonical(const struct entry *e, uint64_t value, uint32_t field);
 /* Bits 11:0 are 0. */

@@ -106,7 +106,7 @@ HOLDS(no_smi, !(value & INTERRUPTIBILITY_SMI))
 HOLDS(no_nmi, !(value & INTERRUPTIBILITY_NMI))
 HOLDS(debug_reserved, !(value & ~(PENDING_DEBUG_B | PENDING_DEBUG_BLD | PENDING_DEBUG_ENABLED |
 				  PENDING_DEBUG_BS | PENDING_DEBUG_RTM)))
-HOLDS(with_bs, value &PENDING_DEBUG_BS)
+HOLDS(with_bs, (value & PENDING_DEBUG_BS) != 0)
 HOLDS(without_bs, !(value & PENDING_DEBUG_BS))
 HOLDS(debug_of_transaction, !(value & BITS(11, 0)) && (value & PENDING_DEBUG_ENABLED) &&
 				    !blocking(e, INTERRUPTIBILITY_MOV_SS))
