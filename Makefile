@@ -8,6 +8,9 @@ CPUS ?= 1
 MEM ?= 256
 
 CC := gcc
+# Commands are shown by what they make; V=1 shows them whole.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wconversion -Wundef \
 	-Wno-sign-conversion -Werror
 COMMON := -std=gnu11 -g -I. $(WARN)
@@ -38,16 +41,26 @@ need-%:
 
 $(BUILD)/image/%.o: %.c | need-build
 	@mkdir -p $(@D)
-	$(CC) $(IMAGE_CFLAGS) -c $< -o $@
+	$(call say,CC   $<)
+	$(Q)$(CC) $(IMAGE_CFLAGS) -c $< -o $@
 
 $(BUILD)/image/%.asm.o: %.asm | need-build
 	@mkdir -p $(@D)
-	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+	$(call say,NASM $<)
+	$(Q)nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
 
 $(BUILD)/leafcutter.elf: $(IMAGE_OBJ) linker.ld
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+	$(call say,LD   $@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(IMAGE_OBJ)
-	nm -n $@ > $(BUILD)/leafcutter.sym
+	$(Q)nm -n $@ > $(BUILD)/leafcutter.sym
+
+# One ISO for the demonstration; others (make run GUEST=..., the tests) are made where they are
+# needed, so that build/leafcutter.iso stays the only one that `make` leaves.
+DEMO_VM := vm demo mem=64M iommu=on dev=edu dev=edu --
+$(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf tools/iso
+	$(call say,ISO  $@)
+	$(Q)tools/iso $@ $(BUILD)/leafcutter.elf "" $(BUILD)/guest/noncoherent.elf "$(DEMO_VM)"
 
 include guest/guest.mk
 include tests/tests.mk

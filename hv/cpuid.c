@@ -47,7 +47,6 @@ static uint8_t subleaves[BASIC_LEAVES]; /* 0: the leaf has none, ECX is ignored 
 static struct cpuid_result extended[EXTENDED_LEAVES];
 static const struct cpuid_result signature = {HYPERVISOR, 0x6661654c /* Leaf */,
 					      0x74747563 /* cutt */, 0x56487265 /* erHV */};
-static unsigned address_width = 36;
 
 static void read_leaf(unsigned leaf, unsigned count)
 {
@@ -61,7 +60,7 @@ static void set_topology(void)
 {
 	basic[1][0].ebx = (basic[1][0].ebx & 0xffff) | 1 << 16;
 	for (unsigned i = 0; i < SUBLEAVES; i++)
-		basic[4][i].eax &= BITS(13, 0);
+		basic[4][i].eax &= (uint32_t)BITS(13, 0);
 	basic[0xb][0] = (struct cpuid_result){.ebx = 1, .ecx = 1 << 8};
 	basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
 }
@@ -77,7 +76,7 @@ static void set_features(void)
 	basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
 	basic[7][0].ecx &= SHOW_7_ECX;
 	basic[7][0].edx = 0;
-	basic[0xd][0].eax &= fpu_xcr0_offered();
+	basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
 	basic[0xd][0].edx = 0;
 	basic[0xd][0].ecx = basic[0xd][0].eax & XCR0_AVX ? XSAVE_AREA_SSE + 256 : XSAVE_AREA_SSE;
 	basic[0xd][1] = (struct cpuid_result){.eax = basic[0xd][1].eax & SHOW_D_1_EAX};
@@ -105,8 +104,6 @@ void cpuid_init(void)
 {
 	unsigned max = cpuid(0, 0).eax;
 
-	if (cpuid(EXTENDED, 0).eax >= EXTENDED + 8)
-		address_width = cpuid(EXTENDED + 8, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
 	for (unsigned leaf = 0; leaf < BASIC_LEAVES && leaf <= max; leaf++)
 		read_leaf(leaf, leaf == 4 ? SUBLEAVES : leaf == 0xd ? 3 : leaf == 7 ? 1 : 0);
 	read_leaf(0xb, 2);
@@ -127,14 +124,9 @@ bool cpu_has_rdtscp(void)
 	return extended[1].edx & CPUID_80000001_EDX_RDTSCP;
 }
 
-unsigned cpu_address_width(void)
-{
-	return address_width;
-}
-
 unsigned guest_address_width(void)
 {
-	return MIN(address_width, 48U);
+	return MIN(vmx.capabilities.maxphyaddr, 48U);
 }
 
 uint64_t guest_cr4_allowed(void)

@@ -9,12 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Call after vmx_init() and fpu_init(), whose results it shows. */
 void cpuid_init(void);
 
 bool cpu_has_xsave(void);
 bool cpu_has_rdtscp(void);
-/* Host MAXPHYADDR in bits. */
-unsigned cpu_address_width(void);
 /* Guest-physical width in bits: the host's, at most 48 (4-level EPT). */
 unsigned guest_address_width(void);
 

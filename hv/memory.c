@@ -17,7 +17,7 @@ static uint64_t free_page; /* head of a list linked through the pages' first wor
 static uint64_t free_pages;
 static uint64_t top;
 static uint64_t reachable = 4 * GiB; /* what boot/entry.asm mapped */
-uint16_t *page_word;
+uint32_t *page_word;
 
 static void add_range(uint64_t start, uint64_t end)
 {
@@ -90,7 +90,7 @@ void memory_init(const struct boot_info *boot, const void *info)
 	reserve((uintptr_t)info, (uintptr_t)info + info_size);
 	for (unsigned i = 0; i < boot->modules; i++)
 		reserve(boot->module[i].start, boot->module[i].start + boot->module[i].size);
-	page_word = (uint16_t *)memory_alloc((top >> 12) * sizeof(*page_word), PAGE_SIZE);
+	page_word = (uint32_t *)memory_alloc((top >> 12) * sizeof(*page_word), PAGE_SIZE);
 }
 
 uint64_t memory_alloc(uint64_t size, uint64_t align)

@@ -34,6 +34,6 @@ uint64_t memory_top(void);
  * One word per page of RAM, [address >> 12], for whoever owns the page (ept/ counts the present
  * entries of a table there). Zero when a page is allocated.
  */
-extern uint16_t *page_word;
+extern uint32_t *page_word;
 
 #endif

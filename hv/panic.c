@@ -10,20 +10,6 @@
 #define KEYBOARD_PORT 0x64
 #define PULSE_RESET   0xfe
 
-/* panic()'s text goes through one line of print(). */
-struct text {
-	char bytes[200];
-	unsigned length;
-};
-
-static void add_char(void *ctx, char c)
-{
-	struct text *text = ctx;
-
-	if (text->length < sizeof(text->bytes) - 1)
-		text->bytes[text->length++] = c;
-}
-
 void machine_end(int status)
 {
 	print("end: status %d", status);
@@ -38,12 +24,12 @@ void machine_end(int status)
 
 void panic(const char *text, ...)
 {
-	struct text buffer = {.length = 0}; /* zeroed: always ends with a NUL */
+	char line[200];
 	va_list args;
 
 	va_start(args, text);
-	format(add_char, &buffer, text, args);
+	format_text(line, sizeof(line), text, args);
 	va_end(args);
-	print("panic: %s", buffer.bytes);
+	print("panic: %s", line);
 	machine_end(STATUS_HYPERVISOR_FAILED);
 }

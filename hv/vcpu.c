@@ -34,6 +34,7 @@ static struct vcpu *on_cpu; /* whose state the CPU holds */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcpu_start *start)
 {
 	vcpu->vm = vm;
+	vcpu->vpid = (uint16_t)(index + 1);
 	vcpu->vmcs = vmcs_alloc();
 	vcpu->fpu = (uint8_t *)page_alloc();
 	if (!vcpu->vmcs || !vcpu->fpu)
@@ -47,7 +48,7 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcp
 	vcpu->gpr[RAX] = start->eax;
 	vcpu->gpr[RBX] = start->ebx;
 	vcpu_switch_to(vcpu);
-	return vmcs_setup(vcpu, (uint16_t)(index + 1), start->eip);
+	return vmcs_setup(vcpu, start->eip);
 }
 
 static void save_debug_registers(uint64_t *dr)
@@ -135,21 +136,28 @@ void vcpu_run_slice(struct vcpu *vcpu)
 	vcpu_dump(vcpu);
 }
 
-void vcpu_skip_instruction(struct vcpu *vcpu)
+void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
 {
-	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
-	uint64_t blocking;
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
 
 	(void)vcpu;
-	if (__builtin_expect(vcpu_mode() != 64, 0))
-		rip = (uint32_t)rip;
 	vmwrite(VMCS_GUEST_RIP, rip);
-	blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
 	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+}
+
+void vcpu_skip_instruction(struct vcpu *vcpu)
+{
+	uint64_t old = vmread(VMCS_GUEST_RIP);
+	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+
+	/* Only across 4 GiB does it matter whether RIP has 64 bits. */
+	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode() != 64)
+		rip = (uint32_t)rip;
+	vcpu_end_instruction(vcpu, rip);
 }
 
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code)

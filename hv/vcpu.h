@@ -35,6 +35,8 @@ unsigned vcpu_check_entry(void);
 
 /* The exit was a trap for an instruction that is done: continue behind it. */
 void vcpu_skip_instruction(struct vcpu *vcpu);
+/* The same, when the instruction was carried out here and the next one is at rip. */
+void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip);
 
 /* Inject an exception at the next entry (SDM 3C 27.6). */
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code);

@@ -9,15 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "boot/multiboot2.h"
 #include "ept/ept.h"
 #include "hv/console.h"
 #include "hv/dev/bus.h"
 #include "hv/dev/edu.h"
 #include "hv/dev/exit_port.h"
 #include "hv/dev/pci.h"
+#include "hv/dev/reset.h"
 #include "hv/dev/uart.h"
 #include "hv/insn.h"
 #include "hv/options.h"
+#include "hv/vmcs.h"
 #include "iommu/iommu.h"
 #include "iommu/state.h"
 
@@ -35,6 +38,7 @@ struct vcpu {
 
 	struct vm *vm;
 	uint64_t vmcs; /* physical address of the VMCS region */
+	uint16_t vpid; /* unique, not 0 */
 	bool launched;
 	unsigned slice; /* exits left before others get the CPU: storms are bounded */
 
@@ -73,12 +77,14 @@ struct vm {
 	struct ept ept;
 	uint64_t ept_pointer;
 	struct vm_counters counters;
+	uint32_t exit_count[EXIT_REASONS];
 	unsigned faults_to_show; /* after a transition, so many installs are printed */
 	bool halted;
 
 	struct bus ports, mmio;
 	struct uart uart;
 	struct exit_port exit_port;
+	struct reset reset;
 	struct pci pci;
 	struct edu edu[VM_DEVICES_MAX];
 	struct iommu iommu; /* unused with iommu=off */

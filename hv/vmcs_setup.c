@@ -17,7 +17,7 @@
 
 extern uint8_t vcpu_exit_entry[]; /* hv/enter.asm */
 
-static void setup_controls(const struct vcpu *vcpu, uint16_t vpid, uint64_t msr_bitmap)
+static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
 {
 	vmwrite(VMCS_PIN_CONTROLS, vmx.pin);
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary);
@@ -32,10 +32,11 @@ static void setup_controls(const struct vcpu *vcpu, uint16_t vpid, uint64_t msr_
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
+	vmwrite(VMCS_TSC_OFFSET, 0);
 	vmwrite(VMCS_MSR_BITMAP, msr_bitmap);
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
 	if (vmx.vpid)
-		vmwrite(VMCS_VPID, vpid);
+		vmwrite(VMCS_VPID, vcpu->vpid);
 	if (vmx.preemption_timer)
 		vmwrite(VMCS_PREEMPTION_TIMER, SLICE_TICKS >> vmx.timer_shift);
 	/*
@@ -119,13 +120,13 @@ static void setup_guest_state(const struct vcpu *vcpu, uint32_t eip)
 	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
 }
 
-int vmcs_setup(struct vcpu *vcpu, uint16_t vpid, uint32_t eip)
+int vmcs_setup(struct vcpu *vcpu, uint32_t eip)
 {
 	uint64_t msr_bitmap = msr_bitmap_alloc();
 
 	if (!msr_bitmap)
 		return -ENOMEM;
-	setup_controls(vcpu, vpid, msr_bitmap);
+	setup_controls(vcpu, msr_bitmap);
 	setup_host_state(vcpu);
 	setup_guest_state(vcpu, eip);
 	return 0;

@@ -11,6 +11,6 @@
  * Fill the current VMCS for a vCPU that begins at eip in flat 32-bit protected mode. 0, or
  * -ENOMEM when there is no page for the MSR bitmap.
  */
-int vmcs_setup(struct vcpu *vcpu, uint16_t vpid, uint32_t eip);
+int vmcs_setup(struct vcpu *vcpu, uint32_t eip);
 
 #endif

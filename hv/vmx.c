@@ -3,7 +3,6 @@
 
 #include "hv/asm.h"
 #include "hv/console.h"
-#include "hv/cpuid.h"
 #include "hv/memory.h"
 #include "hv/panic.h"
 #include "hv/x86.h"
@@ -17,8 +16,8 @@ enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEX
 /* The controls without which no guest runs here, and those used where they are offered. */
 #define PIN_REQUIRED	 (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING)
 #define PRIMARY_REQUIRED                                                                           \
-	(PRIMARY_HLT_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS |            \
-	 PRIMARY_SECONDARY)
+	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING |         \
+	 PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY)
 #define SECONDARY_REQUIRED                                                                         \
 	(SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
 #define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
@@ -38,6 +37,7 @@ static const struct requirement {
 },
   primary_names[] =
 	  {
+		  {PRIMARY_TSC_OFFSETTING, "TSC offsetting"},
 		  {PRIMARY_HLT_EXITING, "HLT exiting"},
 		  {PRIMARY_UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"},
 		  {PRIMARY_MSR_BITMAPS, "MSR bitmaps"},
@@ -177,7 +177,7 @@ static bool check_ept(uint64_t cap, unsigned mask)
 		.large_2m = cap & EPT_CAP_2M && !(mask & MASK_EPT_2M),
 		.large_1g = cap & EPT_CAP_1G && !(mask & MASK_EPT_1G),
 		.accessed_dirty = cap & EPT_CAP_ACCESSED_DIRTY && !(mask & MASK_EPT_AD),
-		.address_width = cpu_address_width(),
+		.address_width = vmx.capabilities.maxphyaddr,
 	};
 	return true;
 }

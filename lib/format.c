@@ -115,3 +115,26 @@ void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list
 		}
 	}
 }
+
+struct buffer {
+	char *text;
+	size_t room; /* without the NUL */
+};
+
+static void put_buffer(void *ctx, char c)
+{
+	struct buffer *buffer = ctx;
+
+	if (!buffer->room)
+		return;
+	*buffer->text++ = c;
+	buffer->room--;
+}
+
+void format_text(char *text, size_t size, const char *pattern, va_list args)
+{
+	struct buffer buffer = {text, size - 1};
+
+	format(put_buffer, &buffer, pattern, args);
+	*buffer.text = '\0';
+}

@@ -15,4 +15,7 @@
  */
 void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list args);
 
+/* The same into text[0..size), cut to what fits, with a NUL at the end. */
+void format_text(char *text, size_t size, const char *pattern, va_list args);
+
 #endif

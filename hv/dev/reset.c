@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/dev/reset.h"
+
+#define RESET_CONTROL	0xcf9
+#define RESET_CPU	0x04
+#define KEYBOARD_STATUS 0x64
+#define PULSE_RESET	0xfe
+#define SYSTEM_CONTROL	0x92
+#define A20_ON		0x02
+#define FAST_RESET	0x01
+
+static void access_reset_control(void *device, uint64_t offset, unsigned width, bool write,
+				 uint64_t *value)
+{
+	struct reset *reset = device;
+
+	(void)offset, (void)width;
+	if (!write)
+		*value = 0;
+	else if (*value & RESET_CPU)
+		reset->requested(reset->ctx);
+}
+
+/* Status 0: nothing to read, ready for a command. */
+static void access_keyboard(void *device, uint64_t offset, unsigned width, bool write,
+			    uint64_t *value)
+{
+	struct reset *reset = device;
+
+	(void)offset, (void)width;
+	if (!write)
+		*value = 0;
+	else if ((*value & 0xff) == PULSE_RESET)
+		reset->requested(reset->ctx);
+}
+
+static void access_system_control(void *device, uint64_t offset, unsigned width, bool write,
+				  uint64_t *value)
+{
+	struct reset *reset = device;
+
+	(void)offset, (void)width;
+	if (!write)
+		*value = A20_ON;
+	else if (*value & FAST_RESET)
+		reset->requested(reset->ctx);
+}
+
+int reset_init(struct reset *reset, struct bus *ports, void (*requested)(void *ctx), void *ctx)
+{
+	int error;
+
+	*reset = (struct reset){requested, ctx};
+	error = bus_add(ports, RESET_CONTROL, 1, access_reset_control, reset, "reset control");
+	if (error >= 0)
+		error = bus_add(ports, KEYBOARD_STATUS, 1, access_keyboard, reset, "keyboard");
+	if (error >= 0)
+		error = bus_add(ports, SYSTEM_CONTROL, 1, access_system_control, reset,
+				"system control");
+	return error < 0 ? error : 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ports by which a PC is reset: 0xcf9 (reset control), 0x64 (keyboard controller, pulse) and
+ * 0x92 (system control port A). The rest of those devices is not here: they read as idle.
+ */
+#ifndef HV_DEV_RESET_H
+#define HV_DEV_RESET_H
+
+#include "hv/dev/bus.h"
+
+struct reset {
+	void (*requested)(void *ctx);
+	void *ctx;
+};
+
+/*
+ * Registers the ports on 'ports', before the PCI configuration ports, which surround one of
+ * them. 0 or -ENOSPC.
+ */
+int reset_init(struct reset *reset, struct bus *ports, void (*requested)(void *ctx), void *ctx);
+
+#endif

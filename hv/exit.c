@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/exit.h"
+
+#include "hv/asm.h"
+#include "hv/console.h"
+#include "hv/traps.h"
+
+static enum exit_action exit_exception(struct vcpu *vcpu)
+{
+	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
+
+	/* The exception bitmap is empty: this is an NMI for the host, and nobody here wants one. */
+	print("exit: vector %lu for the host while vm %s ran",
+	      FIELD(info, INTERRUPTION_INFO_VECTOR), vcpu->vm->options.name);
+	return VCPU_RESUME;
+}
+
+static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_triple_fault(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "triple fault");
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_task_switch(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "task switch to selector 0x%lx: not supported",
+		FIELD(vmread(VMCS_EXIT_QUALIFICATION), TASK_SWITCH_SELECTOR));
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_hlt(struct vcpu *vcpu)
+{
+	vcpu_skip_instruction(vcpu);
+	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+		vm_kill(vcpu->vm, "halted with interrupts off");
+	else
+		vcpu->vm->halted = true;
+	return VCPU_LEAVE;
+}
+
+/* VMX and SMX instructions: CPUID shows neither, so they do not exist (SDM 3D 31.3). */
+static enum exit_action exit_undefined(struct vcpu *vcpu)
+{
+	vcpu_inject_ud(vcpu);
+	return VCPU_RESUME;
+}
+
+/*
+ * WBINVD and INVD: caches matter to a guest only while a device can write around them. INVD
+ * would lose other guests' data, so it writes back too.
+ */
+static enum exit_action exit_wbinvd(struct vcpu *vcpu)
+{
+	if (vcpu->vm->ept.noncoherent)
+		wbinvd();
+	vcpu_skip_instruction(vcpu);
+	return VCPU_RESUME;
+}
+
+/* A VM entry that failed on the guest's state (SDM 3C 27.8): nothing of the guest has run. */
+static enum exit_action exit_entry_failure(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "VM entry failed: exit reason 0x%lx, qualification 0x%lx",
+		vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
+	vcpu_check_entry();
+	vcpu_dump(vcpu);
+	return VCPU_LEAVE;
+}
+
+/* The one table of exit reasons (SDM 3D appendix C). What is not here ends the VM. */
+static const struct {
+	exit_handler handler;
+	const char *name;
+} exit_table[EXIT_REASONS] = {
+	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_to_scheduler, "external interrupt"},
+	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
+	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, "task switch"},
+	[EXIT_REASON_CPUID] = {exit_cpuid, "CPUID"},
+	[EXIT_REASON_GETSEC] = {exit_undefined, "GETSEC"},
+	[EXIT_REASON_HLT] = {exit_hlt, "HLT"},
+	[EXIT_REASON_INVD] = {exit_wbinvd, "INVD"},
+	[EXIT_REASON_VMCALL] = {exit_vmcall, "VMCALL"},
+	[EXIT_REASON_VMCLEAR] = {exit_undefined, "VMCLEAR"},
+	[EXIT_REASON_VMLAUNCH] = {exit_undefined, "VMLAUNCH"},
+	[EXIT_REASON_VMPTRLD] = {exit_undefined, "VMPTRLD"},
+	[EXIT_REASON_VMPTRST] = {exit_undefined, "VMPTRST"},
+	[EXIT_REASON_VMREAD] = {exit_undefined, "VMREAD"},
+	[EXIT_REASON_VMRESUME] = {exit_undefined, "VMRESUME"},
+	[EXIT_REASON_VMWRITE] = {exit_undefined, "VMWRITE"},
+	[EXIT_REASON_VMXOFF] = {exit_undefined, "VMXOFF"},
+	[EXIT_REASON_VMXON] = {exit_undefined, "VMXON"},
+	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, "control register"},
+	[EXIT_REASON_IO_INSTRUCTION] = {exit_io, "I/O"},
+	[EXIT_REASON_RDMSR] = {exit_rdmsr, "RDMSR"},
+	[EXIT_REASON_WRMSR] = {exit_wrmsr, "WRMSR"},
+	[EXIT_REASON_INVALID_GUEST_STATE] = {exit_entry_failure, "invalid guest state"},
+	[EXIT_REASON_MSR_LOADING] = {exit_entry_failure, "MSR loading"},
+	[EXIT_REASON_MACHINE_CHECK] = {exit_entry_failure, "machine check"},
+	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, "EPT violation"},
+	[EXIT_REASON_EPT_MISCONFIGURATION] = {exit_ept_misconfiguration, "EPT misconfiguration"},
+	[EXIT_REASON_INVEPT] = {exit_undefined, "INVEPT"},
+	[EXIT_REASON_PREEMPTION_TIMER] = {exit_to_scheduler, "preemption timer"},
+	[EXIT_REASON_INVVPID] = {exit_undefined, "INVVPID"},
+	[EXIT_REASON_WBINVD] = {exit_wbinvd, "WBINVD"},
+	[EXIT_REASON_XSETBV] = {exit_xsetbv, "XSETBV"},
+	[EXIT_REASON_VMFUNC] = {exit_undefined, "VMFUNC"},
+};
+
+static enum exit_action unknown_exit(struct vcpu *vcpu, uint64_t reason)
+{
+	vm_kill(vcpu->vm, "exit reason %lu has no handler", reason);
+	vcpu_dump(vcpu);
+	return VCPU_LEAVE;
+}
+
+enum exit_action exit_dispatch(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+	enum exit_action action;
+
+	vm->counters.exits++;
+	if (__builtin_expect(reason >= EXIT_REASONS || !exit_table[reason].handler, 0))
+		return unknown_exit(vcpu, reason);
+	vm->exit_count[reason]++;
+	action = exit_table[reason].handler(vcpu);
+	if (__builtin_expect(!--vcpu->slice, 0) || vm->state != VM_RUNNING)
+		return VCPU_LEAVE;
+	return action;
+}
+
+void exit_print_counts(const struct vm *vm)
+{
+	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
+		if (vm->exit_count[reason])
+			print("vm %s: %8u exits: %s", vm->options.name, vm->exit_count[reason],
+			      exit_table[reason].name);
+}

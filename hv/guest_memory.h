@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory as a guest's instruction names it: linear addresses through the guest's own page
+ * tables. For instructions the hypervisor carries out in the CPU's place.
+ */
+#ifndef HV_GUEST_MEMORY_H
+#define HV_GUEST_MEMORY_H
+
+#include "hv/vcpu.h"
+
+enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
+
+/*
+ * Translate a linear address of the current privilege level (SDM 3A 4.3-4.5). 0; or -EFAULT
+ * after the page fault the CPU would raise was injected.
+ */
+int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa);
+
+/*
+ * Access 'width' bytes (1-8) at a linear address, RAM or device, over a page boundary if need
+ * be. 0, or -EFAULT as above: then nothing was accessed.
+ */
+int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t value);
+/* Would guest_write() succeed? 0, or -EFAULT as above. */
+int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
+
+/*
+ * 'size' instruction bytes at RIP + skip, or as many as its page still has. Their number, 0 where
+ * the page is not RAM; -EFAULT when a page fault was injected.
+ */
+int guest_fetch(struct vcpu *vcpu, unsigned skip, uint8_t *bytes, unsigned size);
+
+/* PAE paging's four PDPTEs from CR3 into the VMCS; -EINVAL if one has a reserved bit set. */
+int guest_load_pdptes(struct vcpu *vcpu);
+
+#endif

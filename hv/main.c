@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From GRUB's information to running guests: bring-up in order, one VM for each module line,
+ * turns on the CPU until all have ended, the status of the whole.
+ */
+#include "boot/multiboot2.h"
+#include "hv/asm.h"
+#include "hv/console.h"
+#include "hv/cpuid.h"
+#include "hv/fpu.h"
+#include "hv/memory.h"
+#include "hv/options.h"
+#include "hv/paging.h"
+#include "hv/panic.h"
+#include "hv/traps.h"
+#include "hv/vcpu.h"
+#include "hv/vm.h"
+#include "hv/vmx.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+
+#define INFO_LIMIT (1 * MiB) /* more multiboot2 information than that is an error */
+
+#define PIC_MASTER_DATA 0x21
+#define PIC_SLAVE_DATA	0xa1
+
+void hv_main(uint32_t magic, const void *info);
+
+static struct boot_info boot;
+static struct hv_options options;
+static struct vm *vms[VMS_MAX];
+static unsigned vm_count;
+static bool failed; /* a VM could not be started, was killed or exited with a status */
+
+static void parse_boot_information(uint32_t magic, const void *info)
+{
+	struct option_error error;
+	const char *what;
+
+	if (magic != MULTIBOOT2_LOADER_MAGIC)
+		panic("boot: loader magic 0x%x, expected 0x%x (multiboot2)", magic,
+		      MULTIBOOT2_LOADER_MAGIC);
+	if (multiboot2_parse(info, INFO_LIMIT, &boot, &what))
+		panic("boot: bad multiboot2 information: %s", what);
+	if (hv_options_parse(boot.line, &options, &error)) {
+		print("options: unknown word '%s', expected %s", error.word, error.expected);
+		machine_end(STATUS_HYPERVISOR_FAILED);
+	}
+	if (options.console_e9)
+		console_also_e9();
+}
+
+static bool name_is_taken(const char *name)
+{
+	for (unsigned i = 0; i < vm_count; i++)
+		if (!strcmp(vms[i]->options.name, name))
+			return true;
+	return false;
+}
+
+/* The VM of module 'n', with the initrd behind it if there is one. */
+static struct vm *create_vm(unsigned n)
+{
+	const struct boot_module *next = n + 1 < boot.modules ? &boot.module[n + 1] : NULL;
+	struct vm_options vm;
+	struct option_error error;
+
+	if (vm_options_parse(boot.module[n].line, &vm, &error)) {
+		if (vm.name[0])
+			print("vm %s: '%s' is not understood, expected %s", vm.name, error.word,
+			      error.expected);
+		else
+			print("module %u: '%s' is not understood, expected %s", n + 1, error.word,
+			      error.expected);
+		return NULL;
+	}
+	if (name_is_taken(vm.name)) {
+		print("module %u: '%s' is the name of another VM, expected a new NAME", n + 1,
+		      vm.name);
+		return NULL;
+	}
+	return vm_create(vm_count, &vm, &boot.module[n],
+			 next && options_is_initrd(next->line) ? next : NULL);
+}
+
+static void create_vms(void)
+{
+	for (unsigned n = 0; n < boot.modules; n++) {
+		struct vm *vm;
+
+		if (options_is_initrd(boot.module[n].line)) {
+			if (n == 0 || options_is_initrd(boot.module[n - 1].line)) {
+				print("module %u: 'initrd' belongs to the vm before it, and there "
+				      "is none",
+				      n + 1);
+				failed = true;
+			}
+			continue;
+		}
+		vm = vm_count < VMS_MAX ? create_vm(n) : NULL;
+		if (vm)
+			vms[vm_count++] = vm;
+		else
+			failed = true;
+	}
+	if (!boot.modules) {
+		print("no module: expected 'module2 FILE vm NAME -- command line' in grub.cfg");
+		failed = true;
+	}
+}
+
+/* Each running VM in turn for a slice, until none is left. */
+static void run_vms(void)
+{
+	unsigned running;
+
+	do {
+		running = 0;
+		for (unsigned i = 0; i < vm_count; i++) {
+			if (vms[i]->state != VM_RUNNING)
+				continue;
+			running++;
+			if (!vms[i]->halted)
+				vcpu_run_slice(&vms[i]->vcpu);
+		}
+	} while (running);
+	for (unsigned i = 0; i < vm_count; i++)
+		failed |= vms[i]->state != VM_EXITED || vms[i]->status;
+}
+
+static void check_first_entries(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		unsigned broken;
+
+		vcpu_switch_to(&vms[i]->vcpu);
+		broken = vcpu_check_entry();
+		print("vm %s: check: %u rules for VM entries broken", vms[i]->options.name, broken);
+	}
+}
+
+/* The one interrupt source here is a guest's time slice: the PICs stay silent. */
+static void mask_interrupts(void)
+{
+	outb(PIC_MASTER_DATA, 0xff);
+	outb(PIC_SLAVE_DATA, 0xff);
+}
+
+void hv_main(uint32_t magic, const void *info)
+{
+	console_init();
+	traps_init();
+	print("Leafcutter");
+	parse_boot_information(magic, info);
+	mask_interrupts();
+	memory_init(&boot, info);
+	paging_init();
+	if (!vmx_init(options.mask))
+		machine_end(STATUS_HYPERVISOR_FAILED);
+	fpu_init();
+	cpuid_init();
+	create_vms();
+	if (options.check)
+		check_first_entries();
+	run_vms();
+	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);
+}

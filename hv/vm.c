@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/vm.h"
+
+#include "hv/asm.h"
+#include "hv/exit.h"
+#include "hv/guest_loader.h"
+#include "hv/memory.h"
+#include "hv/vcpu.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/format.h"
+#include "lib/string.h"
+
+/* The guest's physical address space (DESIGN: RAM from 0 with a PC's hole). */
+#define LOW_RAM_END  0xa0000ULL
+#define HIGH_RAM     (4 * GiB)
+#define PCI_HOLE     (3 * GiB)
+#define PCI_WINDOW   0xc0000000ULL
+#define EDU_SLOT     2 /* of the first: 00:02.0 */
+#define EDU_IRQ      10
+
+static void invept_vm(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	invept(vm->ept_pointer);
+	vm->counters.invepts++;
+}
+
+static uint64_t alloc_table(void *ctx)
+{
+	(void)ctx;
+	return page_alloc();
+}
+
+static void free_table(void *ctx, uint64_t table)
+{
+	(void)ctx;
+	page_free(table);
+}
+
+static int add_ram(struct vm *vm, uint64_t gpa, uint64_t end, uint64_t offset)
+{
+	const struct ept_slot slot = {gpa, end - gpa, vm->ram + offset, EPT_SLOT_RAM};
+
+	return ept_slot_add(&vm->ept, &slot);
+}
+
+/* Reserve and zero the guest's RAM and give it to the EPT as slots. */
+static int create_memory(struct vm *vm)
+{
+	const struct ept_host host = {
+		.ctx = vm,
+		.info = (struct ept_table_info *)page_word,
+		.alloc_table = alloc_table,
+		.free_table = free_table,
+		.flush = invept_vm,
+	};
+	uint64_t size = vm->options.memory;
+	int error;
+
+	vm->low_ram_end = MIN(size, PCI_HOLE);
+	vm->high_ram_end = size > PCI_HOLE ? HIGH_RAM + (size - PCI_HOLE) : 0;
+	vm->ram = memory_alloc(size, size >= GiB ? GiB : 2 * MiB);
+	if (!vm->ram)
+		vm->ram = memory_alloc(size, 2 * MiB);
+	if (!vm->ram)
+		return -ENOMEM;
+	error = ept_init(&vm->ept, &host, &vmx.ept, vm->options.policy);
+	if (error)
+		return error;
+	vm->ept_pointer = ept_pointer(&vm->ept);
+	error = add_ram(vm, 0, LOW_RAM_END, 0);
+	if (!error)
+		error = add_ram(vm, MiB, vm->low_ram_end, MiB);
+	if (!error && vm->high_ram_end)
+		error = add_ram(vm, HIGH_RAM, vm->high_ram_end, vm->low_ram_end);
+	return error;
+}
+
+/* What the device models reach the VM through. */
+static void uart_put(void *ctx, uint8_t byte)
+{
+	struct vm *vm = ctx;
+
+	console_guest_byte(&vm->line, byte);
+}
+
+static void exit_port_written(void *ctx, uint32_t status)
+{
+	vm_exit(ctx, status);
+}
+
+static void reset_requested(void *ctx)
+{
+	vm_kill(ctx, "reset");
+}
+
+static int read_ram(void *ctx, uint64_t gpa, void *to, size_t size)
+{
+	const void *ram = vm_ram(ctx, gpa, size);
+
+	if (!ram)
+		return -EFAULT;
+	memcpy(to, ram, size);
+	return 0;
+}
+
+static int write_ram(void *ctx, uint64_t gpa, const void *from, size_t size)
+{
+	void *ram = vm_ram(ctx, gpa, size);
+
+	if (!ram)
+		return -EFAULT;
+	memcpy(ram, from, size);
+	return 0;
+}
+
+static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
+{
+	struct vm *vm = ctx;
+	int error;
+
+	if (vm->options.iommu)
+		return iommu_dma_read(&vm->iommu, source_id, address, to, size);
+	error = read_ram(vm, address, to, size);
+	if (error)
+		memset(to, 0xff, size);
+	return error;
+}
+
+static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size)
+{
+	struct vm *vm = ctx;
+
+	return vm->options.iommu ? iommu_dma_write(&vm->iommu, source_id, address, from, size)
+				 : write_ram(vm, address, from, size);
+}
+
+static void iommu_access(void *device, uint64_t offset, unsigned width, bool write,
+			 uint64_t *value)
+{
+	if (write)
+		iommu_register_write(device, offset, width, *value);
+	else
+		*value = iommu_register_read(device, offset, width);
+}
+
+static void no_snoop_changed(void *ctx, uint16_t source_id, bool enabled)
+{
+	struct vm *vm = ctx;
+
+	if (vm->options.iommu)
+		iommu_set_no_snoop(&vm->iommu, source_id, enabled);
+}
+
+static void send_msi(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
+{
+	struct vm *vm = ctx;
+
+	if (vm->options.iommu)
+		iommu_interrupt(&vm->iommu, source_id, address, data);
+}
+
+/* There is no interrupt controller yet: a message that got this far has nobody to go to. */
+static void drop_message(void *ctx, uint64_t address, uint32_t data)
+{
+	(void)ctx, (void)address, (void)data;
+}
+
+static void drop_level(void *ctx, uint16_t source_id, bool level)
+{
+	(void)ctx, (void)source_id, (void)level;
+}
+
+static void create_iommu(struct vm *vm)
+{
+	const struct iommu_config config = {
+		.snoop_control = vm->options.snoop_control,
+		.caching_mode = vm->options.caching_mode,
+	};
+	const struct iommu_host host = {
+		.ctx = vm,
+		.read = read_ram,
+		.write = write_ram,
+		.interrupt = drop_message,
+		.changed = vm_device_changed,
+	};
+
+	iommu_init(&vm->iommu, &config, &host);
+	bus_add(&vm->mmio, IOMMU_BASE, IOMMU_SIZE, iommu_access, &vm->iommu, "VT-d");
+}
+
+static void create_edu(struct vm *vm, unsigned n)
+{
+	const struct edu_host host = {
+		.ctx = vm,
+		.dma_read = dma_read,
+		.dma_write = dma_write,
+		.msi = send_msi,
+		.intx = drop_level,
+		.no_snoop = no_snoop_changed,
+	};
+	struct edu *edu = &vm->edu[n];
+
+	edu_init(edu, &vm->pci, &vm->mmio, EDU_SLOT + n, PCI_WINDOW + n * EDU_BAR_SIZE, EDU_IRQ,
+		 &host);
+	if (vm->options.iommu)
+		iommu_add_device(&vm->iommu, edu->source_id, !vm->options.device_snoop[n]);
+}
+
+/* The number of devices is bounded (VM_DEVICES_MAX), so no bus or slot can be full. */
+static void create_devices(struct vm *vm)
+{
+	vm->line.name = vm->options.name;
+	uart_init(&vm->uart, &vm->ports, uart_put, vm);
+	exit_port_init(&vm->exit_port, &vm->ports, exit_port_written, vm);
+	reset_init(&vm->reset, &vm->ports, reset_requested, vm);
+	pci_init(&vm->pci, &vm->ports);
+	if (vm->options.iommu)
+		create_iommu(vm);
+	for (unsigned n = 0; n < vm->options.devices; n++)
+		create_edu(vm, n);
+}
+
+struct vm *vm_create(unsigned index, const struct vm_options *options,
+		     const struct boot_module *image, const struct boot_module *initrd)
+{
+	struct vm *vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
+	struct vcpu_start start;
+	const char *problem;
+
+	if (vm)
+		vm->options = *options;
+	if (!vm || create_memory(vm)) {
+		print("vm %s: mem=%luM: only %lu MiB of the machine's memory are left; expected a "
+		      "smaller mem= or a larger machine",
+		      options->name, options->memory / MiB, memory_left() / MiB);
+		return NULL;
+	}
+	create_devices(vm);
+	if (guest_load(vm, image, initrd, &start, &problem)) {
+		print("vm %s: image of %lu bytes: %s", options->name, image->size, problem);
+		return NULL;
+	}
+	if (vcpu_init(&vm->vcpu, vm, index, &start)) {
+		print("vm %s: no memory for its CPU", options->name);
+		return NULL;
+	}
+	return vm;
+}
+
+void vm_exit(struct vm *vm, uint32_t status)
+{
+	if (vm->state != VM_RUNNING)
+		return;
+	vm->state = VM_EXITED;
+	vm->status = status;
+	console_guest_end(&vm->line);
+	print("vm %s: exited with status %u", vm->options.name, status);
+}
+
+void vm_kill(struct vm *vm, const char *reason, ...)
+{
+	char text[160];
+	va_list args;
+
+	if (vm->state != VM_RUNNING)
+		return;
+	vm->state = VM_KILLED;
+	console_guest_end(&vm->line);
+	va_start(args, reason);
+	format_text(text, sizeof(text), reason, args);
+	va_end(args);
+	print("vm %s: killed: %s", vm->options.name, text);
+}
+
+void *vm_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	const struct ept_slot *slot = ept_slot_find(&vm->ept, gpa);
+
+	if (!slot || slot->kind != EPT_SLOT_RAM || size > slot->size - (gpa - slot->gpa))
+		return NULL;
+	return (void *)(slot->hpa + (gpa - slot->gpa));
+}
+
+void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value)
+{
+	bus_do(&vm->mmio, gpa, width, write, value);
+}
