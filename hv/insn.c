@@ -28,6 +28,7 @@ enum {
 	NOT_64 = 1 << 12,
 	NO_PREFIX = 1 << 13, /* none of 66, F2, F3; operands of 4 or 8 bytes */
 	PREFIX = 1 << 14,
+	ESCAPE = 1 << 15,	 /* two_byte[] has the next byte */
 };
 /* clang-format on */
 
@@ -75,6 +76,7 @@ static const struct opcode one_byte[256] = {
 	ARITHMETIC(0x30, INSN_XOR),
 	ARITHMETIC(0x38, INSN_CMP),
 	ARITHMETIC(0x88, INSN_MOV),
+	[0x0f] = { 0, ESCAPE },
 	[0x26] = { 0, PREFIX },			  /* ES */
 	[0x2e] = { 0, PREFIX },			  /* CS */
 	[0x36] = { 0, PREFIX },			  /* SS */
@@ -146,6 +148,14 @@ struct decoder {
 	bool operand_size, address_size, lock, repeat;
 };
 
+/* The next byte; 0 once there is none. */
+static uint8_t take_byte(struct decoder *d)
+{
+	unsigned at = d->at++;
+
+	return at < d->size ? d->bytes[at] : 0;
+}
+
 /* The next 'width' bytes, sign-extended; 0 once they are not all there. */
 static uint64_t take(struct decoder *d, unsigned width)
 {
@@ -211,14 +221,15 @@ static void take_prefix(struct decoder *d, uint8_t byte)
 static struct opcode take_opcode(struct decoder *d)
 {
 	for (;;) {
-		uint8_t byte = (uint8_t)take(d, 1);
+		uint8_t byte = take_byte(d);
 		struct opcode opcode = one_byte[byte];
 
-		if (byte == 0x0f)
-			return two_byte[(uint8_t)take(d, 1)];
-		if ((opcode.flags & ONLY_64 && d->mode != 64) ||
-		    (opcode.flags & NOT_64 && d->mode == 64))
-			return (struct opcode){0};
+		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64)))
+			return opcode;
+		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64))
+			return (struct opcode){ 0 };
+		if (opcode.flags & ESCAPE)
+			return two_byte[take_byte(d)];
 		if (!(opcode.flags & PREFIX))
 			return opcode;
 		take_prefix(d, byte);
@@ -247,7 +258,7 @@ static void take_address(struct decoder *d, struct insn *insn, unsigned mod, uns
 	unsigned base = rm;
 
 	if (rm == 4) {
-		unsigned sib = (uint8_t)take(d, 1);
+		unsigned sib = take_byte(d);
 		unsigned index = (sib >> 3 & 7) | (d->rex & REX_X ? 8 : 0);
 
 		base = sib & 7;
@@ -293,7 +304,7 @@ static unsigned address_width(const struct decoder *d)
 /* The ModRM byte with what it selects and brings; false where there is no memory operand. */
 static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opcode)
 {
-	unsigned modrm = (uint8_t)take(d, 1);
+	unsigned modrm = take_byte(d);
 	unsigned reg = modrm >> 3 & 7;
 
 	if (modrm >> 6 == 3)

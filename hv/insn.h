@@ -65,21 +65,21 @@ enum insn_operation {
  * memory, their destination.
  */
 struct insn {
-	enum insn_operation operation;
-	unsigned length;         /* bytes */
-	unsigned width;          /* of the memory operand: 1, 2, 4, 8 */
-	unsigned register_width; /* of the register operand */
-	bool to_memory;          /* memory is the first operand: where the result goes */
-	bool has_immediate;
-	uint64_t immediate; /* sign-extended to the operand */
-	unsigned reg;       /* register operand; meaningless with an immediate */
-	bool high_byte;     /* bits 15:8 of it: AH, CH, DH, BH */
-	bool rep;
-	unsigned address_width; /* 2, 4 or 8 bytes */
-	unsigned segment;
-	int base, index;      /* registers or -1 */
-	unsigned scale;       /* 1, 2, 4, 8 */
+	uint64_t immediate;   /* sign-extended */
 	int64_t displacement; /* an absolute address where there is no base */
+	uint8_t operation;    /* enum insn_operation */
+	uint8_t length;	      /* bytes */
+	uint8_t width;	      /* of the memory operand: 1, 2, 4, 8 */
+	uint8_t register_width; /* of the register operand */
+	bool to_memory;	      /* memory is the first operand: where the result goes */
+	bool has_immediate;
+	uint8_t reg;	      /* register operand; meaningless with an immediate */
+	bool high_byte;	      /* bits 15:8 of it: AH, CH, DH, BH */
+	bool rep;
+	uint8_t address_width; /* 2, 4 or 8 bytes */
+	uint8_t segment;
+	int8_t base, index;   /* registers or -1 */
+	uint8_t scale;	      /* 1, 2, 4, 8 */
 	bool rip_relative;
 };
 

@@ -10,7 +10,7 @@
 #include "guest/lib/start.h"
 
 /* In the PCI window, with no device there. */
-#define NOTHING 0xc8000000ULL
+#define NOTHING 0xc8000000UL
 
 extern uint64_t pml4[];
 

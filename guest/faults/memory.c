@@ -10,7 +10,7 @@
 #include "guest/lib/pci.h"
 #include "guest/lib/start.h"
 
-#define HOLE     0xa0000ULL /* the video hole: no video card */
+#define HOLE     0xa0000UL /* the video hole: no video card */
 #define STORM    20000
 #define FAR_PAGE (64 * GiB) /* where in the guest's own space the far page is mapped */
 
@@ -18,7 +18,7 @@ static void read_ones(uint64_t address, const char *what)
 {
 	mmio_write64(address, 0);
 	check(mmio_read8(address + 7) == 0xff && mmio_read16(address + 6) == 0xffff &&
-		      mmio_read32(address + 4) == ~0U && mmio_read64(address) == ~0ULL,
+		      mmio_read32(address + 4) == ~0U && mmio_read64(address) == ~0UL,
 	      "%s: ones in every width", what);
 }
 
@@ -48,7 +48,7 @@ void nothing_there(void)
 	across(end, "the end of memory");
 	if (!edu_find(0, &edu))
 		return;
-	check_is(~0ULL, mmio_read64(edu.bar + EDU_REGISTERS - 4), "read across a BAR's end");
+	check_is(~0UL, mmio_read64(edu.bar + EDU_REGISTERS - 4), "read across a BAR's end");
 	check_is(~0U, mmio_read32(edu.bar + EDU_LIVENESS + 2), "a misaligned register");
 	mmio_write64(edu.bar + EDU_REGISTERS - 4, 0);
 }

@@ -9,7 +9,7 @@
 #include "guest/lib/start.h"
 #include "guest/lib/vtd.h"
 
-#define NOTHING  0xb0000000ULL
+#define NOTHING  0xb0000000UL
 #define IQA_SIZE 7 /* QS: 2^7 pages, 32768 descriptors */
 
 static bool queue_error(void)
@@ -55,7 +55,7 @@ static void wait_over_itself(void)
 	/* The first wait turns the second, a wait too, into type 0: invalid. */
 	queue[0] = DESC_WAIT | DESC_WAIT_STATUS;
 	queue[1] = (uint64_t)&queue[2];
-	queue[2] = DESC_WAIT | DESC_WAIT_STATUS | 7ULL << 32;
+	queue[2] = DESC_WAIT | DESC_WAIT_STATUS | 7UL << 32;
 	queue[3] = (uint64_t)&queue[8];
 	queue_at((uint64_t)queue, 0, 2);
 	check(queue_error() && !queue[8], "a wait that overwrites the next descriptor: IQE");

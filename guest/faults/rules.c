@@ -8,7 +8,7 @@
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
 
-#define NONCANONICAL 0x8000000000000000ULL
+#define NONCANONICAL 0x8000000000000000UL
 #define PASSES       (-1)
 
 static const struct {
@@ -151,7 +151,7 @@ void wild_control_registers(void)
 #define INSTRUCTION(name, ...)                                                                     \
 	static void do_##name(void *argument)                                                      \
 	{                                                                                          \
-		__asm__ volatile(__VA_ARGS__ : : "r"(argument), "a"(0ULL) : "memory", "cc");       \
+		__asm__ volatile(__VA_ARGS__ : : "r"(argument), "a"(0UL) : "memory", "cc");        \
 	}
 INSTRUCTION(vmxon, "vmxon (%0)")
 INSTRUCTION(vmxoff, "vmxoff")

@@ -10,10 +10,10 @@
 #include "guest/lib/start.h"
 #include "guest/lib/vtd.h"
 
-#define NOTHING  0xb0000000ULL /* above RAM, below the devices */
+#define NOTHING  0xb0000000UL /* above RAM, below the devices */
 #define DOMAIN   5
 #define DMA_SIZE 64
-#define IOVA     0x1000ULL
+#define IOVA     0x1000UL
 
 static struct edu_device edu;
 static uint64_t *table;

@@ -45,7 +45,7 @@ static void from_user(void)
 
 static void walk_far(void)
 {
-	static const uint64_t far[] = {BIT(63), ~0ULL, BIT(47), BIT(48), BIT(52), 0xc8000000};
+	static const uint64_t far[] = {BIT(63), ~0UL, BIT(47), BIT(48), BIT(52), 0xc8000000};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(far); i++) {
 		unsigned level;
@@ -67,7 +67,7 @@ void wild_vmcalls(void)
 		 "a number above 32 bits: -ENOSYS");
 	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS),
 		 "COUNTER 9: -EINVAL");
-	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, ~0ULL),
+	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, ~0UL),
 		 "COUNTER -1: -EINVAL");
 	for (unsigned i = 0; i < ROUNDS; i++)
 		refused += call(next_random(&random) | BIT(63), next_random(&random)) == -ENOSYS;
@@ -79,6 +79,6 @@ void wild_vmcalls(void)
 	check(!leaf && !level, "EPT_WALK of memory never touched finds nothing");
 	check_is(violations, vmcall_counter(COUNTER_VIOLATIONS), "... and faults nothing in");
 	leaf = vmcall_ept_walk((uint64_t)&random, &level);
-	check(leaf && level && !(leaf & EPT_ADDRESS & ~0xfffULL),
+	check(leaf && level && !(leaf & EPT_ADDRESS & ~0xfffUL),
 	      "EPT_WALK of the stack finds a leaf, and shows no host address");
 }

@@ -11,7 +11,7 @@
 #include "guest/lib/vtd.h"
 #include "lib/string.h"
 
-#define IOVA   0x200000ULL
+#define IOVA   0x200000UL
 #define DOMAIN 7
 #define SIZE   256
 
@@ -42,7 +42,7 @@ static void map(void)
 {
 	heading("1. Map a page, and let the device write to it");
 	set_entry((uint64_t)pages[0] | SL_RW);
-	printf("second-level entry of IOVA 0x%llx := 0x%llx\n", IOVA, (uint64_t)pages[0] | SL_RW);
+	printf("second-level entry of IOVA 0x%lx := 0x%lx\n", IOVA, (uint64_t)pages[0] | SL_RW);
 	check(vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "IOTLB invalidated for it");
 	check(arrives(0x11, pages[0]), "DMA write arrives");
 }

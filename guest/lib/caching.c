@@ -77,7 +77,7 @@ void pat_set(unsigned n, enum memtype type)
 {
 	uint64_t pat = rdmsr(MSR_IA32_PAT);
 
-	pat &= ~(0xffULL << 8 * n);
+	pat &= ~(0xffUL << 8 * n);
 	pat |= (uint64_t)type << 8 * n;
 	wbinvd();
 	wrmsr(MSR_IA32_PAT, pat);

@@ -48,7 +48,7 @@ struct tss {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "tss");
 #define TSS_SELECTOR 0x28
-#define TSS_TYPE     0x89ULL
+#define TSS_TYPE     0x89UL
 
 extern uint64_t gdt[];
 extern const char exception_stubs[];

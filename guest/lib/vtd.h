@@ -12,7 +12,7 @@
 
 #include "lib/bits.h"
 
-#define VTD_BASE 0xfed90000ULL
+#define VTD_BASE 0xfed90000UL
 
 /* Registers (VT-d 11.4). */
 #define VTD_VER     0x00

@@ -94,7 +94,7 @@ static void set_ranges(uint64_t base)
 
 static uint64_t time_reads(uint64_t page)
 {
-	uint64_t best = ~0ULL;
+	uint64_t best = ~0UL;
 
 	for (unsigned round = 0; round < 3; round++) {
 		uint64_t start = rdtsc();
@@ -168,7 +168,7 @@ static void attach(void)
 /* Does any uncached time look unlike the cached ones? If so, all have to. */
 static void judge_timings(void)
 {
-	uint64_t cached_max = 0, uncached_min = ~0ULL;
+	uint64_t cached_max = 0, uncached_min = ~0UL;
 	unsigned agree = 0;
 
 	for (unsigned i = 0; i < timed; i++) {

@@ -10,7 +10,7 @@
 #include "guest/lib/start.h"
 #include "lib/string.h"
 
-#define NOTHING 0xc8000000ULL /* in the PCI window, with no device there */
+#define NOTHING 0xc8000000UL /* in the PCI window, with no device there */
 #define NO_PORT 0x1234
 #define SCRATCH (COM1 + 7) /* a byte the uart keeps and does not use */
 
@@ -29,7 +29,7 @@ static void widths(void)
 	__asm__ volatile("movl $0x7654321, (%0)" : : "r"(liveness) : "memory");
 	check_is(~0x7654321U, mmio_read32(liveness), "mov imm32");
 	__asm__ volatile("movq $-2, (%0)" : : "r"(dma_source) : "memory");
-	check_is(~1ULL, mmio_read64(dma_source), "mov imm32 sign-extended to 64 bits");
+	check_is(~1UL, mmio_read64(dma_source), "mov imm32 sign-extended to 64 bits");
 }
 
 /* The device answers neither: what is there then reads as ones and writes are lost. */
@@ -120,7 +120,7 @@ static void strings(void)
 	count = 2;
 	__asm__ volatile("rep stosq"
 			 : "+D"(destination), "+c"(count)
-			 : "a"(0x0123456789abcdefULL)
+			 : "a"(0x0123456789abcdefUL)
 			 : "memory");
 	check_is(0x0123456789abcdef, mmio_read64(dma_source + 8), "rep stosq to the device");
 }
@@ -163,7 +163,7 @@ static void nothing(bool native)
 	check_is(0xff, mmio_read8(NOTHING), "mov r8");
 	check_is(0xffff, mmio_read16(NOTHING), "mov r16");
 	check_is(~0U, mmio_read32(NOTHING), "mov r32");
-	check_is(~0ULL, mmio_read64(NOTHING), "mov r64");
+	check_is(~0UL, mmio_read64(NOTHING), "mov r64");
 }
 
 int guest_main(void)

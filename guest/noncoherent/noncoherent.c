@@ -38,8 +38,8 @@ static const struct stretch stretches[] = {
 };
 
 /* The DMA: the device reads the first IOVA and writes the second. */
-#define IOVA_OUT  0x4000000ULL
-#define IOVA_IN   0x4001000ULL
+#define IOVA_OUT  0x4000000UL
+#define IOVA_IN   0x4001000UL
 #define DOMAIN_A  1
 #define DOMAIN_B  2
 #define WB_IGNORE (LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT)
@@ -84,7 +84,7 @@ static void check_leaves(const struct stretch *s, uint64_t type_bits)
 		return;
 	survey = vmcall_survey(s->start, s->size, type_bits);
 	check_is(survey.pages, survey.matching,
-		 "%2llu MiB + %3llu KiB, %4llu KiB: MTRR %s, leaves %s%s (%u of 2M, %u of 4K)",
+		 "%2lu MiB + %3lu KiB, %4lu KiB: MTRR %s, leaves %s%s (%u of 2M, %u of 4K)",
 		 s->start / MiB, s->start % MiB / KiB, s->size / KiB, memtype_name(s->type),
 		 memtype_name((unsigned)FIELD(type_bits, EPT_TYPE)),
 		 type_bits & EPT_IGNORE_PAT ? " + ignore PAT" : "", survey.leaves[2],
@@ -211,7 +211,7 @@ static bool device(void)
 	check_is(3628800, edu_factorial(&edu[0], 10), "it computes 10! = 3628800");
 	mmio_write32(edu[0].bar + EDU_LIVENESS, 0x12345678);
 	check_is(~0x12345678U, mmio_read32(edu[0].bar + EDU_LIVENESS), "it is alive: ~0x12345678");
-	if (!check(vtd_init(), "a VT-d unit answers at 0x%llx", VTD_BASE))
+	if (!check(vtd_init(), "a VT-d unit answers at 0x%lx", VTD_BASE))
 		return false;
 	second_level = vtd_table();
 	vtd_map(second_level, 3, IOVA_OUT, stretches[0].start, SL_RW);
@@ -247,7 +247,7 @@ static void dma(void)
 
 	heading("4. DMA through the mapping: memory -> device -> memory");
 	done = edu_dma(&edu[0], IOVA_OUT, size, false) && edu_dma(&edu[0], IOVA_IN, size, true);
-	check(done, "out by 0x%llx and in by 0x%llx", IOVA_OUT, IOVA_IN);
+	check(done, "out by 0x%lx and in by 0x%lx", IOVA_OUT, IOVA_IN);
 	check(!memcmp((void *)source->start, (void *)BUFFER_BASE, size), "all %u bytes arrived",
 	      size);
 }
