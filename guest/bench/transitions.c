@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What only Leafcutter has: the transition of the noncoherent count by the number of leaves it
+ * clears, touching memory again after it, and what the IOMMU costs. Needs dev=edu iommu=on, and
+ * 512 MiB for the largest number of leaves.
+ */
+#include "guest/bench/bench.h"
+#include "guest/lib/caching.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/pci.h"
+#include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
+#include "guest/lib/vtd.h"
+
+#define DOMAIN 1
+#define IOVA   0x100000UL
+
+static struct edu_device edu;
+static uint64_t *second_level;
+
+/*
+ * Make every other page of [base, 2 * base) WC, by a range whose mask looks at bit 12 too
+ * (SDM 3A 12.11.2.3 allows it): then, while noncoherent DMA is present, all leaves there are
+ * of 4K.
+ */
+static void split_upper_half(uint64_t base)
+{
+	unsigned width = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
+
+	mtrr_set(1, base, base, MEMTYPE_WC);
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, (~(base - 1) & BITS(width - 1, 12)) | BIT(12) | BIT(11));
+}
+
+static uint64_t touch(uint64_t base, uint64_t pages)
+{
+	uint64_t before = rdtsc();
+
+	for (uint64_t i = 0; i < pages; i++)
+		mmio_write8(base + i * PAGE_SIZE, 1);
+	return rdtsc() - before;
+}
+
+static void report_transition(const char *what, uint64_t ticks)
+{
+	printf("%s: %lu leaves cleared in %lu ticks, %lu with the guest's part\n", what,
+	       vmcall_counter(COUNTER_LAST_ZAP), vmcall_counter(COUNTER_TRANSITION_TICKS), ticks);
+}
+
+/* Attach, give 'pages' pages a 4K leaf each, detach; and touch them once more. */
+static void transition(uint64_t base, uint64_t pages)
+{
+	uint64_t before = rdtsc();
+
+	vtd_attach(edu.source_id, DOMAIN, second_level);
+	report_transition("attach", rdtsc() - before);
+	printf("%lu pages get 4K leaves in %lu ticks\n", pages, touch(base, pages));
+	before = rdtsc();
+	vtd_detach(edu.source_id, DOMAIN);
+	report_transition("detach", rdtsc() - before);
+	printf("%lu pages touched again in %lu ticks\n", pages, touch(base, pages));
+}
+
+static void do_invalidation(void)
+{
+	vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA);
+}
+
+static void do_dma(void)
+{
+	edu_dma(&edu, IOVA, PAGE_SIZE, true);
+}
+
+static void do_invalidation_and_dma(void)
+{
+	do_invalidation();
+	do_dma();
+}
+
+static void iommu(void)
+{
+	uint64_t invalidation, warm, both;
+
+	vtd_attach(edu.source_id, DOMAIN, second_level);
+	invalidation = measure(do_invalidation);
+	warm = measure(do_dma);
+	both = measure(do_invalidation_and_dma);
+	vtd_detach(edu.source_id, DOMAIN);
+	report("queued invalidation of a page, with wait", invalidation);
+	report("DMA of 4 KiB, IOTLB warm", warm);
+	report("DMA of 4 KiB, IOTLB cold", both > invalidation ? both - invalidation : 0);
+}
+
+void bench_transitions(void)
+{
+	static const uint64_t sizes[] = {1024, 16384, 65536};
+	uint64_t base = ram_end() / 2;
+
+	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on())
+		return;
+	second_level = vtd_table();
+	vtd_map(second_level, 3, IOVA, 8 * MiB, SL_RW);
+	vtd_command(GCMD_TE, true);
+	iommu();
+	split_upper_half(base);
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i] * PAGE_SIZE <= base)
+			transition(base, sizes[i]);
+}
