@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* The invalidation queue: order, wrap, completion, errors and the way out of them. */
+#include "tests/unit/iommu_world.h"
+
+#define WAIT(data) (VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(data, VTD_WAIT_DESC_DATA))
+
+static struct world *with_queue(void)
+{
+	struct world *w = world_new(true, true);
+
+	set_root(w, ROOT);
+	start_queue(w);
+	return w;
+}
+
+static bool queue_error(struct world *w)
+{
+	return reg_read(w, VTD_FSTS) & VTD_FSTS_IQE;
+}
+
+static void a_wait_writes_its_status_and_the_head_reaches_the_tail(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	poke(w, STATUS, 0xffffffffffffffff);
+	submit(w, WAIT(7), STATUS);
+	assert_int_equal(peek(w, STATUS), 0xffffffff00000007); /* 4 bytes, not 8 */
+	assert_int_equal(reg_read8(w, VTD_IQH), 16);
+	assert_false(queue_error(w));
+	world_free(w);
+}
+
+static void head_and_tail_wrap(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	for (unsigned i = 0; i < 600; i++) {
+		submit(w, WAIT(i), STATUS);
+		assert_int_equal(peek(w, STATUS), i);
+		assert_int_equal(reg_read8(w, VTD_IQH), reg_read8(w, VTD_IQT));
+	}
+	assert_int_equal(reg_read8(w, VTD_IQH), 600 % 256 * 16);
+	world_free(w);
+}
+
+static void a_larger_queue_uses_its_whole_size(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	reg_write8(w, VTD_IQA, DATA | 1); /* 512 descriptors */
+	command(w, VTD_GCMD_QIE, 0);
+	for (unsigned i = 0; i < 512; i++) {
+		poke(w, DATA + i * 16, WAIT(i));
+		poke(w, DATA + i * 16 + 8, STATUS + i * 4 % 1024);
+	}
+	reg_write8(w, VTD_IQT, 511 * 16);
+	assert_int_equal(reg_read8(w, VTD_IQH), 511 * 16);
+	assert_int_equal(peek(w, STATUS + 1016) >> 32, 255 + 0 * 256);
+	reg_write8(w, VTD_IQT, 16);
+	assert_int_equal(reg_read8(w, VTD_IQH), 16);
+	assert_int_equal(peek(w, STATUS + 1016) >> 32, 511);
+	world_free(w);
+}
+
+static void a_disabled_queue_is_not_read(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	reg_write8(w, VTD_IQA, ALIGN_DOWN(~0ULL, PAGE_SIZE));
+	reg_write8(w, VTD_IQT, 16);
+	assert_int_equal(w->reads, 0);
+	assert_false(queue_error(w));
+	world_free(w);
+}
+
+/* As kernels do that take the queue for granted and then use the registers. */
+static void a_queue_enabled_at_0_and_never_used_is_harmless(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	command(w, VTD_GCMD_QIE, 0);
+	assert_int_equal(w->reads, 0);
+	assert_false(queue_error(w));
+	passed_through(w, EDU, DID);
+	set_root(w, ROOT);
+	reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(VTD_GLOBAL, VTD_CCMD_CIRG));
+	assert_int_equal(reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC, 0);
+	command(w, VTD_GCMD_TE, 0);
+	assert_int_equal(w->noncoherent, 1);
+	world_free(w);
+}
+
+static void a_tail_set_before_enabling_is_worked_off_then(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	reg_write8(w, VTD_IQA, QUEUE);
+	submit(w, WAIT(3), STATUS);
+	assert_int_equal(peek(w, STATUS), 0);
+	command(w, VTD_GCMD_QIE, 0);
+	assert_int_equal(peek(w, STATUS), 3);
+	world_free(w);
+}
+
+static void disabling_resets_the_head(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	submit(w, WAIT(3), STATUS);
+	command(w, 0, VTD_GCMD_QIE);
+	assert_int_equal(reg_read8(w, VTD_IQH), 0);
+	start_queue(w);
+	submit(w, WAIT(4), STATUS);
+	assert_int_equal(peek(w, STATUS), 4);
+	world_free(w);
+}
+
+static void a_bad_descriptor_stops_the_queue_at_itself(void **state)
+{
+	static const uint64_t bad[][2] = {
+		{0, 0},                   /* no type */
+		{VTD_DESC_DEVICE_TLB, 0}, /* ECAP.DT = 0 */
+		{6, 0},                   /* scalable mode */
+		{7, 0},
+		{15, 0},
+		{VTD_DESC_CONTEXT, 0},                            /* granularity 0 */
+		{VTD_DESC_CONTEXT | VTD_GLOBAL << 4 | BIT(6), 0}, /* reserved */
+		{VTD_DESC_CONTEXT | VTD_GLOBAL << 4 | BIT(50), 0},
+		{VTD_DESC_CONTEXT | VTD_GLOBAL << 4, 1},
+		{VTD_DESC_IOTLB, 0},
+		{VTD_DESC_IOTLB | VTD_GLOBAL << 4 | BIT(8), 0},
+		{VTD_DESC_IOTLB | VTD_GLOBAL << 4 | BIT(32), 0},
+		{VTD_DESC_IOTLB | VTD_GLOBAL << 4, BIT(7)},
+		{VTD_DESC_IOTLB | VTD_PAGE << 4, VTD_MAMV + 1},
+		{VTD_DESC_IEC | BIT(5), 0},
+		{VTD_DESC_IEC | BIT(48), 0},
+		{VTD_DESC_IEC, 1},
+		{VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(16, VTD_IEC_DESC_IM), 0},
+		{VTD_DESC_WAIT | VTD_WAIT_DESC_SW | BIT(7), STATUS},
+		{VTD_DESC_WAIT | VTD_WAIT_DESC_SW, STATUS + 1},
+		{VTD_DESC_WAIT | VTD_WAIT_DESC_SW, RAM_SIZE}, /* no memory there */
+		{VTD_DESC_WAIT | VTD_WAIT_DESC_SW, IOMMU_BASE + VTD_GCMD},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct world *w = with_queue();
+
+		put_descriptor(w, WAIT(1), STATUS);
+		put_descriptor(w, bad[i][0], bad[i][1]);
+		put_descriptor(w, WAIT(2), STATUS);
+		ring(w);
+		assert_true(queue_error(w));
+		assert_int_equal(reg_read8(w, VTD_IQH), 16);
+		assert_int_equal(peek(w, STATUS), 1);
+		ring(w); /* still frozen */
+		assert_int_equal(reg_read8(w, VTD_IQH), 16);
+		/* Software puts something valid in its place and clears IQE. */
+		poke(w, QUEUE + 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
+		poke(w, QUEUE + 24, 0);
+		reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
+		assert_false(queue_error(w));
+		assert_int_equal(reg_read8(w, VTD_IQH), 48);
+		assert_int_equal(peek(w, STATUS), 2);
+		world_free(w);
+	}
+}
+
+static void ite_and_ice_read_0(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	submit(w, VTD_DESC_DEVICE_TLB, 0);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_IQE);
+	world_free(w);
+}
+
+static void a_tail_beyond_the_queue_is_an_error_until_it_is_mended(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	reg_write8(w, VTD_IQT, 256 * 16);
+	assert_true(queue_error(w));
+	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE); /* not mended */
+	assert_true(queue_error(w));
+	reg_write8(w, VTD_IQT, 0);
+	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
+	assert_false(queue_error(w));
+	submit(w, WAIT(1), STATUS);
+	assert_int_equal(peek(w, STATUS), 1);
+	world_free(w);
+}
+
+static void a_queue_that_is_not_memory_is_an_error(void **state)
+{
+	static const uint64_t bases[] = {RAM_SIZE, ~0ULL << 12, IOMMU_BASE};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		struct world *w = world_new(true, true);
+
+		reg_write8(w, VTD_IQA, bases[i]);
+		command(w, VTD_GCMD_QIE, 0);
+		reg_write8(w, VTD_IQT, 16);
+		assert_true(queue_error(w));
+		assert_int_equal(reg_read8(w, VTD_IQH), 0);
+		world_free(w);
+	}
+}
+
+static void a_queue_that_runs_out_of_memory_stops_there(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	reg_write8(w, VTD_IQA, (RAM_SIZE - PAGE_SIZE) | 1); /* the second page is no memory */
+	for (unsigned i = 0; i < 256; i++) {
+		poke(w, RAM_SIZE - PAGE_SIZE + i * 16, WAIT(i));
+		poke(w, RAM_SIZE - PAGE_SIZE + i * 16 + 8, STATUS);
+	}
+	command(w, VTD_GCMD_QIE, 0);
+	reg_write8(w, VTD_IQT, 300 * 16);
+	assert_true(queue_error(w));
+	assert_int_equal(reg_read8(w, VTD_IQH), 256 * 16);
+	assert_int_equal(peek(w, STATUS), 255);
+	world_free(w);
+}
+
+/* The descriptor after the wait becomes what the wait writes: 4 bytes of it. */
+static void a_wait_may_write_on_the_queue_itself(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	put_descriptor(w, WAIT(VTD_DESC_WAIT | VTD_WAIT_DESC_SW), QUEUE + 16);
+	put_descriptor(w, TO_FIELD(9, VTD_WAIT_DESC_DATA), STATUS);
+	ring(w);
+	assert_false(queue_error(w));
+	assert_int_equal(peek(w, STATUS), 9);
+	world_free(w);
+}
+
+static void the_work_of_one_tail_write_is_bounded(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	for (unsigned i = 0; i < 256; i++) {
+		poke(w, QUEUE + i * 16, WAIT(i));
+		poke(w, QUEUE + i * 16 + 8, QUEUE + i * 16 + 4); /* each onto itself */
+	}
+	w->reads = 0;
+	reg_write8(w, VTD_IQT, 255 * 16);
+	assert_int_equal(w->reads, 255);
+	assert_int_equal(reg_read8(w, VTD_IQH), 255 * 16);
+	world_free(w);
+}
+
+static void completion_interrupts_once_until_it_is_cleared(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	reg_write(w, VTD_IEDATA, 0x41);
+	reg_write(w, VTD_IEADDR, 0xfee00000);
+	reg_write(w, VTD_IECTL, 0);
+	submit(w, VTD_DESC_WAIT | VTD_WAIT_DESC_IF, 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].address, 0xfee00000);
+	assert_int_equal(w->interrupts[0].data, 0x41);
+	assert_int_equal(reg_read(w, VTD_ICS), 1);
+	submit(w, VTD_DESC_WAIT | VTD_WAIT_DESC_IF, 0);
+	assert_int_equal(w->interrupt_count, 1);
+	reg_write(w, VTD_ICS, 1);
+	assert_int_equal(reg_read(w, VTD_ICS), 0);
+	submit(w, WAIT(5) | VTD_WAIT_DESC_IF, STATUS);
+	assert_int_equal(w->interrupt_count, 2);
+	assert_int_equal(peek(w, STATUS), 5);
+	world_free(w);
+}
+
+static void a_masked_completion_is_pending_until_unmasked_or_cleared(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	reg_write(w, VTD_IEADDR, 0xfee00000);
+	submit(w, VTD_DESC_WAIT | VTD_WAIT_DESC_IF, 0);
+	assert_int_equal(reg_read(w, VTD_IECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+	reg_write(w, VTD_IECTL, 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(reg_read(w, VTD_IECTL), 0);
+	reg_write(w, VTD_ICS, 1);
+	reg_write(w, VTD_IECTL, (uint32_t)VTD_EVENT_IM);
+	submit(w, VTD_DESC_WAIT | VTD_WAIT_DESC_IF, 0);
+	reg_write(w, VTD_ICS, 1);
+	assert_int_equal(reg_read(w, VTD_IECTL), VTD_EVENT_IM);
+	reg_write(w, VTD_IECTL, 0);
+	assert_int_equal(w->interrupt_count, 1);
+	world_free(w);
+}
+
+static void an_error_of_the_queue_is_a_fault_event(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	reg_write(w, VTD_FEDATA, 0x42);
+	reg_write(w, VTD_FEADDR, 0xfee00000);
+	reg_write(w, VTD_FECTL, 0);
+	submit(w, 0, 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].data, 0x42);
+	world_free(w);
+}
+
+/* A receiver of attach events that rings the queue must not start it inside itself. */
+static void ring_again(struct world *w)
+{
+	w->on_event = NULL;
+	put_descriptor(w, WAIT(8), STATUS);
+	ring(w);
+	w->seen[0] = peek(w, STATUS);
+}
+
+static void a_tail_written_from_a_callback_is_served_in_order(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	start(w);
+	passed_through(w, EDU, DID);
+	w->on_event = ring_again;
+	flush_contexts(w);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(w->seen[0], 0);
+	assert_int_equal(peek(w, STATUS), 8);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_wait_writes_its_status_and_the_head_reaches_the_tail),
+		cmocka_unit_test(head_and_tail_wrap),
+		cmocka_unit_test(a_larger_queue_uses_its_whole_size),
+		cmocka_unit_test(a_disabled_queue_is_not_read),
+		cmocka_unit_test(a_queue_enabled_at_0_and_never_used_is_harmless),
+		cmocka_unit_test(a_tail_set_before_enabling_is_worked_off_then),
+		cmocka_unit_test(disabling_resets_the_head),
+		cmocka_unit_test(a_bad_descriptor_stops_the_queue_at_itself),
+		cmocka_unit_test(ite_and_ice_read_0),
+		cmocka_unit_test(a_tail_beyond_the_queue_is_an_error_until_it_is_mended),
+		cmocka_unit_test(a_queue_that_is_not_memory_is_an_error),
+		cmocka_unit_test(a_queue_that_runs_out_of_memory_stops_there),
+		cmocka_unit_test(a_wait_may_write_on_the_queue_itself),
+		cmocka_unit_test(the_work_of_one_tail_write_is_bounded),
+		cmocka_unit_test(completion_interrupts_once_until_it_is_cleared),
+		cmocka_unit_test(a_masked_completion_is_pending_until_unmasked_or_cleared),
+		cmocka_unit_test(an_error_of_the_queue_is_a_fault_event),
+		cmocka_unit_test(a_tail_written_from_a_callback_is_served_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
