@@ -6,6 +6,8 @@
 # port is the kernel's choice.
 
 bochs_share=/usr/share/bochs
+bochs_ips=20000000
+bochs_cpu_model=corei7_skylake_x
 
 bochs_check() {
 	local file
@@ -17,30 +19,29 @@ bochs_check() {
 		fail 2 "the Bochs display 'term' is missing: run tools/need bochs"
 }
 
-# Print a configuration. $1 CPU model, $2 CPUs, $3 MiB, then the `ata` lines as one string.
-# An infinite reset loop cannot happen: a triple fault is fatal here, and bochs_command stops at
-# the second power-on self test.
+# Print a configuration without disks: $1 CPU model, $2 CPUs, $3 MiB, $4 the port of the console.
+# A reset loop cannot happen: a triple fault is fatal here, and console.pl ends the machine at any
+# other reset.
 bochs_config() {
 	cat <<-END
 		config_interface: textconfig
 		display_library: term
-		cpu: model=$1, count=$2, ips=20000000, reset_on_triple_fault=0
+		cpu: model=$1, count=$2, ips=$bochs_ips, reset_on_triple_fault=0
 		memory: guest=$3, host=$(($3 < 2048 ? $3 : 2048))
 		romimage: file=$bochs_share/BIOS-bochs-latest
 		vgaromimage: file=$bochs_share/VGABIOS-lgpl-latest
 		boot: disk
 		clock: sync=none
-		com1: enabled=1, mode=socket-client, dev=127.0.0.1:PORT
+		$4: enabled=1, mode=socket-client, dev=127.0.0.1:PORT
 		port_e9_hack: enabled=1
 		sound: waveoutdrv=dummy, waveout=none, waveindrv=dummy, wavein=none, midioutdrv=dummy, midiout=none
 		speaker: enabled=0
 		plugin_ctrl: gameport=0, iodebug=0, parallel=0, extfpuirq=0, speaker=0
-		log: $dir/log
+		log: $dir/log.fifo
 		panic: action=fatal
 		error: action=report
 		info: action=report
 		debug: action=ignore
-		$4
 	END
 }
 
@@ -52,20 +53,20 @@ bochs_disk() {
 	truncate -s $(((size + cylinder - 1) / cylinder * cylinder)) "$2"
 }
 
-# Run Bochs with the configuration $1; COM1 comes out on standard output, port 0xe9 and the
-# debugger's own lines in $dir/out. The debugger (Debian's build has it) is only used to stop at a
-# reset: the BIOS's entry to the power-on self test is passed once, and at the second time ends all.
+# Run Bochs with the configuration $dir/bochsrc; its console comes out on standard output, port
+# 0xe9 and the debugger's own lines (Debian's build has the debugger) in $dir/out.
 bochs_command() {
-	printf '%s\n' 'pb 0xfe05b' c c q >"$dir/debugger"
-	TERM=dumb exec perl "$tools/engines/com1.pl" "$1" "$dir/out" \
-		bochs -q -f "$1" -rc "$dir/debugger" 2>"$dir/err"
+	printf '%s\n' c q >"$dir/debugger"
+	mkfifo "$dir/log.fifo"
+	TERM=dumb exec perl "$tools/engines/console.pl" "$dir" \
+		bochs -q -f "$dir/bochsrc" -rc "$dir/debugger" 2>"$dir/err"
 }
 
 bochs_run() {
-	bochs_disk "$image" "$dir/disk"
-	bochs_config "$cpu_model" "$cpus" "$mem" "ata0-master: type=disk, path=$dir/disk, mode=flat, cylinders=0" \
-		>"$dir/bochsrc"
-	bochs_command "$dir/bochsrc"
+	bochs_disk "$image" "$dir/disk.img"
+	bochs_config "${cpu_model:-$bochs_cpu_model}" "$cpus" "$mem" com1 >"$dir/bochsrc"
+	echo "ata0-master: type=disk, path=$dir/disk.img, mode=flat, cylinders=0" >>"$dir/bochsrc"
+	bochs_command
 }
 
 # Why the machine ended, from Bochs's log: its last panic, or the reset that it was stopped at.
@@ -74,16 +75,15 @@ bochs_why() {
 	panic=$(sed -n 's/^[0-9]*p\[[^]]*\] *>>PANIC<< *//p' "$dir/log" 2>/dev/null | tail -n 1)
 	if [ -n "$panic" ]; then
 		echo "Bochs says: $panic"
-	elif [ "$(grep -c 'Breakpoint 1, ' "$dir/out" 2>/dev/null)" -gt 1 ]; then
+	elif [ "$(grep -c 'bx_pc_system_c::Reset(' "$dir/log")" -gt 1 ]; then
 		echo "the machine was reset"
 	else
 		tail -n 1 "$dir/err" 2>/dev/null
 	fi
 }
 
-# What came out of port 0xe9: Bochs's output between the debugger's prompt at the first self test
-# and the one where it ended.
+# What came out of port 0xe9: Bochs's output between the debugger's prompt at power-on and the one
+# where the machine ended.
 bochs_trace() {
-	perl -0777 -pe 's/\A.*?\n\(0\) Breakpoint 1, .*?\nNext at t=\d+\n[^\n]*\n//s;
-		s/\(\d+\)(\.\[\d+\] \[0x| Breakpoint 1, ).*\z//s' "$dir/out"
+	perl -0777 -pe 's/\A.*?\nNext at t=0\n[^\n]*\n//s; s/(\(\d+\)\.\[\d+\] \[0x[^\n]*\n)+\z//' "$dir/out"
 }

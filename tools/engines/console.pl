@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+# console.pl FOLDER COMMAND...: run Bochs, whose configuration is FOLDER/bochsrc, and copy its
+# serial port to standard output as it comes. Bochs holds back the last 4 KiB of a serial port
+# that goes to a file, but nothing of one that goes to a socket: so this listens on a free port of
+# 127.0.0.1 and writes its number over the word PORT in the configuration. Bochs's log comes
+# through FOLDER/log.fifo and is kept in FOLDER/log; the second reset of the machine (the first
+# is its power-on) ends it. Only perl-base is needed, which every Debian has.
+use strict;
+use warnings;
+use Fcntl;
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ":sys_wait_h";
+
+my ($folder, @command) = @ARGV;
+my $listener = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")
+	or die "console.pl: cannot listen on 127.0.0.1: $@\n";
+set_port("$folder/bochsrc", $listener->sockport);
+# Opened for writing too, so that it has no end before this has.
+sysopen my $fifo, "$folder/log.fifo", O_RDWR | O_NONBLOCK or die "console.pl: log.fifo: $!\n";
+open my $log, ">", "$folder/log" or die "console.pl: $folder/log: $!\n";
+
+my $child = fork // die "console.pl: cannot fork: $!\n";
+if (!$child) {
+	open STDIN, "<", "/dev/null" or die;
+	open STDOUT, ">", "$folder/out" or die "console.pl: $folder/out: $!\n";
+	exec @command or die "console.pl: $command[0]: $!\n";
+}
+
+my $ready = IO::Select->new($listener, $fifo);
+my ($resets, $unfinished, $alive) = (0, "", 1);
+# Bochs connects when it sets up its devices, or ends before that because of its configuration;
+# after that the connection's end is Bochs's.
+while ($alive) {
+	my @readable = $ready->can_read(0.2);
+	$alive = 0 if !@readable && waitpid($child, WNOHANG) == $child;
+	for my $source (@readable) {
+		if ($source == $listener) {
+			$ready->add($listener->accept);
+			$ready->remove($listener);
+			close $listener;
+		} elsif ($source == $fifo) {
+			copy_log();
+		} else {
+			$alive = copy_console($source);
+		}
+	}
+}
+copy_log();
+kill "KILL", $child;
+
+sub set_port {
+	my ($name, $port) = @_;
+	open my $file, "+<", $name or die "console.pl: $name: $!\n";
+	my $text = join "", <$file>;
+	$text =~ s/:PORT\b/:$port/;
+	seek $file, 0, 0;
+	print $file $text;
+	truncate $file, tell $file;
+}
+
+# Copy what has come; false at the end.
+sub copy_console {
+	my ($source) = @_;
+	sysread $source, my $bytes, 65536 or return 0;
+	for (my $done = 0; $done < length $bytes;) {
+		$done += syswrite(STDOUT, $bytes, length($bytes) - $done, $done) // exit 1;
+	}
+	return 1;
+}
+
+sub copy_log {
+	while (sysread $fifo, my $bytes, 65536) {
+		print $log $bytes;
+		my @lines = split /\n/, $unfinished . $bytes, -1;
+		$unfinished = pop @lines;
+		$resets += grep { /\[SYS *\] bx_pc_system_c::Reset\(/ } @lines;
+	}
+	kill "KILL", $child if $resets > 1;
+}

@@ -1,0 +1,169 @@
+# shellcheck shell=bash disable=SC2154 # the variables of tools/boot: dir, image, mem, cpus, ...
+# SPDX-License-Identifier: MIT
+# The engine nested: Debian's cloud kernel with KVM inside Bochs, and in it the very QEMU command
+# of the engine qemu. Sourced by tools/boot. It works everywhere and is slow, but the KVM is real.
+# Three disks: GRUB with the kernel and a small initramfs; QEMU with its libraries and KVM's
+# modules; the jobs, which alone belong to one run. The first two are prepared once, under
+# $BUILD/nested, and again when a package they come from has another version.
+
+nested_cache=${BUILD:-build}/nested
+nested_kernel=linux-image-cloud-amd64
+nested_cpu_model=corei7_haswell_4770 # the safest for this kernel
+
+# The kernel's command line. The clock is told, since Bochs's is one tick per instruction; then
+# what the kernel would do for long and nobody needs here is left out.
+nested_command_line="console=ttyS0 rdinit=/init panic=-1 loglevel=4 tsc_early_khz=$((bochs_ips / 1000)) \
+tsc=reliable noxsaves nokaslr mitigations=off init_on_alloc=0 apparmor=0 audit=0 cryptomgr.notests \
+initcall_blacklist=load_system_certificate_list,cubictcp_register"
+
+nested_check() {
+	local tool
+	bochs_check
+	tcg_check
+	for tool in busybox modprobe depmod cpio mke2fs objcopy flock; do
+		PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null ||
+			fail 2 "$tool is missing: run tools/need nested"
+	done
+	nested_prepare || fail 2 "cannot prepare the engine nested: see $nested_cache/log"
+}
+
+# What the prepared pieces depend on: packages by version, and these files by content.
+nested_versions() {
+	apt-cache policy "$nested_kernel" 2>/dev/null | grep Candidate
+	dpkg-query -W -f '${Package} ${Version}\n' qemu-system-x86 seabios busybox-static libc6 grub-pc-bin
+	cat "$tools/engines/nested.sh" "$tools/engines/nested-init" | sha256sum
+}
+
+nested_prepare() {
+	local lock versions
+	mkdir -p "$nested_cache" || return
+	exec {lock}>"$nested_cache/lock"
+	flock "$lock"
+	versions=$(nested_versions)
+	if [ "$versions" != "$(cat "$nested_cache/versions" 2>/dev/null)" ]; then
+		echo "tools/boot: preparing the engine nested (once)" >&2
+		rm -f "$nested_cache/versions"
+		(set -e; nested_build) >"$nested_cache/log" 2>&1 || return
+		echo "$versions" >"$nested_cache/versions"
+	fi
+	exec {lock}>&-
+}
+
+# Make linux.img and qemu.img. New files replace old ones whole: a run that has one open keeps it.
+nested_build() {
+	local work="$nested_cache/work" version PATH=$PATH:/sbin:/usr/sbin
+	rm -rf "$work"
+	mkdir -p "$work"/{deb,linux/boot/grub,initramfs/{bin,dev,proc,qemu,jobs},qemu}
+	nested_unpack_kernel "$work/deb"
+	version=$(ls "$work/deb/lib/modules")
+	depmod -b "$work/deb" "$version"
+
+	cp /bin/busybox "$work/initramfs/bin/"
+	install -m 755 "$tools/engines/nested-init" "$work/initramfs/init"
+	nested_modules "$work/deb" "$work/initramfs/modules" ata_piix sd_mod
+	(cd "$work/initramfs" && find . | cpio -o -H newc --owner=0:0) >"$work/linux/boot/initramfs"
+	cp "$work/deb/boot/vmlinuz-$version" "$work/linux/boot/vmlinuz"
+	printf '%s\n' "linux /boot/vmlinuz $nested_command_line" "initrd /boot/initramfs" boot \
+		>"$work/linux/boot/grub/grub.cfg"
+	"$tools/grub-image" "$work/linux.iso" "$work/linux" linux
+	bochs_disk "$work/linux.iso" "$work/linux.img"
+
+	nested_qemu "$work/qemu"
+	nested_modules "$work/deb" "$work/qemu/modules" kvm_intel
+	sed -i 's/^kvm-intel.ko$/& nested=1/' "$work/qemu/modules/order"
+	nested_ext2 "$work/qemu" "$work/qemu.img"
+	mv -f "$work/linux.img" "$work/qemu.img" "$nested_cache/"
+	rm -rf "$work"
+}
+
+# Fetch the kernel's package (the one that the empty package names) and unpack it to $1.
+nested_unpack_kernel() {
+	local package
+	package=$(apt-cache depends "$nested_kernel" | sed -n 's/^ *Depends: \(linux-image-\)/\1/p' | head -n 1)
+	(cd "$1" && apt-get -q download "$package")
+	dpkg -x "$1"/*.deb "$1"
+}
+
+# Copy the modules $3... of the kernel in $1 and what they depend on to $2, without what only a
+# debugger or a signature check reads (the kernel would parse it all), and their order.
+nested_modules() {
+	local from=$1 to=$2 module
+	shift 2
+	mkdir -p "$to"
+	for module in "$@"; do
+		modprobe -d "$from" -S "$(ls "$from/lib/modules")" --show-depends "$module"
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r module; do
+		objcopy --strip-debug -R .BTF "$module" "$to/${module##*/}"
+		echo "${module##*/}" >>"$to/order"
+	done
+}
+
+# Copy QEMU, the libraries it loads and the firmware of its PC to $1, at the paths they have here.
+nested_qemu() {
+	local qemu=/usr/bin/qemu-system-x86_64 file
+	mkdir -p "$1"/{dev,tmp,jobs}
+	: >"$1/qemu" # how nested-init knows this disk
+	{
+		echo "$qemu"
+		echo /usr/share/seabios/bios-256k.bin
+		echo /usr/share/qemu/kvmvapic.bin
+		ldd "$qemu" | grep -o '/[^ ]*'
+	} | while read -r file; do
+		install -D "$file" "$1/$file"
+	done
+}
+
+# Make an ext2 disk $2 with the files of the folder $1.
+nested_ext2() {
+	local kib
+	kib=$(du -sk --apparent-size "$1" | cut -f 1)
+	mke2fs -q -t ext2 -m 0 -b 4096 -d "$1" "$2.new" "$((kib + kib / 16 + 2048))k" >/dev/null
+	bochs_disk "$2.new" "$2"
+	rm -f "$2.new"
+}
+
+# A job: the seconds (of the emulated clock) it may take, and QEMU's options in one line.
+# $1 seconds, $2 the ISO as QEMU sees it.
+nested_job() {
+	local options
+	mapfile -t options < <(qemu_kvm_cpu; qemu_machine "$mem" "$cpus" "$2" "${trace:+/dev/ttyS2}")
+	echo "$1 ${options[*]}"
+}
+
+nested_run() {
+	local PATH=$PATH:/sbin:/usr/sbin
+	mkdir "$dir/jobs"
+	cp "$image" "$dir/jobs/0.iso"
+	nested_job 1000000 /jobs/0.iso >"$dir/jobs/jobs"
+	nested_machine
+}
+
+# Boot the outer machine with the jobs of the folder $dir/jobs; its COM2 on standard output.
+nested_machine() {
+	local com3=0
+	[ -z "$trace" ] || com3=1
+	nested_ext2 "$dir/jobs" "$dir/jobs.img"
+	# Bochs locks an image by a file beside its name.
+	ln -s "$(realpath "$nested_cache/linux.img")" "$dir/linux.img"
+	ln -s "$(realpath "$nested_cache/qemu.img")" "$dir/qemu.img"
+	bochs_config "${cpu_model:-$nested_cpu_model}" 1 $((mem + 192)) com2 >"$dir/bochsrc"
+	cat >>"$dir/bochsrc" <<-END
+		ata0-master: type=disk, path=$dir/linux.img, mode=flat, cylinders=0
+		ata0-slave: type=disk, path=$dir/qemu.img, mode=flat, cylinders=0
+		ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
+		ata1-master: type=disk, path=$dir/jobs.img, mode=flat, cylinders=0
+		com1: enabled=1, mode=file, dev=$dir/linux.log
+		com3: enabled=$com3, mode=file, dev=$dir/trace
+	END
+	bochs_command
+}
+
+nested_trace() {
+	cat "$dir/trace"
+}
+
+# Keep the outer Linux's log when something went wrong: it tells what.
+nested_why() {
+	cp "$dir/linux.log" "$nested_cache/failure.log" 2>/dev/null
+	echo "the outer Linux's log is $nested_cache/failure.log"
+}
