@@ -14,35 +14,40 @@ guests: $(GUEST_IMAGES)
 
 $(BUILD)/guest/obj/%.c.o: %.c | need-build
 	@mkdir -p $(@D)
-	$(CC) $(IMAGE_CFLAGS) -c $< -o $@
+	$(call say,CC   $<)
+	$(Q)$(CC) $(IMAGE_CFLAGS) -c $< -o $@
 
 $(BUILD)/guest/obj/%.asm.o: %.asm | need-build
 	@mkdir -p $(@D)
-	nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+	$(call say,NASM $<)
+	$(Q)nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
 
 $(BUILD)/guest/libguest.a: $(GUEST_LIB)
-	rm -f $@
-	ar rcs $@ $^
+	$(call say,AR   $@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
 
 define GUEST_LINK
 $(BUILD)/guest/$(1).elf64: guest/guest.ld $(GUEST_ENTRY) \
 		$(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/$(1)/*.c)) \
 		$(BUILD)/guest/libguest.a
-	$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+	$$(call say,LD   $$@)
+	$$(Q)$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -Wl,-T,guest/guest.ld -o $$@ $$(filter %.o %.a,$$^)
 endef
 $(foreach guest,$(GUESTS),$(eval $(call GUEST_LINK,$(guest))))
 
 $(GUESTS:%=$(BUILD)/guest/%.elf): %.elf: %.elf64
-	objcopy -S -O elf32-i386 $< $@
+	$(Q)objcopy -S -O elf32-i386 $< $@
 
 # The same program as ELF64 with its 32-bit entry: the hypervisor's loader takes both.
 $(BUILD)/guest/hello64.elf: $(BUILD)/guest/hello.elf64
-	objcopy -S $< $@
+	$(Q)objcopy -S $< $@
 
 $(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm guest/guest.ld \
 		| need-build
 	@mkdir -p $(@D) $(BUILD)/guest/obj
-	nasm -f elf32 -o $(BUILD)/guest/obj/$*.o $<
-	ld -m elf_i386 --build-id=none -z noexecstack -z max-page-size=4096 -T guest/guest.ld \
+	$(call say,NASM $<)
+	$(Q)nasm -f elf32 -o $(BUILD)/guest/obj/$*.o $<
+	$(Q)ld -m elf_i386 --build-id=none -z noexecstack -z max-page-size=4096 -T guest/guest.ld \
 		-o $@ $(BUILD)/guest/obj/$*.o
