@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Fault records, their status bits, and the event that tells software of them. */
+#include "tests/unit/iommu_world.h"
+
+#define CONDITIONS (VTD_FSTS_PFO | VTD_FSTS_PPF | VTD_FSTS_IQE)
+
+/* Translation on and no context: each DMA of each device faults. */
+static struct world *faulting(void)
+{
+	struct world *w = world_new(true, false);
+
+	start(w);
+	return w;
+}
+
+static void unmask(struct world *w)
+{
+	reg_write(w, VTD_FEDATA, 0x43);
+	reg_write(w, VTD_FEADDR, 0xfee00000);
+	reg_write(w, VTD_FECTL, 0);
+}
+
+static void a_record_tells_reason_source_kind_and_page(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	dma_write(w, EDU_B, 0x123456789a98, 1);
+	assert_int_equal(reg_read8(w, VTD_FRCD), 0x123456789000);
+	assert_int_equal(reg_read8(w, VTD_FRCD_HI), VTD_FRCD_F | 2ULL << 32 | EDU_B);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
+	reg_write(w, VTD_FRCD_HI + 4, BIT(31)); /* the half with F, as Linux does it */
+	assert_int_equal(reg_read(w, VTD_FSTS), 0);
+	dma_read(w, EDU, 0x1000);
+	assert_int_equal(reg_read8(w, VTD_FRCD_HI),
+			 VTD_FRCD_F | VTD_FRCD_T_READ | 2ULL << 32 | EDU);
+	world_free(w);
+}
+
+static void a_fault_while_the_record_is_taken_is_an_overflow(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	dma_write(w, EDU, 0x1000, 1);
+	dma_write(w, EDU, 0x2000, 1);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF | VTD_FSTS_PFO);
+	assert_int_equal(reg_read8(w, VTD_FRCD), 0x1000); /* the first is kept */
+	world_free(w);
+}
+
+static void with_an_overflow_standing_nothing_is_recorded(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	dma_write(w, EDU, 0x1000, 1);
+	dma_write(w, EDU, 0x2000, 1);
+	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PFO);
+	dma_write(w, EDU, 0x3000, 1);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PFO);
+	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_PFO);
+	dma_write(w, EDU, 0x4000, 1);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
+	assert_int_equal(reg_read8(w, VTD_FRCD), 0x4000);
+	world_free(w);
+}
+
+static void ppf_cannot_be_cleared_but_through_the_record(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	dma_write(w, EDU, 0x1000, 1);
+	reg_write(w, VTD_FSTS, ~0U);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
+	reg_write8(w, VTD_FRCD_HI, ~VTD_FRCD_F);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
+	world_free(w);
+}
+
+static void the_first_condition_interrupts_and_the_others_do_not(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	unmask(w);
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].address, 0xfee00000);
+	assert_int_equal(w->interrupts[0].data, 0x43);
+	dma_write(w, EDU, 0x2000, 1); /* overflow */
+	submit(w, 0, 0);              /* queue error */
+	assert_int_equal(reg_read(w, VTD_FSTS), CONDITIONS);
+	assert_int_equal(w->interrupt_count, 1);
+	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
+	dma_write(w, EDU, 0x2000, 1);
+	assert_int_equal(w->interrupt_count, 1);
+	poke(w, QUEUE, VTD_DESC_WAIT);
+	reg_write(w, VTD_FSTS, ~0U);
+	assert_int_equal(reg_read(w, VTD_FSTS), 0);
+	dma_write(w, EDU, 0x2000, 1);
+	assert_int_equal(w->interrupt_count, 2);
+	world_free(w);
+}
+
+static void a_masked_event_is_pending_until_unmasked(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	unmask(w);
+	reg_write(w, VTD_FECTL, (uint32_t)VTD_EVENT_IM);
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(w->interrupt_count, 0);
+	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+	reg_write(w, VTD_FECTL, 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(reg_read(w, VTD_FECTL), 0);
+	world_free(w);
+}
+
+static void a_pending_event_is_void_when_all_conditions_are_serviced(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	unmask(w);
+	reg_write(w, VTD_FECTL, (uint32_t)VTD_EVENT_IM);
+	dma_write(w, EDU, 0x1000, 1);
+	dma_write(w, EDU, 0x2000, 1);
+	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
+	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_PFO);
+	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM);
+	reg_write(w, VTD_FECTL, 0);
+	assert_int_equal(w->interrupt_count, 0);
+	world_free(w);
+}
+
+static void an_event_that_is_no_interrupt_goes_nowhere(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	unmask(w);
+	reg_write(w, VTD_FEADDR, (uint32_t)DATA);
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(w->interrupt_count, 0);
+	assert_int_equal(peek(w, DATA), 0);
+	world_free(w);
+}
+
+static void the_unit_s_own_events_are_not_remapped(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	unmask(w);
+	command(w, VTD_GCMD_IRE, 0); /* no table, compatibility format blocked */
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(w->interrupt_count, 1);
+	world_free(w);
+}
+
+static void fpd_blocks_in_silence(void **state)
+{
+	static const uint64_t contexts[][2] = {
+		{VTD_CONTEXT_FPD, 0},                                                 /* 2 */
+		{VTD_CONTEXT_P | VTD_CONTEXT_FPD, DID << 8},                          /* 3 */
+		{VTD_CONTEXT_P | VTD_CONTEXT_FPD | BIT(40), DID << 8 | VTD_AW_48BIT}, /* 3 */
+		{VTD_CONTEXT_P | VTD_CONTEXT_FPD | DATA, DID << 8 | VTD_AW_48BIT},    /* 5 */
+		{VTD_CONTEXT_P | VTD_CONTEXT_FPD | BIT(4), DID << 8 | VTD_AW_48BIT},  /* b */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(contexts); i++) {
+		struct world *w = faulting();
+
+		set_context(w, EDU, contexts[i][0], contexts[i][1]);
+		flush_contexts(w);
+		assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+		assert_int_equal(reg_read(w, VTD_FSTS), 0);
+		set_context(w, EDU, contexts[i][0] & ~VTD_CONTEXT_FPD, contexts[i][1]);
+		flush_contexts(w);
+		flush_iotlb(w);
+		assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+		assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
+		world_free(w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_tells_reason_source_kind_and_page),
+		cmocka_unit_test(a_fault_while_the_record_is_taken_is_an_overflow),
+		cmocka_unit_test(with_an_overflow_standing_nothing_is_recorded),
+		cmocka_unit_test(ppf_cannot_be_cleared_but_through_the_record),
+		cmocka_unit_test(the_first_condition_interrupts_and_the_others_do_not),
+		cmocka_unit_test(a_masked_event_is_pending_until_unmasked),
+		cmocka_unit_test(a_pending_event_is_void_when_all_conditions_are_serviced),
+		cmocka_unit_test(an_event_that_is_no_interrupt_goes_nowhere),
+		cmocka_unit_test(the_unit_s_own_events_are_not_remapped),
+		cmocka_unit_test(fpd_blocks_in_silence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* Interrupt remapping: which entry, who may ask, what comes out, and what is blocked and why. */
+#include "tests/unit/iommu_world.h"
+
+/* Vector 0x55, to APIC 3, fixed, edge; any source. */
+#define IRTE_LO (VTD_IRTE_P | TO_FIELD(0x55, VTD_IRTE_VECTOR) | TO_FIELD(3, VTD_IRTE_DST))
+
+#define SVT(type, sq, sid)                                                                         \
+	(TO_FIELD(type, VTD_IRTE_SVT) | TO_FIELD(sq, VTD_IRTE_SQ) | (uint64_t)(sid))
+
+static void set_irte(struct world *w, unsigned index, uint64_t lo, uint64_t hi)
+{
+	poke(w, IRT + index * 16, lo);
+	poke(w, IRT + index * 16 + 8, hi);
+}
+
+/* 256 entries, remapping on, compatibility format blocked; the queue runs. */
+static struct world *remapping(bool caching_mode)
+{
+	struct world *w = world_new(caching_mode, false);
+
+	start_queue(w);
+	reg_write8(w, VTD_IRTA, IRT | 7);
+	command(w, VTD_GCMD_SIRTP, 0);
+	command(w, VTD_GCMD_IRE, 0);
+	return w;
+}
+
+/* The address of a remappable request for 'handle'. */
+static uint64_t remappable(unsigned handle)
+{
+	return VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(handle, VTD_MSI_HANDLE_LOW) |
+	       (handle & BIT(15) ? VTD_MSI_HANDLE_15 : 0);
+}
+
+/* Nothing was delivered; the record says why. */
+static void expect_fault(struct world *w, unsigned reason, unsigned index)
+{
+	assert_int_equal(w->interrupt_count, 0);
+	if (reason) {
+		assert_int_equal(reg_read8(w, VTD_FRCD) >> 48, index);
+		assert_int_equal(reg_read8(w, VTD_FRCD_HI) & 0xffff, EDU);
+	}
+	assert_int_equal(take_fault(w), reason);
+}
+
+static void with_remapping_off_messages_pass_as_they_are(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	iommu_interrupt(&w->iommu, EDU, 0xfee03ff8, 0x1234);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].address, 0xfee03ff8);
+	assert_int_equal(w->interrupts[0].data, 0x1234);
+	world_free(w);
+}
+
+static void what_is_no_interrupt_address_is_no_interrupt(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	iommu_interrupt(&w->iommu, EDU, 0xfef00000, 1);
+	iommu_interrupt(&w->iommu, EDU, 0xfedffffc, 1);
+	iommu_interrupt(&w->iommu, EDU, 0x1fee00000, 1);
+	assert_int_equal(w->interrupt_count, 0);
+	world_free(w);
+}
+
+static void an_entry_makes_the_message(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 9, IRTE_LO, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
+	assert_int_equal(w->interrupts[0].address, 0xfee03000);
+	assert_int_equal(w->interrupts[0].data, 0x55);
+	/* Lowest priority, logical, redirection hint, level. */
+	set_irte(w, 10,
+		 IRTE_LO | TO_FIELD(1, VTD_IRTE_DLM) | VTD_IRTE_DM | VTD_IRTE_RH | VTD_IRTE_TM, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(10), 0);
+	assert_int_equal(w->interrupts[1].address, 0xfee0300c);
+	assert_int_equal(w->interrupts[1].data, 0xc155);
+	world_free(w);
+}
+
+/* Its data has the vector and trigger of the redirection entry; the table's count. */
+static void an_ioapic_s_request_is_remapped_by_its_handle_alone(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, IOMMU_IOAPIC_SOURCE_ID));
+	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0xc031);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].data, 0x55);
+	world_free(w);
+}
+
+static void an_entry_for_the_ioapic_may_name_the_device_behind_it(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, EDU));
+	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0);
+	assert_int_equal(w->interrupt_count, 1);
+	set_irte(w, 3, IRTE_LO, SVT(VTD_SVT_SID, 0, 0x1234)); /* no such device */
+	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(3), 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(take_fault(w), VTD_IR_WRONG_SOURCE);
+	world_free(w);
+}
+
+static void a_subhandle_is_added_to_the_handle(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 13, IRTE_LO, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 3);
+	assert_int_equal(w->interrupt_count, 1);
+	w->interrupt_count = 0;
+	iommu_interrupt(&w->iommu, EDU, remappable(10), 3); /* without SHV: entry 10 */
+	expect_fault(w, VTD_IR_NOT_PRESENT, 10);
+	world_free(w);
+}
+
+static void reserved_data_bits_of_a_request_are_fault_20(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 13, IRTE_LO, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 0x10003);
+	expect_fault(w, VTD_IR_REQUEST_RESERVED, 13);
+	world_free(w);
+}
+
+static void an_index_beyond_the_table_is_fault_21(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	iommu_interrupt(&w->iommu, EDU, remappable(256), 0);
+	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 256);
+	iommu_interrupt(&w->iommu, EDU, remappable(0x8000), 0); /* bit 15 is elsewhere */
+	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 0x8000);
+	iommu_interrupt(&w->iommu, EDU, remappable(255) | VTD_MSI_SHV, 1);
+	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 256);
+	/* It does not wrap at 2^16. */
+	set_irte(w, 0, IRTE_LO, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(0xffff) | VTD_MSI_SHV, 1);
+	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 0);
+	world_free(w);
+}
+
+static void an_entry_not_present_is_fault_22(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
+	expect_fault(w, VTD_IR_NOT_PRESENT, 9);
+	world_free(w);
+}
+
+static void a_table_outside_memory_is_fault_23(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	reg_write8(w, VTD_IRTA, (RAM_SIZE - PAGE_SIZE) | 15);
+	command(w, VTD_GCMD_SIRTP, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(255), 0);
+	expect_fault(w, VTD_IR_NOT_PRESENT, 255);
+	iommu_interrupt(&w->iommu, EDU, remappable(256), 0);
+	expect_fault(w, VTD_IR_UNREADABLE, 256);
+	iommu_interrupt(&w->iommu, EDU, remappable(0xffff), 0);
+	expect_fault(w, VTD_IR_UNREADABLE, 0xffff);
+	world_free(w);
+}
+
+static void reserved_bits_of_an_entry_are_fault_24(void **state)
+{
+	static const uint64_t bad[][2] = {{BIT(12), 0}, {BIT(15), 0}, {BIT(24), 0}, {BIT(32), 0},
+					  {BIT(48), 0}, {0, BIT(20)}, {0, BIT(63)}};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct world *w = remapping(true);
+
+		set_irte(w, 9, IRTE_LO | bad[i][0], bad[i][1]);
+		iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
+		expect_fault(w, VTD_IR_ENTRY_RESERVED, 9);
+		world_free(w);
+	}
+}
+
+static void compatibility_format_is_fault_25_unless_allowed(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	iommu_interrupt(&w->iommu, EDU, 0xfee00000, 0x31);
+	expect_fault(w, VTD_IR_COMPATIBILITY_BLOCKED, 0);
+	command(w, VTD_GCMD_CFI, 0);
+	iommu_interrupt(&w->iommu, EDU, 0xfee00000, 0x31);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].data, 0x31);
+	world_free(w);
+}
+
+static void source_verification_follows_svt_and_sq(void **state)
+{
+	static const struct {
+		uint64_t hi;
+		source_id_t source_id;
+		bool accepted;
+	} cases[] = {
+		{SVT(VTD_SVT_NONE, 0, 0x1234), EDU, true},
+		{SVT(VTD_SVT_SID, 0, EDU), EDU, true},
+		{SVT(VTD_SVT_SID, 0, EDU), EDU + 1, false},
+		{SVT(VTD_SVT_SID, 0, EDU), EDU + 0x100, false},
+		{SVT(VTD_SVT_SID, 1, EDU), EDU + 4, true}, /* all but function bit 2 */
+		{SVT(VTD_SVT_SID, 1, EDU), EDU + 2, false},
+		{SVT(VTD_SVT_SID, 2, EDU), EDU + 6, true}, /* all but bits 2:1 */
+		{SVT(VTD_SVT_SID, 2, EDU), EDU + 1, false},
+		{SVT(VTD_SVT_SID, 3, EDU), EDU + 7, true}, /* any function */
+		{SVT(VTD_SVT_SID, 3, EDU), EDU + 8, false},
+		{SVT(VTD_SVT_BUS, 0, 0x0500), EDU, true}, /* buses 0 to 5 */
+		{SVT(VTD_SVT_BUS, 0, 0x0501), EDU, false},
+		{SVT(VTD_SVT_BUS, 0, 0x0501), 0x05ff, true},
+		{SVT(VTD_SVT_BUS, 0, 0x0501), 0x0600, false},
+		{SVT(3, 0, EDU), EDU, false}, /* reserved */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = remapping(true);
+
+		set_irte(w, 9, IRTE_LO, cases[i].hi);
+		iommu_interrupt(&w->iommu, cases[i].source_id, remappable(9), 0);
+		assert_int_equal(w->interrupt_count, cases[i].accepted);
+		assert_int_equal(take_fault(w), cases[i].accepted ? 0 : VTD_IR_WRONG_SOURCE);
+		world_free(w);
+	}
+}
+
+static void fpd_of_an_entry_blocks_in_silence(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 1, VTD_IRTE_FPD, 0);
+	set_irte(w, 2, IRTE_LO | VTD_IRTE_FPD | BIT(12), 0);
+	set_irte(w, 3, IRTE_LO | VTD_IRTE_FPD, SVT(VTD_SVT_SID, 0, EDU_B));
+	for (unsigned i = 1; i <= 3; i++) {
+		iommu_interrupt(&w->iommu, EDU, remappable(i), 0);
+		expect_fault(w, 0, 0);
+	}
+	world_free(w);
+}
+
+static void invalidate_entries(struct world *w, uint64_t index, uint64_t order)
+{
+	submit(w,
+	       VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) |
+		       TO_FIELD(order, VTD_IEC_DESC_IM),
+	       0);
+}
+
+static unsigned vector_of(struct world *w, unsigned index)
+{
+	w->interrupt_count = 0;
+	iommu_interrupt(&w->iommu, EDU, remappable(index), 0);
+	return w->interrupt_count ? w->interrupts[0].data & 0xff : 0;
+}
+
+static void a_changed_entry_is_stale_until_invalidated(void **state)
+{
+	struct world *w = remapping(false);
+
+	(void)state;
+	set_irte(w, 9, IRTE_LO, 0);
+	assert_int_equal(vector_of(w, 9), 0x55);
+	set_irte(w, 9, IRTE_LO ^ TO_FIELD(0x0f, VTD_IRTE_VECTOR), 0);
+	assert_int_equal(vector_of(w, 9), 0x55);
+	invalidate_entries(w, 8, 0);
+	invalidate_entries(w, 10, 1);
+	assert_int_equal(vector_of(w, 9), 0x55);
+	invalidate_entries(w, 9, 0);
+	assert_int_equal(vector_of(w, 9), 0x5a);
+	set_irte(w, 9, 0, 0);
+	assert_int_equal(vector_of(w, 9), 0x5a);
+	invalidate_entries(w, 8, 1);
+	assert_int_equal(vector_of(w, 9), 0);
+	world_free(w);
+}
+
+static void a_global_invalidation_and_sirtp_drop_all_entries(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		set_irte(w, 9, IRTE_LO, 0);
+		assert_int_equal(vector_of(w, 9), 0x55);
+		set_irte(w, 9, IRTE_LO ^ TO_FIELD(0x0f, VTD_IRTE_VECTOR), 0);
+		if (round)
+			command(w, VTD_GCMD_SIRTP, 0);
+		else
+			submit(w, VTD_DESC_IEC, 0);
+		assert_int_equal(vector_of(w, 9), 0x5a);
+		submit(w, VTD_DESC_IEC, 0);
+	}
+	world_free(w);
+}
+
+static void only_with_cm_an_unusable_entry_is_cached(void **state)
+{
+	(void)state;
+	for (unsigned cm = 0; cm < 2; cm++) {
+		struct world *w = remapping(cm);
+
+		assert_int_equal(vector_of(w, 9), 0);
+		set_irte(w, 9, IRTE_LO, 0);
+		assert_int_equal(vector_of(w, 9), cm ? 0 : 0x55);
+		invalidate_entries(w, 9, 0);
+		assert_int_equal(vector_of(w, 9), 0x55);
+		world_free(w);
+	}
+}
+
+static void entries_that_share_a_place_in_the_cache_are_told_apart(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 1, IRTE_LO, 0);
+	set_irte(w, 65, IRTE_LO ^ TO_FIELD(0x0f, VTD_IRTE_VECTOR), 0);
+	assert_int_equal(vector_of(w, 1), 0x55);
+	assert_int_equal(vector_of(w, 65), 0x5a);
+	assert_int_equal(vector_of(w, 1), 0x55);
+	world_free(w);
+}
+
+static void a_dma_write_to_the_interrupt_range_is_remapped(void **state)
+{
+	struct world *w = remapping(true);
+	uint32_t data = 0;
+
+	(void)state;
+	set_irte(w, 9, IRTE_LO, SVT(VTD_SVT_SID, 0, EDU));
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, remappable(9), &data, 4), 0);
+	assert_int_equal(w->interrupt_count, 1);
+	iommu_dma_write(&w->iommu, EDU_B, remappable(9), &data, 4);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(take_fault(w), VTD_IR_WRONG_SOURCE);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(with_remapping_off_messages_pass_as_they_are),
+		cmocka_unit_test(what_is_no_interrupt_address_is_no_interrupt),
+		cmocka_unit_test(an_entry_makes_the_message),
+		cmocka_unit_test(an_ioapic_s_request_is_remapped_by_its_handle_alone),
+		cmocka_unit_test(an_entry_for_the_ioapic_may_name_the_device_behind_it),
+		cmocka_unit_test(a_subhandle_is_added_to_the_handle),
+		cmocka_unit_test(reserved_data_bits_of_a_request_are_fault_20),
+		cmocka_unit_test(an_index_beyond_the_table_is_fault_21),
+		cmocka_unit_test(an_entry_not_present_is_fault_22),
+		cmocka_unit_test(a_table_outside_memory_is_fault_23),
+		cmocka_unit_test(reserved_bits_of_an_entry_are_fault_24),
+		cmocka_unit_test(compatibility_format_is_fault_25_unless_allowed),
+		cmocka_unit_test(source_verification_follows_svt_and_sq),
+		cmocka_unit_test(fpd_of_an_entry_blocks_in_silence),
+		cmocka_unit_test(a_changed_entry_is_stale_until_invalidated),
+		cmocka_unit_test(a_global_invalidation_and_sirtp_drop_all_entries),
+		cmocka_unit_test(only_with_cm_an_unusable_entry_is_cached),
+		cmocka_unit_test(entries_that_share_a_place_in_the_cache_are_told_apart),
+		cmocka_unit_test(a_dma_write_to_the_interrupt_range_is_remapped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

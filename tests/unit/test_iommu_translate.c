@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DMA through the tables: where it goes, what blocks it, and what stays visible in the caches
+ * until the guest invalidates it. Every legacy fault reason has its case here.
+ */
+#include "tests/unit/iommu_world.h"
+
+#define RW (VTD_SL_R | VTD_SL_W)
+
+/* EDU with an empty 4-level table, translation on. */
+static struct world *translating(bool caching_mode, bool snoop_control, uint64_t *table)
+{
+	struct world *w = world_new(caching_mode, snoop_control);
+
+	*table = new_table(w);
+	translated(w, EDU, *table, DID);
+	start(w);
+	return w;
+}
+
+static void a_page_goes_where_its_leaf_says(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	map(w, table, 4, 0x7fff12345000, 1, DATA, RW);
+	assert_int_equal(dma_write(w, EDU, 0x7fff12345678, 42), 0);
+	assert_int_equal(peek(w, DATA + 0x678), 42);
+	assert_int_equal(dma_read(w, EDU, 0x7fff12345678), 42);
+	world_free(w);
+}
+
+static void a_3_level_table_begins_at_level_3(void **state)
+{
+	struct world *w = world_new(true, false);
+	uint64_t table = new_table(w);
+
+	(void)state;
+	set_context(w, EDU, table | VTD_CONTEXT_P, context_hi(DID, VTD_AW_39BIT));
+	map(w, table, 3, BITS(38, 12), 1, DATA, RW);
+	start(w);
+	assert_int_equal(dma_write(w, EDU, BITS(38, 12), 42), 0);
+	assert_int_equal(peek(w, DATA), 42);
+	assert_int_equal(dma_write(w, EDU, BIT(39) | BITS(38, 12), 43), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
+	world_free(w);
+}
+
+static void superpages_map_2_mib_and_1_gib(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	map(w, table, 4, 4 * GiB, 2, DATA, RW);
+	map(w, table, 4, 8 * GiB, 3, 0, RW);
+	assert_int_equal(dma_write(w, EDU, 4 * GiB + 0x1ffff8, 42), 0);
+	assert_int_equal(peek(w, DATA + 0x1ffff8), 42);
+	assert_int_equal(dma_write(w, EDU, 8 * GiB + DATA + 8, 43), 0);
+	assert_int_equal(peek(w, DATA + 8), 43);
+	/* Past the end of memory: dropped, and no fault of translation. */
+	assert_int_equal(dma_write(w, EDU, 8 * GiB + RAM_SIZE, 44), -EFAULT);
+	assert_int_equal(dma_read(w, EDU, 8 * GiB + RAM_SIZE), ~0ULL);
+	assert_int_equal(take_fault(w), 0);
+	world_free(w);
+}
+
+static void a_transfer_is_translated_page_by_page(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint8_t out[3 * PAGE_SIZE], in[sizeof(out)];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)(i * 7 + i / 256);
+	for (uint64_t page = 0; page < 4; page++) /* in reverse order, with gaps */
+		map(w, table, 4, page * PAGE_SIZE, 1, DATA + (6 - 2 * page) * PAGE_SIZE, RW);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 100, out, sizeof(out)), 0);
+	assert_memory_equal(w->ram + DATA + 6 * PAGE_SIZE + 100, out, PAGE_SIZE - 100);
+	assert_memory_equal(w->ram + DATA + 4 * PAGE_SIZE, out + PAGE_SIZE - 100, PAGE_SIZE);
+	assert_int_equal(w->ram[DATA + 5 * PAGE_SIZE], 0);
+	assert_int_equal(iommu_dma_read(&w->iommu, EDU, 100, in, sizeof(in)), 0);
+	assert_memory_equal(in, out, sizeof(in));
+	world_free(w);
+}
+
+static void a_fault_in_the_middle_leaves_the_beginning_done(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint8_t data[3 * PAGE_SIZE];
+
+	(void)state;
+	map(w, table, 4, 0, 1, DATA, RW);
+	map(w, table, 4, 2 * PAGE_SIZE, 1, DATA + 2 * PAGE_SIZE, RW);
+	memset(data, 0x55, sizeof(data));
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, data, sizeof(data)), -EFAULT);
+	assert_int_equal(w->ram[DATA + PAGE_SIZE - 1], 0x55);
+	assert_int_equal(w->ram[DATA + 2 * PAGE_SIZE], 0);
+	assert_int_equal(reg_read8(w, VTD_FRCD), PAGE_SIZE);
+	assert_int_equal(take_fault(w), VTD_NO_WRITE);
+	memset(data, 0, sizeof(data));
+	assert_int_equal(iommu_dma_read(&w->iommu, EDU, 0, data, sizeof(data)), -EFAULT);
+	assert_int_equal(data[PAGE_SIZE - 1], 0x55);
+	assert_int_equal(data[PAGE_SIZE], 0xff);
+	assert_int_equal(data[sizeof(data) - 1], 0xff);
+	world_free(w);
+}
+
+/* The table entries an access goes through, for the cases below to spoil. */
+struct path {
+	uint64_t root, context, level[5];
+};
+
+static void find_path(struct world *w, uint64_t table, struct path *path)
+{
+	path->root = ROOT;
+	path->context = context_at(EDU);
+	for (unsigned level = 4; level >= 1; level--) {
+		path->level[level] = table;
+		table = peek(w, table) & VTD_SL_ADDR;
+	}
+}
+
+/* One word of guest memory is set or changed, and a write of EDU to iova 0 gets 'reason'. */
+struct fault_case {
+	enum { AT_ROOT, AT_CONTEXT, AT_LEVEL } where;
+	unsigned level; /* or 1 for the high word of a root or context entry */
+	uint64_t flip;
+	enum vtd_reason write, read;
+};
+
+static const struct fault_case fault_cases[] = {
+	{AT_ROOT, 0, VTD_ROOT_P, VTD_ROOT_NOT_PRESENT, VTD_ROOT_NOT_PRESENT},
+	{AT_ROOT, 0, BIT(1), VTD_ROOT_RESERVED, VTD_ROOT_RESERVED},
+	{AT_ROOT, 0, BIT(11), VTD_ROOT_RESERVED, VTD_ROOT_RESERVED},
+	{AT_ROOT, 0, BIT(48), VTD_ROOT_RESERVED, VTD_ROOT_RESERVED},
+	{AT_ROOT, 1, BIT(0), VTD_ROOT_RESERVED, VTD_ROOT_RESERVED},
+	{AT_ROOT, 0, BIT(40), VTD_CONTEXT_UNREADABLE, VTD_CONTEXT_UNREADABLE},
+	{AT_CONTEXT, 0, VTD_CONTEXT_P, VTD_CONTEXT_NOT_PRESENT, VTD_CONTEXT_NOT_PRESENT},
+	{AT_CONTEXT, 0, BIT(4), VTD_CONTEXT_RESERVED, VTD_CONTEXT_RESERVED},
+	{AT_CONTEXT, 0, BIT(48), VTD_CONTEXT_RESERVED, VTD_CONTEXT_RESERVED},
+	{AT_CONTEXT, 1, BIT(7), VTD_CONTEXT_RESERVED, VTD_CONTEXT_RESERVED},
+	{AT_CONTEXT, 1, BIT(24), VTD_CONTEXT_RESERVED, VTD_CONTEXT_RESERVED},
+	{AT_CONTEXT, 0, BIT(2), VTD_CONTEXT_INVALID, VTD_CONTEXT_INVALID}, /* type 1 */
+	{AT_CONTEXT, 0, BITS(3, 2), VTD_CONTEXT_INVALID, VTD_CONTEXT_INVALID},
+	{AT_CONTEXT, 1, BIT(1), VTD_CONTEXT_INVALID, VTD_CONTEXT_INVALID},  /* width 0 */
+	{AT_CONTEXT, 1, BIT(2), VTD_CONTEXT_INVALID, VTD_CONTEXT_INVALID},  /* width 6 */
+	{AT_CONTEXT, 0, BIT(40), VTD_CONTEXT_INVALID, VTD_CONTEXT_INVALID}, /* top table */
+	{AT_LEVEL, 4, BIT(40), VTD_TABLE_UNREADABLE, VTD_TABLE_UNREADABLE},
+	{AT_LEVEL, 3, BIT(40), VTD_TABLE_UNREADABLE, VTD_TABLE_UNREADABLE},
+	{AT_LEVEL, 2, BIT(40), VTD_TABLE_UNREADABLE, VTD_TABLE_UNREADABLE},
+	{AT_LEVEL, 4, RW, VTD_NO_WRITE, VTD_NO_READ},
+	{AT_LEVEL, 1, RW, VTD_NO_WRITE, VTD_NO_READ},
+	{AT_LEVEL, 4, VTD_SL_W, VTD_NO_WRITE, VTD_OK},
+	{AT_LEVEL, 3, VTD_SL_W, VTD_NO_WRITE, VTD_OK},
+	{AT_LEVEL, 2, VTD_SL_R, VTD_OK, VTD_NO_READ},
+	{AT_LEVEL, 1, VTD_SL_R, VTD_OK, VTD_NO_READ},
+	{AT_LEVEL, 4, BIT(7), VTD_TABLE_RESERVED, VTD_TABLE_RESERVED}, /* no 512 GiB pages */
+	{AT_LEVEL, 4, VTD_SL_SNP, VTD_TABLE_RESERVED, VTD_TABLE_RESERVED},
+	{AT_LEVEL, 2, VTD_SL_SNP, VTD_TABLE_RESERVED, VTD_TABLE_RESERVED},
+	{AT_LEVEL, 1, VTD_SL_SNP, VTD_TABLE_RESERVED, VTD_TABLE_RESERVED}, /* ECAP.SC = 0 */
+	{AT_LEVEL, 3, BIT(48), VTD_TABLE_RESERVED, VTD_TABLE_RESERVED},
+	{AT_LEVEL, 1, BIT(51), VTD_TABLE_RESERVED, VTD_TABLE_RESERVED},
+	{AT_LEVEL, 1, VTD_SL_TM, VTD_TABLE_RESERVED, VTD_TABLE_RESERVED}, /* ECAP.DT = 0 */
+	{AT_LEVEL, 2, VTD_SL_PS, VTD_TABLE_RESERVED, VTD_TABLE_RESERVED}, /* 2 MiB, unaligned */
+	{AT_LEVEL, 3, VTD_SL_PS, VTD_TABLE_RESERVED, VTD_TABLE_RESERVED}, /* 1 GiB, unaligned */
+	/* A denied access comes before a reserved bit of the same entry. */
+	{AT_LEVEL, 1, VTD_SL_W | BIT(50), VTD_NO_WRITE, VTD_TABLE_RESERVED},
+	/* Ignored bits are ignored. */
+	{AT_LEVEL, 1, BIT(63) | BITS(61, 52) | BITS(10, 3), VTD_OK, VTD_OK},
+	{AT_CONTEXT, 1, BITS(6, 3), VTD_OK, VTD_OK},
+};
+
+static void expect_reason(struct world *w, enum vtd_reason reason, bool write)
+{
+	uint64_t hi;
+	uint64_t value = 1;
+	int result = write ? iommu_dma_write(&w->iommu, EDU, 0, &value, 8)
+			   : iommu_dma_read(&w->iommu, EDU, 0, &value, 8);
+
+	assert_int_equal(result, reason == VTD_OK ? 0 : -EFAULT);
+	hi = reg_read8(w, VTD_FRCD_HI);
+	if (reason != VTD_OK) {
+		assert_int_equal(hi, VTD_FRCD_F | (write ? 0 : VTD_FRCD_T_READ) |
+					     (uint64_t)reason << 32 | EDU);
+		assert_int_equal(reg_read8(w, VTD_FRCD), 0);
+	}
+	assert_int_equal(take_fault(w), reason);
+}
+
+static void each_flaw_of_a_table_has_its_fault_reason(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(fault_cases); i++) {
+		const struct fault_case *c = &fault_cases[i];
+		struct world *w = world_new(i % 2, false);
+		uint64_t table = new_table(w);
+		struct path path;
+		uint64_t at;
+
+		map(w, table, 4, 0, 1, DATA, RW);
+		translated(w, EDU, table, DID);
+		find_path(w, table, &path);
+		at = c->where == AT_ROOT      ? path.root + c->level * 8
+		     : c->where == AT_CONTEXT ? path.context + c->level * 8
+					      : path.level[c->level];
+		poke(w, at, peek(w, at) ^ c->flip);
+		start(w);
+		expect_reason(w, c->write, true);
+		expect_reason(w, c->read, false);
+		world_free(w);
+	}
+}
+
+static void a_root_table_outside_memory_is_fault_8(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	start(w);
+	set_root(w, RAM_SIZE);
+	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_ROOT_UNREADABLE);
+	set_root(w, ~0ULL << 12);
+	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_ROOT_UNREADABLE);
+	world_free(w);
+}
+
+static void an_address_beyond_the_width_is_fault_4(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	assert_int_equal(dma_write(w, EDU, BIT(48), 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
+	assert_int_equal(dma_write(w, EDU, ~0ULL - 7, 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
+	world_free(w);
+}
+
+static void a_translation_into_the_interrupt_range_is_fault_e(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint32_t data = 0x41;
+
+	(void)state;
+	map(w, table, 4, 0, 1, VTD_MSI_BASE, RW);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &data, 4), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_INTO_INTERRUPT_RANGE);
+	assert_int_equal(w->interrupt_count, 0);
+	world_free(w);
+}
+
+static void self_referencing_tables_end_at_the_leaf_level(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	poke(w, table, table | RW);
+	assert_int_equal(dma_write(w, EDU, 0x100, 42), 0);
+	assert_int_equal(peek(w, table + 0x100), 42);
+	world_free(w);
+}
+
+static void pass_through_goes_to_the_same_address(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	passed_through(w, EDU, DID);
+	start(w);
+	assert_int_equal(dma_write(w, EDU, DATA, 42), 0);
+	assert_int_equal(peek(w, DATA), 42);
+	assert_int_equal(dma_write(w, EDU, RAM_SIZE, 42), -EFAULT);
+	assert_int_equal(dma_write(w, EDU, IOMMU_BASE + VTD_GCMD, 0), -EFAULT);
+	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_TE, VTD_GCMD_TE);
+	assert_int_equal(take_fault(w), 0);
+	world_free(w);
+}
+
+static void addresses_end_at_the_top_and_do_not_wrap(void **state)
+{
+	struct world *w = world_new(true, false);
+	uint8_t data[16] = {1, 2, 3};
+
+	(void)state;
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, ~0ULL - 7, data, 16), -EFAULT);
+	assert_int_equal(peek(w, 0), 0);
+	world_free(w);
+}
+
+static void a_device_the_unit_does_not_know_gets_nothing(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	assert_int_equal(dma_write(w, 0x99, DATA, 1), -EFAULT);
+	assert_int_equal(dma_read(w, 0x99, DATA), ~0ULL);
+	world_free(w);
+}
+
+static void each_device_has_its_own_tables(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint64_t other = new_table(w);
+
+	(void)state;
+	map(w, table, 4, 0, 1, DATA, RW);
+	map(w, other, 4, 0, 1, DATA + PAGE_SIZE, RW);
+	translated(w, EDU_B, other, 6);
+	flush_contexts(w);
+	assert_int_equal(dma_write(w, EDU, 0, 1) | dma_write(w, EDU_B, 0, 2), 0);
+	assert_int_equal(peek(w, DATA), 1);
+	assert_int_equal(peek(w, DATA + PAGE_SIZE), 2);
+	world_free(w);
+}
+
+static void an_unmapped_page_is_stale_until_invalidated(void **state)
+{
+	uint64_t table, leaf;
+	struct world *w;
+
+	(void)state;
+	for (unsigned cm = 0; cm < 2; cm++) {
+		w = translating(cm, false, &table);
+		leaf = map(w, table, 4, 0, 1, DATA, RW);
+		assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+		poke(w, leaf, 0);
+		assert_int_equal(dma_write(w, EDU, 0, 2), 0);
+		assert_int_equal(peek(w, DATA), 2);
+		flush_pages(w, DID + 1, 0, 0); /* another domain's */
+		flush_pages(w, DID, PAGE_SIZE, 0);
+		assert_int_equal(dma_write(w, EDU, 0, 3), 0);
+		flush_pages(w, DID, 0, 0);
+		assert_int_equal(dma_write(w, EDU, 0, 4), -EFAULT);
+		assert_int_equal(take_fault(w), VTD_NO_WRITE);
+		assert_int_equal(peek(w, DATA), 3);
+		world_free(w);
+	}
+}
+
+static void a_remapped_page_and_a_permission_are_stale_too(void **state)
+{
+	uint64_t table, leaf;
+	struct world *w = translating(false, false, &table);
+
+	(void)state;
+	leaf = map(w, table, 4, 0, 1, DATA, VTD_SL_R);
+	dma_read(w, EDU, 0);
+	poke(w, leaf, (DATA + PAGE_SIZE) | RW);
+	assert_int_equal(dma_write(w, EDU, 0, 7), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_NO_WRITE);
+	flush_pages(w, DID, 0, 0);
+	assert_int_equal(dma_write(w, EDU, 0, 7), 0);
+	assert_int_equal(peek(w, DATA + PAGE_SIZE), 7);
+	world_free(w);
+}
+
+static void without_cm_a_new_mapping_needs_no_invalidation(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(false, false, &table);
+
+	(void)state;
+	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+	map(w, table, 4, 0, 1, DATA, RW);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	world_free(w);
+}
+
+static void with_cm_a_page_that_faulted_faults_until_invalidated(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_NO_WRITE);
+	map(w, table, 4, 0, 1, DATA, RW);
+	map(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
+	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_NO_WRITE); /* each request is told of */
+	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
+	flush_pages(w, DID, 0, 0);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	world_free(w);
+}
+
+static void a_page_inside_a_superpage_invalidates_the_superpage(void **state)
+{
+	uint64_t table, leaf;
+	struct world *w = translating(false, false, &table);
+
+	(void)state;
+	leaf = map(w, table, 4, 0, 2, DATA, RW);
+	assert_int_equal(dma_write(w, EDU, 8, 1), 0);
+	poke(w, leaf, 0);
+	assert_int_equal(dma_write(w, EDU, 0x100000, 1), 0);
+	flush_pages(w, DID, 0x180000, 0);
+	assert_int_equal(dma_write(w, EDU, 8, 1), -EFAULT);
+	world_free(w);
+}
+
+static void an_address_mask_covers_its_aligned_range(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(false, false, &table);
+
+	(void)state;
+	for (uint64_t page = 0; page < 16; page++) {
+		map(w, table, 4, page * PAGE_SIZE, 1, DATA, RW);
+		assert_int_equal(dma_write(w, EDU, page * PAGE_SIZE, 1), 0);
+	}
+	memset(w->ram +
+		       (peek(w, peek(w, peek(w, table) & VTD_SL_ADDR) & VTD_SL_ADDR) & VTD_SL_ADDR),
+	       0, PAGE_SIZE);
+	flush_pages(w, DID, 5 * PAGE_SIZE, 2); /* pages 4 to 7 */
+	for (uint64_t page = 0; page < 16; page++)
+		assert_int_equal(dma_write(w, EDU, page * PAGE_SIZE, 1),
+				 page >= 4 && page < 8 ? -EFAULT : 0);
+	world_free(w);
+}
+
+static void a_context_flush_alone_leaves_the_iotlb(void **state)
+{
+	uint64_t table, leaf;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	leaf = map(w, table, 4, 0, 1, DATA, RW);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	poke(w, leaf, 0);
+	flush_contexts(w);
+	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
+	set_root(w, ROOT); /* CAP.ESRTPS: this drops all */
+	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
+	world_free(w);
+}
+
+static void a_changed_context_is_stale_until_invalidated(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(false, false, &table);
+	uint64_t other = new_table(w);
+
+	(void)state;
+	map(w, table, 4, 0, 1, DATA, RW);
+	map(w, other, 4, 0, 1, DATA + PAGE_SIZE, RW);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	translated(w, EDU, other, DID + 1);
+	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
+	assert_int_equal(peek(w, DATA), 2);
+	flush_device(w, EDU, DID, 0);
+	assert_int_equal(dma_write(w, EDU, 0, 3), 0);
+	assert_int_equal(peek(w, DATA + PAGE_SIZE), 3);
+	world_free(w);
+}
+
+static void a_warm_iotlb_reads_no_table(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint64_t value = 1;
+
+	(void)state;
+	map(w, table, 4, 0, 1, DATA, RW);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	w->reads = 0;
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 8, &value, 8), 0);
+	assert_int_equal(w->reads, 0);
+	world_free(w);
+}
+
+/* Far more pages than the IOTLB holds: the oldest are walked again, none is mixed up. */
+static void eviction_loses_no_translation(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint64_t i = 0; i < 500; i++) {
+			map(w, table, 4, i * 0x40000, 1, DATA + i * PAGE_SIZE % MiB, RW);
+			assert_int_equal(dma_write(w, EDU, i * 0x40000, i), 0);
+			assert_int_equal(peek(w, DATA + i * PAGE_SIZE % MiB), i);
+		}
+	}
+	world_free(w);
+}
+
+static void snp_is_accepted_with_snoop_control(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, true, &table);
+
+	(void)state;
+	map(w, table, 4, 0, 1, DATA, RW | VTD_SL_SNP);
+	map(w, table, 4, 2 * MiB, 2, DATA, RW | VTD_SL_SNP);
+	assert_int_equal(dma_write(w, EDU, 0, 1) | dma_write(w, EDU, 2 * MiB, 1), 0);
+	world_free(w);
+}
+
+static void a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint32_t data = 0x4041;
+	uint64_t wide = 0;
+
+	(void)state;
+	map(w, table, 4, VTD_MSI_BASE, 1, DATA, RW); /* never translated */
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01000, &data, 4), 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].address, 0xfee01000);
+	assert_int_equal(w->interrupts[0].data, 0x4041);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01002, &data, 4), -EFAULT);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01000, &wide, 8), -EFAULT);
+	assert_int_equal(iommu_dma_read(&w->iommu, EDU, 0xfee01000, &data, 4), -EFAULT);
+	assert_int_equal(data, 0xffffffff);
+	assert_int_equal(w->interrupt_count, 1);
+	command(w, 0, VTD_GCMD_TE);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01000, &data, 4), 0);
+	assert_int_equal(w->interrupt_count, 2);
+	assert_int_equal(take_fault(w), 0);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_page_goes_where_its_leaf_says),
+		cmocka_unit_test(a_3_level_table_begins_at_level_3),
+		cmocka_unit_test(superpages_map_2_mib_and_1_gib),
+		cmocka_unit_test(a_transfer_is_translated_page_by_page),
+		cmocka_unit_test(a_fault_in_the_middle_leaves_the_beginning_done),
+		cmocka_unit_test(each_flaw_of_a_table_has_its_fault_reason),
+		cmocka_unit_test(a_root_table_outside_memory_is_fault_8),
+		cmocka_unit_test(an_address_beyond_the_width_is_fault_4),
+		cmocka_unit_test(a_translation_into_the_interrupt_range_is_fault_e),
+		cmocka_unit_test(self_referencing_tables_end_at_the_leaf_level),
+		cmocka_unit_test(pass_through_goes_to_the_same_address),
+		cmocka_unit_test(addresses_end_at_the_top_and_do_not_wrap),
+		cmocka_unit_test(a_device_the_unit_does_not_know_gets_nothing),
+		cmocka_unit_test(each_device_has_its_own_tables),
+		cmocka_unit_test(an_unmapped_page_is_stale_until_invalidated),
+		cmocka_unit_test(a_remapped_page_and_a_permission_are_stale_too),
+		cmocka_unit_test(without_cm_a_new_mapping_needs_no_invalidation),
+		cmocka_unit_test(with_cm_a_page_that_faulted_faults_until_invalidated),
+		cmocka_unit_test(a_page_inside_a_superpage_invalidates_the_superpage),
+		cmocka_unit_test(an_address_mask_covers_its_aligned_range),
+		cmocka_unit_test(a_context_flush_alone_leaves_the_iotlb),
+		cmocka_unit_test(a_changed_context_is_stale_until_invalidated),
+		cmocka_unit_test(a_warm_iotlb_reads_no_table),
+		cmocka_unit_test(eviction_loses_no_translation),
+		cmocka_unit_test(snp_is_accepted_with_snoop_control),
+		cmocka_unit_test(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
