@@ -26,7 +26,7 @@ enum {
 	SOURCE_32 = 1 << 10,
 	ONLY_64 = 1 << 11, /* 64-bit mode */
 	NOT_64 = 1 << 12,
-	NO_PREFIX = 1 << 13, /* none of 66, F2, F3; operands of 4 or 8 bytes */
+	WIDE = 1 << 13, /* none of 66, F2, F3; operands of 4 or 8 bytes */
 	PREFIX = 1 << 14,
 	ESCAPE = 1 << 15,	 /* two_byte[] has the next byte */
 };
@@ -123,7 +123,7 @@ static const struct opcode two_byte[256] = {
 	[0xbb] = { INSN_BTC, MODRM | TO_MEMORY },
 	[0xbe] = { INSN_MOVSX, MODRM | SOURCE_8 },
 	[0xbf] = { INSN_MOVSX, MODRM | SOURCE_16 },
-	[0xc3] = { INSN_MOV, MODRM | TO_MEMORY | NO_PREFIX }, /* MOVNTI */
+	[0xc3] = { INSN_MOV, MODRM | TO_MEMORY | WIDE }, /* MOVNTI */
 };
 /* clang-format on */
 
@@ -227,7 +227,7 @@ static struct opcode take_opcode(struct decoder *d)
 		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64)))
 			return opcode;
 		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64))
-			return (struct opcode){ 0 };
+			return (struct opcode){0};
 		if (opcode.flags & ESCAPE)
 			return two_byte[take_byte(d)];
 		if (!(opcode.flags & PREFIX))
@@ -262,15 +262,15 @@ static void take_address(struct decoder *d, struct insn *insn, unsigned mod, uns
 		unsigned index = (sib >> 3 & 7) | (d->rex & REX_X ? 8 : 0);
 
 		base = sib & 7;
-		insn->scale = 1U << (sib >> 6);
-		insn->index = index == RSP ? -1 : (int)index;
+		insn->scale = (uint8_t)(1U << (sib >> 6));
+		insn->index = index == RSP ? -1 : (int8_t)index;
 	}
 	if (mod == 0 && base == 5) {
 		insn->rip_relative = rm == 5 && d->mode == 64;
 		insn->displacement = (int64_t)take(d, 4);
 		return;
 	}
-	insn->base = (int)(base | (d->rex & REX_B ? 8 : 0));
+	insn->base = (int8_t)(base | (d->rex & REX_B ? 8 : 0));
 	if (mod)
 		insn->displacement = (int64_t)take(d, mod == 1 ? 1 : 4);
 }
@@ -285,27 +285,25 @@ static void take_memory_operand(struct decoder *d, struct insn *insn, unsigned m
 		insn->segment = SEG_SS;
 }
 
-static unsigned operand_width(const struct decoder *d)
+static uint8_t operand_width(const struct decoder *d)
 {
 	if (d->rex & REX_W)
 		return 8;
 	return d->operand_size == (d->mode != 16) ? 2 : 4;
 }
 
-static unsigned address_width(const struct decoder *d)
+static uint8_t address_width(const struct decoder *d)
 {
-	unsigned width = d->mode / 8;
-
 	if (!d->address_size)
-		return width;
-	return width == 4 ? 2 : 4;
+		return (uint8_t)(d->mode / 8);
+	return d->mode == 32 ? 2 : 4;
 }
 
 /* The ModRM byte with what it selects and brings; false where there is no memory operand. */
 static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opcode)
 {
 	unsigned modrm = take_byte(d);
-	unsigned reg = modrm >> 3 & 7;
+	uint8_t reg = modrm >> 3 & 7;
 
 	if (modrm >> 6 == 3)
 		return false;
@@ -317,62 +315,101 @@ static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opco
 		opcode->operation = selected.operation;
 		opcode->flags |= selected.flags;
 	}
-	insn->high_byte = insn->register_width == 1 && reg >= 4 && !d->rex;
+	insn->high_byte = opcode->flags & BYTE && reg >= 4 && !d->rex;
 	insn->reg = insn->high_byte ? reg - 4 : reg | (d->rex & REX_R ? 8 : 0);
 	take_memory_operand(d, insn, modrm);
 	return true;
 }
 
-static void set_widths(const struct decoder *d, struct insn *insn, uint16_t flags)
+/* What only some opcodes have: operands not in ModRM, or not of the operand size. */
+static void take_particulars(struct decoder *d, struct insn *insn, unsigned flags)
 {
-	insn->register_width = flags & BYTE ? 1 : operand_width(d);
-	if (flags & NO_PREFIX)
-		insn->register_width = MAX(insn->register_width, 4);
-	insn->width = insn->register_width;
+	if (flags & WIDE)
+		insn->register_width = insn->width = MAX(insn->width, 4);
 	if (flags & SOURCE_8)
 		insn->width = 1;
-	else if (flags & SOURCE_16)
+	if (flags & SOURCE_16)
 		insn->width = 2;
-	else if (flags & SOURCE_32)
-		insn->width = MIN(insn->register_width, 4);
+	if (flags & SOURCE_32)
+		insn->width = MIN(insn->width, 4);
+	if (flags & OFFSET)
+		insn->displacement = (int64_t)take(d, insn->address_width);
+	if (flags & STRING) {
+		insn->rep = d->repeat;
+		insn->base = insn->operation == INSN_STOS ? RDI : RSI;
+	}
+	if (flags & (IMMEDIATE | IMMEDIATE_8)) {
+		insn->has_immediate = true;
+		insn->immediate = take(d, flags & IMMEDIATE_8 ? 1 : MIN(insn->width, 4));
+	}
+}
+#define PARTICULARS                                                                                \
+	(WIDE | SOURCE_8 | SOURCE_16 | SOURCE_32 | OFFSET | STRING | IMMEDIATE | IMMEDIATE_8)
+
+/* Whether the prefixes are allowed here. */
+static bool prefixes_allowed(const struct decoder *d, const struct insn *insn, unsigned flags)
+{
+	if (d->lock && !(insn->to_memory && BIT(insn->operation) & LOCKABLE))
+		return false;
+	return !(flags & WIDE && (d->operand_size || d->repeat));
+}
+
+static int refuse(const struct decoder *d)
+{
+	return d->at > d->size && d->size < INSN_MAX ? -EAGAIN : -EINVAL;
 }
 
 int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *insn)
 {
 	struct decoder d = {.bytes = bytes, .mode = mode, .segment = -1};
 	struct opcode opcode;
-	bool known;
 
 	d.size = (unsigned)MIN(size, INSN_MAX);
 	opcode = take_opcode(&d);
+	if (!opcode.flags)
+		return refuse(&d);
 	*insn = (struct insn){.base = -1, .index = -1, .scale = 1, .segment = SEG_DS};
 	insn->address_width = address_width(&d);
-	set_widths(&d, insn, opcode.flags);
-	known = opcode.flags != 0;
-	if (opcode.flags & NO_PREFIX && (d.operand_size || d.repeat))
-		known = false;
+	insn->width = opcode.flags & BYTE ? 1 : operand_width(&d);
+	insn->register_width = insn->width;
 	if (opcode.flags & MODRM && !take_modrm(&d, insn, &opcode))
-		known = false;
+		return refuse(&d);
 	insn->operation = opcode.operation;
 	insn->to_memory = opcode.flags & TO_MEMORY;
-	if (d.lock && !(insn->to_memory && BIT(insn->operation) & LOCKABLE))
-		known = false;
-	if (opcode.flags & OFFSET)
-		insn->displacement = (int64_t)take(&d, insn->address_width);
-	if (opcode.flags & STRING) {
-		insn->rep = d.repeat;
-		insn->base = insn->operation == INSN_STOS ? RDI : RSI;
-	}
-	if (opcode.flags & (IMMEDIATE | IMMEDIATE_8)) {
-		insn->has_immediate = true;
-		insn->immediate = take(&d, opcode.flags & IMMEDIATE_8 ? 1 : MIN(insn->width, 4));
-	}
+	if (opcode.flags & PARTICULARS)
+		take_particulars(&d, insn, opcode.flags);
 	if (insn->operation == INSN_STOS)
 		insn->segment = SEG_ES; /* which no prefix changes */
 	else if (d.segment >= 0)
-		insn->segment = (unsigned)d.segment;
-	insn->length = d.at;
-	if (d.at > d.size)
-		return d.size < INSN_MAX ? -EAGAIN : -EINVAL;
-	return known ? 0 : -EINVAL;
+		insn->segment = (uint8_t)d.segment;
+	insn->length = (uint8_t)d.at;
+	if (d.at > d.size || !prefixes_allowed(&d, insn, opcode.flags))
+		return refuse(&d);
+	return 0;
+}
+
+_Static_assert(INSN_CACHE == 8, "three bits of the hash choose the entry");
+
+int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t size, unsigned mode,
+		       const struct insn **insn)
+{
+	struct insn_cached *entry = &cache->entry[0];
+	uint64_t head, tail;
+	int error;
+
+	if (size >= INSN_MAX) {
+		memcpy(&head, bytes, 8);
+		memcpy(&tail, bytes + INSN_MAX - 8, 8);
+		/* The top bits of a product depend on all bits below (Fibonacci hashing). */
+		entry = &cache->entry[head * 0x9e3779b97f4a7c15 >> 61];
+		*insn = &entry->insn;
+		if (entry->head == head && entry->tail == tail && entry->mode == mode)
+			return 0;
+		entry->head = head;
+		entry->tail = tail;
+	}
+	*insn = &entry->insn;
+	error = insn_decode(bytes, size, mode, &entry->insn);
+	entry->mode = error || size < INSN_MAX ? 0 : mode;
+	return error;
 }

@@ -65,21 +65,21 @@ enum insn_operation {
  * memory, their destination.
  */
 struct insn {
-	uint64_t immediate;   /* sign-extended */
-	int64_t displacement; /* an absolute address where there is no base */
-	uint8_t operation;    /* enum insn_operation */
-	uint8_t length;	      /* bytes */
-	uint8_t width;	      /* of the memory operand: 1, 2, 4, 8 */
+	uint64_t immediate;     /* sign-extended */
+	int64_t displacement;   /* an absolute address where there is no base */
+	uint8_t operation;      /* enum insn_operation */
+	uint8_t length;         /* bytes */
+	uint8_t width;          /* of the memory operand: 1, 2, 4, 8 */
 	uint8_t register_width; /* of the register operand */
-	bool to_memory;	      /* memory is the first operand: where the result goes */
+	bool to_memory;         /* memory is the first operand: where the result goes */
 	bool has_immediate;
-	uint8_t reg;	      /* register operand; meaningless with an immediate */
-	bool high_byte;	      /* bits 15:8 of it: AH, CH, DH, BH */
+	uint8_t reg;    /* register operand; meaningless with an immediate */
+	bool high_byte; /* bits 15:8 of it: AH, CH, DH, BH */
 	bool rep;
 	uint8_t address_width; /* 2, 4 or 8 bytes */
 	uint8_t segment;
-	int8_t base, index;   /* registers or -1 */
-	uint8_t scale;	      /* 1, 2, 4, 8 */
+	int8_t base, index; /* registers or -1 */
+	uint8_t scale;      /* 1, 2, 4, 8 */
 	bool rip_relative;
 };
 
@@ -88,6 +88,22 @@ struct insn {
  * needed; -EINVAL: an instruction this decoder does not know or that has no memory operand.
  */
 int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *insn);
+
+/*
+ * The same with a memory of what was decoded before, for guests access a device from the same few
+ * places: *insn is good until the next call with this cache. One cache per virtual CPU; all zero
+ * is an empty one. It is keyed by the bytes, so nothing ever has to invalidate it.
+ */
+#define INSN_CACHE 8
+struct insn_cache {
+	struct insn_cached {
+		uint64_t head, tail; /* bytes 0-7 and 7-14 */
+		unsigned mode;
+		struct insn insn;
+	} entry[INSN_CACHE];
+};
+int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t size, unsigned mode,
+		       const struct insn **insn);
 
 /*
  * Carry it out: registers, flags (SDM 1 3.4.3.1) and RIP change as the CPU would change them. A

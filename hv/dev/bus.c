@@ -65,15 +65,15 @@ static struct bus_region *find(struct bus *bus, uint64_t address)
 {
 	uint8_t *recent = &bus->recent[(address >> 2) % BUS_RECENT];
 	struct bus_region *region = &bus->region[*recent];
+	struct bus_region *end = &bus->region[bus->regions];
 
 	if (address - region->base < region->size)
 		return region;
-	for (unsigned i = 0; i < bus->regions; i++) {
-		region = &bus->region[i];
+	for (region = bus->region; region < end; region++) {
 		if (address - region->base >= region->size)
 			continue;
 		if (!region->shadowed)
-			*recent = (uint8_t)i;
+			*recent = (uint8_t)(region - bus->region);
 		return region;
 	}
 	return NULL;

@@ -272,6 +272,35 @@ static void instructions_that_are_not_ours_are_refused(void **state)
 				 -EINVAL);
 }
 
+static void a_cache_decodes_as_without_it(void **state)
+{
+	static struct insn_cache cache;
+	uint8_t bytes[INSN_MAX] = {0};
+	uint64_t random = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 200000; round++) {
+		static const unsigned modes[] = {16, 32, 64};
+		struct insn expected;
+		const struct insn *insn;
+		unsigned mode;
+		size_t size;
+		int error;
+
+		random = random * 6364136223846793005 + 1442695040888963407;
+		mode = modes[(random >> 40) % 3];
+		size = random >> 60 ? INSN_MAX : random >> 50 & 15;
+		/* Few instructions, so that the entries hit, with changing ends. */
+		bytes[0] = (random >> 33) % 3 ? 0x8b : 0xc7;
+		bytes[1] = (random >> 35) % 2 ? 0x07 : 0x80;
+		bytes[8] = bytes[14] = random >> 37 & 1;
+		error = insn_decode(bytes, size, mode, &expected);
+		assert_int_equal(insn_decode_cached(&cache, bytes, size, mode, &insn), error);
+		if (!error)
+			assert_memory_equal(insn, &expected, sizeof(expected));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +314,7 @@ int main(void)
 		cmocka_unit_test(strings_use_16_bit_registers_in_16_bit_code),
 		cmocka_unit_test(xchg_with_a_high_byte_works_on_bits_15_to_8),
 		cmocka_unit_test(instructions_that_are_not_ours_are_refused),
+		cmocka_unit_test(a_cache_decodes_as_without_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
