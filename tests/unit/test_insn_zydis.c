@@ -168,7 +168,7 @@ static const char *compare_memory(const struct insn *insn, const ZydisDecodedOpe
 	CHECK(index == ZYDIS_REGISTER_NONE || mem->scale == insn->scale);
 	CHECK(cut((uint64_t)mem->disp.value, insn->address_width) ==
 	      cut((uint64_t)insn->displacement, insn->address_width));
-	CHECK(mem->segment == ZYDIS_REGISTER_ES + insn->segment);
+	CHECK(mem->segment == (ZydisRegister)(ZYDIS_REGISTER_ES + insn->segment));
 	return NULL;
 }
 
