@@ -326,4 +326,34 @@ static inline unsigned take_fault(struct world *w)
 	return hi & VTD_FRCD_F ? (unsigned)FIELD(hi, VTD_FRCD_FR) : 0;
 }
 
+#define RW (VTD_SL_R | VTD_SL_W)
+
+/* EDU with an empty 4-level table, translation on. */
+static inline struct world *translating(bool caching_mode, bool snoop_control, uint64_t *table)
+{
+	struct world *w = world_new(caching_mode, snoop_control);
+
+	*table = new_table(w);
+	translated(w, EDU, *table, DID);
+	start(w);
+	return w;
+}
+
+/* EDU with a page mapped at iova 0 to DATA by 'leaf'; nothing on yet. */
+static inline struct world *prepared(bool caching_mode, bool snoop_control, uint64_t leaf)
+{
+	struct world *w = world_new(caching_mode, snoop_control);
+	uint64_t table = new_table(w);
+
+	map(w, table, 4, 0, 1, DATA, leaf);
+	translated(w, EDU, table, DID);
+	return w;
+}
+
+/* For on_event: what the DMA's target holds when the event comes. */
+static inline void see_data(struct world *w)
+{
+	w->seen[0] = peek(w, DATA);
+}
+
 #endif

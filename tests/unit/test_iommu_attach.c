@@ -5,19 +5,6 @@
  */
 #include "tests/unit/iommu_world.h"
 
-/* cm, sc, and a device with a page mapped at iova 0 to DATA, not yet attached. */
-static struct world *prepared(bool caching_mode, bool snoop_control, uint64_t leaf)
-{
-	struct world *w = world_new(caching_mode, snoop_control);
-	uint64_t table = new_table(w);
-
-	map(w, table, 4, 0, 1, DATA, leaf);
-	translated(w, EDU, table, DID);
-	return w;
-}
-
-#define RW (VTD_SL_R | VTD_SL_W)
-
 static void translation_off_means_nothing_is_attached(void **state)
 {
 	struct world *w = prepared(true, false, RW);
@@ -371,11 +358,6 @@ static void icc_is_cleared_only_after_the_transition(void **state)
 	world_free(w);
 }
 
-static void see_data(struct world *w)
-{
-	w->seen[0] = peek(w, DATA);
-}
-
 static void without_cm_a_dma_finds_a_context_nobody_announced(void **state)
 {
 	struct world *w = prepared(false, false, RW);
@@ -424,140 +406,6 @@ static void a_detached_device_faults_even_where_the_iotlb_holds_its_page(void **
 	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
 	assert_int_equal(peek(w, DATA), 2);
-	world_free(w);
-}
-
-static void a_device_that_never_emits_no_snoop_attaches_coherent(void **state)
-{
-	struct world *w = world_new(true, false);
-
-	(void)state;
-	assert_int_equal(iommu_add_device(&w->iommu, 0x30, false), 0);
-	passed_through(w, 0x30, DID);
-	start(w);
-	assert_int_equal(w->event_count, 1);
-	assert_true(w->events[0].attached);
-	assert_int_equal(w->noncoherent, 0);
-	iommu_set_no_snoop(&w->iommu, 0x30, false);
-	iommu_set_no_snoop(&w->iommu, 0x30, true);
-	assert_int_equal(w->event_count, 1);
-	world_free(w);
-}
-
-static void enable_no_snoop_of_an_attached_device_counts_at_once(void **state)
-{
-	struct world *w = prepared(true, false, RW);
-
-	(void)state;
-	start(w);
-	iommu_set_no_snoop(&w->iommu, EDU, false);
-	assert_int_equal(w->noncoherent, 0);
-	assert_true(w->events[1].attached && w->events[1].was_attached);
-	iommu_set_no_snoop(&w->iommu, EDU, true);
-	assert_int_equal(w->noncoherent, 1);
-	iommu_set_no_snoop(&w->iommu, EDU, true);
-	assert_int_equal(w->event_count, 3);
-	iommu_set_no_snoop(&w->iommu, EDU_B, false); /* not attached */
-	iommu_set_no_snoop(&w->iommu, 0x99, false);  /* no such device */
-	assert_int_equal(w->event_count, 3);
-	world_free(w);
-}
-
-static void with_sc_pass_through_is_noncoherent(void **state)
-{
-	struct world *w = world_new(true, true);
-
-	(void)state;
-	passed_through(w, EDU, DID);
-	start(w);
-	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
-}
-
-static void with_sc_a_translated_device_attaches_coherent(void **state)
-{
-	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
-
-	(void)state;
-	start(w);
-	assert_int_equal(w->event_count, 1);
-	assert_true(w->events[0].attached);
-	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
-	assert_int_equal(peek(w, DATA), 42);
-	assert_int_equal(w->noncoherent, 0);
-	assert_int_equal(w->event_count, 1);
-	world_free(w);
-}
-
-static void with_sc_the_first_leaf_without_snp_counts_before_its_data_moves(void **state)
-{
-	struct world *w = prepared(true, true, RW);
-
-	(void)state;
-	start(w);
-	assert_int_equal(w->noncoherent, 0);
-	w->on_event = see_data;
-	w->seen[0] = ~0ULL;
-	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
-	assert_int_equal(w->noncoherent, 1);
-	assert_int_equal(w->seen[0], 0);
-	assert_int_equal(dma_write(w, EDU, 0, 43), 0);
-	assert_int_equal(w->event_count, 2);
-	world_free(w);
-}
-
-static void with_sc_noncoherent_lasts_until_the_context_changes(void **state)
-{
-	struct world *w = prepared(true, true, RW);
-
-	(void)state;
-	start(w);
-	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
-	flush_contexts(w); /* says nothing new */
-	flush_iotlb(w);
-	assert_int_equal(w->noncoherent, 1);
-	translated(w, EDU, new_table(w), DID);
-	flush_device(w, EDU, DID, 0);
-	assert_int_equal(w->noncoherent, 0);
-	assert_true(w->events[2].attached);
-	world_free(w);
-}
-
-static void with_sc_a_faulting_access_does_not_count(void **state)
-{
-	struct world *w = prepared(true, true, VTD_SL_R);
-
-	(void)state;
-	start(w);
-	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
-	assert_int_equal(w->noncoherent, 0);
-	dma_read(w, EDU, 0);
-	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
-}
-
-/* A write that runs over two pages, the second without SNP: the transition lies between them. */
-static void see_both_pages(struct world *w)
-{
-	w->seen[0] = peek(w, DATA + PAGE_SIZE - 8);
-	w->seen[1] = peek(w, DATA + PAGE_SIZE);
-}
-
-static void a_transition_in_the_middle_of_a_dma_comes_before_its_page(void **state)
-{
-	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
-	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
-	uint64_t data[2] = {1, 2};
-
-	(void)state;
-	map(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
-	start(w);
-	w->on_event = see_both_pages;
-	assert_int_equal(iommu_dma_write(&w->iommu, EDU, PAGE_SIZE - 8, data, sizeof(data)), 0);
-	assert_int_equal(w->noncoherent, 1);
-	assert_int_equal(w->seen[0], 1);
-	assert_int_equal(w->seen[1], 0);
-	assert_int_equal(peek(w, DATA + PAGE_SIZE), 2);
 	world_free(w);
 }
 
@@ -645,14 +493,6 @@ int main(void)
 		cmocka_unit_test(without_cm_a_dma_finds_a_context_nobody_announced),
 		cmocka_unit_test(with_cm_a_context_nobody_announced_stays_not_present),
 		cmocka_unit_test(a_detached_device_faults_even_where_the_iotlb_holds_its_page),
-		cmocka_unit_test(a_device_that_never_emits_no_snoop_attaches_coherent),
-		cmocka_unit_test(enable_no_snoop_of_an_attached_device_counts_at_once),
-		cmocka_unit_test(with_sc_pass_through_is_noncoherent),
-		cmocka_unit_test(with_sc_a_translated_device_attaches_coherent),
-		cmocka_unit_test(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
-		cmocka_unit_test(with_sc_noncoherent_lasts_until_the_context_changes),
-		cmocka_unit_test(with_sc_a_faulting_access_does_not_count),
-		cmocka_unit_test(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
 		cmocka_unit_test(a_detach_in_the_middle_of_a_dma_stops_the_rest),
 		cmocka_unit_test(a_device_added_while_translation_is_on_is_attached_by_its_context),
 		cmocka_unit_test(attachment_reads_one_context_for_each_device_and_no_page_table),
