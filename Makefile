@@ -6,6 +6,8 @@ GUEST ?= noncoherent
 ENGINE ?= auto
 CPUS ?= 1
 MEM ?= 256
+ARGS ?=
+VM ?=
 
 CC := gcc
 # Commands are shown by what they make; V=1 shows them whole.
@@ -55,12 +57,43 @@ $(BUILD)/leafcutter.elf: $(IMAGE_OBJ) linker.ld
 		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(IMAGE_OBJ)
 	$(Q)nm -n $@ > $(BUILD)/leafcutter.sym
 
-# One ISO for the demonstration; others (make run GUEST=..., the tests) are made where they are
-# needed, so that build/leafcutter.iso stays the only one that `make` leaves.
-DEMO_VM := vm demo mem=64M iommu=on dev=edu dev=edu --
-$(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf tools/iso
+# One ISO, the demonstration's: others (make run GUEST=..., the tests) are made elsewhere, so
+# that build/leafcutter.iso stays the only one that `make` leaves.
+DEMO_WORDS := $(shell sed -n 's/^noncoherent\t*//p' guest/defaults)
+$(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf tools/iso \
+		guest/defaults
 	$(call say,ISO  $@)
-	$(Q)tools/iso $@ $(BUILD)/leafcutter.elf "" $(BUILD)/guest/noncoherent.elf "$(DEMO_VM)"
+	$(Q)tools/iso $@ $(BUILD)/leafcutter.elf "" $(BUILD)/guest/noncoherent.elf \
+		"vm demo $(DEMO_WORDS) --"
+
+BOOT := --engine $(ENGINE) --cpus $(CPUS) --mem $(MEM)
+.PHONY: run
+ifeq ($(GUEST)$(ARGS)$(VM),noncoherent)
+run: need-build need-$(ENGINE) $(BUILD)/leafcutter.iso
+	@BUILD=$(BUILD) tools/boot $(BOOT) $(BUILD)/leafcutter.iso
+else
+run: need-build need-$(ENGINE) $(BUILD)/leafcutter.elf guests
+	@BUILD=$(BUILD) tools/run '$(GUEST)' '$(ARGS)' '$(VM)' -- $(BOOT)
+endif
+
+.PHONY: help
+help:
+	@echo 'make                  build $(BUILD)/leafcutter.elf and $(BUILD)/leafcutter.iso'
+	@echo 'make run              boot the demonstration; it ends by itself'
+	@echo 'make run GUEST=hello  boot another image of guest/, or the path of an ELF of yours'
+	@echo '     ARGS="..."       the command line of the guest'
+	@echo '     VM="mem=64M ..." the words of its GRUB line, in place of those in guest/defaults'
+	@echo '     ENGINE=auto      or bochs, qemu, nested (see README.md)'
+	@echo '     CPUS=1 MEM=256   the machine: CPUs, MiB'
+	@echo 'make test             every test; closes with "N passed, N failed"'
+	@echo 'make bench            figures: ratios on the host, ticks in the emulator'
+	@echo 'make lint             formatter and linters'
+	@echo 'make gdb              stop at the entry, with symbols'
+	@echo 'make clean            remove $(BUILD)'
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
 
 include guest/guest.mk
 include tests/tests.mk
