@@ -524,4 +524,81 @@ static void pae_paging(struct world *w)
 	set(w, VMCS_GUEST_PDPTE2, ~0ULL << 1); /* not present: anything goes */
 }
 
+/* Variants that a rule must let pass: its condition or its exception is met. */
+
+/* No more controls than an early CPU has; the fields that came with the others do not exist. */
+static void minimal(struct world *w)
+{
+	static const uint32_t later[] = {
+		VMCS_SECONDARY_CONTROLS, VMCS_MSR_BITMAP,      VMCS_VPID,
+		VMCS_EPT_POINTER,        VMCS_HOST_IA32_PAT,   VMCS_HOST_IA32_EFER,
+		VMCS_GUEST_IA32_PAT,     VMCS_GUEST_IA32_EFER,
+	};
+
+	restricted(w);
+	change(w, VMCS_PRIMARY_CONTROLS, PRIMARY_SECONDARY | PRIMARY_MSR_BITMAPS, 0);
+	change(w, VMCS_EXIT_CONTROLS,
+	       EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER, 0);
+	change(w, VMCS_ENTRY_CONTROLS, ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
+	       0);
+	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		w->exists[later[i]] = false;
+	set(w, VMCS_GUEST_IA32_DEBUGCTL, ~0ULL);
+}
+
+static void nmi_window(struct world *w)
+{
+	flat32(w);
+	change(w, VMCS_PIN_CONTROLS, 0, PIN_VIRTUAL_NMIS);
+	change(w, VMCS_PRIMARY_CONTROLS, 0, PRIMARY_NMI_WINDOW_EXITING);
+	set(w, VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI);
+}
+
+static void no_nmi_exiting(struct world *w)
+{
+	flat32(w);
+	change(w, VMCS_PIN_CONTROLS, PIN_NMI_EXITING, 0);
+}
+
+static void save_preemption_timer(struct world *w)
+{
+	flat32(w);
+	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_SAVE_PREEMPTION_TIMER);
+}
+
+/* What is left in the fields when no event is valid. */
+static void stale_event(struct world *w)
+{
+	flat32(w);
+	set(w, VMCS_ENTRY_INTERRUPTION_INFO, ~0ULL & ~INTERRUPTION_INFO_VALID);
+	set(w, VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0xffffffff);
+	set(w, VMCS_ENTRY_INSTRUCTION_LENGTH, 0xffffffff);
+}
+
+static void restricted_virtual_8086(struct world *w)
+{
+	virtual_8086(w);
+	change(w, VMCS_SECONDARY_CONTROLS, SECONDARY_UNRESTRICTED_GUEST, 0);
+	change(w, VMCS_GUEST_CR0, 0, CR0_PG);
+}
+
+static void unrestricted_user_selectors(struct world *w)
+{
+	flat32(w);
+	for (unsigned segment = VMCS_ES; segment <= VMCS_GS; segment++)
+		change(w, VMCS_GUEST_SELECTOR(segment), 0, segment == VMCS_CS ? 0 : 3);
+}
+
+static void shut_down(struct world *w)
+{
+	flat32(w);
+	set(w, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN);
+}
+
+static void single_stepping(struct world *w)
+{
+	flat32(w);
+	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_TF);
+}
+
 #endif
