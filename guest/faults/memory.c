@@ -59,6 +59,7 @@ void exit_storm(void)
 	struct edu_device edu;
 	void *source = bytes;
 	uint64_t count = sizeof(bytes);
+	bool found = edu_find(0, &edu);
 
 	for (unsigned i = 0; i < STORM; i++)
 		cpuid(0, 0);
@@ -68,7 +69,7 @@ void exit_storm(void)
 	check_is(0, count, "rep outsb of a page to port 0x80 ends");
 	for (unsigned i = 0; i < STORM; i++)
 		wbinvd();
-	for (unsigned i = 0; edu_find(0, &edu) && i < STORM; i++)
+	for (unsigned i = 0; found && i < STORM; i++)
 		mmio_write32(edu.bar + EDU_LIVENESS, i);
 	check(true, "%u each of CPUID, OUT, WBINVD and MMIO writes are through", STORM);
 }

@@ -82,6 +82,9 @@ static void lying_second_level(void)
 	uint64_t *leaf = vtd_entry(table, 3, IOVA, 1), good = table[0];
 
 	set_context(NOTHING | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
+	faults_with(0x3, "a second-level root where no memory is");
+	table[0] = NOTHING | SL_RW;
+	good_context();
 	faults_with(0x7, "a second-level table where no memory is");
 	table[0] = BIT(62) | good;
 	good_context();
