@@ -73,7 +73,7 @@ run: need-build need-$(ENGINE) $(BUILD)/leafcutter.iso
 	@BUILD=$(BUILD) tools/boot $(BOOT) $(BUILD)/leafcutter.iso
 else
 run: need-build need-$(ENGINE) $(BUILD)/leafcutter.elf guests
-	@BUILD=$(BUILD) tools/run '$(GUEST)' '$(ARGS)' '$(VM)' -- $(BOOT)
+	@BUILD=$(BUILD) tools/run '$(GUEST)' '$(ARGS)' '$(VM)' $(BOOT)
 endif
 
 .PHONY: help
