@@ -37,6 +37,8 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 			left--;
 		}
 	}
+	if (table == ept->last_table)
+		ept->last_table = 0;
 	ept->host.free_table(ept->host.ctx, table);
 	ept->stats.tables--;
 }

@@ -17,9 +17,18 @@ static bool slot_allows(const struct ept_slot *slot, uint64_t gpa, unsigned leve
 	       IS_ALIGNED(slot->hpa - slot->gpa, size);
 }
 
-static bool caps_allow(const struct ept_caps *caps, unsigned level)
+/*
+ * The level of the largest leaf around gpa that the CPU offers and the slot allows. 1G leaves are
+ * used only with 2M leaves: where a large leaf may stand, a smaller one may.
+ */
+static unsigned largest_level(const struct ept_caps *caps, const struct ept_slot *slot,
+			      uint64_t gpa)
 {
-	return level == 1 || (level == 2 && caps->large_2m) || (level == 3 && caps->large_1g);
+	if (!caps->large_2m || !IS_ALIGNED(slot->hpa - slot->gpa, level_size(2)))
+		return 1; /* at once: where leaves are small there are many faults */
+	if (caps->large_1g && slot_allows(slot, gpa, 3))
+		return 3;
+	return slot_allows(slot, gpa, 2) ? 2 : 1;
 }
 
 /* Do the guest's MTRRs and CD have a say in the type? Mostly not: then nobody looks at them. */
@@ -55,8 +64,8 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 		    struct ept_fill *fill)
 {
 	const struct ept_slot *slot;
-	unsigned level = 3;
 	uint64_t type;
+	unsigned level;
 
 	fill->generation = __atomic_load_n(&ept->generation, __ATOMIC_ACQUIRE);
 	slot = ept_slot_find(ept, gpa);
@@ -64,8 +73,8 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 		return -ENOENT;
 	if (write && slot->kind == EPT_SLOT_ROM)
 		return -EPERM;
-	while (!caps_allow(&ept->caps, level) || (level > 1 && !slot_allows(slot, gpa, level)) ||
-	       !leaf_type(ept, cpu, slot, gpa, level, &type))
+	level = largest_level(&ept->caps, slot, gpa);
+	while (!leaf_type(ept, cpu, slot, gpa, level, &type))
 		level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	fill->hpa = slot->hpa + (fill->gpa - slot->gpa);
@@ -109,6 +118,10 @@ static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *ent
 	entry_store(entry, leaf_entry(fill, level));
 	count_leaf(ept, path, level);
 	ept->stats.installed[level]++;
+	if (level == 1) {
+		ept->last_table = path[1];
+		ept->last_region = fill->gpa >> level_shift(2);
+	}
 	if (entry_present(old)) {
 		*table_counts(ept, path[level]) -= INFO_TABLE;
 		ept_flush(ept);
@@ -139,7 +152,7 @@ static bool room_for_leaf(const struct ept *ept, uint64_t entry)
  * the way of the large leaf, a smaller one goes below them. Out of memory on the way leaves a
  * table or two without entries, linked and counted, as a zap would.
  */
-static int install(struct ept *ept, const struct ept_fill *fill)
+static int install_from_root(struct ept *ept, const struct ept_fill *fill)
 {
 	uint64_t path[EPT_ROOT_LEVEL + 1], table = ept->root;
 
@@ -152,13 +165,33 @@ static int install(struct ept *ept, const struct ept_fill *fill)
 			return 0; /* another CPU was faster */
 		if (level <= fill->level && room_for_leaf(ept, old)) {
 			put_leaf(ept, fill, entry, old, path, level);
-			return 0;
+			break;
 		}
 		table = entry_present(old) ? old & EPT_ADDRESS : put_table(ept, entry, table);
 		if (!table)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/*
+ * Guests touch page after page, so the next 4K leaf mostly goes into the table of the last one.
+ * While that table is live it is linked, and no count above it changes.
+ */
+static bool install_beside_last(struct ept *ept, const struct ept_fill *fill)
+{
+	uint64_t *entry;
+
+	if (fill->level > 1 || fill->gpa >> level_shift(2) != ept->last_region ||
+	    !ept->last_table || !counts_live(*table_counts(ept, ept->last_table)))
+		return false;
+	entry = &table_entries(ept, ept->last_table)[level_index(fill->gpa, 1)];
+	if (!entry_present(entry_load(entry))) {
+		entry_store(entry, leaf_entry(fill, 1));
+		*table_counts(ept, ept->last_table) += INFO_LEAF;
+		ept->stats.installed[1]++;
+	}
+	return true;
 }
 
 static int install_locked(struct ept *ept, const struct ept_fill *fill)
@@ -168,7 +201,7 @@ static int install_locked(struct ept *ept, const struct ept_fill *fill)
 		return -EAGAIN;
 	}
 	ept->last_slot = fill->slot;
-	return install(ept, fill);
+	return install_beside_last(ept, fill) ? 0 : install_from_root(ept, fill);
 }
 
 int ept_fault_install(struct ept *ept, const struct ept_fill *fill)
