@@ -18,6 +18,7 @@ $(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
 	$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
 
 include tests/dev.mk
+include tests/fuzz.mk
 
 # Run one: make unit-test_mtrr
 .PHONY: unit unit-%

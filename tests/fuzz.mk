@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# Fuzzers: each tests/fuzz/fuzz_NAME.c is one libFuzzer program, linked with all code that is free
+# of hardware, with AddressSanitizer and UndefinedBehaviorSanitizer. `make fuzz-NAME` runs one for
+# FUZZ_SECONDS, `make fuzz` all of them. What they find is kept in build/fuzz/NAME/ from run to
+# run; the inputs in tests/fuzz/corpus/NAME/, where there are any, are where they start.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+FUZZ_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2 -fsanitize=fuzzer-no-link
+
+$(BUILD)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -c $< -o $@
+
+$(BUILD)/fuzz/libpure.a: $(PURE:%.c=$(BUILD)/fuzz/obj/%.o)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libpure.a
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@
+
+# Run one: make fuzz-boot
+.PHONY: fuzz fuzz-%
+fuzz-%: $(BUILD)/fuzz/fuzz_%
+	@mkdir -p $(BUILD)/fuzz/$*
+	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=5 \
+		-artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/$* $(wildcard tests/fuzz/corpus/$*)
+fuzz: $(FUZZ:%=fuzz-%)
+.SECONDARY: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ:%=$(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o)
