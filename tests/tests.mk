@@ -25,3 +25,9 @@ include tests/fuzz.mk
 unit-%: $(BUILD)/unit/%
 	$<
 unit: $(UNIT:$(BUILD)/unit/%=unit-%)
+
+# Everything, in one number. Long suites first: tests/run keeps two going.
+SUITES := $(wildcard tests/boot/*.bats) $(UNIT)
+.PHONY: test
+test: need-build need-bochs need-qemu need-test $(BUILD)/leafcutter.iso guests $(UNIT)
+	@BUILD=$(BUILD) tests/run $(SUITES)

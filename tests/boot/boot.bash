@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2154 # variables that bats sets
+# What the boot tests share: make an ISO of images and words, boot it, look at its console.
+BUILD=${BUILD:-build}
+ENGINE=${ENGINE:-bochs}
+G=$BUILD/guest
+
+# make_iso "OPTIONS" FILE "WORDS"...: the ISO of this test, its path in $iso.
+make_iso() {
+	iso=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/test.iso
+	tools/iso "$iso" "$BUILD/leafcutter.elf" "$@"
+}
+
+# boots STATUS "OPTIONS" FILE "WORDS"...: the machine ends with STATUS; $output is its console.
+# BOOT_OPTIONS go to tools/boot.
+boots() {
+	local status_expected=$1
+	shift
+	make_iso "$@"
+	# shellcheck disable=SC2086 # several words
+	run --separate-stderr tools/boot --engine "$ENGINE" --timeout 120 ${BOOT_OPTIONS:-} "$iso"
+	[ "$status" -eq "$status_expected" ] || { show; return 1; }
+}
+
+# has LINE...: each is a whole line of the console, as a regular expression.
+has() {
+	local line
+	for line in "$@"; do
+		grep -qxE -- "$line" <<<"$output" || { echo "no line: $line"; show; return 1; }
+	done
+}
+
+# lacks TEXT: no line holds it.
+lacks() {
+	! grep -E -- "$1" <<<"$output" || { show; return 1; }
+}
+
+# The console, for the report of a failed test.
+show() {
+	echo "status $status, console:"
+	echo "$output"
+}
+
+# words IMAGE: what guest/defaults asks of a VM for that image.
+words() {
+	sed -n "s/^$1\t*//p" guest/defaults
+}
