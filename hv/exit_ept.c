@@ -82,16 +82,19 @@ static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa)
 	return VCPU_RESUME;
 }
 
+/* After a transition, the first leaf of each type that comes back is shown. */
 static void show_install(struct vm *vm, uint64_t gpa)
 {
 	static const char *const size[] = {"no", "4K", "2M", "1G"};
 	unsigned level;
 	uint64_t leaf = ept_walk(&vm->ept, gpa, &level);
+	unsigned type = (unsigned)FIELD(leaf, EPT_TYPE);
 
-	vm->faults_to_show--;
-	print("vm %s: fault at 0x%lx: %s leaf, %s%s", vm->options.name, gpa, size[level],
-	      memtype_name((unsigned)FIELD(leaf, EPT_TYPE)),
-	      leaf & EPT_IGNORE_PAT ? ", ignore PAT" : "");
+	if (!(vm->show_faults & 1U << type))
+		return;
+	vm->show_faults &= ~(1U << type);
+	print("vm %s: first %s%s since then: fault at 0x%lx, %s leaf", vm->options.name,
+	      memtype_name(type), leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "", gpa, size[level]);
 }
 
 enum exit_action exit_ept_violation(struct vcpu *vcpu)
@@ -104,7 +107,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 
 	vm->counters.ept_violations++;
 	if (!error) {
-		if (__builtin_expect(vm->faults_to_show, 0))
+		if (__builtin_expect(vm->show_faults, 0))
 			show_install(vm, gpa);
 		vcpu_reinject_event(vcpu);
 		return VCPU_RESUME;

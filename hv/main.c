@@ -146,11 +146,19 @@ static void mask_interrupts(void)
 	outb(PIC_SLAVE_DATA, 0xff);
 }
 
+static void show_machine(void)
+{
+	print("cpu: VMX with EPT; also%s%s%s%s%s", vmx.ept.large_2m ? " 2M leaves," : "",
+	      vmx.ept.large_1g ? " 1G leaves," : "", vmx.ept.accessed_dirty ? " A/D flags," : "",
+	      vmx.vpid ? " VPIDs," : "", vmx.preemption_timer ? " preemption timer" : "");
+	print("memory: %lu MiB free", memory_left() / MiB);
+}
+
 void hv_main(uint32_t magic, const void *info)
 {
 	console_init();
 	traps_init();
-	print("Leafcutter");
+	print("Leafcutter, a hypervisor one can read");
 	parse_boot_information(magic, info);
 	mask_interrupts();
 	memory_init(&boot, info);
@@ -159,6 +167,7 @@ void hv_main(uint32_t magic, const void *info)
 		machine_end(STATUS_HYPERVISOR_FAILED);
 	fpu_init();
 	cpuid_init();
+	show_machine();
 	create_vms();
 	if (options.check)
 		check_first_entries();

@@ -10,9 +10,6 @@
 #include "hv/vm.h"
 #include "hv/vmx.h"
 
-/* So many leaves coming back after a transition are shown on the console. */
-#define FAULTS_SHOWN 4
-
 static void show_device(const struct vm *vm, const struct iommu_event *event)
 {
 	const char *what = event->attached == event->was_attached ? "is now"
@@ -41,7 +38,7 @@ static void change_count(struct vm *vm, int delta)
 	if (!before && !vmx.self_snoop)
 		wbinvd();
 	vm->counters.transition_ticks = rdtsc() - start;
-	vm->faults_to_show = FAULTS_SHOWN;
+	vm->show_faults = ~0U;
 	print("vm %s: noncoherent count %u -> %u: cleared %lu leaves in %lu tables, INVEPT %lu, "
 	      "%lu ticks",
 	      name, before, vm->ept.noncoherent, vm->ept.stats.last_zap_leaves,

@@ -247,6 +247,9 @@ struct vm *vm_create(unsigned index, const struct vm_options *options,
 		print("vm %s: no memory for its CPU", options->name);
 		return NULL;
 	}
+	print("vm %s: %lu MiB, IOMMU %s, %u edu, memory types as %s", options->name,
+	      options->memory / MiB, options->iommu ? "on" : "off", options->devices,
+	      memtype_policy_name(options->policy));
 	return vm;
 }
 

@@ -78,7 +78,7 @@ struct vm {
 	uint64_t ept_pointer;
 	struct vm_counters counters;
 	uint32_t exit_count[EXIT_REASONS];
-	unsigned faults_to_show; /* after a transition, so many installs are printed */
+	uint32_t show_faults; /* bit n: show the next leaf of type n on the console */
 	bool halted;
 
 	struct bus ports, mmio;
