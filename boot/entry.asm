@@ -135,7 +135,11 @@ print32:
         mov     al, ah
         out     dx, al
         jmp     .next
-.done:  ret
+.done:  mov     dx, 0x3fd
+.drain: in      al, dx                  ; until the last byte has left
+        test    al, 0x40
+        jz      .drain
+        ret
 
         bits    64
 long_mode:

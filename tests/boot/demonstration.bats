@@ -51,8 +51,8 @@ in_order() {
 }
 
 @test "after 0 -> 1 leaves come back as UC, WC and WB, and PAT counts" {
-	in_order 'noncoherent count 0 -> 1' 'MTRR WB, leaves WB \(' 'MTRR UC, leaves UC \(' \
-		'MTRR WC, leaves WC \(' 'every byte written at the beginning is still there'
+	in_order 'noncoherent count 0 -> 1' 'MTRR WB: leaves WB \(' 'MTRR UC: leaves UC \(' \
+		'MTRR WC: leaves WC \(' 'every byte written at the beginning is still there'
 	has 'hv: vm demo: first UC since then: fault at 0x[0-9a-f]+, 2M leaf' \
 		'hv: vm demo: first WC since then: fault at 0x[0-9a-f]+, 4K leaf' \
 		'hv: vm demo: first WB since then: fault at 0x[0-9a-f]+, 4K leaf' \
@@ -66,7 +66,7 @@ in_order() {
 
 @test "1 -> 0 clears leaves again and they come back WB + ignore PAT" {
 	in_order 'noncoherent count 1 -> 0: cleared [1-9][0-9]* leaves in [1-9][0-9]* tables, INVEPT 1' \
-		'MTRR UC, leaves WB \+ ignore PAT' 'MTRR WC, leaves WB \+ ignore PAT' \
+		'MTRR UC: leaves WB \+ ignore PAT' 'MTRR WC: leaves WB \+ ignore PAT' \
 		'every byte written at the beginning is still there'
 }
 
