@@ -71,7 +71,7 @@ static enum vtd_reason translate_page(struct iommu *iommu, const struct dma *dma
 	*gpa = page.address + dma->iova % level_size(page.level);
 	if (is_interrupt(*gpa))
 		return VTD_INTO_INTERRUPT_RANGE;
-	if (iommu->config.snoop_control && !page.snp)
+	if (!page.snp)
 		iommu_unsnooped(iommu, dma->device);
 	return VTD_OK;
 }

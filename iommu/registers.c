@@ -131,7 +131,7 @@ static const struct iommu_register *find_register(uint64_t offset)
 	return NULL;
 }
 
-/* Write the bits of 'value' that 'bytes' (a mask) covers. */
+/* 'bytes' is a mask of what is written; 'value' is 0 outside it. */
 static void write_bits(struct iommu *iommu, const struct iommu_register *reg, uint64_t bytes,
 		       uint64_t value)
 {
@@ -139,7 +139,7 @@ static void write_bits(struct iommu *iommu, const struct iommu_register *reg, ui
 	uint64_t writable = reg->writable & bytes;
 	uint64_t now = (old & ~writable) | (value & writable);
 
-	now &= ~(value & bytes & reg->write_1_to_clear);
+	now &= ~(value & reg->write_1_to_clear);
 	if (reg->width == 8)
 		set_reg64(iommu, reg->offset, now);
 	else

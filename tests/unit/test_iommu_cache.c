@@ -178,6 +178,49 @@ static void eviction_loses_no_translation(void **state)
 	world_free(w);
 }
 
+/* Software gave two tables one domain id: VT-d leaves that open; here each keeps its own. */
+static void two_devices_of_one_domain_are_tagged_apart(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+	uint64_t other = new_table(w);
+
+	(void)state;
+	assert_int_equal(iommu_add_device(&w->iommu, 0x60, true), 0); /* shares EDU's set */
+	map(w, table, 4, 0, 1, DATA, RW);
+	map(w, other, 4, 0, 1, DATA + PAGE_SIZE, RW);
+	translated(w, 0x60, other, DID);
+	flush_contexts(w);
+	assert_int_equal(dma_write(w, EDU, 0, 1) | dma_write(w, 0x60, 0, 2), 0);
+	assert_int_equal(peek(w, DATA), 1);
+	assert_int_equal(peek(w, DATA + PAGE_SIZE), 2);
+	world_free(w);
+}
+
+/* Six pages of one set of four ways: the first two had to go. */
+static void the_oldest_of_a_set_is_evicted(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(true, false, &table);
+
+	(void)state;
+	for (uint64_t i = 0; i < 6; i++) {
+		map(w, table, 4, i << 24, 1, DATA, RW);
+		assert_int_equal(dma_write(w, EDU, i << 24, 1), 0);
+	}
+	for (uint64_t i = 2; i < 6; i++) {
+		w->reads = 0;
+		assert_int_equal(dma_write(w, EDU, i << 24, 1), 0);
+		assert_int_equal(w->reads, 0);
+	}
+	for (uint64_t i = 0; i < 2; i++) {
+		w->reads = 0;
+		assert_int_equal(dma_write(w, EDU, i << 24, 1), 0);
+		assert_int_equal(w->reads, 4);
+	}
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +234,8 @@ int main(void)
 		cmocka_unit_test(a_changed_context_is_stale_until_invalidated),
 		cmocka_unit_test(a_warm_iotlb_reads_no_table),
 		cmocka_unit_test(eviction_loses_no_translation),
+		cmocka_unit_test(two_devices_of_one_domain_are_tagged_apart),
+		cmocka_unit_test(the_oldest_of_a_set_is_evicted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,18 @@ static void fpd_blocks_in_silence(void **state)
 	}
 }
 
+static void a_pending_event_is_void_when_its_record_is_taken(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
+	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +216,7 @@ int main(void)
 		cmocka_unit_test(an_event_that_is_no_interrupt_goes_nowhere),
 		cmocka_unit_test(the_unit_s_own_events_are_not_remapped),
 		cmocka_unit_test(fpd_blocks_in_silence),
+		cmocka_unit_test(a_pending_event_is_void_when_its_record_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

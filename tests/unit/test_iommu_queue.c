@@ -160,11 +160,11 @@ static void a_bad_descriptor_stops_the_queue_at_itself(void **state)
 		assert_true(queue_error(w));
 		assert_int_equal(reg_read8(w, VTD_IQH), 16);
 		assert_int_equal(peek(w, STATUS), 1);
-		ring(w); /* still frozen */
-		assert_int_equal(reg_read8(w, VTD_IQH), 16);
-		/* Software puts something valid in its place and clears IQE. */
+		/* Software puts something valid in its place, and it takes effect once IQE is 0. */
 		poke(w, QUEUE + 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
 		poke(w, QUEUE + 24, 0);
+		ring(w);
+		assert_int_equal(reg_read8(w, VTD_IQH), 16);
 		reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
 		assert_false(queue_error(w));
 		assert_int_equal(reg_read8(w, VTD_IQH), 48);
@@ -188,8 +188,12 @@ static void a_tail_beyond_the_queue_is_an_error_until_it_is_mended(void **state)
 	struct world *w = with_queue();
 
 	(void)state;
+	poke(w, QUEUE, WAIT(1));
+	poke(w, QUEUE + 8, STATUS);
 	reg_write8(w, VTD_IQT, 256 * 16);
 	assert_true(queue_error(w));
+	assert_int_equal(reg_read8(w, VTD_IQH), 0);
+	assert_int_equal(peek(w, STATUS), 0);
 	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE); /* not mended */
 	assert_true(queue_error(w));
 	reg_write8(w, VTD_IQT, 0);

@@ -123,7 +123,7 @@ static void a_subhandle_is_added_to_the_handle(void **state)
 	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 3);
 	assert_int_equal(w->interrupt_count, 1);
 	w->interrupt_count = 0;
-	iommu_interrupt(&w->iommu, EDU, remappable(10), 3); /* without SHV: entry 10 */
+	iommu_interrupt(&w->iommu, EDU, remappable(10), 0xffff0003); /* no SHV: entry 10 */
 	expect_fault(w, VTD_IR_NOT_PRESENT, 10);
 	world_free(w);
 }

@@ -139,6 +139,19 @@ static void a_transition_in_the_middle_of_a_dma_comes_before_its_page(void **sta
 	world_free(w);
 }
 
+static void with_sc_snp_is_for_leaves_only(void **state)
+{
+	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
+	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
+
+	(void)state;
+	poke(w, table, peek(w, table) | VTD_SL_SNP);
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_TABLE_RESERVED);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +163,7 @@ int main(void)
 		cmocka_unit_test(with_sc_noncoherent_lasts_until_the_context_changes),
 		cmocka_unit_test(with_sc_a_faulting_access_does_not_count),
 		cmocka_unit_test(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
+		cmocka_unit_test(with_sc_snp_is_for_leaves_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,14 +272,25 @@ static void pass_through_goes_to_the_same_address(void **state)
 	world_free(w);
 }
 
+/* A host with memory everywhere. */
+static int accept_any(void *ctx, uint64_t gpa, const void *from, size_t size)
+{
+	struct world *w = ctx;
+
+	(void)gpa, (void)from, (void)size;
+	w->seen[0]++;
+	return 0;
+}
+
 static void addresses_end_at_the_top_and_do_not_wrap(void **state)
 {
 	struct world *w = world_new(true, false);
 	uint8_t data[16] = {1, 2, 3};
 
 	(void)state;
+	w->iommu.host.write = accept_any;
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, ~0ULL - 7, data, 16), -EFAULT);
-	assert_int_equal(peek(w, 0), 0);
+	assert_int_equal(w->seen[0], 1);
 	world_free(w);
 }
 
