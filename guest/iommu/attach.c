@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the front end reports: the noncoherent count after each thing a guest can do, and
+ * that what changes nothing clears nothing. Only on Leafcutter.
+ */
+#include "guest/iommu/cases.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/vmcall.h"
+#include "lib/string.h"
+
+#define OTHER_DOMAIN        (DOMAIN + 1)
+#define WIDTH               (DOMAIN << 8 | CONTEXT_3_LEVELS)
+#define CAP_ID_PCIE         0x10
+#define PCIE_DEVICE_CONTROL 8
+#define ENABLE_NO_SNOOP     BIT(11)
+
+static void count_is(uint64_t expected, const char *text)
+{
+	check_is(expected, vmcall_counter(COUNTER_NONCOHERENT), "%s: count %lu", text, expected);
+}
+
+/* Do something, and see that no transition comes of it. */
+static void changes_nothing(bool (*action)(void), const char *text)
+{
+	uint64_t transitions = vmcall_counter(COUNTER_TRANSITIONS);
+	uint64_t count = vmcall_counter(COUNTER_NONCOHERENT);
+
+	action();
+	check(vmcall_counter(COUNTER_TRANSITIONS) == transitions &&
+		      vmcall_counter(COUNTER_NONCOHERENT) == count,
+	      "%s: nothing changes", text);
+}
+
+static bool detach_both(void)
+{
+	set_context(&edu[0], 0, 0);
+	set_context(&edu[1], 0, 0);
+	return true;
+}
+
+static bool global_invalidation(void)
+{
+	return vtd_invalidate_context(DESC_GLOBAL, 0, 0) && vtd_invalidate_iotlb(DESC_GLOBAL, 0, 0);
+}
+
+static bool same_device_again(void)
+{
+	return vtd_invalidate_context(DESC_SELECTIVE, DOMAIN, edu[0].source_id);
+}
+
+static bool another_domain(void)
+{
+	set_context(&edu[0], (uint64_t)table | CONTEXT_PRESENT,
+		    OTHER_DOMAIN << 8 | CONTEXT_3_LEVELS);
+	return true;
+}
+
+static bool not_announced(void)
+{
+	vtd_context(edu[0].source_id)[0] = 0;
+	return true;
+}
+
+static bool same_root_again(void)
+{
+	return vtd_set_root();
+}
+
+static void by_context(void)
+{
+	uint64_t transitions;
+
+	detach_both();
+	count_is(0, "no context entry present");
+	transitions = vmcall_counter(COUNTER_TRANSITIONS);
+	good_context(&edu[0]);
+	count_is(1, "one device attached");
+	changes_nothing(global_invalidation, "global invalidations");
+	changes_nothing(same_device_again, "the device invalidated again");
+	changes_nothing(another_domain, "another domain id");
+	changes_nothing(same_root_again, "the same root pointer again");
+	good_context(&edu[1]);
+	count_is(2, "the second one attached");
+	check_is(transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "one transition in all");
+	set_context(&edu[0], (uint64_t)table | CONTEXT_PRESENT, DOMAIN << 8 | 7);
+	count_is(1, "a present but invalid entry is not attached");
+	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
+	count_is(2, "pass-through is attached");
+	detach_both();
+	count_is(0, "both detached");
+	check_is(transitions + 2, vmcall_counter(COUNTER_TRANSITIONS), "two transitions in all");
+}
+
+static void by_scope(void)
+{
+	restore();
+	changes_nothing(not_announced, "an entry cleared without invalidation");
+	vtd_invalidate_context(DESC_SELECTIVE, 0, edu[1].source_id);
+	count_is(2, "another device invalidated");
+	vtd_invalidate_context(DESC_DOMAIN, OTHER_DOMAIN, 0);
+	count_is(2, "another domain invalidated");
+	vtd_invalidate_context(DESC_SELECTIVE, DOMAIN, edu[0].source_id);
+	count_is(1, "the device invalidated with its old domain");
+	restore();
+	memset(vtd_context(edu[0].source_id), 0, 16);
+	memset(vtd_context(edu[1].source_id), 0, 16);
+	vtd_invalidate_context(DESC_DOMAIN, DOMAIN, 0);
+	count_is(0, "two devices of one domain, the domain invalidated");
+	vtd_context(edu[0].source_id)[1] = WIDTH;
+	vtd_context(edu[0].source_id)[0] = (uint64_t)table | CONTEXT_PRESENT;
+	vtd_invalidate_context(DESC_SELECTIVE, 0, edu[0].source_id);
+	count_is(1, "from not present, announced with domain 0");
+}
+
+static void by_command(void)
+{
+	uint64_t *empty = vtd_table();
+
+	restore();
+	vtd_command(GCMD_TE, false);
+	count_is(0, "translation off");
+	vtd_command(GCMD_TE, true);
+	count_is(2, "translation on again");
+	vtd_write64(VTD_RTADDR, (uint64_t)empty);
+	vtd_command(GCMD_SRTP, true);
+	count_is(0, "an empty root table");
+	vtd_set_root();
+	count_is(2, "the full one again");
+}
+
+static void by_device(void)
+{
+	unsigned pcie = pci_capability(edu[0].source_id, CAP_ID_PCIE);
+	struct edu_device snooping;
+	uint16_t control;
+
+	restore();
+	if (!check(pcie, "edu has a PCI Express capability"))
+		return;
+	control = pci_read16(edu[0].source_id, pcie + PCIE_DEVICE_CONTROL);
+	check(control & ENABLE_NO_SNOOP, "Enable No Snoop is 1 after reset");
+	pci_write16(edu[0].source_id, pcie + PCIE_DEVICE_CONTROL,
+		    control & (uint16_t)~ENABLE_NO_SNOOP);
+	count_is(1, "Enable No Snoop cleared in one device");
+	pci_write16(edu[0].source_id, pcie + PCIE_DEVICE_CONTROL, control);
+	count_is(2, "... set again");
+	if (!edu_find(2, &snooping))
+		return;
+	good_context(&snooping);
+	count_is(2, "a device that always snoops attached");
+	set_context(&snooping, 0, 0);
+}
+
+/* With ECAP.SC a mapping can make a device's writes snoop. */
+static void by_mapping(void)
+{
+	detach_both();
+	set_leaf(0, (uint64_t)pages[0] | SL_RW | SL_SNOOP);
+	set_leaf(PAGE_SIZE, (uint64_t)pages[1] | SL_RW);
+	good_context(&edu[0]);
+	count_is(0, "attached, nothing translated yet");
+	check(write_arrives(&edu[0], IOVA, pages[0]), "DMA through a page with SNP");
+	count_is(0, "... which forces it to snoop");
+	check(write_arrives(&edu[0], IOVA + PAGE_SIZE, pages[1]), "DMA through one without");
+	count_is(1, "... which does not");
+	check(write_arrives(&edu[0], IOVA, pages[0]), "DMA through the first again");
+	count_is(1, "... it stays noncoherent");
+	set_context(&edu[0], 0, 0);
+	count_is(0, "detached");
+	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
+	count_is(1, "pass-through at once");
+	detach_both();
+}
+
+/* Allowed with CM=0: nothing needs to be announced that was not present. */
+static void found_by_dma(void)
+{
+	detach_both();
+	vtd_context(edu[0].source_id)[1] = WIDTH;
+	vtd_context(edu[0].source_id)[0] = (uint64_t)table | CONTEXT_PRESENT;
+	count_is(0, "an entry that became present, not announced");
+	check(write_arrives(&edu[0], IOVA, pages[0]), "its first DMA arrives");
+	count_is(1, "... and told of it");
+}
+
+void attach_cases(void)
+{
+	heading("What is reported");
+	if (!check(vmcall_present(), "VMCALL answers with version 1"))
+		return;
+	if (vtd_read64(VTD_ECAP) & ECAP_SC) {
+		by_mapping();
+		return;
+	}
+	by_context();
+	by_scope();
+	by_command();
+	by_device();
+	if (!(vtd_read64(VTD_CAP) & CAP_CM))
+		found_by_dma();
+	detach_both();
+	count_is(0, "at the end");
+}

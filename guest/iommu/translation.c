@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is translated, and to where (VT-d 3.4, 3.7).
+ */
+#include "guest/iommu/cases.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/start.h"
+#include "lib/string.h"
+
+static void small_pages(void)
+{
+	check(write_arrives(&edu[0], IOVA, pages[0]), "write through a 4 KiB page");
+	check(read_arrives(&edu[0], IOVA, pages[0]), "read through a 4 KiB page");
+	check(write_arrives(&edu[1], IOVA + PAGE_SIZE, pages[1]), "by the second device");
+	check(write_arrives(&edu[0], IOVA + 0x123, pages[0] + 0x123), "at an odd address");
+	/* pages[2] and [3] swapped: what follows in IOVA does not in memory. */
+	set_leaf(2 * PAGE_SIZE, (uint64_t)pages[3] | SL_RW);
+	set_leaf(3 * PAGE_SIZE, (uint64_t)pages[2] | SL_RW);
+	vtd_invalidate_iotlb(DESC_GLOBAL, 0, 0);
+	memset(pages[2], 0, PAGE_SIZE);
+	memset(pages[3], 0, PAGE_SIZE);
+	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + 3 * PAGE_SIZE - 16, BYTES,
+		    EDU_DMA_TO_MEMORY);
+	check(pages[3][PAGE_SIZE - 16] == 0xa0 && pages[2][0] == (0xa0 ^ 16),
+	      "over the border of two pages");
+}
+
+static void large_pages(void)
+{
+	uint64_t *large = vtd_table();
+	uint8_t *target = (uint8_t *)ALIGN_UP((uint64_t)pages[0], 2 * MiB);
+
+	*vtd_entry(large, 3, IOVA, 2) = (uint64_t)target | SL_RW | SL_LARGE;
+	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
+	check(write_arrives(&edu[0], IOVA + 0x54321, target + 0x54321), "2 MiB page");
+	large[0] = SL_RW | SL_LARGE;
+	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
+	check(write_arrives(&edu[0], (uint64_t)target, target), "1 GiB page");
+	large[0] = SL_RW | SL_LARGE | BIT(12);
+	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
+	if (!native)
+		blocked(&edu[0], (uint64_t)target, true, 0xc, "1 GiB page with a reserved bit");
+}
+
+static void four_levels(void)
+{
+	uint64_t *deep = vtd_table();
+
+	if (!(FIELD(vtd_read64(VTD_CAP), CAP_SAGAW) & 4))
+		return;
+	vtd_map(deep, 4, IOVA, (uint64_t)pages[1], SL_RW);
+	set_context(&edu[0], (uint64_t)deep | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_4_LEVELS);
+	check(write_arrives(&edu[0], IOVA, pages[1]), "4 levels");
+}
+
+static void pass_through(void)
+{
+	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT,
+		    DOMAIN << 8 | CONTEXT_3_LEVELS);
+	check(write_arrives(&edu[0], (uint64_t)pages[2], pages[2]), "pass-through");
+	check(!write_arrives(&edu[0], IOVA, pages[0]), "... does not translate");
+}
+
+static void off(void)
+{
+	check(vtd_command(GCMD_TE, false), "translation off: TES clears");
+	check(write_arrives(&edu[0], (uint64_t)pages[3], pages[3]), "... and DMA is direct");
+	check(vtd_command(GCMD_TE, true), "translation on: TES sets");
+	check(write_arrives(&edu[0], IOVA, pages[0]), "... and DMA is translated");
+}
+
+void translation_cases(void)
+{
+	heading("Translation");
+	small_pages();
+	large_pages();
+	restore();
+	four_levels();
+	restore();
+	pass_through();
+	restore();
+	off();
+	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	check(!write_arrives(&edu[0], IOVA, pages[0]), "bus mastering off: dropped");
+	check(!(vtd_read32(VTD_FSTS) & FSTS_PPF), "... without a fault");
+	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
