@@ -245,7 +245,7 @@
 #define VPID_CAP_INVVPID_ALL           BIT(42)
 #define VPID_CAP_INVVPID_SINGLE_GLOBAL BIT(43) /* single context, retaining globals */
 
-/* IA32_DEBUGCTL: the bits the architecture defines, SDM 3B 19.4.1. */
+/* IA32_DEBUGCTL: the bits the architecture defines, SDM 3B 18.4.1. */
 #define DEBUGCTL_LBR              BIT(0)
 #define DEBUGCTL_BTF              BIT(1)
 #define DEBUGCTL_BUS_LOCK_DETECT  BIT(2)
@@ -321,7 +321,7 @@
 #define CPUID_80000008_EAX_MAXPHYADDR    0x000000ffU
 #define CPUID_80000008_EAX_LINEAR_WIDTH  0x0000ff00U
 
-/* Exceptions, SDM 3A 6.3.1 (table 6-1). */
+/* Exceptions, SDM 3A table 6-1. */
 #define VECTOR_DE  0
 #define VECTOR_DB  1
 #define VECTOR_NMI 2
@@ -350,7 +350,7 @@
 #define PF_ERROR_RESERVED BIT(3)
 #define PF_ERROR_FETCH    BIT(4)
 
-/* An entry of the CPU's own page tables, SDM 3A 4.5.5. */
+/* An entry of the CPU's own page tables, SDM 3A 4.5. */
 #define PAGE_P         BIT(0)
 #define PAGE_RW        BIT(1)
 #define PAGE_US        BIT(2)
