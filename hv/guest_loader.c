@@ -91,15 +91,12 @@ static int put_initrd(struct vm *vm, struct page *page, const struct boot_module
 	return 0;
 }
 
-static int put_info(struct vm *vm, const struct boot_module *initrd,
-		    const struct elf_image *image, const char **problem)
+static int put_info(struct vm *vm, const struct boot_module *initrd, const struct elf_image *image,
+		    const char **problem)
 {
 	struct page *page = vm_ram(vm, INFO_ADDRESS, sizeof(*page));
 	struct multiboot_info *info = &page->info;
 
-	*problem = "the image covers 0x9000-0x9fff, where the multiboot information goes";
-	if (image->start < INFO_END && image->end > INFO_ADDRESS)
-		return -ENOEXEC;
 	*problem = "the command line is longer than 3583 characters";
 	if (put_command(page, &vm->options))
 		return -E2BIG;
@@ -114,7 +111,7 @@ static int put_info(struct vm *vm, const struct boot_module *initrd,
 		.mmap_addr = ADDRESS_OF(range),
 		.boot_loader_name = ADDRESS_OF(loader),
 	};
-	*problem = "the initrd does not fit above the image: a larger mem= is needed";
+	*problem = "the initrd does not fit above the image: expected a larger mem=";
 	if (initrd && put_initrd(vm, page, initrd, image))
 		return -ENOSPC;
 	info->mods_count = initrd != NULL;
@@ -129,6 +126,8 @@ int guest_load(struct vm *vm, const struct boot_module *image, const struct boot
 		.low_end = 0xa0000,
 		.high_start = MiB,
 		.high_end = vm->low_ram_end,
+		.info_start = INFO_ADDRESS,
+		.info_end = INFO_END,
 	};
 	struct elf_image loaded;
 	int error = elf_load((const uint8_t *)image->start, image->size, &target, &loaded, problem);
