@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IOAPIC at 0xfec00000 (Intel 82093AA datasheet 3.0, and the EOI register of its successors):
+ * 24 pins, each with a redirection entry. It sends each interrupt as a message through the
+ * function it is given, so that interrupt remapping can stand between it and the CPUs.
+ */
+#ifndef HV_DEV_IOAPIC_H
+#define HV_DEV_IOAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/dev/bus.h"
+
+#define IOAPIC_BASE 0xfec00000ULL
+#define IOAPIC_SIZE 0x1000ULL
+#define IOAPIC_PINS 24
+
+struct ioapic {
+	/* A write of 'data' to 'address' (0xfeexxxxx), in whichever format the entry is. */
+	void (*message)(void *ctx, uint64_t address, uint32_t data);
+	void *ctx;
+	uint32_t id;
+	uint32_t select; /* IOREGSEL */
+	uint32_t levels; /* bit n: pin n is asserted */
+	uint64_t entry[IOAPIC_PINS];
+};
+
+/* Reset state, every pin masked; registers its page on 'mmio'. 0 or -ENOSPC. */
+int ioapic_init(struct ioapic *ioapic, uint8_t id, struct bus *mmio,
+		void (*message)(void *ctx, uint64_t address, uint32_t data), void *ctx);
+
+/* The level of a pin, true when asserted, whatever the polarity its entry says. */
+void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level);
+
+/* The EOI of a level-triggered vector: a pin still asserted interrupts again. */
+void ioapic_eoi(struct ioapic *ioapic, uint8_t vector);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wires between devices and interrupt controllers, as a PC has them: each ISA line reaches
+ * the PIC and the IOAPIC pin of the same number; each PCI device's INTA# reaches, shared and
+ * level-triggered, IOAPIC pin 16 + slot % 8, and, as firmware routed it, one ISA line.
+ */
+#ifndef HV_DEV_IRQ_H
+#define HV_DEV_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/dev/ioapic.h"
+#include "hv/dev/pci.h"
+#include "hv/dev/pic.h"
+
+#define IRQ_PCI_PINS 16 /* the IOAPIC pin of slots 0, 8, 16, 24 */
+
+struct irq {
+	struct pic *pic;
+	struct ioapic *ioapic;
+	uint16_t isa; /* levels of the ISA devices, by line */
+	uint32_t pci; /* levels of INTA#, by slot */
+};
+
+/* Sets the lines that PCI shares to level-triggered in 'pic', as firmware does. */
+void irq_init(struct irq *irq, struct pic *pic, struct ioapic *ioapic);
+
+/* An ISA device's line, 0-15; line 0 (the timer) is IOAPIC pin 2. */
+void irq_isa(struct irq *irq, unsigned line, bool level);
+/* A PCI device's INTA#. */
+void irq_pci(struct irq *irq, unsigned slot, bool level);
+/* The ISA line to which firmware routed a slot's INTA#: its Interrupt Line register. */
+uint8_t irq_pci_line(unsigned slot);
+
+#endif

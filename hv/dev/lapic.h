@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU's local APIC in xAPIC mode (SDM 3A chapter 11): the register page at 0xfee00000,
+ * interrupt acceptance by priority, interrupt messages, IPIs and the timer. Whoever runs the CPU
+ * asks lapic_pending() before each entry; nothing here injects by itself.
+ */
+#ifndef HV_DEV_LAPIC_H
+#define HV_DEV_LAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/dev/bus.h"
+
+#define LAPIC_BASE 0xfee00000ULL
+#define LAPIC_SIZE 0x1000ULL
+
+/* Each may be NULL. */
+struct lapic_host {
+	void *ctx;
+	/* A level-triggered vector was acknowledged: tell the IOAPICs (SDM 3A 11.8.5). */
+	void (*eoi)(void *ctx, uint8_t vector);
+	/* An NMI was delivered to this CPU. */
+	void (*nmi)(void *ctx);
+	/* An IPI that concerns other CPUs (too): the interrupt command register. */
+	void (*ipi)(void *ctx, uint64_t icr);
+	/* The timer's clock: any steady rate. Without it the timer never fires. */
+	uint64_t (*now)(void *ctx);
+};
+
+enum { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR, LAPIC_LVTS };
+
+struct lapic {
+	struct lapic_host host;
+	uint32_t irr[8], isr[8], tmr[8];
+	uint8_t irr_words; /* bit n: irr[n] is not 0 */
+	uint8_t isr_words;
+	uint32_t id, tpr, ldr, dfr, svr;
+	uint32_t esr, errors; /* as latched by a write, and since */
+	uint32_t icr_low, icr_high;
+	uint32_t lvt[LAPIC_LVTS];
+	uint32_t timer_initial, timer_divide;
+	uint64_t timer_start; /* host.now() when the count was last full */
+	bool timer_running;
+};
+
+/*
+ * The state in which firmware leaves the boot CPU: enabled, LINT0 passes the PIC's interrupts on
+ * (ExtINT), LINT1 is NMI, all else masked.
+ */
+void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host);
+
+/* The register page; 'device' is the struct lapic. */
+void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value);
+
+/* The highest vector that priority allows to be delivered, or -1 (SDM 3A 11.8.3). */
+int lapic_pending(const struct lapic *lapic);
+/* The CPU takes 'vector', as returned by lapic_pending(): it is in service now. */
+void lapic_accept(struct lapic *lapic, uint8_t vector);
+/* Whether the PIC's interrupts reach the CPU: through LINT0, or past a disabled APIC. */
+bool lapic_takes_extint(const struct lapic *lapic);
+
+/* A write to 0xfeexxxxx, compatibility format (SDM 3A 11.11): taken if it is for this CPU. */
+void lapic_message(struct lapic *lapic, uint64_t address, uint32_t data);
+/* An IPI from another CPU, its interrupt command register; shorthands are the caller's. */
+void lapic_ipi(struct lapic *lapic, uint64_t icr);
+
+/* CR8, the task priority's class (SDM 3A 11.8.6). */
+uint64_t lapic_cr8(const struct lapic *lapic);
+void lapic_set_cr8(struct lapic *lapic, uint64_t value);
+
+/* Ticks of host.now() until the timer fires, 0 if it is due; false when it is not running. */
+bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks);
+/* Deliver the timer's interrupt if it is due. Call before lapic_pending(). */
+void lapic_timer_poll(struct lapic *lapic);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The PC's two 8259A interrupt controllers, the second on line 2 of the first (Intel 8259A
+ * datasheet), with their edge/level registers. Whoever runs the CPU asks pic_pending() and then
+ * pic_accept(), which is the CPU's acknowledge cycle.
+ */
+#ifndef HV_DEV_PIC_H
+#define HV_DEV_PIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/dev/bus.h"
+
+#define PIC_LINES 16
+
+struct pic_chip {
+	uint8_t lines;     /* the levels of its inputs */
+	uint8_t irr;       /* requests */
+	uint8_t isr;       /* in service */
+	uint8_t imr;       /* masked */
+	uint8_t level;     /* ELCR: level-triggered inputs */
+	uint8_t base;      /* vector of input 0 */
+	uint8_t lowest;    /* the input of lowest priority, 7 unless rotated */
+	uint8_t expects;   /* the initialization word that comes next: 2, 3, 4, or 0 */
+	bool icw4, single; /* as ICW1 said */
+	bool auto_eoi, auto_rotate, special_mask, special_nested;
+	bool read_isr, poll;
+};
+
+struct pic {
+	struct pic_chip chip[2];
+};
+
+/*
+ * As firmware leaves them: initialized, vectors 0x08 and 0x70, all lines but the cascade masked;
+ * registers their ports on 'ports'. 0 or -ENOSPC.
+ */
+int pic_init(struct pic *pic, struct bus *ports);
+
+/* The level of one of the 16 lines. Line 2 is the cascade and does nothing. */
+void pic_set(struct pic *pic, unsigned line, bool level);
+
+/* Whether the output to the CPU is asserted. */
+bool pic_pending(const struct pic *pic);
+/* The CPU acknowledges: returns the vector (that of line 7 when the request went away). */
+uint8_t pic_accept(struct pic *pic);
+
+#endif

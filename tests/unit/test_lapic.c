@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/lapic.c: acceptance, priority, messages, IPIs, errors and the timer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "hv/dev/lapic.h"
+
+struct fixture {
+	struct lapic lapic;
+	uint64_t now;
+	unsigned eois, nmis, ipis;
+	uint8_t eoi_vector;
+	uint64_t icr;
+};
+
+static void eoi(void *ctx, uint8_t vector)
+{
+	struct fixture *f = ctx;
+
+	f->eois++;
+	f->eoi_vector = vector;
+}
+
+static void nmi(void *ctx)
+{
+	((struct fixture *)ctx)->nmis++;
+}
+
+static void ipi(void *ctx, uint64_t icr)
+{
+	struct fixture *f = ctx;
+
+	f->ipis++;
+	f->icr = icr;
+}
+
+static uint64_t now(void *ctx)
+{
+	return ((struct fixture *)ctx)->now;
+}
+
+static struct fixture *set_up(uint8_t id)
+{
+	static struct fixture f;
+	const struct lapic_host host = {.ctx = &f, .eoi = eoi, .nmi = nmi, .ipi = ipi, .now = now};
+
+	f = (struct fixture){.now = 1000};
+	lapic_init(&f.lapic, id, &host);
+	return &f;
+}
+
+static uint32_t get(struct fixture *f, uint64_t offset)
+{
+	uint64_t value = 0;
+
+	lapic_access(&f->lapic, offset, 4, false, &value);
+	return (uint32_t)value;
+}
+
+static void set(struct fixture *f, uint64_t offset, uint32_t data)
+{
+	uint64_t value = data;
+
+	lapic_access(&f->lapic, offset, 4, true, &value);
+}
+
+static void send(struct fixture *f, uint8_t vector)
+{
+	lapic_message(&f->lapic, 0xfee00000, vector);
+}
+
+static void firmware_leaves_it_enabled_with_lint0_as_extint(void **state)
+{
+	struct fixture *f = set_up(3);
+
+	(void)state;
+	assert_int_equal(get(f, 0x20), 3U << 24);
+	assert_int_equal(get(f, 0x30), 0x00050014);
+	assert_int_equal(get(f, 0xf0), 0x1ff);
+	assert_int_equal(get(f, 0x350), 0x8700);
+	assert_int_equal(get(f, 0x360), 0x8400);
+	assert_int_equal(get(f, 0x320), 0x10000);
+	assert_int_equal(get(f, 0xe0), 0xffffffff);
+	assert_true(lapic_takes_extint(&f->lapic));
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+}
+
+static void the_highest_vector_is_delivered_first(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	send(f, 0x31);
+	send(f, 0xe5);
+	send(f, 0x75);
+	send(f, 0x75); /* one bit holds one interrupt */
+	assert_int_equal(get(f, 0x200 + 0x70), 1U << 5);
+	assert_int_equal(lapic_pending(&f->lapic), 0xe5);
+	lapic_accept(&f->lapic, 0xe5);
+	assert_int_equal(get(f, 0x200 + 0x70), 0);
+	assert_int_equal(get(f, 0x100 + 0x70), 1U << 5);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	set(f, 0xb0, 0);
+	assert_int_equal(lapic_pending(&f->lapic), 0x75);
+	lapic_accept(&f->lapic, 0x75);
+	set(f, 0xb0, 0);
+	lapic_accept(&f->lapic, 0x31);
+	set(f, 0xb0, 0);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_int_equal(f->eois, 0);
+}
+
+static void a_higher_class_interrupts_a_service_an_equal_one_waits(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	send(f, 0x51);
+	lapic_accept(&f->lapic, 0x51);
+	assert_int_equal(get(f, 0xa0), 0x50);
+	send(f, 0x5f);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	send(f, 0x60);
+	assert_int_equal(lapic_pending(&f->lapic), 0x60);
+	lapic_accept(&f->lapic, 0x60);
+	set(f, 0xb0, 0); /* ends 0x60, the highest in service */
+	assert_int_equal(get(f, 0x100 + 0x20), 1U << 0x11);
+}
+
+static void task_priority_holds_back_its_class_and_below(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	send(f, 0x4f);
+	set(f, 0x80, 0x40);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_int_equal(get(f, 0xa0), 0x40);
+	assert_int_equal(lapic_cr8(&f->lapic), 4);
+	lapic_set_cr8(&f->lapic, 3);
+	assert_int_equal(get(f, 0x80), 0x30);
+	assert_int_equal(lapic_pending(&f->lapic), 0x4f);
+}
+
+static void only_level_triggered_vectors_are_broadcast_at_eoi(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	lapic_message(&f->lapic, 0xfee00000, 0xc041);
+	assert_int_equal(get(f, 0x180 + 0x20), 1U << 1);
+	lapic_accept(&f->lapic, 0x41);
+	set(f, 0xb0, 0);
+	assert_int_equal(f->eois, 1);
+	assert_int_equal(f->eoi_vector, 0x41);
+	send(f, 0x41); /* now as an edge */
+	assert_int_equal(get(f, 0x180 + 0x20), 0);
+	lapic_accept(&f->lapic, 0x41);
+	set(f, 0xb0, 0);
+	set(f, 0xb0, 0); /* nothing in service */
+	assert_int_equal(f->eois, 1);
+}
+
+static bool reaches(struct fixture *f, uint64_t address)
+{
+	bool taken;
+
+	lapic_message(&f->lapic, address, 0x55);
+	taken = lapic_pending(&f->lapic) == 0x55;
+	if (taken) {
+		lapic_accept(&f->lapic, 0x55);
+		set(f, 0xb0, 0);
+	}
+	return taken;
+}
+
+static void messages_reach_their_destination_only(void **state)
+{
+	struct fixture *f = set_up(2);
+
+	(void)state;
+	assert_true(reaches(f, 0xfee02000));
+	assert_false(reaches(f, 0xfee01000));
+	assert_true(reaches(f, 0xfeeff000));
+	set(f, 0xd0, 0x04000000); /* flat */
+	assert_true(reaches(f, 0xfee06004));
+	assert_false(reaches(f, 0xfee03004));
+	set(f, 0xe0, 0x0fffffff); /* cluster */
+	set(f, 0xd0, 0x24000000);
+	assert_true(reaches(f, 0xfee26004));
+	assert_false(reaches(f, 0xfee36004));
+	assert_false(reaches(f, 0xfee23004));
+}
+
+static void delivery_modes_other_than_fixed_set_no_vector(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	lapic_message(&f->lapic, 0xfee00000, 0x141); /* lowest priority */
+	assert_int_equal(lapic_pending(&f->lapic), 0x41);
+	lapic_message(&f->lapic, 0xfee00000, 0x451); /* NMI */
+	assert_int_equal(f->nmis, 1);
+	lapic_message(&f->lapic, 0xfee00000, 0x251); /* SMI */
+	lapic_message(&f->lapic, 0xfee00000, 0x551); /* INIT */
+	lapic_message(&f->lapic, 0xfee00000, 0x751); /* ExtINT */
+	assert_int_equal(lapic_pending(&f->lapic), 0x41);
+}
+
+static void software_disabled_it_masks_lvts_and_takes_nothing(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	set(f, 0x320, 0x40);
+	set(f, 0xf0, 0xff);
+	assert_int_equal(get(f, 0x320), 0x10040);
+	set(f, 0x320, 0x40); /* the mask cannot be cleared now */
+	assert_int_equal(get(f, 0x320), 0x10040);
+	send(f, 0x41);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_true(lapic_takes_extint(&f->lapic));
+	set(f, 0xf0, 0x1ff);
+	assert_false(lapic_takes_extint(&f->lapic)); /* LINT0 was masked with the others */
+	set(f, 0x350, 0x700);
+	assert_true(lapic_takes_extint(&f->lapic));
+}
+
+static void ipis_go_where_the_shorthand_says(void **state)
+{
+	struct fixture *f = set_up(1);
+
+	(void)state;
+	set(f, 0x300, 0x40041); /* self */
+	assert_int_equal(lapic_pending(&f->lapic), 0x41);
+	assert_int_equal(f->ipis, 0);
+	set(f, 0x300, 0x80051); /* all */
+	assert_int_equal(lapic_pending(&f->lapic), 0x51);
+	assert_int_equal(f->ipis, 1);
+	set(f, 0x300, 0xc0061); /* all but self */
+	assert_int_equal(lapic_pending(&f->lapic), 0x51);
+	assert_int_equal(f->ipis, 2);
+	set(f, 0x310, 2U << 24);
+	set(f, 0x300, 0x71);
+	assert_int_equal(lapic_pending(&f->lapic), 0x51);
+	assert_int_equal(f->icr, 0x0200000000000071);
+	set(f, 0x310, 1U << 24);
+	set(f, 0x300, 0x71);
+	assert_int_equal(lapic_pending(&f->lapic), 0x71);
+	assert_int_equal(get(f, 0x300), 0x71);
+}
+
+static void illegal_vectors_and_registers_are_errors(void **state)
+{
+	struct fixture *f = set_up(0);
+
+	(void)state;
+	set(f, 0x370, 0xe0);
+	send(f, 0x0f);
+	assert_int_equal(lapic_pending(&f->lapic), 0xe0);
+	set(f, 0x300, 0x40005);
+	set(f, 0x400, 0);
+	assert_int_equal(get(f, 0x280), 0);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0xe0);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0);
+	set(f, 0x370, 0x05); /* an error vector that is an error */
+	send(f, 0x0f);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0x40);
+}
+
+static void only_aligned_4_byte_accesses_reach_registers(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t value = 0x77;
+
+	(void)state;
+	lapic_access(&f->lapic, 0x80, 1, true, &value);
+	lapic_access(&f->lapic, 0x80, 8, true, &value);
+	lapic_access(&f->lapic, 0x84, 4, true, &value);
+	assert_int_equal(get(f, 0x80), 0);
+	lapic_access(&f->lapic, 0x84, 4, false, &value);
+	assert_int_equal(value, 0);
+}
+
+static void the_timer_counts_down_and_fires_once(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x40);
+	set(f, 0x3e0, 0x3); /* by 16 */
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	set(f, 0x380, 100);
+	f->now += 160;
+	assert_int_equal(get(f, 0x390), 90);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 1440);
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	f->now += 1440;
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 0);
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	assert_int_equal(get(f, 0x390), 0);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	lapic_accept(&f->lapic, 0x40);
+	set(f, 0xb0, 0);
+	f->now += 100000;
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+}
+
+static void a_periodic_timer_keeps_its_phase(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x20040);
+	set(f, 0x3e0, 0xb); /* by 1 */
+	set(f, 0x380, 100);
+	f->now += 250; /* two periods and a half: one interrupt */
+	assert_int_equal(get(f, 0x390), 50);
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	lapic_accept(&f->lapic, 0x40);
+	set(f, 0xb0, 0);
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 50);
+	set(f, 0x380, 0); /* stops it */
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+}
+
+static void each_divider_divides_by_its_power_of_two(void **state)
+{
+	static const struct {
+		uint32_t code, by;
+	} dividers[] = {{0x0, 2},  {0x1, 4},  {0x2, 8},   {0x3, 16},
+			{0x8, 32}, {0x9, 64}, {0xa, 128}, {0xb, 1}};
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		struct fixture *f = set_up(0);
+		uint64_t ticks = 0;
+
+		set(f, 0x3e0, dividers[i].code);
+		set(f, 0x380, 0xffffffff);
+		assert_true(lapic_timer_due(&f->lapic, &ticks));
+		assert_int_equal(ticks, 0xffffffffULL * dividers[i].by);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(firmware_leaves_it_enabled_with_lint0_as_extint),
+		cmocka_unit_test(the_highest_vector_is_delivered_first),
+		cmocka_unit_test(a_higher_class_interrupts_a_service_an_equal_one_waits),
+		cmocka_unit_test(task_priority_holds_back_its_class_and_below),
+		cmocka_unit_test(only_level_triggered_vectors_are_broadcast_at_eoi),
+		cmocka_unit_test(messages_reach_their_destination_only),
+		cmocka_unit_test(delivery_modes_other_than_fixed_set_no_vector),
+		cmocka_unit_test(software_disabled_it_masks_lvts_and_takes_nothing),
+		cmocka_unit_test(ipis_go_where_the_shorthand_says),
+		cmocka_unit_test(illegal_vectors_and_registers_are_errors),
+		cmocka_unit_test(only_aligned_4_byte_accesses_reach_registers),
+		cmocka_unit_test(the_timer_counts_down_and_fires_once),
+		cmocka_unit_test(a_periodic_timer_keeps_its_phase),
+		cmocka_unit_test(each_divider_divides_by_its_power_of_two),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/pic.c as an operating system programs it, and the wiring of hv/dev/irq.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "hv/dev/irq.h"
+#include "hv/dev/pic.h"
+
+struct fixture {
+	struct bus ports, mmio;
+	struct pic pic;
+	struct ioapic ioapic;
+	struct irq irq;
+	unsigned messages;
+	uint32_t data;
+};
+
+static void message(void *ctx, uint64_t address, uint32_t data)
+{
+	struct fixture *f = ctx;
+
+	(void)address;
+	f->messages++;
+	f->data = data;
+}
+
+static void out(struct fixture *f, uint64_t port, uint8_t byte)
+{
+	uint64_t value = byte;
+
+	assert_true(bus_do(&f->ports, port, 1, true, &value));
+}
+
+static uint8_t in(struct fixture *f, uint64_t port)
+{
+	uint64_t value = 0;
+
+	assert_true(bus_do(&f->ports, port, 1, false, &value));
+	return (uint8_t)value;
+}
+
+static struct fixture *set_up(void)
+{
+	static struct fixture f;
+
+	f = (struct fixture){0};
+	assert_int_equal(pic_init(&f.pic, &f.ports), 0);
+	assert_int_equal(ioapic_init(&f.ioapic, 0, &f.mmio, message, &f), 0);
+	irq_init(&f.irq, &f.pic, &f.ioapic);
+	return &f;
+}
+
+/* Vectors 0x20 and 0x28, everything unmasked: what kernels write. */
+static struct fixture *set_up_initialized(void)
+{
+	struct fixture *f = set_up();
+
+	out(f, 0x20, 0x11);
+	out(f, 0xa0, 0x11);
+	out(f, 0x21, 0x20);
+	out(f, 0xa1, 0x28);
+	out(f, 0x21, 0x04);
+	out(f, 0xa1, 0x02);
+	out(f, 0x21, 0x01);
+	out(f, 0xa1, 0x01);
+	out(f, 0x21, 0x00);
+	out(f, 0xa1, 0x00);
+	return f;
+}
+
+static void pulse(struct fixture *f, unsigned line)
+{
+	pic_set(&f->pic, line, true);
+	pic_set(&f->pic, line, false);
+}
+
+static void firmware_leaves_all_masked_but_the_cascade(void **state)
+{
+	struct fixture *f = set_up();
+
+	(void)state;
+	assert_int_equal(in(f, 0x21), 0xfb);
+	assert_int_equal(in(f, 0xa1), 0xff);
+	for (unsigned line = 0; line < 16; line++)
+		pic_set(&f->pic, line, true);
+	assert_false(pic_pending(&f->pic));
+}
+
+static void each_line_has_its_vector(void **state)
+{
+	(void)state;
+	for (unsigned line = 0; line < 16; line++) {
+		struct fixture *f = set_up_initialized();
+
+		pic_set(&f->pic, line, true);
+		if (line == 2) {
+			assert_false(pic_pending(&f->pic));
+			continue;
+		}
+		assert_true(pic_pending(&f->pic));
+		assert_int_equal(pic_accept(&f->pic), 0x20 + line);
+		assert_false(pic_pending(&f->pic));
+	}
+}
+
+static void an_edge_is_one_interrupt_and_is_lost_when_withdrawn(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	pic_set(&f->pic, 3, true);
+	pic_set(&f->pic, 3, true);
+	assert_int_equal(pic_accept(&f->pic), 0x23);
+	out(f, 0x20, 0x20);
+	assert_false(pic_pending(&f->pic));
+	pic_set(&f->pic, 3, false);
+	pulse(f, 3);
+	assert_false(pic_pending(&f->pic));
+	assert_int_equal(pic_accept(&f->pic), 0x27); /* spurious: nothing in service */
+	out(f, 0x20, 0x0b);
+	assert_int_equal(in(f, 0x20), 0);
+}
+
+static void lower_lines_wait_for_the_eoi_of_higher_ones(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	pic_set(&f->pic, 4, true);
+	assert_int_equal(pic_accept(&f->pic), 0x24);
+	pic_set(&f->pic, 5, true);
+	assert_false(pic_pending(&f->pic));
+	pic_set(&f->pic, 1, true);
+	assert_int_equal(pic_accept(&f->pic), 0x21);
+	out(f, 0x20, 0x0b);
+	assert_int_equal(in(f, 0x20), 0x12);
+	out(f, 0x20, 0x0a);
+	assert_int_equal(in(f, 0x20), 0x20);
+	out(f, 0x20, 0x20); /* ends line 1 */
+	assert_false(pic_pending(&f->pic));
+	out(f, 0x20, 0x64); /* line 4 by name */
+	assert_int_equal(pic_accept(&f->pic), 0x25);
+}
+
+static void the_slave_needs_two_eois(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	pic_set(&f->pic, 9, true);
+	assert_int_equal(pic_accept(&f->pic), 0x29);
+	pic_set(&f->pic, 8, true);
+	assert_false(pic_pending(&f->pic)); /* line 2 of the master is in service */
+	out(f, 0xa0, 0x20);
+	assert_false(pic_pending(&f->pic));
+	out(f, 0x20, 0x20);
+	assert_true(pic_pending(&f->pic));
+	assert_int_equal(pic_accept(&f->pic), 0x28);
+}
+
+static void a_level_asks_until_it_is_withdrawn(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	assert_int_equal(in(f, 0x4d1), 0x0c); /* PCI's lines */
+	pic_set(&f->pic, 11, true);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(pic_accept(&f->pic), 0x2b);
+		out(f, 0xa0, 0x20);
+		out(f, 0x20, 0x20);
+		assert_true(pic_pending(&f->pic));
+	}
+	pic_set(&f->pic, 11, false);
+	assert_false(pic_pending(&f->pic));
+}
+
+static void edges_cannot_be_made_levels_where_a_pc_has_none(void **state)
+{
+	struct fixture *f = set_up();
+
+	(void)state;
+	out(f, 0x4d0, 0xff);
+	out(f, 0x4d1, 0xff);
+	assert_int_equal(in(f, 0x4d0), 0xf8);
+	assert_int_equal(in(f, 0x4d1), 0xde);
+}
+
+static void masking_withholds_a_request_and_unmasking_shows_it(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	out(f, 0xa1, 0xff);
+	pic_set(&f->pic, 12, true);
+	assert_false(pic_pending(&f->pic));
+	out(f, 0xa1, 0x00);
+	assert_true(pic_pending(&f->pic));
+	assert_int_equal(pic_accept(&f->pic), 0x2c);
+}
+
+static void auto_eoi_leaves_nothing_in_service(void **state)
+{
+	struct fixture *f = set_up();
+
+	(void)state;
+	out(f, 0x20, 0x11);
+	out(f, 0x21, 0x40);
+	out(f, 0x21, 0x04);
+	out(f, 0x21, 0x03);
+	out(f, 0x21, 0x00);
+	pic_set(&f->pic, 5, true);
+	assert_int_equal(pic_accept(&f->pic), 0x45);
+	out(f, 0x20, 0x0b);
+	assert_int_equal(in(f, 0x20), 0);
+}
+
+static void special_mask_mode_lets_lower_lines_in(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	pic_set(&f->pic, 1, true);
+	assert_int_equal(pic_accept(&f->pic), 0x21);
+	pic_set(&f->pic, 6, true);
+	out(f, 0x21, 0x02);
+	assert_false(pic_pending(&f->pic));
+	out(f, 0x20, 0x68);
+	assert_true(pic_pending(&f->pic));
+	out(f, 0x20, 0x48);
+	assert_false(pic_pending(&f->pic));
+}
+
+static void a_rotating_eoi_makes_its_line_the_lowest(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	pic_set(&f->pic, 3, true);
+	assert_int_equal(pic_accept(&f->pic), 0x23);
+	out(f, 0x20, 0xa0);
+	pic_set(&f->pic, 1, true);
+	pic_set(&f->pic, 5, true);
+	assert_int_equal(pic_accept(&f->pic), 0x25);
+}
+
+static void poll_mode_acknowledges_by_reading(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	out(f, 0x20, 0x0c);
+	assert_int_equal(in(f, 0x20), 0);
+	pic_set(&f->pic, 6, true);
+	out(f, 0x20, 0x0c);
+	assert_int_equal(in(f, 0x20), 0x86);
+	assert_false(pic_pending(&f->pic));
+}
+
+static void isa_lines_reach_both_controllers(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	f->ioapic.entry[4] = 0x44;
+	f->ioapic.entry[2] = 0x42;
+	irq_isa(&f->irq, 4, true);
+	assert_int_equal(f->messages, 1);
+	assert_int_equal(pic_accept(&f->pic), 0x24);
+	irq_isa(&f->irq, 0, true); /* the timer: pin 2 */
+	assert_int_equal(f->data, 0x42);
+	assert_int_equal(pic_accept(&f->pic), 0x20);
+}
+
+static void pci_devices_share_pins_as_levels(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	assert_int_equal(irq_pci_line(3), 11);
+	irq_pci(&f->irq, 3, true);
+	irq_pci(&f->irq, 11, true); /* the same pin */
+	irq_pci(&f->irq, 5, true);  /* the same line, another pin */
+	assert_int_equal(f->ioapic.levels, 1U << 19 | 1U << 21 | 1U << 11);
+	irq_pci(&f->irq, 3, false);
+	assert_int_equal(f->ioapic.levels, 1U << 19 | 1U << 21 | 1U << 11);
+	irq_pci(&f->irq, 11, false);
+	assert_int_equal(f->ioapic.levels, 1U << 21 | 1U << 11);
+	assert_int_equal(pic_accept(&f->pic), 0x2b);
+	irq_pci(&f->irq, 5, false);
+	assert_int_equal(f->ioapic.levels, 0);
+	out(f, 0xa0, 0x20);
+	out(f, 0x20, 0x20);
+	assert_false(pic_pending(&f->pic));
+}
+
+static void an_isa_device_may_share_a_pci_line(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	irq_pci(&f->irq, 4, true);
+	irq_isa(&f->irq, 10, true);
+	irq_isa(&f->irq, 10, false);
+	assert_int_equal(f->ioapic.levels, 1U << 20 | 1U << 10);
+	irq_pci(&f->irq, 4, false);
+	assert_int_equal(f->ioapic.levels, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(firmware_leaves_all_masked_but_the_cascade),
+		cmocka_unit_test(each_line_has_its_vector),
+		cmocka_unit_test(an_edge_is_one_interrupt_and_is_lost_when_withdrawn),
+		cmocka_unit_test(lower_lines_wait_for_the_eoi_of_higher_ones),
+		cmocka_unit_test(the_slave_needs_two_eois),
+		cmocka_unit_test(a_level_asks_until_it_is_withdrawn),
+		cmocka_unit_test(edges_cannot_be_made_levels_where_a_pc_has_none),
+		cmocka_unit_test(masking_withholds_a_request_and_unmasking_shows_it),
+		cmocka_unit_test(auto_eoi_leaves_nothing_in_service),
+		cmocka_unit_test(special_mask_mode_lets_lower_lines_in),
+		cmocka_unit_test(a_rotating_eoi_makes_its_line_the_lowest),
+		cmocka_unit_test(poll_mode_acknowledges_by_reading),
+		cmocka_unit_test(isa_lines_reach_both_controllers),
+		cmocka_unit_test(pci_devices_share_pins_as_levels),
+		cmocka_unit_test(an_isa_device_may_share_a_pci_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
