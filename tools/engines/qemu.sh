@@ -6,10 +6,12 @@
 
 # Print, one per line, QEMU's options for the machine but for what makes the CPU: $1 memory in MiB,
 # $2 CPUs, $3 the ISO as QEMU sees it, $4 where port 0xe9 goes (may be empty).
-# -nodefaults and -vga none: no network card or display whose ROM would have to be run first.
+# -nodefaults and -vga none: no network card or display whose ROM would have to be run first. The
+# ISO is a virtio disk because firmware reads that with the fewest exits: under the nested KVM of
+# the engine nested GRUB is done in half the time a CD-ROM takes.
 qemu_machine() {
 	printf '%s\n' -nodefaults -vga none -display none -no-reboot \
-		-m "$1" -smp "$2" -serial stdio -cdrom "$3" \
+		-m "$1" -smp "$2" -serial stdio -drive "file=$3,format=raw,if=virtio,readonly=on" \
 		-device isa-debug-exit,iobase=0xf4,iosize=1
 	[ -z "$4" ] || printf '%s\n' -debugcon "file:$4"
 }
