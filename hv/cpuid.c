@@ -146,12 +146,13 @@ uint64_t guest_cr4_allowed(void)
 /* The answer for a leaf; a leaf beyond the last basic one gives that one, as Intel's CPUs do. */
 static struct cpuid_result answer(uint32_t leaf, uint32_t subleaf)
 {
-	if (leaf - EXTENDED < EXTENDED_LEAVES)
-		return extended[leaf - EXTENDED];
-	if (leaf == HYPERVISOR)
-		return signature;
-	if (leaf > basic[0][0].eax)
+	if (leaf > basic[0][0].eax) {
+		if (leaf - EXTENDED < EXTENDED_LEAVES)
+			return extended[leaf - EXTENDED];
+		if (leaf == HYPERVISOR)
+			return signature;
 		leaf = basic[0][0].eax;
+	}
 	if (!subleaves[leaf])
 		return basic[leaf][0];
 	if (subleaf < subleaves[leaf])

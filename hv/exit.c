@@ -3,7 +3,6 @@
 
 #include "hv/asm.h"
 #include "hv/console.h"
-#include "hv/traps.h"
 
 static enum exit_action exit_exception(struct vcpu *vcpu)
 {
@@ -73,11 +72,21 @@ static enum exit_action exit_entry_failure(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
+static enum exit_action unknown_exit(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "exit reason %lu has no handler", vmread(VMCS_EXIT_REASON));
+	vcpu_dump(vcpu);
+	return VCPU_LEAVE;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init" /* the first line is for what no other names */
 /* The one table of exit reasons (SDM 3D appendix C). What is not here ends the VM. */
 static const struct {
 	exit_handler handler;
 	const char *name;
 } exit_table[EXIT_REASONS] = {
+	[0 ... EXIT_REASONS - 1] = {unknown_exit, "unknown"},
 	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_to_scheduler, "external interrupt"},
 	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
@@ -112,34 +121,33 @@ static const struct {
 	[EXIT_REASON_XSETBV] = {exit_xsetbv, "XSETBV"},
 	[EXIT_REASON_VMFUNC] = {exit_undefined, "VMFUNC"},
 };
-
-static enum exit_action unknown_exit(struct vcpu *vcpu, uint64_t reason)
-{
-	vm_kill(vcpu->vm, "exit reason %lu has no handler", reason);
-	vcpu_dump(vcpu);
-	return VCPU_LEAVE;
-}
+#pragma GCC diagnostic pop
 
 enum exit_action exit_dispatch(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
 	enum exit_action action;
 
-	vm->counters.exits++;
-	if (__builtin_expect(reason >= EXIT_REASONS || !exit_table[reason].handler, 0))
-		return unknown_exit(vcpu, reason);
-	vm->exit_count[reason]++;
+	if (__builtin_expect(reason >= EXIT_REASONS, 0))
+		return unknown_exit(vcpu);
+	vcpu->vm->exit_count[reason]++;
 	action = exit_table[reason].handler(vcpu);
-	if (__builtin_expect(!--vcpu->slice, 0) || vm->state != VM_RUNNING)
-		return VCPU_LEAVE;
-	return action;
+	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
+}
+
+uint64_t exit_total(const struct vm *vm)
+{
+	uint64_t total = 0;
+
+	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
+		total += vm->exit_count[reason];
+	return total;
 }
 
 void exit_print_counts(const struct vm *vm)
 {
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
 		if (vm->exit_count[reason])
-			print("vm %s: %8u exits: %s", vm->options.name, vm->exit_count[reason],
+			print("vm %s: %8lu exits: %s", vm->options.name, vm->exit_count[reason],
 			      exit_table[reason].name);
 }

@@ -13,6 +13,9 @@ typedef enum exit_action (*exit_handler)(struct vcpu *vcpu);
 /* Called by hv/enter.asm after each exit. */
 enum exit_action exit_dispatch(struct vcpu *vcpu);
 
+/* Exits of all reasons so far. */
+uint64_t exit_total(const struct vm *vm);
+
 /* One line per exit reason that occurred: name and count. */
 void exit_print_counts(const struct vm *vm);
 

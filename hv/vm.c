@@ -258,6 +258,7 @@ void vm_exit(struct vm *vm, uint32_t status)
 	if (vm->state != VM_RUNNING)
 		return;
 	vm->state = VM_EXITED;
+	vm->vcpu.slice = 1;
 	vm->status = status;
 	console_guest_end(&vm->line);
 	print("vm %s: exited with status %u", vm->options.name, status);
@@ -271,6 +272,7 @@ void vm_kill(struct vm *vm, const char *reason, ...)
 	if (vm->state != VM_RUNNING)
 		return;
 	vm->state = VM_KILLED;
+	vm->vcpu.slice = 1;
 	console_guest_end(&vm->line);
 	va_start(args, reason);
 	format_text(text, sizeof(text), reason, args);

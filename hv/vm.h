@@ -40,7 +40,7 @@ struct vcpu {
 	uint64_t vmcs; /* physical address of the VMCS region */
 	uint16_t vpid; /* unique, not 0 */
 	bool launched;
-	unsigned slice; /* exits left before others get the CPU: storms are bounded */
+	unsigned slice; /* exits left before others get the CPU; 1 ends it with this exit */
 
 	struct mtrr mtrr;
 	uint64_t pat;
@@ -63,7 +63,6 @@ struct vm_counters {
 	uint64_t ept_violations;
 	uint64_t ept_misconfigurations;
 	uint64_t transition_ticks; /* of the last one */
-	uint64_t exits;
 };
 
 struct vm {
@@ -77,7 +76,7 @@ struct vm {
 	struct ept ept;
 	uint64_t ept_pointer;
 	struct vm_counters counters;
-	uint32_t exit_count[EXIT_REASONS];
+	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
 	uint32_t show_faults; /* bit n: show the next leaf of type n on the console */
 	bool halted;
 

@@ -39,7 +39,7 @@ static int64_t call_counter(struct vcpu *vcpu, uint64_t index)
 		vm->counters.ept_violations,
 		vm->counters.ept_misconfigurations,
 		vm->counters.transition_ticks,
-		vm->counters.exits,
+		exit_total(vm),
 	};
 
 	if (index >= ARRAY_SIZE(counter))
