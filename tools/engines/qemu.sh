@@ -20,6 +20,10 @@ qemu_kvm_cpu() {
 	printf '%s\n' -enable-kvm -cpu host
 }
 
+qemu_tcg_cpu() {
+	printf '%s\n' -accel tcg -cpu max
+}
+
 qemu_check() {
 	local lacks
 	lacks=$(kvm_lacks)
@@ -45,8 +49,8 @@ tcg_check() {
 
 tcg_run() {
 	local options
-	mapfile -t options < <(qemu_machine "$mem" "$cpus" "$image" "$trace")
-	exec qemu-system-x86_64 -accel tcg -cpu max "${options[@]}" 2>"$dir/log"
+	mapfile -t options < <(qemu_tcg_cpu; qemu_machine "$mem" "$cpus" "$image" "$trace")
+	exec qemu-system-x86_64 "${options[@]}" 2>"$dir/log"
 }
 
 tcg_why() {
