@@ -143,6 +143,10 @@ static void task_priority_holds_back_its_class_and_below(void **state)
 	lapic_set_cr8(&f->lapic, 3);
 	assert_int_equal(get(f, 0x80), 0x30);
 	assert_int_equal(lapic_pending(&f->lapic), 0x4f);
+	lapic_accept(&f->lapic, 0x4f);
+	assert_int_equal(get(f, 0xa0), 0x40); /* the higher of task and service */
+	set(f, 0x80, 0x72);
+	assert_int_equal(get(f, 0xa0), 0x72);
 }
 
 static void only_level_triggered_vectors_are_broadcast_at_eoi(void **state)
@@ -234,8 +238,9 @@ static void ipis_go_where_the_shorthand_says(void **state)
 	struct fixture *f = set_up(1);
 
 	(void)state;
-	set(f, 0x300, 0x40041); /* self */
+	set(f, 0x300, 0x4c041); /* self; an edge, whatever the trigger bit says */
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
+	assert_int_equal(get(f, 0x180 + 0x20), 0);
 	assert_int_equal(f->ipis, 0);
 	set(f, 0x300, 0x80051); /* all */
 	assert_int_equal(lapic_pending(&f->lapic), 0x51);

@@ -114,6 +114,7 @@ static void an_edge_is_one_interrupt_and_is_lost_when_withdrawn(void **state)
 	pic_set(&f->pic, 3, true);
 	pic_set(&f->pic, 3, true);
 	assert_int_equal(pic_accept(&f->pic), 0x23);
+	pic_set(&f->pic, 3, true);
 	out(f, 0x20, 0x20);
 	assert_false(pic_pending(&f->pic));
 	pic_set(&f->pic, 3, false);
@@ -159,6 +160,24 @@ static void the_slave_needs_two_eois(void **state)
 	out(f, 0x20, 0x20);
 	assert_true(pic_pending(&f->pic));
 	assert_int_equal(pic_accept(&f->pic), 0x28);
+}
+
+static void a_second_request_of_the_slave_is_not_lost(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	out(f, 0xa0, 0x11); /* the slave again, with automatic EOI: it asks on at once */
+	out(f, 0xa1, 0x28);
+	out(f, 0xa1, 0x02);
+	out(f, 0xa1, 0x03);
+	out(f, 0xa1, 0x00);
+	pic_set(&f->pic, 9, true);
+	pic_set(&f->pic, 12, true);
+	assert_int_equal(pic_accept(&f->pic), 0x29);
+	out(f, 0x20, 0x20);
+	assert_true(pic_pending(&f->pic));
+	assert_int_equal(pic_accept(&f->pic), 0x2c);
 }
 
 static void a_level_asks_until_it_is_withdrawn(void **state)
@@ -306,7 +325,10 @@ static void an_isa_device_may_share_a_pci_line(void **state)
 	irq_isa(&f->irq, 10, true);
 	irq_isa(&f->irq, 10, false);
 	assert_int_equal(f->ioapic.levels, 1U << 20 | 1U << 10);
+	irq_isa(&f->irq, 10, true);
 	irq_pci(&f->irq, 4, false);
+	assert_int_equal(f->ioapic.levels, 1U << 10);
+	irq_isa(&f->irq, 10, false);
 	assert_int_equal(f->ioapic.levels, 0);
 }
 
@@ -318,6 +340,7 @@ int main(void)
 		cmocka_unit_test(an_edge_is_one_interrupt_and_is_lost_when_withdrawn),
 		cmocka_unit_test(lower_lines_wait_for_the_eoi_of_higher_ones),
 		cmocka_unit_test(the_slave_needs_two_eois),
+		cmocka_unit_test(a_second_request_of_the_slave_is_not_lost),
 		cmocka_unit_test(a_level_asks_until_it_is_withdrawn),
 		cmocka_unit_test(edges_cannot_be_made_levels_where_a_pc_has_none),
 		cmocka_unit_test(masking_withholds_a_request_and_unmasking_shows_it),
