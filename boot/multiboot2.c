@@ -12,6 +12,8 @@ enum {
 	TAG_MEMORY_MAP = 6,
 };
 
+#define HEADER_SIZE 8 /* total size and a reserved word */
+
 struct tag {
 	uint32_t type;
 	uint32_t size;
@@ -37,6 +39,7 @@ struct memory_map_entry {
 };
 #define MEMORY_AVAILABLE 1
 
+_Static_assert(BOOT_MODULES == 32, "read_module() prints it");
 _Static_assert(sizeof(struct module_tag) == 16, "Multiboot2 3.6.6");
 _Static_assert(sizeof(struct memory_map_tag) == 16, "Multiboot2 3.6.8");
 _Static_assert(sizeof(struct memory_map_entry) == 24, "Multiboot2 3.6.8");
@@ -56,11 +59,12 @@ static int read_module(const uint8_t *bytes, uint32_t size, struct boot_info *bo
 	struct module_tag tag;
 	struct boot_module *module = &boot->module[boot->modules];
 
+	*what = "more than 32 modules";
+	if (boot->modules == BOOT_MODULES)
+		return -E2BIG;
 	*what = "module";
 	if (size < sizeof(tag))
 		return -EINVAL;
-	if (boot->modules == BOOT_MODULES)
-		return -E2BIG;
 	memcpy(&tag, bytes, sizeof(tag));
 	module->line = tag_string(bytes, sizeof(tag), size);
 	if (!module->line || tag.end < tag.start)
@@ -83,6 +87,7 @@ static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info
 	memcpy(&tag, bytes, sizeof(tag));
 	if (tag.entry_size < sizeof(entry))
 		return -EINVAL;
+	boot->ram_ranges = 0; /* a second map replaces the first: no RAM is listed twice */
 	for (uint64_t at = sizeof(tag); at + tag.entry_size <= size; at += tag.entry_size) {
 		memcpy(&entry, bytes + at, sizeof(entry));
 		if (entry.type != MEMORY_AVAILABLE || boot->ram_ranges == BOOT_RANGES)
@@ -120,12 +125,12 @@ int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, con
 	memset(boot, 0, sizeof(*boot));
 	boot->line = "";
 	*what = "size";
-	if (limit < 8)
+	if (limit < HEADER_SIZE)
 		return -EINVAL;
 	memcpy(&total, bytes, sizeof(total));
-	if (total > limit)
+	if (total < HEADER_SIZE || total > limit)
 		return -EINVAL;
-	for (uint64_t at = 8; at + sizeof(struct tag) <= total;) {
+	for (uint64_t at = HEADER_SIZE; at + sizeof(struct tag) <= total;) {
 		struct tag tag;
 		int error;
 
