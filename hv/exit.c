@@ -3,6 +3,7 @@
 
 #include "hv/asm.h"
 #include "hv/console.h"
+#include "lib/format.h"
 
 static enum exit_action exit_exception(struct vcpu *vcpu)
 {
@@ -146,8 +147,11 @@ uint64_t exit_total(const struct vm *vm)
 
 void exit_print_counts(const struct vm *vm)
 {
+	char text[300] = "";
+
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
 		if (vm->exit_count[reason])
-			print("vm %s: %8lu exits: %s", vm->options.name, vm->exit_count[reason],
-			      exit_table[reason].name);
+			format_append(text, sizeof(text), ", %lu %s", vm->exit_count[reason],
+				      exit_table[reason].name);
+	print("vm %s: %lu exits%s", vm->options.name, exit_total(vm), text);
 }

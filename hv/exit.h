@@ -16,7 +16,7 @@ enum exit_action exit_dispatch(struct vcpu *vcpu);
 /* Exits of all reasons so far. */
 uint64_t exit_total(const struct vm *vm);
 
-/* One line per exit reason that occurred: name and count. */
+/* One line: each exit reason that occurred and how often. */
 void exit_print_counts(const struct vm *vm);
 
 enum exit_action exit_cpuid(struct vcpu *vcpu);		  /* hv/cpuid.c */

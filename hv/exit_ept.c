@@ -7,63 +7,85 @@
 #include "hv/exit.h"
 #include "hv/guest_memory.h"
 #include "hv/insn.h"
+#include "lib/bits.h"
 #include "lib/errno.h"
 
 /* Iterations of a REP instruction per exit; the guest comes back for the rest. */
 #define REP_BUDGET 64
 
+/*
+ * One instruction that is carried out here. The page that faulted need not be walked to again:
+ * the CPU has translated it, checked the access, and told both addresses (SDM 3C 28.2.1).
+ */
+struct emulation {
+	struct vcpu *vcpu;
+	uint64_t linear, gpa; /* of the page */
+};
+
+static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigned width)
+{
+	return linear - e->linear <= PAGE_SIZE - width;
+}
+
 static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
-	return guest_read(ctx, linear, width, value);
+	const struct emulation *e = ctx;
+
+	if (!in_faulting_page(e, linear, width))
+		return guest_read(e->vcpu, linear, width, value);
+	vm_mmio(e->vcpu->vm, e->gpa + (linear - e->linear), width, false, value);
+	return 0;
 }
 
 static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
 {
-	return guest_write(ctx, linear, width, value);
+	const struct emulation *e = ctx;
+
+	if (!in_faulting_page(e, linear, width))
+		return guest_write(e->vcpu, linear, width, value);
+	vm_mmio(e->vcpu->vm, e->gpa + (linear - e->linear), width, true, &value);
+	return 0;
 }
 
 /* Decode at RIP, fetching more when the instruction runs over its page. */
-static int fetch_and_decode(struct vcpu *vcpu, struct insn *insn)
+static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, const struct insn **insn)
 {
 	uint8_t bytes[INSN_MAX];
 	int have = guest_fetch(vcpu, 0, bytes, sizeof(bytes)), more, error;
 
 	if (have <= 0)
 		return have ? have : -EINVAL;
-	error = insn_decode(bytes, (unsigned)have, vcpu_mode(), insn);
+	error = insn_decode_cached(&vcpu->insns, bytes, (unsigned)have, mode, insn);
 	if (error != -EAGAIN || have == INSN_MAX)
 		return error;
 	more = guest_fetch(vcpu, (unsigned)have, bytes + have, sizeof(bytes) - (unsigned)have);
 	if (more <= 0)
 		return more ? more : -EINVAL;
-	return insn_decode(bytes, (unsigned)(have + more), vcpu_mode(), insn);
+	return insn_decode_cached(&vcpu->insns, bytes, (unsigned)(have + more), mode, insn);
 }
 
-static void load_cpu(struct vcpu *vcpu, struct insn_cpu *cpu)
+static void load_cpu(struct vcpu *vcpu, unsigned mode, struct insn_cpu *cpu)
 {
 	vcpu->gpr[RSP] = vmread(VMCS_GUEST_RSP);
-	*cpu = (struct insn_cpu){
-		.gpr = vcpu->gpr,
-		.rip = vmread(VMCS_GUEST_RIP),
-		.rflags = vmread(VMCS_GUEST_RFLAGS),
-		.mode = vcpu_mode(),
-	};
-	cpu->segment_base[SEG_FS] = vmread(VMCS_GUEST_FS_BASE);
-	cpu->segment_base[SEG_GS] = vmread(VMCS_GUEST_GS_BASE);
-	if (cpu->mode == 64)
-		return;
-	cpu->segment_base[SEG_ES] = vmread(VMCS_GUEST_ES_BASE);
-	cpu->segment_base[SEG_CS] = vmread(VMCS_GUEST_CS_BASE);
-	cpu->segment_base[SEG_SS] = vmread(VMCS_GUEST_SS_BASE);
-	cpu->segment_base[SEG_DS] = vmread(VMCS_GUEST_DS_BASE);
+	cpu->gpr = vcpu->gpr;
+	cpu->rip = vmread(VMCS_GUEST_RIP);
+	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
+	cpu->mode = mode;
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
+		cpu->segment_base[s] =
+			mode == 64 && s < VMCS_FS ? 0 : vmread(VMCS_GUEST_BASE(s));
 }
 
 static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa)
 {
-	const struct insn_memory memory = {vcpu, insn_read, insn_write};
-	struct insn insn;
+	struct emulation e = {vcpu, vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
+			      gpa & ~(PAGE_SIZE - 1)};
+	const struct insn_memory memory = {&e, insn_read, insn_write};
+	unsigned mode = vcpu_mode();
+	const struct insn *insn;
 	struct insn_cpu cpu;
-	int error = fetch_and_decode(vcpu, &insn);
+	uint64_t rip;
+	int error = fetch_and_decode(vcpu, mode, &insn);
 
 	if (error == -EFAULT)
 		return VCPU_RESUME; /* with a page fault */
@@ -73,9 +95,10 @@ static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa)
 		vcpu_dump(vcpu);
 		return VCPU_LEAVE;
 	}
-	load_cpu(vcpu, &cpu);
-	error = insn_execute(&insn, &cpu, &memory, REP_BUDGET);
-	if (cpu.rip != vmread(VMCS_GUEST_RIP))
+	load_cpu(vcpu, mode, &cpu);
+	rip = cpu.rip;
+	insn_execute(insn, &cpu, &memory, REP_BUDGET);
+	if (cpu.rip != rip)
 		vcpu_end_instruction(vcpu, cpu.rip);
 	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
 	vmwrite(VMCS_GUEST_RFLAGS, cpu.rflags);

@@ -7,6 +7,7 @@
 #include "hv/asm.h"
 #include "hv/console.h"
 #include "hv/cpuid.h"
+#include "hv/exit.h"
 #include "hv/fpu.h"
 #include "hv/memory.h"
 #include "hv/options.h"
@@ -124,8 +125,10 @@ static void run_vms(void)
 				vcpu_run_slice(&vms[i]->vcpu);
 		}
 	} while (running);
-	for (unsigned i = 0; i < vm_count; i++)
+	for (unsigned i = 0; i < vm_count; i++) {
+		exit_print_counts(vms[i]);
 		failed |= vms[i]->state != VM_EXITED || vms[i]->status;
+	}
 }
 
 static void check_first_entries(void)

@@ -280,7 +280,7 @@ void vm_kill(struct vm *vm, const char *reason, ...)
 	print("vm %s: killed: %s", vm->options.name, text);
 }
 
-void *vm_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
+void *vm_ram_slot(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	const struct ept_slot *slot = ept_slot_find(&vm->ept, gpa);
 

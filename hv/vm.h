@@ -23,6 +23,7 @@
 #include "hv/vmcs.h"
 #include "iommu/iommu.h"
 #include "iommu/state.h"
+#include "lib/bits.h"
 
 #define VMS_MAX 16
 
@@ -46,6 +47,7 @@ struct vcpu {
 	uint64_t pat;
 	bool cd; /* guest CR0.CD, as its read shadow has it */
 	uint64_t apic_base;
+	struct insn_cache insns; /* of recent accesses to devices */
 
 	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vcpu.c. */
 	uint64_t swapped_msr[6];
@@ -105,7 +107,14 @@ void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(print
  * The host address of guest RAM [gpa, gpa + size), all in one slot; NULL when any byte of it is
  * not RAM.
  */
-void *vm_ram(const struct vm *vm, uint64_t gpa, uint64_t size);
+void *vm_ram_slot(const struct vm *vm, uint64_t gpa, uint64_t size);
+static inline void *vm_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	/* Nearly always it is the large slot above 1 MiB. */
+	if (gpa >= MiB && gpa < vm->low_ram_end && size <= vm->low_ram_end - gpa)
+		return (void *)(vm->ram + gpa);
+	return vm_ram_slot(vm, gpa, size);
+}
 
 /* A guest-physical access by the CPU to what is no RAM: the MMIO bus. */
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value);

@@ -138,3 +138,13 @@ void format_text(char *text, size_t size, const char *pattern, va_list args)
 	format(put_buffer, &buffer, pattern, args);
 	*buffer.text = '\0';
 }
+
+void format_append(char *text, size_t size, const char *pattern, ...)
+{
+	size_t length = strlen(text);
+	va_list args;
+
+	va_start(args, pattern);
+	format_text(text + length, size - length, pattern, args);
+	va_end(args);
+}
