@@ -32,7 +32,7 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 	for (unsigned i = 0; left && i < EPT_ENTRIES; i++) {
 		uint64_t entry = entry_load(&entries[i]);
 
-		if (entry_is_table(entry, level)) {
+		if (entry_is_table(entry)) {
 			table_free_tree(ept, entry & EPT_ADDRESS, level - 1);
 			left--;
 		}

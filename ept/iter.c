@@ -66,7 +66,7 @@ static bool step_down(struct ept_iter *iter)
 		uint64_t entry = entry_load(&entries[index]);
 		uint64_t child = entry & EPT_ADDRESS;
 
-		if (!entry_is_table(entry, iter->level))
+		if (!entry_is_table(entry))
 			continue;
 		if (iter->live_only && !counts_live(*table_counts(iter->ept, child)))
 			continue;

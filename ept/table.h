@@ -50,9 +50,10 @@ static inline bool entry_is_leaf(uint64_t entry, unsigned level)
 	return entry_present(entry) && (level == 1 || (entry & EPT_LARGE));
 }
 
-static inline bool entry_is_table(uint64_t entry, unsigned level)
+/* For entries of level 2 and above. */
+static inline bool entry_is_table(uint64_t entry)
 {
-	return entry_present(entry) && level > 1 && !(entry & EPT_LARGE);
+	return entry_present(entry) && !(entry & EPT_LARGE);
 }
 
 /*

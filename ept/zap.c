@@ -41,11 +41,10 @@ static unsigned clear_leaves(struct ept *ept, const struct ept_iter_step *step, 
 static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	struct ept_iter iter;
+	bool more = counts_live(*table_counts(ept, ept->root)) &&
+		    ept_iter_first(&iter, ept, gpa, size, true);
 
-	if (!counts_live(*table_counts(ept, ept->root)) ||
-	    !ept_iter_first(&iter, ept, gpa, size, true))
-		return;
-	do {
+	for (; more; more = ept_iter_next(&iter)) {
 		const struct ept_iter_step *here = ept_iter_here(&iter);
 		const struct ept_iter_step *parent = ept_iter_parent(&iter);
 		unsigned leaves = clear_leaves(ept, here, iter.level);
@@ -54,7 +53,7 @@ static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
 		ept->stats.last_zap_tables += leaves != 0;
 		if (parent && !counts_live(*table_counts(ept, here->table)))
 			*table_counts(ept, parent->table) -= INFO_LIVING;
-	} while (ept_iter_next(&iter));
+	}
 }
 
 /* Before the first clear_range() of a zap, and after the last. */
@@ -105,9 +104,8 @@ static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
 	struct ept_iter iter;
 	uint64_t chain = 0;
 
-	if (!ept_iter_first(&iter, ept, gpa, size, false))
-		return 0;
-	do {
+	for (bool more = ept_iter_first(&iter, ept, gpa, size, false); more;
+	     more = ept_iter_next(&iter)) {
 		const struct ept_iter_step *here = ept_iter_here(&iter);
 		const struct ept_iter_step *parent = ept_iter_parent(&iter);
 
@@ -117,7 +115,7 @@ static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
 		*table_counts(ept, parent->table) -= INFO_TABLE;
 		entry_store(table_entries(ept, here->table), chain);
 		chain = here->table;
-	} while (ept_iter_next(&iter));
+	}
 	return chain;
 }
 

@@ -8,6 +8,9 @@
 
 #include "tests/ept_world.h"
 
+#define SPACE        (1ULL << 48)
+#define WB           0x30ULL
+#define UC_IPAT      0x40ULL
 #define WB_IPAT      0x70ULL /* type WB, ignore PAT */
 #define RAM(g, s, h) (&(struct ept_slot){.gpa = (g), .size = (s), .hpa = (h), .kind = EPT_SLOT_RAM})
 
@@ -73,6 +76,38 @@ static inline void expect_leaf(uint64_t gpa, unsigned level, uint64_t entry)
 
 	assert_int_equal(found, level);
 	assert_int_equal(leaf, entry);
+}
+
+/* Memory that can only be mapped by 4K leaves: the host address is off by a page. */
+static inline void small_ram(uint64_t gpa, uint64_t size)
+{
+	assert_int_equal(ept_slot_add(&ept, RAM(gpa, size, 8 * GiB + gpa + 0x1000)), 0);
+}
+
+static inline void large_ram(uint64_t gpa, uint64_t size)
+{
+	assert_int_equal(ept_slot_add(&ept, RAM(gpa, size, 8 * GiB + gpa)), 0);
+}
+
+static inline void touch_pages(uint64_t gpa, unsigned pages)
+{
+	for (unsigned i = 0; i < pages; i++)
+		touch(gpa + i * PAGE_SIZE);
+}
+
+static inline unsigned level_of(uint64_t gpa)
+{
+	unsigned level;
+
+	ept_walk(&ept, gpa, &level);
+	return level;
+}
+
+static inline uint64_t bits_of(uint64_t gpa)
+{
+	unsigned level;
+
+	return ept_walk(&ept, gpa, &level) & (EPT_TYPE | EPT_IGNORE_PAT);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

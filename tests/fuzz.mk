@@ -16,7 +16,7 @@ $(BUILD)/fuzz/libpure.a: $(PURE:%.c=$(BUILD)/fuzz/obj/%.o)
 	ar rcs $@ $^
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libpure.a
-	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 # Run one: make fuzz-boot
 .PHONY: fuzz fuzz-%

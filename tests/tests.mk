@@ -18,6 +18,7 @@ $(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
 	$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
 
 include tests/dev.mk
+include tests/ept.mk
 include tests/fuzz.mk
 
 # Run one: make unit-test_mtrr
@@ -27,7 +28,8 @@ unit-%: $(BUILD)/unit/%
 unit: $(UNIT:$(BUILD)/unit/%=unit-%)
 
 # Everything, in one number. Long suites first: tests/run keeps two going.
-SUITES := $(wildcard tests/boot/*.bats) $(UNIT)
+SUITES := $(wildcard tests/boot/*.bats) $(EPT_SUITES) $(UNIT)
 .PHONY: test
-test: need-build need-bochs need-qemu need-test $(BUILD)/leafcutter.iso guests $(UNIT)
+test: need-build need-bochs need-qemu need-test need-cover $(BUILD)/leafcutter.iso guests $(UNIT) \
+		$(BUILD)/unit/ept_model
 	@BUILD=$(BUILD) tests/run $(SUITES)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+# What proves and measures ept/ beyond its unit tests: the model, the fuzzer, the coverage, the
+# mutation run, and the host part of the bench.
+MODEL_OPS ?= 1000000
+MODEL_SRC := tests/model/model.c tests/model/model_cpu.c
+MODEL_OBJ := $(patsubst %.c,$(BUILD)/host/%.o,$(MODEL_SRC) tests/model/ept_model.c)
+
+$(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(MODEL_OBJ) -o $@ $(BUILD)/host/libpure.a
+
+# What `make test` runs of it, beside the unit tests.
+EPT_SUITES := $(BUILD)/unit/ept_model tools/mutate tools/coverage
+
+# A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
+.PHONY: model
+model: $(BUILD)/unit/ept_model
+	$< $(MODEL_OPS) $(MODEL_SEED)
+
+# The fuzzer of ept/ (make fuzz-ept) runs the model.
+$(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
+
+# Lines and branches of ept/ that its unit tests and the model reach.
+.PHONY: coverage
+coverage: need-cover
+	BUILD=$(BUILD) tools/coverage
+
+# Deliberate faults in ept/, each of which a test must catch.
+.PHONY: mutate
+mutate: need-test
+	BUILD=$(BUILD) tools/mutate
+
+# Compiled as the image is, but for a host: ept/ and the loops it is compared with.
+BENCH_CFLAGS := $(filter-out -ffreestanding,$(IMAGE_CFLAGS))
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) tests/bench/floor.c)
+
+$(BUILD)/bench/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -c $< -o $@
+
+$(BUILD)/bench/ept_bench: tests/bench/ept_bench.c tests/ept_world.h $(BENCH_OBJ)
+	$(CC) $(COMMON) -O2 -fno-pic -no-pie $< $(BENCH_OBJ) -o $@
+
+.PHONY: bench-host
+bench-host: $(BUILD)/bench/ept_bench
+	$<
