@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/options.c: the words on GRUB's lines, right and wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/options.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+static struct vm_options vm;
+static struct hv_options hv;
+static struct option_error error;
+
+static void assert_vm(const char *line)
+{
+	if (vm_options_parse(line, &vm, &error))
+		fail_msg("'%s': '%s', expected %s", line, error.word, error.expected);
+}
+
+/* The line is refused because of 'word', and 'expected' is part of what was expected. */
+static void assert_vm_refused(const char *line, const char *word, const char *expected)
+{
+	error = (struct option_error){0};
+	assert_int_equal(vm_options_parse(line, &vm, &error), -EINVAL);
+	assert_string_equal(error.word, word);
+	if (!strstr(error.expected, expected))
+		fail_msg("'%s': expected '%s' in '%s'", line, expected, error.expected);
+}
+
+static void assert_hv_refused(const char *line, const char *word, const char *expected)
+{
+	error = (struct option_error){0};
+	assert_int_equal(hv_options_parse(line, &hv, &error), -EINVAL);
+	assert_string_equal(error.word, word);
+	assert_non_null(strstr(error.expected, expected));
+}
+
+static void a_vm_line_without_words_has_the_defaults_of_the_contract(void **state)
+{
+	(void)state;
+	memset(&vm, 0xff, sizeof(vm));
+	assert_vm("vm a");
+	assert_string_equal(vm.name, "a");
+	assert_int_equal(vm.memory, 128 * MiB);
+	assert_int_equal(vm.cpus, 1);
+	assert_false(vm.iommu);
+	assert_false(vm.snoop_control);
+	assert_true(vm.caching_mode);
+	assert_int_equal(vm.devices, 0);
+	assert_int_equal(vm.policy, MEMTYPE_KVM_6_7);
+	assert_string_equal(vm.command_line, "");
+}
+
+static void every_word_of_the_contract_is_taken(void **state)
+{
+	(void)state;
+	assert_vm("vm demo-2 mem=64M cpus=1 iommu=on,sc,cm=off dev=edu dev=edu,snoop "
+		  "memtype=kvm-6.6 -- one two");
+	assert_string_equal(vm.name, "demo-2");
+	assert_int_equal(vm.memory, 64 * MiB);
+	assert_true(vm.iommu);
+	assert_true(vm.snoop_control);
+	assert_false(vm.caching_mode);
+	assert_int_equal(vm.devices, 2);
+	assert_false(vm.device_snoop[0]);
+	assert_true(vm.device_snoop[1]);
+	assert_int_equal(vm.policy, MEMTYPE_KVM_6_6);
+	assert_string_equal(vm.command_line, "one two");
+}
+
+static void blanks_separate_words_however_many(void **state)
+{
+	(void)state;
+	assert_vm("\t vm  \t a   mem=2M\t--\tx ");
+	assert_int_equal(vm.memory, 2 * MiB);
+	assert_string_equal(vm.command_line, "x ");
+}
+
+static void a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen(void **state)
+{
+	static const char *const good[] = {"a",   "0", "-",  "abcdefghijklmno",
+					   "hv2", "h", "vm", "hv-"};
+	static const char *const bad[] = {
+		"abcdefghijklmnop", "A", "a_b", "a.b", "a/b", "\xe4", "hv"};
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		strcpy(line, "vm ");
+		assert_vm(strcat(line, good[i]));
+		assert_string_equal(vm.name, good[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		strcpy(line, "vm ");
+		strcat(line, bad[i]);
+		assert_vm_refused(line, bad[i][0] == '\xe4' ? "?" : bad[i], "NAME of 1 to 15");
+		assert_string_equal(vm.name, "");
+	}
+}
+
+static void a_line_that_is_no_vm_line_is_refused_without_a_name(void **state)
+{
+	(void)state;
+	assert_vm_refused("", "", "vm NAME");
+	assert_vm_refused("   ", "", "vm NAME");
+	assert_vm_refused("vmx a", "vmx", "vm NAME");
+	assert_vm_refused("VM a", "VM", "vm NAME");
+	assert_vm_refused("initrd a", "initrd", "vm NAME");
+	assert_vm_refused("vm", "", "NAME of 1 to 15");
+	assert_vm_refused("vm -- x", "x", "mem=");
+	assert_vm_refused("vm mem=64M", "mem=64M", "NAME of 1 to 15");
+	assert_string_equal(vm.name, "");
+}
+
+static void an_unknown_word_is_named_with_what_was_expected(void **state)
+{
+	static const char *const words[] = {"foo", "mem", "mem:64M", "MEM=64M", "=",     "-",
+					    "---", "--x", "iommu",   "cpu=1",   "initrd"};
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i],
+				  "mem=, cpus=, iommu=, dev=, memtype= or --");
+		assert_string_equal(vm.name, "a"); /* the line on the console names it */
+	}
+}
+
+static void a_size_has_a_number_and_an_optional_unit(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t bytes;
+	} good[] = {
+		{"vm a mem=2M", 2 * MiB},      {"vm a mem=2048K", 2 * MiB},
+		{"vm a mem=2097152", 2 * MiB}, {"vm a mem=1G", GiB},
+		{"vm a mem=0064M", 64 * MiB},  {"vm a mem=1024G", 1024 * GiB},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_vm(good[i].line);
+		assert_int_equal(vm.memory, good[i].bytes);
+	}
+}
+
+static void a_bad_size_is_refused(void **state)
+{
+	static const char *const words[] = {
+		"mem=",
+		"mem=M",
+		"mem=64m",
+		"mem=64MB",
+		"mem=-1M",
+		"mem=+64M",
+		"mem=0x40M",
+		"mem=1.5G",
+		"mem=64M,",
+		"mem=sixty",
+		"mem=M64",
+		"mem=64KM",
+		"mem=1M",
+		"mem=0",
+		"mem=2M1",
+		"mem=2049K",
+		"mem=2097153",
+		"mem=1025G",
+		"mem=18446744073709551618M",
+		"mem=17179869185G",
+		"mem=999999999999G",
+		"mem=99999999999999999999999",
+	};
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i], "from 2M to 1024G");
+	}
+}
+
+static void only_one_cpu_is_offered(void **state)
+{
+	static const char *const words[] = {"cpus=", "cpus=0", "cpus=2", "cpus=11", "cpus=1x"};
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i], "cpus=1");
+	}
+}
+
+static void the_iommu_is_off_or_on_with_its_two_options_in_any_order(void **state)
+{
+	(void)state;
+	assert_vm("vm a iommu=off");
+	assert_false(vm.iommu);
+	assert_vm("vm a iommu=on");
+	assert_true(vm.iommu && !vm.snoop_control && vm.caching_mode);
+	assert_vm("vm a iommu=on,sc");
+	assert_true(vm.iommu && vm.snoop_control && vm.caching_mode);
+	assert_vm("vm a iommu=on,cm=off,sc");
+	assert_true(vm.iommu && vm.snoop_control && !vm.caching_mode);
+}
+
+static void bad_iommu_options_are_refused(void **state)
+{
+	static const char *const words[] = {"iommu=",       "iommu=yes",   "iommu=on,",
+					    "iommu=off,sc", "iommu=on,cm", "iommu=on,cm=on",
+					    "iommu=on,,sc", "iommu=sc",    "iommu=o",
+					    "iommu=on,scc", "iommu=,on",   "iommu=onsc"};
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i], "iommu=on[,sc][,cm=off]");
+	}
+}
+
+static void up_to_8_devices_are_taken_and_a_ninth_refused(void **state)
+{
+	char line[128] = "vm a";
+
+	(void)state;
+	for (unsigned i = 0; i < VM_DEVICES_MAX; i++)
+		strcat(line, " dev=edu");
+	assert_vm(line);
+	assert_int_equal(vm.devices, VM_DEVICES_MAX);
+	assert_vm_refused(strcat(line, " dev=edu,snoop"), "dev=edu,snoop", "at most 8 devices");
+}
+
+static void an_unknown_device_is_refused(void **state)
+{
+	static const char *const words[] = {
+		"dev=",   "dev=e1000", "dev=edu,", "dev=edu,nosnoop", "dev=edu,snoop,snoop",
+		"dev=EDU"};
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i], "dev=edu or dev=edu,snoop");
+	}
+}
+
+static void the_three_policies_are_known_and_no_other(void **state)
+{
+	static const char *const words[] = {"memtype=", "memtype=kvm-6.8", "memtype=kvm-6.77",
+					    "memtype=kvm", "memtype=kvm-6.111111111111111111"};
+	char line[64];
+
+	(void)state;
+	assert_vm("vm a memtype=kvm-6.6");
+	assert_int_equal(vm.policy, MEMTYPE_KVM_6_6);
+	assert_vm("vm a memtype=kvm-6.7");
+	assert_int_equal(vm.policy, MEMTYPE_KVM_6_7);
+	assert_vm("vm a memtype=kvm-6.11");
+	assert_int_equal(vm.policy, MEMTYPE_KVM_6_11);
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i], "kvm-6.6, kvm-6.7 or kvm-6.11");
+	}
+}
+
+static void the_guests_command_line_is_kept_as_it_was_written(void **state)
+{
+	(void)state;
+	assert_vm("vm a -- vm b mem=x --  \"y z\" ");
+	assert_string_equal(vm.command_line, "vm b mem=x --  \"y z\" ");
+	assert_vm("vm a --");
+	assert_string_equal(vm.command_line, "");
+	assert_vm("vm a -- ");
+	assert_string_equal(vm.command_line, "");
+	assert_vm("vm a --  x"); /* one blank ends the word; the second is the guest's */
+	assert_string_equal(vm.command_line, " x");
+}
+
+static void a_long_word_is_cut_for_the_console_and_kept_printable(void **state)
+{
+	char line[400] = "vm a ";
+
+	(void)state;
+	memset(line + 5, 'x', 300);
+	assert_int_equal(vm_options_parse(line, &vm, &error), -EINVAL);
+	assert_int_equal(strlen(error.word), OPTION_WORD_MAX);
+	assert_vm_refused("vm a \x1b[2J\r\n\x7f\xff", "?[2J????", "mem=");
+	assert_hv_refused("\x01", "?", "console=e9");
+}
+
+static void the_hypervisors_line_may_be_empty(void **state)
+{
+	(void)state;
+	memset(&hv, 0xff, sizeof(hv));
+	assert_int_equal(hv_options_parse("  ", &hv, &error), 0);
+	assert_false(hv.console_e9);
+	assert_false(hv.check);
+	assert_int_equal(hv.mask, 0);
+}
+
+static void every_word_of_the_hypervisors_line_is_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(hv_options_parse("console=e9 check mask=timer,vpid,ept-ad "
+					  "mask=ept-2m,ept-1g,invept-single",
+					  &hv, &error),
+			 0);
+	assert_true(hv.console_e9);
+	assert_true(hv.check);
+	assert_int_equal(hv.mask, MASK_TIMER | MASK_VPID | MASK_EPT_AD | MASK_EPT_2M | MASK_EPT_1G |
+					  MASK_INVEPT_SINGLE);
+	assert_int_equal(hv_options_parse("mask=ept-1g", &hv, &error), 0);
+	assert_int_equal(hv.mask, MASK_EPT_1G);
+}
+
+static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
+{
+	static const char *const words[] = {"console", "console=", "console=e90", "Check",
+					    "mask",    "vm",       "--"};
+	static const char *const masks[] = {"mask=",       "mask=tsc",         "mask=timer,",
+					    "mask=,timer", "mask=timer,,vpid", "mask=timervpid"};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		assert_hv_refused(words[i], words[i], "console=e9, check or mask=");
+	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++)
+		assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
+}
+
+static void initrd_stands_alone(void **state)
+{
+	(void)state;
+	assert_true(options_is_initrd("initrd"));
+	assert_true(options_is_initrd(" \tinitrd  "));
+	assert_false(options_is_initrd(""));
+	assert_false(options_is_initrd("initrd x"));
+	assert_false(options_is_initrd("initrd2"));
+	assert_false(options_is_initrd("init"));
+	assert_false(options_is_initrd("vm initrd"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vm_line_without_words_has_the_defaults_of_the_contract),
+		cmocka_unit_test(every_word_of_the_contract_is_taken),
+		cmocka_unit_test(blanks_separate_words_however_many),
+		cmocka_unit_test(a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen),
+		cmocka_unit_test(a_line_that_is_no_vm_line_is_refused_without_a_name),
+		cmocka_unit_test(an_unknown_word_is_named_with_what_was_expected),
+		cmocka_unit_test(a_size_has_a_number_and_an_optional_unit),
+		cmocka_unit_test(a_bad_size_is_refused),
+		cmocka_unit_test(only_one_cpu_is_offered),
+		cmocka_unit_test(the_iommu_is_off_or_on_with_its_two_options_in_any_order),
+		cmocka_unit_test(bad_iommu_options_are_refused),
+		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
+		cmocka_unit_test(an_unknown_device_is_refused),
+		cmocka_unit_test(the_three_policies_are_known_and_no_other),
+		cmocka_unit_test(the_guests_command_line_is_kept_as_it_was_written),
+		cmocka_unit_test(a_long_word_is_cut_for_the_console_and_kept_printable),
+		cmocka_unit_test(the_hypervisors_line_may_be_empty),
+		cmocka_unit_test(every_word_of_the_hypervisors_line_is_taken),
+		cmocka_unit_test(a_wrong_word_on_the_hypervisors_line_is_named),
+		cmocka_unit_test(initrd_stands_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
