@@ -76,6 +76,10 @@ run: need-build need-$(ENGINE) $(BUILD)/leafcutter.elf guests
 	@BUILD=$(BUILD) tools/run '$(GUEST)' '$(ARGS)' '$(VM)' $(BOOT)
 endif
 
+.PHONY: gdb
+gdb: need-build need-gdb $(BUILD)/leafcutter.iso
+	@MEM=$(MEM) CPUS=$(CPUS) tools/gdb $(BUILD)/leafcutter.iso $(BUILD)/leafcutter.elf $(GDB)
+
 .PHONY: help
 help:
 	@echo 'make                  build $(BUILD)/leafcutter.elf and $(BUILD)/leafcutter.iso'
