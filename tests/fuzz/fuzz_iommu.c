@@ -205,23 +205,39 @@ static bool quiet(source_id_t source_id)
 	return true; /* unknown to the unit */
 }
 
+/* Whether a DMA that failed must have left a fault: not where its target was no RAM, and so on. */
+static bool is_reported(source_id_t source_id, uint64_t iova, size_t bytes)
+{
+	return (reg(VTD_GSTS, 4) & VTD_GCMD_TE) && !(reg(VTD_PMEN, 4) & VTD_PMEN_EPM) &&
+	       !data_refused && !quiet(source_id) &&
+	       (iova + bytes <= VTD_MSI_BASE || iova > VTD_MSI_LAST);
+}
+
+/* The record if it was free, the overflow if it was not. */
+static void check_reported(uint64_t before)
+{
+	uint64_t now = reg(VTD_FSTS, 4);
+
+	if (before & VTD_FSTS_PFO)
+		assert(now & VTD_FSTS_PFO);
+	else
+		assert(now & (before & VTD_FSTS_PPF ? VTD_FSTS_PFO : VTD_FSTS_PPF));
+}
+
 static void dma(struct input *in, bool write)
 {
 	source_id_t source_id = known[take(in, 1) % IOMMU_DEVICES % devices].source_id;
 	uint64_t iova = take(in, 1) & 1 ? take(in, 8) : take(in, 2);
 	size_t bytes = take(in, 2) % sizeof(buffer);
-	bool record;
+	uint64_t before = reg(VTD_FSTS, 4);
 	int error;
 
 	data_refused = false;
 	error = write ? iommu_dma_write(&iommu, source_id, iova, buffer, bytes)
 		      : iommu_dma_read(&iommu, source_id, iova, buffer, bytes);
 	assert(error == 0 || error == -EFAULT);
-	record = reg(VTD_FSTS, 4) & (VTD_FSTS_PPF | VTD_FSTS_PFO);
-	if (error && (reg(VTD_GSTS, 4) & VTD_GCMD_TE) && !(reg(VTD_PMEN, 4) & VTD_PMEN_EPM) &&
-	    !data_refused && !quiet(source_id) &&
-	    (iova + bytes <= VTD_MSI_BASE || iova > VTD_MSI_LAST))
-		assert(record);
+	if (error && is_reported(source_id, iova, bytes))
+		check_reported(before);
 }
 
 /* Put a descriptor where the queue's tail is, and ring: what random pokes rarely hit. */
@@ -253,7 +269,7 @@ static void step(struct input *in)
 {
 	uint64_t a, b;
 
-	switch (take(in, 1) % 11) {
+	switch (take(in, 1) % 13) {
 	case 0:
 		write_register(in, 4);
 		break;
@@ -293,6 +309,18 @@ static void step(struct input *in)
 	case 10: /* an entry of the tables */
 		a = TABLE + take(in, 1) % 4 * PAGE_SIZE + take(in, 1) % 4 * 8;
 		poke(a, take(in, 8));
+		break;
+	case 11: /* an interrupt's entry, and a request for it */
+		a = take(in, 1) % 16;
+		poke(IRT + a * 16, take(in, 8));
+		poke(IRT + a * 16 + 8, take(in, 3));
+		iommu_interrupt(&iommu, (source_id_t)take(in, 2),
+				VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(a, VTD_MSI_HANDLE_LOW),
+				0);
+		break;
+	case 12: /* a device writes a message */
+		a = VTD_MSI_BASE | take(in, 3);
+		(void)iommu_dma_write(&iommu, known[0].source_id, a, buffer, take(in, 1) & 7);
 		break;
 	}
 }
