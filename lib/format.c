@@ -72,48 +72,84 @@ static const char *parse_spec(const char *p, struct spec *spec)
 	return p;
 }
 
+static uint64_t next_signed(const struct spec *spec, va_list *args, bool *negative)
+{
+	int64_t v = spec->longs ? va_arg(*args, long) : va_arg(*args, int);
+
+	*negative = v < 0;
+	return v < 0 ? -(uint64_t)v : (uint64_t)v;
+}
+
+static uint64_t next_unsigned(const struct spec *spec, va_list *args)
+{
+	return spec->longs ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
+}
+
+static void put_string(const struct sink *sink, const struct spec *spec, const char *s)
+{
+	size_t n = 0;
+
+	while (n < spec->precision && s[n])
+		n++;
+	put_text(sink, spec, s, n);
+}
+
+/* Print the next argument as 'conversion' asks; false when that is none of ours. */
+static bool put_argument(const struct sink *sink, const struct spec *spec, char conversion,
+			 va_list *args)
+{
+	bool negative;
+	uint64_t v;
+	char c;
+
+	switch (conversion) {
+	case 's':
+		put_string(sink, spec, va_arg(*args, const char *));
+		return true;
+	case 'c':
+		c = (char)va_arg(*args, int);
+		put_text(sink, spec, &c, 1);
+		return true;
+	case 'd':
+		v = next_signed(spec, args, &negative);
+		put_number(sink, spec, v, 10, negative);
+		return true;
+	case 'u':
+	case 'x':
+		v = next_unsigned(spec, args);
+		put_number(sink, spec, v, conversion == 'u' ? 10 : 16, false);
+		return true;
+	case 'p':
+		put_number(sink, spec, (uintptr_t)va_arg(*args, void *), 16, false);
+		return true;
+	case '%':
+		sink->put(sink->ctx, '%');
+		return true;
+	default:
+		return false;
+	}
+}
+
 void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list args)
 {
 	const struct sink sink = {put, ctx};
+	va_list rest;
 
+	va_copy(rest, args);
 	for (const char *p = text; *p; p++) {
-		const char *start = p;
+		const char *end;
 		struct spec spec;
 
-		if (*p != '%') {
-			put(ctx, *p);
-			continue;
+		if (*p == '%') {
+			end = parse_spec(p + 1, &spec);
+			if (put_argument(&sink, &spec, *end, &rest)) {
+				p = end;
+				continue;
+			}
 		}
-		p = parse_spec(p + 1, &spec);
-		if (*p == 's') {
-			const char *s = va_arg(args, const char *);
-			size_t n = 0;
-
-			while (n < spec.precision && s[n])
-				n++;
-			put_text(&sink, &spec, s, n);
-		} else if (*p == 'c') {
-			char c = (char)va_arg(args, int);
-
-			put_text(&sink, &spec, &c, 1);
-		} else if (*p == 'd') {
-			int64_t v = spec.longs ? va_arg(args, long) : va_arg(args, int);
-
-			put_number(&sink, &spec, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, v < 0);
-		} else if (*p == 'u' || *p == 'x') {
-			uint64_t v = spec.longs ? va_arg(args, unsigned long)
-						: va_arg(args, unsigned);
-
-			put_number(&sink, &spec, v, *p == 'u' ? 10 : 16, false);
-		} else if (*p == 'p') {
-			put_number(&sink, &spec, (uintptr_t)va_arg(args, void *), 16, false);
-		} else if (*p == '%') {
-			put(ctx, '%');
-		} else {
-			put(ctx, *start);
-			p = start;
-		}
+		put(ctx, *p);
 	}
+	va_end(rest);
 }
 
 struct buffer {
@@ -135,6 +171,8 @@ void format_text(char *text, size_t size, const char *pattern, va_list args)
 {
 	struct buffer buffer = {text, size - 1};
 
+	if (!size)
+		return;
 	format(put_buffer, &buffer, pattern, args);
 	*buffer.text = '\0';
 }

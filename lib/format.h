@@ -15,7 +15,7 @@
  */
 void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list args);
 
-/* The same into text[0..size), cut to what fits, with a NUL at the end. */
+/* The same into text[0..size), cut to what fits, with a NUL at the end (if size is not 0). */
 void format_text(char *text, size_t size, const char *pattern, va_list args);
 /* The same behind what text, a string, already holds. */
 void format_append(char *text, size_t size, const char *pattern, ...)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/dev/reset.h"
 
-#define RESET_CONTROL	0xcf9
-#define RESET_CPU	0x04
+#define RESET_CONTROL   0xcf9
+#define RESET_CPU       0x04
 #define KEYBOARD_STATUS 0x64
-#define PULSE_RESET	0xfe
-#define SYSTEM_CONTROL	0x92
-#define A20_ON		0x02
-#define FAST_RESET	0x01
+#define PULSE           0xf0 /* a command 0xf0-0xff pulses the lines whose bits are 0 */
+#define PULSE_NOT_RESET 0x01
+#define SYSTEM_CONTROL  0x92
+#define A20_ON          0x02
+#define FAST_RESET      0x01
 
 static void access_reset_control(void *device, uint64_t offset, unsigned width, bool write,
 				 uint64_t *value)
@@ -30,7 +31,7 @@ static void access_keyboard(void *device, uint64_t offset, unsigned width, bool 
 	(void)offset, (void)width;
 	if (!write)
 		*value = 0;
-	else if ((*value & 0xff) == PULSE_RESET)
+	else if ((*value & (0xf0 | PULSE_NOT_RESET)) == PULSE)
 		reset->requested(reset->ctx);
 }
 

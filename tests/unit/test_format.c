@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* lib/format.c: against what printf prints for the same pattern, and its own few rules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/bits.h"
+#include "lib/format.h"
+
+static char text[256];
+
+static void print(size_t size, const char *pattern, ...)
+{
+	va_list args;
+
+	memset(text, '#', sizeof(text));
+	va_start(args, pattern);
+	format_text(text, size, pattern, args);
+	va_end(args);
+}
+
+/* The same arguments, printed by both. */
+#define assert_like_printf(...)                                                                    \
+	do {                                                                                       \
+		char expected[256];                                                                \
+		snprintf(expected, sizeof(expected), __VA_ARGS__);                                 \
+		print(sizeof(text), __VA_ARGS__);                                                  \
+		assert_string_equal(text, expected);                                               \
+	} while (0)
+
+static void text_is_printed_as_it_stands(void **state)
+{
+	(void)state;
+	assert_like_printf("%s", "");
+	assert_like_printf("plain text, 100%%\n");
+	assert_like_printf("%%d%%%%");
+}
+
+static void numbers_of_each_size_are_printed_like_printf(void **state)
+{
+	static const uint64_t values[] = {0,           1,          9,          10,
+					  0x7fffffff,  0x80000000, 0xffffffff, BIT(32),
+					  BITS(62, 0), BIT(63),    ~0ULL};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
+		uint64_t v = values[i];
+
+		assert_like_printf("%d %u %x", (int)v, (unsigned)v, (unsigned)v);
+		assert_like_printf("%ld %lu %lx", (long)v, (unsigned long)v, (unsigned long)v);
+		assert_like_printf("%lld %llu %llx", (long long)v, (unsigned long long)v,
+				   (unsigned long long)v);
+		assert_like_printf("%zu %zx", (size_t)v, (size_t)v);
+	}
+}
+
+static void width_zeroes_and_left_alignment_are_those_of_printf(void **state)
+{
+	(void)state;
+	assert_like_printf("[%5d][%-5d][%05d]", 42, 42, 42);
+	assert_like_printf("[%5d][%-5d][%05d]", -42, -42, -42);
+	assert_like_printf("[%2d][%-2d][%02d]", 12345, 12345, -12345);
+	assert_like_printf("[%016lx][%-16lx][%16lx]", 0xabcUL, 0xabcUL, 0xabcUL);
+	assert_like_printf("[%05ld][%030ld]", -1L, INT64_MIN);
+	assert_like_printf("[%8s][%-8s][%2s]", "abc", "abc", "abc");
+	assert_like_printf("[%3c][%-3c]", 'x', 'x');
+}
+
+static void precision_bounds_a_string_even_without_an_end(void **state)
+{
+	const char open[3] = {'a', 'b', 'c'};
+
+	(void)state;
+	assert_like_printf("[%.2s][%.0s][%.9s]", "abc", "abc", "abc");
+	assert_like_printf("[%.3s]", open);
+	assert_like_printf("[%6.2s][%-6.2s]", "abc", "abc");
+}
+
+static void a_pointer_is_hexadecimal_without_prefix(void **state)
+{
+	(void)state;
+	print(sizeof(text), "%p %p", (void *)0x123abc, NULL);
+	assert_string_equal(text, "123abc 0");
+}
+
+static void what_is_no_known_conversion_is_printed_as_it_stands(void **state)
+{
+	const char *const patterns[] = {"%q", "%", "a%", "%5", "%-05l", "%.", "%l%", "%5.3q x"};
+	const char *const expected[] = {"%q", "%", "a%", "%5", "%-05l", "%.", "%", "%5.3q x"};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(patterns); i++) {
+		print(sizeof(text), patterns[i]);
+		assert_string_equal(text, expected[i]);
+	}
+}
+
+static void text_is_cut_to_the_buffer_and_ends_in_it(void **state)
+{
+	(void)state;
+	for (size_t size = 1; size < 12; size++) {
+		print(size, "%s%5d", "abc", 42);
+		assert_int_equal(strlen(text), size - 1 < 8 ? size - 1 : 8);
+		assert_memory_equal(text, "abc   42", strlen(text));
+		assert_int_equal(text[size], '#');
+	}
+}
+
+static void a_buffer_of_no_bytes_is_not_written(void **state)
+{
+	(void)state;
+	print(0, "abc");
+	assert_int_equal(text[0], '#');
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_is_printed_as_it_stands),
+		cmocka_unit_test(numbers_of_each_size_are_printed_like_printf),
+		cmocka_unit_test(width_zeroes_and_left_alignment_are_those_of_printf),
+		cmocka_unit_test(precision_bounds_a_string_even_without_an_end),
+		cmocka_unit_test(a_pointer_is_hexadecimal_without_prefix),
+		cmocka_unit_test(what_is_no_known_conversion_is_printed_as_it_stands),
+		cmocka_unit_test(text_is_cut_to_the_buffer_and_ends_in_it),
+		cmocka_unit_test(a_buffer_of_no_bytes_is_not_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

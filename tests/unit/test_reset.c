@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/reset.c: the ways software resets a PC, and the accesses beside them that do not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/dev/pci.h"
+#include "hv/dev/reset.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+#define RESET_CONTROL  0xcf9
+#define KEYBOARD       0x64
+#define SYSTEM_CONTROL 0x92
+#define CONFIG_ADDRESS 0xcf8
+
+static struct bus ports;
+static struct reset reset;
+static struct pci pci;
+static unsigned resets;
+
+static void requested(void *ctx)
+{
+	assert_ptr_equal(ctx, &ports);
+	resets++;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&ports, 0, sizeof(ports));
+	resets = 0;
+	assert_int_equal(reset_init(&reset, &ports, requested, &ports), 0);
+	pci_init(&pci, &ports);
+	return 0;
+}
+
+static void out(uint16_t port, unsigned width, uint64_t value)
+{
+	bus_do(&ports, port, width, true, &value);
+}
+
+static uint64_t in(uint16_t port, unsigned width)
+{
+	uint64_t value = 0x5555555555555555;
+
+	bus_do(&ports, port, width, false, &value);
+	return value;
+}
+
+static void reset_control_resets_with_the_cpu_bit(void **state)
+{
+	(void)state;
+	out(RESET_CONTROL, 1, 0x02); /* "hard reset", chosen but not begun */
+	assert_int_equal(resets, 0);
+	out(RESET_CONTROL, 1, 0x06);
+	assert_int_equal(resets, 1);
+	out(RESET_CONTROL, 1, 0x04);
+	assert_int_equal(resets, 2);
+	assert_int_equal(in(RESET_CONTROL, 1), 0);
+}
+
+/* Pulse output port, 0xf0-0xff: line 0, reset, is pulsed when bit 0 is clear. */
+static void the_keyboard_controller_resets_when_it_pulses_line_0(void **state)
+{
+	(void)state;
+	for (unsigned command = 0; command < 256; command++) {
+		resets = 0;
+		out(KEYBOARD, 1, command);
+		assert_int_equal(resets, command >= 0xf0 && !(command & 1));
+	}
+	assert_int_equal(in(KEYBOARD, 1), 0); /* ready for a command, nothing to read */
+}
+
+static void system_control_resets_with_bit_0_and_keeps_a20_on(void **state)
+{
+	(void)state;
+	out(SYSTEM_CONTROL, 1, 0x02);
+	out(SYSTEM_CONTROL, 1, 0xfe);
+	assert_int_equal(resets, 0);
+	out(SYSTEM_CONTROL, 1, 0x01);
+	assert_int_equal(resets, 1);
+	assert_int_equal(in(SYSTEM_CONTROL, 1), 0x02);
+}
+
+static void reading_never_resets(void **state)
+{
+	(void)state;
+	in(RESET_CONTROL, 1);
+	in(KEYBOARD, 1);
+	in(SYSTEM_CONTROL, 1);
+	assert_int_equal(resets, 0);
+}
+
+static void the_pci_address_register_around_reset_control_still_works(void **state)
+{
+	(void)state;
+	out(CONFIG_ADDRESS, 4, 0x80000604); /* bit 2 of its second byte set */
+	assert_int_equal(resets, 0);
+	assert_int_equal(in(CONFIG_ADDRESS, 4), 0x80000604);
+}
+
+static void a_wide_access_is_no_reset(void **state)
+{
+	(void)state;
+	out(RESET_CONTROL, 2, 0x0606);
+	out(KEYBOARD, 4, 0xfefefefe);
+	out(SYSTEM_CONTROL, 2, 0x0101);
+	assert_int_equal(resets, 0);
+}
+
+static void a_full_bus_is_an_error(void **state)
+{
+	(void)state;
+	while (bus_add(&ports, 0x1000, 1, NULL, NULL, "filler") >= 0)
+		;
+	assert_int_equal(reset_init(&reset, &ports, requested, &ports), -ENOSPC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(reset_control_resets_with_the_cpu_bit, set_up),
+		cmocka_unit_test_setup(the_keyboard_controller_resets_when_it_pulses_line_0,
+				       set_up),
+		cmocka_unit_test_setup(system_control_resets_with_bit_0_and_keeps_a20_on, set_up),
+		cmocka_unit_test_setup(reading_never_resets, set_up),
+		cmocka_unit_test_setup(the_pci_address_register_around_reset_control_still_works,
+				       set_up),
+		cmocka_unit_test_setup(a_wide_access_is_no_reset, set_up),
+		cmocka_unit_test_setup(a_full_bus_is_an_error, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
