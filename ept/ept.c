@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* EPTP fields (SDM 3C table 25-9). */
+/* EPTP fields (SDM 3C 25.6.11). */
 #define EPTP_TYPE      BITS(2, 0)
 #define EPTP_LEVELS    BITS(5, 3) /* page-walk length - 1 */
 #define EPTP_ENABLE_AD BIT(6)
