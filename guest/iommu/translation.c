@@ -39,8 +39,7 @@ static void large_pages(void)
 	check(write_arrives(&edu[0], (uint64_t)target, target), "1 GiB page");
 	large[0] = SL_RW | SL_LARGE | BIT(12);
 	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
-	if (!native)
-		blocked(&edu[0], (uint64_t)target, true, 0xc, "1 GiB page with a reserved bit");
+	blocked(&edu[0], (uint64_t)target, true, 0xc, "1 GiB page with a reserved bit");
 }
 
 static void four_levels(void)

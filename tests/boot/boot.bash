@@ -43,5 +43,5 @@ show() {
 
 # words IMAGE: what guest/defaults asks of a VM for that image.
 words() {
-	sed -n "s/^$1\t*//p" guest/defaults
+	sed -n "s/^$1\t\t*//p" guest/defaults
 }

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# Every guest image but the demonstration, as guest/defaults asks for it: each check of a guest is
+# a line of its own, so here it only counts that all held and that the ends are the contract's.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+# image NAME ["GUEST WORDS" ["VM WORDS"]]: boots it alone; every check held.
+image() {
+	boots 0 "" "$G/$1.elf" "vm t ${3:-$(words "$1")} -- ${2:-}"
+	lacks 'FAIL'
+	has 'hv: vm t: exited with status 0'
+}
+
+@test "hello as ELF32, as ELF64, and a guest that stays in 32-bit mode: all three are loaded" {
+	boots 0 "" "$G/hello.elf" "vm a mem=32M -- one two" "$G/hello64.elf" "vm b mem=32M -- three" \
+		"$G/hello32.elf" "vm c mem=32M -- four"
+	has 'a\| My command line is "a one two".' 'b\| My command line is "b three".' \
+		'c\| Hello from 32-bit protected mode. My command line is c four'
+}
+
+@test "an exit status other than 0 is told, and makes the run's 1" {
+	boots 1 "" "$G/hello.elf" "vm t mem=32M -- status=7"
+	has 'hv: vm t: exited with status 7' 'hv: end: status 1'
+}
+
+@test "mmio: every width, direction and form of access" { image mmio; }
+
+@test "iommu-lab: a stale translation is used until it is invalidated" { image iommu-lab; }
+
+@test "memtypes: each combination has the expected type under kvm-6.7" {
+	image memtypes policy=kvm-6.7
+	[ "$(grep -c 'proved by rule' <<<"$output")" -eq 20 ]
+	has 't\| ok [0-9]+ - the first page.s leaf was cleared'
+}
+
+@test "memtypes: kvm-6.6 leaves the stale leaf that kvm-6.7 clears" {
+	image memtypes policy=kvm-6.6 "$(words memtypes) memtype=kvm-6.6"
+	has 't\| ok [0-9]+ - kvm-6.6: the first page.s leaf is stale, WB \+ ignore PAT'
+}
+
+@test "memtypes: kvm-6.11 does not honour guest MTRRs" {
+	image memtypes policy=kvm-6.11 "$(words memtypes) memtype=kvm-6.11"
+}
+
+@test "iommu: the unit as it is by default" { image iommu; }
+
+@test "iommu: without caching mode" { image iommu "" "$(words iommu) iommu=on,cm=off"; }
+
+@test "iommu: with snoop control" { image iommu "" "$(words iommu) iommu=on,sc"; }
+
+@test "iommu: with snoop control and without caching mode" {
+	image iommu "" "$(words iommu) iommu=on,sc,cm=off"
+}
+
+# A transcript's checks, one a line: "..." continues the line before, numbers do not count, and
+# what only Leafcutter has is cut off.
+checks() {
+	tr -d '\r' | sed -E 's/^t\| //' | awk '
+		/^== What is reported/ { exit }
+		/^== Interrupts/ && no_remapping { exit }
+		/^(ok|FAIL) / {
+			result = $1; sub(/^(ok|FAIL) [0-9]+ - /, "")
+			if (/^\.\.\. /) $0 = main " " $0; else main = $0
+			print result " " $0
+		}' no_remapping="$1"
+}
+
+@test "iommu: QEMU's unit gives the same transcript, but for the listed differences" {
+	command -v qemu-system-x86_64 || skip "no QEMU"
+	boots 0 "" "$G/iommu.elf" "vm t $(words iommu) --"
+	local no_remapping qemu side text
+	no_remapping=$(grep -c 'ECAP.IR is 0' <<<"$output" || true)
+	checks "$no_remapping" <<<"$output" >"$BATS_TEST_TMPDIR/leafcutter"
+	# Status 1 is isa-debug-exit's word for 0.
+	qemu=$(timeout 300 qemu-system-x86_64 -M q35,kernel-irqchip=split -display none -no-reboot \
+		-device intel-iommu,intremap=on,aw-bits=48,caching-mode=on -device edu -device edu \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -kernel "$G/iommu.elf" \
+		-append native </dev/null 2>"$BATS_TEST_TMPDIR/stderr") || [ $? -eq 1 ]
+	checks "$no_remapping" <<<"$qemu" >"$BATS_TEST_TMPDIR/qemu"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/qemu")" -ge 100 ]
+	for side in leafcutter qemu; do
+		while IFS=$'\t' read -r who text _; do
+			[ "$who" != "$side" ] || sed -i -E "\#^ok $text#d" "$BATS_TEST_TMPDIR/$side"
+		done <guest/iommu/differences
+	done
+	diff "$BATS_TEST_TMPDIR/qemu" "$BATS_TEST_TMPDIR/leafcutter"
+}
+
+# The lines of guest/faults/cases as "word|VM words|end".
+fault_cases() {
+	sed -E '/^#/d; s/\t+/|/g' guest/faults/cases
+}
+
+# faults STATUS FROM TO: these cases that end, one VM each, side by side in one machine.
+faults() {
+	local word vm_words end list=()
+	while IFS='|' read -r word vm_words end; do
+		list+=("$G/faults.elf" "vm $word $vm_words -- $word")
+	done < <(fault_cases | grep -v '|forever$' | sed -n "$2,$3p")
+	BOOT_OPTIONS="--mem 768" boots "$1" "" "${list[@]}"
+	lacks 'FAIL'
+	while IFS='|' read -r word vm_words end; do
+		has "hv: vm $word: $end"
+	done < <(fault_cases | grep -v '|forever$' | sed -n "$2,$3p")
+}
+
+@test "faults: what ends a guest ends it with the contract's words, and nobody else" {
+	faults 1 1 12
+}
+
+@test "faults: wild MSRs, registers, instructions, VMCALLs, tables and queues cost only the guest" {
+	faults 0 13 99
+}
+
+@test "faults: guests that never end do not keep others from ending" {
+	local word vm_words end list=()
+	while IFS='|' read -r word vm_words end; do
+		list+=("$G/faults.elf" "vm $word $vm_words -- $word")
+	done < <(fault_cases | grep '|forever$')
+	BOOT_OPTIONS="--timeout 20" boots 124 "" "${list[@]}" "$G/hello.elf" "vm good mem=32M --" \
+		"$G/mmio.elf" "vm mmio $(words mmio) --"
+	has 'hv: vm good: exited with status 0' 'hv: vm mmio: exited with status 0'
+}
+
+@test "bench: it runs to its end on Leafcutter" {
+	image bench
+	has 't\| CPUID +[0-9]+ ticks' 't\| done'
+}
