@@ -26,7 +26,7 @@
 	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ |    \
 	 BIT(28) /* AVX */ | BIT(29) /* F16C */ | BIT(30) /* RDRAND */)
 #define SHOW_1_EDX                                                                                 \
-	(BITS(8, 0) /* FPU VME DE PSE TSC MSR PAE MCE CX8 */ | BITS(17, 11) /* SEP MTRR PGE MCA    \
+	(BITS(9, 0) /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC */ | BITS(17, 11) /* SEP MTRR PGE MCA    \
 	 CMOV PAT PSE36 */ | BIT(19) /* CLFSH */ | BITS(27, 23) /* MMX FXSR SSE SSE2 SS */)
 #define SHOW_7_EBX                                                                                 \
 	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |       \

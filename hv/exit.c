@@ -90,6 +90,7 @@ static const struct {
 	[0 ... EXIT_REASONS - 1] = {unknown_exit, "unknown"},
 	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_to_scheduler, "external interrupt"},
+	[EXIT_REASON_INTERRUPT_WINDOW] = {exit_to_scheduler, "interrupt window"},
 	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
 	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, "task switch"},
 	[EXIT_REASON_CPUID] = {exit_cpuid, "CPUID"},

@@ -90,6 +90,24 @@ static int set_cr4(uint64_t value)
 	return value & ~guest_cr4_allowed() ? -EINVAL : 0;
 }
 
+/* The task priority: a lower one may let a pending interrupt in (SDM 3A 11.8.6). */
+static int set_cr8(struct vcpu *vcpu, uint64_t value)
+{
+	if (value > 15)
+		return -EINVAL;
+	lapic_set_cr8(&vcpu->lapic, value);
+	vcpu->slice = 1;
+	return 0;
+}
+
+static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
+{
+	vcpu_set_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER),
+			  lapic_cr8(&vcpu->lapic));
+	vcpu_skip_instruction(vcpu);
+	return VCPU_RESUME;
+}
+
 static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 {
 	uint64_t value =
@@ -102,6 +120,8 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 		error = set_cr0(vcpu, value);
 	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 4)
 		error = set_cr4(value);
+	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 8)
+		error = set_cr8(vcpu, value);
 	if (error)
 		vcpu_inject_gp(vcpu);
 	else
@@ -116,6 +136,8 @@ enum exit_action exit_cr_access(struct vcpu *vcpu)
 	switch (FIELD(qualification, CR_ACCESS_TYPE)) {
 	case CR_ACCESS_TYPE_MOV_TO:
 		return mov_to_cr(vcpu, qualification);
+	case CR_ACCESS_TYPE_MOV_FROM: /* only CR8 */
+		return mov_from_cr8(vcpu, qualification);
 	case CR_ACCESS_TYPE_CLTS: /* TS is the guest's own: cannot exit with our masks */
 	case CR_ACCESS_TYPE_LMSW: /* nor can the low four bits */
 	default:

@@ -9,6 +9,7 @@
 #include "hv/cpuid.h"
 #include "hv/exit.h"
 #include "hv/fpu.h"
+#include "hv/interrupts.h"
 #include "hv/memory.h"
 #include "hv/options.h"
 #include "hv/paging.h"
@@ -121,6 +122,8 @@ static void run_vms(void)
 			if (vms[i]->state != VM_RUNNING)
 				continue;
 			running++;
+			if (vms[i]->halted && interrupts_pending(&vms[i]->vcpu))
+				vms[i]->halted = false;
 			if (!vms[i]->halted)
 				vcpu_run_slice(&vms[i]->vcpu);
 		}

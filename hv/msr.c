@@ -4,6 +4,7 @@
 #include "hv/asm.h"
 #include "hv/cpuid.h"
 #include "hv/exit.h"
+#include "hv/interrupts.h"
 #include "hv/memory.h"
 #include "hv/vcpu.h"
 #include "lib/bits.h"
@@ -130,7 +131,7 @@ static int write_apic_base(struct vcpu *vcpu, uint64_t value)
 
 	if (value & ~allowed)
 		return -EINVAL;
-	vcpu->apic_base = value;
+	interrupts_set_apic_base(vcpu, value);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "hv/entry_check.h"
 #include "hv/exit.h"
 #include "hv/fpu.h"
+#include "hv/interrupts.h"
 #include "hv/memory.h"
 #include "hv/msr.h"
 #include "hv/vmcs_setup.h"
@@ -16,6 +17,8 @@
 
 /* A storm of exits may not keep others from the CPU any more than a loop without exits may. */
 #define SLICE_EXITS 8192
+/* The longest stay in a guest, TSC ticks. */
+#define SLICE_TICKS 2000000UL
 
 /* hv/enter.asm */
 bool vcpu_enter(struct vcpu *vcpu, bool launched);
@@ -120,12 +123,25 @@ unsigned vcpu_check_entry(void)
 	return entry_check(&source, &vmx.capabilities, report_violation, NULL);
 }
 
+/* The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. */
+static void set_timer(struct vcpu *vcpu)
+{
+	uint64_t ticks = MIN(interrupts_timer_ticks(vcpu), SLICE_TICKS);
+
+	if (!vmx.preemption_timer || ticks == vcpu->timer_ticks)
+		return;
+	vcpu->timer_ticks = ticks;
+	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
+}
+
 void vcpu_run_slice(struct vcpu *vcpu)
 {
 	bool launched = vcpu->launched;
 
 	vcpu_switch_to(vcpu);
 	vcpu->slice = SLICE_EXITS;
+	interrupts_before_entry(vcpu);
+	set_timer(vcpu);
 	vcpu->launched = true;
 	if (vcpu_enter(vcpu, launched))
 		return;

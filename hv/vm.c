@@ -4,6 +4,7 @@
 #include "hv/asm.h"
 #include "hv/exit.h"
 #include "hv/guest_loader.h"
+#include "hv/interrupts.h"
 #include "hv/memory.h"
 #include "hv/vcpu.h"
 #include "lib/bits.h"
@@ -16,8 +17,8 @@
 #define HIGH_RAM     (4 * GiB)
 #define PCI_HOLE     (3 * GiB)
 #define PCI_WINDOW   0xc0000000ULL
+#define MSI_WINDOW   0xfee00000UL /* 1 MiB: a write there is an interrupt request */
 #define EDU_SLOT     2 /* of the first: 00:02.0 */
-#define EDU_IRQ      10
 
 static void invept_vm(void *ctx)
 {
@@ -133,8 +134,17 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 {
 	struct vm *vm = ctx;
 
-	return vm->options.iommu ? iommu_dma_write(&vm->iommu, source_id, address, from, size)
-				 : write_ram(vm, address, from, size);
+	uint32_t message;
+
+	if (vm->options.iommu)
+		return iommu_dma_write(&vm->iommu, source_id, address, from, size);
+	if (address >> 20 != MSI_WINDOW >> 20)
+		return write_ram(vm, address, from, size);
+	if (size != sizeof(message))
+		return -EFAULT;
+	memcpy(&message, from, sizeof(message));
+	interrupts_message(vm, source_id, address, message);
+	return 0;
 }
 
 static void iommu_access(void *device, uint64_t offset, unsigned width, bool write,
@@ -156,21 +166,14 @@ static void no_snoop_changed(void *ctx, uint16_t source_id, bool enabled)
 
 static void send_msi(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
 {
+	interrupts_message(ctx, source_id, address, data);
+}
+
+static void set_intx(void *ctx, uint16_t source_id, bool level)
+{
 	struct vm *vm = ctx;
 
-	if (vm->options.iommu)
-		iommu_interrupt(&vm->iommu, source_id, address, data);
-}
-
-/* There is no interrupt controller yet: a message that got this far has nobody to go to. */
-static void drop_message(void *ctx, uint64_t address, uint32_t data)
-{
-	(void)ctx, (void)address, (void)data;
-}
-
-static void drop_level(void *ctx, uint16_t source_id, bool level)
-{
-	(void)ctx, (void)source_id, (void)level;
+	irq_pci(&vm->irq, source_id >> 3 & 31, level);
 }
 
 static void create_iommu(struct vm *vm)
@@ -178,12 +181,13 @@ static void create_iommu(struct vm *vm)
 	const struct iommu_config config = {
 		.snoop_control = vm->options.snoop_control,
 		.caching_mode = vm->options.caching_mode,
+		.interrupt_remapping = true,
 	};
 	const struct iommu_host host = {
 		.ctx = vm,
 		.read = read_ram,
 		.write = write_ram,
-		.interrupt = drop_message,
+		.interrupt = interrupts_deliver_message,
 		.changed = vm_device_changed,
 	};
 
@@ -198,13 +202,13 @@ static void create_edu(struct vm *vm, unsigned n)
 		.dma_read = dma_read,
 		.dma_write = dma_write,
 		.msi = send_msi,
-		.intx = drop_level,
+		.intx = set_intx,
 		.no_snoop = no_snoop_changed,
 	};
 	struct edu *edu = &vm->edu[n];
 
-	edu_init(edu, &vm->pci, &vm->mmio, EDU_SLOT + n, PCI_WINDOW + n * EDU_BAR_SIZE, EDU_IRQ,
-		 &host);
+	edu_init(edu, &vm->pci, &vm->mmio, EDU_SLOT + n, PCI_WINDOW + n * EDU_BAR_SIZE,
+		 irq_pci_line(EDU_SLOT + n), &host);
 	if (vm->options.iommu)
 		iommu_add_device(&vm->iommu, edu->source_id, !vm->options.device_snoop[n]);
 }
@@ -217,6 +221,7 @@ static void create_devices(struct vm *vm)
 	exit_port_init(&vm->exit_port, &vm->ports, exit_port_written, vm);
 	reset_init(&vm->reset, &vm->ports, reset_requested, vm);
 	pci_init(&vm->pci, &vm->ports);
+	interrupts_init(vm);
 	if (vm->options.iommu)
 		create_iommu(vm);
 	for (unsigned n = 0; n < vm->options.devices; n++)

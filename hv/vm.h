@@ -15,7 +15,11 @@
 #include "hv/dev/bus.h"
 #include "hv/dev/edu.h"
 #include "hv/dev/exit_port.h"
+#include "hv/dev/ioapic.h"
+#include "hv/dev/irq.h"
+#include "hv/dev/lapic.h"
 #include "hv/dev/pci.h"
+#include "hv/dev/pic.h"
 #include "hv/dev/reset.h"
 #include "hv/dev/uart.h"
 #include "hv/insn.h"
@@ -47,6 +51,9 @@ struct vcpu {
 	uint64_t pat;
 	bool cd; /* guest CR0.CD, as its read shadow has it */
 	uint64_t apic_base;
+	struct lapic lapic;
+	uint64_t timer_ticks; /* what the preemption timer is set to */
+	bool window; /* interrupt-window exiting is on */
 	struct insn_cache insns; /* of recent accesses to devices */
 
 	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vcpu.c. */
@@ -89,6 +96,10 @@ struct vm {
 	struct pci pci;
 	struct edu edu[VM_DEVICES_MAX];
 	struct iommu iommu; /* unused with iommu=off */
+	struct pic pic;
+	struct ioapic ioapic;
+	struct irq irq;
+	int lapic_region; /* on the MMIO bus */
 	struct console_line line;
 };
 

@@ -9,9 +9,6 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 
-/* The longest stay in a guest, TSC ticks. */
-#define SLICE_TICKS 2000000ULL
-
 #define DR7_RESET   0x400
 #define NO_VMCS	    ~0ULL
 
@@ -37,8 +34,6 @@ static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
 	if (vmx.vpid)
 		vmwrite(VMCS_VPID, vcpu->vpid);
-	if (vmx.preemption_timer)
-		vmwrite(VMCS_PREEMPTION_TIMER, SLICE_TICKS >> vmx.timer_shift);
 	/*
 	 * CD and NW are ours because they act through the leaves; NE because VMX wants it 1. Of CR4
 	 * the guest owns what it is shown in CPUID.

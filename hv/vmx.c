@@ -16,7 +16,7 @@ enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEX
 /* The controls without which no guest runs here, and those used where they are offered. */
 #define PIN_REQUIRED	 (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING)
 #define PRIMARY_REQUIRED                                                                           \
-	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING |         \
+	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING | PRIMARY_CR8_STORE_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING |         \
 	 PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY)
 #define SECONDARY_REQUIRED                                                                         \
 	(SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
@@ -39,6 +39,8 @@ static const struct requirement {
 	  {
 		  {PRIMARY_TSC_OFFSETTING, "TSC offsetting"},
 		  {PRIMARY_HLT_EXITING, "HLT exiting"},
+		  {PRIMARY_CR8_LOAD_EXITING, "CR8-load exiting"},
+		  {PRIMARY_CR8_STORE_EXITING, "CR8-store exiting"},
 		  {PRIMARY_UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"},
 		  {PRIMARY_MSR_BITMAPS, "MSR bitmaps"},
 		  {PRIMARY_SECONDARY, "secondary controls"},

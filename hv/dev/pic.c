@@ -84,6 +84,12 @@ static void cascade(struct pic *pic)
 	set_input(&pic->chip[0], CASCADE, requested(&pic->chip[1]) != 8);
 }
 
+static void tell_cpu(struct pic *pic)
+{
+	if (pic->raised && pic_pending(pic))
+		pic->raised(pic->ctx);
+}
+
 void pic_set(struct pic *pic, unsigned line, bool level)
 {
 	if (line == CASCADE)
@@ -91,6 +97,7 @@ void pic_set(struct pic *pic, unsigned line, bool level)
 	set_input(&pic->chip[line / 8], line % 8, level);
 	if (line >= 8)
 		cascade(pic);
+	tell_cpu(pic);
 }
 
 bool pic_pending(const struct pic *pic)
@@ -246,6 +253,7 @@ static void pic_access(struct pic *pic, unsigned number, uint64_t port, bool wri
 	else
 		*value = port ? chip->imr : read_command(chip);
 	cascade(pic);
+	tell_cpu(pic);
 }
 
 /* The ports are bytes: of a wider access the low byte counts. */

@@ -30,6 +30,9 @@ struct pic_chip {
 
 struct pic {
 	struct pic_chip chip[2];
+	/* Optional, set after pic_init(): the output to the CPU may have become asserted. */
+	void (*raised)(void *ctx);
+	void *ctx;
 };
 
 /*

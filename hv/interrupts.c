@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/interrupts.h"
+
+#include "hv/asm.h"
+#include "hv/vcpu.h"
+#include "lib/bits.h"
+
+#define IOAPIC_ID  1
+#define COM1_LINE  4
+#define MSI_WINDOW 0xfee00000UL
+
+/* Something changed that an injection depends on: end the slice, the next one begins with a look. */
+static void attention(struct vm *vm)
+{
+	vm->vcpu.slice = 1;
+}
+
+static void lapic_mmio(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	struct vm *vm = device;
+
+	lapic_access(&vm->vcpu.lapic, offset, width, write, value);
+	if (write)
+		attention(vm);
+}
+
+static void eoi(void *ctx, uint8_t vector)
+{
+	struct vm *vm = ctx;
+
+	ioapic_eoi(&vm->ioapic, vector);
+}
+
+static uint64_t now(void *ctx)
+{
+	(void)ctx;
+	return rdtsc();
+}
+
+static void ioapic_message(void *ctx, uint64_t address, uint32_t data)
+{
+	interrupts_message(ctx, IOAPIC_SOURCE_ID, address, data);
+}
+
+static void pic_raised(void *ctx)
+{
+	attention(ctx);
+}
+
+static void uart_irq(void *ctx, bool level)
+{
+	struct vm *vm = ctx;
+
+	irq_isa(&vm->irq, COM1_LINE, level);
+}
+
+int interrupts_init(struct vm *vm)
+{
+	const struct lapic_host host = {.ctx = vm, .eoi = eoi, .now = now};
+	int error = pic_init(&vm->pic, &vm->ports);
+
+	if (!error)
+		error = ioapic_init(&vm->ioapic, IOAPIC_ID, &vm->mmio, ioapic_message, vm);
+	if (error)
+		return error;
+	vm->pic.raised = pic_raised;
+	vm->pic.ctx = vm;
+	irq_init(&vm->irq, &vm->pic, &vm->ioapic);
+	vm->uart.irq = uart_irq;
+	lapic_init(&vm->vcpu.lapic, 0, &host);
+	vm->lapic_region = bus_add(&vm->mmio, LAPIC_BASE, LAPIC_SIZE, lapic_mmio, vm, "local APIC");
+	return vm->lapic_region < 0 ? vm->lapic_region : 0;
+}
+
+void interrupts_message(struct vm *vm, uint16_t source_id, uint64_t address, uint32_t data)
+{
+	if (vm->options.iommu)
+		iommu_interrupt(&vm->iommu, source_id, address, data);
+	else
+		interrupts_deliver_message(vm, address, data);
+}
+
+void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data)
+{
+	struct vm *vm = ctx;
+
+	if ((address & ~BITS(19, 0)) != MSI_WINDOW)
+		return;
+	lapic_message(&vm->vcpu.lapic, address, data);
+	attention(vm);
+}
+
+static bool extint_pending(struct vcpu *vcpu)
+{
+	return pic_pending(&vcpu->vm->pic) && lapic_takes_extint(&vcpu->lapic);
+}
+
+bool interrupts_pending(struct vcpu *vcpu)
+{
+	lapic_timer_poll(&vcpu->lapic);
+	return lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
+}
+
+/* Interrupts are accepted with IF=1, no blocking, and no other event waiting (SDM 3C 27.3.1.5). */
+static bool can_inject(void)
+{
+	return vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF &&
+	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) &
+		 (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) &&
+	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
+}
+
+static void want_window(struct vcpu *vcpu, bool want)
+{
+	if (vcpu->window == want)
+		return;
+	vcpu->window = want;
+	vmwrite(VMCS_PRIMARY_CONTROLS,
+		vmx.primary | (want ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
+}
+
+void interrupts_before_entry(struct vcpu *vcpu)
+{
+	uint8_t vector;
+
+	if (!interrupts_pending(vcpu)) {
+		want_window(vcpu, false);
+		return;
+	}
+	if (!can_inject()) {
+		want_window(vcpu, true);
+		return;
+	}
+	if (lapic_pending(&vcpu->lapic) >= 0) {
+		vector = (uint8_t)lapic_pending(&vcpu->lapic);
+		lapic_accept(&vcpu->lapic, vector);
+	} else {
+		vector = pic_accept(&vcpu->vm->pic);
+	}
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
+		vector | TO_FIELD(INTERRUPTION_TYPE_EXTERNAL, INTERRUPTION_INFO_TYPE) |
+			INTERRUPTION_INFO_VALID);
+	want_window(vcpu, interrupts_pending(vcpu));
+}
+
+uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
+{
+	uint64_t ticks;
+
+	return lapic_timer_due(&vcpu->lapic, &ticks) ? ticks : ~0UL;
+}
+
+void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value)
+{
+	vcpu->apic_base = value;
+	bus_move(&vcpu->vm->mmio, vcpu->vm->lapic_region, value & APIC_BASE_ADDRESS,
+		 value & APIC_BASE_EN ? LAPIC_SIZE : 0);
+}
