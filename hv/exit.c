@@ -3,6 +3,7 @@
 
 #include "hv/asm.h"
 #include "hv/console.h"
+#include "hv/timer.h"
 #include "lib/format.h"
 
 static enum exit_action exit_exception(struct vcpu *vcpu)
@@ -18,6 +19,13 @@ static enum exit_action exit_exception(struct vcpu *vcpu)
 static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
 {
 	(void)vcpu;
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	timer_acknowledge();
 	return VCPU_LEAVE;
 }
 
@@ -89,7 +97,7 @@ static const struct {
 } exit_table[EXIT_REASONS] = {
 	[0 ... EXIT_REASONS - 1] = {unknown_exit, "unknown"},
 	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
-	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_to_scheduler, "external interrupt"},
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_external_interrupt, "external interrupt"},
 	[EXIT_REASON_INTERRUPT_WINDOW] = {exit_to_scheduler, "interrupt window"},
 	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
 	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, "task switch"},

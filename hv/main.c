@@ -4,7 +4,6 @@
  * turns on the CPU until all have ended, the status of the whole.
  */
 #include "boot/multiboot2.h"
-#include "hv/asm.h"
 #include "hv/console.h"
 #include "hv/cpuid.h"
 #include "hv/exit.h"
@@ -14,6 +13,7 @@
 #include "hv/options.h"
 #include "hv/paging.h"
 #include "hv/panic.h"
+#include "hv/timer.h"
 #include "hv/traps.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
@@ -22,9 +22,6 @@
 #include "lib/string.h"
 
 #define INFO_LIMIT (1 * MiB) /* more multiboot2 information than that is an error */
-
-#define PIC_MASTER_DATA 0x21
-#define PIC_SLAVE_DATA	0xa1
 
 void hv_main(uint32_t magic, const void *info);
 
@@ -145,13 +142,6 @@ static void check_first_entries(void)
 	}
 }
 
-/* The one interrupt source here is a guest's time slice: the PICs stay silent. */
-static void mask_interrupts(void)
-{
-	outb(PIC_MASTER_DATA, 0xff);
-	outb(PIC_SLAVE_DATA, 0xff);
-}
-
 static void show_machine(void)
 {
 	print("cpu: VMX with EPT; also%s%s%s%s%s", vmx.ept.large_2m ? " 2M leaves," : "",
@@ -166,7 +156,7 @@ void hv_main(uint32_t magic, const void *info)
 	traps_init();
 	print("Leafcutter, a hypervisor one can read");
 	parse_boot_information(magic, info);
-	mask_interrupts();
+	timer_mask_interrupts();
 	memory_init(&boot, info);
 	paging_init();
 	if (!vmx_init(options.mask))
@@ -177,6 +167,8 @@ void hv_main(uint32_t magic, const void *info)
 	create_vms();
 	if (options.check)
 		check_first_entries();
+	if (!vmx.preemption_timer)
+		timer_start();
 	run_vms();
 	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);
 }
