@@ -31,6 +31,11 @@ image() {
 
 @test "mmio: every width, direction and form of access" { image mmio; }
 
+@test "modes: VMCALL, MMIO and port output from 32-bit and real mode" {
+	image modes
+	has 't\| Hello from real mode, by rep outsb.'
+}
+
 @test "iommu-lab: a stale translation is used until it is invalidated" { image iommu-lab; }
 
 @test "memtypes: each combination has the expected type under kvm-6.7" {
