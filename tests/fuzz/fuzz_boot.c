@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libFuzzer on all that reads what GRUB hands over: multiboot2 information, GRUB's lines, guest
+ * images. Each gets its bytes in a buffer of their exact size, so that the sanitizer sees every
+ * read beyond it; what a parser accepts must be what its contract promises.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot/multiboot2.h"
+#include "hv/elf.h"
+#include "hv/options.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+/* A small VM: RAM below 0x3000 and from 0x4000 on, one page of it for the information. */
+#define LOW_END    0x3000
+#define HIGH_START 0x4000
+#define HIGH_END   0x8000
+#define INFO_START 0x1000
+#define INFO_END   0x2000
+#define UNTOUCHED  0xcc
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+static void within(const void *part, const uint8_t *whole, size_t size)
+{
+	assert((const uint8_t *)part >= whole && (const uint8_t *)part < whole + size);
+}
+
+static void fuzz_multiboot2(const uint8_t *info, size_t size)
+{
+	struct boot_info boot;
+	const char *what = NULL;
+	int error = multiboot2_parse(info, size, &boot, &what);
+
+	assert(what);
+	assert(error == 0 || error == -EINVAL || error == -E2BIG);
+	if (error)
+		return;
+	assert(boot.ram_ranges >= 1 && boot.ram_ranges <= BOOT_RANGES);
+	assert(boot.modules <= BOOT_MODULES);
+	if (*boot.line)
+		within(boot.line + strlen(boot.line), info, size);
+	for (unsigned i = 0; i < boot.modules; i++) {
+		within(boot.module[i].line, info, size);
+		within(boot.module[i].line + strlen(boot.module[i].line), info, size);
+	}
+	for (unsigned i = 0; i < boot.ram_ranges; i++)
+		assert(boot.ram[i].size &&
+		       boot.ram[i].start + boot.ram[i].size >= boot.ram[i].start);
+}
+
+static void check_error(const struct option_error *error)
+{
+	assert(error->expected);
+	assert(memchr(error->word, '\0', sizeof(error->word)));
+	for (const char *c = error->word; *c; c++)
+		assert(*c >= ' ' && *c <= '~');
+}
+
+static void fuzz_lines(const uint8_t *text, size_t size)
+{
+	char *line = malloc(size + 1);
+	struct option_error error;
+	struct hv_options hv;
+	struct vm_options vm;
+
+	memcpy(line, text, size);
+	line[size] = '\0';
+	options_is_initrd(line);
+	if (hv_options_parse(line, &hv, &error))
+		check_error(&error);
+	if (vm_options_parse(line, &vm, &error)) {
+		check_error(&error);
+	} else {
+		assert(vm.name[0] && strlen(vm.name) <= VM_NAME_MAX);
+		assert(IS_ALIGNED(vm.memory, MiB) && vm.memory >= 2 * MiB);
+		assert(vm.memory <= 1024 * GiB);
+		assert(vm.cpus == 1 && vm.devices <= VM_DEVICES_MAX);
+		assert(!*vm.command_line ||
+		       (vm.command_line > line && vm.command_line < line + size));
+	}
+	free(line);
+}
+
+/* What lies between the pieces of RAM, and in the information's page, stays as it was. */
+static void check_untouched(const uint8_t *ram, unsigned start, unsigned end)
+{
+	for (unsigned at = start; at < end; at++)
+		assert(ram[at] == UNTOUCHED);
+}
+
+static void fuzz_elf(const uint8_t *image, size_t size)
+{
+	uint8_t *ram = malloc(HIGH_END);
+	const struct elf_target target = {
+		.memory = ram,
+		.low_end = LOW_END,
+		.high_start = HIGH_START,
+		.high_end = HIGH_END,
+		.info_start = INFO_START,
+		.info_end = INFO_END,
+	};
+	struct elf_image loaded;
+	const char *problem = NULL;
+	int error;
+
+	memset(ram, UNTOUCHED, HIGH_END);
+	error = elf_load(image, size, &target, &loaded, &problem);
+	assert(problem);
+	assert(error == 0 || error == -ENOEXEC);
+	check_untouched(ram, LOW_END, HIGH_START);
+	check_untouched(ram, INFO_START, INFO_END);
+	if (!error) {
+		assert(loaded.start < loaded.end && loaded.end <= HIGH_END);
+		assert(loaded.entry >= loaded.start && loaded.entry < loaded.end);
+	}
+	free(ram);
+}
+
+/* The first byte chooses the parser, the rest is its input. */
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	static void (*const parser[])(const uint8_t *, size_t) = {fuzz_multiboot2, fuzz_lines,
+								  fuzz_elf};
+	uint8_t *bytes;
+
+	if (!size)
+		return 0;
+	bytes = malloc(size - 1);
+	memcpy(bytes, input + 1, size - 1);
+	parser[input[0] % ARRAY_SIZE(parser)](bytes, size - 1);
+	free(bytes);
+	return 0;
+}
