@@ -45,6 +45,7 @@ void translation_cases(void); /* translation.c */
 void stale_cases(void);       /* stale.c */
 void fault_cases(void);       /* faults.c */
 void interrupt_cases(void);   /* interrupts.c */
+void intx_cases(void);        /* intx.c */
 void attach_cases(void);      /* attach.c: Leafcutter only */
 
 #endif

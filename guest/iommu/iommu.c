@@ -130,6 +130,8 @@ int guest_main(void)
 	restore();
 	interrupt_cases();
 	restore();
+	intx_cases();
+	restore();
 	if (!native)
 		attach_cases();
 	return check_status();

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A device's INTA# through the IOAPIC, as it is and remapped (VT-d 5.1.5.1), and the three causes
+ * edu interrupts for. Which pin the board wired it to is not asked: all of PCI's are set alike.
+ */
+#include "guest/iommu/cases.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/ioapic.h"
+#include "guest/lib/lapic.h"
+#include "guest/lib/start.h"
+
+#define VECTOR          0x51
+#define FIRST_PCI_PIN   5 /* below are the timer's and the keyboard's */
+#define INDEX           9 /* of the interrupt entry */
+#define IRTE_LEVEL      BIT(4)
+#define IRTA_256        7
+#define CAUSE_FACTORIAL 0x001
+#define CAUSE_DMA       0x100
+
+static volatile unsigned count;
+static volatile uint32_t causes;
+
+/* The line stays up until the device is acknowledged. */
+static void on_interrupt(void)
+{
+	causes = mmio_read32(edu[0].bar + EDU_INTERRUPT_STATUS);
+	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, causes);
+	count++;
+	lapic_eoi();
+}
+
+/* Let it in: did exactly one come, for this cause? */
+static bool came(uint32_t cause)
+{
+	bool yes;
+
+	interrupts_on();
+	for (unsigned i = 0; i < 1000 && !count; i++)
+		cpu_pause();
+	interrupts_off();
+	yes = count == 1 && causes == cause;
+	count = 0;
+	return yes;
+}
+
+static void set_pins(uint64_t entry)
+{
+	for (unsigned pin = FIRST_PCI_PIN; pin < ioapic_pins(); pin++)
+		ioapic_write_entry(pin, entry | RTE_LEVEL | RTE_ACTIVE_LOW | VECTOR);
+}
+
+static void raise(uint32_t cause)
+{
+	mmio_write32(edu[0].bar + EDU_INTERRUPT_RAISE, cause);
+}
+
+static void plain(void)
+{
+	uint16_t command = pci_read16(edu[0].source_id, PCI_COMMAND);
+
+	set_pins(RTE_DESTINATION(lapic_id()));
+	raise(0x10);
+	check(came(0x10), "INTA# by the IOAPIC, once");
+	raise(0x20);
+	check(came(0x20), "... and a second time after EOI");
+	mmio_write32(edu[0].bar + EDU_STATUS, EDU_STATUS_IRQ);
+	edu_factorial(&edu[0], 5);
+	check(came(CAUSE_FACTORIAL), "a factorial interrupts when asked to");
+	mmio_write32(edu[0].bar + EDU_STATUS, 0);
+	edu_dma_raw(&edu[0], IOVA, EDU_DMA_BUFFER + 0x800, BYTES, EDU_DMA_IRQ);
+	check(came(CAUSE_DMA), "a DMA interrupts when asked to");
+	pci_write16(edu[0].source_id, PCI_COMMAND, command | PCI_COMMAND_INTX_OFF);
+	raise(0x40);
+	check(!came(0x40), "Interrupt Disable in the command register");
+	check(pci_read16(edu[0].source_id, PCI_STATUS) & PCI_STATUS_INTX,
+	      "... Interrupt Status is set all the same");
+	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, 0x40);
+	pci_write16(edu[0].source_id, PCI_COMMAND, command);
+}
+
+/* 'high' is the entry's source verification. */
+static void set_irte(uint64_t *irtes, uint64_t high)
+{
+	irtes[2 * INDEX] = 1 | IRTE_LEVEL | VECTOR << 16 | (uint64_t)lapic_id() << 40;
+	irtes[2 * INDEX + 1] = high;
+	vtd_put(DESC_INTERRUPT, 0);
+	vtd_wait();
+}
+
+static void remapped(void)
+{
+	uint64_t *irtes = page_alloc();
+
+	vtd_write64(VTD_IRTA, (uint64_t)irtes | IRTA_256);
+	vtd_command(GCMD_SIRTP, true);
+	set_irte(irtes, 0);
+	vtd_command(GCMD_IRE, true);
+	set_pins(RTE_REMAPPABLE(INDEX));
+	raise(0x10);
+	check(came(0x10), "INTA# by the IOAPIC and an interrupt entry");
+	raise(0x20);
+	check(came(0x20), "... and a second time after EOI");
+	set_irte(irtes, TO_FIELD(1, BITS(19, 18)) | edu[0].source_id);
+	raise(0x30);
+	check(came(0x30), "an entry verified by the device's own source-id");
+	vtd_command(GCMD_IRE, false);
+}
+
+void intx_cases(void)
+{
+	heading("INTx");
+	if (!ioapic_present() || !lapic_enable()) {
+		printf("no IOAPIC or no local APIC\n");
+		return;
+	}
+	interrupt_handler(VECTOR, on_interrupt);
+	plain();
+	if (vtd_read64(VTD_ECAP) & ECAP_IR)
+		remapped();
+	set_pins(RTE_MASKED);
+}
