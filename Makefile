@@ -51,6 +51,8 @@ $(BUILD)/image/%.asm.o: %.asm | need-build
 	$(call say,NASM $<)
 	$(Q)nasm -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
 
+include hv/dev/dsdt.mk
+
 $(BUILD)/leafcutter.elf: $(IMAGE_OBJ) linker.ld
 	$(call say,LD   $@)
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ACPI fixed hardware without events: no status bit is ever set, so no SCI is ever raised. Called
+ * through the VM's port bus.
+ */
+#include "hv/dev/acpi_pm.h"
+
+#include "lib/bits.h"
+
+#define SIZE            16
+#define ENABLE          2
+#define CONTROL         (ACPI_PM_CONTROL - ACPI_PM_EVENT)
+#define TIMER           (ACPI_PM_TIMER - ACPI_PM_EVENT)
+#define ENABLE_WRITABLE 0x0721 /* timer, global lock, power and sleep button, RTC */
+
+#define CONTROL_SCI        BIT(0) /* set: in ACPI mode, as there is no SMI command */
+#define CONTROL_SLEEP_TYPE BITS(12, 10)
+#define CONTROL_SLEEP      BIT(13) /* write-only */
+#define CONTROL_WRITABLE   (CONTROL_SLEEP_TYPE | BITS(2, 1))
+
+static uint64_t read_timer(const struct acpi_pm *pm)
+{
+	return pm->now ? (uint32_t)pm->now(pm->ctx) : 0;
+}
+
+static void write_control(struct acpi_pm *pm, uint64_t value)
+{
+	pm->control = (uint16_t)((value & CONTROL_WRITABLE) | CONTROL_SCI);
+	if (value & CONTROL_SLEEP && FIELD(value, CONTROL_SLEEP_TYPE) == ACPI_PM_S5)
+		pm->power_off(pm->ctx);
+}
+
+/* Word registers, which may be read or written two at once; and the timer, a dword. */
+static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool write,
+			   uint64_t *value)
+{
+	struct acpi_pm *pm = device;
+
+	if (!write) {
+		*value = 0;
+		if (offset == TIMER)
+			*value = read_timer(pm);
+		else if (offset == CONTROL)
+			*value = pm->control;
+		else if (offset == ENABLE)
+			*value = pm->enable;
+		else if (offset == 0) /* status: no event, ever */
+			*value = (uint64_t)pm->enable << 16;
+	} else if (offset == CONTROL && width >= 2) {
+		write_control(pm, *value);
+	} else if (offset == ENABLE && width == 2) {
+		pm->enable = (uint16_t)(*value & ENABLE_WRITABLE);
+	} else if (offset == 0 && width == 4) {
+		pm->enable = (uint16_t)(*value >> 16 & ENABLE_WRITABLE);
+	}
+}
+
+int acpi_pm_init(struct acpi_pm *pm, struct bus *ports, void (*power_off)(void *ctx),
+		 uint64_t (*now)(void *ctx), void *ctx)
+{
+	int number;
+
+	*pm = (struct acpi_pm){.ctx = ctx, .power_off = power_off, .now = now};
+	pm->control = CONTROL_SCI;
+	number = bus_add(ports, ACPI_PM_EVENT, SIZE, acpi_pm_access, pm, "acpi pm");
+	return number < 0 ? number : 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layouts of the ACPI tables that acpi.c builds, field by field as ACPI 6.5 chapter 5 and
+ * VT-d chapter 8 print them. Everything is little-endian and packed.
+ */
+#ifndef HV_DEV_ACPI_TABLES_H
+#define HV_DEV_ACPI_TABLES_H
+
+#include <stdint.h>
+
+#define PACKED __attribute__((packed))
+
+/* ACPI 6.5 5.2.5.3. */
+struct acpi_rsdp {
+	char signature[8];
+	uint8_t checksum; /* of the first 20 bytes */
+	char oem_id[6];
+	uint8_t revision;
+	uint32_t rsdt;
+	uint32_t length;
+	uint64_t xsdt;
+	uint8_t extended_checksum;
+	uint8_t reserved[3];
+} PACKED;
+_Static_assert(sizeof(struct acpi_rsdp) == 36, "ACPI 6.5 table 5.3");
+
+/* ACPI 6.5 5.2.6. */
+struct acpi_header {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision;
+	uint8_t checksum;
+	char oem_id[6];
+	char oem_table_id[8];
+	uint32_t oem_revision;
+	char creator_id[4];
+	uint32_t creator_revision;
+} PACKED;
+_Static_assert(sizeof(struct acpi_header) == 36, "ACPI 6.5 table 5.4");
+
+/* ACPI 6.5 5.2.3.2. */
+struct acpi_address {
+	uint8_t space; /* 0 memory, 1 I/O */
+	uint8_t bits;
+	uint8_t offset;
+	uint8_t access; /* 1 byte, 2 word, 3 dword */
+	uint64_t address;
+} PACKED;
+
+/* ACPI 6.5 5.2.9, as far as its revision 3 goes. */
+struct acpi_fadt {
+	struct acpi_header header;
+	uint32_t facs;
+	uint32_t dsdt;
+	uint8_t reserved_44;
+	uint8_t profile;
+	uint16_t sci_interrupt;
+	uint32_t smi_command;
+	uint8_t acpi_enable, acpi_disable, s4_request, pstate_control;
+	uint32_t pm1a_event, pm1b_event, pm1a_control, pm1b_control, pm2_control, pm_timer;
+	uint32_t gpe0, gpe1;
+	uint8_t pm1_event_length, pm1_control_length, pm2_control_length, pm_timer_length;
+	uint8_t gpe0_length, gpe1_length, gpe1_base, cstate_control;
+	uint16_t c2_latency, c3_latency, flush_size, flush_stride;
+	uint8_t duty_offset, duty_width, day_alarm, month_alarm, century;
+	uint16_t boot_architecture;
+	uint8_t reserved_111;
+	uint32_t flags;
+	struct acpi_address reset;
+	uint8_t reset_value;
+	uint16_t arm_boot_architecture;
+	uint8_t minor_version;
+	uint64_t x_facs, x_dsdt;
+	struct acpi_address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control;
+	struct acpi_address x_pm2_control, x_pm_timer, x_gpe0, x_gpe1;
+} PACKED;
+_Static_assert(sizeof(struct acpi_fadt) == 244, "revision 3");
+
+#define FADT_WBINVD        (1U << 0)
+#define FADT_C1            (1U << 2)
+#define FADT_POWER_BUTTON  (1U << 4) /* set: there is no fixed one */
+#define FADT_SLEEP_BUTTON  (1U << 5)
+#define FADT_RTC_NOT_FIXED (1U << 6)
+#define FADT_TIMER_32_BIT  (1U << 8)
+#define FADT_RESET         (1U << 10)
+#define BOOT_LEGACY        (1U << 0) /* there are ISA devices */
+#define BOOT_NO_VGA        (1U << 2)
+
+/* ACPI 6.5 5.2.10. */
+struct acpi_facs {
+	char signature[4];
+	uint32_t length;
+	uint32_t hardware_signature, waking_vector, global_lock, flags;
+	uint64_t x_waking_vector;
+	uint8_t version;
+	uint8_t reserved[31];
+} PACKED;
+_Static_assert(sizeof(struct acpi_facs) == 64, "ACPI 6.5 table 5.12");
+
+/* ACPI 6.5 5.2.12. */
+struct acpi_madt {
+	struct acpi_header header;
+	uint32_t lapic_address;
+	uint32_t flags; /* bit 0: there are 8259s too */
+} PACKED;
+
+struct acpi_madt_lapic {
+	uint8_t type, length; /* 0 */
+	uint8_t processor_id, apic_id;
+	uint32_t flags; /* bit 0: enabled */
+} PACKED;
+
+struct acpi_madt_ioapic {
+	uint8_t type, length; /* 1 */
+	uint8_t id, reserved;
+	uint32_t address, first_interrupt;
+} PACKED;
+
+struct acpi_madt_override {
+	uint8_t type, length; /* 2 */
+	uint8_t bus, source;
+	uint32_t interrupt;
+	uint16_t flags;
+} PACKED;
+#define MADT_AS_BUS     0x0
+#define MADT_LEVEL_HIGH 0xd
+
+struct acpi_madt_nmi {
+	uint8_t type, length; /* 4 */
+	uint8_t processor_id; /* 0xff: all */
+	uint16_t flags;
+	uint8_t lint;
+} PACKED;
+
+/* VT-d 8.1. */
+struct acpi_dmar {
+	struct acpi_header header;
+	uint8_t host_address_width; /* less one */
+	uint8_t flags;              /* bit 0: interrupt remapping */
+	uint8_t reserved[10];
+} PACKED;
+_Static_assert(sizeof(struct acpi_dmar) == 48, "VT-d 8.1");
+
+/* VT-d 8.3, with one device scope (8.3.1) of one path element. */
+struct acpi_dmar_drhd {
+	uint16_t type, length; /* 0 */
+	uint8_t flags;         /* bit 0: every device not named elsewhere */
+	uint8_t size;
+	uint16_t segment;
+	uint64_t base;
+	uint8_t scope_type, scope_length; /* 3: an IOAPIC */
+	uint16_t scope_reserved;
+	uint8_t enumeration_id, start_bus;
+	uint8_t path_device, path_function;
+} PACKED;
+_Static_assert(sizeof(struct acpi_dmar_drhd) == 24, "VT-d 8.3");
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv/dev/acpi.c: found and summed up as an operating system does it, read and built again by
+ * ACPICA's iasl, executed by its acpiexec; and the ports of hv/dev/acpi_pm.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "hv/dev/acpi.h"
+#include "hv/dev/acpi_pm.h"
+#include "hv/dev/acpi_tables.h"
+#include "hv/dev/irq.h"
+#include "lib/errno.h"
+
+static uint8_t area[ACPI_SIZE];
+static const struct acpi_config with_iommu = {
+	.base = ACPI_BASE,
+	.cpus = 3,
+	.ioapic_id = 5,
+	.dsdt = dsdt_aml_code,
+	.iommu = true,
+	.interrupt_remapping = true,
+	.host_address_width = 39,
+	.iommu_base = 0xfed90000,
+	.ioapic_source_id = 0xff00,
+};
+
+static uint8_t sum(const void *table, size_t size)
+{
+	const uint8_t *bytes = table;
+	uint8_t total = 0;
+
+	while (size--)
+		total += *bytes++;
+	return total;
+}
+
+/* What the guest has at a physical address. */
+static void *at(uint64_t address)
+{
+	assert_in_range(address, ACPI_BASE, ACPI_BASE + sizeof(area) - 8);
+	return area + (address - ACPI_BASE);
+}
+
+static const struct acpi_rsdp *build(const struct acpi_config *config)
+{
+	const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)area;
+
+	memset(area, 0xa5, sizeof(area));
+	assert_in_range(acpi_build(area, sizeof(area), config), 500, 4096);
+	assert_memory_equal(rsdp->signature, "RSD PTR ", 8);
+	assert_int_equal(sum(rsdp, 20), 0);
+	assert_int_equal(sum(rsdp, rsdp->length), 0);
+	return rsdp;
+}
+
+/* The table of that signature, through the XSDT (width 8) or the RSDT (4). */
+static struct acpi_header *find(const struct acpi_rsdp *rsdp, const char *signature, size_t width)
+{
+	const struct acpi_header *root = at(width == 8 ? rsdp->xsdt : rsdp->rsdt);
+	const uint8_t *entries = (const uint8_t *)root + sizeof(*root);
+
+	assert_memory_equal(root->signature, width == 8 ? "XSDT" : "RSDT", 4);
+	assert_int_equal(sum(root, root->length), 0);
+	for (size_t i = 0; i < (root->length - sizeof(*root)) / width; i++) {
+		uint64_t address = 0;
+		struct acpi_header *table;
+
+		memcpy(&address, entries + i * width, width);
+		table = at(address);
+		assert_int_equal(sum(table, table->length), 0);
+		if (!memcmp(table->signature, signature, 4))
+			return table;
+	}
+	return NULL;
+}
+
+static void every_table_is_found_both_ways_and_sums_to_zero(void **state)
+{
+	const struct acpi_rsdp *rsdp = build(&with_iommu);
+	static const char *const tables[] = {"FACP", "APIC", "DMAR"};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_non_null(find(rsdp, tables[i], 8));
+		assert_ptr_equal(find(rsdp, tables[i], 8), find(rsdp, tables[i], 4));
+	}
+}
+
+static void fadt_leads_to_facs_and_dsdt(void **state)
+{
+	const struct acpi_rsdp *rsdp = build(&with_iommu);
+	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
+	const struct acpi_header *dsdt = at(fadt->x_dsdt);
+	const struct acpi_facs *facs = at(fadt->x_facs);
+
+	(void)state;
+	assert_int_equal(fadt->x_dsdt, fadt->dsdt);
+	assert_int_equal(fadt->x_facs, fadt->facs);
+	assert_memory_equal(dsdt->signature, "DSDT", 4);
+	assert_int_equal(sum(dsdt, dsdt->length), 0);
+	assert_memory_equal(facs->signature, "FACS", 4);
+	assert_int_equal(fadt->x_facs % 64, 0);
+}
+
+static void without_an_iommu_there_is_no_dmar(void **state)
+{
+	struct acpi_config config = with_iommu;
+
+	(void)state;
+	config.iommu = false;
+	assert_null(find(build(&config), "DMAR", 8));
+}
+
+static void dmar_says_what_the_unit_is(void **state)
+{
+	struct acpi_config config = with_iommu;
+	const struct acpi_dmar *dmar = (const void *)find(build(&config), "DMAR", 8);
+	const struct acpi_dmar_drhd *drhd = (const void *)(dmar + 1);
+
+	(void)state;
+	assert_int_equal(dmar->host_address_width, 38);
+	assert_int_equal(dmar->flags, 1);
+	assert_int_equal(dmar->header.length, sizeof(*dmar) + sizeof(*drhd));
+	assert_int_equal(drhd->base, 0xfed90000);
+	assert_int_equal(drhd->flags, 1);
+	assert_int_equal(drhd->scope_type, 3);
+	assert_int_equal(drhd->enumeration_id, 5);
+	assert_int_equal(drhd->start_bus, 0xff);
+	config.interrupt_remapping = false;
+	dmar = (const void *)find(build(&config), "DMAR", 8);
+	assert_int_equal(dmar->flags, 0);
+}
+
+static void a_buffer_too_small_is_refused_and_not_overrun(void **state)
+{
+	long needed = acpi_build(area, sizeof(area), &with_iommu);
+
+	(void)state;
+	for (long size = 0; size <= needed; size++) {
+		uint8_t *buffer = malloc((size_t)size); /* the sanitizer guards its end */
+
+		assert_int_equal(acpi_build(buffer, (size_t)size, &with_iommu),
+				 size < needed ? -ENOSPC : needed);
+		free(buffer);
+	}
+}
+
+/* A command in a directory of its own; its output goes to "log" there. */
+static char directory[] = "/tmp/test_acpi.XXXXXX";
+
+static int make_directory(void **state)
+{
+	(void)state;
+	return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	return system(command);
+}
+
+static void run(const char *what)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cd %s && { %s; } >log 2>&1", directory, what);
+	if (system(command))
+		fail_msg("%s", command);
+}
+
+static void save(const char *name, const void *table, size_t size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(table, 1, size, file), size);
+	fclose(file);
+}
+
+static size_t load(const char *name, char *to, size_t room)
+{
+	char path[64];
+	FILE *file;
+	size_t size;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "rb");
+	assert_non_null(file);
+	size = fread(to, 1, room, file);
+	fclose(file);
+	return size;
+}
+
+/*
+ * iasl disassembles the table without complaint, and what it compiles from that is the table
+ * again, but for the checksum and the creator, which are iasl's own then.
+ */
+static void check_with_iasl(const struct acpi_header *table)
+{
+	static char again[4096];
+	struct acpi_header *header = (struct acpi_header *)again;
+
+	save("table.dat", table, table->length);
+	run("iasl -d table.dat && ! grep -iE 'error|warning|invalid|unknown|incorrect' log && "
+	    "iasl -p again table.dsl && ! grep -E '[1-9][0-9]* (Errors|Warnings)' log");
+	assert_int_equal(load("again.aml", again, sizeof(again)), table->length);
+	header->checksum = table->checksum;
+	memcpy(header->creator_id, table->creator_id, 4);
+	header->creator_revision = table->creator_revision;
+	assert_memory_equal(again, table, table->length);
+}
+
+static void iasl_reads_each_table_and_builds_it_again(void **state)
+{
+	const struct acpi_rsdp *rsdp = build(&with_iommu);
+	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
+
+	(void)state;
+	check_with_iasl(at(rsdp->rsdt));
+	check_with_iasl(at(rsdp->xsdt));
+	check_with_iasl(&fadt->header);
+	check_with_iasl(find(rsdp, "APIC", 8));
+	check_with_iasl(find(rsdp, "DMAR", 8));
+	check_with_iasl(at(fadt->dsdt));
+}
+
+/* Read the next integer that acpiexec prints, in hexadecimal. */
+static unsigned long next_integer(char **text)
+{
+	static const char label[] = "[Integer] = ";
+
+	*text = strstr(*text, label);
+	assert_non_null(*text);
+	*text += sizeof(label) - 1;
+	return strtoul(*text, text, 16);
+}
+
+static void check_routing(const char *command, bool apic)
+{
+	static char output[65536];
+	char *text = output;
+
+	run(command);
+	output[load("log", output, sizeof(output) - 1)] = '\0';
+	for (unsigned slot = 1; slot < 32; slot++) {
+		unsigned pin = apic ? IRQ_PCI_PINS + slot % 8 : irq_pci_line(slot);
+
+		assert_int_equal(next_integer(&text), slot << 16 | 0xffff);
+		assert_int_equal(next_integer(&text), 0);
+		assert_int_equal(next_integer(&text), 0);
+		assert_int_equal(next_integer(&text), pin);
+	}
+}
+
+static void aml_routes_interrupts_as_they_are_wired(void **state)
+{
+	(void)state;
+	save("dsdt.aml", dsdt_aml_code, ((const struct acpi_header *)dsdt_aml_code)->length);
+	check_routing("acpiexec -b 'execute \\_SB.PCI0._PRT' dsdt.aml", false);
+	check_routing("acpiexec -b 'execute \\_PIC 1; execute \\_SB.PCI0._PRT' dsdt.aml", true);
+}
+
+static void note(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+static uint64_t clock_now(void *ctx)
+{
+	return 0x100000000 + *(unsigned *)ctx;
+}
+
+static uint64_t in(struct bus *ports, uint64_t port, unsigned width)
+{
+	uint64_t value = 0;
+
+	assert_true(bus_do(ports, port, width, false, &value));
+	return value;
+}
+
+static void out(struct bus *ports, uint64_t port, unsigned width, uint64_t value)
+{
+	assert_true(bus_do(ports, port, width, true, &value));
+}
+
+static void soft_off_is_sleep_type_5_with_sleep_enable(void **state)
+{
+	struct bus ports = {0};
+	struct acpi_pm pm;
+	unsigned offs = 0;
+
+	(void)state;
+	assert_int_equal(acpi_pm_init(&pm, &ports, note, clock_now, &offs), 0);
+	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 1);
+	out(&ports, ACPI_PM_CONTROL, 2, 5 << 10);
+	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 5 << 10 | 1);
+	out(&ports, ACPI_PM_CONTROL, 2, 1 << 13 | 3 << 10);
+	assert_int_equal(offs, 0);
+	out(&ports, ACPI_PM_CONTROL, 2, 1 << 13 | 5 << 10);
+	assert_int_equal(offs, 1);
+	assert_int_equal(in(&ports, ACPI_PM_TIMER, 4), 1);
+}
+
+static void no_event_ever_stands_and_enables_are_kept(void **state)
+{
+	struct bus ports = {0};
+	struct acpi_pm pm;
+
+	(void)state;
+	assert_int_equal(acpi_pm_init(&pm, &ports, note, NULL, NULL), 0);
+	out(&ports, ACPI_PM_EVENT + 2, 2, 0xffff);
+	out(&ports, ACPI_PM_EVENT, 2, 0xffff);
+	assert_int_equal(in(&ports, ACPI_PM_EVENT, 2), 0);
+	assert_int_equal(in(&ports, ACPI_PM_EVENT + 2, 2), 0x721);
+	assert_int_equal(in(&ports, ACPI_PM_EVENT, 4), 0x7210000);
+	out(&ports, ACPI_PM_EVENT, 4, 0x1200000);
+	assert_int_equal(in(&ports, ACPI_PM_EVENT + 2, 2), 0x120);
+	assert_int_equal(in(&ports, ACPI_PM_TIMER, 4), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_table_is_found_both_ways_and_sums_to_zero),
+		cmocka_unit_test(fadt_leads_to_facs_and_dsdt),
+		cmocka_unit_test(without_an_iommu_there_is_no_dmar),
+		cmocka_unit_test(dmar_says_what_the_unit_is),
+		cmocka_unit_test(a_buffer_too_small_is_refused_and_not_overrun),
+		cmocka_unit_test(iasl_reads_each_table_and_builds_it_again),
+		cmocka_unit_test(aml_routes_interrupts_as_they_are_wired),
+		cmocka_unit_test(soft_off_is_sleep_type_5_with_sleep_enable),
+		cmocka_unit_test(no_event_ever_stands_and_enables_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
