@@ -106,11 +106,11 @@ static int slot_add(struct ept *ept, const struct ept_slot *new)
 	}
 	if (!free)
 		return -ENOSPC;
-	free->gpa = new->gpa;
-	free->hpa = new->hpa;
-	free->kind = new->kind;
+	WRITE_ONCE(free->gpa, new->gpa);
+	WRITE_ONCE(free->hpa, new->hpa);
+	WRITE_ONCE(free->kind, new->kind);
 	__atomic_store_n(&free->size, new->size, __ATOMIC_RELEASE);
-	ept->slots = MAX(ept->slots, (unsigned)(free - ept->slot) + 1);
+	WRITE_ONCE(ept->slots, MAX(ept->slots, (unsigned)(free - ept->slot) + 1));
 	ept_advance(ept);
 	return 0;
 }
@@ -152,14 +152,17 @@ static bool slot_holds(const struct ept_slot *slot, uint64_t gpa)
 {
 	uint64_t size = __atomic_load_n(&slot->size, __ATOMIC_ACQUIRE);
 
-	return gpa - slot->gpa < size;
+	return gpa - READ_ONCE(slot->gpa) < size;
 }
 
 const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa)
 {
-	if (slot_holds(&ept->slot[ept->last_slot], gpa))
-		return &ept->slot[ept->last_slot];
-	for (unsigned i = 0; i < ept->slots; i++) {
+	const struct ept_slot *last = &ept->slot[READ_ONCE(ept->last_slot)];
+	unsigned slots = READ_ONCE(ept->slots);
+
+	if (slot_holds(last, gpa))
+		return last;
+	for (unsigned i = 0; i < slots; i++) {
 		if (slot_holds(&ept->slot[i], gpa))
 			return &ept->slot[i];
 	}

@@ -31,29 +31,31 @@ static unsigned largest_level(const struct ept_caps *caps, const struct ept_slot
 	return slot_allows(slot, gpa, 2) ? 2 : 1;
 }
 
-/* Do the guest's MTRRs and CD have a say in the type? Mostly not: then nobody looks at them. */
-static bool guest_decides(const struct ept *ept, const struct ept_slot *slot)
-{
-	return ept->noncoherent && slot->kind != EPT_SLOT_HOST_MMIO &&
-	       ept->policy != MEMTYPE_KVM_6_11;
-}
-
 /*
  * The memory type of the leaf of 'level' around gpa, for this CPU, in *bits; false when it is not
- * the same over all of it. The one place where a leaf's type is decided.
+ * the same over all of it. The one place where a leaf's type is decided. The guest's MTRRs mostly
+ * have no say: then nobody looks at them.
  */
-static bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot,
+static bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
 		      uint64_t gpa, unsigned level, uint64_t *bits)
 {
+	bool noncoherent = READ_ONCE(ept->noncoherent) != 0, uniform = true;
+	bool host_mmio = kind == EPT_SLOT_HOST_MMIO;
 	enum memtype mtrr = MEMTYPE_WB;
-	bool uniform = true;
 
-	if (guest_decides(ept, slot) && !cpu->cd)
+	if (noncoherent && !host_mmio && !cpu->cd && ept->policy != MEMTYPE_KVM_6_11)
 		mtrr = mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)), level_size(level),
 				 &uniform);
-	*bits = memtype_leaf_bits(ept->policy, slot->kind == EPT_SLOT_HOST_MMIO,
-				  ept->noncoherent != 0, cpu->cd, mtrr);
+	*bits = memtype_leaf_bits(ept->policy, host_mmio, noncoherent, cpu->cd, mtrr);
 	return uniform;
+}
+
+static struct ept_slot read_slot(const struct ept_slot *slot)
+{
+	return (struct ept_slot){.gpa = READ_ONCE(slot->gpa),
+				 .size = READ_ONCE(slot->size),
+				 .hpa = READ_ONCE(slot->hpa),
+				 .kind = READ_ONCE(slot->kind)};
 }
 
 /*
@@ -63,24 +65,24 @@ static bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, const st
 int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
 		    struct ept_fill *fill)
 {
-	const struct ept_slot *slot;
+	const struct ept_slot *found;
+	struct ept_slot slot;
 	uint64_t type;
-	unsigned level;
 
 	fill->generation = __atomic_load_n(&ept->generation, __ATOMIC_ACQUIRE);
-	slot = ept_slot_find(ept, gpa);
-	if (!slot)
+	found = ept_slot_find(ept, gpa);
+	if (!found)
 		return -ENOENT;
-	if (write && slot->kind == EPT_SLOT_ROM)
+	slot = read_slot(found);
+	if (write && slot.kind == EPT_SLOT_ROM)
 		return -EPERM;
-	level = largest_level(&ept->caps, slot, gpa);
-	while (!leaf_type(ept, cpu, slot, gpa, level, &type))
-		level--;
+	fill->level = largest_level(&ept->caps, &slot, gpa);
+	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type))
+		fill->level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
-	fill->hpa = slot->hpa + (fill->gpa - slot->gpa);
-	fill->bits = type | (slot->kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX);
-	fill->level = level;
-	fill->slot = (unsigned)(slot - ept->slot);
+	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
+	fill->bits = type | (slot.kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX);
+	fill->slot = (unsigned)(found - ept->slot);
 	return 0;
 }
 
@@ -200,7 +202,7 @@ static int install_locked(struct ept *ept, const struct ept_fill *fill)
 		ept->stats.retries++;
 		return -EAGAIN;
 	}
-	ept->last_slot = fill->slot;
+	WRITE_ONCE(ept->last_slot, fill->slot);
 	return install_beside_last(ept, fill) ? 0 : install_from_root(ept, fill);
 }
 

@@ -132,13 +132,14 @@ static enum memtype fixed_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *
 	unsigned first = gpa < 0x80000 ? 0 : gpa < 0xc0000 ? 1 : 3;
 	unsigned n = (unsigned)((gpa - start) >> shift);
 
-	*next = ALIGN_DOWN(gpa, 1ULL << shift) + (1ULL << shift);
+	if (next)
+		*next = ALIGN_DOWN(gpa, 1ULL << shift) + (1ULL << shift);
 	return (enum memtype)((mtrr->fixed[first + n / 8] >> (8 * (n % 8))) & 0xff);
 }
 
 /*
- * Does variable range n hold this page? *next is lowered to where the answer may change. An
- * address beyond the guest's width is in no range.
+ * Does variable range n hold this page? *next (unless NULL: nobody asks) is lowered to where the
+ * answer may change. An address beyond the guest's width is in no range.
  */
 static bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t gpa, uint64_t *next)
 {
@@ -148,6 +149,8 @@ static bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t gpa, ui
 	bool contiguous = (~mask & (~mask + 1)) == 0;
 	bool match = ((gpa ^ base) & mask) == 0;
 
+	if (!next)
+		return match;
 	if (match || !contiguous)
 		*next = MIN(*next, ALIGN_DOWN(gpa, size) + size);
 	else if (gpa < base)
@@ -189,10 +192,11 @@ static enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, uint64_
 	return combine(seen);
 }
 
-/* The type of the page at gpa; from there up to *next it is the same. */
+/* The type of the page at gpa; from there up to *next (where next is not NULL) it is the same. */
 static enum memtype type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 {
-	*next = ~0ULL;
+	if (next)
+		*next = ~0ULL;
 	if (!(mtrr->def_type & DEF_TYPE_E))
 		return MEMTYPE_UC;
 	if ((mtrr->def_type & DEF_TYPE_FE) && gpa < FIXED_END)
@@ -202,8 +206,8 @@ static enum memtype type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *nex
 
 enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform)
 {
-	uint64_t next, end = gpa + size;
-	enum memtype type = type_at(mtrr, gpa, &next);
+	uint64_t next = ~0ULL, end = gpa + size;
+	enum memtype type = type_at(mtrr, gpa, size > PAGE_SIZE ? &next : NULL);
 
 	for (unsigned steps = 0; next < end; steps++) {
 		if (steps == STEPS_MAX || type_at(mtrr, next, &next) != type) {

@@ -88,6 +88,13 @@ static inline bool counts_live(uint32_t counts)
 	return counts & (INFO_LEAVES | INFO_LIVE);
 }
 
+/*
+ * What ept_fault_begin() reads without the lock is written, under it, in one piece. The order of
+ * such reads and writes is given by the generation alone.
+ */
+#define READ_ONCE(x)         __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+
 static inline void ept_lock(const struct ept *ept)
 {
 	if (ept->host.lock)

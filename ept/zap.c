@@ -8,7 +8,9 @@
 
 /*
  * Clear a table's leaves in [begin, end); returns how many there were. Where the table holds
- * leaves only and is at least half full, storing to all of it is cheaper than to look first.
+ * leaves only and is at least half full, storing to all of it is cheaper than to look first. (A
+ * memset would take half the time where the table is cached, but nobody promises that it stores
+ * eight bytes at once, and a CPU may be walking here.)
  */
 static unsigned clear_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level)
 {
@@ -131,9 +133,9 @@ void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	if (ept->stats.last_zap_leaves || chain)
 		ept_flush(ept);
 	while (chain) {
-		uint64_t next = *table_entries(ept, chain);
+		uint64_t next = entry_load(table_entries(ept, chain));
 
-		*table_entries(ept, chain) = 0;
+		entry_store(table_entries(ept, chain), 0);
 		table_free_tree(ept, chain, 1);
 		chain = next;
 	}
@@ -147,7 +149,7 @@ bool ept_noncoherent_change(struct ept *ept, int delta)
 	if (delta > 0 || ept->noncoherent > 0) {
 		bool was = ept->noncoherent != 0;
 
-		ept->noncoherent += delta > 0 ? 1 : -1;
+		WRITE_ONCE(ept->noncoherent, ept->noncoherent + (delta > 0 ? 1 : -1));
 		transition = was != (ept->noncoherent != 0);
 	}
 	if (transition) {

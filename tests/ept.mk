@@ -10,7 +10,7 @@ $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 	$(CC) $(HOST_CFLAGS) $(MODEL_OBJ) -o $@ $(BUILD)/host/libpure.a
 
 # What `make test` runs of it, beside the unit tests.
-EPT_SUITES := $(BUILD)/unit/ept_model tools/mutate tools/coverage
+EPT_SUITES := $(BUILD)/unit/ept_model $(BUILD)/unit/ept_threads tools/mutate tools/coverage
 
 # A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
 .PHONY: model
@@ -24,6 +24,11 @@ $(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 .PHONY: coverage
 coverage: need-cover
 	BUILD=$(BUILD) tools/coverage
+
+# Threads on one EPT, under ThreadSanitizer.
+$(BUILD)/unit/ept_threads: tests/model/ept_threads.c tests/ept_world.h $(wildcard ept/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) -O1 -fsanitize=thread $(filter %.c,$^) -o $@
 
 # Deliberate faults in ept/, each of which a test must catch.
 .PHONY: mutate

@@ -18,6 +18,7 @@ $(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
 	$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
 
 include tests/dev.mk
+include tests/entry.mk
 include tests/ept.mk
 include tests/fuzz.mk
 
@@ -31,5 +32,5 @@ unit: $(UNIT:$(BUILD)/unit/%=unit-%)
 SUITES := $(wildcard tests/boot/*.bats) $(EPT_SUITES) $(UNIT)
 .PHONY: test
 test: need-build need-bochs need-qemu need-test need-cover $(BUILD)/leafcutter.iso guests $(UNIT) \
-		$(BUILD)/unit/ept_model
+		$(filter $(BUILD)/%,$(EPT_SUITES))
 	@BUILD=$(BUILD) tests/run $(SUITES)

@@ -51,6 +51,7 @@ static void random_run(uint64_t seed, struct model_config *config, struct model_
 	config->cpus = 1 + (unsigned)(random64() % MODEL_CPUS);
 	config->large_2m = random64() % 4 != 0;
 	config->large_1g = config->large_2m && random64() % 2;
+	config->accessed_dirty = random64() % 2;
 	config->pages = random64() % 8 ? 256 : 12;
 	/* Few places make operations meet; many make tables. */
 	unsigned places = random64() % 3 ? 40 : 1000;
@@ -114,9 +115,9 @@ static void report(const struct model_config *config, struct model_op *ops, uint
 	count = shrink(config, ops, result.at + 1);
 	model_run(config, ops, count, &result);
 	printf("# seed %" PRIu64 ": %s\n", seed, result.broken);
-	printf("# %s, %u CPUs, 2M %d, 1G %d, %u table pages; the shortest run found:\n",
+	printf("# %s, %u CPUs, 2M %d, 1G %d, A/D %d, %u table pages; the shortest run found:\n",
 	       memtype_policy_name(config->policy), config->cpus, config->large_2m,
-	       config->large_1g, config->pages);
+	       config->large_1g, config->accessed_dirty, config->pages);
 	for (unsigned i = 0; i < count; i++) {
 		printf("#   ");
 		model_print_op(stdout, config, &ops[i]);

@@ -382,16 +382,18 @@ static void start(struct model *m)
 {
 	struct ept_caps caps = {.large_2m = m->config->large_2m,
 				.large_1g = m->config->large_1g,
-				.accessed_dirty = true,
+				.accessed_dirty = m->config->accessed_dirty,
 				.address_width = HOST_WIDTH};
 
 	world_init(&m->world, m->config->pages);
 	m->world.on_flush = flush_all;
 	m->world.on_flush_arg = m;
-	for (unsigned i = 0; i < MODEL_CPUS; i++)
-		mtrr_reset(&m->cpu[i].mtrr, GUEST_WIDTH);
 	if (ept_init(&m->ept, &m->world.host, &caps, m->config->policy))
 		blame(m, "ept_init() fails");
+	for (unsigned i = 0; i < MODEL_CPUS; i++) {
+		mtrr_reset(&m->cpu[i].mtrr, GUEST_WIDTH);
+		m->cpu[i].accessed_dirty = ept_pointer(&m->ept) & BIT(6);
+	}
 }
 
 void model_run(const struct model_config *config, const struct model_op *ops, unsigned count,

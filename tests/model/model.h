@@ -40,7 +40,7 @@ struct model_op {
 struct model_config {
 	enum memtype_policy policy;
 	unsigned cpus; /* 1 to MODEL_CPUS */
-	bool large_2m, large_1g;
+	bool large_2m, large_1g, accessed_dirty;
 	unsigned pages; /* for tables: few of them exercise -ENOMEM */
 };
 #define MODEL_CPUS 3

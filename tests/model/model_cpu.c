@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The model CPU's caches and its page walk. Used by tests/model/model.c only; it never changes
- * an entry.
+ * The model CPU's caches and its page walk. Used by tests/model/model.c only; of an entry it
+ * changes nothing but the accessed and dirty flags.
  */
 #include "tests/model/model_cpu.h"
 
@@ -79,22 +79,24 @@ uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t ro
 	}
 	for (unsigned l = start_of_walk(cpu, gpa, &table); l > 0; l--) {
 		uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
-		uint64_t entry;
+		uint64_t *entry;
 
 		if (page >= world->pages || !world->used[page]) {
 			*broken = "a CPU walks into a page that is no table (any more)";
 			return 0;
 		}
-		entry = world_table(world, table)[(gpa >> (12 + 9 * (l - 1))) & 511];
-		if (!(entry & EPT_RWX))
+		entry = &world_table(world, table)[(gpa >> (12 + 9 * (l - 1))) & 511];
+		if (!(*entry & EPT_RWX))
 			return 0;
-		if (l == 1 || (entry & EPT_LARGE)) {
+		*entry |= cpu->accessed_dirty ? EPT_ACCESSED : 0;
+		if (l == 1 || (*entry & EPT_LARGE)) {
+			*entry |= cpu->accessed_dirty && (*entry & EPT_WRITE) ? EPT_DIRTY : 0;
 			*level = l;
 			remember(cpu->leaf, MODEL_LEAVES, &cpu->next_leaf,
-				 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), entry, l});
-			return entry;
+				 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), *entry, l});
+			return *entry;
 		}
-		table = entry & EPT_ADDRESS;
+		table = *entry & EPT_ADDRESS;
 		remember(cpu->table, MODEL_TABLES, &cpu->next_table,
 			 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), table, l - 1});
 	}

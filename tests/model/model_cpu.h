@@ -2,7 +2,8 @@
 /*
  * A CPU that does with an EPT what the SDM allows a CPU to do, at its worst: it keeps every
  * translation and every table address it has seen until it is told to forget (INVEPT), and on an
- * EPT violation forgets only what it used for that address (SDM 3C 29.4.2, 29.4.3.1).
+ * EPT violation forgets only what it used for that address (SDM 3C 29.4.2, 29.4.3.1). Where A/D
+ * is on it sets accessed flags in all it walks through and dirty flags in leaves (SDM 3C 29.3.5).
  */
 #ifndef TESTS_MODEL_MODEL_CPU_H
 #define TESTS_MODEL_MODEL_CPU_H
@@ -15,6 +16,7 @@
 struct model_cpu {
 	struct mtrr mtrr;
 	bool cd;
+	bool accessed_dirty; /* what bit 6 of the EPTP says */
 	/* Guest-physical translations, and the paging-structure caches: 'level' of what is found.
 	 */
 	struct model_cached {
