@@ -41,7 +41,8 @@ refused() {
 	refused "no image"
 	refused "no-such.iso: no such file" "$K/no-such.iso"
 	refused "is empty" "$K/empty.iso"
-	refused "two images" "$K/0.iso" "$K/1.iso"
+	refused "no-such.iso: no such file" "$K/0.iso" "$K/no-such.iso"
+	refused "several images" --trace "$BATS_TEST_TMPDIR/trace" "$K/0.iso" "$K/1.iso"
 	refused "unknown option --frob" --frob "$K/0.iso"
 	refused "--cpus lacks its value" "$K/0.iso" --cpus
 	refused "--cpus 0: expected a number" --cpus 0 "$K/0.iso"
@@ -59,6 +60,18 @@ refused() {
 		[ "${lines[-1]}" = "hv: end: status $n" ]
 		[ -z "$stderr" ]
 	done
+}
+
+@test "several images run one after the other, and the highest status counts" {
+	run --separate-stderr -3 boot --engine bochs "$K/0.iso" "$K/m.iso" "$K/1.iso"
+	[ "${lines[0]}" = "== $K/0.iso" ]
+	[ "${lines[2]}" = "hv: end: status 0" ]
+	[ "${lines[3]}" = "== $K/m.iso" ]
+	[ "${lines[-1]}" = "hv: end: status 1" ]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	[[ $stderr == *"$K/m.iso ended without a last line"* ]]
+	run --separate-stderr -1 boot --engine bochs "$K/0.iso" "$K/1.iso"
+	[ -z "$stderr" ]
 }
 
 @test "a last line with a status outside the contract is a failure" {

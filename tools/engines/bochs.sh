@@ -57,6 +57,7 @@ bochs_disk() {
 # 0xe9 and the debugger's own lines (Debian's build has the debugger) in $dir/out.
 bochs_command() {
 	printf '%s\n' c q >"$dir/debugger"
+	rm -f "$dir"/*.lock "$dir/log.fifo"
 	mkfifo "$dir/log.fifo"
 	TERM=dumb exec perl "$tools/engines/console.pl" "$dir" \
 		bochs -q -f "$dir/bochsrc" -rc "$dir/debugger" 2>"$dir/err"

@@ -126,19 +126,27 @@ nested_ext2() {
 	rm -f "$2.new"
 }
 
-# A job: the seconds (of the emulated clock) it may take, and QEMU's options in one line.
-# $1 seconds, $2 the ISO as QEMU sees it.
+# One job for each image: a name (- when it is the only one), the seconds it may take, and QEMU's
+# options. The seconds are the emulated clock's, which goes faster than the wall's while the
+# machine is idle: so a hang of one image is ended there, and the others still run.
 nested_job() {
 	local options
 	mapfile -t options < <(qemu_kvm_cpu; qemu_machine "$mem" "$cpus" "$2" "${trace:+/dev/ttyS2}")
-	echo "$1 ${options[*]}"
+	if [ ${#images[@]} -eq 1 ]; then
+		echo "- 1000000 ${options[*]}"
+	else
+		echo "${1// /_} $timeout ${options[*]}"
+	fi
 }
 
 nested_run() {
-	local PATH=$PATH:/sbin:/usr/sbin
+	local number=0 PATH=$PATH:/sbin:/usr/sbin
 	mkdir "$dir/jobs"
-	cp "$image" "$dir/jobs/0.iso"
-	nested_job 1000000 /jobs/0.iso >"$dir/jobs/jobs"
+	for image in "${images[@]}"; do
+		cp "$image" "$dir/jobs/$number.iso"
+		nested_job "$image" "/jobs/$number.iso"
+		number=$((number + 1))
+	done >"$dir/jobs/jobs"
 	nested_machine
 }
 

@@ -1,0 +1,42 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154 # variables that bats sets
+# The engine nested keeps the contract: several images in one boot of its Linux, the one that hangs
+# ended alone. tests/boot/kernel stands in for the hypervisor.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	export TMPDIR="$BATS_TEST_TMPDIR/tmp"
+	mkdir "$TMPDIR"
+	nasm -f elf32 -o "$TMPDIR/kernel.o" tests/boot/kernel/kernel.asm
+	ld -m elf_i386 -n -N --no-warn-rwx-segments -Ttext 0x100000 -o "$TMPDIR/kernel.elf" "$TMPDIR/kernel.o"
+	local verb
+	for verb in 0 1 h r; do
+		tools/iso "$TMPDIR/$verb.iso" "$TMPDIR/kernel.elf" "act $verb"
+	done
+}
+
+@test "nested: in one boot a hang, a reset and statuses 1 and 0 are told apart" {
+	run --separate-stderr -124 tools/boot --engine nested --timeout 20 \
+		"$TMPDIR"/{1,h,r,0}.iso
+	[ "$output" = "== $TMPDIR/1.iso
+hv: options: act 1
+hv: end: status 1
+== $TMPDIR/h.iso
+hv: options: act h
+
+== timeout
+== $TMPDIR/r.iso
+hv: options: act r
+== $TMPDIR/0.iso
+hv: options: act 0
+hv: end: status 0" ]
+	[[ $stderr == *"timeout: $TMPDIR/h.iso was ended"* ]]
+	[[ $stderr == *"$TMPDIR/r.iso ended without a last line"* ]]
+}
+
+@test "nested: --trace keeps what came out of the inner port 0xe9" {
+	run -0 tools/boot --engine nested --timeout 300 --trace "$TMPDIR/trace" "$TMPDIR/0.iso"
+	[ "$(cat "$TMPDIR/trace")" = $'trace: one\ntrace: two' ]
+}
