@@ -4,6 +4,10 @@
  * fault, and zaps that clear every leaf entry and keep the tables. No hardware access: the world
  * is reached through 'struct ept_host'. The same object runs in the image, in the unit tests, in
  * the fuzzer and in the bench.
+ *
+ * What a caller must hold, for all functions here: nothing. Each takes host->lock itself for as
+ * long as it changes or walks tables, and every change it made has been flushed when it returns.
+ * 'stats' may be read at any time. Only ept_init() and ept_destroy() need the VM to themselves.
  */
 #ifndef EPT_EPT_H
 #define EPT_EPT_H
@@ -174,16 +178,11 @@ int ept_fault_install(struct ept *ept, const struct ept_fill *fill);
 uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
 
 /*
- * What a caller must hold, for all functions here: nothing. Each takes host->lock itself for as
- * long as it changes or walks tables, and every change it made has been flushed when it returns.
- * 'stats' may be read at any time. Only ept_init() and ept_destroy() need the VM to themselves.
- *
- * A zap that found no leaf flushes nothing: every earlier zap has flushed what it cleared, so no
- * CPU can hold a translation that the tables do not.
- *
  * Clear every leaf entry (of [gpa, gpa + size) in the second), keep the tables, flush if
  * anything was cleared. Returns the number of leaves cleared. A range zap touches its range
- * only: a large leaf that straddles its edge is cleared whole.
+ * only: a large leaf that straddles its edge is cleared whole, and comes back in smaller leaves
+ * where its types now differ. A zap that finds no leaf flushes nothing: every earlier one has
+ * flushed what it cleared, so no CPU holds a translation that the tables do not.
  */
 uint64_t ept_zap_all(struct ept *ept);
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
