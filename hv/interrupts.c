@@ -5,7 +5,6 @@
 #include "hv/vcpu.h"
 #include "lib/bits.h"
 
-#define IOAPIC_ID  1
 #define COM1_LINE  4
 #define MSI_WINDOW 0xfee00000UL
 

@@ -2,6 +2,7 @@
 #include "hv/vm.h"
 
 #include "hv/asm.h"
+#include "hv/dev/acpi.h"
 #include "hv/exit.h"
 #include "hv/guest_loader.h"
 #include "hv/interrupts.h"
@@ -40,9 +41,10 @@ static void free_table(void *ctx, uint64_t table)
 	page_free(table);
 }
 
-static int add_ram(struct vm *vm, uint64_t gpa, uint64_t end, uint64_t offset)
+static int add_slot(struct vm *vm, uint64_t gpa, uint64_t end, uint64_t offset,
+		    enum ept_slot_kind kind)
 {
-	const struct ept_slot slot = {gpa, end - gpa, vm->ram + offset, EPT_SLOT_RAM};
+	const struct ept_slot slot = {gpa, end - gpa, vm->ram + offset, kind};
 
 	return ept_slot_add(&vm->ept, &slot);
 }
@@ -71,11 +73,13 @@ static int create_memory(struct vm *vm)
 	if (error)
 		return error;
 	vm->ept_pointer = ept_pointer(&vm->ept);
-	error = add_ram(vm, 0, LOW_RAM_END, 0);
+	error = add_slot(vm, 0, LOW_RAM_END, 0, EPT_SLOT_RAM);
 	if (!error)
-		error = add_ram(vm, MiB, vm->low_ram_end, MiB);
+		error = add_slot(vm, ACPI_BASE, ACPI_BASE + ACPI_SIZE, ACPI_BASE, EPT_SLOT_ROM);
+	if (!error)
+		error = add_slot(vm, MiB, vm->low_ram_end, MiB, EPT_SLOT_RAM);
 	if (!error && vm->high_ram_end)
-		error = add_ram(vm, HIGH_RAM, vm->high_ram_end, vm->low_ram_end);
+		error = add_slot(vm, HIGH_RAM, vm->high_ram_end, vm->low_ram_end, EPT_SLOT_RAM);
 	return error;
 }
 
@@ -213,6 +217,30 @@ static void create_edu(struct vm *vm, unsigned n)
 		iommu_add_device(&vm->iommu, edu->source_id, !vm->options.device_snoop[n]);
 }
 
+static void power_off(void *ctx)
+{
+	vm_exit(ctx, 0);
+}
+
+/* What firmware would tell an operating system of all this. It fits: tests/unit/test_acpi.c. */
+static void create_acpi(struct vm *vm)
+{
+	const struct acpi_config config = {
+		.base = ACPI_BASE,
+		.cpus = 1,
+		.ioapic_id = IOAPIC_ID,
+		.dsdt = dsdt_aml_code,
+		.iommu = vm->options.iommu,
+		.interrupt_remapping = true,
+		.host_address_width = 48,
+		.iommu_base = IOMMU_BASE,
+		.ioapic_source_id = IOAPIC_SOURCE_ID,
+	};
+
+	acpi_build((void *)(vm->ram + ACPI_BASE), ACPI_SIZE, &config);
+	acpi_pm_init(&vm->acpi_pm, &vm->ports, power_off, NULL, vm);
+}
+
 /* The number of devices is bounded (VM_DEVICES_MAX), so no bus or slot can be full. */
 static void create_devices(struct vm *vm)
 {
@@ -222,6 +250,7 @@ static void create_devices(struct vm *vm)
 	reset_init(&vm->reset, &vm->ports, reset_requested, vm);
 	pci_init(&vm->pci, &vm->ports);
 	interrupts_init(vm);
+	create_acpi(vm);
 	if (vm->options.iommu)
 		create_iommu(vm);
 	for (unsigned n = 0; n < vm->options.devices; n++)

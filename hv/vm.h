@@ -12,6 +12,7 @@
 #include "boot/multiboot2.h"
 #include "ept/ept.h"
 #include "hv/console.h"
+#include "hv/dev/acpi_pm.h"
 #include "hv/dev/bus.h"
 #include "hv/dev/edu.h"
 #include "hv/dev/exit_port.h"
@@ -99,6 +100,7 @@ struct vm {
 	struct pic pic;
 	struct ioapic ioapic;
 	struct irq irq;
+	struct acpi_pm acpi_pm;
 	int lapic_region; /* on the MMIO bus */
 	struct console_line line;
 };
