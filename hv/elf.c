@@ -223,7 +223,7 @@ struct entry {
 
 static void find_entry(uint64_t entry, const struct segment *s, struct entry *found)
 {
-	if (entry - s->vaddr < s->memsz && found->by_virtual == NO_ENTRY)
+	if (entry - s->vaddr < s->memsz)
 		found->by_virtual = entry - s->vaddr + s->paddr;
 	if (entry - s->paddr < s->memsz)
 		found->by_physical = entry;

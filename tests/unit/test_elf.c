@@ -258,13 +258,15 @@ static void an_entry_outside_all_segments_is_refused(void **state)
 static void several_segments_are_loaded_each_to_its_place(void **state)
 {
 	struct image i = elf(64);
+	const struct segment middle = {DATA, 0x110000, 0x110000, 0x10, 0x10};
 	const struct segment low = {DATA, 0x8000, 0x8000, 0x10, 0x10};
 	const struct segment high = {DATA + 0x10, RAM_END - 0x40, RAM_END - 0x40, 0x20, 0x40};
 
 	(void)state;
-	put_segment(&i, 1, &low);
-	put_segment(&i, 2, &high);
-	set_segments(&i, 3);
+	put_segment(&i, 1, &high);
+	put_segment(&i, 2, &low);
+	put_segment(&i, 3, &middle);
+	set_segments(&i, 4);
 	assert_int_equal(load(&i), 0);
 	assert_int_equal(loaded.start, 0x8000);
 	assert_int_equal(loaded.end, RAM_END);
@@ -274,14 +276,17 @@ static void several_segments_are_loaded_each_to_its_place(void **state)
 
 static void program_headers_that_do_not_load_are_left_alone(void **state)
 {
-	struct image i = elf(32);
 	const struct segment nonsense = {~0ULL, 0, ~0ULL, ~0ULL, 1};
 
 	(void)state;
-	put_segment(&i, 1, &nonsense);
-	put(&i, program_header(&i, 1), 4, 0x6474e551); /* GNU_STACK */
-	set_segments(&i, 2);
-	assert_int_equal(load(&i), 0);
+	for (unsigned bits = 32; bits <= 64; bits += 32) {
+		struct image i = elf(bits);
+
+		put_segment(&i, 1, &nonsense);
+		put(&i, program_header(&i, 1), 4, 0x6474e551); /* GNU_STACK */
+		set_segments(&i, 2);
+		assert_int_equal(load(&i), 0);
+	}
 }
 
 static void an_empty_segment_is_skipped(void **state)
@@ -380,6 +385,16 @@ static void what_is_no_elf_for_x86_is_refused(void **state)
 	}
 }
 
+static void a_file_shorter_than_an_elf_header_is_refused(void **state)
+{
+	struct image i = {.bytes = "\177ELF\2\1\1"};
+
+	(void)state;
+	put_multiboot(&i, 12, 0);
+	for (i.size = 24; i.size < 64; i.size++)
+		assert_refused(&i, "no ELF image for x86");
+}
+
 /* Wherever the file ends: refused, and not a byte beyond it is read. */
 static void a_truncated_file_is_refused_wherever_it_ends(void **state)
 {
@@ -409,6 +424,8 @@ static void truncation_is_named(void **state)
 	assert_refused(&i, "the program headers lie beyond the end of the file");
 	i = elf(64);
 	set_segments(&i, 0xffff);
+	assert_refused(&i, "the program headers lie beyond the end of the file");
+	set_segments(&i, 0x100);
 	assert_refused(&i, "the program headers lie beyond the end of the file");
 }
 
@@ -581,6 +598,8 @@ static void addresses_that_contradict_each_other_are_refused(void **state)
 	assert_refused(&i, "contradict");
 	put_addresses(&i, 0x10, LINK - 1, LINK, 0, 0, LINK);
 	assert_refused(&i, "contradict");
+	put_addresses(&i, 0x10, 0, 0xfffffff0, 0, 0, 0xfffffff0);
+	assert_refused(&i, "contradict");
 }
 
 static void addresses_beyond_the_file_or_ram_are_refused(void **state)
@@ -642,6 +661,7 @@ int main(void)
 		TEST(the_header_lies_aligned_in_the_first_8192_bytes),
 		TEST(a_required_feature_that_is_unknown_is_refused),
 		TEST(what_is_no_elf_for_x86_is_refused),
+		TEST(a_file_shorter_than_an_elf_header_is_refused),
 		TEST(a_truncated_file_is_refused_wherever_it_ends),
 		TEST(truncation_is_named),
 		TEST(segments_that_lie_are_refused_and_nothing_is_written),

@@ -66,6 +66,8 @@ static void width_zeroes_and_left_alignment_are_those_of_printf(void **state)
 	assert_like_printf("[%2d][%-2d][%02d]", 12345, 12345, -12345);
 	assert_like_printf("[%016lx][%-16lx][%16lx]", 0xabcUL, 0xabcUL, 0xabcUL);
 	assert_like_printf("[%05ld][%030ld]", -1L, INT64_MIN);
+	print(sizeof(text), "[%-05d]", 42); /* the compiler warns of it: - wins */
+	assert_string_equal(text, "[42   ]");
 	assert_like_printf("[%8s][%-8s][%2s]", "abc", "abc", "abc");
 	assert_like_printf("[%3c][%-3c]", 'x', 'x');
 }

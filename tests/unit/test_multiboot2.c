@@ -315,8 +315,8 @@ static void a_module_that_is_cut_short_or_ends_before_it_starts_is_refused(void 
 
 	(void)state;
 	add(&i, 4, 0x1000);
-	finish_tag(&i, at);
-	end(&i);
+	put(&i, at + 4, 4, i.size - at);
+	put(&i, 0, 4, i.size); /* it is the last that is there */
 	assert_refused(&i, "module");
 	i = begin();
 	add_module(&i, 0x1000, 0xfff, "vm demo");
@@ -364,8 +364,8 @@ static void a_memory_map_that_is_cut_short_is_refused(void **state)
 
 	(void)state;
 	add(&i, 4, 24);
-	finish_tag(&i, at);
-	end(&i);
+	put(&i, at + 4, 4, i.size - at);
+	put(&i, 0, 4, i.size); /* it is the last that is there */
 	assert_refused(&i, "memory map");
 }
 
