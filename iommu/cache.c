@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The IOTLB: finished translations, tagged with source-id and domain-id (VT-d 6.2.3), kept until
+ * The IOTLB: finished translations, tagged with source-id and domain-id (VT-d 6.2.1), kept until
  * the guest invalidates them or others take their place. That is its purpose here: a translation
  * the guest changed without invalidating stays visible, as on hardware. Which entry is evicted
  * depends on nothing but the order of insertions. It never reads guest memory.

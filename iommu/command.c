@@ -18,7 +18,7 @@ static void set_status(struct iommu *iommu, uint64_t bit, bool on)
 static void set_root_table(struct iommu *iommu)
 {
 	set_status(iommu, VTD_GCMD_SRTP, false);
-	iommu->root_table = reg64(iommu, VTD_RTADDR) & VTD_RTADDR_ADDR;
+	iommu->root_table = reg64(iommu, VTD_RTADDR);
 	iommu_tlb_flush(iommu);
 	iommu_invalidate_contexts(iommu);
 	set_status(iommu, VTD_GCMD_SRTP, true);

@@ -88,9 +88,12 @@ static int translate(struct iommu *iommu, const struct dma *dma, uint64_t *gpa)
 	context = iommu_context_of(iommu, dma->device);
 	reason = context.reason;
 	if (reason == VTD_OK) {
-		if (FIELD(context.entry.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH)
-			return is_protected(iommu, *gpa) ? -EFAULT : 0;
-		reason = translate_page(iommu, dma, &context.entry, gpa);
+		if (FIELD(context.entry.lo, VTD_CONTEXT_TT) != VTD_TT_PASS_THROUGH)
+			reason = translate_page(iommu, dma, &context.entry, gpa);
+		else if (dma->iova >> VTD_HAW)
+			reason = VTD_ADDRESS_TOO_WIDE;
+		else if (is_protected(iommu, *gpa))
+			return -EFAULT;
 	}
 	if (reason == VTD_OK)
 		return 0;

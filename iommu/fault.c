@@ -13,7 +13,7 @@ static void deliver(struct iommu *iommu, unsigned control)
 	uint64_t address = reg32(iommu, control + VTD_EVENT_ADDR);
 
 	/*
-	 * The unit's own messages are not remapped (VT-d 5.1.1). One that was not programmed as
+	 * The unit's own messages are not remapped (VT-d 5.1). One that was not programmed as
 	 * an interrupt goes nowhere: here it could only overwrite the guest's memory.
 	 */
 	if (address >= VTD_MSI_BASE && address <= VTD_MSI_LAST)
@@ -59,7 +59,7 @@ void iommu_iectl_written(struct iommu *iommu, uint64_t old)
 	event_control_written(iommu, VTD_IECTL);
 }
 
-/* Only the first condition is an event: software that comes for one finds the others (VT-d 7.4). */
+/* Only the first condition is an event: software that comes for one finds the others (VT-d 7.3). */
 void iommu_fault_status(struct iommu *iommu, uint32_t condition)
 {
 	uint32_t status = reg32(iommu, VTD_FSTS);
@@ -94,7 +94,7 @@ void iommu_frcd_written(struct iommu *iommu, uint64_t old)
 }
 
 /*
- * VT-d 7.3: with an overflow standing nothing is recorded; with the record taken, the overflow
+ * VT-d 7.2.1: with an overflow standing nothing is recorded; with the record taken, the overflow
  * is. There is one record (see VTD_FRCDS), so FSTS.FRI is always 0.
  */
 static void record(struct iommu *iommu, uint64_t lo, uint64_t hi)

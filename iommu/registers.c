@@ -32,7 +32,7 @@ static const struct iommu_register registers[] = {
 	{VTD_ECAP, 8, 0, 0, 0, NULL},
 	{VTD_GCMD, 4, 0, GCMD_BITS, 0, iommu_command_written},
 	{VTD_GSTS, 4, 0, 0, 0, NULL},
-	{VTD_RTADDR, 8, 0, VTD_RTADDR_ADDR, 0, NULL},
+	{VTD_RTADDR, 8, 0, VTD_RTADDR_ADDR | VTD_RTADDR_TTM, 0, NULL},
 	{VTD_CCMD, 8, 0, CCMD_BITS, 0, iommu_ccmd_written},
 	{VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE, iommu_fsts_written},
 	{VTD_FECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, iommu_fectl_written},

@@ -20,14 +20,10 @@ void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order)
 	}
 }
 
-/* VT-d 9.10, with ECAP.EIM = 0 and no posted interrupts. */
-static enum vtd_reason check_irte(const struct vtd_irte *irte)
+/* VT-d 9.9, with ECAP.EIM = 0 and no posted interrupts. */
+static bool has_reserved_bits(const struct vtd_irte *irte)
 {
-	if (!(irte->lo & VTD_IRTE_P))
-		return VTD_IR_NOT_PRESENT;
-	if ((irte->lo & VTD_IRTE_RSVD_LO) || (irte->hi & VTD_IRTE_RSVD_HI))
-		return VTD_IR_ENTRY_RESERVED;
-	return VTD_OK;
+	return (irte->lo & VTD_IRTE_RSVD_LO) || (irte->hi & VTD_IRTE_RSVD_HI);
 }
 
 /* -EFAULT if the table is not in memory. Unusable entries are only cached with CAP.CM. */
@@ -41,7 +37,7 @@ static int read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
 	}
 	if (guest_read(iommu, iommu->irte_table + index * sizeof(*irte), irte, sizeof(*irte)))
 		return -EFAULT;
-	if (iommu->config.caching_mode || check_irte(irte) == VTD_OK) {
+	if (iommu->config.caching_mode || ((irte->lo & VTD_IRTE_P) && !has_reserved_bits(irte))) {
 		cached->valid = true;
 		cached->index = (uint16_t)index;
 		cached->irte = *irte;
@@ -49,7 +45,7 @@ static int read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
 	return 0;
 }
 
-/* VT-d 9.10, SVT and SQ. */
+/* VT-d 9.9, SVT and SQ. */
 static bool names_source(const struct vtd_irte *irte, source_id_t source_id)
 {
 	static const source_id_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
@@ -83,11 +79,11 @@ static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irt
 	return false;
 }
 
-/* The message an entry stands for, as a local APIC takes it (SDM 3A 11.11). */
+/* The message an entry stands for, its level always asserted (VT-d 5.1.4; SDM 3A 11.11). */
 static void deliver(struct iommu *iommu, const struct vtd_irte *irte)
 {
 	uint64_t address = VTD_MSI_BASE | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DST), VTD_MSI_DEST);
-	uint64_t data = FIELD(irte->lo, VTD_IRTE_VECTOR) |
+	uint64_t data = VTD_MSI_LEVEL | FIELD(irte->lo, VTD_IRTE_VECTOR) |
 			TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), VTD_MSI_DLM);
 
 	if (irte->lo & VTD_IRTE_RH)
@@ -95,7 +91,7 @@ static void deliver(struct iommu *iommu, const struct vtd_irte *irte)
 	if (irte->lo & VTD_IRTE_DM)
 		address |= VTD_MSI_DM;
 	if (irte->lo & VTD_IRTE_TM)
-		data |= VTD_MSI_TM | VTD_MSI_LEVEL;
+		data |= VTD_MSI_TM;
 	iommu->host.interrupt(iommu->host.ctx, address, (uint32_t)data);
 }
 
@@ -118,6 +114,21 @@ static enum vtd_reason check_request(const struct iommu *iommu, uint64_t address
 		return VTD_IR_REQUEST_RESERVED;
 	if (index_of(address, data) >= iommu->irte_count)
 		return VTD_IR_INDEX_TOO_LARGE;
+	if ((iommu->irte_table + index_of(address, data) * sizeof(struct vtd_irte)) >> VTD_HAW)
+		return VTD_IR_INDEX_TOO_LARGE;
+	return VTD_OK;
+}
+
+/* In the order of VT-d 5.1.4: present, asked for by the right source, well programmed. */
+static enum vtd_reason check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
+				  source_id_t source_id)
+{
+	if (!(irte->lo & VTD_IRTE_P))
+		return VTD_IR_NOT_PRESENT;
+	if (!accepts_source(iommu, irte, source_id))
+		return VTD_IR_WRONG_SOURCE;
+	if (has_reserved_bits(irte))
+		return VTD_IR_ENTRY_RESERVED;
 	return VTD_OK;
 }
 
@@ -130,9 +141,7 @@ static void remap(struct iommu *iommu, source_id_t source_id, uint64_t address, 
 	if (reason == VTD_OK && read_irte(iommu, index, &irte))
 		reason = VTD_IR_UNREADABLE;
 	if (reason == VTD_OK)
-		reason = check_irte(&irte);
-	if (reason == VTD_OK && !accepts_source(iommu, &irte, source_id))
-		reason = VTD_IR_WRONG_SOURCE;
+		reason = check_irte(iommu, &irte, source_id);
 	if (reason == VTD_OK)
 		deliver(iommu, &irte);
 	else

@@ -75,7 +75,7 @@ struct iommu {
 	struct iommu_host host;
 	uint32_t words[VTD_END / 4]; /* the registers, by offset / 4 */
 	/* Latched by a command: what a register says takes effect only then. */
-	uint64_t root_table;
+	uint64_t root_table; /* as RTADDR had it, with the table mode */
 	uint64_t irte_table;
 	uint32_t irte_count;
 	/*

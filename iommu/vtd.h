@@ -162,8 +162,9 @@
 #define VTD_IRTA_ADDR BITS(63, 12)
 #define VTD_IRTA_S    BITS(3, 0)
 
-/* RTADDR_REG; bits 11:10 (table mode) can only be 0, legacy. */
+/* RTADDR_REG. The unit knows one table mode, 0 (legacy). */
 #define VTD_RTADDR_ADDR BITS(63, 12)
+#define VTD_RTADDR_TTM  BITS(11, 10)
 
 /* Root entry (VT-d 9.1) */
 struct vtd_root_entry {
@@ -206,7 +207,7 @@ struct vtd_context_entry {
 #define VTD_SL_RSVD_1G BITS(29, 12)
 #define VTD_SL_ENTRIES 512
 
-/* Interrupt remapping table entry (VT-d 9.10), not posted. */
+/* Interrupt remapping table entry (VT-d 9.9), not posted. */
 struct vtd_irte {
 	uint64_t lo;
 	uint64_t hi;
@@ -277,7 +278,7 @@ struct vtd_descriptor {
 #define VTD_WAIT_DESC_RSVD_LO BITS(31, 7)
 #define VTD_WAIT_DESC_RSVD_HI BITS(1, 0)
 
-/* Why a request was blocked (VT-d 7.1), as the fault record's FR says it. */
+/* Why a request was blocked (VT-d 7.1.3, 5.1.4.1), as the fault record's FR says it. */
 enum vtd_reason {
 	VTD_OK = 0,
 	VTD_ROOT_NOT_PRESENT = 0x01,
@@ -300,11 +301,12 @@ enum vtd_reason {
 	VTD_IR_ENTRY_RESERVED = 0x24,
 	VTD_IR_COMPATIBILITY_BLOCKED = 0x25,
 	VTD_IR_WRONG_SOURCE = 0x26,
+	VTD_TABLE_MODE_INVALID = 0x30, /* RTADDR_REG.TTM */
 };
 
 _Static_assert(sizeof(struct vtd_root_entry) == 16, "VT-d 9.1");
 _Static_assert(sizeof(struct vtd_context_entry) == 16, "VT-d 9.3");
-_Static_assert(sizeof(struct vtd_irte) == 16, "VT-d 9.10");
+_Static_assert(sizeof(struct vtd_irte) == 16, "VT-d 9.9");
 _Static_assert(sizeof(struct vtd_descriptor) == 16, "VT-d 6.5.2");
 _Static_assert(VTD_CONTEXT_RSVD_LO == 0xffff000000000ff0ULL, "VT-d 9.3, with HAW = 48");
 _Static_assert(VTD_CONTEXT_RSVD_HI == 0xffffffffff000080ULL, "VT-d 9.3");

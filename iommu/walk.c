@@ -43,6 +43,8 @@ struct iommu_context iommu_read_context(struct iommu *iommu, source_id_t source_
 	uint64_t bus = source_id >> 8;
 	uint64_t devfn = source_id & 0xff;
 
+	if (iommu->root_table & VTD_RTADDR_TTM)
+		return unusable(VTD_TABLE_MODE_INVALID, NULL);
 	if (guest_read(iommu, iommu->root_table + bus * sizeof(root), &root, sizeof(root)))
 		return unusable(VTD_ROOT_UNREADABLE, NULL);
 	if (!(root.lo & VTD_ROOT_P))

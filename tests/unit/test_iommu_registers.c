@@ -146,8 +146,8 @@ static void read_only_and_reserved_bits_do_not_change(void **state)
 	assert_int_equal(reg_read8(w, VTD_IQA), 0xfffffffffffff007);
 	reg_write8(w, VTD_IQT, ~0ULL);
 	assert_int_equal(reg_read8(w, VTD_IQT), 0x7fff0);
-	reg_write8(w, VTD_RTADDR, ~0ULL); /* legacy mode only: no TTM */
-	assert_int_equal(reg_read8(w, VTD_RTADDR), 0xfffffffffffff000);
+	reg_write8(w, VTD_RTADDR, ~0ULL);
+	assert_int_equal(reg_read8(w, VTD_RTADDR), 0xfffffffffffffc00);
 	reg_write8(w, VTD_IRTA, ~0ULL); /* no EIM */
 	assert_int_equal(reg_read8(w, VTD_IRTA), 0xfffffffffffff00f);
 	reg_write(w, VTD_FEDATA, ~0U);

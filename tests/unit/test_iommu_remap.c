@@ -33,6 +33,14 @@ static uint64_t remappable(unsigned handle)
 	       (handle & BIT(15) ? VTD_MSI_HANDLE_15 : 0);
 }
 
+static void invalidate_entries(struct world *w, uint64_t index, uint64_t order)
+{
+	submit(w,
+	       VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) |
+		       TO_FIELD(order, VTD_IEC_DESC_IM),
+	       0);
+}
+
 /* Nothing was delivered; the record says why. */
 static void expect_fault(struct world *w, unsigned reason, unsigned index)
 {
@@ -76,7 +84,7 @@ static void an_entry_makes_the_message(void **state)
 	set_irte(w, 9, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 	assert_int_equal(w->interrupts[0].address, 0xfee03000);
-	assert_int_equal(w->interrupts[0].data, 0x55);
+	assert_int_equal(w->interrupts[0].data, 0x4055);
 	/* Lowest priority, logical, redirection hint, level. */
 	set_irte(w, 10,
 		 IRTE_LO | TO_FIELD(1, VTD_IRTE_DLM) | VTD_IRTE_DM | VTD_IRTE_RH | VTD_IRTE_TM, 0);
@@ -95,7 +103,7 @@ static void an_ioapic_s_request_is_remapped_by_its_handle_alone(void **state)
 	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, IOMMU_IOAPIC_SOURCE_ID));
 	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0xc031);
 	assert_int_equal(w->interrupt_count, 1);
-	assert_int_equal(w->interrupts[0].data, 0x55);
+	assert_int_equal(w->interrupts[0].data, 0x4055);
 	world_free(w);
 }
 
@@ -180,6 +188,11 @@ static void a_table_outside_memory_is_fault_23(void **state)
 	expect_fault(w, VTD_IR_UNREADABLE, 256);
 	iommu_interrupt(&w->iommu, EDU, remappable(0xffff), 0);
 	expect_fault(w, VTD_IR_UNREADABLE, 0xffff);
+	/* Beyond the width of addresses it counts as beyond the table. */
+	reg_write8(w, VTD_IRTA, BIT(48) | 15);
+	command(w, VTD_GCMD_SIRTP, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(0), 0);
+	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 0);
 	world_free(w);
 }
 
@@ -195,6 +208,11 @@ static void reserved_bits_of_an_entry_are_fault_24(void **state)
 		set_irte(w, 9, IRTE_LO | bad[i][0], bad[i][1]);
 		iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 		expect_fault(w, VTD_IR_ENTRY_RESERVED, 9);
+		/* The source is verified first. */
+		set_irte(w, 9, IRTE_LO | bad[i][0], bad[i][1] | SVT(VTD_SVT_SID, 0, EDU_B));
+		invalidate_entries(w, 9, 0);
+		iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
+		expect_fault(w, VTD_IR_WRONG_SOURCE, 9);
 		world_free(w);
 	}
 }
@@ -264,14 +282,6 @@ static void fpd_of_an_entry_blocks_in_silence(void **state)
 	world_free(w);
 }
 
-static void invalidate_entries(struct world *w, uint64_t index, uint64_t order)
-{
-	submit(w,
-	       VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) |
-		       TO_FIELD(order, VTD_IEC_DESC_IM),
-	       0);
-}
-
 static unsigned vector_of(struct world *w, unsigned index)
 {
 	w->interrupt_count = 0;
@@ -321,10 +331,14 @@ static void a_global_invalidation_and_sirtp_drop_all_entries(void **state)
 
 static void only_with_cm_an_unusable_entry_is_cached(void **state)
 {
+	static const uint64_t unusable[] = {0, IRTE_LO | BIT(12)};
+
 	(void)state;
-	for (unsigned cm = 0; cm < 2; cm++) {
+	for (unsigned i = 0; i < 4; i++) {
+		bool cm = i & 1;
 		struct world *w = remapping(cm);
 
+		set_irte(w, 9, unusable[i / 2], 0);
 		assert_int_equal(vector_of(w, 9), 0);
 		set_irte(w, 9, IRTE_LO, 0);
 		assert_int_equal(vector_of(w, 9), cm ? 0 : 0x55);

@@ -267,6 +267,7 @@ static void pass_through_goes_to_the_same_address(void **state)
 	assert_int_equal(peek(w, DATA), 42);
 	assert_int_equal(dma_write(w, EDU, RAM_SIZE, 42), -EFAULT);
 	assert_int_equal(dma_write(w, EDU, IOMMU_BASE + VTD_GCMD, 0), -EFAULT);
+	assert_int_equal(dma_write(w, EDU, BIT(48) - 8, 0), -EFAULT);
 	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_TE, VTD_GCMD_TE);
 	assert_int_equal(take_fault(w), 0);
 	world_free(w);
@@ -358,6 +359,36 @@ static void a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt(void **sta
 	world_free(w);
 }
 
+static void a_pass_through_address_beyond_the_host_s_width_is_fault_4(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	passed_through(w, EDU, DID);
+	start(w);
+	assert_int_equal(dma_write(w, EDU, BIT(48), 1), -EFAULT);
+	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
+	world_free(w);
+}
+
+static void a_table_mode_other_than_legacy_is_fault_30(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	passed_through(w, EDU, DID);
+	start(w);
+	for (uint64_t mode = 1; mode < 4; mode++) {
+		set_root(w, ROOT | TO_FIELD(mode, VTD_RTADDR_TTM));
+		assert_int_equal(w->noncoherent, 0);
+		assert_int_equal(dma_write(w, EDU, DATA, 1), -EFAULT);
+		assert_int_equal(take_fault(w), VTD_TABLE_MODE_INVALID);
+		set_root(w, ROOT);
+		assert_int_equal(w->noncoherent, 1);
+	}
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +408,8 @@ int main(void)
 		cmocka_unit_test(each_device_has_its_own_tables),
 		cmocka_unit_test(snp_is_accepted_with_snoop_control),
 		cmocka_unit_test(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt),
+		cmocka_unit_test(a_pass_through_address_beyond_the_host_s_width_is_fault_4),
+		cmocka_unit_test(a_table_mode_other_than_legacy_is_fault_30),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
