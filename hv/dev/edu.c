@@ -226,12 +226,18 @@ static void write_register(struct edu *edu, uint64_t offset, uint64_t value)
 	}
 }
 
+/*
+ * The specification says which widths are allowed, not what the others do. They do here what they
+ * do in QEMU: 8 bytes below the DMA registers read as ones, what is narrower than 4 bytes or not
+ * aligned to 4 reads as 0, and no such write does anything.
+ */
 static void edu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
-	bool valid = width == 4 || (width == 8 && offset >= REG_DMA_SOURCE);
+	bool whole = width >= 4 && offset % 4 == 0;
+	bool valid = whole && (width == 4 || offset >= REG_DMA_SOURCE);
 
 	if (!write)
-		*value = valid ? read_register(device, offset) : ~0ULL;
+		*value = valid ? read_register(device, offset) : whole ? ~0ULL : 0;
 	else if (valid)
 		write_register(device, offset, *value);
 }
