@@ -10,7 +10,8 @@ $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 	$(CC) $(HOST_CFLAGS) $(MODEL_OBJ) -o $@ $(BUILD)/host/libpure.a
 
 # What `make test` runs of it, beside the unit tests.
-EPT_SUITES := $(BUILD)/unit/ept_model $(BUILD)/unit/ept_threads tools/mutate tools/coverage
+EPT_SUITES := $(BUILD)/unit/ept_model tests/ept_threads tools/mutate tools/coverage
+EPT_BINARIES := $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
 
 # A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
 .PHONY: model
@@ -25,10 +26,14 @@ $(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 coverage: need-cover
 	BUILD=$(BUILD) tools/coverage
 
-# Threads on one EPT, under ThreadSanitizer.
-$(BUILD)/unit/ept_threads: tests/model/ept_threads.c tests/ept_world.h $(wildcard ept/*.[ch])
+# Threads on one EPT, with ThreadSanitizer and without (tests/ept_threads chooses).
+THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c)
+$(BUILD)/unit/threads.tsan: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -O1 -fsanitize=thread $(filter %.c,$^) -o $@
+	$(CC) $(COMMON) -O1 -fsanitize=thread $(THREADS_SRC) -o $@
+$(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) -O1 $(THREADS_SRC) -o $@
 
 # Deliberate faults in ept/, each of which a test must catch.
 .PHONY: mutate

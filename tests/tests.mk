@@ -32,5 +32,5 @@ unit: $(UNIT:$(BUILD)/unit/%=unit-%)
 SUITES := $(wildcard tests/boot/*.bats) $(EPT_SUITES) $(UNIT)
 .PHONY: test
 test: need-build need-bochs need-qemu need-test need-cover $(BUILD)/leafcutter.iso guests $(UNIT) \
-		$(filter $(BUILD)/%,$(EPT_SUITES))
+		$(EPT_BINARIES)
 	@BUILD=$(BUILD) tests/run $(SUITES)

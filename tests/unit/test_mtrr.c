@@ -179,31 +179,39 @@ static void disabled_all_is_uc(void **state)
 	expect_span(0, 1ULL << 36, MEMTYPE_UC);
 }
 
-/* SDM 3A 12.11.3, example 12-2: 96 MiB of RAM, two cards, and the BIOS area. */
+/*
+ * SDM 3A 12.11.3, example 12-2: 96 MiB of RAM, two cards, and the BIOS area; 12.11.3.1 has the
+ * same for 40 bits, where the masks reach further up.
+ */
 static void the_sdms_worked_example_gives_its_map(void **state)
 {
 	(void)state;
-	wr(0x200, 0x0000000000000006);
-	wr(0x201, 0x0000000ffc000800);
-	wr(0x202, 0x0000000004000006);
-	wr(0x203, 0x0000000ffe000800);
-	wr(0x204, 0x0000000006000006);
-	wr(0x205, 0x0000000fffc00800);
-	wr(0x206, 0x0000000004000000);
-	wr(0x207, 0x0000000fffc00800);
-	wr(0x208, 0x0000000000f00000);
-	wr(0x209, 0x0000000ffff00800);
-	wr(0x20a, 0x00000000a0000001);
-	wr(0x20b, 0x0000000fff800800);
-	wr(DEF, E);
-	expect_span(0, 15 * MiB, MEMTYPE_WB);
-	expect_span(15 * MiB, 16 * MiB, MEMTYPE_UC);
-	expect_span(16 * MiB, 64 * MiB, MEMTYPE_WB);
-	expect_span(64 * MiB, 68 * MiB, MEMTYPE_UC);
-	expect_span(68 * MiB, 100 * MiB, MEMTYPE_WB);
-	expect_span(100 * MiB, 0xa0000000, MEMTYPE_UC);
-	expect_span(0xa0000000, 0xa0800000, MEMTYPE_WC);
-	expect_span(0xa0800000, 1ULL << 36, MEMTYPE_UC);
+	for (unsigned width = 36; width <= 40; width += 4) {
+		uint64_t high = BITS(width - 1, 32);
+
+		mtrr_reset(&m, width);
+		wr(0x200, 0x00000006);
+		wr(0x201, high | 0xfc000800);
+		wr(0x202, 0x04000006);
+		wr(0x203, high | 0xfe000800);
+		wr(0x204, 0x06000006);
+		wr(0x205, high | 0xffc00800);
+		wr(0x206, 0x04000000);
+		wr(0x207, high | 0xffc00800);
+		wr(0x208, 0x00f00000);
+		wr(0x209, high | 0xfff00800);
+		wr(0x20a, 0xa0000001);
+		wr(0x20b, high | 0xff800800);
+		wr(DEF, E);
+		expect_span(0, 15 * MiB, MEMTYPE_WB);
+		expect_span(15 * MiB, 16 * MiB, MEMTYPE_UC);
+		expect_span(16 * MiB, 64 * MiB, MEMTYPE_WB);
+		expect_span(64 * MiB, 68 * MiB, MEMTYPE_UC);
+		expect_span(68 * MiB, 100 * MiB, MEMTYPE_WB);
+		expect_span(100 * MiB, 0xa0000000, MEMTYPE_UC);
+		expect_span(0xa0000000, 0xa0800000, MEMTYPE_WC);
+		expect_span(0xa0800000, 1ULL << width, MEMTYPE_UC);
+	}
 }
 
 /* SDM 3A 12.11.3: base 200000H with mask FFFE00000H is 2-4 MiB; 400000H with FFFC00000H 4-8. */
