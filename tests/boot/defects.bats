@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# What the hypervisor does when it is itself at fault, or its CPU refuses it: instructions of the
+# built image are overwritten, so that the paths no guest can reach are taken for real.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+	broken=$BATS_TEST_TMPDIR/broken.elf
+	cp "$BUILD/leafcutter.elf" "$broken"
+}
+
+# overwrite OFFSET HEX: bytes of the broken image, by offset in the file.
+overwrite() {
+	# shellcheck disable=SC2059 # the bytes are the format
+	printf "$(sed 's/../\\x&/g' <<<"$2")" | dd of="$broken" bs=1 seek="$1" conv=notrunc status=none
+}
+
+# at FUNCTION HEX: the function begins with these instructions. Text is the first segment.
+at() {
+	local address offset virtual
+	address=$((16#$(nm "$broken" | sed -n "s/ [tT] $1\$//p")))
+	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
+	overwrite $((address - virtual + offset)) "$2"
+}
+
+# boots_broken STATUS
+boots_broken() {
+	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello.elf" "vm hello mem=32M --"
+	run --separate-stderr -"$1" tools/boot --engine "$ENGINE" --timeout 60 "$BATS_TEST_TMPDIR/test.iso"
+	has "hv: end: status $1"
+}
+
+@test "an exception in the hypervisor prints registers and stack and ends the machine" {
+	at exit_io 0f0b # ud2
+	boots_broken 3
+	has 'hv: exception #UD \(vector 6\) error 0x0 in the hypervisor' \
+		'hv:   rip [0-9a-f]{16} rflags [0-9a-f]{16} rsp [0-9a-f]{16} cr2 [0-9a-f]{16}' \
+		'hv:   rax [0-9a-f]{16} .*' 'hv:   \[[0-9a-f]{16}\]( [0-9a-f]{16}){4}'
+}
+
+@test "a stack that runs over meets its guard page, not memory" {
+	at exit_io 50ebfd # 1: push rax; jmp 1b
+	boots_broken 3
+	has 'hv: exception #PF \(vector 14\) error 0x2 in the hypervisor'
+}
+
+@test "W^X: the hypervisor's code cannot be written" {
+	at exit_io c6042500001000f4 # mov byte [0x100000], 0xf4
+	boots_broken 3
+	has 'hv: exception #PF \(vector 14\) error 0x3 in the hypervisor'
+}
+
+@test "W^X: memory that is no code cannot be executed" {
+	at exit_io ffe7 # jmp rdi: the vCPU
+	boots_broken 3
+	has 'hv: exception #PF \(vector 14\) error 0x11 in the hypervisor'
+}
+
+@test "page 0 is not mapped in the hypervisor" {
+	at exit_io 31c08b00 # xor eax, eax; mov eax, [rax]
+	boots_broken 3
+	has 'hv: exception #PF \(vector 14\) error 0x0 in the hypervisor'
+}
+
+@test "VMX locked off by the firmware is one line, status 3" {
+	# IA32_VMX_CR0_FIXED0 is read in its place: bit 0 set (there: locked), bit 2 clear (VMX off).
+	local offset
+	offset=$(LC_ALL=C grep -obUaP '\xb9\x3a\x00\x00\x00' "$broken" | head -n 1 | cut -d: -f1)
+	overwrite "$offset" b986040000
+	boots_broken 3
+	has 'hv: cpu: VMX is locked off by the firmware \(IA32_FEATURE_CONTROL = 0x[0-9a-f]+\)'
+}
+
+@test "a VM entry that fails names the broken rule, dumps the guest and ends only that VM" {
+	at setup_segment c3 # no segment register gets its limit and rights
+	boots_broken 1
+	has 'hv: vm hello: killed: VM entry failed: .*' 'hv:   SDM 3C 27\.3\.1\.2: .*' \
+		'hv:   rip [0-9a-f]{16} .*'
+}
