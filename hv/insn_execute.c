@@ -17,9 +17,13 @@
 #define FLAG_OF          BIT(11)
 #define FLAGS_ARITHMETIC (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
+/* The low 'width' bytes. A table: this is done five times for each access. */
 static uint64_t cut(uint64_t value, unsigned width)
 {
-	return value & (~0ULL >> (64 - 8 * width));
+	static const uint64_t mask[] = {
+		[1] = BITS(7, 0), [2] = BITS(15, 0), [4] = BITS(31, 0), [8] = BITS(63, 0)};
+
+	return value & mask[width];
 }
 
 static uint64_t sign_extend(uint64_t value, unsigned width)
