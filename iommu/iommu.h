@@ -2,8 +2,9 @@
 /*
  * One emulated VT-d remapping unit, legacy mode (Intel VT-d specification, revision 4.1). The
  * guest programs it through its register page; devices translate every DMA and interrupt through
- * it; it reports which devices are attached and how many of them can do noncoherent DMA. No
- * hardware access: the world is reached through 'struct iommu_host'.
+ * it; it reports which devices are attached and which of them can do noncoherent DMA
+ * (docs/iommu.md). No hardware access: the world is reached through 'struct iommu_host'. Calls
+ * for one unit must not overlap, but a callback may call back into it.
  */
 #ifndef IOMMU_IOMMU_H
 #define IOMMU_IOMMU_H
@@ -25,8 +26,8 @@ typedef uint16_t source_id_t;
 
 struct iommu_event {
 	source_id_t source_id;
-	uint16_t domain_id;
-	bool attached; /* the device's state after the event */
+	uint16_t domain_id; /* of the context it has now or, detached, had */
+	bool attached;      /* the device's state after the event */
 	bool noncoherent;
 	bool was_attached; /* and before it */
 	bool was_noncoherent;
@@ -40,8 +41,9 @@ struct iommu_host {
 	/* Deliver an interrupt message (after remapping): address 0xfeexxxxx and data. */
 	void (*interrupt)(void *ctx, uint64_t address, uint32_t data);
 	/*
-	 * A device's attachment or coherence changed. The receiver has finished everything that
-	 * follows from it (count, zap, INVEPT) when it returns.
+	 * A device's attachment or coherence changed, and how. The receiver has finished
+	 * everything that follows from it (count, zap, INVEPT) when it returns: only then does
+	 * the guest see its command completed, and the DMA that found the change go on.
 	 */
 	void (*changed)(void *ctx, const struct iommu_event *event);
 };
@@ -63,13 +65,13 @@ void iommu_init(struct iommu *iommu, const struct iommu_config *config,
  * unless 'dev=edu,snoop'). 0, -EEXIST or -ENOSPC.
  */
 int iommu_add_device(struct iommu *iommu, source_id_t source_id, bool emits_no_snoop);
-/* Its PCIe Device Control "Enable No Snoop" (resets to 1) changed. */
+/* Its PCIe Device Control "Enable No Snoop" (resets to 1) changed. Unknown devices are ignored. */
 void iommu_set_no_snoop(struct iommu *iommu, source_id_t source_id, bool enabled);
 
 /*
  * Register access, offset within the page. Any width and alignment is taken; what is not a
- * naturally aligned 4- or 8-byte access reads as ones and is dropped on write (VT-d 11.2... the
- * behaviour is undefined there; this is ours).
+ * naturally aligned 4- or 8-byte access reads as ones and is dropped on write (VT-d 11.2 leaves
+ * it undefined). A write returns when all that follows from it is done, host->changed() included.
  */
 uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned width);
 void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, uint64_t value);
