@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /*
- * The capability MSRs as read (SDM 3D appendix A), and two facts of CPUID. Where IA32_VMX_BASIC
+ * The capability MSRs as read (SDM 3D appendix A), and some facts of CPUID. Where IA32_VMX_BASIC
  * bit 55 is 1, pin, primary, exit and entry are the TRUE MSRs. An MSR that this CPU does not
  * have is 0.
  */
@@ -27,6 +27,7 @@ struct vmx_capabilities {
 	uint64_t perf_global_ctrl; /* the bits that exist in that MSR; 0: no such MSR */
 	unsigned maxphyaddr;       /* CPUID.80000008H:EAX[7:0], bits */
 	unsigned linear_width;     /* CPUID.80000008H:EAX[15:8], bits: 48 or 57 */
+	bool sgx, rtm;             /* CPUID.7:EBX[2] and [11] */
 };
 
 /*

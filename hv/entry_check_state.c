@@ -108,6 +108,8 @@ HOLDS(debug_reserved, !(value & ~(PENDING_DEBUG_B | PENDING_DEBUG_BLD | PENDING_
 				  PENDING_DEBUG_BS | PENDING_DEBUG_RTM)))
 HOLDS(with_bs, (value & PENDING_DEBUG_BS) != 0)
 HOLDS(without_bs, !(value & PENDING_DEBUG_BS))
+HOLDS(no_enclave_without_sgx, e->caps->sgx || !(value & INTERRUPTIBILITY_ENCLAVE))
+HOLDS(no_rtm_without_rtm, e->caps->rtm || !(value & PENDING_DEBUG_RTM))
 HOLDS(debug_of_transaction, !(value & BITS(11, 0)) && (value & PENDING_DEBUG_ENABLED) &&
 				    !blocking(e, INTERRUPTIBILITY_MOV_SS))
 
@@ -140,6 +142,8 @@ static const struct entry_rule rules[] = {
 	{"27.3.1.5",
 	 "interruptibility state: no blocking by NMI to inject an NMI with virtual NMIs",
 	 injecting_nmi_virtual, no_nmi, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: no enclave interruption without SGX", ALWAYS,
+	 no_enclave_without_sgx, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
 	{"27.3.1.5", "interruptibility state: no blocking by MOV SS with enclave interruption",
 	 in_enclave, no_mov_ss, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
 
@@ -150,6 +154,8 @@ static const struct entry_rule rules[] = {
 	 stepping_between, with_bs, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
 	{"27.3.1.5", "pending debug exceptions: BS is 0 after STI, MOV SS or HLT without stepping",
 	 no_stepping_between, without_bs, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	{"27.3.1.5", "pending debug exceptions: bit 16 is 0 on a CPU without RTM", ALWAYS,
+	 no_rtm_without_rtm, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
 	{"27.3.1.5",
 	 "pending debug exceptions: with RTM, bits 11:0 are 0, bit 12 is 1, no blocking by MOV SS",
 	 debug_in_transaction, debug_of_transaction, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},

@@ -135,6 +135,8 @@ static void read_capabilities(struct vmx_capabilities *c)
 		c->vmfunc = rdmsr(MSR_IA32_VMX_VMFUNC);
 	c->maxphyaddr = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
 	c->linear_width = (cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_LINEAR_WIDTH) >> 8;
+	c->sgx = cpuid(7, 0).ebx & CPUID_7_EBX_SGX;
+	c->rtm = cpuid(7, 0).ebx & CPUID_7_EBX_RTM;
 }
 
 static bool negotiate(const struct vmx_capabilities *c, unsigned mask)

@@ -6,7 +6,9 @@
 #ifndef TESTS_UNIT_ENTRY_CHECK_MUTATIONS_H
 #define TESTS_UNIT_ENTRY_CHECK_MUTATIONS_H
 
+#include "hv/entry_check_rules.h"
 #include "lib/bits.h"
+#include "lib/string.h"
 #include "tests/unit/entry_check_worlds.h"
 
 #define NON_CANONICAL 0x0000800000000000ULL
@@ -48,16 +50,16 @@ static const struct mutation mutations[] = {
 	{"tertiary controls: reserved", tertiary, OR(BIT(63))},
 	{"CR3-target count", flat32, SET(5)},
 	{"I/O-bitmap address: bits", io_bitmaps, OR(0x800)},
-	{"I/O-bitmap address: within", io_bitmaps, OR(BIT(39))},
+	{"I/O-bitmap address: within", io_bitmaps, OR(BIT(40))},
 	{"MSR-bitmap address: bits", flat32, OR(0x800)},
-	{"MSR-bitmap address: within", flat32, OR(BIT(39))},
+	{"MSR-bitmap address: within", flat32, OR(BIT(40))},
 	{"virtual-APIC address: bits", tpr_shadow, OR(0x800)},
-	{"virtual-APIC address: within", tpr_shadow, OR(BIT(39))},
+	{"virtual-APIC address: within", tpr_shadow, OR(BIT(40))},
 	{"TPR threshold", tpr_shadow, OR(0x10)},
 	{"without NMI exiting", flat32, REPLACE(PIN_NMI_EXITING, PIN_VIRTUAL_NMIS)},
 	{"without virtual NMIs", flat32, OR(PRIMARY_NMI_WINDOW_EXITING)},
 	{"APIC-access address: bits", apic_accesses, OR(0x800)},
-	{"APIC-access address: within", apic_accesses, OR(BIT(39))},
+	{"APIC-access address: within", apic_accesses, OR(BIT(40))},
 	{"without TPR shadow", flat32, OR(SECONDARY_VIRTUALIZE_X2APIC)},
 	{"without TPR shadow", flat32, OR(SECONDARY_APIC_REGISTER)},
 	{"without TPR shadow", flat32, OR(SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)},
@@ -68,7 +70,7 @@ static const struct mutation mutations[] = {
 	{"posted interrupts, acknowledge", posted_interrupts, CLEAR(EXIT_ACKNOWLEDGE_INTERRUPT)},
 	{"notification vector", posted_interrupts, OR(0x100)},
 	{"posted-interrupt descriptor address: bits", posted_interrupts, OR(0x20)},
-	{"posted-interrupt descriptor address: within", posted_interrupts, OR(BIT(39))},
+	{"posted-interrupt descriptor address: within", posted_interrupts, OR(BIT(40))},
 	{"VPID: not", flat32, SET(0)},
 	{"EPTP: memory type", flat32, REPLACE(EPTP_MEMORY_TYPE, 1)},
 	{"EPTP: page-walk length", flat32, REPLACE(EPTP_WALK_LENGTH, EPTP_WALK_5_LEVELS)},
@@ -76,23 +78,23 @@ static const struct mutation mutations[] = {
 	{"EPTP: bit 6", ept_without_accessed_dirty, OR(EPTP_ACCESSED_DIRTY)},
 	{"EPTP: bit 7", flat32, OR(EPTP_SHADOW_STACK)},
 	{"EPTP: bits 11:8", flat32, OR(BIT(8))},
-	{"EPTP: bits 11:8", flat32, OR(BIT(39))},
+	{"EPTP: bits 11:8", flat32, OR(BIT(40))},
 	{"with page-modification logging", no_ept, OR(SECONDARY_PML)},
 	{"PML address: bits", pml, OR(0x800)},
-	{"PML address: within", pml, OR(BIT(39))},
+	{"PML address: within", pml, OR(BIT(40))},
 	{"without EPT", no_ept, OR(SECONDARY_UNRESTRICTED_GUEST)},
 	{"without EPT", no_ept, OR(SECONDARY_MODE_BASED_EXECUTE)},
 	{"with sub-page write permissions", no_ept, OR(SECONDARY_SPP)},
 	{"sub-page-permission-table pointer: bits", spp, OR(0x800)},
-	{"sub-page-permission-table pointer: within", spp, OR(BIT(39))},
+	{"sub-page-permission-table pointer: within", spp, OR(BIT(40))},
 	{"VM-function controls: reserved", eptp_switching, OR(BIT(1))},
 	{"with EPTP switching", vm_functions_no_ept, OR(1)},
 	{"EPTP-list address: bits", eptp_switching, OR(0x800)},
-	{"EPTP-list address: within", eptp_switching, OR(BIT(39))},
+	{"EPTP-list address: within", eptp_switching, OR(BIT(40))},
 	{"VMWRITE-bitmap address: bits", vmcs_shadowing, OR(0x800)},
-	{"VMWRITE-bitmap address: within", vmcs_shadowing, OR(BIT(39))},
+	{"VMWRITE-bitmap address: within", vmcs_shadowing, OR(BIT(40))},
 	{"information address: bits", violation_exceptions, OR(0x800)},
-	{"information address: within", violation_exceptions, OR(BIT(39))},
+	{"information address: within", violation_exceptions, OR(BIT(40))},
 	{"guest physical addresses, enable EPT", no_ept, OR(SECONDARY_PT_GUEST_PHYSICAL)},
 	{"guest physical addresses, load", pt_guest_physical, CLEAR(ENTRY_LOAD_RTIT_CTL)},
 	{"guest physical addresses, clear", pt_guest_physical, CLEAR(EXIT_CLEAR_RTIT_CTL)},
@@ -130,7 +132,7 @@ static const struct mutation mutations[] = {
 	{"host CR0: bits", flat32, OR(BIT(32))},
 	{"host CR4: bits", flat32, CLEAR(CR4_VMXE)},
 	{"host CR4.CET", host_without_wp, OR(CR4_CET)},
-	{"host CR3", flat32, OR(BIT(39))},
+	{"host CR3", flat32, OR(BIT(40))},
 	{"host SYSENTER", flat32, SET(NON_CANONICAL)},
 	{"host IA32_PERF_GLOBAL_CTRL", all_msrs, OR(BIT(4))},
 	{"host IA32_PAT", flat32, SET(0x0007040600070402)},
@@ -178,7 +180,7 @@ static const struct mutation mutations[] = {
 	{"in an IA-32e mode guest, CR0.PG", long64, CLEAR(CR0_PG)},
 	{"in an IA-32e mode guest, CR4.PAE", long64, CLEAR(CR4_PAE)},
 	{"outside IA-32e mode, CR4.PCIDE", flat32, OR(CR4_PCIDE)},
-	{"guest CR3", flat32, OR(BIT(39))},
+	{"guest CR3", flat32, OR(BIT(40))},
 	{"guest DR7", flat32, OR(BIT(32))},
 	{"guest SYSENTER", flat32, SET(NON_CANONICAL)},
 	{"guest IA32_PERF_GLOBAL_CTRL", all_msrs, OR(BIT(4))},
@@ -258,18 +260,54 @@ static const struct mutation mutations[] = {
 	{"no blocking by MOV SS to inject an NMI", injecting_nmi, OR(INTERRUPTIBILITY_MOV_SS)},
 	{"no blocking by SMI", flat32, OR(INTERRUPTIBILITY_SMI)},
 	{"with virtual NMIs", injecting_virtual_nmi, OR(INTERRUPTIBILITY_NMI)},
+	{"no enclave interruption", no_sgx_or_rtm, OR(INTERRUPTIBILITY_ENCLAVE)},
 	{"with enclave interruption", enclave_interrupted, OR(INTERRUPTIBILITY_MOV_SS)},
 	{"pending debug exceptions: bits 10:4", flat32, OR(BIT(4))},
 	{"pending debug exceptions: BS is 1", stepping_over_sti, CLEAR(PENDING_DEBUG_BS)},
 	{"pending debug exceptions: BS is 0", after_sti, OR(PENDING_DEBUG_BS)},
+	{"bit 16 is 0", no_sgx_or_rtm, OR(PENDING_DEBUG_RTM | PENDING_DEBUG_ENABLED)},
 	{"pending debug exceptions: with RTM", debug_in_transaction, OR(1)},
 	{"pending debug exceptions: with RTM", debug_in_transaction, CLEAR(PENDING_DEBUG_ENABLED)},
-	{"VMCS link pointer: all ones, or bits", flat32, SET(0x20d800)},
-	{"VMCS link pointer: all ones, or within", flat32, SET(BIT(39))},
+	{"VMCS link pointer: all ones, or bits", flat32, SET(WORLD_PAGE(0xd) + 0x800)},
+	{"VMCS link pointer: all ones, or within", flat32, SET(BIT(40))},
 
 	/* 27.3.1.6 */
 	{"PDPTE", pae_paging, REPLACE(ALL_BITS, PAGE_P | BIT(1))},
-	{"PDPTE", pae_paging, REPLACE(ALL_BITS, PAGE_P | BIT(39))},
+	{"PDPTE", pae_paging, REPLACE(ALL_BITS, PAGE_P | BIT(40))},
 };
+
+/* Every rule of every table, in turn; null after the last. */
+static const struct entry_rule *rule_at(unsigned index)
+{
+	static const struct entry_rules *const tables[] = {
+		&entry_rules_controls, &entry_rules_host,  &entry_rules_registers,
+		&entry_rules_segments, &entry_rules_state,
+	};
+
+	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++) {
+		if (index < tables[t]->count)
+			return &tables[t]->rule[index];
+		index -= tables[t]->count;
+	}
+	return NULL;
+}
+
+/* 'words' stand in 'text', from the beginning of a word. */
+static bool has_words(const char *text, const char *words)
+{
+	for (const char *at = text; *at; at++)
+		if ((at == text || at[-1] == ' ') && !strncmp(at, words, strlen(words)))
+			return true;
+	return false;
+}
+
+/* 'm' made to the good VMCS in 'w', at this field of the rule it breaks. */
+static void mutate(struct world *w, const struct mutation *m, uint32_t field)
+{
+	if (!m->changes)
+		change(w, field, m->clear, m->set_bits);
+	for (unsigned i = 0; i < m->changes; i++)
+		change(w, m->change[i].field, m->change[i].clear, m->change[i].set_bits);
+}
 
 #endif

@@ -12,6 +12,8 @@
 #include "lib/string.h"
 
 #define VMCS_ENCODINGS 0x7000
+/* Pages that a VMCS names: memory that nothing else uses, on a machine of 128 MiB or more. */
+#define WORLD_PAGE(n) (0x6000000 + (n)*PAGE_SIZE)
 
 /* A VMCS and the CPU it is for. A field that no variant has set does not exist. */
 struct world {
@@ -38,8 +40,10 @@ static const struct vmx_capabilities all_features = {
 	.ept_vpid = 0xf0106334141,
 	.vmfunc = 1,
 	.perf_global_ctrl = 0x70000000f,
-	.maxphyaddr = 39,
+	.maxphyaddr = 40,
 	.linear_width = 48,
+	.sgx = true,
+	.rtm = true,
 };
 
 static void set(struct world *w, uint32_t field, uint64_t value)
@@ -72,10 +76,10 @@ static void set_controls(struct world *w)
 		    EXIT_SAVE_EFER | EXIT_LOAD_EFER);
 	set(w, VMCS_ENTRY_CONTROLS,
 	    0x11fb | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
-	set(w, VMCS_MSR_BITMAP, 0x201000);
+	set(w, VMCS_MSR_BITMAP, WORLD_PAGE(0x1));
 	set(w, VMCS_VPID, 1);
 	set(w, VMCS_EPT_POINTER,
-	    0x300000 | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB);
+	    WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB);
 	set(w, VMCS_CR3_TARGET_COUNT, 0);
 	set(w, VMCS_EXIT_MSR_STORE_COUNT, 0);
 	set(w, VMCS_EXIT_MSR_LOAD_COUNT, 0);
@@ -258,17 +262,17 @@ static void io_bitmaps(struct world *w)
 {
 	flat32(w);
 	change(w, VMCS_PRIMARY_CONTROLS, 0, PRIMARY_IO_BITMAPS);
-	set(w, VMCS_IO_BITMAP_A, 0x202000);
-	set(w, VMCS_IO_BITMAP_B, 0x203000);
+	set(w, VMCS_IO_BITMAP_A, WORLD_PAGE(0x2));
+	set(w, VMCS_IO_BITMAP_B, WORLD_PAGE(0x3));
 }
 
 static void tpr_shadow(struct world *w)
 {
 	flat32(w);
 	change(w, VMCS_PRIMARY_CONTROLS, 0, PRIMARY_TPR_SHADOW);
-	set(w, VMCS_VIRTUAL_APIC_ADDRESS, 0x204000);
-	set(w, VMCS_TPR_THRESHOLD, 0xf);
-	set(w, VMCS_APIC_ACCESS_ADDRESS, 0x205000);
+	set(w, VMCS_VIRTUAL_APIC_ADDRESS, WORLD_PAGE(0x4));
+	set(w, VMCS_TPR_THRESHOLD, 0); /* the virtual TPR, in memory, is 0 */
+	set(w, VMCS_APIC_ACCESS_ADDRESS, WORLD_PAGE(0x5));
 }
 
 static void apic_accesses(struct world *w)
@@ -288,7 +292,7 @@ static void virtual_interrupts(struct world *w)
 	tpr_shadow(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY);
 	set(w, VMCS_POSTED_INTERRUPT_NOTIFICATION_VECTOR, 0xf2);
-	set(w, VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS, 0x206040);
+	set(w, VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS, WORLD_PAGE(6) + 0x40);
 }
 
 static void posted_interrupts(struct world *w)
@@ -315,9 +319,9 @@ static void no_ept(struct world *w)
 {
 	restricted(w);
 	change(w, VMCS_SECONDARY_CONTROLS, SECONDARY_EPT, 0);
-	set(w, VMCS_PML_ADDRESS, 0x207000);
-	set(w, VMCS_SPP_TABLE_POINTER, 0x208000);
-	set(w, VMCS_EPTP_LIST_ADDRESS, 0x209000);
+	set(w, VMCS_PML_ADDRESS, WORLD_PAGE(0x7));
+	set(w, VMCS_SPP_TABLE_POINTER, WORLD_PAGE(0x8));
+	set(w, VMCS_EPTP_LIST_ADDRESS, WORLD_PAGE(0x9));
 	change(w, VMCS_ENTRY_CONTROLS, 0, ENTRY_LOAD_RTIT_CTL);
 	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_CLEAR_RTIT_CTL);
 }
@@ -326,14 +330,14 @@ static void pml(struct world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_PML);
-	set(w, VMCS_PML_ADDRESS, 0x207000);
+	set(w, VMCS_PML_ADDRESS, WORLD_PAGE(0x7));
 }
 
 static void spp(struct world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_SPP);
-	set(w, VMCS_SPP_TABLE_POINTER, 0x208000);
+	set(w, VMCS_SPP_TABLE_POINTER, WORLD_PAGE(0x8));
 }
 
 static void vm_functions_no_ept(struct world *w)
@@ -348,22 +352,22 @@ static void eptp_switching(struct world *w)
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VM_FUNCTIONS);
 	set(w, VMCS_VM_FUNCTION_CONTROLS, 1);
-	set(w, VMCS_EPTP_LIST_ADDRESS, 0x209000);
+	set(w, VMCS_EPTP_LIST_ADDRESS, WORLD_PAGE(0x9));
 }
 
 static void vmcs_shadowing(struct world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VMCS_SHADOWING);
-	set(w, VMCS_VMREAD_BITMAP, 0x20a000);
-	set(w, VMCS_VMWRITE_BITMAP, 0x20b000);
+	set(w, VMCS_VMREAD_BITMAP, WORLD_PAGE(0xa));
+	set(w, VMCS_VMWRITE_BITMAP, WORLD_PAGE(0xb));
 }
 
 static void violation_exceptions(struct world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_EPT_VIOLATION_VE);
-	set(w, VMCS_VIRTUALIZATION_EXCEPTION_ADDRESS, 0x20c000);
+	set(w, VMCS_VIRTUALIZATION_EXCEPTION_ADDRESS, WORLD_PAGE(0xc));
 }
 
 static void pt_guest_physical(struct world *w)
@@ -387,9 +391,9 @@ static void msr_lists(struct world *w)
 	set(w, VMCS_EXIT_MSR_STORE_COUNT, 2);
 	set(w, VMCS_EXIT_MSR_LOAD_COUNT, 2);
 	set(w, VMCS_ENTRY_MSR_LOAD_COUNT, 2);
-	set(w, VMCS_EXIT_MSR_STORE_ADDRESS, BIT(39) - 32);
-	set(w, VMCS_EXIT_MSR_LOAD_ADDRESS, BIT(39) - 32);
-	set(w, VMCS_ENTRY_MSR_LOAD_ADDRESS, BIT(39) - 32);
+	set(w, VMCS_EXIT_MSR_STORE_ADDRESS, BIT(40) - 32);
+	set(w, VMCS_EXIT_MSR_LOAD_ADDRESS, BIT(40) - 32);
+	set(w, VMCS_ENTRY_MSR_LOAD_ADDRESS, BIT(40) - 32);
 }
 
 /* Variants: events to inject. */
@@ -506,6 +510,13 @@ static void enclave_interrupted(struct world *w)
 {
 	flat32(w);
 	set(w, VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_ENCLAVE);
+}
+
+static void no_sgx_or_rtm(struct world *w)
+{
+	flat32(w);
+	w->caps.sgx = false;
+	w->caps.rtm = false;
 }
 
 static void debug_in_transaction(struct world *w)

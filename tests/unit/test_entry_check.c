@@ -61,32 +61,6 @@ static void assert_good(struct world *w, const char *what)
 			 result.violation[0].value);
 }
 
-/* Every rule of every table, in turn; null after the last. */
-static const struct entry_rule *rule_at(unsigned index)
-{
-	static const struct entry_rules *const tables[] = {
-		&entry_rules_controls, &entry_rules_host,  &entry_rules_registers,
-		&entry_rules_segments, &entry_rules_state,
-	};
-
-	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++) {
-		if (index < tables[t]->count)
-			return &tables[t]->rule[index];
-		index -= tables[t]->count;
-	}
-	return NULL;
-}
-
-/* 'words' stand in 'text', from the beginning of a word. */
-static bool has_words(const char *text, const char *words)
-{
-	const char *at = strstr(text, words);
-
-	while (at && at != text && at[-1] != ' ')
-		at = strstr(at + 1, words);
-	return at;
-}
-
 static const struct entry_rule *rule_with(const char *words)
 {
 	const struct entry_rule *found = NULL, *rule;
@@ -140,11 +114,7 @@ static void each_rule_is_named_when_only_it_is_broken(void **state)
 		for (unsigned f = 0; f < rule->fields; f++) {
 			m->good(&world);
 			assert_good(&world, m->rule);
-			if (!m->changes)
-				change(&world, rule->field[f], m->clear, m->set_bits);
-			for (unsigned c = 0; c < m->changes; c++)
-				change(&world, m->change[c].field, m->change[c].clear,
-				       m->change[c].set_bits);
+			mutate(&world, m, rule->field[f]);
 			assert_broken(m, rule, rule->field[f]);
 		}
 	}

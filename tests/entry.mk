@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# The image in which the CPU judges the VM-entry checker: the hypervisor with another main program.
+ENTRY_OBJ := $(filter-out $(BUILD)/image/hv/main.o,$(IMAGE_OBJ)) $(BUILD)/image/tests/entry/oracle.o
+
+$(BUILD)/entry_oracle.elf: $(ENTRY_OBJ) linker.ld
+	$(call say,LD   $@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(ENTRY_OBJ)
+
+test: $(BUILD)/entry_oracle.elf
