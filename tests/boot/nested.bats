@@ -18,7 +18,7 @@ setup() {
 }
 
 @test "nested: in one boot a hang, a reset and statuses 1 and 0 are told apart" {
-	run --separate-stderr -124 tools/boot --engine nested --timeout 20 \
+	run --separate-stderr -124 tools/boot --engine nested --timeout 60 \
 		"$TMPDIR"/{1,h,r,0}.iso
 	[ "$output" = "== $TMPDIR/1.iso
 hv: options: act 1
