@@ -61,7 +61,8 @@ static bool step_down(struct ept_iter *iter)
 	struct ept_iter_step *step = &iter->at[iter->level];
 	const uint64_t *entries = table_entries(iter->ept, step->table);
 
-	while (step->left && step->next < step->end) {
+	while (step->left &&
+	       (step->next = next_present(entries, step->next, step->end)) < step->end) {
 		unsigned index = step->next++;
 		uint64_t entry = entry_load(&entries[index]);
 		uint64_t child = entry & EPT_ADDRESS;

@@ -72,6 +72,21 @@ static inline uint64_t entry_load(const uint64_t *entry)
 	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * The first present entry at or behind 'index', or 'end'. Sparse tables are mostly nothing: four
+ * entries at a time (what is not present is 0 in these tables).
+ */
+static inline unsigned next_present(const uint64_t *entries, unsigned index, unsigned end)
+{
+	while (index + 4 <= end &&
+	       !(entry_load(&entries[index]) | entry_load(&entries[index + 1]) |
+		 entry_load(&entries[index + 2]) | entry_load(&entries[index + 3])))
+		index += 4;
+	while (index < end && !entry_present(entry_load(&entries[index])))
+		index++;
+	return index;
+}
+
 static inline uint64_t *table_entries(const struct ept *ept, uint64_t table)
 {
 	return (uint64_t *)(table + ept->host.phys_offset);

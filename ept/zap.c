@@ -25,7 +25,8 @@ static unsigned clear_leaves(struct ept *ept, const struct ept_iter_step *step, 
 			entry_store(&entries[i], 0);
 		left = 0;
 	}
-	for (unsigned i = step->begin; i < step->end && left; i++) {
+	for (unsigned i = step->begin;
+	     left && (i = next_present(entries, i, step->end)) < step->end; i++) {
 		if (entry_is_leaf(entry_load(&entries[i]), level)) {
 			entry_store(&entries[i], 0);
 			left--;
