@@ -92,8 +92,12 @@ static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	struct ept_range changed[MTRR_CHANGE_MAX];
 	unsigned count;
-	int error = mtrr_write(&vcpu->mtrr, msr, value, changed, &count);
+	int error;
 
+	/* Without noncoherent DMA no leaf depends on them: do not ask what changed. */
+	if (!vcpu->vm->ept.noncoherent)
+		return mtrr_write(&vcpu->mtrr, msr, value, NULL, &count);
+	error = mtrr_write(&vcpu->mtrr, msr, value, changed, &count);
 	if (!error && count)
 		ept_type_changed(&vcpu->vm->ept, changed, count);
 	return error;
