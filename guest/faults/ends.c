@@ -79,6 +79,30 @@ void spin_for_ever(void)
 	survived();
 }
 
+/* Long enough for a guest beside it to come and go, if it gets the CPU at all. */
+#define LONG_SPIN 150000000UL
+
+static void spin(bool interrupts)
+{
+	uint64_t end = rdtsc() + LONG_SPIN;
+
+	if (interrupts)
+		__asm__ volatile("sti");
+	while (rdtsc() < end)
+		;
+	__asm__ volatile("cli");
+}
+
+void spin_long(void)
+{
+	spin(false);
+}
+
+void spin_long_enabled(void)
+{
+	spin(true);
+}
+
 static void jump(uint64_t address)
 {
 	void (*code)(void) = (void (*)(void))address;

@@ -20,6 +20,8 @@ static const struct {
 	{"reset-keyboard", reset_by_keyboard, "a reset by the keyboard controller"},
 	{"halt", halt_for_ever, "HLT with interrupts off"},
 	{"spin", spin_for_ever, "an endless loop with interrupts off"},
+	{"spin-long", spin_long, "a long loop with interrupts off, then the end"},
+	{"spin-enabled", spin_long_enabled, "the same with interrupts on"},
 	{"execute-mmio", execute_mmio, "a jump into a device's registers"},
 	{"execute-nothing", execute_nothing, "a jump to where no memory is"},
 	{"tables-nothing", tables_in_nothing, "page tables where no memory is"},

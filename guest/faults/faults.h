@@ -15,6 +15,8 @@ void reset_by_cf9(void);
 void reset_by_keyboard(void);
 void halt_for_ever(void);
 void spin_for_ever(void);
+void spin_long(void);
+void spin_long_enabled(void);
 void execute_mmio(void);
 void execute_nothing(void);
 void tables_in_nothing(void);
