@@ -42,8 +42,8 @@ static void touch_range(const char *name)
 void bench_memory(void)
 {
 	report("first touch, 4K leaf", first_touch(SMALL_START, SMALL_END, PAGE_SIZE));
-	report("the same again", first_touch(SMALL_START, SMALL_END, PAGE_SIZE));
+	report("second touch of the same", first_touch(SMALL_START, SMALL_END, PAGE_SIZE));
 	report("first touch, 2M leaf", first_touch(LARGE_START, LARGE_END, 2 * MiB));
 	touch_range("first touch of 16 MiB, page by page");
-	touch_range("the same again");
+	touch_range("second touch of the same 16 MiB");
 }

@@ -65,6 +65,8 @@ static void off(void)
 {
 	check(vtd_command(GCMD_TE, false), "translation off: TES clears");
 	check(write_arrives(&edu[0], (uint64_t)pages[3], pages[3]), "... and DMA is direct");
+	check(write_arrives(&edu[0], BIT(28) | (uint64_t)pages[3], pages[3]),
+	      "... and cut to edu's 28 bits");
 	check(vtd_command(GCMD_TE, true), "translation on: TES sets");
 	check(write_arrives(&edu[0], IOVA, pages[0]), "... and DMA is translated");
 }

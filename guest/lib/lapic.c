@@ -5,34 +5,44 @@
 #include "guest/lib/lapic.h"
 #include "guest/lib/cpu.h"
 
-#define LAPIC_ID      0x20
-#define LAPIC_VERSION 0x30
-#define LAPIC_EOI     0xb0
-#define LAPIC_SVR     0xf0
-#define SVR_ENABLE    0x100
-#define SVR_SPURIOUS  0xff
+#define SVR_SPURIOUS 0xffU
 
 #define PIC_MASTER_DATA 0x21
 #define PIC_SLAVE_DATA  0xa1
 
+uint32_t lapic_read(unsigned offset)
+{
+	return mmio_read32(LAPIC_BASE + offset);
+}
+
+void lapic_write(unsigned offset, uint32_t value)
+{
+	mmio_write32(LAPIC_BASE + offset, value);
+}
+
+bool lapic_bit(unsigned reg, uint8_t vector)
+{
+	return lapic_read(reg + vector / 32 * 16) >> vector % 32 & 1;
+}
+
 bool lapic_enable(void)
 {
-	uint32_t version = mmio_read32(LAPIC_BASE + LAPIC_VERSION);
+	uint32_t version = lapic_read(LAPIC_VERSION);
 
 	if (!version || version == ~0U)
 		return false;
 	outb(PIC_MASTER_DATA, 0xff);
 	outb(PIC_SLAVE_DATA, 0xff);
-	mmio_write32(LAPIC_BASE + LAPIC_SVR, SVR_ENABLE | SVR_SPURIOUS);
+	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | SVR_SPURIOUS);
 	return true;
 }
 
 void lapic_eoi(void)
 {
-	mmio_write32(LAPIC_BASE + LAPIC_EOI, 0);
+	lapic_write(LAPIC_EOI, 0);
 }
 
 uint8_t lapic_id(void)
 {
-	return (uint8_t)(mmio_read32(LAPIC_BASE + LAPIC_ID) >> 24);
+	return (uint8_t)(lapic_read(LAPIC_ID) >> 24);
 }

@@ -10,6 +10,35 @@
 
 #define LAPIC_BASE 0xfee00000UL
 
+/* Register offsets (SDM 3A table 11-1). */
+#define LAPIC_ID            0x020
+#define LAPIC_VERSION       0x030
+#define LAPIC_TPR           0x080
+#define LAPIC_PPR           0x0a0
+#define LAPIC_EOI           0x0b0
+#define LAPIC_SVR           0x0f0
+#define LAPIC_ISR           0x100
+#define LAPIC_IRR           0x200
+#define LAPIC_ESR           0x280
+#define LAPIC_ICR_LOW       0x300
+#define LAPIC_ICR_HIGH      0x310
+#define LAPIC_LVT_TIMER     0x320
+#define LAPIC_TIMER_INITIAL 0x380
+#define LAPIC_TIMER_CURRENT 0x390
+#define LAPIC_TIMER_DIVIDE  0x3e0
+
+#define LAPIC_SVR_ENABLE   0x100U
+#define LAPIC_LVT_MASKED   (1U << 16)
+#define LAPIC_LVT_PERIODIC (1U << 17)
+#define LAPIC_LVT_DEADLINE (2U << 17)
+#define LAPIC_ICR_NMI      (4U << 8)
+#define LAPIC_ICR_SELF     (1U << 18)
+
+uint32_t lapic_read(unsigned offset);
+void lapic_write(unsigned offset, uint32_t value);
+/* The bit of 'vector' in one of the three 256-bit registers. */
+bool lapic_bit(unsigned reg, uint8_t vector);
+
 /* Is one there? Then it is enabled, and both 8259s are masked. */
 bool lapic_enable(void);
 /* End of interrupt: once in each handler. */

@@ -231,7 +231,7 @@ static void print_exception(const struct exception *e)
 
 void exception_handle(const struct exception *e)
 {
-	if (e->vector >= 32 && handlers[e->vector]) {
+	if (handlers[e->vector]) {
 		handlers[e->vector]();
 		return;
 	}

@@ -72,7 +72,7 @@ int try_user(void (*function)(void *), void *argument);
 int try_rdmsr(uint32_t msr, uint64_t *value);
 int try_wrmsr(uint32_t msr, uint64_t value);
 
-/* Called with interrupts off for each interrupt of this vector (32-255); NULL: printed. */
+/* Called with interrupts off for each interrupt or exception of this vector; NULL: none. */
 void interrupt_handler(unsigned vector, void (*handler)(void));
 
 #endif

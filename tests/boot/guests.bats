@@ -36,6 +36,8 @@ image() {
 	has 't\| Hello from real mode, by rep outsb.'
 }
 
+@test "apic: acceptance, priority, delivery and the timer" { image apic; }
+
 @test "iommu-lab: a stale translation is used until it is invalidated" { image iommu-lab; }
 
 @test "memtypes: each combination has the expected type under kvm-6.7" {

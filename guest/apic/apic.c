@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The local APIC from inside a guest: acceptance, priorities, delivery at the right instruction,
+ * and the timer, a line per case. Runs under QEMU as well, with the word "native"; the word "nmi"
+ * adds an NMI sent to itself.
+ */
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/lapic.h"
+#include "guest/lib/start.h"
+
+#define LOW_VECTOR  0x41
+#define HIGH_VECTOR 0x81
+#define PATIENCE    50000000UL /* turns of a loop that waits for a timer */
+
+static volatile unsigned counts[256];
+static volatile unsigned order[8], arrived; /* vectors in the order of their handlers */
+static volatile bool serviced;              /* ISR held the vector in its handler */
+
+static void arrive(uint8_t vector)
+{
+	counts[vector]++;
+	order[arrived++ % 8] = vector;
+	serviced = lapic_bit(LAPIC_ISR, vector);
+	lapic_eoi();
+}
+
+static void on_low(void)
+{
+	arrive(LOW_VECTOR);
+}
+
+static void on_high(void)
+{
+	arrive(HIGH_VECTOR);
+}
+
+static void on_nmi(void)
+{
+	counts[VECTOR_NMI]++;
+}
+
+static void forget(void)
+{
+	counts[LOW_VECTOR] = counts[HIGH_VECTOR] = counts[VECTOR_NMI] = arrived = 0;
+}
+
+static void send_self(uint32_t command)
+{
+	lapic_write(LAPIC_ICR_HIGH, 0);
+	lapic_write(LAPIC_ICR_LOW, command | LAPIC_ICR_SELF);
+}
+
+/* One instruction with interrupts on is enough for everything that waits. */
+static void open_window(void)
+{
+	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+}
+
+static void acceptance(void)
+{
+	heading("Acceptance and delivery");
+	forget();
+	send_self(LOW_VECTOR);
+	check(lapic_bit(LAPIC_IRR, LOW_VECTOR) && !counts[LOW_VECTOR],
+	      "with interrupts off it waits in IRR");
+	open_window();
+	check_is(1, counts[LOW_VECTOR], "with interrupts on it is delivered, once");
+	check(serviced, "... in ISR while its handler runs");
+	check(!lapic_bit(LAPIC_ISR, LOW_VECTOR) && !lapic_bit(LAPIC_IRR, LOW_VECTOR),
+	      "... and nowhere after EOI");
+	send_self(LOW_VECTOR);
+	send_self(LOW_VECTOR);
+	open_window();
+	check_is(2, counts[LOW_VECTOR], "two of one vector are one");
+}
+
+static void shadow(void)
+{
+	unsigned at_once;
+
+	forget();
+	send_self(LOW_VECTOR);
+	__asm__ volatile("sti; cli" : : : "memory");
+	at_once = counts[LOW_VECTOR];
+	check_is(0, at_once, "STI; CLI opens no window");
+	open_window();
+	check_is(1, counts[LOW_VECTOR], "... STI; NOP does");
+}
+
+static void priority(void)
+{
+	heading("Priority");
+	forget();
+	send_self(LOW_VECTOR);
+	send_self(HIGH_VECTOR);
+	open_window();
+	check(order[0] == HIGH_VECTOR && order[1] == LOW_VECTOR && arrived == 2,
+	      "the higher vector is first");
+	forget();
+	lapic_write(LAPIC_TPR, 0x50);
+	check_is(0x50, lapic_read(LAPIC_PPR), "PPR follows TPR");
+	send_self(LOW_VECTOR);
+	send_self(HIGH_VECTOR);
+	open_window();
+	check(!counts[LOW_VECTOR] && counts[HIGH_VECTOR] == 1, "TPR holds the lower class back");
+	lapic_write(LAPIC_TPR, 0);
+	open_window();
+	check_is(1, counts[LOW_VECTOR], "... until it is lowered");
+	forget();
+	__asm__ volatile("mov %0, %%cr8" : : "r"(8UL));
+	check_is(0x80, lapic_read(LAPIC_TPR), "CR8 is TPR's upper half");
+	send_self(HIGH_VECTOR);
+	open_window();
+	check_is(0, counts[HIGH_VECTOR], "... and holds the vector's own class back");
+	__asm__ volatile("mov %0, %%cr8" : : "r"(0UL));
+	open_window();
+	check_is(1, counts[HIGH_VECTOR], "... until it is lowered");
+}
+
+static void others(void)
+{
+	heading("Others");
+	forget();
+	send_self(LOW_VECTOR);
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	check_is(1, counts[LOW_VECTOR], "STI; HLT wakes up for what was pending");
+	lapic_write(LAPIC_SVR, lapic_read(LAPIC_SVR) & ~LAPIC_SVR_ENABLE);
+	send_self(LOW_VECTOR);
+	check(lapic_read(LAPIC_LVT_TIMER) & LAPIC_LVT_MASKED, "disabled by SVR: the LVT is masked");
+	if (!guest_word("native")) /* QEMU's and Bochs's accept it */
+		check(!lapic_bit(LAPIC_IRR, LOW_VECTOR), "... and nothing is accepted");
+	lapic_enable();
+	open_window();
+	if (!guest_word("nmi"))
+		return;
+	forget();
+	send_self(LAPIC_ICR_NMI);
+	__asm__ volatile("nop; nop" : : : "memory");
+	check_is(1, counts[VECTOR_NMI], "an NMI comes with interrupts off");
+}
+
+/* Waits, halted, until 'n' interrupts of LOW_VECTOR came. */
+static bool wait_for(unsigned n)
+{
+	for (unsigned i = 0; i < 10 * n && counts[LOW_VECTOR] < n; i++)
+		__asm__ volatile("sti; hlt; cli" : : : "memory");
+	return counts[LOW_VECTOR] == n;
+}
+
+static void timer(void)
+{
+	heading("The timer");
+	forget();
+	lapic_write(LAPIC_TIMER_DIVIDE, 0); /* by 2 */
+	lapic_write(LAPIC_LVT_TIMER, LOW_VECTOR);
+	lapic_write(LAPIC_TIMER_INITIAL, 100000);
+	check(lapic_read(LAPIC_TIMER_CURRENT) <= 100000, "the count goes down");
+	check(wait_for(1), "one shot: one interrupt, the CPU halted meanwhile");
+	check_is(0, lapic_read(LAPIC_TIMER_CURRENT), "... and the count stays at 0");
+	forget();
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | LOW_VECTOR);
+	lapic_write(LAPIC_TIMER_INITIAL, 100000);
+	check(wait_for(5), "periodic: five interrupts");
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+	open_window(); /* a last one may wait */
+	forget();
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | LOW_VECTOR);
+	lapic_write(LAPIC_TIMER_INITIAL, 1000);
+	for (unsigned long i = 0; i < PATIENCE && lapic_read(LAPIC_TIMER_CURRENT); i++)
+		cpu_pause();
+	open_window();
+	check_is(0, counts[LOW_VECTOR], "masked: it runs out and nothing comes");
+}
+
+/* The interrupt must get in between two rounds of a loop that makes no exit. */
+static void running(void)
+{
+	forget();
+	lapic_write(LAPIC_LVT_TIMER, LOW_VECTOR);
+	lapic_write(LAPIC_TIMER_INITIAL, 200000);
+	interrupts_on();
+	for (unsigned long i = 0; i < PATIENCE && !counts[LOW_VECTOR]; i++)
+		cpu_pause();
+	interrupts_off();
+	check_is(1, counts[LOW_VECTOR], "it interrupts a loop that makes no exit");
+}
+
+static void deadline(void)
+{
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE)) {
+		printf("CPUID shows no TSC deadline\n");
+		return;
+	}
+	forget();
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_DEADLINE | LOW_VECTOR);
+	__asm__ volatile("mfence" : : : "memory");
+	wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + 200000);
+	check(wait_for(1), "TSC deadline: one interrupt");
+	check_is(0, rdmsr(MSR_IA32_TSC_DEADLINE), "... and the MSR is 0 again");
+}
+
+int guest_main(void)
+{
+	if (!check(lapic_enable(), "a local APIC"))
+		return check_status();
+	interrupt_handler(LOW_VECTOR, on_low);
+	interrupt_handler(HIGH_VECTOR, on_high);
+	interrupt_handler(VECTOR_NMI, on_nmi);
+	acceptance();
+	shadow();
+	priority();
+	others();
+	timer();
+	running();
+	deadline();
+	return check_status();
+}
