@@ -51,3 +51,9 @@ $(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm gues
 	$(Q)nasm -f elf32 -o $(BUILD)/guest/obj/$*.o $<
 	$(Q)ld -m elf_i386 --build-id=none -z noexecstack -z max-page-size=4096 -T guest/guest.ld \
 		-o $@ $(BUILD)/guest/obj/$*.o
+
+# Figures in ticks: bare, as a guest of KVM and QEMU (engine nested), as a guest of Leafcutter.
+.PHONY: bench bench-ticks
+bench-ticks: need-build need-bochs need-nested $(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf
+	@BUILD=$(BUILD) tests/bench/ticks nested
+bench: bench-host bench-ticks
