@@ -92,7 +92,7 @@ void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id)
 void iommu_tlb_flush_pages(struct iommu *iommu, uint16_t domain_id, uint64_t iova, unsigned order)
 {
 	uint64_t size = PAGE_SIZE << order;
-	uint64_t first = ALIGN_DOWN(iova, size);
+	uint64_t first = ALIGN_DOWN(iova & BITS(VTD_MGAW - 1, 0), size);
 
 	drop(iommu, domain_id, first, first + (size - 1));
 }

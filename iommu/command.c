@@ -77,11 +77,17 @@ void iommu_command_written(struct iommu *iommu, uint64_t old)
 		enable_queue(iommu, command & VTD_GCMD_QIE);
 }
 
+/* Register-based invalidation is for legacy mode only (VT-d 11.4.6.1). */
+static bool is_legacy_mode(const struct iommu *iommu)
+{
+	return !(iommu->root_table & VTD_RTADDR_TTM);
+}
+
 /* VT-d 6.5.1.1: CAIG tells what was done, nothing (0) for a reserved CIRG. */
 void iommu_ccmd_written(struct iommu *iommu, uint64_t old)
 {
 	uint64_t ccmd = reg64(iommu, VTD_CCMD);
-	uint64_t granularity = FIELD(ccmd, VTD_CCMD_CIRG);
+	uint64_t granularity = is_legacy_mode(iommu) ? FIELD(ccmd, VTD_CCMD_CIRG) : 0;
 
 	(void)old;
 	if (!(ccmd & VTD_CCMD_ICC))
@@ -114,7 +120,7 @@ void iommu_iotlb_written(struct iommu *iommu, uint64_t old)
 	(void)old;
 	if (!(iotlb & VTD_IOTLB_IVT))
 		return;
-	if (granularity == VTD_PAGE && order > VTD_MAMV)
+	if (!is_legacy_mode(iommu) || (granularity == VTD_PAGE && order > VTD_MAMV))
 		granularity = 0;
 	switch (granularity) {
 	case VTD_GLOBAL:

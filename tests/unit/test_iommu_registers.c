@@ -262,6 +262,7 @@ static void iotlb_register_invalidates_what_it_says(void **state)
 		{VTD_PAGE, DID, PAGE_SIZE, VTD_PAGE, {true, false}},
 		{VTD_PAGE, DID, PAGE_SIZE | 1, VTD_PAGE, {false, false}},
 		{VTD_PAGE, DID, VTD_IVA_IH, VTD_PAGE, {false, true}},
+		{VTD_PAGE, DID, BIT(48) | PAGE_SIZE, VTD_PAGE, {true, false}}, /* above MGAW */
 		{VTD_PAGE, DID, VTD_MAMV + 1, 0, {true, true}},
 	};
 

@@ -383,6 +383,10 @@ static void a_table_mode_other_than_legacy_is_fault_30(void **state)
 		assert_int_equal(w->noncoherent, 0);
 		assert_int_equal(dma_write(w, EDU, DATA, 1), -EFAULT);
 		assert_int_equal(take_fault(w), VTD_TABLE_MODE_INVALID);
+		reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(VTD_GLOBAL, VTD_CCMD_CIRG));
+		assert_int_equal(reg_read8(w, VTD_CCMD) & (VTD_CCMD_ICC | VTD_CCMD_CAIG), 0);
+		reg_write8(w, VTD_IOTLB, VTD_IOTLB_IVT | TO_FIELD(VTD_GLOBAL, VTD_IOTLB_IIRG));
+		assert_int_equal(reg_read8(w, VTD_IOTLB) & (VTD_IOTLB_IVT | VTD_IOTLB_IAIG), 0);
 		set_root(w, ROOT);
 		assert_int_equal(w->noncoherent, 1);
 	}
