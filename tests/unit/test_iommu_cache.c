@@ -221,6 +221,26 @@ static void the_oldest_of_a_set_is_evicted(void **state)
 	world_free(w);
 }
 
+static void a_domain_flush_drops_the_pages_of_its_domain_only(void **state)
+{
+	uint64_t table;
+	struct world *w = translating(false, false, &table);
+	uint64_t leaf = map(w, table, 4, 0, 1, DATA, RW);
+
+	(void)state;
+	passed_through(w, EDU_B, DID + 1);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	poke(w, leaf, 0);
+	submit(w,
+	       VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID + 1, VTD_DESC_DID),
+	       0);
+	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
+	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID, VTD_DESC_DID),
+	       0);
+	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +256,7 @@ int main(void)
 		cmocka_unit_test(eviction_loses_no_translation),
 		cmocka_unit_test(two_devices_of_one_domain_are_tagged_apart),
 		cmocka_unit_test(the_oldest_of_a_set_is_evicted),
+		cmocka_unit_test(a_domain_flush_drops_the_pages_of_its_domain_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

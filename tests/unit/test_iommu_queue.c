@@ -351,6 +351,17 @@ static void a_tail_written_from_a_callback_is_served_in_order(void **state)
 	world_free(w);
 }
 
+static void without_interrupt_remapping_its_descriptor_is_invalid(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	w->iommu.config.interrupt_remapping = false;
+	submit(w, VTD_DESC_IEC, 0);
+	assert_true(queue_error(w));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_masked_completion_is_pending_until_unmasked_or_cleared),
 		cmocka_unit_test(an_error_of_the_queue_is_a_fault_event),
 		cmocka_unit_test(a_tail_written_from_a_callback_is_served_in_order),
+		cmocka_unit_test(without_interrupt_remapping_its_descriptor_is_invalid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
