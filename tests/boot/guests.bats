@@ -36,6 +36,18 @@ image() {
 	has 't\| Hello from real mode, by rep outsb.'
 }
 
+@test "acpi: the tables tell the machine as it is, with an IOMMU and without" {
+	image acpi
+	has 't\| ok [0-9]+ - DMAR at 0x[0-9a-f]+, [0-9]+ bytes: its sum is 0'
+	image acpi "" mem=32M
+	lacks 'DMAR at'
+}
+
+@test "acpi: the FADT's reset register resets, its PM1 control register switches off" {
+	boots 1 "" "$G/acpi.elf" "vm a mem=32M -- reset" "$G/acpi.elf" "vm b mem=32M -- off"
+	has 'hv: vm a: killed: reset' 'hv: vm b: exited with status 0'
+}
+
 @test "apic: acceptance, priority, delivery and the timer" { image apic; }
 
 @test "iommu-lab: a stale translation is used until it is invalidated" { image iommu-lab; }
