@@ -15,10 +15,15 @@ static struct iommu_tlb_set *set_of(struct iommu *iommu, source_id_t source_id, 
 	return &iommu->tlb[(page ^ page / IOMMU_TLB_SETS ^ source_id) % IOMMU_TLB_SETS];
 }
 
+static bool is_valid(const struct iommu_tlb_set *set, unsigned way)
+{
+	return set->valid & 1U << way;
+}
+
 static bool matches(const struct iommu_tlb_entry *entry, source_id_t source_id, uint16_t domain_id,
 		    uint64_t iova, unsigned level)
 {
-	return entry->valid && entry->source_id == source_id && entry->domain_id == domain_id &&
+	return entry->source_id == source_id && entry->domain_id == domain_id &&
 	       entry->translation.level == level &&
 	       entry->iova == ALIGN_DOWN(iova, level_size(level));
 }
@@ -30,9 +35,10 @@ const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, source_id_t 
 	for (unsigned level = 1; level <= 3; level++) {
 		struct iommu_tlb_set *set = set_of(iommu, source_id, iova, level);
 
-		for (unsigned i = 0; i < IOMMU_TLB_WAYS; i++) {
-			if (matches(&set->way[i], source_id, domain_id, iova, level))
-				return &set->way[i].translation;
+		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++) {
+			if (is_valid(set, way) &&
+			    matches(&set->way[way], source_id, domain_id, iova, level))
+				return &set->way[way].translation;
 		}
 	}
 	return NULL;
@@ -42,42 +48,43 @@ void iommu_tlb_insert(struct iommu *iommu, source_id_t source_id, uint16_t domai
 		      const struct iommu_translation *translation)
 {
 	struct iommu_tlb_set *set = set_of(iommu, source_id, iova, translation->level);
-	struct iommu_tlb_entry *entry = &set->way[set->evict];
+	unsigned way = set->next;
 
-	for (unsigned i = 0; i < IOMMU_TLB_WAYS; i++) {
-		if (!set->way[i].valid) {
-			entry = &set->way[i];
-			break;
-		}
-	}
-	if (entry->valid)
-		set->evict = (uint8_t)((set->evict + 1) % IOMMU_TLB_WAYS);
-	entry->valid = true;
-	entry->source_id = source_id;
-	entry->domain_id = domain_id;
-	entry->iova = ALIGN_DOWN(iova, level_size(translation->level));
-	entry->translation = *translation;
+	set->way[way] = (struct iommu_tlb_entry){
+		.source_id = source_id,
+		.domain_id = domain_id,
+		.iova = ALIGN_DOWN(iova, level_size(translation->level)),
+		.translation = *translation,
+	};
+	set->valid |= (uint8_t)(1U << way);
+	set->next = (uint8_t)((way + 1) % IOMMU_TLB_WAYS);
 }
 
-/* Drop what is of 'domain_id' (any, if negative) and overlaps first..last. */
-static void drop(struct iommu *iommu, int domain_id, uint64_t first, uint64_t last)
+static bool overlaps(const struct iommu_tlb_entry *entry, uint64_t first, uint64_t last)
 {
-	for (unsigned i = 0; i < IOMMU_TLB_SETS * IOMMU_TLB_WAYS; i++) {
-		struct iommu_tlb_entry *entry =
-			&iommu->tlb[i / IOMMU_TLB_WAYS].way[i % IOMMU_TLB_WAYS];
-		uint64_t end;
+	uint64_t end = entry->iova + level_size(entry->translation.level) - 1;
 
-		if (!entry->valid || (domain_id >= 0 && entry->domain_id != domain_id))
-			continue;
-		end = entry->iova + level_size(entry->translation.level) - 1;
-		if (entry->iova <= last && end >= first)
-			entry->valid = false;
+	return entry->iova <= last && end >= first;
+}
+
+/* Drop what is of 'domain_id' and overlaps first..last. */
+static void drop(struct iommu *iommu, uint16_t domain_id, uint64_t first, uint64_t last)
+{
+	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++) {
+		struct iommu_tlb_set *set = &iommu->tlb[i];
+
+		for (unsigned way = 0; set->valid && way < IOMMU_TLB_WAYS; way++) {
+			if (set->way[way].domain_id == domain_id &&
+			    overlaps(&set->way[way], first, last))
+				set->valid &= (uint8_t) ~(1U << way);
+		}
 	}
 }
 
 void iommu_tlb_flush(struct iommu *iommu)
 {
-	drop(iommu, -1, 0, ~0ULL);
+	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++)
+		iommu->tlb[i].valid = 0;
 }
 
 void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id)

@@ -45,20 +45,20 @@ struct iommu_translation {
 };
 
 struct iommu_tlb_entry {
-	bool valid;
 	source_id_t source_id;
 	uint16_t domain_id;
 	uint64_t iova; /* aligned to the page's size */
 	struct iommu_translation translation;
 };
 
-/* 4 ways for each set; the way to evict goes round. */
+/* 4 ways for each set, filled in turn. */
 #define IOMMU_TLB_SETS 64
 #define IOMMU_TLB_WAYS 4
 
 struct iommu_tlb_set {
 	struct iommu_tlb_entry way[IOMMU_TLB_WAYS];
-	uint8_t evict;
+	uint8_t valid; /* one bit for each way */
+	uint8_t next;  /* the way to fill or evict next */
 };
 
 /* The interrupt entry cache: one entry for each index modulo its size. */
