@@ -24,7 +24,7 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefine
 	-fno-sanitize-recover=all -MMD -MP
 
 # Code without hardware: it is linked into the image and into the host tests alike.
-PURE := $(wildcard ept/*.c iommu/*.c hv/dev/*.c lib/*.c hv/insn*.c) hv/options.c hv/elf.c \
+PURE := $(wildcard ept/*.c iommu/*.c hv/dev/*.c lib/*.c hv/insn*.c) hv/options.c hv/elf.c hv/guest_walk.c \
 	hv/vmcs_names.c hv/controls.c $(wildcard hv/entry_check*.c) \
 	boot/multiboot2.c
 PURE := $(wildcard $(PURE))

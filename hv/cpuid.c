@@ -129,6 +129,11 @@ unsigned guest_address_width(void)
 	return MIN(vmx.capabilities.maxphyaddr, 48U);
 }
 
+bool guest_has_1g_pages(void)
+{
+	return extended[1].edx & CPUID_80000001_EDX_1G;
+}
+
 uint64_t guest_cr4_allowed(void)
 {
 	const struct cpuid_result *one = &basic[1][0], *seven = &basic[7][0];

@@ -17,6 +17,8 @@ bool cpu_has_rdtscp(void);
 /* Guest-physical width in bits: the host's, at most 48 (4-level EPT). */
 unsigned guest_address_width(void);
 
+bool guest_has_1g_pages(void);
+
 /* CR4 bits a guest may set: those whose CPUID feature it is shown. */
 uint64_t guest_cr4_allowed(void);
 

@@ -6,133 +6,53 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define PDE_PSE36_HIGH BITS(20, 13) /* physical 39:32 of a 4M page (SDM 3A table 4-4) */
-
-/* The paging mode's shape: how many levels, how wide an index, how wide an entry. */
-struct paging {
-	uint64_t table;
-	unsigned level; /* of that table: 2, 3 or 4 */
-	unsigned index_bits;
-	unsigned entry_size;
-	bool execute_disable, write_protect, user, pse;
-};
-
-static struct paging current_paging(uint64_t cr0)
+static void *find_ram(void *ctx, uint64_t gpa, uint64_t size)
 {
-	uint64_t cr4 = vmread(VMCS_GUEST_CR4), efer = vmread(VMCS_GUEST_IA32_EFER);
-	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
-	struct paging p = {
-		.execute_disable = efer & EFER_NXE,
-		.write_protect = cr0 & CR0_WP,
-		.user = vcpu_cpl() == 3,
-		.pse = true,
-	};
-
-	if (efer & EFER_LMA || cr4 & CR4_PAE) {
-		p.table = cr3 & (efer & EFER_LMA ? PAGE_ADDRESS : BITS(31, 5));
-		p.level = efer & EFER_LMA ? 4 : 3;
-		p.index_bits = 9;
-		p.entry_size = 8;
-	} else {
-		p.table = cr3 & BITS(31, 12);
-		p.level = 2;
-		p.index_bits = 10;
-		p.entry_size = 4;
-		p.pse = cr4 & CR4_PSE;
-	}
-	return p;
+	return vm_ram(ctx, gpa, size);
 }
 
-static uint64_t leaf_address(const struct paging *p, uint64_t entry, uint64_t linear,
-			     unsigned shift)
+/* The registers as the VMCS has them. Most are read each time: that is cheaper than to track. */
+static void read_paging(struct guest_paging *p, uint64_t cr0)
 {
-	uint64_t offset = linear & (BIT(shift) - 1);
-	uint64_t address = entry & PAGE_ADDRESS & ~(BIT(shift) - 1);
-
-	if (p->entry_size == 4) {
-		address = entry & BITS(31, 0) & ~(BIT(shift) - 1);
-		if (shift == 22)
-			address |= FIELD(entry, PDE_PSE36_HIGH) << 32;
-	}
-	return address | offset;
-}
-
-/* Rights gathered on the way down: SDM 3A 4.6.1. */
-static bool permitted(const struct paging *p, uint64_t rights, bool no_execute,
-		      enum guest_access access)
-{
-	if (p->user && !(rights & PAGE_US))
-		return false;
-	if (access == GUEST_WRITE && !(rights & PAGE_RW) && (p->user || p->write_protect))
-		return false;
-	return !(access == GUEST_FETCH && no_execute);
-}
-
-/*
- * Walk; the result is a page-fault error code's P bit in *present. Accessed and dirty flags are
- * set as the CPU sets them: the leaf's, and A on the way.
- */
-static int walk(struct vcpu *vcpu, struct paging *p, uint64_t linear, enum guest_access access,
-		uint64_t *gpa, bool *present)
-{
-	uint64_t rights = PAGE_RW | PAGE_US;
-	bool no_execute = false;
-
-	for (unsigned level = p->level; level; level--) {
-		unsigned shift = 12 + p->index_bits * (level - 1);
-		uint64_t index = linear >> shift & (BIT(p->index_bits) - 1);
-		bool pdpte = p->level == 3 && level == 3; /* of PAE paging: no rights, no A */
-		uint8_t *at;
-		uint64_t entry = 0;
-
-		if (pdpte)
-			index &= 3;
-		at = vm_ram(vcpu->vm, p->table + index * p->entry_size, p->entry_size);
-		*present = false;
-		if (!at)
-			return -EFAULT;
-		memcpy(&entry, at, p->entry_size);
-		if (!(entry & PAGE_P))
-			return -EFAULT;
-		if (!pdpte) {
-			rights &= entry;
-			no_execute |= p->execute_disable && entry & PAGE_NX;
-		}
-		if (level == 1 || (entry & PAGE_PS && !pdpte && level < 4 && p->pse)) {
-			*present = true;
-			if (!permitted(p, rights, no_execute, access))
-				return -EFAULT;
-			*at |= PAGE_A | (access == GUEST_WRITE ? PAGE_D : 0);
-			*gpa = leaf_address(p, entry, linear, shift);
-			return 0;
-		}
-		if (!pdpte)
-			*at |= PAGE_A;
-		p->table = entry & (p->entry_size == 4 ? BITS(31, 12) : PAGE_ADDRESS);
-	}
-	return -EFAULT;
+	p->cr0 = cr0;
+	p->cr3 = vmread(VMCS_GUEST_CR3);
+	p->cr4 = vmread(VMCS_GUEST_CR4);
+	p->efer = vmread(VMCS_GUEST_IA32_EFER);
+	p->rflags = vmread(VMCS_GUEST_RFLAGS);
+	p->mode = vcpu_mode();
+	p->cpl = vcpu_cpl();
+	p->address_width = guest_address_width();
+	p->pages_1g = guest_has_1g_pages();
+	if (p->cr4 & CR4_PAE && !(p->efer & EFER_LMA))
+		for (unsigned i = 0; i < 4; i++)
+			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
 int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
 {
+	const struct guest_ram ram = {vcpu->vm, find_ram};
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
-	struct paging p;
-	bool present;
+	struct guest_paging paging;
+	uint32_t error_code;
 
 	if (!(cr0 & CR0_PG)) {
 		*gpa = (uint32_t)linear;
 		return 0;
 	}
-	p = current_paging(cr0);
-	if (!walk(vcpu, &p, linear, access, gpa, &present))
+	read_paging(&paging, cr0);
+	switch (guest_walk(&paging, &ram, linear, access, gpa, &error_code)) {
+	case 0:
 		return 0;
-	vcpu_inject_page_fault(vcpu, linear,
-			       (uint32_t)((present ? PF_ERROR_PRESENT : 0) |
-					  (access == GUEST_WRITE ? PF_ERROR_WRITE : 0) |
-					  (p.user ? PF_ERROR_USER : 0) |
-					  (access == GUEST_FETCH && p.execute_disable
-						   ? PF_ERROR_FETCH
-						   : 0)));
+	case -EFAULT:
+		vcpu_inject_page_fault(vcpu, linear, error_code);
+		break;
+	case -EINVAL:
+		vcpu_inject_gp(vcpu);
+		break;
+	case -ENOENT:
+		vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", *gpa);
+		break;
+	}
 	return -EFAULT;
 }
 
@@ -210,6 +130,8 @@ int guest_fetch(struct vcpu *vcpu, unsigned skip, uint8_t *bytes, unsigned size)
 	if (guest_translate(vcpu, linear, GUEST_FETCH, &gpa))
 		return -EFAULT;
 	ram = vm_ram(vcpu->vm, gpa, first);
+	if (!ram)
+		ram = vm_rom(vcpu->vm, gpa, first);
 	if (!ram)
 		return 0;
 	memcpy(bytes, ram, first);

@@ -6,13 +6,13 @@
 #ifndef HV_GUEST_MEMORY_H
 #define HV_GUEST_MEMORY_H
 
+#include "hv/guest_walk.h"
 #include "hv/vcpu.h"
 
-enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
-
 /*
- * Translate a linear address of the current privilege level (SDM 3A 4.3-4.5). 0; or -EFAULT
- * after the page fault the CPU would raise was injected.
+ * Translate a linear address of the current privilege level (SDM 3A 4.3-4.5). 0; or -EFAULT when
+ * the instruction must not go on: the fault the CPU would raise was injected, the VM was ended,
+ * or the guest simply has to try again.
  */
 int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa);
 
@@ -27,7 +27,7 @@ int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
 
 /*
  * 'size' instruction bytes at RIP + skip, or as many as its page still has. Their number, 0 where
- * the page is not RAM; -EFAULT when a page fault was injected.
+ * the page is neither RAM nor ROM; -EFAULT as above.
  */
 int guest_fetch(struct vcpu *vcpu, unsigned skip, uint8_t *bytes, unsigned size);
 

@@ -314,16 +314,32 @@ void vm_kill(struct vm *vm, const char *reason, ...)
 	print("vm %s: killed: %s", vm->options.name, text);
 }
 
-void *vm_ram_slot(const struct vm *vm, uint64_t gpa, uint64_t size)
+static void *in_slot(const struct vm *vm, uint64_t gpa, uint64_t size, enum ept_slot_kind kind)
 {
 	const struct ept_slot *slot = ept_slot_find(&vm->ept, gpa);
 
-	if (!slot || slot->kind != EPT_SLOT_RAM || size > slot->size - (gpa - slot->gpa))
+	if (!slot || slot->kind != kind || size > slot->size - (gpa - slot->gpa))
 		return NULL;
 	return (void *)(slot->hpa + (gpa - slot->gpa));
 }
 
+void *vm_ram_slot(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	return in_slot(vm, gpa, size, EPT_SLOT_RAM);
+}
+
+const void *vm_rom(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	return in_slot(vm, gpa, size, EPT_SLOT_ROM);
+}
+
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
-	bus_do(&vm->mmio, gpa, width, write, value);
+	const void *rom;
+
+	if (bus_do(&vm->mmio, gpa, width, write, value) || write)
+		return;
+	rom = vm_rom(vm, gpa, width);
+	if (rom)
+		memcpy(value, rom, width);
 }

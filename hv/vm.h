@@ -129,7 +129,13 @@ static inline void *vm_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
 	return vm_ram_slot(vm, gpa, size);
 }
 
-/* A guest-physical access by the CPU to what is no RAM: the MMIO bus. */
+/* The same for ROM, which is only read. */
+const void *vm_rom(const struct vm *vm, uint64_t gpa, uint64_t size);
+
+/*
+ * A guest-physical access by the CPU to what is no RAM: the MMIO bus, and ROM, where writes are
+ * dropped.
+ */
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value);
 
 /* hv/noncoherent.c: a device's attachment or coherence changed. */
