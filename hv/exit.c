@@ -52,7 +52,7 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
-/* VMX and SMX instructions: CPUID shows neither, so they do not exist (SDM 3D 31.3). */
+/* VMX and SMX instructions: CPUID shows neither, so they do not exist (SDM 3C 31.3). */
 static enum exit_action exit_undefined(struct vcpu *vcpu)
 {
 	vcpu_inject_ud(vcpu);

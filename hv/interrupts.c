@@ -38,7 +38,7 @@ static uint64_t now(void *ctx)
 
 static void ioapic_message(void *ctx, uint64_t address, uint32_t data)
 {
-	interrupts_message(ctx, IOAPIC_SOURCE_ID, address, data);
+	interrupts_message(ctx, IOMMU_IOAPIC_SOURCE_ID, address, data);
 }
 
 static void pic_raised(void *ctx)

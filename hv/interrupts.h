@@ -8,9 +8,7 @@
 
 #include "hv/vm.h"
 
-/* The IOAPIC's requester id, as the DMAR table tells: bus 0xff, which no device is on. */
-#define IOAPIC_SOURCE_ID 0xff00
-#define IOAPIC_ID	 1
+#define IOAPIC_ID 1
 
 /* The interrupt controllers of a VM in the state firmware leaves them. 0 or -ENOSPC. */
 int interrupts_init(struct vm *vm);

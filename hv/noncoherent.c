@@ -10,13 +10,30 @@
 #include "hv/vm.h"
 #include "hv/vmx.h"
 
-static void show_device(const struct vm *vm, const struct iommu_event *event)
+/*
+ * A guest may cause thousands of events with one write to the queue's tail; the console is slow,
+ * and others wait. Counters go on when the lines end.
+ */
+#define LINES_SHOWN 1000
+
+static bool may_show(struct vm *vm)
+{
+	if (vm->lines_shown == LINES_SHOWN)
+		return false;
+	if (++vm->lines_shown == LINES_SHOWN)
+		print("vm %s: further device events are not shown", vm->options.name);
+	return vm->lines_shown < LINES_SHOWN;
+}
+
+static void show_device(struct vm *vm, const struct iommu_event *event)
 {
 	const char *what = event->attached == event->was_attached ? "is now"
 			   : event->attached			  ? "attached,"
 								  : "detached, was";
 	bool noncoherent = event->attached ? event->noncoherent : event->was_noncoherent;
 
+	if (!may_show(vm))
+		return;
 	print("vm %s: device %02x:%02x.%x %s %s", vm->options.name, event->source_id >> 8,
 	      event->source_id >> 3 & 0x1f, event->source_id & 7, what,
 	      noncoherent ? "noncoherent" : "coherent");
@@ -29,8 +46,9 @@ static void change_count(struct vm *vm, int delta)
 	uint64_t invepts = vm->counters.invepts, start = rdtsc();
 
 	if (!ept_noncoherent_change(&vm->ept, delta)) {
-		print("vm %s: noncoherent count %u -> %u: no transition", name, before,
-		      vm->ept.noncoherent);
+		if (may_show(vm))
+			print("vm %s: noncoherent count %u -> %u: no transition", name, before,
+			      vm->ept.noncoherent);
 		return;
 	}
 	/* WB lines of memory that is UC from now on (SDM 3A 12.11.8): a CPU with self-snoop finds
@@ -38,6 +56,8 @@ static void change_count(struct vm *vm, int delta)
 	if (!before && !vmx.self_snoop)
 		wbinvd();
 	vm->counters.transition_ticks = rdtsc() - start;
+	if (!may_show(vm))
+		return;
 	vm->show_faults = ~0U;
 	print("vm %s: noncoherent count %u -> %u: cleared %lu leaves in %lu tables, INVEPT %lu, "
 	      "%lu ticks",

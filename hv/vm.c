@@ -234,7 +234,7 @@ static void create_acpi(struct vm *vm)
 		.interrupt_remapping = true,
 		.host_address_width = 48,
 		.iommu_base = IOMMU_BASE,
-		.ioapic_source_id = IOAPIC_SOURCE_ID,
+		.ioapic_source_id = IOMMU_IOAPIC_SOURCE_ID,
 	};
 
 	acpi_build((void *)(vm->ram + ACPI_BASE), ACPI_SIZE, &config);

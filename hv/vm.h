@@ -87,6 +87,7 @@ struct vm {
 	uint64_t ept_pointer;
 	struct vm_counters counters;
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
+	unsigned lines_shown; /* of device events */
 	uint32_t show_faults; /* bit n: show the next leaf of type n on the console */
 	bool halted;
 

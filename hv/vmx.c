@@ -10,7 +10,7 @@
 
 struct vmx vmx;
 
-/* INVEPT and INVVPID types (SDM 3D 31.3). */
+/* INVEPT and INVVPID types (SDM 3C 31.3). */
 enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEXT = 1 };
 
 /* The controls without which no guest runs here, and those used where they are offered. */

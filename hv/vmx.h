@@ -35,7 +35,7 @@ bool vmx_init(unsigned mask);
 
 /* Address of a fresh, cleared VMCS region, or 0 without memory. */
 uint64_t vmcs_alloc(void);
-/* Make it current (SDM 3D 31.3 VMPTRLD). */
+/* Make it current (SDM 3C 31.3 VMPTRLD). */
 void vmcs_load(uint64_t vmcs);
 
 /*
@@ -63,7 +63,7 @@ static inline void vmwrite(uint64_t field, uint64_t value)
 }
 
 /*
- * INVEPT of one EPT pointer on this CPU, single-context where offered (SDM 3D 31.3). The only
+ * INVEPT of one EPT pointer on this CPU, single-context where offered (SDM 3C 31.3). The only
  * place that executes it; panics when the CPU refuses.
  */
 void invept(uint64_t ept_pointer);

@@ -183,7 +183,7 @@ bool vtd_invalidate_iotlb(uint64_t granularity, uint16_t domain, uint64_t iova)
 	return vtd_wait();
 }
 
-/* Fault records, VT-d 11.4.14: 16 bytes each from CAP.FRO on. */
+/* Fault records, VT-d 11.4.7.6: 16 bytes each from CAP.FRO on. */
 #define FRR_HIGH_SOURCE_ID BITS(15, 0)
 #define FRR_HIGH_REASON    BITS(39, 32)
 #define FRR_HIGH_READ      BIT(62)

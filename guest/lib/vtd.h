@@ -149,7 +149,7 @@ void vtd_mend(void);
 bool vtd_invalidate_context(uint64_t granularity, uint16_t domain, uint16_t source_id);
 bool vtd_invalidate_iotlb(uint64_t granularity, uint16_t domain, uint64_t iova);
 
-/* A fault record (VT-d 11.4.14), decoded. */
+/* A fault record (VT-d 11.4.7.6), decoded. */
 struct vtd_fault {
 	uint64_t address; /* of the page, or an interrupt index in 63:48 */
 	uint16_t source_id;
