@@ -91,6 +91,7 @@ static void spin(bool interrupts)
 	while (rdtsc() < end)
 		;
 	__asm__ volatile("cli");
+	check(true, "%lu M ticks later the loop is left", LONG_SPIN / 1000000);
 }
 
 void spin_long(void)

@@ -114,25 +114,25 @@ fault_cases() {
 	sed -E '/^#/d; s/\t+/|/g' guest/faults/cases
 }
 
-# faults STATUS FROM TO: these cases that end, one VM each, side by side in one machine.
+# faults STATUS REGEX: the cases whose end matches, one VM each, side by side in one machine.
 faults() {
 	local word vm_words end list=()
 	while IFS='|' read -r word vm_words end; do
 		list+=("$G/faults.elf" "vm $word $vm_words -- $word")
-	done < <(fault_cases | grep -v '|forever$' | sed -n "$2,$3p")
+	done < <(fault_cases | grep -E "\|$2")
 	BOOT_OPTIONS="--mem 768" boots "$1" "" "${list[@]}"
 	lacks 'FAIL'
 	while IFS='|' read -r word vm_words end; do
 		has "hv: vm $word: $end"
-	done < <(fault_cases | grep -v '|forever$' | sed -n "$2,$3p")
+	done < <(fault_cases | grep -E "\|$2")
 }
 
 @test "faults: what ends a guest ends it with the contract's words, and nobody else" {
-	faults 1 1 12
+	faults 1 '(killed: |exited with status 31)'
 }
 
 @test "faults: wild MSRs, registers, instructions, VMCALLs, tables and queues cost only the guest" {
-	faults 0 13 99
+	faults 0 'exited with status 0'
 }
 
 @test "faults: guests that never end do not keep others from ending" {
