@@ -6,13 +6,15 @@
  */
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/paging.h"
 #include "guest/lib/pci.h"
 #include "guest/lib/start.h"
 #include "lib/string.h"
 
-#define NOTHING 0xc8000000UL /* in the PCI window, with no device there */
-#define NO_PORT 0x1234
-#define SCRATCH (COM1 + 7) /* a byte the uart keeps and does not use */
+#define NOTHING   0xc8000000UL /* in the PCI window, with no device there */
+#define NO_PORT   0x1234
+#define ELSEWHERE (1UL << 40) /* virtual addresses beside the identity map */
+#define SCRATCH   (COM1 + 7)  /* a byte the uart keeps and does not use */
 
 static struct edu_device edu;
 static uint64_t liveness, dma_source; /* addresses of two registers */
@@ -152,6 +154,50 @@ static void ports(void)
 	check_is(EDU_DEVICE << 16 | EDU_VENDOR, *(uint32_t *)in, "insd");
 }
 
+static void from_user(void *argument)
+{
+	*(uint32_t *)argument = mmio_read32(edu.bar + EDU_IDENTIFICATION);
+	user_return();
+}
+
+/*
+ * The instruction is MOV EAX, [RDI]; RET, its first byte the last one of a page, and the page
+ * behind it is another one physically: who reads it has to follow the guest's tables twice.
+ */
+static uint32_t run_across_pages(uint64_t address)
+{
+	static const uint8_t code[] = {0x8b, 0x07, 0xc3};
+	uint8_t *first = page_alloc(), *second;
+	uint64_t value;
+
+	page_alloc();
+	second = page_alloc();
+	first[PAGE_SIZE - 1] = code[0];
+	memcpy(second, code + 1, sizeof(code) - 1);
+	page_map(ELSEWHERE, (uint64_t)first);
+	page_map(ELSEWHERE + PAGE_SIZE, (uint64_t)second);
+	__asm__ volatile("call *%1"
+			 : "=a"(value)
+			 : "r"(ELSEWHERE + PAGE_SIZE - 1), "D"(address)
+			 : "memory");
+	return (uint32_t)value;
+}
+
+static void elsewhere(void)
+{
+	uint64_t alias = ELSEWHERE + 16 * PAGE_SIZE;
+	uint32_t id = 0;
+
+	heading("From other addresses and from CPL 3");
+	page_map(alias, edu.bar);
+	check_is(EDU_IDENTIFIED, mmio_read32(alias), "the device mapped at 0x%lx", alias);
+	mmio_write32(alias + EDU_LIVENESS, 0x77);
+	check_is(~0x77U, mmio_read32(liveness), "... written there, read at its own address");
+	check_is(EDU_IDENTIFIED, run_across_pages(alias), "an instruction across two pages");
+	check_is(VECTOR_BP, (uint32_t)try_user(from_user, &id), "user code");
+	check_is(EDU_IDENTIFIED, id, "... reads the device");
+}
+
 static void nothing(bool native)
 {
 	heading("Where nothing is: ones");
@@ -181,6 +227,7 @@ int guest_main(void)
 		narrow();
 	modify();
 	strings();
+	elsewhere();
 	ports();
 	nothing(native);
 	return check_status();
