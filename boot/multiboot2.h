@@ -15,8 +15,8 @@
 #define BOOT_RANGES  64
 
 struct boot_module {
-	uint64_t start; /* physical */
-	uint64_t size;	/* bytes */
+	uint64_t start;   /* physical */
+	uint64_t size;    /* bytes */
 	const char *line; /* the words after the file's name, NUL-terminated */
 };
 

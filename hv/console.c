@@ -4,18 +4,18 @@
 #include "hv/asm.h"
 #include "lib/format.h"
 
-#define COM1	0x3f8
+#define COM1    0x3f8
 #define E9_PORT 0xe9
 
 /* Registers of the 16550 by offset, and the bits used. */
 enum { THR = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
 #define FCR_ENABLE_CLEAR 0x07
-#define LCR_8N1		 0x03
-#define LCR_DLAB	 0x80
-#define MCR_DTR_RTS	 0x03
-#define LSR_THR_EMPTY	 0x20
-#define LSR_IDLE	 0x40
-#define FIFO_SIZE	 16
+#define LCR_8N1          0x03
+#define LCR_DLAB         0x80
+#define MCR_DTR_RTS      0x03
+#define LSR_THR_EMPTY    0x20
+#define LSR_IDLE         0x40
+#define FIFO_SIZE        16
 
 /* A port without a UART reads as ones, so every wait ends; a broken one is given up on. */
 #define WAIT_LIMIT 1000000

@@ -10,11 +10,11 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 
-#define BASIC_LEAVES 14 /* 0 to 0xd */
-#define SUBLEAVES    8
-#define EXTENDED     0x80000000U
+#define BASIC_LEAVES    14 /* 0 to 0xd */
+#define SUBLEAVES       8
+#define EXTENDED        0x80000000U
 #define EXTENDED_LEAVES 9
-#define HYPERVISOR   0x40000000U
+#define HYPERVISOR      0x40000000U
 
 /*
  * What a guest may see of the feature words (SDM 2A "CPUID"): what works in a guest without the
@@ -25,16 +25,16 @@
 	 BIT(13) /* CX16 */ | BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ |   \
 	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ |    \
 	 BIT(28) /* AVX */ | BIT(29) /* F16C */ | BIT(30) /* RDRAND */)
-#define SHOW_1_EDX                                                                                 \
-	(BITS(9, 0) /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC */ | BITS(17, 11) /* SEP MTRR PGE MCA    \
-	 CMOV PAT PSE36 */ | BIT(19) /* CLFSH */ | BITS(27, 23) /* MMX FXSR SSE SSE2 SS */)
+/* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
+ * SSE2 SS */
+#define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))
 #define SHOW_7_EBX                                                                                 \
 	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |       \
 	 BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(18) /* RDSEED */ |    \
 	 BIT(19) /* ADX */ | BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ |  \
 	 BIT(29) /* SHA */)
-#define SHOW_7_ECX	  (BIT(2) /* UMIP */)
-#define SHOW_D_1_EAX	  (BITS(2, 0) /* XSAVEOPT XSAVEC XGETBV(1) */)
+#define SHOW_7_ECX        (BIT(2) /* UMIP */)
+#define SHOW_D_1_EAX      (BITS(2, 0) /* XSAVEOPT XSAVEC XGETBV(1) */)
 #define SHOW_80000001_ECX (BIT(0) /* LAHF */ | BIT(5) /* LZCNT */ | BIT(8) /* PREFETCHW */)
 #define SHOW_80000001_EDX                                                                          \
 	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ |      \
@@ -95,7 +95,8 @@ static void set_extended(void)
 	extended[1].edx &= SHOW_80000001_EDX;
 	if (!(vmx.secondary & SECONDARY_RDTSCP))
 		extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
-	extended[7] = (struct cpuid_result){.edx = extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
+	extended[7] =
+		(struct cpuid_result){.edx = extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
 	extended[8] = (struct cpuid_result){
 		.eax = (extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) | guest_address_width()};
 }

@@ -48,8 +48,7 @@ static int change_paging(struct vcpu *vcpu, bool on)
 	uint64_t efer = vmread(VMCS_GUEST_IA32_EFER);
 	uint64_t entry = vmread(VMCS_ENTRY_CONTROLS) & ~(uint64_t)ENTRY_IA32E_GUEST;
 
-	if (on && !(efer & EFER_LME) && vmread(VMCS_GUEST_CR4) & CR4_PAE &&
-	    guest_load_pdptes(vcpu))
+	if (on && !(efer & EFER_LME) && vmread(VMCS_GUEST_CR4) & CR4_PAE && guest_load_pdptes(vcpu))
 		return -EINVAL;
 	efer &= ~EFER_LMA;
 	if (on && efer & EFER_LME) {
@@ -72,8 +71,9 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 	if ((value ^ old) & CR0_PG && change_paging(vcpu, value & CR0_PG))
 		return -EINVAL;
 	vmwrite(VMCS_CR0_READ_SHADOW, value);
-	vmwrite(VMCS_GUEST_CR0, ((value & ~(CR0_CD | CR0_NW)) |
-				 (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1);
+	vmwrite(VMCS_GUEST_CR0,
+		((value & ~(CR0_CD | CR0_NW)) | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) &
+			c->cr0_fixed1);
 	if ((value ^ old) & (CR0_PG | CR0_WP))
 		invvpid(vcpu->vpid);
 	if ((value ^ old) & CR0_CD)
@@ -110,8 +110,7 @@ static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
 
 static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 {
-	uint64_t value =
-		vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
+	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
 	int error = -EINVAL;
 
 	if (vcpu_mode() != 64)

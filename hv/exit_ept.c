@@ -72,8 +72,7 @@ static void load_cpu(struct vcpu *vcpu, unsigned mode, struct insn_cpu *cpu)
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
 	cpu->mode = mode;
 	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
-		cpu->segment_base[s] =
-			mode == 64 && s < VMCS_FS ? 0 : vmread(VMCS_GUEST_BASE(s));
+		cpu->segment_base[s] = mode == 64 && s < VMCS_FS ? 0 : vmread(VMCS_GUEST_BASE(s));
 }
 
 static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa)

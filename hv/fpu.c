@@ -6,7 +6,7 @@
 #include "hv/x86.h"
 #include "lib/string.h"
 
-#define FCW_OFFSET   0	/* in the area, SDM 1 10.5.1 */
+#define FCW_OFFSET   0 /* in the area, SDM 1 10.5.1 */
 #define MXCSR_OFFSET 24
 #define FCW_RESET    0x37f
 #define MXCSR_RESET  0x1f80

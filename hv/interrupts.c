@@ -8,7 +8,7 @@
 #define COM1_LINE  4
 #define MSI_WINDOW 0xfee00000UL
 
-/* Something changed that an injection depends on: end the slice, the next one begins with a look. */
+/* What an injection depends on has changed: end the slice, the next one begins with a look. */
 static void attention(struct vm *vm)
 {
 	vm->vcpu.slice = 1;
@@ -114,8 +114,7 @@ static void want_window(struct vcpu *vcpu, bool want)
 	if (vcpu->window == want)
 		return;
 	vcpu->window = want;
-	vmwrite(VMCS_PRIMARY_CONTROLS,
-		vmx.primary | (want ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
+	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary | (want ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
 }
 
 void interrupts_before_entry(struct vcpu *vcpu)

@@ -8,7 +8,7 @@
 
 /* Firmware, GRUB and real mode keep things below; a trampoline for other CPUs will live there. */
 #define FIRST_USABLE (1 * MiB)
-#define MAX_TOP	     (1ULL << 46)
+#define MAX_TOP      (1ULL << 46)
 
 /* Free RAM: disjoint pieces, in no order, whole pages. An empty one has size 0. */
 static struct boot_range free_range[2 * BOOT_RANGES];

@@ -21,8 +21,8 @@
  * values cannot harm anyone else.
  */
 static const uint32_t direct[] = {
-	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, MSR_IA32_STAR,
-	MSR_IA32_LSTAR,	      MSR_IA32_CSTAR,	     MSR_IA32_FMASK,	    MSR_IA32_FS_BASE,
+	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP,   MSR_IA32_SYSENTER_EIP, MSR_IA32_STAR,
+	MSR_IA32_LSTAR,       MSR_IA32_CSTAR,          MSR_IA32_FMASK,        MSR_IA32_FS_BASE,
 	MSR_IA32_GS_BASE,     MSR_IA32_KERNEL_GS_BASE,
 };
 /* And those it only reads so. */
@@ -34,7 +34,7 @@ static void allow(uint8_t *bitmap, uint32_t msr)
 
 	if (msr >= HIGH_FIRST)
 		bitmap += BITMAP_HIGH;
-	bitmap[bit / 8] &= (uint8_t)~(1U << bit % 8);
+	bitmap[bit / 8] &= (uint8_t) ~(1U << bit % 8);
 }
 
 uint64_t msr_bitmap_alloc(void)

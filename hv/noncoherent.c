@@ -28,7 +28,7 @@ static bool may_show(struct vm *vm)
 static void show_device(struct vm *vm, const struct iommu_event *event)
 {
 	const char *what = event->attached == event->was_attached ? "is now"
-			   : event->attached			  ? "attached,"
+			   : event->attached                      ? "attached,"
 								  : "detached, was";
 	bool noncoherent = event->attached ? event->noncoherent : event->was_noncoherent;
 

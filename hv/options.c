@@ -5,6 +5,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
+#define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
 #define MEMORY_DEFAULT (128 * MiB)
 #define MEMORY_MIN     (2 * MiB)
 #define MEMORY_MAX     (1024 * GiB)
@@ -106,8 +107,9 @@ static bool parse_mask(struct word rest, unsigned *mask)
 		const char *name;
 		unsigned bit;
 	} names[] = {
-		{"timer", MASK_TIMER},	   {"vpid", MASK_VPID},	    {"ept-ad", MASK_EPT_AD},
-		{"ept-2m", MASK_EPT_2M}, {"ept-1g", MASK_EPT_1G}, {"invept-single", MASK_INVEPT_SINGLE},
+		{"timer", MASK_TIMER},   {"vpid", MASK_VPID},
+		{"ept-ad", MASK_EPT_AD}, {"ept-2m", MASK_EPT_2M},
+		{"ept-1g", MASK_EPT_1G}, {"invept-single", MASK_INVEPT_SINGLE},
 	};
 	struct word part;
 
@@ -139,8 +141,7 @@ int hv_options_parse(const char *line, struct hv_options *options, struct option
 		else if (!has_key(&value, "mask="))
 			return fail(error, word, "console=e9, check or mask=FEATURE[,FEATURE]...");
 		else if (!parse_mask(value, &options->mask))
-			return fail(error, word,
-				    "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single");
+			return fail(error, word, MASK_EXPECTED);
 	}
 	return 0;
 }
@@ -163,7 +164,8 @@ static int parse_memory(struct word word, struct word value, struct vm_options *
 {
 	if (!parse_size(value, &options->memory) || options->memory < MEMORY_MIN ||
 	    options->memory > MEMORY_MAX || !IS_ALIGNED(options->memory, MiB))
-		return fail(error, word, "mem= and a number of megabytes from 2M to 1024G, as in mem=128M");
+		return fail(error, word,
+			    "mem= and a number of megabytes from 2M to 1024G, as in mem=128M");
 	return 0;
 }
 

@@ -11,15 +11,15 @@
 
 #include "ept/memtype.h"
 
-#define VM_NAME_MAX    15 /* characters */
-#define VM_DEVICES_MAX 8
+#define VM_NAME_MAX     15 /* characters */
+#define VM_DEVICES_MAX  8
 #define OPTION_WORD_MAX 63
 
 /* CPU features that can be left unused although the CPU has them: 'mask=' */
 enum feature_mask {
-	MASK_TIMER = 1 << 0,	     /* VMX-preemption timer */
+	MASK_TIMER = 1 << 0, /* VMX-preemption timer */
 	MASK_VPID = 1 << 1,
-	MASK_EPT_AD = 1 << 2,	     /* EPT accessed and dirty flags */
+	MASK_EPT_AD = 1 << 2, /* EPT accessed and dirty flags */
 	MASK_EPT_2M = 1 << 3,
 	MASK_EPT_1G = 1 << 4,
 	MASK_INVEPT_SINGLE = 1 << 5, /* single-context INVEPT: all-context is used instead */
@@ -27,8 +27,8 @@ enum feature_mask {
 
 struct hv_options {
 	bool console_e9;
-	bool check;	/* run the VM-entry checker before each VM's first entry */
-	unsigned mask;	/* enum feature_mask */
+	bool check;    /* run the VM-entry checker before each VM's first entry */
+	unsigned mask; /* enum feature_mask */
 };
 
 struct vm_options {
@@ -36,8 +36,8 @@ struct vm_options {
 	uint64_t memory; /* bytes */
 	unsigned cpus;
 	bool iommu;
-	bool snoop_control; /* iommu=on,sc */
-	bool caching_mode;  /* off with iommu=on,cm=off */
+	bool snoop_control;                /* iommu=on,sc */
+	bool caching_mode;                 /* off with iommu=on,cm=off */
 	bool device_snoop[VM_DEVICES_MAX]; /* of each dev=edu: was it dev=edu,snoop */
 	unsigned devices;
 	enum memtype_policy policy;

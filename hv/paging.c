@@ -14,7 +14,7 @@
 #define PTE_PRESENT BIT(0)
 #define PTE_WRITE   BIT(1)
 #define PTE_LARGE   BIT(7)
-#define PTE_NX	    BIT(63)
+#define PTE_NX      BIT(63)
 #define PTE_ADDRESS BITS(51, 12)
 
 static uint64_t *root;

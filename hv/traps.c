@@ -8,8 +8,8 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 
-#define VECTORS	    32
-#define STUB_SIZE   16
+#define VECTORS                32
+#define STUB_SIZE              16
 #define GATE_PRESENT_INTERRUPT 0x8e
 #define TSS_PRESENT_AVAILABLE  0x89
 

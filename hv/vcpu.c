@@ -28,7 +28,7 @@ _Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/enter.asm");
 _Static_assert(offsetof(struct vm, vcpu) == 0, "");
 
 /* MSRs the guest reads and writes without an exit and the hypervisor does not use. */
-static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,		MSR_IA32_CSTAR,
+static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
 				       MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
 _Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped_msr), "");
 
@@ -106,8 +106,8 @@ void vcpu_switch_to(struct vcpu *vcpu)
 static void report_violation(void *ctx, const struct entry_violation *violation)
 {
 	(void)ctx;
-	print("  SDM 3C %s: %s: %s = 0x%lx", violation->section, violation->rule, violation->field_name,
-	      violation->value);
+	print("  SDM 3C %s: %s: %s = 0x%lx", violation->section, violation->rule,
+	      violation->field_name, violation->value);
 }
 
 static uint64_t read_field(void *ctx, uint32_t field)
@@ -254,7 +254,7 @@ void vcpu_dump(struct vcpu *vcpu)
 	print("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", r[R9], r[R10], r[R11], r[R12]);
 	print("  r13 %016lx r14 %016lx r15 %016lx", r[R13], r[R14], r[R15]);
 	for (unsigned s = 0; s < VMCS_SEGMENTS; s++) {
-		static const char name[VMCS_SEGMENTS][5] = {"es", "cs", "ss",	"ds",
+		static const char name[VMCS_SEGMENTS][5] = {"es", "cs", "ss",   "ds",
 							    "fs", "gs", "ldtr", "tr"};
 
 		print("  %-4s %04lx base %016lx limit %08lx access rights %05lx", name[s],

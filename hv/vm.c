@@ -14,12 +14,12 @@
 #include "lib/string.h"
 
 /* The guest's physical address space (DESIGN: RAM from 0 with a PC's hole). */
-#define LOW_RAM_END  0xa0000ULL
-#define HIGH_RAM     (4 * GiB)
-#define PCI_HOLE     (3 * GiB)
-#define PCI_WINDOW   0xc0000000ULL
-#define MSI_WINDOW   0xfee00000UL /* 1 MiB: a write there is an interrupt request */
-#define EDU_SLOT     2 /* of the first: 00:02.0 */
+#define LOW_RAM_END 0xa0000ULL
+#define HIGH_RAM    (4 * GiB)
+#define PCI_HOLE    (3 * GiB)
+#define PCI_WINDOW  0xc0000000ULL
+#define MSI_WINDOW  0xfee00000UL /* 1 MiB: a write there is an interrupt request */
+#define EDU_SLOT    2            /* of the first: 00:02.0 */
 
 static void invept_vm(void *ctx)
 {
@@ -151,8 +151,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	return 0;
 }
 
-static void iommu_access(void *device, uint64_t offset, unsigned width, bool write,
-			 uint64_t *value)
+static void iommu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	if (write)
 		iommu_register_write(device, offset, width, *value);

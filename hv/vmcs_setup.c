@@ -9,8 +9,8 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 
-#define DR7_RESET   0x400
-#define NO_VMCS	    ~0ULL
+#define DR7_RESET 0x400
+#define NO_VMCS   ~0ULL
 
 extern uint8_t vcpu_exit_entry[]; /* hv/enter.asm */
 

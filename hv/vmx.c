@@ -14,59 +14,61 @@ struct vmx vmx;
 enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEXT = 1 };
 
 /* The controls without which no guest runs here, and those used where they are offered. */
-#define PIN_REQUIRED	 (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING)
+#define PIN_REQUIRED (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING)
 #define PRIMARY_REQUIRED                                                                           \
-	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING | PRIMARY_CR8_STORE_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING |         \
-	 PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY)
-#define SECONDARY_REQUIRED                                                                         \
-	(SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
+	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING |                 \
+	 PRIMARY_CR8_STORE_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS |      \
+	 PRIMARY_SECONDARY)
+#define SECONDARY_REQUIRED (SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
 #define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
 #define EXIT_REQUIRED                                                                              \
 	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_HOST_64BIT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |             \
 	 EXIT_LOAD_EFER)
 #define ENTRY_REQUIRED (ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
-static const struct requirement {
+struct requirement {
 	uint32_t bit;
 	const char *name;
-} pin_names[] =
-	{
-		{PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting"},
-		{PIN_NMI_EXITING, "NMI exiting"},
-		{0, NULL},
-},
-  primary_names[] =
-	  {
-		  {PRIMARY_TSC_OFFSETTING, "TSC offsetting"},
-		  {PRIMARY_HLT_EXITING, "HLT exiting"},
-		  {PRIMARY_CR8_LOAD_EXITING, "CR8-load exiting"},
-		  {PRIMARY_CR8_STORE_EXITING, "CR8-store exiting"},
-		  {PRIMARY_UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"},
-		  {PRIMARY_MSR_BITMAPS, "MSR bitmaps"},
-		  {PRIMARY_SECONDARY, "secondary controls"},
-		  {0, NULL},
-},
-  secondary_names[] =
-	  {
-		  {SECONDARY_EPT, "EPT"},
-		  {SECONDARY_UNRESTRICTED_GUEST, "unrestricted guest"},
-		  {SECONDARY_WBINVD_EXITING, "WBINVD exiting"},
-		  {0, NULL},
-},
-  exit_names[] =
-	  {
-		  {EXIT_SAVE_DEBUG_CONTROLS, "save debug controls"},
-		  {EXIT_HOST_64BIT, "64-bit host"},
-		  {EXIT_LOAD_PAT, "load IA32_PAT on exit"},
-		  {EXIT_SAVE_EFER, "save IA32_EFER on exit"},
-		  {EXIT_LOAD_EFER, "load IA32_EFER on exit"},
-		  {0, NULL},
-},
-  entry_names[] = {
-	  {ENTRY_LOAD_DEBUG_CONTROLS, "load debug controls"},
-	  {ENTRY_LOAD_PAT, "load IA32_PAT on entry"},
-	  {ENTRY_LOAD_EFER, "load IA32_EFER on entry"},
-	  {0, NULL},
+};
+
+static const struct requirement pin_names[] = {
+	{PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting"},
+	{PIN_NMI_EXITING, "NMI exiting"},
+	{0, NULL},
+};
+
+static const struct requirement primary_names[] = {
+	{PRIMARY_TSC_OFFSETTING, "TSC offsetting"},
+	{PRIMARY_HLT_EXITING, "HLT exiting"},
+	{PRIMARY_CR8_LOAD_EXITING, "CR8-load exiting"},
+	{PRIMARY_CR8_STORE_EXITING, "CR8-store exiting"},
+	{PRIMARY_UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"},
+	{PRIMARY_MSR_BITMAPS, "MSR bitmaps"},
+	{PRIMARY_SECONDARY, "secondary controls"},
+	{0, NULL},
+};
+
+static const struct requirement secondary_names[] = {
+	{SECONDARY_EPT, "EPT"},
+	{SECONDARY_UNRESTRICTED_GUEST, "unrestricted guest"},
+	{SECONDARY_WBINVD_EXITING, "WBINVD exiting"},
+	{0, NULL},
+};
+
+static const struct requirement exit_names[] = {
+	{EXIT_SAVE_DEBUG_CONTROLS, "save debug controls"},
+	{EXIT_HOST_64BIT, "64-bit host"},
+	{EXIT_LOAD_PAT, "load IA32_PAT on exit"},
+	{EXIT_SAVE_EFER, "save IA32_EFER on exit"},
+	{EXIT_LOAD_EFER, "load IA32_EFER on exit"},
+	{0, NULL},
+};
+
+static const struct requirement entry_names[] = {
+	{ENTRY_LOAD_DEBUG_CONTROLS, "load debug controls"},
+	{ENTRY_LOAD_PAT, "load IA32_PAT on entry"},
+	{ENTRY_LOAD_EFER, "load IA32_EFER on entry"},
+	{0, NULL},
 };
 
 /* Negotiate one word of controls; a line names the first that is missing. */
@@ -149,8 +151,8 @@ static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
 		secondary &= ~SECONDARY_VPID;
 	return adjust(c->pin, PIN_REQUIRED, pin, &vmx.pin, pin_names, "pin-based") &&
 	       adjust(c->primary, PRIMARY_REQUIRED, 0, &vmx.primary, primary_names, "primary") &&
-	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary,
-		      secondary_names, "secondary") &&
+	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary, secondary_names,
+		      "secondary") &&
 	       adjust(c->exit, EXIT_REQUIRED, 0, &vmx.exit, exit_names, "exit") &&
 	       adjust(c->entry, ENTRY_REQUIRED, 0, &vmx.entry, entry_names, "entry");
 }
@@ -208,8 +210,7 @@ bool vmx_init(unsigned mask)
 	if (!check_vmx())
 		return false;
 	read_capabilities(&vmx.capabilities);
-	if (!negotiate(&vmx.capabilities, mask) ||
-	    !check_ept(vmx.capabilities.ept_vpid, mask) ||
+	if (!negotiate(&vmx.capabilities, mask) || !check_ept(vmx.capabilities.ept_vpid, mask) ||
 	    !enter_vmx_operation(&vmx.capabilities))
 		return false;
 	vmx.preemption_timer = vmx.pin & PIN_PREEMPTION_TIMER;
@@ -246,8 +247,12 @@ void vmx_instruction_failed(const char *instruction, uint64_t operand)
 {
 	uint64_t error = 0;
 
-	__asm__ volatile("vmread %1, %0" : "=r"(error) : "r"((uint64_t)VMCS_INSTRUCTION_ERROR) : "cc");
-	panic("%s of 0x%lx failed: %s", instruction, operand, vm_instruction_error((unsigned)error));
+	__asm__ volatile("vmread %1, %0"
+			 : "=r"(error)
+			 : "r"((uint64_t)VMCS_INSTRUCTION_ERROR)
+			 : "cc");
+	panic("%s of 0x%lx failed: %s", instruction, operand,
+	      vm_instruction_error((unsigned)error));
 }
 
 void invept(uint64_t ept_pointer)
@@ -258,7 +263,10 @@ void invept(uint64_t ept_pointer)
 	uint64_t type = vmx.invept_single ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS;
 	bool failed;
 
-	__asm__ volatile("invept %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
+	__asm__ volatile("invept %1, %2"
+			 : "=@ccna"(failed)
+			 : "m"(descriptor), "r"(type)
+			 : "memory");
 	if (failed)
 		vmx_instruction_failed("INVEPT", ept_pointer);
 }
