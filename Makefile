@@ -103,5 +103,6 @@ clean:
 
 include guest/guest.mk
 include tests/tests.mk
+include tests/lint.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

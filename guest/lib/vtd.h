@@ -124,11 +124,11 @@ uint64_t *vtd_root(void);
 
 /* An empty second-level table. */
 uint64_t *vtd_table(void);
-/* The entry of 'level' (1 = 4K) that translates iova under a root of 'levels'; tables on the
+/* The entry of 'level' (1 = 4K) that translates iova under a table of 'levels'; tables on the
  * way are made. */
-uint64_t *vtd_entry(uint64_t *root, unsigned levels, uint64_t iova, unsigned level);
+uint64_t *vtd_entry(uint64_t *table, unsigned levels, uint64_t iova, unsigned level);
 /* Map one 4K page with these bits (SL_*). */
-void vtd_map(uint64_t *root, unsigned levels, uint64_t iova, uint64_t address, uint64_t bits);
+void vtd_map(uint64_t *table, unsigned levels, uint64_t iova, uint64_t address, uint64_t bits);
 
 /* Fill a context entry (3 levels) and tell the unit: from not present, or from another. */
 bool vtd_attach(uint16_t source_id, uint16_t domain, const uint64_t *table);

@@ -57,6 +57,7 @@ setup() {
 
 # patch FILE OFFSET HEX: overwrite little-endian bytes.
 patch() {
+	# shellcheck disable=SC2059 # the bytes are the format
 	printf "$(sed 's/../\\x&/g' <<<"$3")" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
