@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 # The engine nested: Debian's cloud kernel with KVM inside Bochs, and in it the very QEMU command
 # of the engine qemu. Sourced by tools/boot. It works everywhere and is slow, but the KVM is real.
-# Three disks: GRUB with the kernel and a small initramfs; QEMU with its libraries and KVM's
-# modules; the jobs, which alone belong to one run. The first two are prepared once, under
+# Three disks: isolinux (which reads faster than GRUB) with the kernel and a small initramfs; QEMU
+# with its libraries and KVM's modules; the jobs, which alone belong to one run. The first two are prepared once, under
 # $BUILD/nested, and again when a package they come from has another version.
 
 nested_cache=${BUILD:-build}/nested
 nested_kernel=linux-image-cloud-amd64
+nested_isolinux=/usr/lib/ISOLINUX nested_syslinux=/usr/lib/syslinux/modules/bios
 nested_cpu_model=corei7_haswell_4770 # the safest for this kernel
 
 # The kernel's command line. The clock is told, since Bochs's is one tick per instruction; then
@@ -23,20 +24,27 @@ nested_check() {
 	local tool
 	bochs_check
 	tcg_check
-	for tool in busybox modprobe depmod cpio mke2fs objcopy flock; do
+	for tool in busybox modprobe depmod cpio mke2fs objcopy xorriso; do
 		PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null ||
 			fail 2 "$tool is missing: run tools/need nested"
 	done
-	nested_prepare || fail 2 "cannot prepare the engine nested: see $nested_cache/log"
+	[ -r "$nested_isolinux/isolinux.bin" ] && [ -r "$nested_syslinux/ldlinux.c32" ] ||
+		fail 2 "isolinux is missing: run tools/need nested"
+	nested_prepare
+	[ -s "$nested_cache/versions" ] || fail 2 "cannot prepare the engine nested: see $nested_cache/log"
 }
 
-# What the prepared pieces depend on: packages by version, and these files by content.
+# What the prepared pieces depend on: packages by version, and these files by content. Where apt's
+# lists are absent the kernel is taken as unchanged.
 nested_versions() {
-	apt-cache policy "$nested_kernel" 2>/dev/null | grep Candidate
-	dpkg-query -W -f '${Package} ${Version}\n' qemu-system-x86 seabios busybox-static libc6 grub-pc-bin
+	apt-cache policy "$nested_kernel" 2>/dev/null | grep 'Candidate: [0-9]' ||
+		grep -s Candidate "$nested_cache/versions"
+	dpkg-query -W -f '${Package} ${Version}\n' qemu-system-x86 seabios busybox-static libc6 isolinux
 	cat "$tools/engines/nested.sh" "$tools/engines/nested-init" | sha256sum
 }
 
+# Bring the prepared pieces up to date; $nested_cache/versions is absent when that failed. (The
+# caller must not test this function's status: that would turn errexit off in nested_build.)
 nested_prepare() {
 	local lock versions
 	mkdir -p "$nested_cache" || return
@@ -46,8 +54,11 @@ nested_prepare() {
 	if [ "$versions" != "$(cat "$nested_cache/versions" 2>/dev/null)" ]; then
 		echo "tools/boot: preparing the engine nested (once)" >&2
 		rm -f "$nested_cache/versions"
-		(set -e; nested_build) >"$nested_cache/log" 2>&1 || return
-		echo "$versions" >"$nested_cache/versions"
+		(
+			set -e
+			nested_build
+			nested_versions >"$nested_cache/versions"
+		) >"$nested_cache/log" 2>&1
 	fi
 	exec {lock}>&-
 }
@@ -56,7 +67,7 @@ nested_prepare() {
 nested_build() {
 	local work="$nested_cache/work" version PATH=$PATH:/sbin:/usr/sbin
 	rm -rf "$work"
-	mkdir -p "$work"/{deb,linux/boot/grub,initramfs/{bin,dev,proc,qemu,jobs},qemu}
+	mkdir -p "$work"/{deb,linux/{boot,isolinux},initramfs/{bin,dev,proc,qemu,jobs},qemu}
 	nested_unpack_kernel "$work/deb"
 	version=$(ls "$work/deb/lib/modules")
 	depmod -b "$work/deb" "$version"
@@ -66,9 +77,11 @@ nested_build() {
 	nested_modules "$work/deb" "$work/initramfs/modules" ata_piix sd_mod
 	(cd "$work/initramfs" && find . | cpio -o -H newc --owner=0:0) >"$work/linux/boot/initramfs"
 	cp "$work/deb/boot/vmlinuz-$version" "$work/linux/boot/vmlinuz"
-	printf '%s\n' "linux /boot/vmlinuz $nested_command_line" "initrd /boot/initramfs" boot \
-		>"$work/linux/boot/grub/grub.cfg"
-	"$tools/grub-image" "$work/linux.iso" "$work/linux" linux
+	printf '%s\n' 'DEFAULT linux' 'LABEL linux' 'KERNEL /boot/vmlinuz' \
+		"APPEND initrd=/boot/initramfs $nested_command_line" >"$work/linux/isolinux/isolinux.cfg"
+	cp "$nested_isolinux/isolinux.bin" "$nested_syslinux/ldlinux.c32" "$work/linux/isolinux/"
+	xorriso -as mkisofs -quiet -o "$work/linux.iso" -b isolinux/isolinux.bin -no-emul-boot \
+		-boot-load-size 4 -boot-info-table -isohybrid-mbr "$nested_isolinux/isohdpfx.bin" "$work/linux"
 	bochs_disk "$work/linux.iso" "$work/linux.img"
 
 	nested_qemu "$work/qemu"
@@ -79,12 +92,24 @@ nested_build() {
 	rm -rf "$work"
 }
 
-# Fetch the kernel's package (the one that the empty package names) and unpack it to $1.
+# Fetch the kernel's package (the one that the empty package names) and unpack it to $1. Where apt's
+# lists are absent or older than the archive, they are brought up to date.
 nested_unpack_kernel() {
+	nested_fetch_kernel "$1" || {
+		as_root apt-get -q update
+		nested_fetch_kernel "$1"
+	}
+	dpkg -x "$1"/*.deb "$1"
+}
+
+nested_fetch_kernel() {
 	local package
 	package=$(apt-cache depends "$nested_kernel" | sed -n 's/^ *Depends: \(linux-image-\)/\1/p' | head -n 1)
-	(cd "$1" && apt-get -q download "$package")
-	dpkg -x "$1"/*.deb "$1"
+	[ -n "$package" ] && (cd "$1" && apt-get -q download "$package")
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
 # Copy the modules $3... of the kernel in $1 and what they depend on to $2, without what only a
