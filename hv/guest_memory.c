@@ -28,9 +28,18 @@ static void read_paging(struct guest_paging *p, uint64_t cr0)
 			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
-int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
+static int walk(struct vcpu *vcpu, const struct guest_paging *paging, uint64_t linear,
+		enum guest_access access, uint64_t *gpa, uint32_t *error_code)
 {
 	const struct guest_ram ram = {vcpu->vm, find_ram};
+
+	return access == GUEST_FETCH
+		       ? guest_walk_fetch(&vcpu->fetches, paging, &ram, linear, gpa, error_code)
+		       : guest_walk(paging, &ram, linear, access, gpa, error_code);
+}
+
+int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
+{
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
 	struct guest_paging paging;
 	uint32_t error_code;
@@ -40,7 +49,7 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
 		return 0;
 	}
 	read_paging(&paging, cr0);
-	switch (guest_walk(&paging, &ram, linear, access, gpa, &error_code)) {
+	switch (walk(vcpu, &paging, linear, access, gpa, &error_code)) {
 	case 0:
 		return 0;
 	case -EFAULT:

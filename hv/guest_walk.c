@@ -29,7 +29,8 @@ struct walk {
 	uint64_t entry;
 	uint64_t rights; /* R/W and U/S, of all entries so far */
 	uint64_t no_execute;
-	bool present, bad; /* the entry is; it has a reserved bit set */
+	struct guest_walk_cache *cache; /* where to note the entries, or NULL */
+	bool present, bad;              /* the entry is; it has a reserved bit set */
 };
 
 static bool has_64bit_entries(const struct walk *w)
@@ -147,10 +148,23 @@ static uint64_t page_address(const struct walk *w)
 	return address | (w->linear & in_page);
 }
 
+/* Only 8-byte entries below no register are remembered: those of a 64-bit kernel. */
+static void note_entry(struct walk *w, const void *at, uint64_t flags)
+{
+	struct guest_walk_cache *cache = w->cache;
+
+	if (!cache || w->levels != 4)
+		return;
+	cache->entry[cache->entries].at = at;
+	cache->entry[cache->entries].value = w->entry | flags;
+	cache->entries++;
+}
+
 /* The entry at hand: check it, note its rights, set its flags. *done: it maps the page. */
 static int check_entry(struct walk *w, void *at, bool *done)
 {
 	bool ps = w->level > 1 && w->entry & PAGE_PS;
+	uint64_t flags;
 
 	w->present = w->entry & PAGE_P;
 	if (!w->present)
@@ -161,9 +175,9 @@ static int check_entry(struct walk *w, void *at, bool *done)
 	*done = w->level == 1 || (ps && is_large_page(w));
 	if (w->bad || (*done && !is_permitted(w)))
 		return -EFAULT;
-	if (!set_flags(w, at, PAGE_A | (*done && w->access == GUEST_WRITE ? PAGE_D : 0)))
-		return -EAGAIN;
-	return 0;
+	flags = PAGE_A | (*done && w->access == GUEST_WRITE ? PAGE_D : 0);
+	note_entry(w, at, flags);
+	return set_flags(w, at, flags) ? 0 : -EAGAIN;
 }
 
 /* From the table at *address down to the page. */
@@ -234,22 +248,63 @@ static int first_table(struct walk *w, uint64_t *table)
 	return 0;
 }
 
+static int walk(struct walk *w, const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
+		uint32_t *code)
+{
+	bool code64 = w->paging->mode == 64;
+	int error;
+
+	if (code64 && (uint64_t)((int64_t)(linear << 16) >> 16) != linear)
+		return -EINVAL;
+	w->linear = code64 ? linear : (uint32_t)linear;
+	*gpa = w->linear;
+	if (!(w->paging->cr0 & CR0_PG))
+		return 0;
+	error = first_table(w, gpa);
+	if (!error)
+		error = descend(w, ram, gpa);
+	if (error == -EFAULT)
+		*code = error_code(w);
+	return error;
+}
+
 int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, uint64_t linear,
 	       enum guest_access access, uint64_t *gpa, uint32_t *code)
 {
 	struct walk w = {.paging = paging, .access = access, .rights = ~0UL};
+
+	return walk(&w, ram, linear, gpa, code);
+}
+
+static bool is_same_walk(const struct guest_walk_cache *cache, const struct guest_paging *p,
+			 uint64_t linear)
+{
+	const struct guest_paging *old = &cache->paging;
+	bool same = cache->linear == (linear & ~(PAGE_SIZE - 1)) && old->cr3 == p->cr3 &&
+		    old->cr0 == p->cr0 && old->cr4 == p->cr4 && old->efer == p->efer &&
+		    old->mode == p->mode && old->cpl == p->cpl;
+
+	for (unsigned i = 0; same && i < cache->entries; i++)
+		same = *cache->entry[i].at == cache->entry[i].value;
+	return same && cache->entries;
+}
+
+int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
+		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa, uint32_t *code)
+{
+	struct walk w = {.paging = paging, .access = GUEST_FETCH, .rights = ~0UL, .cache = cache};
 	int error;
 
-	if (paging->mode == 64 && (uint64_t)((int64_t)(linear << 16) >> 16) != linear)
-		return -EINVAL;
-	w.linear = paging->mode == 64 ? linear : (uint32_t)linear;
-	*gpa = w.linear;
-	if (!(paging->cr0 & CR0_PG))
+	if (is_same_walk(cache, paging, linear)) {
+		*gpa = cache->gpa | (linear & (PAGE_SIZE - 1));
 		return 0;
-	error = first_table(&w, gpa);
-	if (!error)
-		error = descend(&w, ram, gpa);
-	if (error == -EFAULT)
-		*code = error_code(&w);
+	}
+	cache->entries = 0;
+	error = walk(&w, ram, linear, gpa, code);
+	if (error)
+		cache->entries = 0;
+	cache->paging = *paging;
+	cache->linear = linear & ~(PAGE_SIZE - 1);
+	cache->gpa = *gpa & ~(PAGE_SIZE - 1);
 	return error;
 }

@@ -39,4 +39,22 @@ struct guest_ram {
 int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, uint64_t linear,
 	       enum guest_access access, uint64_t *gpa, uint32_t *error_code);
 
+/*
+ * The same for GUEST_FETCH, with a memory of the last one. Over the same entries with the same
+ * registers a walk ends at the same place, and that is compared each time: so nothing ever has to
+ * invalidate it. One for each virtual CPU; all zero is empty. It may not outlive the RAM's layout.
+ */
+struct guest_walk_cache {
+	struct guest_paging paging;
+	uint64_t linear, gpa; /* of the page */
+	unsigned entries;
+	struct {
+		const uint64_t *at;
+		uint64_t value;
+	} entry[4];
+};
+int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
+		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
+		     uint32_t *error_code);
+
 #endif

@@ -23,6 +23,7 @@
 #include "hv/dev/pic.h"
 #include "hv/dev/reset.h"
 #include "hv/dev/uart.h"
+#include "hv/guest_walk.h"
 #include "hv/insn.h"
 #include "hv/options.h"
 #include "hv/vmcs.h"
@@ -56,6 +57,7 @@ struct vcpu {
 	uint64_t timer_ticks; /* what the preemption timer is set to */
 	bool window; /* interrupt-window exiting is on */
 	struct insn_cache insns; /* of recent accesses to devices */
+	struct guest_walk_cache fetches;
 
 	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vcpu.c. */
 	uint64_t swapped_msr[6];

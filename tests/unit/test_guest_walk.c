@@ -198,6 +198,16 @@ static void two_levels_are_walked(void **state)
 	assert_translates(LINEAR32 | BIT(32), GUEST_READ, PAGE);
 }
 
+static void bit_7_of_a_page_tables_entry_is_pat(void **state)
+{
+	(void)state;
+	*entry32(PT, 0x201) = 0x7fe00000 | PAGE_4K_PAT | ALL;
+	assert_translates(LINEAR32 + 1, GUEST_READ, 0x7fe00001);
+	long_mode(NULL);
+	*entry64(PT, 0x167) = 0x7fe00000 | PAGE_4K_PAT | ALL;
+	assert_translates(LINEAR64 + 1, GUEST_READ, 0x7fe00001);
+}
+
 static void a_4m_page_needs_pse_and_has_40_address_bits(void **state)
 {
 	(void)state;
@@ -410,8 +420,9 @@ static void a_table_outside_ram_is_told_apart_from_a_fault(void **state)
 	*entry64(PD, 0x1a2) = 0xfee00000 | ALL;
 	assert_int_equal(walk(LINEAR64, GUEST_READ), -ENOENT);
 	assert_int_equal(gpa, 0xfee00000);
-	cpu.cr3 = 0xfffffff000;
+	cpu.cr3 = BIT(33) | PML4;
 	assert_int_equal(walk(LINEAR64, GUEST_READ), -ENOENT);
+	assert_int_equal(gpa, BIT(33) | PML4);
 }
 
 static void tables_that_contain_themselves_end_at_the_page(void **state)
@@ -430,6 +441,94 @@ static void the_physical_address_has_no_bits_beyond_51(void **state)
 	assert_translates(LINEAR64 + 8, GUEST_READ, BITS(51, 12) + 8);
 }
 
+static struct guest_walk_cache cache;
+
+static int fetch(uint64_t linear)
+{
+	const struct guest_ram memory = {ram, find};
+
+	code = 0xdead;
+	return guest_walk_fetch(&cache, &cpu, &memory, linear, &gpa, &code);
+}
+
+/* Whatever changes between two fetches from one page, the second is as a walk without memory. */
+static void assert_fetch_is_a_walk(uint64_t linear)
+{
+	uint64_t fetched_gpa;
+	uint32_t fetched_code;
+	int error = fetch(linear);
+
+	fetched_gpa = gpa;
+	fetched_code = code;
+	assert_int_equal(walk(linear, GUEST_FETCH), error);
+	assert_int_equal(fetched_code, code);
+	assert_int_equal(fetched_gpa, gpa);
+}
+
+static void a_remembered_walk_ends_where_a_fresh_one_does(void **state)
+{
+	uint64_t *const entries[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2),
+				     entry64(PT, 0x167)};
+	static const uint64_t changes[] = {PAGE_P, PAGE_US, PAGE_NX,         BIT(45),
+					   PAGE_A, BIT(15), PAGE_RW | PAGE_D};
+
+	(void)state;
+	memset(&cache, 0, sizeof(cache));
+	cpu.cpl = 3;
+	for (unsigned level = 0; level < 4; level++)
+		for (unsigned n = 0; n < ARRAY_SIZE(changes); n++) {
+			assert_int_equal(fetch(LINEAR64 + 4), 0);
+			*entries[level] ^= changes[n];
+			assert_fetch_is_a_walk(LINEAR64 + 8);
+			*entries[level] ^= changes[n];
+			assert_fetch_is_a_walk(LINEAR64 + 12);
+		}
+	assert_fetch_is_a_walk(LINEAR64 + 0x1000);
+}
+
+static void a_remembered_walk_is_of_its_registers(void **state)
+{
+	const struct guest_paging good = cpu;
+
+	(void)state;
+	memset(&cache, 0, sizeof(cache));
+	for (unsigned n = 0; n < 6; n++) {
+		*entry64(PT, 0x167) = PAGE | ALL;
+		cpu = good;
+		if (n == 5) /* from the kernel's page only the ring makes a difference */
+			*entry64(PT, 0x167) = PAGE | PAGE_P;
+		assert_int_equal(fetch(LINEAR64), 0);
+		cpu.cr3 = n == 0 ? PD : PML4;
+		cpu.cr0 ^= n == 1 ? CR0_PG : 0;
+		cpu.cr4 |= n == 2 ? CR4_SMEP : 0;
+		cpu.efer ^= n == 3 ? EFER_LMA : 0;
+		cpu.mode = n == 4 ? 32 : 64;
+		cpu.cpl = n == 5 ? 3 : 0;
+		assert_fetch_is_a_walk(LINEAR64);
+	}
+}
+
+static void the_memory_of_a_walk_sets_accessed_flags_again(void **state)
+{
+	(void)state;
+	memset(&cache, 0, sizeof(cache));
+	assert_int_equal(fetch(LINEAR64), 0);
+	*entry64(PT, 0x167) &= ~PAGE_A;
+	assert_int_equal(fetch(LINEAR64), 0);
+	assert_true(*entry64(PT, 0x167) & PAGE_A);
+}
+
+static void the_memory_of_a_walk_saves_looking_for_tables(void **state)
+{
+	const struct guest_ram none = {NULL, NULL};
+
+	(void)state;
+	memset(&cache, 0, sizeof(cache));
+	assert_int_equal(fetch(LINEAR64), 0);
+	assert_int_equal(guest_walk_fetch(&cache, &cpu, &none, LINEAR64 + 9, &gpa, &code), 0);
+	assert_int_equal(gpa, PAGE + 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +541,7 @@ int main(void)
 		cmocka_unit_test_setup(pae_begins_at_the_registers_not_at_the_table, pae),
 		cmocka_unit_test_setup(pae_registers_have_no_rights_and_no_flags, pae),
 		cmocka_unit_test_setup(two_levels_are_walked, two_level),
+		cmocka_unit_test_setup(bit_7_of_a_page_tables_entry_is_pat, two_level),
 		cmocka_unit_test_setup(a_4m_page_needs_pse_and_has_40_address_bits, two_level),
 		cmocka_unit_test_setup(a_4m_page_beyond_the_physical_width_is_reserved, two_level),
 		cmocka_unit_test_setup(a_2m_page_is_translated, long_mode),
@@ -461,6 +561,10 @@ int main(void)
 		cmocka_unit_test_setup(a_table_outside_ram_is_told_apart_from_a_fault, long_mode),
 		cmocka_unit_test_setup(tables_that_contain_themselves_end_at_the_page, long_mode),
 		cmocka_unit_test_setup(the_physical_address_has_no_bits_beyond_51, long_mode),
+		cmocka_unit_test_setup(a_remembered_walk_ends_where_a_fresh_one_does, long_mode),
+		cmocka_unit_test_setup(a_remembered_walk_is_of_its_registers, long_mode),
+		cmocka_unit_test_setup(the_memory_of_a_walk_sets_accessed_flags_again, long_mode),
+		cmocka_unit_test_setup(the_memory_of_a_walk_saves_looking_for_tables, long_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
