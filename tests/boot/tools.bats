@@ -175,6 +175,12 @@ refused() {
 	[[ $output == *"too little memory"* ]]
 }
 
+@test "tools/gdb stops at the entry, with symbols" {
+	objcopy -I elf32-i386 -O elf64-x86-64 "$K/kernel.elf" "$K/kernel64.elf"
+	PATH=${PATH#"$PWD/tools:"} run -0 tools/gdb "$K/0.iso" "$K/kernel64.elf" -batch -ex "stepi" -ex "info registers rip"
+	[[ $output == *"Breakpoint 1, "*" in _start ()"*"<_start+1>"* ]]
+}
+
 @test "tools/iso refuses bad usage with status 2" {
 	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/kernel.elf"
 	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/no-such.elf" ""

@@ -11,9 +11,9 @@
 # the engine nested GRUB is done in half the time a CD-ROM takes.
 qemu_machine() {
 	printf '%s\n' -nodefaults -vga none -display none -no-reboot \
-		-m "$1" -smp "$2" -serial stdio -drive "file=$3,format=raw,if=virtio,readonly=on" \
+		-m "$1" -smp "$2" -serial stdio -drive "file=${3//,/,,},format=raw,if=virtio,readonly=on" \
 		-device isa-debug-exit,iobase=0xf4,iosize=1
-	[ -z "$4" ] || printf '%s\n' -debugcon "file:$4"
+	[ -z "$4" ] || printf '%s\n' -debugcon "file:${4//,/,,}"
 }
 
 qemu_kvm_cpu() {
