@@ -6,16 +6,6 @@
 #include "hv/timer.h"
 #include "lib/format.h"
 
-static enum exit_action exit_exception(struct vcpu *vcpu)
-{
-	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
-
-	/* The exception bitmap is empty: this is an NMI for the host, and nobody here wants one. */
-	print("exit: vector %lu for the host while vm %s ran",
-	      FIELD(info, INTERRUPTION_INFO_VECTOR), vcpu->vm->options.name);
-	return VCPU_RESUME;
-}
-
 static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -52,10 +42,20 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
-/* VMX and SMX instructions: CPUID shows neither, so they do not exist (SDM 3C 31.3). */
+/*
+ * VMX, SMX, MONITOR and MWAIT: CPUID shows none, so they do not exist (SDM 3C 31.3). MWAIT could
+ * keep the CPU in a state deep enough to stop the preemption timer (SDM 3C 26.5.1).
+ */
 static enum exit_action exit_undefined(struct vcpu *vcpu)
 {
 	vcpu_inject_ud(vcpu);
+	return VCPU_RESUME;
+}
+
+/* CPUID shows no performance counters: there is none that ECX could name (SDM 2B "RDPMC"). */
+static enum exit_action exit_rdpmc(struct vcpu *vcpu)
+{
+	vcpu_inject_gp(vcpu);
 	return VCPU_RESUME;
 }
 
@@ -65,10 +65,11 @@ static enum exit_action exit_undefined(struct vcpu *vcpu)
  */
 static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 {
-	if (vcpu->vm->ept.noncoherent)
-		wbinvd();
 	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	if (!vcpu->vm->ept.noncoherent)
+		return VCPU_RESUME;
+	wbinvd();
+	return VCPU_LEAVE; /* on a real CPU that took as long as a slice */
 }
 
 /* A VM entry that failed on the guest's state (SDM 3C 27.8): nothing of the guest has run. */
@@ -99,6 +100,7 @@ static const struct {
 	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_external_interrupt, "external interrupt"},
 	[EXIT_REASON_INTERRUPT_WINDOW] = {exit_to_scheduler, "interrupt window"},
+	[EXIT_REASON_NMI_WINDOW] = {exit_to_scheduler, "NMI window"},
 	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
 	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, "task switch"},
 	[EXIT_REASON_CPUID] = {exit_cpuid, "CPUID"},
@@ -117,6 +119,7 @@ static const struct {
 	[EXIT_REASON_VMXON] = {exit_undefined, "VMXON"},
 	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, "control register"},
 	[EXIT_REASON_IO_INSTRUCTION] = {exit_io, "I/O"},
+	[EXIT_REASON_RDPMC] = {exit_rdpmc, "RDPMC"},
 	[EXIT_REASON_RDMSR] = {exit_rdmsr, "RDMSR"},
 	[EXIT_REASON_WRMSR] = {exit_wrmsr, "WRMSR"},
 	[EXIT_REASON_INVALID_GUEST_STATE] = {exit_entry_failure, "invalid guest state"},
@@ -125,6 +128,8 @@ static const struct {
 	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, "EPT violation"},
 	[EXIT_REASON_EPT_MISCONFIGURATION] = {exit_ept_misconfiguration, "EPT misconfiguration"},
 	[EXIT_REASON_INVEPT] = {exit_undefined, "INVEPT"},
+	[EXIT_REASON_MONITOR] = {exit_undefined, "MONITOR"},
+	[EXIT_REASON_MWAIT] = {exit_undefined, "MWAIT"},
 	[EXIT_REASON_PREEMPTION_TIMER] = {exit_to_scheduler, "preemption timer"},
 	[EXIT_REASON_INVVPID] = {exit_undefined, "INVVPID"},
 	[EXIT_REASON_WBINVD] = {exit_wbinvd, "WBINVD"},

@@ -125,7 +125,14 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	const struct ept_cpu cpu = {&vcpu->mtrr, vcpu->cd};
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
-	int error = ept_fault(&vm->ept, &cpu, gpa, qualification & EPT_VIOLATION_WRITE);
+	int error;
+
+	/* The IRET that faulted had unblocked NMIs already (SDM 3C 28.2.3). */
+	if (__builtin_expect(qualification & EPT_VIOLATION_NMI_UNBLOCK, 0) &&
+	    !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
+	error = ept_fault(&vm->ept, &cpu, gpa, qualification & EPT_VIOLATION_WRITE);
 
 	vm->counters.ept_violations++;
 	if (!error) {

@@ -30,6 +30,14 @@ static void eoi(void *ctx, uint8_t vector)
 	ioapic_eoi(&vm->ioapic, vector);
 }
 
+static void nmi(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	vm->vcpu.nmi_pending = true;
+	attention(vm);
+}
+
 static uint64_t now(void *ctx)
 {
 	(void)ctx;
@@ -55,7 +63,7 @@ static void uart_irq(void *ctx, bool level)
 
 int interrupts_init(struct vm *vm)
 {
-	const struct lapic_host host = {.ctx = vm, .eoi = eoi, .now = now};
+	const struct lapic_host host = {.ctx = vm, .eoi = eoi, .nmi = nmi, .now = now};
 	int error = pic_init(&vm->pic, &vm->ports);
 
 	if (!error)
@@ -97,7 +105,7 @@ static bool extint_pending(struct vcpu *vcpu)
 bool interrupts_pending(struct vcpu *vcpu)
 {
 	lapic_timer_poll(&vcpu->lapic);
-	return lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
+	return vcpu->nmi_pending || lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
 }
 
 /* Interrupts are accepted with IF=1, no blocking, and no other event waiting (SDM 3C 27.3.1.5). */
@@ -109,36 +117,52 @@ static bool can_inject(void)
 	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
 }
 
-static void want_window(struct vcpu *vcpu, bool want)
+/* Ask for an exit when an interrupt or an NMI can be delivered, by the control's bit; 0: neither. */
+static void want_window(struct vcpu *vcpu, uint32_t window)
 {
-	if (vcpu->window == want)
+	if (vcpu->window == window)
 		return;
-	vcpu->window = want;
-	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary | (want ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
+	vcpu->window = window;
+	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary | window);
+}
+
+static void inject(uint64_t type, uint8_t vector)
+{
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
+		vector | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | INTERRUPTION_INFO_VALID);
+}
+
+/* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
+static bool can_inject_nmi(void)
+{
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) &
+		 (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) &&
+	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
+}
+
+static void inject_interrupt(struct vcpu *vcpu)
+{
+	int vector = lapic_pending(&vcpu->lapic);
+
+	if (vector >= 0)
+		lapic_accept(&vcpu->lapic, (uint8_t)vector);
+	else
+		vector = pic_accept(&vcpu->vm->pic);
+	inject(INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
 }
 
 void interrupts_before_entry(struct vcpu *vcpu)
 {
-	uint8_t vector;
-
-	if (!interrupts_pending(vcpu)) {
-		want_window(vcpu, false);
-		return;
+	if (vcpu->nmi_pending && can_inject_nmi()) {
+		vcpu->nmi_pending = false;
+		inject(INTERRUPTION_TYPE_NMI, VECTOR_NMI);
+	} else if (!vcpu->nmi_pending && interrupts_pending(vcpu) && can_inject()) {
+		inject_interrupt(vcpu);
 	}
-	if (!can_inject()) {
-		want_window(vcpu, true);
-		return;
-	}
-	if (lapic_pending(&vcpu->lapic) >= 0) {
-		vector = (uint8_t)lapic_pending(&vcpu->lapic);
-		lapic_accept(&vcpu->lapic, vector);
-	} else {
-		vector = pic_accept(&vcpu->vm->pic);
-	}
-	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
-		vector | TO_FIELD(INTERRUPTION_TYPE_EXTERNAL, INTERRUPTION_INFO_TYPE) |
-			INTERRUPTION_INFO_VALID);
-	want_window(vcpu, interrupts_pending(vcpu));
+	if (vcpu->nmi_pending)
+		want_window(vcpu, PRIMARY_NMI_WINDOW_EXITING);
+	else
+		want_window(vcpu, interrupts_pending(vcpu) ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0);
 }
 
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)

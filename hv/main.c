@@ -163,6 +163,7 @@ void hv_main(uint32_t magic, const void *info)
 		machine_end(STATUS_HYPERVISOR_FAILED);
 	fpu_init();
 	cpuid_init();
+	vmx.tsc_hz = timer_measure_tsc();
 	show_machine();
 	create_vms();
 	if (options.check)

@@ -7,6 +7,11 @@
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
 
+#include <stdint.h>
+
+/* The TSC's rate, ticks per second, measured against the PIT for ten milliseconds. */
+uint64_t timer_measure_tsc(void);
+
 /* Silence every interrupt of the host. */
 void timer_mask_interrupts(void);
 /* Let the PIT interrupt about a hundred times a second. */

@@ -198,7 +198,6 @@ void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_c
 bool vcpu_reinject_event(struct vcpu *vcpu)
 {
 	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
-	uint64_t type = FIELD(info, INTERRUPTION_INFO_TYPE);
 
 	(void)vcpu;
 	if (!(info & INTERRUPTION_INFO_VALID))
@@ -206,8 +205,13 @@ bool vcpu_reinject_event(struct vcpu *vcpu)
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, info & ~INTERRUPTION_INFO_NMI_UNBLOCK);
 	if (info & INTERRUPTION_INFO_ERROR_CODE)
 		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR_CODE));
-	if (type >= INTERRUPTION_TYPE_SOFTWARE_INTERRUPT)
+	/* INT n, INT1, INT3 and INTO tell how long their instruction was (SDM 3C 27.6.1.3). */
+	if (FIELD(info, INTERRUPTION_INFO_TYPE) >= INTERRUPTION_TYPE_SOFTWARE_INTERRUPT)
 		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	/* An NMI is delivered only while NMIs are not blocked, and it has blocked them already. */
+	if (FIELD(info, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
 	return true;
 }
 

@@ -216,6 +216,15 @@ static void create_edu(struct vm *vm, unsigned n)
 		iommu_add_device(&vm->iommu, edu->source_id, !vm->options.device_snoop[n]);
 }
 
+/* ACPI's clock, made of the TSC (ACPI 6.5 4.8.3.3). */
+static uint64_t pm_timer_now(void *ctx)
+{
+	uint64_t tsc = rdtsc();
+
+	(void)ctx;
+	return tsc / vmx.tsc_hz * ACPI_PM_HZ + tsc % vmx.tsc_hz * ACPI_PM_HZ / vmx.tsc_hz;
+}
+
 static void power_off(void *ctx)
 {
 	vm_exit(ctx, 0);
@@ -237,7 +246,7 @@ static void create_acpi(struct vm *vm)
 	};
 
 	acpi_build((void *)(vm->ram + ACPI_BASE), ACPI_SIZE, &config);
-	acpi_pm_init(&vm->acpi_pm, &vm->ports, power_off, NULL, vm);
+	acpi_pm_init(&vm->acpi_pm, &vm->ports, power_off, pm_timer_now, vm);
 }
 
 /* The number of devices is bounded (VM_DEVICES_MAX), so no bus or slot can be full. */

@@ -55,7 +55,8 @@ struct vcpu {
 	uint64_t apic_base;
 	struct lapic lapic;
 	uint64_t timer_ticks; /* what the preemption timer is set to */
-	bool window; /* interrupt-window exiting is on */
+	uint32_t window; /* interrupt- or NMI-window exiting, while it is on */
+	bool nmi_pending;
 	struct insn_cache insns; /* of recent accesses to devices */
 	struct guest_walk_cache fetches;
 

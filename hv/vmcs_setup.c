@@ -21,7 +21,7 @@ static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
 	vmwrite(VMCS_SECONDARY_CONTROLS, vmx.secondary);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx.exit);
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC));
 	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0);

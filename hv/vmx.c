@@ -14,11 +14,13 @@ struct vmx vmx;
 enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEXT = 1 };
 
 /* The controls without which no guest runs here, and those used where they are offered. */
-#define PIN_REQUIRED (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING)
+#define PIN_REQUIRED (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
 #define PRIMARY_REQUIRED                                                                           \
 	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING |                 \
 	 PRIMARY_CR8_STORE_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS |      \
 	 PRIMARY_SECONDARY)
+/* A guest that is shown none of these must not have them either. */
+#define PRIMARY_OPTIONAL   (PRIMARY_MWAIT_EXITING | PRIMARY_MONITOR_EXITING | PRIMARY_RDPMC_EXITING)
 #define SECONDARY_REQUIRED (SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
 #define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
 #define EXIT_REQUIRED                                                                              \
@@ -34,6 +36,7 @@ struct requirement {
 static const struct requirement pin_names[] = {
 	{PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting"},
 	{PIN_NMI_EXITING, "NMI exiting"},
+	{PIN_VIRTUAL_NMIS, "virtual NMIs"},
 	{0, NULL},
 };
 
@@ -150,7 +153,8 @@ static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
 	    !(c->ept_vpid & VPID_CAP_INVVPID_SINGLE))
 		secondary &= ~SECONDARY_VPID;
 	return adjust(c->pin, PIN_REQUIRED, pin, &vmx.pin, pin_names, "pin-based") &&
-	       adjust(c->primary, PRIMARY_REQUIRED, 0, &vmx.primary, primary_names, "primary") &&
+	       adjust(c->primary, PRIMARY_REQUIRED, PRIMARY_OPTIONAL, &vmx.primary, primary_names,
+		      "primary") &&
 	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary, secondary_names,
 		      "secondary") &&
 	       adjust(c->exit, EXIT_REQUIRED, 0, &vmx.exit, exit_names, "exit") &&

@@ -23,6 +23,7 @@ struct vmx {
 	bool vpid;
 	bool invept_single;
 	unsigned timer_shift; /* the preemption timer counts once per 2^n TSC ticks */
+	uint64_t tsc_hz;
 	bool self_snoop;      /* CPUID.1:EDX bit 27 */
 };
 extern struct vmx vmx;
