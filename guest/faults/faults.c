@@ -34,6 +34,7 @@ static const struct {
 	{"msrs", wild_msrs, "MSRs that do not exist, and values they do not take"},
 	{"control", wild_control_registers, "control register values that are not allowed"},
 	{"instructions", wild_instructions, "instructions a VM does not have"},
+	{"debug", debug_exceptions, "debug exceptions and the alignment check"},
 	{"vmcalls", wild_vmcalls, "VMCALLs that do not exist, or are not allowed"},
 	{"nothing", nothing_there, "accesses to no memory and across the end of it"},
 	{"storm", exit_storm, "exits as fast as they can be made"},

@@ -31,8 +31,9 @@ void unfinished_line(void);
 void wild_msrs(void); /* rules.c */
 void wild_control_registers(void);
 void wild_instructions(void);
-void wild_vmcalls(void);  /* vmcalls.c */
-void nothing_there(void); /* memory.c */
+void debug_exceptions(void); /* debug.c */
+void wild_vmcalls(void);     /* vmcalls.c */
+void nothing_there(void);    /* memory.c */
 void exit_storm(void);
 void lying_iommu_tables(void); /* tables.c */
 void lying_queue(void);        /* queue.c */

@@ -166,8 +166,17 @@ INSTRUCTION(invept, "invept (%0), %1")
 INSTRUCTION(invvpid, "invvpid (%0), %1")
 INSTRUCTION(vmfunc, "vmfunc")
 INSTRUCTION(getsec, "getsec")
+INSTRUCTION(monitor, "xor %%ecx, %%ecx; xor %%edx, %%edx; monitor")
+INSTRUCTION(mwait, "xor %%ecx, %%ecx; mwait")
 INSTRUCTION(rsm, "rsm")
 INSTRUCTION(ud2, "ud2")
+
+static void rdpmc(void *argument)
+{
+	uint32_t counter = *(const uint32_t *)argument;
+
+	__asm__ volatile("rdpmc" : : "c"(counter) : "rax", "rdx");
+}
 
 static const struct {
 	const char *name;
@@ -178,6 +187,7 @@ static const struct {
 	{"VMWRITE", do_vmwrite}, {"VMLAUNCH", do_vmlaunch}, {"VMRESUME", do_vmresume},
 	{"INVEPT", do_invept},   {"INVVPID", do_invvpid},   {"VMFUNC", do_vmfunc},
 	{"GETSEC", do_getsec},   {"RSM", do_rsm},           {"UD2", do_ud2},
+	{"MONITOR", do_monitor}, {"MWAIT", do_mwait},
 };
 
 void wild_instructions(void)
@@ -185,6 +195,7 @@ void wild_instructions(void)
 	static uint64_t operand[2];
 
 	check(!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX), "CPUID does not show VMX");
+	check_is(VECTOR_GP, (uint32_t)try_call(rdpmc, operand), "RDPMC, no counters: #GP");
 	for (unsigned i = 0; i < ARRAY_SIZE(instructions); i++)
 		check_is(VECTOR_UD, (uint32_t)try_call(instructions[i].run, operand), "%s: #UD",
 			 instructions[i].name);
