@@ -5,7 +5,7 @@
 # same images on Bochs. The table of the README is made from these two runs.
 bats_require_minimum_version 1.5.0
 
-IMAGES="noncoherent hello hello32 hello64 modes mmio memtypes iommu-lab iommu"
+IMAGES="noncoherent hello hello32 hello64 modes mmio memtypes apic acpi iommu-lab iommu"
 
 # Write the ISOs: all images; the demonstration without INVEPT; a loop with interrupts off where
 # there is no preemption timer; guests that end badly.
@@ -23,7 +23,7 @@ make_isos() {
 	iso no-invept "$broken" "" "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
 
 	iso spin-no-timer "$BUILD/leafcutter.elf" mask=timer,vpid,ept-ad,ept-1g,invept-single \
-		"$G/faults.elf" "vm spin mem=32M -- spin-long" "$G/hello.elf" "vm hello mem=32M --"
+		"$G/faults.elf" "vm busy mem=32M -- spin-long" "$G/hello.elf" "vm hello mem=32M --"
 
 	list=()
 	for word in triple reset-cf9 halt execute-nothing tables-nothing msrs control vmcalls; do
@@ -88,9 +88,9 @@ console() {
 
 @test "nested: no preemption timer, a loop with interrupts off: the other guest still runs" {
 	console spin-no-timer
-	has 'hv: vm hello: exited with status 0' 'hv: vm spin: exited with status 0'
+	has 'hv: vm hello: exited with status 0' 'hv: vm busy: exited with status 0'
 	[ "$(grep -n 'vm hello: exited' <<<"$output" | cut -d: -f1)" -lt \
-		"$(grep -n 'vm spin: exited' <<<"$output" | cut -d: -f1)" ]
+		"$(grep -n 'vm busy: exited' <<<"$output" | cut -d: -f1)" ]
 }
 
 @test "nested: guests that end badly end with the contract's words" {
