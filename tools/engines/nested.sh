@@ -185,6 +185,7 @@ nested_machine() {
 	ln -s "$(realpath "$nested_cache/qemu.img")" "$dir/qemu.img"
 	bochs_config "${cpu_model:-$nested_cpu_model}" 1 $((mem + 192)) com2 >"$dir/bochsrc"
 	cat >>"$dir/bochsrc" <<-END
+		error: action=ignore
 		ata0-master: type=disk, path=$dir/linux.img, mode=flat, cylinders=0
 		ata0-slave: type=disk, path=$dir/qemu.img, mode=flat, cylinders=0
 		ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
