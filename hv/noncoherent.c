@@ -43,7 +43,8 @@ static void change_count(struct vm *vm, int delta)
 {
 	const char *name = vm->options.name;
 	unsigned before = vm->ept.noncoherent;
-	uint64_t invepts = vm->counters.invepts, start = rdtsc();
+	uint64_t invepts = vm->counters.invepts, leaves = vm->ept.stats.leaves_cleared;
+	uint64_t start = rdtsc();
 
 	if (!ept_noncoherent_change(&vm->ept, delta)) {
 		if (may_show(vm))
@@ -59,11 +60,11 @@ static void change_count(struct vm *vm, int delta)
 	if (!may_show(vm))
 		return;
 	vm->show_faults = ~0U;
+	leaves = vm->ept.stats.leaves_cleared - leaves; /* none under kvm-6.6 */
 	print("vm %s: noncoherent count %u -> %u: cleared %lu leaves in %lu tables, INVEPT %lu, "
 	      "%lu ticks",
-	      name, before, vm->ept.noncoherent, vm->ept.stats.last_zap_leaves,
-	      vm->ept.stats.last_zap_tables, vm->counters.invepts - invepts,
-	      vm->counters.transition_ticks);
+	      name, before, vm->ept.noncoherent, leaves, leaves ? vm->ept.stats.last_zap_tables : 0,
+	      vm->counters.invepts - invepts, vm->counters.transition_ticks);
 }
 
 void vm_device_changed(void *ctx, const struct iommu_event *event)
