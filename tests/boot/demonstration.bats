@@ -84,3 +84,11 @@ in_order() {
 	run tools/boot --engine bochs --timeout 120 "$BUILD/leafcutter.iso"
 	diff "$BATS_FILE_TMPDIR/console" - <<<"$output"
 }
+
+@test "the README's transcript is this one, but for ticks and what it leaves out" {
+	local plain='s/[0-9]+ ticks/N ticks/; s/[0-9]+ exits,.*/N exits/; /^demo\| *$/d'
+	sed -E "$plain" <<<"$output" >"$BATS_TEST_TMPDIR/plain"
+	sed -nE 's/^    ((hv:|demo\|).*)/\1/p' README.md | sed -E "$plain" >"$BATS_TEST_TMPDIR/readme"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/readme")" -gt 40 ]
+	diff <(grep -xFf "$BATS_TEST_TMPDIR/readme" "$BATS_TEST_TMPDIR/plain") "$BATS_TEST_TMPDIR/readme"
+}
