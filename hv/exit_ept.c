@@ -20,6 +20,7 @@
 struct emulation {
 	struct vcpu *vcpu;
 	uint64_t linear, gpa; /* of the page */
+	bool written;         /* the access was a write: only then was that right checked */
 };
 
 static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigned width)
@@ -41,7 +42,7 @@ static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t value
 {
 	const struct emulation *e = ctx;
 
-	if (!in_faulting_page(e, linear, width))
+	if (!e->written || !in_faulting_page(e, linear, width))
 		return guest_write(e->vcpu, linear, width, value);
 	vm_mmio(e->vcpu->vm, e->gpa + (linear - e->linear), width, true, &value);
 	return 0;
@@ -75,10 +76,10 @@ static void load_cpu(struct vcpu *vcpu, unsigned mode, struct insn_cpu *cpu)
 		cpu->segment_base[s] = mode == 64 && s < VMCS_FS ? 0 : vmread(VMCS_GUEST_BASE(s));
 }
 
-static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa)
+static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa, bool write)
 {
 	struct emulation e = {vcpu, vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
-			      gpa & ~(PAGE_SIZE - 1)};
+			      gpa & ~(PAGE_SIZE - 1), write};
 	const struct insn_memory memory = {&e, insn_read, insn_write};
 	unsigned mode = vcpu_mode();
 	const struct insn *insn;
@@ -97,10 +98,10 @@ static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa)
 	load_cpu(vcpu, mode, &cpu);
 	rip = cpu.rip;
 	insn_execute(insn, &cpu, &memory, REP_BUDGET);
-	if (cpu.rip != rip)
-		vcpu_end_instruction(vcpu, cpu.rip);
 	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
 	vmwrite(VMCS_GUEST_RFLAGS, cpu.rflags);
+	if (cpu.rip != rip)
+		vcpu_end_instruction(vcpu, cpu.rip);
 	return VCPU_RESUME;
 }
 
@@ -156,7 +157,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 		vm_kill(vm, "instruction fetch at 0x%lx, which is not RAM", gpa);
 		return VCPU_LEAVE;
 	}
-	return emulate(vcpu, gpa);
+	return emulate(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
 }
 
 enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)

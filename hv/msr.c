@@ -117,7 +117,7 @@ static int write_pat(struct vcpu *vcpu, uint64_t value)
 	return 0;
 }
 
-static int write_efer(uint64_t value)
+static int write_efer(const struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = vmread(VMCS_GUEST_IA32_EFER);
 
@@ -126,6 +126,8 @@ static int write_efer(uint64_t value)
 	if ((value ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG)
 		return -EINVAL;
 	vmwrite(VMCS_GUEST_IA32_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
+	if ((value ^ old) & EFER_NXE) /* what is cached was checked by the other rule */
+		invvpid(vcpu->vpid);
 	return 0;
 }
 
@@ -172,7 +174,7 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_IA32_PAT:
 		return write_pat(vcpu, value);
 	case MSR_IA32_EFER:
-		return write_efer(value);
+		return write_efer(vcpu, value);
 	case MSR_IA32_APIC_BASE:
 		return write_apic_base(vcpu, value);
 	case MSR_IA32_TIME_STAMP_COUNTER:

@@ -155,13 +155,18 @@ void vcpu_run_slice(struct vcpu *vcpu)
 void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
 {
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	(void)vcpu;
 	vmwrite(VMCS_GUEST_RIP, rip);
 	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+	if (__builtin_expect(!(rflags & (RFLAGS_TF | RFLAGS_RF)), 1))
+		return;
+	vmwrite(VMCS_GUEST_RFLAGS,
+		rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
+	if (rflags & RFLAGS_TF)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
