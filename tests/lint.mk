@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The formatter, the linters and the rules of the house: tools/lint says which. LINT="format walls"
+# The formatter, the linters and the rules of the house: tools/lint says which. CHECKS="format walls"
 # runs only those.
 .PHONY: lint
 lint: need-lint
-	@tools/lint $(LINT)
+	@tools/lint $(CHECKS)
