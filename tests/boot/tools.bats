@@ -49,6 +49,7 @@ refused() {
 	refused "--mem 12x: expected a number" --mem 12x "$K/0.iso"
 	refused "--timeout -1: expected a number" --timeout -1 "$K/0.iso"
 	refused "unknown engine vax" --engine vax "$K/0.iso"
+	refused "unknown CPU model vax" --engine bochs --cpu-model vax "$K/0.iso"
 	refused "cannot be written" --trace /proc/no/such "$K/0.iso"
 }
 

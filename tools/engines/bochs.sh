@@ -17,6 +17,8 @@ bochs_check() {
 	done
 	[ -n "$(find /usr/lib -name libbx_term_gui.so -print -quit 2>/dev/null)" ] ||
 		fail 2 "the Bochs display 'term' is missing: run tools/need bochs"
+	[ -z "$cpu_model" ] || bochs --help cpu 2>&1 | grep -qx -- "$cpu_model" ||
+		fail 2 "unknown CPU model $cpu_model: expected one that bochs --help cpu lists"
 }
 
 # Print a configuration without disks: $1 CPU model, $2 CPUs, $3 MiB, $4 the port of the console.
