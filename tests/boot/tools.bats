@@ -75,6 +75,11 @@ refused() {
 	[ -z "$stderr" ]
 }
 
+@test "--cpu-model chooses the CPU" {
+	run --separate-stderr -1 boot --engine bochs --cpu-model tigerlake "$K/1.iso"
+	[ -z "$stderr" ]
+}
+
 @test "a last line with a status outside the contract is a failure" {
 	run --separate-stderr -3 boot --engine bochs "$K/7.iso"
 	[ "${#stderr_lines[@]}" -eq 1 ]
