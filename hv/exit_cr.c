@@ -35,6 +35,9 @@ static bool cr0_is_valid(uint64_t value, uint64_t old)
 			return false;
 		if (vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & SEGMENT_L)
 			return false;
+		if ((vmread(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR)) & SEGMENT_TYPE) ==
+		    SEGMENT_TYPE_TSS16_BUSY)
+			return false;
 	}
 	if (!(value & CR0_PG) && old & CR0_PG &&
 	    (vcpu_mode() == 64 || vmread(VMCS_GUEST_CR4) & CR4_PCIDE))
@@ -42,22 +45,25 @@ static bool cr0_is_valid(uint64_t value, uint64_t old)
 	return true;
 }
 
-/* Paging goes on or off: LMA follows LME, and PAE paging loads its four PDPTEs (SDM 3A 4.4.1). */
-static int change_paging(struct vcpu *vcpu, bool on)
+/* With this CR0, is it PAE paging? A write that changes how it pages loads its PDPTEs anew. */
+static bool is_pae(uint64_t cr0)
 {
-	uint64_t efer = vmread(VMCS_GUEST_IA32_EFER);
+	return cr0 & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE &&
+	       !(vmread(VMCS_GUEST_IA32_EFER) & EFER_LME);
+}
+
+/* Paging goes on or off: LMA follows LME. */
+static void change_paging(bool on)
+{
+	uint64_t efer = vmread(VMCS_GUEST_IA32_EFER) & ~EFER_LMA;
 	uint64_t entry = vmread(VMCS_ENTRY_CONTROLS) & ~(uint64_t)ENTRY_IA32E_GUEST;
 
-	if (on && !(efer & EFER_LME) && vmread(VMCS_GUEST_CR4) & CR4_PAE && guest_load_pdptes(vcpu))
-		return -EINVAL;
-	efer &= ~EFER_LMA;
 	if (on && efer & EFER_LME) {
 		efer |= EFER_LMA;
 		entry |= ENTRY_IA32E_GUEST;
 	}
 	vmwrite(VMCS_GUEST_IA32_EFER, efer);
 	vmwrite(VMCS_ENTRY_CONTROLS, entry);
-	return 0;
 }
 
 static int set_cr0(struct vcpu *vcpu, uint64_t value)
@@ -68,8 +74,11 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 	value = (value & (CR0_DEFINED | ~BITS(31, 0))) | CR0_ET;
 	if (!cr0_is_valid(value, old))
 		return -EINVAL;
-	if ((value ^ old) & CR0_PG && change_paging(vcpu, value & CR0_PG))
+	/* SDM 3A 4.4.1 names these three bits. */
+	if ((value ^ old) & (CR0_PG | CR0_CD | CR0_NW) && is_pae(value) && guest_load_pdptes(vcpu))
 		return -EINVAL;
+	if ((value ^ old) & CR0_PG)
+		change_paging(value & CR0_PG);
 	vmwrite(VMCS_CR0_READ_SHADOW, value);
 	vmwrite(VMCS_GUEST_CR0,
 		((value & ~(CR0_CD | CR0_NW)) | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) &

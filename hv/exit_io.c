@@ -27,6 +27,39 @@ static void set_counter(uint64_t *reg, uint64_t mask, uint64_t value)
 	*reg = mask == 0xffff ? (*reg & ~mask) | (value & mask) : value & mask;
 }
 
+/* Are all 'width' bytes at the offset inside the segment (SDM 3A 5.3)? */
+static bool within_limit(unsigned segment, uint64_t rights, uint64_t offset, unsigned width)
+{
+	uint64_t limit = vmread(VMCS_GUEST_LIMIT(segment)), last = offset + width - 1;
+
+	if (rights & SEGMENT_TYPE_CODE || !(rights & SEGMENT_TYPE_CONFORMING))
+		return last <= limit;
+	return offset > limit && last <= (rights & SEGMENT_DB ? 0xffffffff : 0xffff); /* down */
+}
+
+/*
+ * The exit came before the CPU looked at the memory operand: what it would have checked of the
+ * segment is checked here (SDM 3C 26.1.1). False with the exception injected.
+ */
+static bool operand_is_allowed(struct vcpu *vcpu, uint64_t info, bool in, uint64_t offset,
+			       unsigned width)
+{
+	unsigned segment = in ? VMCS_ES : (unsigned)FIELD(info, INS_OUTS_SEGMENT);
+	uint64_t rights, needed = in ? SEGMENT_TYPE_WRITABLE : 0;
+	bool protected = vmread(VMCS_GUEST_CR0) & CR0_PE;
+
+	if (vcpu_mode() == 64)
+		return true;
+	rights = vmread(VMCS_GUEST_ACCESS_RIGHTS(segment));
+	if (rights & SEGMENT_TYPE_CODE)
+		needed = in ? ~0UL : SEGMENT_TYPE_READABLE;
+	if (!(rights & SEGMENT_UNUSABLE) && (!protected || (rights & needed) == needed) &&
+	    within_limit(segment, rights, offset, width))
+		return true;
+	vcpu_inject(vcpu, segment == VMCS_SS ? VECTOR_SS : VECTOR_GP, true, 0);
+	return false;
+}
+
 /*
  * INS or OUTS: the linear address is that of the first item, the registers move with each
  * (SDM 3C 28.2.5). Items done stand, whatever stops the rest.
@@ -43,11 +76,13 @@ static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned wi
 	unsigned budget = qualification & IO_REP ? REP_BUDGET : 1;
 	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
 
-	for (; budget; budget--) {
+	for (; budget && vcpu->vm->state == VM_RUNNING; budget--) {
 		uint64_t linear = base + (*index & mask), value = 0;
 
 		if (qualification & IO_REP && !(*count & mask))
 			break;
+		if (!operand_is_allowed(vcpu, info, in, *index & mask, width))
+			return;
 		/* INS: the memory must be writable before the port is read. */
 		if (in ? guest_probe_write(vcpu, linear, width)
 		       : guest_read(vcpu, linear, width, &value))
