@@ -19,9 +19,9 @@ uint64_t exit_total(const struct vm *vm);
 /* One line: each exit reason that occurred and how often. */
 void exit_print_counts(const struct vm *vm);
 
-enum exit_action exit_exception(struct vcpu *vcpu);           /* hv/exit_exception.c */
-enum exit_action exit_cpuid(struct vcpu *vcpu); /* hv/cpuid.c */
-enum exit_action exit_rdmsr(struct vcpu *vcpu); /* hv/msr.c */
+enum exit_action exit_exception(struct vcpu *vcpu); /* hv/exit_exception.c */
+enum exit_action exit_cpuid(struct vcpu *vcpu);     /* hv/cpuid.c */
+enum exit_action exit_rdmsr(struct vcpu *vcpu);     /* hv/msr.c */
 enum exit_action exit_wrmsr(struct vcpu *vcpu);
 enum exit_action exit_cr_access(struct vcpu *vcpu); /* hv/exit_cr.c */
 enum exit_action exit_xsetbv(struct vcpu *vcpu);

@@ -117,7 +117,8 @@ static bool can_inject(void)
 	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
 }
 
-/* Ask for an exit when an interrupt or an NMI can be delivered, by the control's bit; 0: neither. */
+/* Ask for an exit when an interrupt or an NMI can be delivered, by the control's bit; 0: neither.
+ */
 static void want_window(struct vcpu *vcpu, uint32_t window)
 {
 	if (vcpu->window == window)

@@ -36,7 +36,7 @@ void timer_mask_interrupts(void)
 
 uint64_t timer_measure_tsc(void)
 {
-	uint8_t gate = inb(PIT_GATE) & (uint8_t)~(SPEAKER | GATE_2);
+	uint8_t gate = inb(PIT_GATE) & (uint8_t) ~(SPEAKER | GATE_2);
 	uint64_t start;
 
 	outb(PIT_GATE, gate | GATE_2);

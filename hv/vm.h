@@ -55,7 +55,7 @@ struct vcpu {
 	uint64_t apic_base;
 	struct lapic lapic;
 	uint64_t timer_ticks; /* what the preemption timer is set to */
-	uint32_t window; /* interrupt- or NMI-window exiting, while it is on */
+	uint32_t window;      /* interrupt- or NMI-window exiting, while it is on */
 	bool nmi_pending;
 	struct insn_cache insns; /* of recent accesses to devices */
 	struct guest_walk_cache fetches;
@@ -65,7 +65,7 @@ struct vcpu {
 	uint64_t cr2;
 	uint64_t xcr0;
 	uint64_t debug_register[6]; /* DR0-DR3, DR6 */
-	uint8_t *fpu;		    /* XSAVE area, 64-byte aligned */
+	uint8_t *fpu;               /* XSAVE area, 64-byte aligned */
 };
 
 enum vm_state { VM_RUNNING, VM_EXITED, VM_KILLED };
@@ -84,14 +84,14 @@ struct vm {
 	enum vm_state state;
 	uint32_t status; /* of VM_EXITED */
 
-	uint64_t ram; /* host-physical address of guest-physical 0 */
+	uint64_t ram;                       /* host-physical address of guest-physical 0 */
 	uint64_t low_ram_end, high_ram_end; /* guest-physical; high is 0 or above 4 GiB */
 	struct ept ept;
 	uint64_t ept_pointer;
 	struct vm_counters counters;
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
-	unsigned lines_shown; /* of device events */
-	uint32_t show_faults; /* bit n: show the next leaf of type n on the console */
+	unsigned lines_shown;              /* of device events */
+	uint32_t show_faults;              /* bit n: show the next leaf of type n on the console */
 	bool halted;
 
 	struct bus ports, mmio;

@@ -24,7 +24,7 @@ struct vmx {
 	bool invept_single;
 	unsigned timer_shift; /* the preemption timer counts once per 2^n TSC ticks */
 	uint64_t tsc_hz;
-	bool self_snoop;      /* CPUID.1:EDX bit 27 */
+	bool self_snoop; /* CPUID.1:EDX bit 27 */
 };
 extern struct vmx vmx;
 
