@@ -73,6 +73,10 @@ static struct vm *create_vm(unsigned n)
 			      error.expected);
 		return NULL;
 	}
+	if (vm_count == VMS_MAX) {
+		print("vm %s: one too many, expected at most %u VMs", vm.name, VMS_MAX);
+		return NULL;
+	}
 	if (name_is_taken(vm.name)) {
 		print("module %u: '%s' is the name of another VM, expected a new NAME", n + 1,
 		      vm.name);
@@ -96,7 +100,7 @@ static void create_vms(void)
 			}
 			continue;
 		}
-		vm = vm_count < VMS_MAX ? create_vm(n) : NULL;
+		vm = create_vm(n);
 		if (vm)
 			vms[vm_count++] = vm;
 		else

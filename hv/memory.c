@@ -19,13 +19,26 @@ static uint64_t top;
 static uint64_t reachable = 4 * GiB; /* what boot/entry.asm mapped */
 uint32_t *page_word;
 
+static struct boot_range *unused_entry(void)
+{
+	for (unsigned i = 0; i < free_ranges; i++)
+		if (!free_range[i].size)
+			return &free_range[i];
+	return free_ranges < ARRAY_SIZE(free_range) ? &free_range[free_ranges++] : NULL;
+}
+
 static void add_range(uint64_t start, uint64_t end)
 {
+	struct boot_range *range;
+
 	start = ALIGN_UP(MAX(start, FIRST_USABLE), PAGE_SIZE);
 	end = ALIGN_DOWN(MIN(end, MAX_TOP), PAGE_SIZE);
-	if (start >= end || free_ranges == ARRAY_SIZE(free_range))
+	if (start >= end)
 		return;
-	free_range[free_ranges++] = (struct boot_range){start, end - start};
+	range = unused_entry();
+	if (!range)
+		return;
+	*range = (struct boot_range){start, end - start};
 	top = MAX(top, end);
 }
 
@@ -100,6 +113,11 @@ uint64_t memory_alloc(uint64_t size, uint64_t align)
 	if (at)
 		zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
 	return at;
+}
+
+void memory_free(uint64_t start, uint64_t size)
+{
+	add_range(start, start + ALIGN_UP(size, PAGE_SIZE));
 }
 
 uint64_t page_alloc(void)

@@ -21,6 +21,8 @@ void memory_reach(uint64_t end);
 
 /* A zeroed piece, size and align powers-of-two multiples of 4K; 0 when there is none. */
 uint64_t memory_alloc(uint64_t size, uint64_t align);
+/* Give such a piece back. Pieces are not joined: an equal or smaller one can be had again. */
+void memory_free(uint64_t start, uint64_t size);
 
 /* A zeroed 4K page, or 0. page_free() gives one back. */
 uint64_t page_alloc(void);

@@ -265,6 +265,16 @@ static void create_devices(struct vm *vm)
 		create_edu(vm, n);
 }
 
+/* A VM that has not run and has no CPU yet: the machine's memory is free for others again. */
+static void discard(struct vm *vm)
+{
+	if (vm->ept.root)
+		ept_destroy(&vm->ept);
+	if (vm->ram)
+		memory_free(vm->ram, vm->options.memory);
+	memory_free((uintptr_t)vm, sizeof(*vm));
+}
+
 struct vm *vm_create(unsigned index, const struct vm_options *options,
 		     const struct boot_module *image, const struct boot_module *initrd)
 {
@@ -278,11 +288,14 @@ struct vm *vm_create(unsigned index, const struct vm_options *options,
 		print("vm %s: mem=%luM: only %lu MiB of the machine's memory are left; expected a "
 		      "smaller mem= or a larger machine",
 		      options->name, options->memory / MiB, memory_left() / MiB);
+		if (vm)
+			discard(vm);
 		return NULL;
 	}
 	create_devices(vm);
 	if (guest_load(vm, image, initrd, &start, &problem)) {
 		print("vm %s: image of %lu bytes: %s", options->name, image->size, problem);
+		discard(vm);
 		return NULL;
 	}
 	if (vcpu_init(&vm->vcpu, vm, index, &start)) {
