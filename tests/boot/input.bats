@@ -107,3 +107,21 @@ patch() {
 	grep -q 'good| Hello' "$T/trace"
 	has 'good\| Hello.*'
 }
+
+@test "the memory of a VM that could not be started is free for the next one" {
+	printf x >"$T/tiny"
+	boots 1 "" "$T/tiny" "vm a mem=160M --" "$T/tiny" "vm b mem=160M --" \
+		"$G/hello.elf" "vm good mem=160M --"
+	has 'hv: vm a: image of 1 bytes: .*' 'hv: vm b: image of 1 bytes: .*' \
+		'hv: vm good: exited with status 0' 'hv: end: status 1'
+}
+
+@test "the seventeenth VM is one too many, and the sixteen run" {
+	local lines=()
+	for n in {1..17}; do
+		lines+=("$G/hello.elf" "vm g$n mem=2M --")
+	done
+	boots 1 "" "${lines[@]}"
+	has 'hv: vm g17: one too many, expected at most 16 VMs' \
+		'hv: vm g16: exited with status 0' 'hv: end: status 1'
+}
