@@ -37,6 +37,7 @@ static const struct {
 	{"debug", debug_exceptions, "debug exceptions and the alignment check"},
 	{"vmcalls", wild_vmcalls, "VMCALLs that do not exist, or are not allowed"},
 	{"nothing", nothing_there, "accesses to no memory and across the end of it"},
+	{"read-only", read_only_device, "writes to a device page that is mapped read-only"},
 	{"storm", exit_storm, "exits as fast as they can be made"},
 	{"tables", lying_iommu_tables, "IOMMU tables that lie"},
 	{"queue", lying_queue, "invalidation queues that lie"},

@@ -34,6 +34,7 @@ void wild_instructions(void);
 void debug_exceptions(void); /* debug.c */
 void wild_vmcalls(void);     /* vmcalls.c */
 void nothing_there(void);    /* memory.c */
+void read_only_device(void);
 void exit_storm(void);
 void lying_iommu_tables(void); /* tables.c */
 void lying_queue(void);        /* queue.c */

@@ -55,6 +55,55 @@ void nothing_there(void)
 	mmio_write64(edu.bar + EDU_REGISTERS - 4, 0);
 }
 
+static uint64_t edu_bar;
+
+/* One instruction that reads a register of the device and writes the next. */
+static void copy_identification(void *argument)
+{
+	uint64_t from = edu_bar, to = edu_bar + EDU_LIVENESS;
+
+	(void)argument;
+	__asm__ volatile("movsl" : "+S"(from), "+D"(to) : : "memory");
+}
+
+static void or_liveness(void *argument)
+{
+	(void)argument;
+	__asm__ volatile("orl $1, (%0)" : : "r"(edu_bar + EDU_LIVENESS) : "memory");
+}
+
+static void expect_write_fault(void (*function)(void *), const char *what)
+{
+	check_is(VECTOR_PF, (uint32_t)try_call(function, NULL), "%s a read-only device page: #PF",
+		 what);
+	check_is(PF_ERROR_PRESENT | PF_ERROR_WRITE, last_exception.error, "%s: a write", what);
+	check_is(edu_bar + EDU_LIVENESS, last_cr2, "%s: to the register", what);
+	check_is(~0x1234U, mmio_read32(edu_bar + EDU_LIVENESS), "%s: the register is as it was",
+		 what);
+}
+
+/* What a guest maps read-only its instructions cannot write, whoever carries them out. */
+void read_only_device(void)
+{
+	struct edu_device edu;
+
+	if (!edu_find(0, &edu)) {
+		printf("this case needs dev=edu\n");
+		guest_exit(2);
+	}
+	edu_bar = edu.bar;
+	mmio_write32(edu_bar + EDU_LIVENESS, 0x1234);
+	write_cr0(read_cr0() | CR0_WP);
+	page_map(edu_bar, edu_bar);
+	page_set_writable(edu_bar, false);
+	expect_write_fault(copy_identification, "MOVS within");
+	expect_write_fault(or_liveness, "OR to");
+	page_set_writable(edu_bar, true);
+	check_is((uint32_t)-1, (uint32_t)try_call(copy_identification, NULL),
+		 "writable: it passes");
+	check_is(~mmio_read32(edu_bar), mmio_read32(edu_bar + EDU_LIVENESS), "and is written");
+}
+
 void exit_storm(void)
 {
 	static uint8_t bytes[4096];

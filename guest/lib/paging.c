@@ -62,3 +62,11 @@ void page_set_present(uint64_t virtual, bool present)
 	*pte = (*pte & ~PAGE_P) | (present ? PAGE_P : 0);
 	invlpg(virtual);
 }
+
+void page_set_writable(uint64_t virtual, bool writable)
+{
+	uint64_t *pte = page_entry(virtual);
+
+	*pte = (*pte & ~PAGE_RW) | (writable ? PAGE_RW : 0);
+	invlpg(virtual);
+}

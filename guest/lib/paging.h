@@ -15,6 +15,8 @@ void page_map(uint64_t virtual, uint64_t physical);
 void page_set_pat(uint64_t virtual, unsigned n);
 /* Take the page's mapping away (an access is a #PF), or give it back. */
 void page_set_present(uint64_t virtual, bool present);
+/* Forbid writing the page (at CPL 0 with CR0.WP = 1), or allow it. */
+void page_set_writable(uint64_t virtual, bool writable);
 /* Drop all cached translations that are not global. */
 void tlb_flush(void);
 
