@@ -20,6 +20,9 @@
 /* The longest stay in a guest, TSC ticks. */
 #define SLICE_TICKS 2000000UL
 
+/* The shortest: a guest whose timer is due all the time must still get ahead. */
+#define STAY_TICKS 5000UL
+
 /* hv/enter.asm */
 bool vcpu_enter(struct vcpu *vcpu, bool launched);
 
@@ -123,12 +126,16 @@ unsigned vcpu_check_entry(void)
 	return entry_check(&source, &vmx.capabilities, report_violation, NULL);
 }
 
-/* The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. */
+/*
+ * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. Exits
+ * in between do not prolong it if the CPU saves the timer; else it has to be set only when it is
+ * another.
+ */
 static void set_timer(struct vcpu *vcpu)
 {
-	uint64_t ticks = MIN(interrupts_timer_ticks(vcpu), SLICE_TICKS);
+	uint64_t ticks = MAX(MIN(interrupts_timer_ticks(vcpu), SLICE_TICKS), STAY_TICKS);
 
-	if (!vmx.preemption_timer || ticks == vcpu->timer_ticks)
+	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer))
 		return;
 	vcpu->timer_ticks = ticks;
 	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);

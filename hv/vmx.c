@@ -148,7 +148,11 @@ static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
 {
 	uint32_t pin = mask & MASK_TIMER ? 0 : PIN_PREEMPTION_TIMER;
 	uint32_t secondary = SECONDARY_OPTIONAL;
+	uint32_t exit = 0;
 
+	/* Only a timer that is in use may be saved (SDM 3C 27.2.1.2). */
+	if (pin & (uint32_t)(c->pin >> 32))
+		exit |= EXIT_SAVE_PREEMPTION_TIMER;
 	if (mask & MASK_VPID || !(c->ept_vpid & VPID_CAP_INVVPID) ||
 	    !(c->ept_vpid & VPID_CAP_INVVPID_SINGLE))
 		secondary &= ~SECONDARY_VPID;
@@ -157,7 +161,7 @@ static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
 		      "primary") &&
 	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary, secondary_names,
 		      "secondary") &&
-	       adjust(c->exit, EXIT_REQUIRED, 0, &vmx.exit, exit_names, "exit") &&
+	       adjust(c->exit, EXIT_REQUIRED, exit, &vmx.exit, exit_names, "exit") &&
 	       adjust(c->entry, ENTRY_REQUIRED, 0, &vmx.entry, entry_names, "entry");
 }
 
@@ -192,6 +196,15 @@ static bool check_ept(uint64_t cap, unsigned mask)
 	return true;
 }
 
+/* Without it a string instruction's address size and segment would have to be decoded. */
+static bool check_basic(uint64_t basic)
+{
+	if (!(basic & VMX_BASIC_INS_OUTS))
+		print("cpu: no instruction information for INS and OUTS (IA32_VMX_BASIC = 0x%lx)",
+		      basic);
+	return basic & VMX_BASIC_INS_OUTS;
+}
+
 /* VMXON on this CPU (SDM 3C 24.7), with the control registers as VMX wants them. */
 static bool enter_vmx_operation(const struct vmx_capabilities *c)
 {
@@ -214,10 +227,11 @@ bool vmx_init(unsigned mask)
 	if (!check_vmx())
 		return false;
 	read_capabilities(&vmx.capabilities);
-	if (!negotiate(&vmx.capabilities, mask) || !check_ept(vmx.capabilities.ept_vpid, mask) ||
-	    !enter_vmx_operation(&vmx.capabilities))
+	if (!check_basic(vmx.capabilities.basic) || !negotiate(&vmx.capabilities, mask) ||
+	    !check_ept(vmx.capabilities.ept_vpid, mask) || !enter_vmx_operation(&vmx.capabilities))
 		return false;
 	vmx.preemption_timer = vmx.pin & PIN_PREEMPTION_TIMER;
+	vmx.saves_timer = vmx.exit & EXIT_SAVE_PREEMPTION_TIMER;
 	vmx.vpid = vmx.secondary & SECONDARY_VPID;
 	vmx.timer_shift = (unsigned)FIELD(vmx.capabilities.misc, VMX_MISC_PREEMPTION_TIMER_SHIFT);
 	vmx.self_snoop = cpuid(1, 0).edx & CPUID_1_EDX_SELF_SNOOP;

@@ -20,6 +20,7 @@ struct vmx {
 	uint32_t pin, primary, secondary, exit, entry;
 	struct ept_caps ept;
 	bool preemption_timer;
+	bool saves_timer; /* an exit saves what is left of it; without, an entry starts it anew */
 	bool vpid;
 	bool invept_single;
 	unsigned timer_shift; /* the preemption timer counts once per 2^n TSC ticks */
