@@ -7,8 +7,10 @@ bats_require_minimum_version 1.5.0
 
 IMAGES="noncoherent hello hello32 hello64 modes mmio memtypes apic acpi iommu-lab iommu"
 
-# Write the ISOs: all images; the demonstration without INVEPT; a loop with interrupts off where
-# there is no preemption timer; guests that end badly.
+# Write the ISOs: all images; the demonstration with 4K leaves only, as it is and without INVEPT
+# (KVM tracks writes to the tables above the last level, so a large leaf would give a missing one
+# away for nothing); a loop with interrupts off where there is no preemption timer; guests that
+# end badly.
 make_isos() {
 	local image word list=() broken=$BATS_FILE_TMPDIR/no-invept.elf offset address virtual
 	for image in $IMAGES; do
@@ -20,7 +22,9 @@ make_isos() {
 	address=$((16#$(nm "$broken" | sed -n 's/ [tT] invept$//p')))
 	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
 	printf '\xc3' | dd of="$broken" bs=1 seek=$((address - virtual + offset)) conv=notrunc status=none
-	iso no-invept "$broken" "" "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
+	iso no-invept "$broken" mask=ept-2m "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
+	iso small "$BUILD/leafcutter.elf" mask=ept-2m "$G/noncoherent.elf" \
+		"vm demo $(words noncoherent) --"
 
 	iso spin-no-timer "$BUILD/leafcutter.elf" mask=timer,vpid,ept-ad,ept-1g,invept-single \
 		"$G/faults.elf" "vm busy mem=32M -- spin-long" "$G/hello.elf" "vm hello mem=32M --"
@@ -45,8 +49,8 @@ setup_file() {
 	local T=$BATS_FILE_TMPDIR start=$SECONDS
 	make_isos
 	tools/boot --engine nested --mem 512 --timeout 400 \
-		"$T"/{images,no-invept,spin-no-timer,faults}.iso >"$T/nested" 2>"$T/nested.err" || true
-	echo "# nested: $((SECONDS - start)) s of wall time for four machines in one Linux" >&3
+		"$T"/{images,small,no-invept,spin-no-timer,faults}.iso >"$T/nested" 2>"$T/nested.err" || true
+	echo "# nested: $((SECONDS - start)) s of wall time for five machines in one Linux" >&3
 	tools/boot --engine bochs --mem 512 --timeout 300 "$T/images.iso" >"$T/bochs" || true
 	tools/boot --engine bochs --mem 512 --timeout 300 "$T/no-invept.iso" >"$T/bochs-no-invept" || true
 }
@@ -75,7 +79,20 @@ console() {
 	for image in $IMAGES; do has "hv: vm $image: check: 0 rules for VM entries broken"; done
 }
 
-@test "nested: without INVEPT the demonstration fails: stale leaves are used" {
+# Failed checks that tests/boot/differences does not expect of this engine and image.
+unexpected() {
+	local checks
+	checks=$(awk -F '\t' -v engine="$1" -v image="$2" \
+		'$1 == engine && $2 == image { print $3 }' tests/boot/differences)
+	grep -E "^$2\| FAIL" <<<"$output" | { [ -z "$checks" ] && cat || grep -vE -- "$checks"; }
+}
+
+@test "nested: the demonstration passes with 4K leaves only" {
+	console small
+	has 'demo\| [0-9]+ checks, 0 failed' 'hv: vm demo: exited with status 0'
+}
+
+@test "nested: without INVEPT it fails: stale leaves are used" {
 	console no-invept
 	has 'demo\| FAIL .*'
 	lacks 'checks, 0 failed'
@@ -89,8 +106,8 @@ console() {
 @test "nested: no preemption timer, a loop with interrupts off: the other guest still runs" {
 	console spin-no-timer
 	has 'hv: vm hello: exited with status 0' 'hv: vm busy: exited with status 0'
-	[ "$(grep -n 'vm hello: exited' <<<"$output" | cut -d: -f1)" -lt \
-		"$(grep -n 'vm busy: exited' <<<"$output" | cut -d: -f1)" ]
+	[ "$(grep -n 'hello| Hello from' <<<"$output" | cut -d: -f1)" -lt \
+		"$(grep -n 'busy| ok' <<<"$output" | cut -d: -f1)" ]
 }
 
 @test "nested: guests that end badly end with the contract's words" {
@@ -98,8 +115,9 @@ console() {
 	has 'hv: vm triple: killed: triple fault' 'hv: vm reset-cf9: killed: reset' \
 		'hv: vm halt: killed: halted with interrupts off' \
 		'hv: vm execute-nothing: killed: instruction fetch .*' \
-		'hv: vm tables-nothing: killed: page walk .*' 'hv: vm msrs: exited with status 0' \
+		'hv: vm tables-nothing: killed: page walk .*' 'hv: vm msrs: exited with status [01]' \
 		'hv: vm control: exited with status 0' 'hv: vm vmcalls: exited with status 0'
+	for word in msrs control vmcalls; do [ -z "$(unexpected nested $word)" ]; done
 }
 
 # result CONSOLE-FILE IMAGE
