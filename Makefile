@@ -35,7 +35,11 @@ IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/imag
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all
-all: need-build $(BUILD)/leafcutter.iso
+all: need-build
+	$(call build,$(BUILD)/leafcutter.iso)
+
+# First the packages, one call of apt at a time, then the files, on all CPUs.
+build = +@$(MAKE) --no-print-directory -j$(shell nproc) $(1)
 
 .PHONY: need-%
 need-%:
@@ -71,10 +75,12 @@ $(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf 
 BOOT := --engine $(ENGINE) --cpus $(CPUS) --mem $(MEM)
 .PHONY: run
 ifeq ($(GUEST)$(ARGS)$(VM),noncoherent)
-run: need-build need-$(ENGINE) $(BUILD)/leafcutter.iso
+run: need-build need-$(ENGINE)
+	$(call build,$(BUILD)/leafcutter.iso)
 	@BUILD=$(BUILD) tools/boot $(BOOT) $(BUILD)/leafcutter.iso
 else
-run: need-build need-$(ENGINE) $(BUILD)/leafcutter.elf guests
+run: need-build need-$(ENGINE)
+	$(call build,$(BUILD)/leafcutter.elf guests)
 	@BUILD=$(BUILD) tools/run '$(GUEST)' '$(ARGS)' '$(VM)' $(BOOT)
 endif
 

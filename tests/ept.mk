@@ -11,7 +11,7 @@ $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 
 # What `make test` runs of it, beside the unit tests.
 EPT_SUITES := $(BUILD)/unit/ept_model tests/ept_threads tools/mutate tools/coverage
-EPT_BINARIES := $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
+TEST_FILES += $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
 
 # A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
 .PHONY: model

@@ -22,15 +22,18 @@ include tests/entry.mk
 include tests/ept.mk
 include tests/fuzz.mk
 
+.SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/host/%.o)
+
 # Run one: make unit-test_mtrr
 .PHONY: unit unit-%
 unit-%: $(BUILD)/unit/%
 	$<
 unit: $(UNIT:$(BUILD)/unit/%=unit-%)
 
-# Everything, in one number. Long suites first: tests/run keeps two going.
-SUITES := $(wildcard tests/boot/*.bats) $(EPT_SUITES) $(UNIT)
+# Everything, in one number. tests/run keeps two suites going, the longest first.
+LONG := $(patsubst %,tests/boot/%.bats,kvm guests entry nested machine)
+SUITES := $(LONG) $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(EPT_SUITES) $(UNIT)
 .PHONY: test
-test: need-build need-bochs need-qemu need-test need-cover $(BUILD)/leafcutter.iso guests $(UNIT) \
-		$(EPT_BINARIES)
+test: need-test
+	$(call build,$(BUILD)/leafcutter.iso guests $(UNIT) $(TEST_FILES))
 	@BUILD=$(BUILD) tests/run $(SUITES)
