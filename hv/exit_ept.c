@@ -3,6 +3,7 @@
  * EPT violations: RAM gets its leaf (ept/), everything else is a device, and the instruction is
  * carried out here with its memory accesses sent to the device models.
  */
+#include "hv/asm.h"
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/guest_memory.h"
@@ -52,14 +53,15 @@ static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t value
 static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, const struct insn **insn)
 {
 	uint8_t bytes[INSN_MAX];
-	int have = guest_fetch(vcpu, 0, bytes, sizeof(bytes)), more, error;
+	int have = guest_fetch(vcpu, mode, 0, bytes, sizeof(bytes)), more, error;
 
 	if (have <= 0)
 		return have ? have : -EINVAL;
 	error = insn_decode_cached(&vcpu->insns, bytes, (unsigned)have, mode, insn);
 	if (error != -EAGAIN || have == INSN_MAX)
 		return error;
-	more = guest_fetch(vcpu, (unsigned)have, bytes + have, sizeof(bytes) - (unsigned)have);
+	more = guest_fetch(vcpu, mode, (unsigned)have, bytes + have,
+			   sizeof(bytes) - (unsigned)have);
 	if (more <= 0)
 		return more ? more : -EINVAL;
 	return insn_decode_cached(&vcpu->insns, bytes, (unsigned)(have + more), mode, insn);
@@ -74,6 +76,23 @@ static void load_cpu(struct vcpu *vcpu, unsigned mode, struct insn_cpu *cpu)
 	cpu->mode = mode;
 	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
 		cpu->segment_base[s] = mode == 64 && s < VMCS_FS ? 0 : vmread(VMCS_GUEST_BASE(s));
+}
+
+/*
+ * One access may start long work (a queue of 32768 invalidations): between the iterations of a REP,
+ * and after it, the slice may be over. An error means that the guest was given a fault.
+ */
+static void execute(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu *cpu,
+		    const struct insn_memory *memory)
+{
+	uint64_t rip = cpu->rip;
+	unsigned budget = REP_BUDGET;
+
+	while (!insn_execute(insn, cpu, memory, 1) && cpu->rip == rip && --budget)
+		if (rdtsc() > vcpu->slice_end)
+			break;
+	if (rdtsc() > vcpu->slice_end)
+		vcpu->slice = 1;
 }
 
 static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa, bool write)
@@ -97,7 +116,7 @@ static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa, bool write)
 	}
 	load_cpu(vcpu, mode, &cpu);
 	rip = cpu.rip;
-	insn_execute(insn, &cpu, &memory, REP_BUDGET);
+	execute(vcpu, insn, &cpu, &memory);
 	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
 	vmwrite(VMCS_GUEST_RFLAGS, cpu.rflags);
 	if (cpu.rip != rip)

@@ -11,7 +11,7 @@ static void *find_ram(void *ctx, uint64_t gpa, uint64_t size)
 	return vm_ram(ctx, gpa, size);
 }
 
-/* The registers as the VMCS has them. Most are read each time: that is cheaper than to track. */
+/* The registers as the VMCS has them now: to read them is cheaper than to track their changes. */
 static void read_paging(struct guest_paging *p, uint64_t cr0)
 {
 	p->cr0 = cr0;
@@ -21,16 +21,15 @@ static void read_paging(struct guest_paging *p, uint64_t cr0)
 	p->rflags = vmread(VMCS_GUEST_RFLAGS);
 	p->mode = vcpu_mode();
 	p->cpl = vcpu_cpl();
-	p->address_width = guest_address_width();
-	p->pages_1g = guest_has_1g_pages();
 	if (p->cr4 & CR4_PAE && !(p->efer & EFER_LMA))
 		for (unsigned i = 0; i < 4; i++)
 			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
-static int walk(struct vcpu *vcpu, const struct guest_paging *paging, uint64_t linear,
-		enum guest_access access, uint64_t *gpa, uint32_t *error_code)
+static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa,
+		uint32_t *error_code)
 {
+	const struct guest_paging *paging = &vcpu->paging;
 	const struct guest_ram ram = {vcpu->vm, find_ram};
 
 	return access == GUEST_FETCH
@@ -41,15 +40,14 @@ static int walk(struct vcpu *vcpu, const struct guest_paging *paging, uint64_t l
 int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
 {
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
-	struct guest_paging paging;
 	uint32_t error_code;
 
 	if (!(cr0 & CR0_PG)) {
 		*gpa = (uint32_t)linear;
 		return 0;
 	}
-	read_paging(&paging, cr0);
-	switch (walk(vcpu, &paging, linear, access, gpa, &error_code)) {
+	read_paging(&vcpu->paging, cr0);
+	switch (walk(vcpu, linear, access, gpa, &error_code)) {
 	case 0:
 		return 0;
 	case -EFAULT:
@@ -127,13 +125,13 @@ int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width)
 	return error;
 }
 
-int guest_fetch(struct vcpu *vcpu, unsigned skip, uint8_t *bytes, unsigned size)
+int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size)
 {
 	uint64_t linear = vmread(VMCS_GUEST_RIP) + skip, gpa;
 	unsigned first;
 	const void *ram;
 
-	if (vcpu_mode() != 64)
+	if (mode != 64)
 		linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
 	first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
 	if (guest_translate(vcpu, linear, GUEST_FETCH, &gpa))

@@ -26,10 +26,10 @@ int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t val
 int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
 
 /*
- * 'size' instruction bytes at RIP + skip, or as many as its page still has. Their number, 0 where
- * the page is neither RAM nor ROM; -EFAULT as above.
+ * 'size' instruction bytes at RIP + skip in vcpu_mode() 'mode', or as many as its page still has.
+ * Their number, 0 where the page is neither RAM nor ROM; -EFAULT as above.
  */
-int guest_fetch(struct vcpu *vcpu, unsigned skip, uint8_t *bytes, unsigned size);
+int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size);
 
 /* PAE paging's four PDPTEs from CR3 into the VMCS; -EINVAL if one has a reserved bit set. */
 int guest_load_pdptes(struct vcpu *vcpu);

@@ -48,6 +48,8 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcp
 	vcpu->pat = PAT_RESET;
 	vcpu->apic_base = 0xfee00000 | APIC_BASE_EN | APIC_BASE_BSP;
 	vcpu->xcr0 = XCR0_X87;
+	vcpu->paging.address_width = guest_address_width();
+	vcpu->paging.pages_1g = guest_has_1g_pages();
 	vcpu->debug_register[4] = 0xffff0ff0; /* DR6 after reset, SDM 3A 10.1.1 */
 	fpu_area_init(vcpu->fpu);
 	msr_set_firmware_mtrrs(vcpu);
@@ -147,6 +149,7 @@ void vcpu_run_slice(struct vcpu *vcpu)
 
 	vcpu_switch_to(vcpu);
 	vcpu->slice = SLICE_EXITS;
+	vcpu->slice_end = rdtsc() + 2 * SLICE_TICKS;
 	interrupts_before_entry(vcpu);
 	set_timer(vcpu);
 	vcpu->launched = true;

@@ -47,7 +47,8 @@ struct vcpu {
 	uint64_t vmcs; /* physical address of the VMCS region */
 	uint16_t vpid; /* unique, not 0 */
 	bool launched;
-	unsigned slice; /* exits left before others get the CPU; 1 ends it with this exit */
+	unsigned slice;     /* exits left before others get the CPU; 1 ends it with this exit */
+	uint64_t slice_end; /* TSC: the work done for it in exits may not go on beyond */
 
 	struct mtrr mtrr;
 	uint64_t pat;
@@ -59,6 +60,7 @@ struct vcpu {
 	bool nmi_pending;
 	struct insn_cache insns; /* of recent accesses to devices */
 	struct guest_walk_cache fetches;
+	struct guest_paging paging; /* of the last walk; what never changes is set once */
 
 	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vcpu.c. */
 	uint64_t swapped_msr[6];
