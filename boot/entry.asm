@@ -21,17 +21,6 @@ PAGE_LARGE        equ 1 << 7
 
 STACK_SIZE        equ 16384
 
-        section .multiboot2 progbits alloc exec nowrite align=8
-header:
-        dd      MULTIBOOT2_MAGIC, MULTIBOOT2_I386, header_end - header
-        dd      -(MULTIBOOT2_MAGIC + MULTIBOOT2_I386 + (header_end - header))
-        align   8
-        dw      6, 0                    ; module alignment: page boundaries
-        dd      8
-        dw      0, 0                    ; end
-        dd      8
-header_end:
-
         section .text
         bits    32
         global  _start
@@ -156,6 +145,19 @@ long_mode:
         xor     ebp, ebp                ; ends a stack trace
         call    hv_main
         ud2
+
+; First in the image all the same (linker.ld). Not first here: NASM's DWARF output gives the first
+; section the length of all of them, and gdb would look for its code there.
+        section .multiboot2 progbits alloc exec nowrite align=8
+header:
+        dd      MULTIBOOT2_MAGIC, MULTIBOOT2_I386, header_end - header
+        dd      -(MULTIBOOT2_MAGIC + MULTIBOOT2_I386 + (header_end - header))
+        align   8
+        dw      6, 0                    ; module alignment: page boundaries
+        dd      8
+        dw      0, 0                    ; end
+        dd      8
+header_end:
 
         section .rodata
         align   8

@@ -54,3 +54,9 @@ masked() {
 	BOOT_OPTIONS="--cpu-model corei7_icelake_u"
 	masked vpid
 }
+
+@test "make gdb: it stops at the entry, in its source, and gdb understands all symbols" {
+	run -0 tools/gdb "$BUILD/leafcutter.iso" "$BUILD/leafcutter.elf" -batch
+	[[ $output == *"Breakpoint 1, _start () at boot/entry.asm:"* ]]
+	lacks '[Ww]arning|[Ee]rror'
+}
