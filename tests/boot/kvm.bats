@@ -122,13 +122,7 @@ unexpected() {
 
 # result CONSOLE-FILE IMAGE
 result() {
-	local checks
-	if grep -qx "hv: vm $2: exited with status 0" "$1"; then
-		checks=$(grep -c "^$2| ok" "$1")
-		[ "$checks" -gt 0 ] && echo "passes, $checks checks" || echo passes
-	else
-		echo FAILS
-	fi
+	grep -qx "hv: vm $2: exited with status 0" "$1" && echo passes || echo FAILS
 }
 
 @test "the README's engine table is what these runs showed" {
