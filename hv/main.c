@@ -41,6 +41,8 @@ static void parse_boot_information(uint32_t magic, const void *info)
 		      MULTIBOOT2_LOADER_MAGIC);
 	if (multiboot2_parse(info, INFO_LIMIT, &boot, &what))
 		panic("boot: bad multiboot2 information: %s", what);
+	for (unsigned n = 0; n < boot.modules; n++)
+		options_unescape((char *)boot.module[n].line); /* GRUB's memory is ours now */
 	if (hv_options_parse(boot.line, &options, &error)) {
 		print("options: unknown word '%s', expected %s", error.word, error.expected);
 		machine_end(STATUS_HYPERVISOR_FAILED);

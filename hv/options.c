@@ -274,3 +274,15 @@ bool options_is_initrd(const char *line)
 
 	return is(first, "initrd") && !next_word(&line).length;
 }
+
+void options_unescape(char *line)
+{
+	char *to = line;
+
+	while (*line) {
+		if (*line == '\\' && line[1] && strchr("\\'\"", line[1]))
+			line++;
+		*to++ = *line++;
+	}
+	*to = '\0';
+}

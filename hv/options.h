@@ -61,4 +61,11 @@ int vm_options_parse(const char *line, struct vm_options *options, struct option
 /* Is the line the word 'initrd' alone? */
 bool options_is_initrd(const char *line);
 
+/*
+ * Take back what GRUB's loader does to the words of a line: it puts a backslash before each ', "
+ * and \ (GRUB 2.06, grub-core/lib/cmdline.c). The quotes it puts around a word that holds a blank
+ * stay: without them such a word would be two. In place, since the line only gets shorter.
+ */
+void options_unescape(char *line);
+
 #endif

@@ -24,6 +24,11 @@ image() {
 		'c\| Hello from 32-bit protected mode. My command line is c four'
 }
 
+@test "quotes and backslashes of a command line arrive as they were written" {
+	boots 0 "" "$G/hello.elf" "vm a mem=32M -- it's \"so\" a\\b \$x # ; |"
+	has 'a\| My command line is "a it.s "so" a\\b \$x # ; \|"\.'
+}
+
 @test "an exit status other than 0 is told, and makes the run's 1" {
 	boots 1 "" "$G/hello.elf" "vm t mem=32M -- status=7"
 	has 'hv: vm t: exited with status 7' 'hv: end: status 1'

@@ -346,6 +346,29 @@ static void initrd_stands_alone(void **state)
 	assert_false(options_is_initrd("vm initrd"));
 }
 
+static void what_grub_put_before_quotes_and_backslashes_is_taken_back(void **state)
+{
+	static const char *const lines[][2] = {
+		{"", ""},
+		{"vm a mem=2M -- root=/dev/sda1 quiet", "vm a mem=2M -- root=/dev/sda1 quiet"},
+		{"it\\'s", "it's"},
+		{"say\\\"hi\\\"", "say\"hi\""},
+		{"a\\\\b \\\\\\\\c", "a\\b \\\\c"},
+		{"\"two words\" x", "\"two words\" x"},
+		{"\\n", "\\n"},
+		{"end\\", "end\\"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		char line[64];
+
+		strcpy(line, lines[i][0]);
+		options_unescape(line);
+		assert_string_equal(line, lines[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +392,7 @@ int main(void)
 		cmocka_unit_test(every_word_of_the_hypervisors_line_is_taken),
 		cmocka_unit_test(a_wrong_word_on_the_hypervisors_line_is_named),
 		cmocka_unit_test(initrd_stands_alone),
+		cmocka_unit_test(what_grub_put_before_quotes_and_backslashes_is_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
