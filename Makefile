@@ -72,6 +72,8 @@ $(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf 
 	$(Q)tools/iso $@ $(BUILD)/leafcutter.elf "" $(BUILD)/guest/noncoherent.elf \
 		"vm demo $(DEMO_WORDS) --"
 
+# By the environment: a quote in ARGS is no quote of the shell's.
+export GUEST ARGS VM
 BOOT := --engine $(ENGINE) --cpus $(CPUS) --mem $(MEM)
 .PHONY: run
 ifeq ($(GUEST)$(ARGS)$(VM),noncoherent)
@@ -81,7 +83,7 @@ run: need-build need-$(ENGINE)
 else
 run: need-build need-$(ENGINE)
 	$(call build,$(BUILD)/leafcutter.elf guests)
-	@BUILD=$(BUILD) tools/run '$(GUEST)' '$(ARGS)' '$(VM)' $(BOOT)
+	@BUILD=$(BUILD) tools/run "$$GUEST" "$$ARGS" "$$VM" $(BOOT)
 endif
 
 .PHONY: gdb

@@ -11,6 +11,7 @@ GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64)
 
 .PHONY: guests
 guests: $(GUEST_IMAGES)
+	@:
 
 $(BUILD)/guest/obj/%.c.o: %.c | need-build
 	@mkdir -p $(@D)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154,SC2016 # variables that bats sets; dollars that are meant
 # The tools themselves: tools/boot, tools/iso and tools/need keep the contract whatever the machine
-# does. tests/boot/kernel stands in for the hypervisor, so these tests need no build.
+# does. tests/boot/kernel stands in for the hypervisor, so these tests, but for those of `make run`,
+# need no build.
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -157,6 +158,20 @@ refused() {
 @test "the engine qemu says what the host lacks and what to take instead" {
 	[ ! -r /sys/module/kvm_intel/parameters/nested ] || skip "this host has kvm_intel"
 	refused "take --engine bochs" --engine qemu "$K/0.iso"
+}
+
+@test "make run with an engine that cannot run here: that line and make's own, nothing booted" {
+	[ ! -r /sys/module/kvm_intel/parameters/nested ] || skip "this host has kvm_intel"
+	MAKEFLAGS='' run --separate-stderr -2 make --no-print-directory run ENGINE=qemu
+	[ -z "$output" ]
+	[ "${#stderr_lines[@]}" -eq 2 ]
+	[[ ${stderr_lines[0]} == "tools/boot: engine qemu cannot run here: "*"; take --engine bochs, or nested" ]]
+}
+
+@test "make run passes ARGS on as they are, whatever quotes they hold" {
+	MAKEFLAGS='' run --separate-stderr -0 make --no-print-directory run ENGINE=bochs GUEST=hello \
+		ARGS="it's \"so\" <&1"
+	[[ $output == *'My command line is "hello it'"'"'s "so" <&1".'* ]]
 }
 
 @test "auto says on standard error what it chose" {
