@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/console.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "lib/format.h"
 
 #define COM1    0x3f8

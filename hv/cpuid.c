@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/cpuid.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/exit.h"
 #include "hv/fpu.h"
 #include "hv/vcpu.h"
 #include "hv/vmx.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 

@@ -11,7 +11,7 @@
 
 #include "hv/entry_check.h"
 #include "hv/vmcs.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/bits.h"
 
 /* One VM entry under check: the VMCS, the CPU, and what nearly every rule asks about first. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/exit.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "hv/timer.h"
 #include "lib/format.h"

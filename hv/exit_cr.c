@@ -3,7 +3,7 @@
  * Writes of control registers that touch a bit the hypervisor owns, and XSETBV. What the guest
  * asked for is checked as the CPU would check it (SDM 3A 2.5, 5.3) and then done whole.
  */
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/cpuid.h"
 #include "hv/exit.h"
 #include "hv/fpu.h"

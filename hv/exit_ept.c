@@ -3,7 +3,7 @@
  * EPT violations: RAM gets its leaf (ept/), everything else is a device, and the instruction is
  * carried out here with its memory accesses sent to the device models.
  */
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/guest_memory.h"

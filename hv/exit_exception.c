@@ -5,7 +5,7 @@
  * stack, #DB by a breakpoint on the stack. Each round is an exit this way, and the guest shares the
  * CPU like any other. What they do to the guest is what the CPU would have done.
  */
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/exit.h"
 #include "lib/bits.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/fpu.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/cpuid.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/string.h"
 
 #define FCW_OFFSET   0 /* in the area, SDM 1 10.5.1 */

@@ -8,7 +8,7 @@
  */
 #include "hv/guest_walk.h"
 
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/interrupts.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/vcpu.h"
 #include "lib/bits.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/memory.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/image.h"
 #include "lib/bits.h"
 #include "lib/string.h"

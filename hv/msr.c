@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/msr.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/cpuid.h"
 #include "hv/exit.h"
 #include "hv/interrupts.h"

@@ -5,7 +5,7 @@
  * and not, ept/ clears every leaf and flushes before this returns, and only then does iommu/
  * tell the guest that its invalidation is complete.
  */
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "hv/vm.h"
 #include "hv/vmx.h"

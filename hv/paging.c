@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/image.h"
 #include "hv/memory.h"
 #include "hv/panic.h"

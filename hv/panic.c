@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/panic.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "lib/format.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/timer.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 
 /* 8259A: ports, initialization and operation words. */
 enum { MASTER = 0x20, MASTER_DATA = 0x21, SLAVE_DATA = 0xa1 };

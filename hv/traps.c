@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/traps.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "hv/image.h"
 #include "hv/panic.h"

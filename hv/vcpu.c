@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/cpuid.h"
 #include "hv/entry_check.h"
 #include "hv/exit.h"

@@ -11,7 +11,7 @@
 
 #include "hv/vm.h"
 #include "hv/vmx.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 
 /* Where a multiboot guest begins. */
 struct vcpu_start {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/dev/acpi.h"
 #include "hv/exit.h"
 #include "hv/guest_loader.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vmcs_setup.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/cpuid.h"
 #include "hv/memory.h"
 #include "hv/msr.h"

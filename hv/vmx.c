@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vmx.h"
 
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "hv/memory.h"
 #include "hv/panic.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/bits.h"
 
 struct vmx vmx;

@@ -117,24 +117,22 @@ static void write_control(void *argument)
 	}
 }
 
-static void xsetbv(void *argument)
+static void try_xsetbv(void *argument)
 {
-	uint64_t value = *(const uint64_t *)argument;
-
-	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+	xsetbv(0, *(const uint64_t *)argument);
 }
 
 static void wild_xcr0(void)
 {
 	static uint64_t values[] = {0, XCR0_X87 | XCR0_AVX, BIT(62) | XCR0_X87};
 
-	check_is(VECTOR_UD, (uint32_t)try_call(xsetbv, values), "XSETBV without OSXSAVE: #UD");
+	check_is(VECTOR_UD, (uint32_t)try_call(try_xsetbv, values), "XSETBV without OSXSAVE: #UD");
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE))
 		return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
-	check_is(VECTOR_GP, (uint32_t)try_call(xsetbv, &values[0]), "XCR0 without x87: #GP");
-	check_is(VECTOR_GP, (uint32_t)try_call(xsetbv, &values[1]), "XCR0, AVX without SSE: #GP");
-	check_is(VECTOR_GP, (uint32_t)try_call(xsetbv, &values[2]), "XCR0, reserved bit: #GP");
+	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[0]), "XCR0 without x87: #GP");
+	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[1]), "XCR0, AVX without SSE: #GP");
+	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[2]), "XCR0, reserved bit: #GP");
 	write_cr4(read_cr4() & ~CR4_OSXSAVE);
 }
 

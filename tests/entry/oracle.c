@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "boot/multiboot2.h"
-#include "hv/asm.h"
+#include "lib/asm.h"
 #include "hv/console.h"
 #include "hv/entry_check.h"
 #include "hv/memory.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "hv/guest_walk.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

@@ -8,7 +8,7 @@
 
 #include "hv/entry_check.h"
 #include "hv/vmcs.h"
-#include "hv/x86.h"
+#include "lib/x86.h"
 #include "lib/string.h"
 
 #define VMCS_ENCODINGS 0x7000

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names of the bits, registers and numbers of the x86-64 architecture that more than one file
- * uses. Everything here is a constant: no inline assembly (hv/asm.h has that), so the files
+ * uses. Everything here is a constant: no inline assembly (lib/asm.h has that), so the files
  * that are tested on the host include it too.
  */
-#ifndef HV_X86_H
-#define HV_X86_H
+#ifndef LIB_X86_H
+#define LIB_X86_H
 
 #include "lib/bits.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One inline function per privileged instruction the hypervisor uses. No policy here.
+ * One inline function per instruction that C has no words for, for the hypervisor and the guest
+ * images. No policy here.
  */
-#ifndef HV_ASM_H
-#define HV_ASM_H
+#ifndef LIB_ASM_H
+#define LIB_ASM_H
 
 #include <stdbool.h>
 #include <stdint.h>
