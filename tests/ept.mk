@@ -7,7 +7,8 @@ MODEL_OBJ := $(patsubst %.c,$(BUILD)/host/%.o,$(MODEL_SRC) tests/model/ept_model
 
 $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(MODEL_OBJ) -o $@ $(BUILD)/host/libpure.a
+	$(call say,LD   $@)
+	$(Q)$(CC) $(HOST_CFLAGS) $(MODEL_OBJ) -o $@ $(BUILD)/host/libpure.a
 
 # What `make test` runs of it, beside the unit tests.
 EPT_SUITES := $(BUILD)/unit/ept_model tests/ept_threads tools/mutate tools/coverage
@@ -30,10 +31,12 @@ coverage: need-cover
 THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c)
 $(BUILD)/unit/threads.tsan: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -O1 -fsanitize=thread $(THREADS_SRC) -o $@
+	$(call say,LD   $@)
+	$(Q)$(CC) $(COMMON) -O1 -fsanitize=thread $(THREADS_SRC) -o $@
 $(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -O1 $(THREADS_SRC) -o $@
+	$(call say,LD   $@)
+	$(Q)$(CC) $(COMMON) -O1 $(THREADS_SRC) -o $@
 
 # Deliberate faults in ept/, each of which a test must catch.
 .PHONY: mutate
@@ -46,10 +49,12 @@ BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) tests/bench/f
 
 $(BUILD)/bench/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -c $< -o $@
+	$(call say,CC   $<)
+	$(Q)$(CC) $(BENCH_CFLAGS) -c $< -o $@
 
 $(BUILD)/bench/ept_bench: tests/bench/ept_bench.c tests/ept_world.h $(BENCH_OBJ)
-	$(CC) $(COMMON) -O2 -fno-pic -no-pie $< $(BENCH_OBJ) -o $@
+	$(call say,LD   $@)
+	$(Q)$(CC) $(COMMON) -O2 -fno-pic -no-pie $< $(BENCH_OBJ) -o $@
 
 .PHONY: bench-host
 bench-host: $(BUILD)/bench/ept_bench

@@ -9,14 +9,16 @@ FUZZ_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2 -fsanitize=fuzzer-no-link
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -c $< -o $@
+	$(call say,CC   $<)
+	$(Q)clang $(FUZZ_CFLAGS) -c $< -o $@
 
 $(BUILD)/fuzz/libpure.a: $(PURE:%.c=$(BUILD)/fuzz/obj/%.o)
-	rm -f $@
-	ar rcs $@ $^
+	$(call say,AR   $@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libpure.a
-	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(filter %.a,$^) -o $@
+	$(call say,LD   $@)
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 # Run one: make fuzz-boot
 .PHONY: fuzz fuzz-%

@@ -7,15 +7,17 @@ PURE_HOST := $(PURE:%.c=$(BUILD)/host/%.o)
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -c $< -o $@
+	$(call say,CC   $<)
+	$(Q)$(CC) $(HOST_CFLAGS) -c $< -o $@
 
 $(BUILD)/host/libpure.a: $(PURE_HOST)
-	rm -f $@
-	ar rcs $@ $^
+	$(call say,AR   $@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
+	$(call say,LD   $@)
+	$(Q)$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a -lcmocka $(UNIT_LIBS_$*)
 
 include tests/dev.mk
 include tests/entry.mk
