@@ -109,6 +109,7 @@ static int slot_add(struct ept *ept, const struct ept_slot *new)
 	WRITE_ONCE(free->gpa, new->gpa);
 	WRITE_ONCE(free->hpa, new->hpa);
 	WRITE_ONCE(free->kind, new->kind);
+	WRITE_ONCE(ept->slots_end, MAX(ept->slots_end, new->gpa + new->size));
 	__atomic_store_n(&free->size, new->size, __ATOMIC_RELEASE);
 	WRITE_ONCE(ept->slots, MAX(ept->slots, (unsigned)(free - ept->slot) + 1));
 	ept_advance(ept);
@@ -162,6 +163,8 @@ const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa)
 
 	if (slot_holds(last, gpa))
 		return last;
+	if (gpa >= READ_ONCE(ept->slots_end))
+		return NULL;
 	for (unsigned i = 0; i < slots; i++) {
 		if (slot_holds(&ept->slot[i], gpa))
 			return &ept->slot[i];

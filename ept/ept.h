@@ -119,6 +119,7 @@ struct ept {
 	uint64_t generation;             /* advanced by every change; see ept_fault_begin() */
 	struct ept_slot slot[EPT_SLOTS]; /* size 0: free */
 	unsigned slots;                  /* one above the highest slot ever in use */
+	uint64_t slots_end;              /* no slot ever reached it: beyond are devices */
 	unsigned last_slot;              /* the one that held the last fault: searched first */
 	uint64_t last_table;             /* of level 1, the last one a leaf went into, or 0 */
 	uint64_t last_region;            /* gpa >> 21 of what it maps */

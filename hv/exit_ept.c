@@ -10,6 +10,7 @@
 #include "hv/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 
 /* Iterations of a REP instruction per exit; the guest comes back for the rest. */
 #define REP_BUDGET 64
@@ -67,15 +68,26 @@ static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, const struct insn 
 	return insn_decode_cached(&vcpu->insns, bytes, (unsigned)(have + more), mode, insn);
 }
 
-static void load_cpu(struct vcpu *vcpu, unsigned mode, struct insn_cpu *cpu)
+/* In 64-bit mode only FS and GS have a base (SDM 1 3.4.2.1), and few instructions name one. */
+static void load_segment_bases(const struct insn *insn, struct insn_cpu *cpu)
+{
+	memset(cpu->segment_base, 0, sizeof(cpu->segment_base));
+	if (cpu->mode != 64)
+		for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
+			cpu->segment_base[s] = vmread(VMCS_GUEST_BASE(s));
+	else if (insn->segment >= SEG_FS)
+		cpu->segment_base[insn->segment] = vmread(VMCS_GUEST_BASE(insn->segment));
+}
+
+static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
+		     struct insn_cpu *cpu)
 {
 	vcpu->gpr[RSP] = vmread(VMCS_GUEST_RSP);
 	cpu->gpr = vcpu->gpr;
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
 	cpu->mode = mode;
-	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
-		cpu->segment_base[s] = mode == 64 && s < VMCS_FS ? 0 : vmread(VMCS_GUEST_BASE(s));
+	load_segment_bases(insn, cpu);
 }
 
 /*
@@ -114,7 +126,7 @@ static enum exit_action emulate(struct vcpu *vcpu, uint64_t gpa, bool write)
 		vcpu_dump(vcpu);
 		return VCPU_LEAVE;
 	}
-	load_cpu(vcpu, mode, &cpu);
+	load_cpu(vcpu, insn, mode, &cpu);
 	rip = cpu.rip;
 	execute(vcpu, insn, &cpu, &memory);
 	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);

@@ -141,7 +141,10 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 		ram = vm_rom(vcpu->vm, gpa, first);
 	if (!ram)
 		return 0;
-	memcpy(bytes, ram, first);
+	if (__builtin_expect(first == INSN_MAX, 1)) /* a size the compiler knows: two moves */
+		memcpy(bytes, ram, INSN_MAX);
+	else
+		memcpy(bytes, ram, first);
 	return (int)first;
 }
 

@@ -289,16 +289,15 @@ static bool is_same_walk(const struct guest_walk_cache *cache, const struct gues
 	return same && cache->entries;
 }
 
-int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
-		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa, uint32_t *code)
+/* The cache does not know the way: walk, and note it. Apart, for the fast path needs no 'w'. */
+static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cache,
+						   const struct guest_paging *paging,
+						   const struct guest_ram *ram, uint64_t linear,
+						   uint64_t *gpa, uint32_t *code)
 {
 	struct walk w = {.paging = paging, .access = GUEST_FETCH, .rights = ~0UL, .cache = cache};
 	int error;
 
-	if (is_same_walk(cache, paging, linear)) {
-		*gpa = cache->gpa | (linear & (PAGE_SIZE - 1));
-		return 0;
-	}
 	cache->entries = 0;
 	error = walk(&w, ram, linear, gpa, code);
 	if (error)
@@ -307,4 +306,13 @@ int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *
 	cache->linear = linear & ~(PAGE_SIZE - 1);
 	cache->gpa = *gpa & ~(PAGE_SIZE - 1);
 	return error;
+}
+
+int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
+		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa, uint32_t *code)
+{
+	if (!is_same_walk(cache, paging, linear))
+		return walk_and_note(cache, paging, ram, linear, gpa, code);
+	*gpa = cache->gpa | (linear & (PAGE_SIZE - 1));
+	return 0;
 }
