@@ -2,12 +2,12 @@
 # Guest images: each guest/NAME/*.c with the small library guest/lib becomes one multiboot1 ELF,
 # build/guest/NAME.elf, an ELF32 as `qemu -kernel` takes it. NAME.elf64 beside it is the same
 # program with its symbols, for gdb. An image with an entry.asm of its own is 32-bit assembly only.
-GUESTS := $(sort $(filter-out lib,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
+GUESTS := $(sort $(filter-out lib thirdparty,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
 GUESTS32 := $(patsubst guest/%/entry.asm,%,$(filter-out guest/lib/%,$(wildcard guest/*/entry.asm)))
 GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.c) lib/string.c \
 	lib/format.c ept/memtype.c)
 GUEST_ENTRY := $(BUILD)/guest/obj/guest/lib/entry.asm.o
-GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64)
+GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64 thirdparty)
 
 .PHONY: guests
 guests: $(GUEST_IMAGES)
@@ -38,8 +38,15 @@ $(BUILD)/guest/$(1).elf64: guest/guest.ld $(GUEST_ENTRY) \
 endef
 $(foreach guest,$(GUESTS),$(eval $(call GUEST_LINK,$(guest))))
 
-$(GUESTS:%=$(BUILD)/guest/%.elf): %.elf: %.elf64
+$(GUESTS:%=$(BUILD)/guest/%.elf) $(BUILD)/guest/thirdparty.elf: %.elf: %.elf64
 	$(Q)objcopy -S -O elf32-i386 $< $@
+
+# A kernel as others write them: nothing of guest/lib is in it.
+$(BUILD)/guest/thirdparty.elf64: guest/guest.ld $(BUILD)/guest/obj/guest/thirdparty/start.asm.o \
+		$(BUILD)/guest/obj/guest/thirdparty/kernel.c.o
+	$(call say,LD   $@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -Wl,-T,guest/guest.ld -o $@ $(filter %.o,$^)
 
 # The same program as ELF64 with its 32-bit entry: the hypervisor's loader takes both.
 $(BUILD)/guest/hello64.elf: $(BUILD)/guest/hello.elf64

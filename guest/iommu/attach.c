@@ -14,6 +14,8 @@
 #define CAP_ID_PCIE         0x10
 #define PCIE_DEVICE_CONTROL 8
 #define ENABLE_NO_SNOOP     BIT(11)
+#define SNOOPING            2          /* the edu that never emits No-Snoop, if there are three */
+#define PROBE               (48 * MiB) /* memory that nothing else touches */
 
 static void count_is(uint64_t expected, const char *text)
 {
@@ -129,27 +131,122 @@ static void by_command(void)
 	count_is(2, "the full one again");
 }
 
+static void enable_no_snoop(const struct edu_device *device, bool on)
+{
+	unsigned at = pci_capability(device->source_id, CAP_ID_PCIE) + PCIE_DEVICE_CONTROL;
+	uint16_t control = pci_read16(device->source_id, at);
+
+	control &= (uint16_t)~ENABLE_NO_SNOOP;
+	pci_write16(device->source_id, at, control | (on ? ENABLE_NO_SNOOP : 0));
+}
+
+static bool emits_no_snoop(unsigned n)
+{
+	return n != SNOOPING;
+}
+
+static bool dma_goes_through(const struct edu_device *device)
+{
+	memset(pages[0], 0, BYTES);
+	memset(pages[1], 0x5a, BYTES);
+	edu_dma_raw(device, IOVA + PAGE_SIZE, EDU_DMA_BUFFER, BYTES, 0);
+	edu_dma_raw(device, EDU_DMA_BUFFER, IOVA, BYTES, EDU_DMA_TO_MEMORY);
+	return !memcmp(pages[0], pages[1], BYTES);
+}
+
+/* Every device there is: attached, kept from No-Snoop, allowed it again, detached. */
 static void by_device(void)
 {
-	unsigned pcie = pci_capability(edu[0].source_id, CAP_ID_PCIE);
-	struct edu_device snooping;
-	uint16_t control;
+	struct edu_device device;
+	uint64_t count = 0;
 
-	restore();
-	if (!check(pcie, "edu has a PCI Express capability"))
-		return;
-	control = pci_read16(edu[0].source_id, pcie + PCIE_DEVICE_CONTROL);
-	check(control & ENABLE_NO_SNOOP, "Enable No Snoop is 1 after reset");
-	pci_write16(edu[0].source_id, pcie + PCIE_DEVICE_CONTROL,
-		    control & (uint16_t)~ENABLE_NO_SNOOP);
-	count_is(1, "Enable No Snoop cleared in one device");
-	pci_write16(edu[0].source_id, pcie + PCIE_DEVICE_CONTROL, control);
-	count_is(2, "... set again");
-	if (!edu_find(2, &snooping))
-		return;
-	good_context(&snooping);
-	count_is(2, "a device that always snoops attached");
-	set_context(&snooping, 0, 0);
+	detach_both();
+	for (unsigned n = 0; edu_find(n, &device); n++) {
+		unsigned pcie = pci_capability(device.source_id, CAP_ID_PCIE);
+
+		if (!check(pcie && pci_read16(device.source_id, pcie + PCIE_DEVICE_CONTROL) &
+					   ENABLE_NO_SNOOP,
+			   "device %u: Enable No Snoop is 1 after reset", n))
+			return;
+		good_context(&device);
+		count += emits_no_snoop(n);
+		count_is(count, emits_no_snoop(n) ? "... attached" : "... attached, it snoops");
+		check(dma_goes_through(&device), "... its DMA goes through");
+		enable_no_snoop(&device, false);
+		count_is(count - emits_no_snoop(n), "... Enable No Snoop cleared");
+		enable_no_snoop(&device, true);
+		count_is(count, "... set again");
+	}
+	for (unsigned n = 0; edu_find(n, &device); n++) {
+		set_context(&device, 0, 0);
+		count -= emits_no_snoop(n);
+		check_is(count, vmcall_counter(COUNTER_NONCOHERENT), "device %u detached", n);
+	}
+}
+
+static bool attach_by_queue(void)
+{
+	return vtd_attach(edu[0].source_id, DOMAIN, table);
+}
+
+static bool detach_by_register(void)
+{
+	vtd_context(edu[0].source_id)[0] = 0;
+	vtd_write64(VTD_CCMD, CCMD_ICC | CCMD_DEVICE | (uint64_t)edu[0].source_id << 16 | DOMAIN);
+	return !(vtd_read64(VTD_CCMD) & CCMD_ICC);
+}
+
+static bool translation_off(void)
+{
+	return vtd_command(GCMD_TE, false);
+}
+
+static bool translation_on(void)
+{
+	return vtd_command(GCMD_TE, true);
+}
+
+static bool empty_root(void)
+{
+	static uint64_t *empty;
+
+	if (!empty)
+		empty = vtd_table();
+	vtd_write64(VTD_RTADDR, (uint64_t)empty);
+	return vtd_command(GCMD_SRTP, true);
+}
+
+static bool has_leaf(uint64_t gpa)
+{
+	unsigned level;
+
+	vmcall_ept_walk(gpa, &level);
+	return level;
+}
+
+/* What the guest waits for is seen only when the leaves are gone. */
+static void zaps(bool (*action)(void), const char *text)
+{
+	uint64_t transitions = vmcall_counter(COUNTER_TRANSITIONS);
+	bool had, completed;
+
+	mmio_read8(PROBE);
+	had = has_leaf(PROBE);
+	completed = action();
+	check(had && completed && !has_leaf(PROBE) &&
+		      vmcall_counter(COUNTER_TRANSITIONS) == transitions + 1,
+	      "%s: the zap is over by then", text);
+}
+
+static void by_order(void)
+{
+	detach_both();
+	zaps(attach_by_queue, "attached, the wait descriptor's status seen");
+	zaps(translation_off, "translation off, TES is 0");
+	zaps(translation_on, "translation on, TES is 1");
+	zaps(empty_root, "an empty root table, RTPS is 1");
+	zaps(vtd_set_root, "the full one, RTPS is 1");
+	zaps(detach_by_register, "detached by CCMD, ICC is 0");
 }
 
 /* With ECAP.SC a mapping can make a device's writes snoop. */
@@ -173,6 +270,10 @@ static void by_mapping(void)
 	count_is(0, "detached");
 	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
 	count_is(1, "pass-through at once");
+	enable_no_snoop(&edu[0], false);
+	count_is(0, "... Enable No Snoop cleared");
+	enable_no_snoop(&edu[0], true);
+	count_is(1, "... set again");
 	detach_both();
 }
 
@@ -200,6 +301,7 @@ void attach_cases(void)
 	by_scope();
 	by_command();
 	by_device();
+	by_order();
 	if (!(vtd_read64(VTD_CAP) & CAP_CM))
 		found_by_dma();
 	detach_both();

@@ -10,6 +10,12 @@
 #define CONTROL_IM (1U << 31)
 #define CONTROL_IP (1U << 30)
 #define WIDTH      (DOMAIN << 8 | CONTEXT_3_LEVELS)
+#define TTM        BIT(10) /* RTADDR: scalable mode, which is not there */
+#define PLMBASE    0x68
+#define PLMLIMIT   0x6c
+#define PHMBASE    0x70
+#define PMEN_EPM   (1U << 31)
+#define PMEN_PRS   1U
 
 static void root_and_context(void)
 {
@@ -56,6 +62,9 @@ static void second_level(void)
 	good_context(&edu[0]);
 	if (!(vtd_read64(VTD_ECAP) & ECAP_SC))
 		blocked(&edu[0], IOVA, true, 0xc, "SNP in a leaf while ECAP.SC = 0");
+	set_leaf(0, 0xfee00000 | SL_RW);
+	good_context(&edu[0]);
+	blocked(&edu[0], IOVA, true, 0xe, "a page in the interrupt range");
 }
 
 /* QEMU reads whatever is there. */
@@ -75,6 +84,50 @@ static void not_readable(void)
 	good_context(&edu[0]);
 	blocked(&edu[0], IOVA, true, 0x7, "a second-level table where no memory is");
 	*middle = entry;
+	vtd_write64(VTD_RTADDR, NOTHING);
+	vtd_command(GCMD_SRTP, true);
+	blocked(&edu[0], IOVA, true, 0x8, "a root table where no memory is");
+	vtd_write64(VTD_RTADDR, (uint64_t)vtd_root() | TTM);
+	vtd_command(GCMD_SRTP, true);
+	blocked(&edu[0], IOVA, true, 0x30, "a table mode other than legacy");
+	vtd_set_root();
+}
+
+static bool no_fault(void)
+{
+	return !(vtd_read32(VTD_FSTS) & FSTS_PPF);
+}
+
+/* QEMU has no protected memory, and something else at this address. */
+static void dropped(void)
+{
+	uint8_t *target = (uint8_t *)ALIGN_UP((uint64_t)pages[0], 2 * MiB);
+
+	if (native)
+		return;
+	set_leaf(0, NOTHING | SL_RW);
+	good_context(&edu[0]);
+	edu_dma_raw(&edu[0], IOVA, EDU_DMA_BUFFER, BYTES, 0);
+	edu_dma_raw(&edu[0], EDU_DMA_BUFFER, IOVA + PAGE_SIZE, BYTES, EDU_DMA_TO_MEMORY);
+	check(pages[1][0] == 0xff && pages[1][BYTES - 1] == 0xff && no_fault(),
+	      "read where no memory is: ones, no fault");
+	edu_dma_raw(&edu[0], EDU_DMA_BUFFER, IOVA, BYTES, EDU_DMA_TO_MEMORY);
+	check(no_fault(), "a write there: no fault");
+	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
+	vtd_write32(PLMBASE, (uint32_t)(uint64_t)target);
+	vtd_write32(PLMLIMIT, (uint32_t)(uint64_t)target);
+	vtd_write64(PHMBASE, 4 * GiB); /* above its limit: nothing */
+	vtd_write32(VTD_PMEN, PMEN_EPM);
+	check_is(PMEN_EPM | PMEN_PRS, vtd_read32(VTD_PMEN), "PMEN: protection on");
+	check(!write_arrives(&edu[0], (uint64_t)target, target) && no_fault(),
+	      "pass-through into protected memory: dropped, no fault");
+	check(write_arrives(&edu[0], (uint64_t)pages[0], pages[0]), "... beside it: arrives");
+	vtd_command(GCMD_TE, false);
+	check(!write_arrives(&edu[0], (uint64_t)target, target),
+	      "... with translation off: dropped");
+	vtd_write32(VTD_PMEN, 0);
+	check(write_arrives(&edu[0], (uint64_t)target, target), "... protection off: arrives");
+	vtd_command(GCMD_TE, true);
 }
 
 /* Until software takes the record a second fault finds no room. */
@@ -126,6 +179,8 @@ void fault_cases(void)
 	second_level();
 	restore();
 	not_readable();
+	restore();
+	dropped();
 	restore();
 	overflow();
 	restore();

@@ -20,6 +20,7 @@
 #define SHV         BIT(3)
 
 #define IRTE_PRESENT BIT(0)
+#define NOTHING      0xb0000000UL
 #define IRTA_256     7 /* 2^(7 + 1) entries */
 #define HANDLE       5
 
@@ -125,6 +126,16 @@ static void sources(void)
 	set_irte(HANDLE, VECTOR_REMAPPED, verify | edu[1].source_id);
 	flush_entries();
 	is_blocked(remappable(HANDLE), 0, 0x26, HANDLE, "another device's entry");
+	set_irte(HANDLE, VECTOR_REMAPPED,
+		 TO_FIELD(1, BITS(17, 16)) | verify | edu[0].source_id | 4);
+	flush_entries();
+	arrives(remappable(HANDLE), 0, VECTOR_REMAPPED, "function bit 2 not verified (SQ = 1)");
+	set_irte(HANDLE, VECTOR_REMAPPED, TO_FIELD(2, BITS(19, 18)));
+	flush_entries();
+	arrives(remappable(HANDLE), 0, VECTOR_REMAPPED, "the bus verified: 0 to 0");
+	set_irte(HANDLE, VECTOR_REMAPPED, TO_FIELD(2, BITS(19, 18)) | 0x0201);
+	flush_entries();
+	is_blocked(remappable(HANDLE), 0, 0x26, HANDLE, "the bus verified: 1 to 2");
 	set_irte(HANDLE, VECTOR_REMAPPED, 0);
 }
 
@@ -147,6 +158,13 @@ static void entries(void)
 	is_blocked(remappable(256), 0, 0x21, 256, "an index beyond the table");
 	set_irte(HANDLE + 2, VECTOR_REMAPPED, BIT(63));
 	is_blocked(remappable(HANDLE + 2), 0, 0x24, HANDLE + 2, "an entry with a reserved bit");
+	if (native)
+		return; /* other things are there */
+	vtd_write64(VTD_IRTA, NOTHING | IRTA_256);
+	vtd_command(GCMD_SIRTP, true);
+	is_blocked(remappable(HANDLE), 0, 0x23, HANDLE, "a table where no memory is");
+	vtd_write64(VTD_IRTA, (uint64_t)irtes | IRTA_256);
+	vtd_command(GCMD_SIRTP, true);
 }
 
 static void compatibility(void)

@@ -15,6 +15,9 @@
 #define INDEX           9 /* of the interrupt entry */
 #define IRTE_LEVEL      BIT(4)
 #define IRTA_256        7
+#define VERIFY          TO_FIELD(1, BITS(19, 18)) /* SVT: the whole source-id */
+#define IOAPIC_ID       0xff00U                   /* its source-id, by the DMAR table */
+#define NOT_A_DEVICE    0x00f8U
 #define CAUSE_FACTORIAL 0x001
 #define CAUSE_DMA       0x100
 
@@ -88,6 +91,29 @@ static void set_irte(uint64_t *irtes, uint64_t high)
 	vtd_wait();
 }
 
+/* Blocked, recorded as of the IOAPIC. Edges: a level that was blocked would wait for its EOI. */
+static void is_blocked(uint64_t entry, uint8_t reason, const char *text)
+{
+	struct vtd_fault f = {0};
+
+	for (unsigned pin = FIRST_PCI_PIN; pin < ioapic_pins(); pin++)
+		ioapic_write_entry(pin, entry | VECTOR);
+	raise(0x60);
+	check(!came(0x60), "%s: blocked", text);
+	check(vtd_fault_next(&f) && f.reason == reason && f.source_id == IOAPIC_ID,
+	      "... recorded as reason 0x%x, %s", reason, vtd_reason(reason));
+	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, 0x60);
+	clear_faults(); /* the second pin of a line that has two found no room */
+}
+
+static void refused(uint64_t *irtes)
+{
+	set_irte(irtes, VERIFY | NOT_A_DEVICE);
+	is_blocked(RTE_REMAPPABLE(INDEX), 0x26, "an IOAPIC entry of another source-id");
+	is_blocked(RTE_REMAPPABLE(INDEX + 1), 0x22, "an IOAPIC entry without an entry");
+	is_blocked(RTE_DESTINATION(lapic_id()), 0x25, "an IOAPIC entry in compatibility format");
+}
+
 static void remapped(void)
 {
 	uint64_t *irtes = page_alloc();
@@ -101,9 +127,15 @@ static void remapped(void)
 	check(came(0x10), "INTA# by the IOAPIC and an interrupt entry");
 	raise(0x20);
 	check(came(0x20), "... and a second time after EOI");
-	set_irte(irtes, TO_FIELD(1, BITS(19, 18)) | edu[0].source_id);
+	set_irte(irtes, VERIFY | edu[0].source_id);
 	raise(0x30);
 	check(came(0x30), "an entry verified by the device's own source-id");
+	if (!native) { /* QEMU's IOAPIC has another source-id, and is not verified */
+		set_irte(irtes, VERIFY | IOAPIC_ID);
+		raise(0x50);
+		check(came(0x50), "... by the one the DMAR table gives the IOAPIC");
+		refused(irtes);
+	}
 	vtd_command(GCMD_IRE, false);
 }
 

@@ -252,6 +252,8 @@ const char *vtd_reason(uint8_t reason)
 		return "reserved bits in a second-level entry";
 	case 0xd:
 		return "request type blocked by the translation type";
+	case 0xe:
+		return "translated into the interrupt range";
 	case 0x20:
 		return "reserved bits in an interrupt request";
 	case 0x21:
@@ -266,6 +268,8 @@ const char *vtd_reason(uint8_t reason)
 		return "compatibility format blocked";
 	case 0x26:
 		return "interrupt source not allowed";
+	case 0x30:
+		return "table mode not supported";
 	default:
 		return "unknown reason";
 	}

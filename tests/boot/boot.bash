@@ -45,3 +45,10 @@ show() {
 words() {
 	sed -n "s/^$1\t\t*//p" guest/defaults
 }
+
+# image NAME ["GUEST WORDS" ["VM WORDS"]]: boots it alone; every check held.
+image() {
+	boots 0 "" "$G/$1.elf" "vm t ${3:-$(words "$1")} -- ${2:-}"
+	lacks 'FAIL'
+	has 'hv: vm t: exited with status 0'
+}

@@ -1,20 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154
-# Every guest image but the demonstration, as guest/defaults asks for it: each check of a guest is
+# Every guest image but the demonstration and what tests the IOMMU, as guest/defaults asks for it: each check of a guest is
 # a line of its own, so here it only counts that all held and that the ends are the contract's.
 bats_require_minimum_version 1.5.0
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	load boot.bash
-}
-
-# image NAME ["GUEST WORDS" ["VM WORDS"]]: boots it alone; every check held.
-image() {
-	boots 0 "" "$G/$1.elf" "vm t ${3:-$(words "$1")} -- ${2:-}"
-	lacks 'FAIL'
-	has 'hv: vm t: exited with status 0'
 }
 
 @test "hello as ELF32, as ELF64, and a guest that stays in 32-bit mode: all three are loaded" {
@@ -55,8 +48,6 @@ image() {
 
 @test "apic: acceptance, priority, delivery and the timer" { image apic; }
 
-@test "iommu-lab: a stale translation is used until it is invalidated" { image iommu-lab; }
-
 @test "memtypes: each combination has the expected type under kvm-6.7" {
 	image memtypes policy=kvm-6.7
 	[ "$(grep -c 'proved by rule' <<<"$output")" -eq 20 ]
@@ -70,48 +61,6 @@ image() {
 
 @test "memtypes: kvm-6.11 does not honour guest MTRRs" {
 	image memtypes policy=kvm-6.11 "$(words memtypes) memtype=kvm-6.11"
-}
-
-@test "iommu: the unit as it is by default" { image iommu; }
-
-@test "iommu: without caching mode" { image iommu "" "$(words iommu) iommu=on,cm=off"; }
-
-@test "iommu: with snoop control" { image iommu "" "$(words iommu) iommu=on,sc"; }
-
-@test "iommu: with snoop control and without caching mode" {
-	image iommu "" "$(words iommu) iommu=on,sc,cm=off"
-}
-
-# A transcript's checks, one a line: "..." continues the line before, numbers do not count, and
-# what only Leafcutter has is cut off.
-checks() {
-	tr -d '\r' | sed -E 's/^t\| //' | awk '
-		/^== What is reported/ { exit }
-		/^(ok|FAIL) / {
-			result = $1; sub(/^(ok|FAIL) [0-9]+ - /, "")
-			if (/^\.\.\. /) $0 = main " " $0; else main = $0
-			print result " " $0
-		}'
-}
-
-@test "iommu: QEMU's unit gives the same transcript, but for the listed differences" {
-	command -v qemu-system-x86_64 || skip "no QEMU"
-	boots 0 "" "$G/iommu.elf" "vm t $(words iommu) --"
-	local qemu side text
-	checks <<<"$output" >"$BATS_TEST_TMPDIR/leafcutter"
-	# Status 1 is isa-debug-exit's word for 0.
-	qemu=$(timeout 300 qemu-system-x86_64 -M q35,kernel-irqchip=split -display none -no-reboot \
-		-device intel-iommu,intremap=on,aw-bits=48,caching-mode=on -device edu -device edu \
-		-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -kernel "$G/iommu.elf" \
-		-append native </dev/null 2>"$BATS_TEST_TMPDIR/stderr") || [ $? -eq 1 ]
-	checks <<<"$qemu" >"$BATS_TEST_TMPDIR/qemu"
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/qemu")" -ge 100 ]
-	for side in leafcutter qemu; do
-		while IFS=$'\t' read -r who text _; do
-			[ "$who" != "$side" ] || sed -i -E "\#^ok $text#d" "$BATS_TEST_TMPDIR/$side"
-		done <guest/iommu/differences
-	done
-	diff "$BATS_TEST_TMPDIR/qemu" "$BATS_TEST_TMPDIR/leafcutter"
 }
 
 # The lines of guest/faults/cases as "word|VM words|end".
