@@ -8,6 +8,29 @@
 #include "guest/lib/start.h"
 #include "lib/string.h"
 
+/* DMA of so many bytes writes these and none beside them. */
+static bool moves_exactly(unsigned bytes)
+{
+	uint8_t *at = pages[0] + 3;
+	bool right;
+
+	memset(pages[0], 0, BYTES);
+	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + 3, bytes, EDU_DMA_TO_MEMORY);
+	right = !at[-1] && !at[bytes];
+	for (unsigned i = 0; i < bytes; i++)
+		right &= at[i] == (0xa0 ^ i);
+	return right;
+}
+
+static void sizes(void)
+{
+	bool right = true;
+
+	for (unsigned bytes = 1; bytes <= 17; bytes++)
+		right &= moves_exactly(bytes);
+	check(right, "1 to 17 bytes, and none beside them");
+}
+
 static void small_pages(void)
 {
 	check(write_arrives(&edu[0], IOVA, pages[0]), "write through a 4 KiB page");
@@ -75,6 +98,7 @@ void translation_cases(void)
 {
 	heading("Translation");
 	small_pages();
+	sizes();
 	large_pages();
 	restore();
 	four_levels();

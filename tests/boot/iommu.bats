@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2030,SC2031
 # The emulated VT-d unit and edu, from inside guests: our own image in each configuration, against
 # QEMU's unit, and a kernel that was written for QEMU's.
 bats_require_minimum_version 1.5.0
