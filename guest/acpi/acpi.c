@@ -20,6 +20,8 @@
 #define MADT_IOAPIC      1
 #define IOAPIC_BASE      0xfec00000U
 #define SCOPE_IOAPIC     3
+#define HOST_WIDTH       48U     /* bits of an address, VT-d 8.1 */
+#define IOAPIC_SOURCE_ID 0xff00U /* as QEMU has it */
 #define SLEEP_TYPE(type) ((type) << 10)
 #define SLEEP_ENABLE     (1U << 13)
 #define S5               5 /* what the DSDT's \_S5 names */
@@ -138,8 +140,22 @@ static void interrupts(void)
 	check(lapic_enable() && ioapic_present(), "both are there");
 }
 
+/* The id and first pin of the one at IOAPIC_BASE, as MADT has it; NULL without. */
+static const struct acpi_madt_ioapic *find_ioapic(void)
+{
+	const struct acpi_madt *madt = find_table("APIC");
+	const uint8_t *end = (const uint8_t *)madt + (madt ? madt->header.length : 0);
+
+	for (const uint8_t *at = (const uint8_t *)(madt + 1); madt && at + 2 <= end && at[1] >= 2;
+	     at += at[1])
+		if (at[0] == MADT_IOAPIC)
+			return (const void *)at;
+	return NULL;
+}
+
 static void iommu(void)
 {
+	const struct acpi_madt_ioapic *ioapic = find_ioapic();
 	const struct acpi_dmar *dmar = find_table("DMAR");
 	const struct acpi_dmar_drhd *drhd = (const void *)(dmar + 1);
 	bool unit = vtd_init();
@@ -152,7 +168,14 @@ static void iommu(void)
 	check(!drhd->type && drhd->flags & 1, "... which all devices are behind");
 	check_is(!!(vtd_read64(VTD_ECAP) & ECAP_IR), dmar->flags & 1,
 		 "interrupt remapping as ECAP.IR says");
-	check(drhd->scope_type == SCOPE_IOAPIC, "... with the IOAPIC's requester id");
+	check_is(HOST_WIDTH, dmar->host_address_width + 1, "... a host's addresses have %u bits",
+		 HOST_WIDTH);
+	check(drhd->scope_type == SCOPE_IOAPIC && ioapic && drhd->enumeration_id == ioapic->id,
+	      "... with the IOAPIC, by the id it has in MADT");
+	check_is(IOAPIC_SOURCE_ID,
+		 drhd->start_bus << 8 | drhd->path_device << 3 | drhd->path_function,
+		 "... which asks as ff:00.0");
+	check_is(dmar->header.length, sizeof(*dmar) + drhd->length, "... and nothing else");
 }
 
 static void end_by(const struct acpi_fadt *fadt)
