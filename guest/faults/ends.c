@@ -173,8 +173,38 @@ void exit_by_byte(void)
 	survived();
 }
 
-void unfinished_line(void)
+void exit_by_word(void)
 {
-	printf("no newline behind this");
-	guest_exit(0);
+	outw(EXIT_PORT, 0x1234);
+	survived();
+}
+
+void exit_by_string(void)
+{
+	static const uint32_t status[] = {0x12345678, 1};
+	const uint32_t *from = status;
+	uint64_t count = ARRAY_SIZE(status);
+
+	__asm__ volatile("rep outsl" : "+S"(from), "+c"(count) : "d"(EXIT_PORT) : "memory");
+	survived();
+}
+
+/* Past printf(), which sends whole lines. */
+static void put(const char *text)
+{
+	while (*text)
+		outb(COM1, (uint8_t)*text++);
+}
+
+#define LONG_LINE 490
+
+void odd_lines(void)
+{
+	put("\rone\r line\r\n");
+	put("\r\n");
+	for (unsigned i = 0; i < LONG_LINE; i++)
+		put("x");
+	put("\nno newline behind this");
+	outl(EXIT_PORT, 0);
+	survived();
 }

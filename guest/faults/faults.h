@@ -25,7 +25,9 @@ void idt_in_mmio(void);
 void unknown_instruction_on_mmio(void);
 void endless_string(void);
 void exit_by_byte(void);
-void unfinished_line(void);
+void exit_by_word(void);
+void exit_by_string(void);
+void odd_lines(void);
 
 /* Each makes checks and returns. */
 void wild_msrs(void); /* rules.c */

@@ -16,19 +16,21 @@ DIRECTORIES	equ 4			; of 1 GiB each
 CODE64		equ 0x08
 DATA		equ 0x10
 
-section .multiboot
-align 4
-	dd MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
-
 section .text
 bits 32
 global guest_entry
 guest_entry:
+	mov esp, stack_top
+	pushfd
+	pop dword [entry_state.eflags]
 	cli
 	cld
-	mov esp, stack_top
 	mov [multiboot_magic], eax
 	mov [multiboot_info], ebx
+	mov eax, cr0
+	mov [entry_state.cr0], eax
+	mov eax, cr4
+	mov [entry_state.cr4], eax
 
 	mov dword [pml4], pdpt + PTE_PWU
 	mov eax, page_directories + PTE_PWU
@@ -55,6 +57,7 @@ guest_entry:
 	mov cr4, eax
 	mov ecx, IA32_EFER
 	rdmsr
+	mov [entry_state.efer], eax
 	or eax, EFER_LME
 	wrmsr
 	mov eax, cr0
@@ -194,6 +197,11 @@ exception:
 	add rsp, 16
 	iretq
 
+; First in the image all the same (guest.ld): behind the code for gdb's sake, see boot/entry.asm.
+section .multiboot
+align 4
+	dd MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+
 section .data
 align 16
 global gdt
@@ -203,6 +211,7 @@ gdt:	dq 0
 	dq 0x00cff3000000ffff		; 0x18 user data
 	dq 0x00affb000000ffff		; 0x20 user code, 64-bit
 	dq 0, 0				; 0x28 TSS, filled by start.c
+	dq 0x00cf9b000000ffff		; 0x38 code, 32-bit: compatibility mode
 gdt_end:
 gdt_pointer:
 	dw gdt_end - gdt - 1
@@ -219,5 +228,11 @@ stack_top:
 multiboot_magic:	resd 1
 multiboot_info:		resd 1
 try_rsp:		resq 1
+global entry_state
+entry_state:				; see start.h
+.cr0:			resd 1
+.cr4:			resd 1
+.efer:			resd 1
+.eflags:		resd 1
 
 section .note.GNU-stack noalloc noexec nowrite progbits

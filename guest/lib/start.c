@@ -18,6 +18,9 @@ struct multiboot_info {
 	uint32_t syms[4];
 	uint32_t mmap_length, mmap_addr;
 };
+struct multiboot_module {
+	uint32_t start, end, string, reserved;
+};
 #define MULTIBOOT_MEMORY       BIT(0)
 #define MULTIBOOT_COMMAND_LINE BIT(2)
 #define MULTIBOOT_MODULES      BIT(3)
@@ -133,6 +136,12 @@ static void copy_information(uint32_t magic, const struct multiboot_info *info)
 	}
 	if (info->flags & MULTIBOOT_MODULES)
 		guest.modules = info->mods_count;
+	if (guest.modules) {
+		const struct multiboot_module *module = (const void *)(uint64_t)info->mods_addr;
+
+		guest.module_start = module->start;
+		guest.module_end = module->end;
+	}
 	if (info->flags & MULTIBOOT_MEMORY_MAP)
 		copy_memory_map(info);
 }

@@ -31,10 +31,17 @@ struct guest {
 	uint32_t memory_lower;  /* KiB from 0 */
 	uint32_t memory_upper;  /* KiB from 1 MiB */
 	uint32_t modules;
+	uint64_t module_start, module_end; /* of the first */
 	struct memory_range range[MEMORY_RANGES];
 	unsigned ranges;
 };
 extern struct guest guest;
+
+/* Registers as the image found them (entry.asm). */
+struct entry_state {
+	uint32_t cr0, cr4, efer, eflags;
+};
+extern struct entry_state entry_state;
 
 /* The image's own code. What it returns is the exit status. */
 int guest_main(void);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2016
 # Every guest image but the demonstration and what tests the IOMMU, as guest/defaults asks for it: each check of a guest is
 # a line of its own, so here it only counts that all held and that the ends are the contract's.
 bats_require_minimum_version 1.5.0
@@ -25,6 +25,32 @@ setup() {
 @test "an exit status other than 0 is told, and makes the run's 1" {
 	boots 1 "" "$G/hello.elf" "vm t mem=32M -- status=7"
 	has 'hv: vm t: exited with status 7' 'hv: end: status 1'
+}
+
+# module FILE BYTES: a file of random bytes; prints their sum.
+module() {
+	head -c "$2" /dev/urandom >"$1"
+	od -An -v -tu1 "$1" | awk '{ for (i = 1; i <= NF; i++) sum += $i } END { print sum }'
+}
+
+@test "contract: state at entry, MTRRs, memory, the initrd, PCI, counters" {
+	local sum
+	sum=$(module "$BATS_TEST_TMPDIR/module" 10001)
+	boots 0 "" "$G/contract.elf" \
+		"vm t mem=32M dev=edu dev=edu,snoop -- mem=32 edu=2 module=10001 sum=$sum" \
+		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M -- mem=2" \
+		"$G/contract.elf" "vm large mem=160M dev=edu -- mem=160 edu=1"
+	lacks 'FAIL'
+	has 't\| ok [0-9]+ - the sum of its bytes' 'hv: vm t: exited with status 0' \
+		'hv: vm small: exited with status 0' 'hv: vm large: exited with status 0'
+}
+
+@test "two VMs in one machine have two policies" {
+	boots 0 "" "$G/memtypes.elf" "vm old $(words memtypes) memtype=kvm-6.6 -- policy=kvm-6.6" \
+		"$G/memtypes.elf" "vm new $(words memtypes) memtype=kvm-6.11 -- policy=kvm-6.11"
+	lacks 'FAIL'
+	has 'hv: vm old: .* memory types as kvm-6.6' 'hv: vm new: .* memory types as kvm-6.11' \
+		'hv: vm old: exited with status 0' 'hv: vm new: exited with status 0'
 }
 
 @test "mmio: every width, direction and form of access" { image mmio; }
@@ -82,7 +108,17 @@ faults() {
 }
 
 @test "faults: what ends a guest ends it with the contract's words, and nobody else" {
-	faults 1 '(killed: |exited with status 31)'
+	faults 1 '(killed: |exited with status [1-9])'
+}
+
+@test "a guest's lines: carriage returns dropped, long ones in pieces, the unfinished one at the end" {
+	local piece
+	piece=$(printf 'x%.0s' {1..240})
+	boots 0 "" "$G/faults.elf" "vm t mem=32M -- lines"
+	has 't\| one line' "t\\| $piece" 't\| xxxxxxxxxx' 't\| ' 't\| no newline behind this'
+	[ "$(grep -cx "t| $piece" <<<"$output")" -eq 2 ]
+	lacks $'\r'
+	[ "$(grep -A 1 'no newline behind' <<<"$output" | tail -n 1)" = "hv: vm t: exited with status 0" ]
 }
 
 @test "faults: wild MSRs, registers, instructions, VMCALLs, tables and queues cost only the guest" {

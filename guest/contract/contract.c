@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What every guest finds at its entry, as firmware and a multiboot loader leave a PC: the CPU, the
+ * MTRRs, memory with its holes, the module, PCI; and what the hypervisor counts. The command line
+ * tells what was asked of the VM: mem=MiB, edu=N devices, module=BYTES with the sum of its bytes
+ * in sum=N. Needs Leafcutter.
+ */
+#include "guest/contract/contract.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
+#include "lib/bits.h"
+
+#define MTRR_ENABLED_WB 0xc06
+#define ALL_WB          0x0606060606060606UL
+#define PCI_HOLE        0xc0000000UL
+#define MASK_VALID      BIT(11)
+
+static void check_cpu(void)
+{
+	const struct entry_state *s = &entry_state;
+
+	heading("The CPU at entry");
+	check_is(0x11, s->cr0, "CR0: protected mode, no paging, CD = NW = 0");
+	check_is(0, s->cr4, "CR4");
+	check_is(0, s->efer, "IA32_EFER");
+	check_is(2, s->eflags, "EFLAGS: interrupts off, forward");
+	check_is(PAT_RESET, rdmsr(MSR_IA32_PAT), "IA32_PAT has its reset value");
+	check_is(0xfee00900, rdmsr(MSR_IA32_APIC_BASE), "local APIC on, this is the BSP");
+}
+
+static void check_mtrrs(void)
+{
+	uint64_t width = BITS((cpuid(0x80000008, 0).eax & 0xff) - 1, 0);
+	unsigned ranges = rdmsr(MSR_IA32_MTRRCAP) & 0xff, on = 0;
+	uint64_t fixed = 0;
+
+	heading("The MTRRs");
+	check_is(MTRR_ENABLED_WB, rdmsr(MSR_IA32_MTRR_DEF_TYPE), "on, fixed ranges on, default WB");
+	check_is(ALL_WB, rdmsr(MSR_IA32_MTRR_FIX64K_00000), "0 to 512 K is WB");
+	check_is(ALL_WB, rdmsr(MSR_IA32_MTRR_FIX16K_80000), "512 K to 640 K is WB");
+	fixed = rdmsr(MSR_IA32_MTRR_FIX16K_A0000);
+	for (uint32_t msr = MSR_IA32_MTRR_FIX4K_C0000; msr <= MSR_IA32_MTRR_FIX4K_F8000; msr++)
+		fixed |= rdmsr(msr);
+	check_is(0, fixed, "640 K to 1 MiB is UC");
+	check_is(PCI_HOLE, rdmsr(MSR_IA32_MTRR_PHYSBASE0), "range 0 begins at 3 GiB and is UC");
+	check_is((~(4 * GiB - PCI_HOLE - 1) & width) | MASK_VALID, rdmsr(MSR_IA32_MTRR_PHYSMASK0),
+		 "... and ends at 4 GiB");
+	for (unsigned n = 1; n < ranges; n++)
+		on += (rdmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n) & MASK_VALID) != 0;
+	check(ranges > 1 && !on, "the other %u ranges are off", ranges - 1);
+}
+
+static void check_module(void)
+{
+	uint64_t size = guest_number("module", 0), sum = 0;
+
+	heading("The module");
+	check_is(size != 0, guest.modules, "as many modules as an initrd line");
+	if (!size)
+		return;
+	check_is(size, guest.module_end - guest.module_start, "its size");
+	check(IS_ALIGNED(guest.module_start, PAGE_SIZE), "it begins on a page");
+	for (uint64_t at = guest.module_start; at < guest.module_end; at++)
+		sum += mmio_read8(at);
+	check_is(guest_number("sum", 0), sum, "the sum of its bytes");
+	check_is(0, mmio_read8(guest.module_end), "behind it memory is 0");
+}
+
+static void check_counters(void)
+{
+	uint64_t fresh = ALIGN_DOWN(ram_end() - 1, 2 * MiB), before, exits;
+	unsigned level;
+
+	heading("What is counted");
+	check_is(0, vmcall_counter(COUNTER_NONCOHERENT), "0: no device is attached");
+	check_is(0, vmcall_counter(COUNTER_TRANSITIONS), "1: no transition");
+	check_is(0, vmcall_counter(COUNTER_LEAVES_CLEARED), "2: no leaf was cleared");
+	check_is(0, vmcall_counter(COUNTER_LAST_ZAP), "3: nor by the last zap");
+	check_is(0, vmcall_counter(COUNTER_MISCONFIGURATIONS), "6: no misconfiguration");
+	check_is(0, vmcall_counter(COUNTER_TRANSITION_TICKS), "7: nor its ticks");
+
+	vmcall_ept_walk(fresh, &level);
+	check_is(0, level, "no leaf where nothing was touched");
+	before = vmcall_counter(COUNTER_VIOLATIONS);
+	check_is(0, mmio_read64(fresh), "memory never touched is 0");
+	check_is(before + 1, vmcall_counter(COUNTER_VIOLATIONS), "5: that was one violation");
+	mmio_read32(HOLE);
+	check_is(before + 2, vmcall_counter(COUNTER_VIOLATIONS), "... and MMIO is one more");
+
+	exits = vmcall_counter(COUNTER_EXITS);
+	before = vmcall_counter(COUNTER_EXITS) - exits;
+	check(before >= 1 && before < 10, "8: from VMCALL to VMCALL %lu exits", before);
+	check(exits > vmcall_counter(COUNTER_VIOLATIONS), "... of which violations are some");
+}
+
+int guest_main(void)
+{
+	printf("What a guest finds at its entry.\n");
+	check_cpu();
+	check_mtrrs();
+	check_counters();
+	check_memory(guest_number("mem", 32) * MiB);
+	check_module();
+	check_pci((unsigned)guest_number("edu", 0));
+	return check_status();
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/* RAM: from 0 with a PC's hole, what exceeds 3 GiB above 4 GiB. */
+#include "guest/contract/contract.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/paging.h"
+#include "guest/lib/start.h"
+
+#define PCI_HOLE   (3 * GiB)
+#define HIGH_RAM   (4 * GiB)
+#define PATTERN    0x4c6561666c656166UL
+#define WINDOW     0xbfe00000UL /* where a page above 4 GiB is looked at: nothing else is there */
+#define AVAILABLE  1
+#define HIGH_RANGE 3
+
+static void check_range(unsigned n, uint64_t start, uint64_t end, const char *what)
+{
+	const struct memory_range *r = &guest.range[n];
+
+	check(n < guest.ranges && r->start == start && r->start + r->size == end &&
+		      r->type == AVAILABLE,
+	      "memory map: %s", what);
+}
+
+/* The 8 bytes at 'at' keep what is written. */
+static bool is_ram(uint64_t at)
+{
+	uint64_t old = mmio_read64(at);
+	bool kept;
+
+	mmio_write64(at, old ^ PATTERN);
+	kept = mmio_read64(at) == (old ^ PATTERN);
+	mmio_write64(at, old);
+	return kept;
+}
+
+static bool is_nothing(uint64_t at)
+{
+	mmio_write64(at, PATTERN);
+	return mmio_read64(at) == ~0UL;
+}
+
+static void check_high(uint64_t end)
+{
+	check_range(HIGH_RANGE, HIGH_RAM, end, "what 3 GiB exceeds, from 4 GiB");
+	page_map(WINDOW, HIGH_RAM);
+	tlb_flush();
+	check(is_ram(WINDOW), "RAM at 4 GiB");
+	mmio_write64(WINDOW, PATTERN);
+	check(mmio_read64(page_0()) != PATTERN && mmio_read64(PCI_HOLE - PAGE_SIZE) != PATTERN,
+	      "... that is no other RAM again");
+	page_map(WINDOW, end - PAGE_SIZE);
+	tlb_flush();
+	check(is_ram(WINDOW + PAGE_SIZE - 8), "RAM up to its end");
+	page_map(WINDOW, end);
+	tlb_flush();
+	check(is_nothing(WINDOW), "nothing behind it");
+}
+
+void check_memory(uint64_t size)
+{
+	uint64_t low_end = size < PCI_HOLE ? size : PCI_HOLE;
+
+	heading("Memory");
+	check_is(size > PCI_HOLE ? HIGH_RANGE + 1 : HIGH_RANGE, guest.ranges, "ranges");
+	check_range(0, 0, HOLE, "RAM below 640 K");
+	check_range(2, MiB, low_end, "RAM from 1 MiB");
+	check_is(640, guest.memory_lower, "KiB below 640 K");
+	check_is((low_end - MiB) / KiB, guest.memory_upper, "KiB from 1 MiB");
+	check_is(0, mmio_read64(page_0()), "page 0 is zeroed");
+	check(is_ram(page_0()), "page 0 is RAM");
+	check(is_ram(HOLE - 8), "RAM up to 640 K");
+	check(is_nothing(HOLE), "nothing from there");
+	check(is_ram(low_end - 8), "RAM up to its end below 4 GiB");
+	check(is_nothing(low_end), "nothing behind it");
+	if (size > PCI_HOLE)
+		check_high(HIGH_RAM + (size - PCI_HOLE));
+}
