@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# guest/leaves: how large leaves are, and what a guest's MTRR writes and CR0.CD take away, to the leaf;
+# and that the table guest/memtypes is held against has every combination.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+leaves() {
+	boots 0 "" "$G/leaves.elf" "vm t mem=$1 iommu=on dev=edu --"
+	lacks 'FAIL'
+	has 'hv: vm t: exited with status 0'
+}
+
+@test "leaves: MTRR writes and CD clear exactly what they change; a 2M leaf is split and comes back" {
+	leaves 64M
+	has 't\| ok [0-9]+ - 0x2800000: a 2M leaf, WB \+ ignore PAT' \
+		't\| ok [0-9]+ - 2 MiB of 4K leaves become UC: exactly 512 leaves cleared, one INVEPT'
+}
+
+@test "leaves: a 1G leaf is split and comes back" {
+	# shellcheck source=tools/engines/kvm.sh
+	source tools/engines/kvm.sh
+	[ -z "$(kvm_lacks)" ] || skip "Bochs has no room for a VM of 2 GiB, and KVM cannot run here"
+	ENGINE=qemu BOOT_OPTIONS="--mem 6144" leaves 2048M
+	has 't\| ok [0-9]+ - 0x40000000: a 1G leaf, WB \+ ignore PAT'
+}
+
+@test "memtypes: 3 policies x noncoherent x CD x 5 MTRR types, each with 6 PAT types, are expected" {
+	local table=guest/memtypes/expected.inc
+	[ "$(grep -E '^E\(' $table | cut -d, -f1-4 | sort -u | wc -l)" -eq $((3 * 2 * 2 * 5)) ]
+	[ "$(grep -cE '^E\((6_7|6_6|6_11), [01], [01], (UC|WC|WT|WP|WB)(, [A-Z0-9]+){8}\)$' $table)" -eq 60 ]
+}
