@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * VMCALLs the contract does not have, with arguments of any value, and from CPL 3.
+ * VMCALLs the contract does not have, with arguments of any value, from CPL 3 and 32-bit code.
  */
 #include "guest/faults/faults.h"
 #include "guest/lib/console.h"
@@ -43,6 +43,41 @@ static void from_user(void)
 	check_is(0x1234, c.rbx, "... and no effect");
 }
 
+/* The instruction from a 32-bit code segment (0x38 in entry.asm): compatibility mode. */
+static void vmcall_32(struct vmcall *call)
+{
+	__asm__ volatile("push $0x38\n\t"
+			 "lea 1f(%%rip), %%r11\n\t"
+			 "push %%r11\n\t"
+			 "lretq\n\t"
+			 ".code32\n"
+			 "1: vmcall\n\t"
+			 "ljmp $0x08, $2f\n\t"
+			 ".code64\n"
+			 "2:"
+			 : "+a"(call->rax), "+b"(call->rbx), "+c"(call->rcx), "+d"(call->rdx)
+			 :
+			 : "r11", "memory");
+}
+
+/* What is above 32 bits does not count outside 64-bit mode, and does in it. */
+static void from_32_bits(void)
+{
+	struct vmcall c = {.rax = BIT(40) | (VMCALL_BASE + VMCALL_EPT_WALK),
+			   .rbx = BIT(40) | (uint64_t)&c};
+
+	vmcall_32(&c);
+	check_is(0, c.rax, "VMCALL in 32-bit code: bits 63:32 of RAX do not count");
+	check(c.rbx && c.rcx, "... nor of the address: EPT_WALK of the stack finds a leaf");
+	check(!vmcall_ept_walk(BIT(40) | (uint64_t)&c, &(unsigned){0}), "in 64-bit code they do");
+	c = (struct vmcall){.rax = VMCALL_BASE + VMCALL_COUNTER, .rbx = BIT(33) | COUNTER_EXITS};
+	vmcall_32(&c);
+	check(!c.rax && c.rbx, "COUNTER takes the low 32 bits there");
+	c = (struct vmcall){.rax = VMCALL_BASE + 99};
+	vmcall_32(&c);
+	check_is((uint32_t)-ENOSYS, (uint32_t)c.rax, "an unknown number there: -ENOSYS in EAX");
+}
+
 static void walk_far(void)
 {
 	static const uint64_t far[] = {BIT(63), ~0UL, BIT(47), BIT(48), BIT(52), 0xc8000000};
@@ -73,6 +108,7 @@ void wild_vmcalls(void)
 		refused += call(next_random(&random) | BIT(63), next_random(&random)) == -ENOSYS;
 	check_is(ROUNDS, refused, "%u random ones: -ENOSYS", ROUNDS);
 	from_user();
+	from_32_bits();
 	walk_far();
 	violations = vmcall_counter(COUNTER_VIOLATIONS);
 	leaf = vmcall_ept_walk(8 * MiB, &level);
