@@ -25,7 +25,7 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefine
 
 # Code without hardware: it is linked into the image and into the host tests alike.
 PURE := $(wildcard ept/*.c iommu/*.c hv/dev/*.c lib/*.c hv/insn*.c) hv/options.c hv/elf.c hv/guest_walk.c \
-	hv/vmcs_names.c hv/controls.c $(wildcard hv/entry_check*.c) \
+	hv/guest_map.c hv/vmcs_names.c hv/controls.c $(wildcard hv/entry_check*.c) \
 	boot/multiboot2.c
 PURE := $(wildcard $(PURE))
 IMAGE_SRC := $(sort $(PURE) $(wildcard hv/*.c boot/*.c))

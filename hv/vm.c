@@ -5,6 +5,7 @@
 #include "hv/dev/acpi.h"
 #include "hv/exit.h"
 #include "hv/guest_loader.h"
+#include "hv/guest_map.h"
 #include "hv/interrupts.h"
 #include "hv/memory.h"
 #include "hv/vcpu.h"
@@ -13,13 +14,10 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-/* The guest's physical address space (DESIGN: RAM from 0 with a PC's hole). */
-#define LOW_RAM_END 0xa0000ULL
-#define HIGH_RAM    (4 * GiB)
-#define PCI_HOLE    (3 * GiB)
-#define PCI_WINDOW  0xc0000000ULL
-#define MSI_WINDOW  0xfee00000UL /* 1 MiB: a write there is an interrupt request */
-#define EDU_SLOT    2            /* of the first: 00:02.0 */
+/* The guest's physical address space beside its RAM (hv/guest_map.c). */
+#define PCI_WINDOW 0xc0000000ULL
+#define MSI_WINDOW 0xfee00000UL /* 1 MiB: a write there is an interrupt request */
+#define EDU_SLOT   2            /* of the first: 00:02.0 */
 
 static void invept_vm(void *ctx)
 {
@@ -41,14 +39,6 @@ static void free_table(void *ctx, uint64_t table)
 	page_free(table);
 }
 
-static int add_slot(struct vm *vm, uint64_t gpa, uint64_t end, uint64_t offset,
-		    enum ept_slot_kind kind)
-{
-	const struct ept_slot slot = {gpa, end - gpa, vm->ram + offset, kind};
-
-	return ept_slot_add(&vm->ept, &slot);
-}
-
 /* Reserve and zero the guest's RAM and give it to the EPT as slots. */
 static int create_memory(struct vm *vm)
 {
@@ -60,10 +50,9 @@ static int create_memory(struct vm *vm)
 		.flush = invept_vm,
 	};
 	uint64_t size = vm->options.memory;
+	struct guest_map map;
 	int error;
 
-	vm->low_ram_end = MIN(size, PCI_HOLE);
-	vm->high_ram_end = size > PCI_HOLE ? HIGH_RAM + (size - PCI_HOLE) : 0;
 	vm->ram = memory_alloc(size, size >= GiB ? GiB : 2 * MiB);
 	if (!vm->ram)
 		vm->ram = memory_alloc(size, 2 * MiB);
@@ -73,13 +62,11 @@ static int create_memory(struct vm *vm)
 	if (error)
 		return error;
 	vm->ept_pointer = ept_pointer(&vm->ept);
-	error = add_slot(vm, 0, LOW_RAM_END, 0, EPT_SLOT_RAM);
-	if (!error)
-		error = add_slot(vm, ACPI_BASE, ACPI_BASE + ACPI_SIZE, ACPI_BASE, EPT_SLOT_ROM);
-	if (!error)
-		error = add_slot(vm, MiB, vm->low_ram_end, MiB, EPT_SLOT_RAM);
-	if (!error && vm->high_ram_end)
-		error = add_slot(vm, HIGH_RAM, vm->high_ram_end, vm->low_ram_end, EPT_SLOT_RAM);
+	guest_map_make(&map, size, vm->ram);
+	vm->low_ram_end = map.low_end;
+	vm->high_ram_end = map.high_end;
+	for (unsigned i = 0; !error && i < map.slots; i++)
+		error = ept_slot_add(&vm->ept, &map.slot[i]);
 	return error;
 }
 
