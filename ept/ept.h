@@ -123,6 +123,7 @@ struct ept {
 	unsigned last_slot;              /* the one that held the last fault: searched first */
 	uint64_t last_table;             /* of level 1, the last one a leaf went into, or 0 */
 	uint64_t last_region;            /* gpa >> 21 of what it maps */
+	uint64_t last_generation;        /* when that was */
 	struct ept_stats stats;
 };
 

@@ -59,6 +59,17 @@ static struct ept_slot read_slot(const struct ept_slot *slot)
 }
 
 /*
+ * The last 4K leaf went into the same 2 MiB, and nothing was cleared since: no larger one has room
+ * there, so nobody needs to ask whether its type would be the same all over. Were this wrong, the
+ * leaf would be smaller than it could be, and right.
+ */
+static bool is_beside_small_leaf(const struct ept *ept, const struct ept_fill *fill, uint64_t gpa)
+{
+	return gpa >> level_shift(2) == READ_ONCE(ept->last_region) &&
+	       fill->generation == READ_ONCE(ept->last_generation);
+}
+
+/*
  * No lock: another CPU may change slots and count under our eyes. Whatever mixture is read then,
  * that CPU advances the generation before it drops the lock, and install refuses the result.
  */
@@ -76,7 +87,8 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 	slot = read_slot(found);
 	if (write && slot.kind == EPT_SLOT_ROM)
 		return -EPERM;
-	fill->level = largest_level(&ept->caps, &slot, gpa);
+	fill->level =
+		is_beside_small_leaf(ept, fill, gpa) ? 1 : largest_level(&ept->caps, &slot, gpa);
 	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type))
 		fill->level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
@@ -122,7 +134,8 @@ static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *ent
 	ept->stats.installed[level]++;
 	if (level == 1) {
 		ept->last_table = path[1];
-		ept->last_region = fill->gpa >> level_shift(2);
+		WRITE_ONCE(ept->last_region, fill->gpa >> level_shift(2));
+		WRITE_ONCE(ept->last_generation, ept->generation);
 	}
 	if (entry_present(old)) {
 		*table_counts(ept, path[level]) -= INFO_TABLE;
