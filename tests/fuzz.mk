@@ -27,4 +27,8 @@ fuzz-%: $(BUILD)/fuzz/fuzz_%
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=5 \
 		-artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/$* $(wildcard tests/fuzz/corpus/$*)
 fuzz: $(FUZZ:%=fuzz-%)
+
+# What `make test` runs of it.
+FUZZ_SUITES := tests/fuzz_all
+TEST_FILES += $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)
 .SECONDARY: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ:%=$(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o)
