@@ -47,11 +47,13 @@ setup() {
 	head -c 20000 /dev/urandom >"$T/noise"
 	head -c 1000 "$G/hello.elf" >"$T/short"
 	printf x >"$T/tiny"
+	: >"$T/empty"
 	boots 1 "" "$T/noise" "vm noise mem=32M --" "$T/short" "vm short mem=32M --" \
-		"$T/tiny" "vm tiny mem=32M --" "$BUILD/leafcutter.elf" "vm self mem=32M --" \
+		"$T/empty" "vm empty mem=32M --" "$T/tiny" "vm tiny mem=32M --" "$BUILD/leafcutter.elf" "vm self mem=32M --" \
 		"$G/hello.elf" "vm good mem=32M --"
 	has 'hv: vm noise: image of 20000 bytes: .*' 'hv: vm short: image of 1000 bytes: .*' \
-		'hv: vm tiny: image of 1 bytes: .*' 'hv: vm self: image of [0-9]+ bytes: .*' \
+		'hv: vm empty: image of 0 bytes: .*' 'hv: vm tiny: image of 1 bytes: .*' \
+		'hv: vm self: image of [0-9]+ bytes: .*' \
 		'hv: vm good: exited with status 0' 'hv: end: status 1'
 }
 
@@ -83,10 +85,20 @@ patch() {
 }
 
 @test "an image that wants more memory than mem= gives" {
-	boots 1 "" "$G/noncoherent.elf" "vm low mem=2M iommu=on dev=edu dev=edu --" \
-		"$G/hello.elf" "vm good mem=32M --"
-	has 'hv: vm good: exited with status 0' 'hv: end: status 1'
-	lacks 'vm low: exited with status 0'
+	cp "$G/hello.elf" "$T/wants"
+	# The last segment's size in memory: 16 MiB.
+	patch "$T/wants" $((52 + 2 * 32 + 20)) 00000001
+	boots 1 "" "$T/wants" "vm low mem=8M --" "$T/wants" "vm good mem=32M --"
+	has 'hv: vm low: image of [0-9]+ bytes: .* expected a larger mem= .*' \
+		'hv: vm good: exited with status 0' 'hv: end: status 1'
+}
+
+@test "an initrd that is larger than mem= leaves room for" {
+	truncate -s 9M "$T/module"
+	boots 1 "" "$G/hello.elf" "vm low mem=8M --" "$T/module" initrd \
+		"$G/contract.elf" "vm good mem=32M -- mem=32 module=9437184 sum=0" "$T/module" initrd
+	has 'hv: vm low: image of [0-9]+ bytes: the initrd does not fit .* expected a larger mem=' \
+		'hv: vm good: exited with status 0' 'hv: end: status 1'
 }
 
 @test "an unknown word on the hypervisor's line: one line, status 3" {
