@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One emulated VT-d remapping unit, legacy mode (Intel VT-d specification, revision 4.1). The
- * guest programs it through its register page; devices translate every DMA and interrupt through
- * it; it reports which devices are attached and which of them can do noncoherent DMA
- * (docs/iommu.md). No hardware access: the world is reached through 'struct iommu_host'. Calls
+ * One emulated VT-d remapping unit, legacy mode (Intel VT-d specification; docs/manuals.md says
+ * which revision). The guest programs it through its register page; devices translate every DMA and
+ * interrupt through it; it reports which devices are attached and which of them can do noncoherent
+ * DMA (docs/iommu.md). No hardware access: the world is reached through 'struct iommu_host'. Calls
  * for one unit must not overlap, but a callback may call back into it.
  */
 #ifndef IOMMU_IOMMU_H

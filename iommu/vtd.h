@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names for what the VT-d specification (revision 4.1) lays down in bits: registers, table
+ * Names for what the VT-d specification lays down in bits: registers, table
  * entries, descriptors, fault reasons. Legacy mode only. Everything in iommu/ and the guests
  * that drive the unit include it; it declares no function and holds no state.
  */

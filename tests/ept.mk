@@ -38,7 +38,7 @@ $(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
 	$(call say,LD   $@)
 	$(Q)$(CC) $(COMMON) -O1 $(THREADS_SRC) -o $@
 
-# Deliberate faults in ept/, each of which a test must catch.
+# Deliberate faults in ept/ and iommu/, each of which a test must catch.
 .PHONY: mutate
 mutate: need-test
 	BUILD=$(BUILD) tools/mutate

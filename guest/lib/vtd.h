@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver for one VT-d unit in legacy mode (VT-d specification 4.1): registers, root, context
+ * A driver for one VT-d unit in legacy mode: registers, root, context
  * and second-level tables, invalidation queue, fault records. Written from the specification
  * alone, so that it tests iommu/ instead of repeating it. Every wait is bounded.
  */

@@ -391,6 +391,24 @@ static void without_cm_a_dma_finds_a_context_nobody_announced(void **state)
 	world_free(w);
 }
 
+static void without_cm_a_dma_finds_a_pass_through_context_too(void **state)
+{
+	struct world *w = prepared(false, false, RW);
+
+	(void)state;
+	poke(w, context_at(EDU), 0);
+	start(w);
+	passed_through(w, EDU, DID);
+	assert_int_equal(w->event_count, 0);
+	w->on_event = see_data;
+	w->seen[0] = ~0ULL;
+	assert_int_equal(dma_write(w, EDU, DATA, 42), 0);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(w->seen[0], 0);
+	assert_int_equal(peek(w, DATA), 42);
+	world_free(w);
+}
+
 static void with_cm_a_context_nobody_announced_stays_not_present(void **state)
 {
 	struct world *w = prepared(true, false, RW);
@@ -504,6 +522,7 @@ int main(void)
 		cmocka_unit_test(wait_status_is_written_only_after_the_transition),
 		cmocka_unit_test(icc_is_cleared_only_after_the_transition),
 		cmocka_unit_test(without_cm_a_dma_finds_a_context_nobody_announced),
+		cmocka_unit_test(without_cm_a_dma_finds_a_pass_through_context_too),
 		cmocka_unit_test(with_cm_a_context_nobody_announced_stays_not_present),
 		cmocka_unit_test(a_detached_device_faults_even_where_the_iotlb_holds_its_page),
 		cmocka_unit_test(a_detach_in_the_middle_of_a_dma_stops_the_rest),
