@@ -248,6 +248,8 @@ int vm_options_parse(const char *line, struct vm_options *options, struct option
 	options->caching_mode = true;
 	options->policy = MEMTYPE_KVM_6_7;
 	options->command_line = "";
+	if (is(word, "initrd")) /* it was not alone, or it would not be taken for a VM's line */
+		return fail(error, next_word(&line), "nothing behind 'initrd'");
 	if (!is(word, "vm"))
 		return fail(error, word, "'vm NAME [words] -- command line' or 'initrd'");
 	word = next_word(&line);

@@ -80,3 +80,22 @@ boots_broken() {
 	has 'hv: vm hello: killed: VM entry failed: .*' 'hv:   SDM 3C 27\.3\.1\.2: .*' \
 		'hv:   rip [0-9a-f]{16} .*'
 }
+
+# address FUNCTION
+address() {
+	echo $((16#$(nm "$broken" | sed -n "s/ [tT] $1\$//p")))
+}
+
+@test "an exit without a handler prints reason, qualification and guest state, and ends only its VM" {
+	# WRMSR's handler jumps to the one of unknown reasons; hello32 writes no MSR.
+	at exit_wrmsr "e9$(printf '%08x' $((($(address unknown_exit) - $(address exit_wrmsr) - 5) & 0xffffffff)) |
+		sed -E 's/(..)(..)(..)(..)/\4\3\2\1/')"
+	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello.elf" "vm bad mem=32M --" \
+		"$G/hello32.elf" "vm good mem=32M --"
+	run --separate-stderr -1 tools/boot --engine "$ENGINE" --timeout 60 "$BATS_TEST_TMPDIR/test.iso"
+	has 'hv: vm bad: killed: exit reason 32 has no handler' \
+		'hv:   exit reason 0x20 qualification 0x[0-9a-f]+ linear .*' \
+		'hv:   rip [0-9a-f]{16} rflags [0-9a-f]{16} rsp [0-9a-f]{16}' \
+		'hv:   cr0 [0-9a-f]{16} .*' 'hv:   cs   0008 base 0{16} limit .*' \
+		'hv: vm good: exited with status 0' 'hv: end: status 1'
+}

@@ -110,7 +110,7 @@ static void a_line_that_is_no_vm_line_is_refused_without_a_name(void **state)
 	assert_vm_refused("   ", "", "vm NAME");
 	assert_vm_refused("vmx a", "vmx", "vm NAME");
 	assert_vm_refused("VM a", "VM", "vm NAME");
-	assert_vm_refused("initrd a", "initrd", "vm NAME");
+	assert_vm_refused("initrd a", "a", "nothing behind");
 	assert_vm_refused("vm", "", "NAME of 1 to 15");
 	assert_vm_refused("vm -- x", "x", "mem=");
 	assert_vm_refused("vm mem=64M", "mem=64M", "NAME of 1 to 15");
