@@ -131,7 +131,8 @@ static void wild_xcr0(void)
 		return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[0]), "XCR0 without x87: #GP");
-	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[1]), "XCR0, AVX without SSE: #GP");
+	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[1]),
+		 "XCR0, AVX without SSE: #GP");
 	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[2]), "XCR0, reserved bit: #GP");
 	write_cr4(read_cr4() & ~CR4_OSXSAVE);
 }
