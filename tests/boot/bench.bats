@@ -1,0 +1,22 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# On Bochs a tick is an instruction and figures repeat, so what an exit may cost is a test.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+@test "bench: no exit costs more ticks on Bochs than tests/bench/targets allows" {
+	local name most ticks missed=0
+	ENGINE=bochs boots 0 "" "$G/bench.elf" "vm t $(words bench) --"
+	while IFS='|' read -r name most; do
+		ticks=$(sed -nE "s/^t\| ${name//[()]/.} +([0-9]+) ticks$/\1/p" <<<"$output")
+		[ -n "$ticks" ] && [ "$ticks" -le "$most" ] && continue
+		echo "$name: ${ticks:-no figure}, more than $most"
+		missed=1
+	done < <(grep -v '^#' tests/bench/targets)
+	[ "$missed" -eq 0 ]
+}
