@@ -94,6 +94,24 @@ static void by_context(void)
 	check_is(transitions + 2, vmcall_counter(COUNTER_TRANSITIONS), "two transitions in all");
 }
 
+/* Only devices that exist count, and whether they may master the bus is another matter. */
+static void by_existence(void)
+{
+	static const struct edu_device nobody = {.source_id = 0x1f << 3};
+
+	detach_both();
+	good_context(&nobody);
+	count_is(0, "a context entry for no device");
+	set_context(&nobody, 0, 0);
+	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	good_context(&edu[0]);
+	count_is(1, "attached with bus mastering off");
+	check(!write_arrives(&edu[0], IOVA, pages[0]), "... though its DMA is dropped");
+	set_context(&edu[0], 0, 0);
+	count_is(0, "... detached with bus mastering off");
+	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
 static void by_scope(void)
 {
 	restore();
@@ -298,6 +316,7 @@ void attach_cases(void)
 		return;
 	}
 	by_context();
+	by_existence();
 	by_scope();
 	by_command();
 	by_device();

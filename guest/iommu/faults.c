@@ -98,6 +98,27 @@ static bool no_fault(void)
 	return !(vtd_read32(VTD_FSTS) & FSTS_PPF);
 }
 
+static void start_dma(uint64_t iova)
+{
+	mmio_write64(edu[0].bar + EDU_DMA_SOURCE, EDU_DMA_BUFFER + 0x400);
+	mmio_write64(edu[0].bar + EDU_DMA_DESTINATION, iova);
+	mmio_write64(edu[0].bar + EDU_DMA_COUNT, BYTES);
+	mmio_write64(edu[0].bar + EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_TO_MEMORY);
+}
+
+/* QEMU drops the second. */
+static void two_at_once(void)
+{
+	if (native)
+		return;
+	pages[0][0] = pages[1][0] = 0;
+	start_dma(IOVA);
+	start_dma(IOVA + PAGE_SIZE);
+	while (mmio_read64(edu[0].bar + EDU_DMA_COMMAND) & EDU_DMA_RUN)
+		cpu_pause();
+	check(pages[0][0] && pages[1][0], "a second transfer waits for the first");
+}
+
 /* QEMU has no protected memory, and something else at this address. */
 static void dropped(void)
 {
@@ -180,6 +201,7 @@ void fault_cases(void)
 	restore();
 	not_readable();
 	restore();
+	two_at_once();
 	dropped();
 	restore();
 	overflow();
