@@ -103,7 +103,7 @@ refused() {
 }
 
 @test "a machine that hangs is ended after the timeout with status 124" {
-	run --separate-stderr -124 boot --engine bochs --timeout 3 "$K/h.iso"
+	run --separate-stderr -124 boot --engine bochs --timeout 8 "$K/h.iso"
 	[ "$output" = "hv: options: act h" ]
 	[ "${#stderr_lines[@]}" -eq 1 ]
 }
@@ -163,7 +163,7 @@ refused() {
 @test "make run with an engine that cannot run here: that line and make's own, nothing booted" {
 	[ ! -r /sys/module/kvm_intel/parameters/nested ] || skip "this host has kvm_intel"
 	MAKEFLAGS='' run --separate-stderr -2 make --no-print-directory run ENGINE=qemu
-	[ -z "$output" ]
+	[[ $output != *hv:* ]]
 	[ "${#stderr_lines[@]}" -eq 2 ]
 	[[ ${stderr_lines[0]} == "tools/boot: engine qemu cannot run here: "*"; take --engine bochs, or nested" ]]
 }
