@@ -63,9 +63,11 @@ setup() {
 	T=$BATS_FILE_TMPDIR
 }
 
-# console ISO: its part of the nested run, into $output.
+# console ISO: its part of the nested run, into $output. A machine that ends may leave its last
+# line without an end, so the next one's head need not begin a line.
 console() {
-	output=$(awk -v head="== $T/$1.iso" '$0 ~ /^== / { on = $0 == head; next } on' "$T/nested")
+	output=$(sed 's#== /#\n== /#' "$T/nested" |
+		awk -v head="== $T/$1.iso" '/^== / { on = $0 == head; next } on')
 	status=0
 }
 
@@ -92,6 +94,7 @@ unexpected() {
 @test "nested: the demonstration passes with 4K leaves only" {
 	console small
 	has 'demo\| [0-9]+ checks, 0 failed' 'hv: vm demo: exited with status 0'
+	lacks 'FAIL'
 }
 
 @test "nested: without INVEPT it fails: stale leaves are used" {
