@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-; The modes a guest can be in beside 64-bit mode: 32-bit protected mode without paging and with
+; The modes a guest can be in beside 64-bit mode: 32-bit protected mode as it is entered, with
 ; two-level paging, and real mode. Each makes the exits whose handling depends on the mode: VMCALL
 ; (the low 32 bits count), MMIO with 32- and 16-bit addressing, string output, an interrupt of
 ; real mode. Prints a check per line and exits with 0 if all held. Needs Leafcutter.
@@ -13,6 +13,7 @@ ENOSYS		equ 38
 HOLE		equ 0xa0000		; the video hole: reads as ones, drops writes
 REAL_SEGMENT	equ 0x0800		; where the real-mode code is copied: 0x8000
 REAL_BASE	equ REAL_SEGMENT << 4
+LAPIC_VERSION	equ 0xfee00030
 VECTOR		equ 0x60		; of the real-mode interrupt
 CR0_PE		equ 1
 CR0_PG		equ 1 << 31
@@ -45,11 +46,29 @@ align 4
 %%end:
 %endmacro
 
+; flat SEGMENT: as the VM was entered with it, it reaches from 0 to 4 GiB.
+%macro flat 1
+%defstr %%name %1
+%strcat %%base %%name, ": base 0"
+%strcat %%limit %%name, ": up to 4 GiB"
+	mov eax, [%1:guest_entry]
+	cmp eax, [cs:guest_entry]
+	check e, %%base
+	cmp dword [%1:LAPIC_VERSION], 0
+	check ne, %%limit
+%endmacro
+
 section .text
 bits 32
 global guest_entry
 guest_entry:
 	mov esp, stack_top
+	flat ds
+	flat es
+	flat ss
+	flat fs
+	flat gs
+	flat cs
 	lgdt [gdt_pointer]
 	jmp CODE32:.reloaded
 .reloaded:
