@@ -104,7 +104,7 @@ static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 }
 
 /* Each of the eight bytes must be a memory type (SDM 3A 12.12.2). */
-static int write_pat(struct vcpu *vcpu, uint64_t value)
+static int write_pat(uint64_t value)
 {
 	for (unsigned i = 0; i < 8; i++) {
 		unsigned type = value >> 8 * i & 0xff;
@@ -112,7 +112,6 @@ static int write_pat(struct vcpu *vcpu, uint64_t value)
 		if (type > 7 || type == 2 || type == 3)
 			return -EINVAL;
 	}
-	vcpu->pat = value;
 	vmwrite(VMCS_GUEST_IA32_PAT, value);
 	return 0;
 }
@@ -148,7 +147,7 @@ static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	*value = 0;
 	switch (msr) {
 	case MSR_IA32_PAT:
-		*value = vcpu->pat;
+		*value = vmread(VMCS_GUEST_IA32_PAT); /* what the CPU has loaded */
 		return 0;
 	case MSR_IA32_APIC_BASE:
 		*value = vcpu->apic_base;
@@ -172,7 +171,7 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return write_mtrr(vcpu, msr, value);
 	switch (msr) {
 	case MSR_IA32_PAT:
-		return write_pat(vcpu, value);
+		return write_pat(value);
 	case MSR_IA32_EFER:
 		return write_efer(vcpu, value);
 	case MSR_IA32_APIC_BASE:

@@ -45,7 +45,6 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcp
 	vcpu->fpu = (uint8_t *)page_alloc();
 	if (!vcpu->vmcs || !vcpu->fpu)
 		return -ENOMEM;
-	vcpu->pat = PAT_RESET;
 	vcpu->apic_base = 0xfee00000 | APIC_BASE_EN | APIC_BASE_BSP;
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->paging.address_width = guest_address_width();

@@ -51,7 +51,6 @@ struct vcpu {
 	uint64_t slice_end; /* TSC: the work done for it in exits may not go on beyond */
 
 	struct mtrr mtrr;
-	uint64_t pat;
 	bool cd; /* guest CR0.CD, as its read shadow has it */
 	uint64_t apic_base;
 	struct lapic lapic;

@@ -77,7 +77,7 @@ static void setup_segment(unsigned segment, uint16_t selector, uint32_t limit, u
 }
 
 /* Flat 32-bit protected mode, as a multiboot loader leaves it (Multiboot 0.6.96 3.2). */
-static void setup_guest_state(const struct vcpu *vcpu, uint32_t eip)
+static void setup_guest_state(uint32_t eip)
 {
 	const struct vmx_capabilities *c = &vmx.capabilities;
 	uint64_t cr0_fixed0 = c->cr0_fixed0 & ~(CR0_PE | CR0_PG); /* unrestricted guest */
@@ -107,7 +107,7 @@ static void setup_guest_state(const struct vcpu *vcpu, uint32_t eip)
 	vmwrite(VMCS_GUEST_IA32_SYSENTER_CS, 0);
 	vmwrite(VMCS_GUEST_IA32_SYSENTER_ESP, 0);
 	vmwrite(VMCS_GUEST_IA32_SYSENTER_EIP, 0);
-	vmwrite(VMCS_GUEST_IA32_PAT, vcpu->pat);
+	vmwrite(VMCS_GUEST_IA32_PAT, PAT_RESET);
 	vmwrite(VMCS_GUEST_IA32_EFER, 0);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
@@ -123,6 +123,6 @@ int vmcs_setup(struct vcpu *vcpu, uint32_t eip)
 		return -ENOMEM;
 	setup_controls(vcpu, msr_bitmap);
 	setup_host_state(vcpu);
-	setup_guest_state(vcpu, eip);
+	setup_guest_state(eip);
 	return 0;
 }

@@ -151,6 +151,20 @@ static void phase(bool noncoherent, bool cd)
 	cache_disable(false);
 }
 
+/* RDMSR reads what the CPU has loaded, so a PAT that reads back is one that is applied. */
+static void set_pat(void)
+{
+	uint64_t pat, wrong = 0;
+
+	for (unsigned i = 0; i < PATS; i++)
+		if (pats[i].entry)
+			pat_set(pats[i].entry, pats[i].type);
+	pat = rdmsr(MSR_IA32_PAT);
+	for (unsigned i = 0; i < PATS; i++)
+		wrong += (pat >> 8 * pats[i].entry & 0xff) != pats[i].type;
+	check_is(0, wrong, "the PAT has the six types: 0x%016lx", pat);
+}
+
 static void attach(void)
 {
 	uint64_t page = phase_base(false, false), leaf;
@@ -212,9 +226,7 @@ int guest_main(void)
 		return check_status();
 	second_level = vtd_table();
 	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true), "translation on");
-	for (unsigned i = 0; i < PATS; i++)
-		if (pats[i].entry)
-			pat_set(pats[i].entry, pats[i].type);
+	set_pat();
 	printf("n: noncoherent DMA present; CD: guest CR0.CD; then the effective type by PAT "
 	       "type\n");
 	printf("          n CD MTRR leaf      UC  UC- WC  WT  WP  WB\n");
