@@ -86,7 +86,7 @@ thirdparty() {
 
 @test "a kernel written for qemu -kernel, with VT-d and edu, runs unmodified" {
 	thirdparty "$(words thirdparty)"
-	has 't\| good: the second device, added by now' \
+	has 't\| good: the second device, added by now' 't\| good: ... mapped by now: DMA arrives' \
 		'hv: vm t: noncoherent count 0 -> 1: cleared [0-9]+ leaves .*' \
 		'hv: vm t: noncoherent count 1 -> 2: no transition'
 }
