@@ -108,3 +108,13 @@ thirdparty() {
 	lacks 'BAD'
 	has $'done\r'
 }
+
+@test "docs/iommu.md: each row of its tables of states and order names a test that runs" {
+	local name names
+	names=$(sed -n '/^## The state table/,/^One attach,/p' docs/iommu.md |
+		sed -nE 's/^\| .*[^-]\| `?([^`|]+)`? \|$/\1/p' | grep -vx 'test')
+	[ "$(wc -l <<<"$names")" -ge 36 ]
+	for name in $names; do
+		grep -q "cmocka_unit_test($name)" tests/unit/test_iommu_*.c || { echo "$name"; return 1; }
+	done
+}
