@@ -286,7 +286,9 @@ struct vm *vm_create(unsigned index, const struct vm_options *options,
 		return NULL;
 	}
 	if (vcpu_init(&vm->vcpu, vm, index, &start)) {
-		print("vm %s: no memory for its CPU", options->name);
+		print("vm %s: mem=%luM: no memory is left for its CPU; expected a smaller mem= or "
+		      "a larger machine",
+		      options->name, options->memory / MiB);
 		return NULL;
 	}
 	print("vm %s: %lu MiB, IOMMU %s, %u edu, memory types as %s", options->name,
