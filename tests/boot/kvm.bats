@@ -5,7 +5,7 @@
 # same images on Bochs. The table of the README is made from these two runs.
 bats_require_minimum_version 1.5.0
 
-IMAGES="noncoherent hello hello32 hello64 modes mmio memtypes apic acpi iommu-lab iommu"
+IMAGES="noncoherent hello hello32 hello64 contract modes mmio memtypes leaves apic acpi iommu-lab iommu thirdparty"
 
 # Write the ISOs: all images; the demonstration with 4K leaves only, as it is and without INVEPT
 # (KVM tracks writes to the tables above the last level, so a large leaf would give a missing one
@@ -48,12 +48,12 @@ setup_file() {
 	load boot.bash
 	local T=$BATS_FILE_TMPDIR start=$SECONDS
 	make_isos
-	tools/boot --engine nested --mem 512 --timeout 400 \
+	tools/boot --engine nested --mem 640 --timeout 400 \
 		"$T"/{images,small,no-invept,spin-no-timer,faults}.iso >"$T/nested" 2>"$T/nested.err" || true
 	mkdir -p "$BUILD/test" # kept: what a failed test is explained by
 	cat "$T/nested" "$T/nested.err" >"$BUILD/test/kvm.console"
 	echo "# nested: $((SECONDS - start)) s of wall time for five machines in one Linux" >&3
-	tools/boot --engine bochs --mem 512 --timeout 300 "$T/images.iso" >"$T/bochs" || true
+	tools/boot --engine bochs --mem 640 --timeout 300 "$T/images.iso" >"$T/bochs" || true
 	tools/boot --engine bochs --mem 512 --timeout 300 "$T/no-invept.iso" >"$T/bochs-no-invept" || true
 }
 
