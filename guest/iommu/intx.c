@@ -33,13 +33,16 @@ static void on_interrupt(void)
 	lapic_eoi();
 }
 
+/* Turns of the loop that waits: QEMU's edu interrupts from a thread of its own. */
+#define PATIENCE 300000
+
 /* Let it in: did exactly one come, for this cause? */
 static bool came(uint32_t cause)
 {
 	bool yes;
 
 	interrupts_on();
-	for (unsigned i = 0; i < 1000 && !count; i++)
+	for (unsigned i = 0; i < PATIENCE && !count; i++)
 		cpu_pause();
 	interrupts_off();
 	yes = count == 1 && causes == cause;
