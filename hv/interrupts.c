@@ -5,8 +5,7 @@
 #include "hv/vcpu.h"
 #include "lib/bits.h"
 
-#define COM1_LINE  4
-#define MSI_WINDOW 0xfee00000UL
+#define COM1_LINE 4
 
 /* What an injection depends on has changed: end the slice, the next one begins with a look. */
 static void attention(struct vm *vm)
@@ -91,7 +90,7 @@ void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data)
 {
 	struct vm *vm = ctx;
 
-	if ((address & ~BITS(19, 0)) != MSI_WINDOW)
+	if (!interrupts_is_message(address))
 		return;
 	lapic_message(&vm->vcpu.lapic, address, data);
 	attention(vm);
@@ -108,17 +107,21 @@ bool interrupts_pending(struct vcpu *vcpu)
 	return vcpu->nmi_pending || lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
 }
 
-/* Interrupts are accepted with IF=1, no blocking, and no other event waiting (SDM 3C 27.3.1.5). */
-static bool can_inject(void)
+/* No other event waits, and neither the usual blocking nor 'more' is on (SDM 3C 27.3.1.5). */
+static bool is_unblocked(uint64_t more)
 {
-	return vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF &&
-	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) &
-		 (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) &&
+	uint64_t blocking = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | more;
+
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & blocking) &&
 	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
 }
 
-/* Ask for an exit when an interrupt or an NMI can be delivered, by the control's bit; 0: neither.
- */
+static bool can_inject(void)
+{
+	return vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF && is_unblocked(0);
+}
+
+/* Ask for an exit when an interrupt or NMI can be delivered, by the control's bit; 0: neither. */
 static void want_window(struct vcpu *vcpu, uint32_t window)
 {
 	if (vcpu->window == window)
@@ -136,9 +139,7 @@ static void inject(uint64_t type, uint8_t vector)
 /* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
 static bool can_inject_nmi(void)
 {
-	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) &
-		 (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) &&
-	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
+	return is_unblocked(INTERRUPTIBILITY_NMI);
 }
 
 static void inject_interrupt(struct vcpu *vcpu)

@@ -13,6 +13,12 @@
 /* The interrupt controllers of a VM in the state firmware leaves them. 0 or -ENOSPC. */
 int interrupts_init(struct vm *vm);
 
+/* Is a write to this address an interrupt request? (SDM 3A 11.11.1: 0xfeexxxxx) */
+static inline bool interrupts_is_message(uint64_t address)
+{
+	return address >> 20 == 0xfee;
+}
+
 /* A device's message; it passes the IOMMU when there is one. */
 void interrupts_message(struct vm *vm, uint16_t source_id, uint64_t address, uint32_t data);
 /* A message behind the IOMMU: to the local APIC. */

@@ -15,9 +15,8 @@
 #include "lib/string.h"
 
 /* The guest's physical address space beside its RAM (hv/guest_map.c). */
-#define PCI_WINDOW 0xc0000000ULL
-#define MSI_WINDOW 0xfee00000UL /* 1 MiB: a write there is an interrupt request */
-#define EDU_SLOT   2            /* of the first: 00:02.0 */
+#define PCI_WINDOW 0xc0000000UL
+#define EDU_SLOT   2 /* of the first: 00:02.0 */
 
 static void invept_vm(void *ctx)
 {
@@ -124,12 +123,11 @@ static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, s
 static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size)
 {
 	struct vm *vm = ctx;
-
 	uint32_t message;
 
 	if (vm->options.iommu)
 		return iommu_dma_write(&vm->iommu, source_id, address, from, size);
-	if (address >> 20 != MSI_WINDOW >> 20)
+	if (!interrupts_is_message(address))
 		return write_ram(vm, address, from, size);
 	if (size != sizeof(message))
 		return -EFAULT;
@@ -297,14 +295,22 @@ struct vm *vm_create(unsigned index, const struct vm_options *options,
 	return vm;
 }
 
-void vm_exit(struct vm *vm, uint32_t status)
+/* Enter an end state; false when the VM has ended already. Its slice ends with this exit. */
+static bool end(struct vm *vm, enum vm_state state)
 {
 	if (vm->state != VM_RUNNING)
-		return;
-	vm->state = VM_EXITED;
+		return false;
+	vm->state = state;
 	vm->vcpu.slice = 1;
-	vm->status = status;
 	console_guest_end(&vm->line);
+	return true;
+}
+
+void vm_exit(struct vm *vm, uint32_t status)
+{
+	if (!end(vm, VM_EXITED))
+		return;
+	vm->status = status;
 	print("vm %s: exited with status %u", vm->options.name, status);
 }
 
@@ -313,11 +319,8 @@ void vm_kill(struct vm *vm, const char *reason, ...)
 	char text[160];
 	va_list args;
 
-	if (vm->state != VM_RUNNING)
+	if (!end(vm, VM_KILLED))
 		return;
-	vm->state = VM_KILLED;
-	vm->vcpu.slice = 1;
-	console_guest_end(&vm->line);
 	va_start(args, reason);
 	format_text(text, sizeof(text), reason, args);
 	va_end(args);
