@@ -24,12 +24,11 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefine
 	-fno-sanitize-recover=all -MMD -MP
 
 # Code without hardware: it is linked into the image and into the host tests alike.
-PURE := $(wildcard ept/*.c iommu/*.c hv/dev/*.c lib/*.c hv/insn*.c) hv/options.c hv/elf.c hv/guest_walk.c \
-	hv/guest_map.c hv/vmcs_names.c hv/controls.c $(wildcard hv/entry_check*.c) \
-	boot/multiboot2.c
-PURE := $(wildcard $(PURE))
-IMAGE_SRC := $(sort $(PURE) $(wildcard hv/*.c boot/*.c))
-IMAGE_ASM := $(wildcard boot/*.asm hv/*.asm)
+PURE_ROOMS := ept iommu hv/options hv/vmcs hv/check hv/emulate hv/load hv/dev lib boot
+ROOMS := hv/machine hv/vmx hv/vm hv/exits
+PURE := $(filter-out hv/load/multiboot.c,$(wildcard $(PURE_ROOMS:%=%/*.c)))
+IMAGE_SRC := $(sort $(wildcard $(addsuffix /*.c,$(PURE_ROOMS) $(ROOMS) hv)))
+IMAGE_ASM := $(wildcard boot/*.asm hv/*/*.asm)
 IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/image/%.asm.o)
 
 .DEFAULT_GOAL := all

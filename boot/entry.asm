@@ -76,7 +76,7 @@ _start:                                 ; EAX = loader's magic, EBX = informatio
         hlt
         jmp     .reset
 
-; Identity-map the first 4 GiB with 2M pages, readable and writable, until hv/paging.c knows
+; Identity-map the first 4 GiB with 2M pages, readable and writable, until hv/machine/paging.c knows
 ; better. Changes EAX, ECX.
 map_four_gigabytes:
         mov     dword [boot_pml4], boot_pdpt + PAGE_PRESENT_WRITE
@@ -181,7 +181,7 @@ boot_pml4:      resb 4096
 boot_pdpt:      resb 4096
 boot_pd:        resb 4 * 4096
 
-; Each stack has a page below it that hv/paging.c leaves unmapped.
+; Each stack has a page below it that hv/machine/paging.c leaves unmapped.
         section .stacks nobits alloc noexec write align=4096
         global  boot_stack_guard, boot_stack_top, exception_stack_guard, exception_stack_top
 boot_stack_guard:       resb 4096

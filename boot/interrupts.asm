@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; Host exceptions: 32 stubs of equal size that push what the CPU did not, save the registers in
-; the layout of 'struct trap_frame' (hv/traps.h) and call trap(). Interrupts are off in the
+; the layout of 'struct trap_frame' (hv/machine/traps.h) and call trap(). Interrupts are off in the
 ; hypervisor; an exception here is a defect and trap() does not return.
 
         bits    64

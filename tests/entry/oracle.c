@@ -9,13 +9,13 @@
 
 #include "boot/multiboot2.h"
 #include "lib/asm.h"
-#include "hv/console.h"
-#include "hv/entry_check.h"
-#include "hv/memory.h"
-#include "hv/panic.h"
-#include "hv/paging.h"
-#include "hv/traps.h"
-#include "hv/vmx.h"
+#include "hv/machine/console.h"
+#include "hv/check/check.h"
+#include "hv/machine/memory.h"
+#include "hv/machine/end.h"
+#include "hv/machine/paging.h"
+#include "hv/machine/traps.h"
+#include "hv/vmx/vmx.h"
 #include "tests/unit/entry_check_mutations.h"
 
 void hv_main(uint32_t magic, const void *info);

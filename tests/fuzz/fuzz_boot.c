@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "boot/multiboot2.h"
-#include "hv/elf.h"
-#include "hv/options.h"
+#include "hv/load/elf.h"
+#include "hv/options/options.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hv/insn.h"
+#include "hv/emulate/insn.h"
 #include "lib/errno.h"
 
 #define BUDGET 8

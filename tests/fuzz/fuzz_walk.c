@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "hv/guest_walk.h"
+#include "hv/emulate/guest_walk.h"
 #include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/errno.h"

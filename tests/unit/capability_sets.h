@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_CAPABILITY_SETS_H
 #define TESTS_UNIT_CAPABILITY_SETS_H
 
-#include "hv/controls.h"
+#include "hv/vmcs/controls.h"
 
 static const struct capability_set {
 	const char *cpu;

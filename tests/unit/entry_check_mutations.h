@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_ENTRY_CHECK_MUTATIONS_H
 #define TESTS_UNIT_ENTRY_CHECK_MUTATIONS_H
 
-#include "hv/entry_check_rules.h"
+#include "hv/check/rules.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "tests/unit/entry_check_worlds.h"

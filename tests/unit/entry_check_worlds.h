@@ -6,8 +6,8 @@
 #ifndef TESTS_UNIT_ENTRY_CHECK_WORLDS_H
 #define TESTS_UNIT_ENTRY_CHECK_WORLDS_H
 
-#include "hv/entry_check.h"
-#include "hv/vmcs.h"
+#include "hv/check/check.h"
+#include "hv/vmcs/vmcs.h"
 #include "lib/x86.h"
 #include "lib/string.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/controls.c: VMX controls chosen within what a CPU offers. */
+/* hv/vmcs/controls.c: VMX controls chosen within what a CPU offers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "hv/controls.h"
-#include "hv/vmcs.h"
+#include "hv/vmcs/controls.h"
+#include "hv/vmcs/vmcs.h"
 #include "lib/bits.h"
 #include "tests/unit/capability_sets.h"
 

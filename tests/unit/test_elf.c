@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/elf.c: guest images as linkers make them, and as nobody should. */
+/* hv/load/elf.c: guest images as linkers make them, and as nobody should. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/elf.h"
+#include "hv/load/elf.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

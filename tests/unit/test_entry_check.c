@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "hv/entry_check.h"
-#include "hv/entry_check_rules.h"
+#include "hv/check/check.h"
+#include "hv/check/rules.h"
 #include "lib/bits.h"
 #include "tests/unit/capability_sets.h"
 #include "tests/unit/entry_check_mutations.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/guest_map.c: no engine has the memory for a VM above 3 GiB, so its rule is proved here. */
+/* hv/load/guest_map.c: no engine has the memory for a VM above 3 GiB, so its rule is proved here.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "hv/guest_map.h"
+#include "hv/load/guest_map.h"
 #include "lib/bits.h"
 
 #define RAM (32 * GiB)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/guest_walk.c: every paging mode, the matrix of rights, reserved bits, accessed and dirty. */
+/* hv/emulate/guest_walk.c: every paging mode, the matrix of rights, reserved bits, accessed and
+ * dirty. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/guest_walk.h"
+#include "hv/emulate/guest_walk.h"
 #include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/errno.h"

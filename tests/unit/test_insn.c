@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/insn_execute.c: what the CPU this runs on cannot show: errors, budgets, 16- and 32-bit code.
+/* hv/emulate/insn_execute.c: what the CPU this runs on cannot show: errors, budgets, 16- and 32-bit
+ * code.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/insn.h"
+#include "hv/emulate/insn.h"
 #include "lib/errno.h"
 
 struct fixture {

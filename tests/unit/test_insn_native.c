@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hv/insn_execute.c against the CPU this test runs on: random instructions of every supported
- * opcode are executed natively, on memory of ours, and then by insn_execute() from the same state;
- * registers, flags and memory must come out alike.
+ * hv/emulate/insn_execute.c against the CPU this test runs on: random instructions of every
+ * supported opcode are executed natively, on memory of ours, and then by insn_execute() from the
+ * same state; registers, flags and memory must come out alike.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #include <asm/prctl.h>
 #include <cmocka.h>
 
-#include "hv/insn.h"
+#include "hv/emulate/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

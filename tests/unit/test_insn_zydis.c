@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hv/insn.c against the Zydis disassembler: whatever our decoder accepts, Zydis must read as the
- * same instruction on the same operands; and whatever Zydis reads as one of ours with an operand
- * in memory, our decoder must accept. All opcodes with all ModRM bytes behind a set of prefixes,
- * then random bytes.
+ * hv/emulate/insn.c against the Zydis disassembler: whatever our decoder accepts, Zydis must read
+ * as the same instruction on the same operands; and whatever Zydis reads as one of ours with an
+ * operand in memory, our decoder must accept. All opcodes with all ModRM bytes behind a set of
+ * prefixes, then random bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 
 #include <Zydis/Zydis.h>
 
-#include "hv/insn.h"
+#include "hv/emulate/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

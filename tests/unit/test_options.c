@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/options.c: the words on GRUB's lines, right and wrong. */
+/* hv/options/options.c: the words on GRUB's lines, right and wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/options.h"
+#include "hv/options/options.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

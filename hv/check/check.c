@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VM-entry checker's one loop over the tables of rules, and the requirements they share. The
+ * rules themselves are in hv/check/, a table per part of SDM 3C 27.2 and 27.3.
+ */
+#include "hv/check/check.h"
+
+#include <stddef.h>
+
+#include "hv/check/rules.h"
+
+bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)e, (void)field;
+	return value != 0;
+}
+
+bool is_canonical(const struct entry *e, uint64_t value, uint32_t field)
+{
+	unsigned unused = 64 - e->caps->linear_width;
+
+	(void)field;
+	return (uint64_t)((int64_t)(value << unused) >> unused) == value;
+}
+
+bool is_page_aligned(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)e, (void)field;
+	return IS_ALIGNED(value, PAGE_SIZE);
+}
+
+bool is_physical(const struct entry *e, uint64_t value, uint32_t field)
+{
+	unsigned width = e->caps->basic & VMX_BASIC_32BIT_ADDRESSES ? 32 : e->caps->maxphyaddr;
+
+	(void)field;
+	return value < BIT(width);
+}
+
+bool is_cr3(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)field;
+	return value < BIT(e->caps->maxphyaddr);
+}
+
+bool is_below_4g(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)e, (void)field;
+	return value < 4 * GiB;
+}
+
+bool is_pat(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)e, (void)field;
+	for (unsigned i = 0; i < 8; i++, value >>= 8) {
+		uint64_t type = value & 0xff;
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	return true;
+}
+
+bool is_perf_global_ctrl(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)field;
+	return !(value & ~e->caps->perf_global_ctrl);
+}
+
+bool is_efer(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)e, (void)field;
+	return !(value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE));
+}
+
+bool is_s_cet(const struct entry *e, uint64_t value, uint32_t field)
+{
+	const uint64_t suppress_and_tracker = BITS(11, 10);
+
+	return !(value & BITS(9, 6)) && (value & suppress_and_tracker) != suppress_and_tracker &&
+	       is_canonical(e, value, field);
+}
+
+/* The controls, as far as they exist. */
+static struct entry read_controls(const struct entry_check_source *source,
+				  const struct vmx_capabilities *caps)
+{
+	struct entry e = {.source = source, .caps = caps};
+
+	e.pin = (uint32_t)entry_read(&e, VMCS_PIN_CONTROLS);
+	e.primary = (uint32_t)entry_read(&e, VMCS_PRIMARY_CONTROLS);
+	e.exit = (uint32_t)entry_read(&e, VMCS_EXIT_CONTROLS);
+	e.entry = (uint32_t)entry_read(&e, VMCS_ENTRY_CONTROLS);
+	if (e.primary & PRIMARY_SECONDARY)
+		e.secondary = (uint32_t)entry_read(&e, VMCS_SECONDARY_CONTROLS);
+	e.event = entry_read(&e, VMCS_ENTRY_INTERRUPTION_INFO);
+	if (!(e.event & INTERRUPTION_INFO_VALID))
+		e.event = 0;
+	return e;
+}
+
+typedef void report_fn(void *ctx, const struct entry_violation *violation);
+
+/* How many of the rule's fields break it. */
+static unsigned check_rule(const struct entry *e, const struct entry_rule *rule, report_fn *report,
+			   void *ctx)
+{
+	unsigned violations = 0;
+
+	for (unsigned i = 0; i < rule->fields; i++) {
+		uint32_t field = rule->field[i];
+		struct entry_violation violation = {
+			.section = rule->section,
+			.rule = rule->text,
+			.field_name = vmcs_field_name(field),
+			.field = field,
+		};
+
+		if (rule->when && !rule->when(e, field))
+			continue;
+		violation.value = entry_read(e, field);
+		if (rule->holds(e, violation.value, field))
+			continue;
+		violations++;
+		if (report)
+			report(ctx, &violation);
+	}
+	return violations;
+}
+
+unsigned entry_check(const struct entry_check_source *source, const struct vmx_capabilities *caps,
+		     report_fn *report, void *ctx)
+{
+	static const struct entry_rules *const tables[] = {
+		&entry_rules_controls, &entry_rules_host,  &entry_rules_registers,
+		&entry_rules_segments, &entry_rules_state,
+	};
+	struct entry e = read_controls(source, caps);
+	unsigned violations = 0;
+
+	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
+		for (unsigned r = 0; r < tables[t]->count; r++)
+			violations += check_rule(&e, &tables[t]->rule[r], report, ctx);
+	return violations;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rules of the VM-entry checker are made of: the tables' row, what a predicate is
+ * given, and the predicates that more than one table uses. For hv/check/ and their unit
+ * test only; who wants a VMCS checked includes hv/check/check.h.
+ */
+#ifndef HV_CHECK_RULES_H
+#define HV_CHECK_RULES_H
+
+#include <stdbool.h>
+
+#include "hv/check/check.h"
+#include "hv/vmcs/vmcs.h"
+#include "lib/x86.h"
+#include "lib/bits.h"
+
+/* One VM entry under check: the VMCS, the CPU, and what nearly every rule asks about first. */
+struct entry {
+	const struct entry_check_source *source;
+	const struct vmx_capabilities *caps;
+	uint32_t pin, primary, exit, entry;
+	uint32_t secondary; /* 0 where the primary controls do not activate them */
+	uint64_t event;     /* VM-entry interruption information; 0 where it is not valid */
+};
+
+/*
+ * A row: where 'when' is true (or null), 'holds' must be true of each field's value. A field is
+ * read only then, so 'when' also says whether the field exists.
+ */
+struct entry_rule {
+	const char *section;
+	const char *text;
+	bool (*when)(const struct entry *e, uint32_t field);
+	bool (*holds)(const struct entry *e, uint64_t value, uint32_t field);
+	unsigned fields;
+	uint32_t field[8];
+};
+
+struct entry_rules {
+	const struct entry_rule *rule;
+	unsigned count;
+};
+
+/* 27.2.1; 27.2.2 to 27.2.4; 27.3.1.1, 27.3.1.3 and 27.3.1.4; 27.3.1.2; 27.3.1.5 and 27.3.1.6. */
+extern const struct entry_rules entry_rules_controls, entry_rules_host, entry_rules_registers,
+	entry_rules_segments, entry_rules_state;
+
+#define ALWAYS NULL
+#define FIELDS(...)                                                                                \
+	sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t),                                      \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+
+/* A named condition, over e and field, for a row's 'when'. */
+#define WHEN(name, condition)                                                                      \
+	static bool name(const struct entry *e __attribute__((unused)),                            \
+			 uint32_t field __attribute__((unused)))                                   \
+	{                                                                                          \
+		return condition;                                                                  \
+	}
+/* A named requirement, over e, value and field, for a row's 'holds'. */
+#define HOLDS(name, condition)                                                                     \
+	static bool name(const struct entry *e __attribute__((unused)),                            \
+			 uint64_t value __attribute__((unused)),                                   \
+			 uint32_t field __attribute__((unused)))                                   \
+	{                                                                                          \
+		return condition;                                                                  \
+	}
+
+static inline uint64_t entry_read(const struct entry *e, uint32_t field)
+{
+	return e->source->read(e->source->ctx, field);
+}
+
+static inline uint64_t event_type(const struct entry *e)
+{
+	return FIELD(e->event, INTERRUPTION_INFO_TYPE);
+}
+
+static inline uint64_t event_vector(const struct entry *e)
+{
+	return FIELD(e->event, INTERRUPTION_INFO_VECTOR);
+}
+
+/* An event of this INTERRUPTION_TYPE_ will be injected. */
+static inline bool injects(const struct entry *e, unsigned type)
+{
+	return e->event && event_type(e) == type;
+}
+
+/* Requirements of fields in more than one section. */
+bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field);
+bool is_canonical(const struct entry *e, uint64_t value, uint32_t field);
+/* Bits 11:0 are 0. */
+bool is_page_aligned(const struct entry *e, uint64_t value, uint32_t field);
+/* No bit at or above the width of an address in a VMCS: MAXPHYADDR, or 32 (SDM 3D A.1). */
+bool is_physical(const struct entry *e, uint64_t value, uint32_t field);
+/* No bit at or above MAXPHYADDR. */
+bool is_cr3(const struct entry *e, uint64_t value, uint32_t field);
+bool is_below_4g(const struct entry *e, uint64_t value, uint32_t field);
+bool is_pat(const struct entry *e, uint64_t value, uint32_t field);
+bool is_perf_global_ctrl(const struct entry *e, uint64_t value, uint32_t field);
+bool is_efer(const struct entry *e, uint64_t value, uint32_t field);
+bool is_s_cet(const struct entry *e, uint64_t value, uint32_t field);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VM-entry checker's rules for the guest's non-register state and its PDPTEs: SDM 3C
+ * 27.3.1.5 and 27.3.1.6. A bad PDPTE ends the entry with exit qualification 2, a bad link
+ * pointer with 4, the others with 0.
+ */
+#include <stddef.h>
+
+#include "hv/check/rules.h"
+
+static uint64_t activity(const struct entry *e)
+{
+	return entry_read(e, VMCS_GUEST_ACTIVITY_STATE);
+}
+
+static bool blocking(const struct entry *e, uint64_t bits)
+{
+	return entry_read(e, VMCS_GUEST_INTERRUPTIBILITY_STATE) & bits;
+}
+
+/* Conditions. */
+WHEN(injecting, e->event)
+WHEN(injecting_interrupt, injects(e, INTERRUPTION_TYPE_EXTERNAL))
+WHEN(injecting_nmi, injects(e, INTERRUPTION_TYPE_NMI))
+WHEN(injecting_nmi_virtual, injects(e, INTERRUPTION_TYPE_NMI) && (e->pin & PIN_VIRTUAL_NMIS))
+WHEN(blocking_by_sti_or_mov_ss, blocking(e, INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+WHEN(interrupts_off, !(entry_read(e, VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+WHEN(in_enclave, blocking(e, INTERRUPTIBILITY_ENCLAVE))
+WHEN(link_pointer_used, entry_read(e, VMCS_LINK_POINTER) != ~0ULL)
+WHEN(pae_paging_with_ept, (e->secondary & SECONDARY_EPT) && !(e->entry & ENTRY_IA32E_GUEST) &&
+				  (entry_read(e, VMCS_GUEST_CR0) & CR0_PG) &&
+				  (entry_read(e, VMCS_GUEST_CR4) & CR4_PAE))
+
+/* Single-stepping: a trap after each instruction (TF), not after each branch (BTF). */
+static bool single_stepping(const struct entry *e)
+{
+	return (entry_read(e, VMCS_GUEST_RFLAGS) & RFLAGS_TF) &&
+	       !(entry_read(e, VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF);
+}
+
+/* In these states a single-step trap, if any, is already pending. */
+WHEN(between_instructions, blocking_by_sti_or_mov_ss(e, field) || activity(e) == ACTIVITY_HLT)
+WHEN(stepping_between, between_instructions(e, field) && single_stepping(e))
+WHEN(no_stepping_between, between_instructions(e, field) && !single_stepping(e))
+WHEN(debug_in_transaction, entry_read(e, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DEBUG_RTM)
+
+static bool activity_supported(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)field;
+	switch (value) {
+	case ACTIVITY_ACTIVE:
+		return true;
+	case ACTIVITY_HLT:
+		return e->caps->misc & VMX_MISC_ACTIVITY_HLT;
+	case ACTIVITY_SHUTDOWN:
+		return e->caps->misc & VMX_MISC_ACTIVITY_SHUTDOWN;
+	case ACTIVITY_WAIT_FOR_SIPI:
+		return e->caps->misc & VMX_MISC_ACTIVITY_WAIT_FOR_SIPI;
+	default:
+		return false;
+	}
+}
+
+/* What may wake a CPU from HLT: interrupts, debug exceptions and machine checks. */
+static bool wakes_from_hlt(const struct entry *e)
+{
+	switch (event_type(e)) {
+	case INTERRUPTION_TYPE_EXTERNAL:
+	case INTERRUPTION_TYPE_NMI:
+		return true;
+	case INTERRUPTION_TYPE_HARDWARE_EXCEPTION:
+		return event_vector(e) == VECTOR_DB || event_vector(e) == VECTOR_MC;
+	case INTERRUPTION_TYPE_OTHER_EVENT:
+		return event_vector(e) == 0;
+	default:
+		return false;
+	}
+}
+
+static bool event_not_blocked(const struct entry *e, uint64_t value, uint32_t field)
+{
+	(void)field;
+	switch (value) {
+	case ACTIVITY_HLT:
+		return wakes_from_hlt(e);
+	case ACTIVITY_SHUTDOWN:
+		return injects(e, INTERRUPTION_TYPE_NMI) ||
+		       (injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) &&
+			event_vector(e) == VECTOR_MC);
+	case ACTIVITY_WAIT_FOR_SIPI:
+		return false;
+	default:
+		return true;
+	}
+}
+
+HOLDS(not_hlt_in_user_mode,
+      value != ACTIVITY_HLT || !(entry_read(e, VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DPL))
+HOLDS(is_active, value == ACTIVITY_ACTIVE)
+HOLDS(interruptibility_reserved, !(value & INTERRUPTIBILITY_RESERVED))
+HOLDS(not_both, !(value & INTERRUPTIBILITY_STI) || !(value & INTERRUPTIBILITY_MOV_SS))
+HOLDS(no_sti, !(value & INTERRUPTIBILITY_STI))
+HOLDS(no_mov_ss, !(value & INTERRUPTIBILITY_MOV_SS))
+HOLDS(no_sti_or_mov_ss, !(value & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
+HOLDS(no_smi, !(value & INTERRUPTIBILITY_SMI))
+HOLDS(no_nmi, !(value & INTERRUPTIBILITY_NMI))
+HOLDS(debug_reserved, !(value & ~(PENDING_DEBUG_B | PENDING_DEBUG_BLD | PENDING_DEBUG_ENABLED |
+				  PENDING_DEBUG_BS | PENDING_DEBUG_RTM)))
+HOLDS(with_bs, (value & PENDING_DEBUG_BS) != 0)
+HOLDS(without_bs, !(value & PENDING_DEBUG_BS))
+HOLDS(no_enclave_without_sgx, e->caps->sgx || !(value & INTERRUPTIBILITY_ENCLAVE))
+HOLDS(no_rtm_without_rtm, e->caps->rtm || !(value & PENDING_DEBUG_RTM))
+HOLDS(debug_of_transaction, !(value & BITS(11, 0)) && (value & PENDING_DEBUG_ENABLED) &&
+				    !blocking(e, INTERRUPTIBILITY_MOV_SS))
+
+/* A PDPTE that is present, SDM 3A 4.4.1: bits 2:1, 8:5 and those beyond MAXPHYADDR are 0. */
+HOLDS(pdpte, !(value & PAGE_P) || (!(value & (BITS(2, 1) | BITS(8, 5))) && is_cr3(e, value, field)))
+
+static const struct entry_rule rules[] = {
+	{"27.3.1.5", "activity state: one that IA32_VMX_MISC has", ALWAYS, activity_supported,
+	 FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	{"27.3.1.5", "activity state: not HLT where SS DPL is not 0", ALWAYS, not_hlt_in_user_mode,
+	 FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	{"27.3.1.5", "activity state: active while blocking by STI or by MOV SS",
+	 blocking_by_sti_or_mov_ss, is_active, FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	{"27.3.1.5", "activity state: not one that blocks the event injected", injecting,
+	 event_not_blocked, FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+
+	{"27.3.1.5", "interruptibility state: bits 31:5 are 0", ALWAYS, interruptibility_reserved,
+	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: not blocking by both STI and MOV SS", ALWAYS,
+	 not_both, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: no blocking by STI while RFLAGS.IF is 0",
+	 interrupts_off, no_sti, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5",
+	 "interruptibility state: no blocking by STI or MOV SS to inject an external interrupt",
+	 injecting_interrupt, no_sti_or_mov_ss, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: no blocking by MOV SS to inject an NMI",
+	 injecting_nmi, no_mov_ss, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: no blocking by SMI outside SMM", ALWAYS, no_smi,
+	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5",
+	 "interruptibility state: no blocking by NMI to inject an NMI with virtual NMIs",
+	 injecting_nmi_virtual, no_nmi, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: no enclave interruption without SGX", ALWAYS,
+	 no_enclave_without_sgx, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"27.3.1.5", "interruptibility state: no blocking by MOV SS with enclave interruption",
+	 in_enclave, no_mov_ss, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+
+	{"27.3.1.5", "pending debug exceptions: bits 10:4, 13, 15 and 63:17 are 0", ALWAYS,
+	 debug_reserved, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	{"27.3.1.5",
+	 "pending debug exceptions: BS is 1 when single-stepping over STI, MOV SS or HLT",
+	 stepping_between, with_bs, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	{"27.3.1.5", "pending debug exceptions: BS is 0 after STI, MOV SS or HLT without stepping",
+	 no_stepping_between, without_bs, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	{"27.3.1.5", "pending debug exceptions: bit 16 is 0 on a CPU without RTM", ALWAYS,
+	 no_rtm_without_rtm, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	{"27.3.1.5",
+	 "pending debug exceptions: with RTM, bits 11:0 are 0, bit 12 is 1, no blocking by MOV SS",
+	 debug_in_transaction, debug_of_transaction, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+
+	{"27.3.1.5", "VMCS link pointer: all ones, or bits 11:0 are 0", link_pointer_used,
+	 is_page_aligned, FIELDS(VMCS_LINK_POINTER)},
+	{"27.3.1.5", "VMCS link pointer: all ones, or within the physical-address width",
+	 link_pointer_used, is_physical, FIELDS(VMCS_LINK_POINTER)},
+
+	{"27.3.1.6", "PDPTE: reserved bits are 0 if present", pae_paging_with_ept, pdpte,
+	 FIELDS(VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1, VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3)},
+};
+
+const struct entry_rules entry_rules_state = {rules, ARRAY_SIZE(rules)};

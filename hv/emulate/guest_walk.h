@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk through a guest's own page tables, as its CPU would do it (SDM 3A 4.3-4.8): what
+ * hv/vm/guest_memory.c asks before it touches memory in the CPU's place. Pure: it is given the
+ * registers and the RAM, and never knows a VMCS.
+ */
+#ifndef HV_EMULATE_GUEST_WALK_H
+#define HV_EMULATE_GUEST_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
+
+/* All of a guest CPU that decides a translation. */
+struct guest_paging {
+	uint64_t cr0, cr3, cr4, efer;
+	uint64_t rflags;   /* AC suspends SMAP */
+	uint64_t pdpte[4]; /* as MOV to CR3 loaded them; only of PAE paging */
+	unsigned mode;     /* 16, 32 or 64: only 64-bit code has addresses beyond 4 GiB */
+	unsigned cpl;
+	unsigned address_width; /* physical, bits: what CPUID shows the guest */
+	bool pages_1g;          /* and whether it shows 1G pages */
+};
+
+/* The guest's RAM: where [gpa, gpa + size) is, or NULL when any byte of it is not RAM. */
+struct guest_ram {
+	void *ctx;
+	void *(*find)(void *ctx, uint64_t gpa, uint64_t size);
+};
+
+/*
+ * Translate 'linear' for one access. 0 with *gpa, and accessed and dirty flags set; else
+ * -EFAULT: a page fault with *error_code (SDM 3A 4.7);
+ * -EINVAL: not canonical, a general protection fault;
+ * -ENOENT: a table at *gpa that is not RAM;
+ * -EAGAIN: an entry changed under the walk; the guest may just try again.
+ */
+int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, uint64_t linear,
+	       enum guest_access access, uint64_t *gpa, uint32_t *error_code);
+
+/*
+ * The same for GUEST_FETCH, with a memory of the last one. Over the same entries with the same
+ * registers a walk ends at the same place, and that is compared each time: so nothing ever has to
+ * invalidate it. One for each virtual CPU; all zero is empty. It may not outlive the RAM's layout.
+ */
+struct guest_walk_cache {
+	struct guest_paging paging;
+	uint64_t linear, gpa; /* of the page */
+	unsigned entries;
+	struct {
+		const uint64_t *at;
+		uint64_t value;
+	} entry[4];
+};
+int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
+		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
+		     uint32_t *error_code);
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decoder for the instructions with a memory operand that compilers emit. The exit handler for
+ * MMIO calls insn_decode() on the bytes at the guest's RIP, then insn_execute(); what an opcode is
+ * stands in three tables (SDM 2D, appendix A). It never fetches: it sees the bytes it is given.
+ */
+#include "hv/emulate/insn.h"
+
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+/* What follows an opcode, and how wide its operands are. No flag at all: not ours. */
+/* clang-format off */
+enum {
+	MODRM = 1 << 0,
+	BYTE = 1 << 1,        /* 8-bit operands; else by operand size */
+	TO_MEMORY = 1 << 2,   /* memory is the first operand */
+	IMMEDIATE = 1 << 3,   /* as wide as the operand, 4 bytes at most */
+	IMMEDIATE_8 = 1 << 4, /* one byte, sign-extended */
+	OFFSET = 1 << 5,      /* the accumulator and an absolute address */
+	STRING = 1 << 6,
+	GROUP = 1 << 7,    /* ModRM bits 5:3 select in group[operation] */
+	SOURCE_8 = 1 << 8, /* the memory operand has its own width */
+	SOURCE_16 = 1 << 9,
+	SOURCE_32 = 1 << 10,
+	ONLY_64 = 1 << 11, /* 64-bit mode */
+	NOT_64 = 1 << 12,
+	WIDE = 1 << 13, /* none of 66, F2, F3; operands of 4 or 8 bytes */
+	PREFIX = 1 << 14,
+	ESCAPE = 1 << 15,	 /* two_byte[] has the next byte */
+};
+/* clang-format on */
+
+struct opcode {
+	uint8_t operation;
+	uint16_t flags;
+};
+
+enum { GROUP_1, GROUP_3, GROUP_4, GROUP_8, GROUP_11, GROUPS };
+
+/* clang-format off */
+static const struct opcode group[GROUPS][8] = {
+	[GROUP_1] = {
+		{ INSN_ADD, TO_MEMORY }, { INSN_OR,  TO_MEMORY },
+		{ INSN_ADC, TO_MEMORY }, { INSN_SBB, TO_MEMORY },
+		{ INSN_AND, TO_MEMORY }, { INSN_SUB, TO_MEMORY },
+		{ INSN_XOR, TO_MEMORY }, { INSN_CMP, TO_MEMORY },
+	},
+	[GROUP_3] = {
+		{ INSN_TEST, TO_MEMORY | IMMEDIATE }, { INSN_TEST, TO_MEMORY | IMMEDIATE },
+		{ INSN_NOT,  TO_MEMORY },	      { INSN_NEG,  TO_MEMORY },
+	},
+	[GROUP_4] = { { INSN_INC, TO_MEMORY }, { INSN_DEC, TO_MEMORY } },
+	[GROUP_8] = {
+		[4] = { INSN_BT,  TO_MEMORY }, { INSN_BTS, TO_MEMORY },
+		      { INSN_BTR, TO_MEMORY }, { INSN_BTC, TO_MEMORY },
+	},
+	[GROUP_11] = { { INSN_MOV, TO_MEMORY } },
+};
+
+/* The four forms of an arithmetic instruction: r/m8,r8  r/m,r  r8,r/m8  r,r/m. */
+#define ARITHMETIC(first, operation)                       \
+	[(first)]     = { operation, MODRM | TO_MEMORY | BYTE }, \
+	[(first) + 1] = { operation, MODRM | TO_MEMORY },        \
+	[(first) + 2] = { operation, MODRM | BYTE },             \
+	[(first) + 3] = { operation, MODRM }
+
+static const struct opcode one_byte[256] = {
+	ARITHMETIC(0x00, INSN_ADD),
+	ARITHMETIC(0x08, INSN_OR),
+	ARITHMETIC(0x10, INSN_ADC),
+	ARITHMETIC(0x18, INSN_SBB),
+	ARITHMETIC(0x20, INSN_AND),
+	ARITHMETIC(0x28, INSN_SUB),
+	ARITHMETIC(0x30, INSN_XOR),
+	ARITHMETIC(0x38, INSN_CMP),
+	ARITHMETIC(0x88, INSN_MOV),
+	[0x0f] = { 0, ESCAPE },
+	[0x26] = { 0, PREFIX },			  /* ES */
+	[0x2e] = { 0, PREFIX },			  /* CS */
+	[0x36] = { 0, PREFIX },			  /* SS */
+	[0x3e] = { 0, PREFIX },			  /* DS */
+	[0x40 ... 0x4f] = { 0, PREFIX | ONLY_64 }, /* REX */
+	[0x63] = { INSN_MOVSX, MODRM | SOURCE_32 | ONLY_64 },
+	[0x64 ... 0x67] = { 0, PREFIX },	  /* FS, GS, operand size, address size */
+	[0x80] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE },
+	[0x81] = { GROUP_1, MODRM | GROUP | IMMEDIATE },
+	[0x82] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE | NOT_64 },
+	[0x83] = { GROUP_1, MODRM | GROUP | IMMEDIATE_8 },
+	[0x84] = { INSN_TEST, MODRM | TO_MEMORY | BYTE },
+	[0x85] = { INSN_TEST, MODRM | TO_MEMORY },
+	[0x86] = { INSN_XCHG, MODRM | TO_MEMORY | BYTE },
+	[0x87] = { INSN_XCHG, MODRM | TO_MEMORY },
+	[0xa0] = { INSN_MOV, OFFSET | BYTE },
+	[0xa1] = { INSN_MOV, OFFSET },
+	[0xa2] = { INSN_MOV, OFFSET | TO_MEMORY | BYTE },
+	[0xa3] = { INSN_MOV, OFFSET | TO_MEMORY },
+	[0xa4] = { INSN_MOVS, STRING | TO_MEMORY | BYTE },
+	[0xa5] = { INSN_MOVS, STRING | TO_MEMORY },
+	[0xaa] = { INSN_STOS, STRING | TO_MEMORY | BYTE },
+	[0xab] = { INSN_STOS, STRING | TO_MEMORY },
+	[0xac] = { INSN_LODS, STRING | BYTE },
+	[0xad] = { INSN_LODS, STRING },
+	[0xc6] = { GROUP_11, MODRM | GROUP | BYTE | IMMEDIATE },
+	[0xc7] = { GROUP_11, MODRM | GROUP | IMMEDIATE },
+	[0xf0] = { 0, PREFIX },			  /* LOCK */
+	[0xf2 ... 0xf3] = { 0, PREFIX },	  /* REPNE, REP */
+	[0xf6] = { GROUP_3, MODRM | GROUP | BYTE },
+	[0xf7] = { GROUP_3, MODRM | GROUP },
+	[0xfe] = { GROUP_4, MODRM | GROUP | BYTE },
+	[0xff] = { GROUP_4, MODRM | GROUP },
+};
+
+/* After the byte 0F. */
+static const struct opcode two_byte[256] = {
+	[0xa3] = { INSN_BT,  MODRM | TO_MEMORY },
+	[0xab] = { INSN_BTS, MODRM | TO_MEMORY },
+	[0xb3] = { INSN_BTR, MODRM | TO_MEMORY },
+	[0xb6] = { INSN_MOVZX, MODRM | SOURCE_8 },
+	[0xb7] = { INSN_MOVZX, MODRM | SOURCE_16 },
+	[0xba] = { GROUP_8, MODRM | GROUP | IMMEDIATE_8 },
+	[0xbb] = { INSN_BTC, MODRM | TO_MEMORY },
+	[0xbe] = { INSN_MOVSX, MODRM | SOURCE_8 },
+	[0xbf] = { INSN_MOVSX, MODRM | SOURCE_16 },
+	[0xc3] = { INSN_MOV, MODRM | TO_MEMORY | WIDE }, /* MOVNTI */
+};
+/* clang-format on */
+
+/* Those that LOCK may precede, when their destination is memory (SDM 2A, LOCK). */
+#define LOCKABLE                                                                                   \
+	(BIT(INSN_ADD) | BIT(INSN_ADC) | BIT(INSN_AND) | BIT(INSN_BTC) | BIT(INSN_BTR) |           \
+	 BIT(INSN_BTS) | BIT(INSN_DEC) | BIT(INSN_INC) | BIT(INSN_NEG) | BIT(INSN_NOT) |           \
+	 BIT(INSN_OR) | BIT(INSN_SBB) | BIT(INSN_SUB) | BIT(INSN_XOR) | BIT(INSN_XCHG))
+
+#define REX_W 8
+#define REX_R 4
+#define REX_X 2
+#define REX_B 1
+
+struct decoder {
+	const uint8_t *bytes;
+	unsigned size; /* at most INSN_MAX */
+	unsigned at;   /* beyond size once a byte was missing */
+	unsigned mode;
+	uint8_t rex;
+	int segment; /* override, or -1 */
+	bool operand_size, address_size, lock, repeat;
+};
+
+/* The next byte; 0 once there is none. */
+static uint8_t take_byte(struct decoder *d)
+{
+	unsigned at = d->at++;
+
+	return at < d->size ? d->bytes[at] : 0;
+}
+
+/* The next 'width' bytes, sign-extended; 0 once they are not all there. */
+static uint64_t take(struct decoder *d, unsigned width)
+{
+	const uint8_t *from = d->bytes + d->at;
+	int16_t word;
+	int32_t dword;
+	int64_t qword;
+
+	d->at += width;
+	if (d->at > d->size)
+		return 0;
+	switch (width) {
+	case 1:
+		return (uint64_t)(int8_t)*from;
+	case 2:
+		memcpy(&word, from, sizeof(word));
+		return (uint64_t)word;
+	case 4:
+		memcpy(&dword, from, sizeof(dword));
+		return (uint64_t)dword;
+	default:
+		memcpy(&qword, from, sizeof(qword));
+		return (uint64_t)qword;
+	}
+}
+
+static void take_prefix(struct decoder *d, uint8_t byte)
+{
+	/* A REX prefix counts only where the opcode follows it (SDM 2A 2.2.1). */
+	d->rex = 0;
+	switch (byte) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+		if (d->mode != 64) /* where they are ignored (SDM 1 3.4.2.1) */
+			d->segment = SEG_ES + (byte >> 3 & 3);
+		break;
+	case 0x64:
+	case 0x65:
+		d->segment = SEG_FS + (byte & 1);
+		break;
+	case 0x66:
+		d->operand_size = true;
+		break;
+	case 0x67:
+		d->address_size = true;
+		break;
+	case 0xf0:
+		d->lock = true;
+		break;
+	case 0xf2:
+	case 0xf3:
+		d->repeat = true;
+		break;
+	default:
+		d->rex = byte;
+		break;
+	}
+}
+
+/* Prefixes and opcode. The loop ends: what is missing is taken as 0, which is no prefix. */
+static struct opcode take_opcode(struct decoder *d)
+{
+	for (;;) {
+		uint8_t byte = take_byte(d);
+		struct opcode opcode = one_byte[byte];
+
+		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64)))
+			return opcode;
+		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64))
+			return (struct opcode){0};
+		if (opcode.flags & ESCAPE)
+			return two_byte[take_byte(d)];
+		if (!(opcode.flags & PREFIX))
+			return opcode;
+		take_prefix(d, byte);
+	}
+}
+
+/* 16-bit addressing (SDM 2A table 2-1). */
+static void take_address_16(struct decoder *d, struct insn *insn, unsigned mod, unsigned rm)
+{
+	static const int8_t base[8] = {RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX};
+	static const int8_t index[8] = {RSI, RDI, RSI, RDI, -1, -1, -1, -1};
+
+	if (mod == 0 && rm == 6) {
+		insn->displacement = (int64_t)take(d, 2);
+		return;
+	}
+	insn->base = base[rm];
+	insn->index = index[rm];
+	if (mod)
+		insn->displacement = (int64_t)take(d, mod);
+}
+
+/* 32- and 64-bit addressing (SDM 2A tables 2-2, 2-3, 2.2.1.6 for RIP-relative). */
+static void take_address(struct decoder *d, struct insn *insn, unsigned mod, unsigned rm)
+{
+	unsigned base = rm;
+
+	if (rm == 4) {
+		unsigned sib = take_byte(d);
+		unsigned index = (sib >> 3 & 7) | (d->rex & REX_X ? 8 : 0);
+
+		base = sib & 7;
+		insn->scale = (uint8_t)(1U << (sib >> 6));
+		insn->index = index == RSP ? -1 : (int8_t)index;
+	}
+	if (mod == 0 && base == 5) {
+		insn->rip_relative = rm == 5 && d->mode == 64;
+		insn->displacement = (int64_t)take(d, 4);
+		return;
+	}
+	insn->base = (int8_t)(base | (d->rex & REX_B ? 8 : 0));
+	if (mod)
+		insn->displacement = (int64_t)take(d, mod == 1 ? 1 : 4);
+}
+
+static void take_memory_operand(struct decoder *d, struct insn *insn, unsigned modrm)
+{
+	if (insn->address_width == 2)
+		take_address_16(d, insn, modrm >> 6, modrm & 7);
+	else
+		take_address(d, insn, modrm >> 6, modrm & 7);
+	if (insn->base == RSP || insn->base == RBP)
+		insn->segment = SEG_SS;
+}
+
+static uint8_t operand_width(const struct decoder *d)
+{
+	if (d->rex & REX_W)
+		return 8;
+	return d->operand_size == (d->mode != 16) ? 2 : 4;
+}
+
+static uint8_t address_width(const struct decoder *d)
+{
+	if (!d->address_size)
+		return (uint8_t)(d->mode / 8);
+	return d->mode == 32 ? 2 : 4;
+}
+
+/* The ModRM byte with what it selects and brings; false where there is no memory operand. */
+static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opcode)
+{
+	unsigned modrm = take_byte(d);
+	uint8_t reg = modrm >> 3 & 7;
+
+	if (modrm >> 6 == 3)
+		return false;
+	if (opcode->flags & GROUP) {
+		struct opcode selected = group[opcode->operation][reg];
+
+		if (!selected.flags)
+			return false;
+		opcode->operation = selected.operation;
+		opcode->flags |= selected.flags;
+	}
+	insn->high_byte = opcode->flags & BYTE && reg >= 4 && !d->rex;
+	insn->reg = insn->high_byte ? reg - 4 : reg | (d->rex & REX_R ? 8 : 0);
+	take_memory_operand(d, insn, modrm);
+	return true;
+}
+
+/* What only some opcodes have: operands not in ModRM, or not of the operand size. */
+static void take_particulars(struct decoder *d, struct insn *insn, unsigned flags)
+{
+	if (flags & WIDE)
+		insn->register_width = insn->width = MAX(insn->width, 4);
+	if (flags & SOURCE_8)
+		insn->width = 1;
+	if (flags & SOURCE_16)
+		insn->width = 2;
+	if (flags & SOURCE_32)
+		insn->width = MIN(insn->width, 4);
+	if (flags & OFFSET)
+		insn->displacement = (int64_t)take(d, insn->address_width);
+	if (flags & STRING) {
+		insn->rep = d->repeat;
+		insn->base = insn->operation == INSN_STOS ? RDI : RSI;
+	}
+	if (flags & (IMMEDIATE | IMMEDIATE_8)) {
+		insn->has_immediate = true;
+		insn->immediate = take(d, flags & IMMEDIATE_8 ? 1 : MIN(insn->width, 4));
+	}
+}
+#define PARTICULARS                                                                                \
+	(WIDE | SOURCE_8 | SOURCE_16 | SOURCE_32 | OFFSET | STRING | IMMEDIATE | IMMEDIATE_8)
+
+/* Whether the prefixes are allowed here. */
+static bool prefixes_allowed(const struct decoder *d, const struct insn *insn, unsigned flags)
+{
+	if (d->lock && !(insn->to_memory && BIT(insn->operation) & LOCKABLE))
+		return false;
+	return !(flags & WIDE && (d->operand_size || d->repeat));
+}
+
+static int refuse(const struct decoder *d)
+{
+	return d->at > d->size && d->size < INSN_MAX ? -EAGAIN : -EINVAL;
+}
+
+int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *insn)
+{
+	struct decoder d = {.bytes = bytes, .mode = mode, .segment = -1};
+	struct opcode opcode;
+
+	d.size = (unsigned)MIN(size, INSN_MAX);
+	opcode = take_opcode(&d);
+	if (!opcode.flags)
+		return refuse(&d);
+	*insn = (struct insn){.base = -1, .index = -1, .scale = 1, .segment = SEG_DS};
+	insn->address_width = address_width(&d);
+	insn->width = opcode.flags & BYTE ? 1 : operand_width(&d);
+	insn->register_width = insn->width;
+	if (opcode.flags & MODRM && !take_modrm(&d, insn, &opcode))
+		return refuse(&d);
+	insn->operation = opcode.operation;
+	insn->to_memory = opcode.flags & TO_MEMORY;
+	if (opcode.flags & PARTICULARS)
+		take_particulars(&d, insn, opcode.flags);
+	if (insn->operation == INSN_STOS)
+		insn->segment = SEG_ES; /* which no prefix changes */
+	else if (d.segment >= 0)
+		insn->segment = (uint8_t)d.segment;
+	insn->length = (uint8_t)d.at;
+	if (d.at > d.size || !prefixes_allowed(&d, insn, opcode.flags))
+		return refuse(&d);
+	return 0;
+}
+
+_Static_assert(INSN_CACHE == 8, "three bits of the hash choose the entry");
+
+int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t size, unsigned mode,
+		       const struct insn **insn)
+{
+	struct insn_cached *entry = &cache->entry[0];
+	uint64_t head, tail;
+	int error;
+
+	if (size >= INSN_MAX) {
+		memcpy(&head, bytes, 8);
+		memcpy(&tail, bytes + INSN_MAX - 8, 8);
+		/* The top bits of a product depend on all bits below (Fibonacci hashing). */
+		entry = &cache->entry[head * 0x9e3779b97f4a7c15 >> 61];
+		*insn = &entry->insn;
+		if (entry->head == head && entry->tail == tail && entry->mode == mode)
+			return 0;
+		entry->head = head;
+		entry->tail = tail;
+	}
+	*insn = &entry->insn;
+	error = insn_decode(bytes, size, mode, &entry->insn);
+	entry->mode = error || size < INSN_MAX ? 0 : mode;
+	return error;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/exits/exit.h"
+
+#include "lib/asm.h"
+#include "hv/machine/console.h"
+#include "hv/machine/timer.h"
+#include "lib/format.h"
+
+static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	timer_acknowledge();
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_triple_fault(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "triple fault");
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_task_switch(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "task switch to selector 0x%lx: not supported",
+		FIELD(vmread(VMCS_EXIT_QUALIFICATION), TASK_SWITCH_SELECTOR));
+	return VCPU_LEAVE;
+}
+
+static enum exit_action exit_hlt(struct vcpu *vcpu)
+{
+	vcpu_skip_instruction(vcpu);
+	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+		vm_kill(vcpu->vm, "halted with interrupts off");
+	else
+		vcpu->vm->halted = true;
+	return VCPU_LEAVE;
+}
+
+/*
+ * VMX, SMX, MONITOR and MWAIT: CPUID shows none, so they do not exist (SDM 3C 31.3). MWAIT could
+ * keep the CPU in a state deep enough to stop the preemption timer (SDM 3C 26.5.1).
+ */
+static enum exit_action exit_undefined(struct vcpu *vcpu)
+{
+	vcpu_inject_ud(vcpu);
+	return VCPU_RESUME;
+}
+
+/* CPUID shows no performance counters: there is none that ECX could name (SDM 2B "RDPMC"). */
+static enum exit_action exit_rdpmc(struct vcpu *vcpu)
+{
+	vcpu_inject_gp(vcpu);
+	return VCPU_RESUME;
+}
+
+/*
+ * WBINVD and INVD: caches matter to a guest only while a device can write around them. INVD
+ * would lose other guests' data, so it writes back too.
+ */
+static enum exit_action exit_wbinvd(struct vcpu *vcpu)
+{
+	vcpu_skip_instruction(vcpu);
+	if (!vcpu->vm->ept.noncoherent)
+		return VCPU_RESUME;
+	wbinvd();
+	return VCPU_LEAVE; /* on a real CPU that took as long as a slice */
+}
+
+/* A VM entry that failed on the guest's state (SDM 3C 27.8): nothing of the guest has run. */
+static enum exit_action exit_entry_failure(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "VM entry failed: exit reason 0x%lx, qualification 0x%lx",
+		vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
+	vcpu_check_entry();
+	vcpu_dump(vcpu);
+	return VCPU_LEAVE;
+}
+
+static enum exit_action unknown_exit(struct vcpu *vcpu)
+{
+	vm_kill(vcpu->vm, "exit reason %lu has no handler", vmread(VMCS_EXIT_REASON));
+	vcpu_dump(vcpu);
+	return VCPU_LEAVE;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init" /* the first line is for what no other names */
+/* The one table of exit reasons (SDM 3D appendix C). What is not here ends the VM. */
+static const struct {
+	exit_handler handler;
+	const char *name;
+} exit_table[EXIT_REASONS] = {
+	[0 ... EXIT_REASONS - 1] = {unknown_exit, "unknown"},
+	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_external_interrupt, "external interrupt"},
+	[EXIT_REASON_INTERRUPT_WINDOW] = {exit_to_scheduler, "interrupt window"},
+	[EXIT_REASON_NMI_WINDOW] = {exit_to_scheduler, "NMI window"},
+	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
+	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, "task switch"},
+	[EXIT_REASON_CPUID] = {exit_cpuid, "CPUID"},
+	[EXIT_REASON_GETSEC] = {exit_undefined, "GETSEC"},
+	[EXIT_REASON_HLT] = {exit_hlt, "HLT"},
+	[EXIT_REASON_INVD] = {exit_wbinvd, "INVD"},
+	[EXIT_REASON_VMCALL] = {exit_vmcall, "VMCALL"},
+	[EXIT_REASON_VMCLEAR] = {exit_undefined, "VMCLEAR"},
+	[EXIT_REASON_VMLAUNCH] = {exit_undefined, "VMLAUNCH"},
+	[EXIT_REASON_VMPTRLD] = {exit_undefined, "VMPTRLD"},
+	[EXIT_REASON_VMPTRST] = {exit_undefined, "VMPTRST"},
+	[EXIT_REASON_VMREAD] = {exit_undefined, "VMREAD"},
+	[EXIT_REASON_VMRESUME] = {exit_undefined, "VMRESUME"},
+	[EXIT_REASON_VMWRITE] = {exit_undefined, "VMWRITE"},
+	[EXIT_REASON_VMXOFF] = {exit_undefined, "VMXOFF"},
+	[EXIT_REASON_VMXON] = {exit_undefined, "VMXON"},
+	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, "control register"},
+	[EXIT_REASON_IO_INSTRUCTION] = {exit_io, "I/O"},
+	[EXIT_REASON_RDPMC] = {exit_rdpmc, "RDPMC"},
+	[EXIT_REASON_RDMSR] = {exit_rdmsr, "RDMSR"},
+	[EXIT_REASON_WRMSR] = {exit_wrmsr, "WRMSR"},
+	[EXIT_REASON_INVALID_GUEST_STATE] = {exit_entry_failure, "invalid guest state"},
+	[EXIT_REASON_MSR_LOADING] = {exit_entry_failure, "MSR loading"},
+	[EXIT_REASON_MACHINE_CHECK] = {exit_entry_failure, "machine check"},
+	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, "EPT violation"},
+	[EXIT_REASON_EPT_MISCONFIGURATION] = {exit_ept_misconfiguration, "EPT misconfiguration"},
+	[EXIT_REASON_INVEPT] = {exit_undefined, "INVEPT"},
+	[EXIT_REASON_MONITOR] = {exit_undefined, "MONITOR"},
+	[EXIT_REASON_MWAIT] = {exit_undefined, "MWAIT"},
+	[EXIT_REASON_PREEMPTION_TIMER] = {exit_to_scheduler, "preemption timer"},
+	[EXIT_REASON_INVVPID] = {exit_undefined, "INVVPID"},
+	[EXIT_REASON_WBINVD] = {exit_wbinvd, "WBINVD"},
+	[EXIT_REASON_XSETBV] = {exit_xsetbv, "XSETBV"},
+	[EXIT_REASON_VMFUNC] = {exit_undefined, "VMFUNC"},
+};
+#pragma GCC diagnostic pop
+
+enum exit_action exit_dispatch(struct vcpu *vcpu)
+{
+	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+	enum exit_action action;
+
+	if (__builtin_expect(reason >= EXIT_REASONS, 0))
+		return unknown_exit(vcpu);
+	vcpu->vm->exit_count[reason]++;
+	action = exit_table[reason].handler(vcpu);
+	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
+}
+
+uint64_t exit_total(const struct vm *vm)
+{
+	uint64_t total = 0;
+
+	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
+		total += vm->exit_count[reason];
+	return total;
+}
+
+void exit_print_counts(const struct vm *vm)
+{
+	char text[300] = "";
+
+	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
+		if (vm->exit_count[reason])
+			format_append(text, sizeof(text), ", %lu %s", vm->exit_count[reason],
+				      exit_table[reason].name);
+	print("vm %s: %lu exits%s", vm->options.name, exit_total(vm), text);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Port I/O: every IN and OUT of a guest exits and is answered by its device models, or by ones.
+ */
+#include "hv/exits/exit.h"
+#include "hv/vm/guest_memory.h"
+#include "lib/bits.h"
+
+/* Iterations of REP INS or OUTS per exit; the guest comes back for the rest. */
+#define REP_BUDGET 64
+
+/* One IN or OUT on the accumulator (SDM 2A "IN": 8 and 16 bits keep the rest of RAX). */
+static void access_port(struct vcpu *vcpu, uint16_t port, unsigned width, bool in)
+{
+	uint64_t keep = width == 4 ? 0 : ~(BIT(8 * width) - 1);
+	uint64_t mask = BIT(8 * width) - 1;
+	uint64_t value = vcpu->gpr[RAX] & mask;
+
+	bus_do(&vcpu->vm->ports, port, width, !in, &value);
+	if (in)
+		vcpu->gpr[RAX] = (vcpu->gpr[RAX] & keep) | (value & mask);
+}
+
+/* Set the low 'address mask' part of a register; a 32-bit result clears the upper half. */
+static void set_counter(uint64_t *reg, uint64_t mask, uint64_t value)
+{
+	*reg = mask == 0xffff ? (*reg & ~mask) | (value & mask) : value & mask;
+}
+
+/* Are all 'width' bytes at the offset inside the segment (SDM 3A 5.3)? */
+static bool within_limit(unsigned segment, uint64_t rights, uint64_t offset, unsigned width)
+{
+	uint64_t limit = vmread(VMCS_GUEST_LIMIT(segment)), last = offset + width - 1;
+
+	if (rights & SEGMENT_TYPE_CODE || !(rights & SEGMENT_TYPE_CONFORMING))
+		return last <= limit;
+	return offset > limit && last <= (rights & SEGMENT_DB ? 0xffffffff : 0xffff); /* down */
+}
+
+/*
+ * The exit came before the CPU looked at the memory operand: what it would have checked of the
+ * segment is checked here (SDM 3C 26.1.1). False with the exception injected.
+ */
+static bool operand_is_allowed(struct vcpu *vcpu, uint64_t info, bool in, uint64_t offset,
+			       unsigned width)
+{
+	unsigned segment = in ? VMCS_ES : (unsigned)FIELD(info, INS_OUTS_SEGMENT);
+	uint64_t rights, needed = in ? SEGMENT_TYPE_WRITABLE : 0;
+	bool protected = vmread(VMCS_GUEST_CR0) & CR0_PE;
+
+	if (vcpu_mode() == 64)
+		return true;
+	rights = vmread(VMCS_GUEST_ACCESS_RIGHTS(segment));
+	if (rights & SEGMENT_TYPE_CODE)
+		needed = in ? ~0UL : SEGMENT_TYPE_READABLE;
+	if (!(rights & SEGMENT_UNUSABLE) && (!protected || (rights & needed) == needed) &&
+	    within_limit(segment, rights, offset, width))
+		return true;
+	vcpu_inject(vcpu, segment == VMCS_SS ? VECTOR_SS : VECTOR_GP, true, 0);
+	return false;
+}
+
+/*
+ * INS or OUTS: the linear address is that of the first item, the registers move with each
+ * (SDM 3C 28.2.5). Items done stand, whatever stops the rest.
+ */
+static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned width)
+{
+	uint64_t info = vmread(VMCS_EXIT_INSTRUCTION_INFO);
+	uint64_t size = FIELD(info, INS_OUTS_ADDRESS_SIZE);
+	uint64_t mask = size == 2 ? ~0ULL : size == 1 ? 0xffffffff : 0xffff;
+	bool in = qualification & IO_IN;
+	uint64_t *index = &vcpu->gpr[in ? RDI : RSI], *count = &vcpu->gpr[RCX];
+	uint64_t base = vmread(VMCS_GUEST_LINEAR_ADDRESS) - (*index & mask);
+	int64_t step = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF ? -(int64_t)width : (int64_t)width;
+	unsigned budget = qualification & IO_REP ? REP_BUDGET : 1;
+	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
+
+	for (; budget && vcpu->vm->state == VM_RUNNING; budget--) {
+		uint64_t linear = base + (*index & mask), value = 0;
+
+		if (qualification & IO_REP && !(*count & mask))
+			break;
+		if (!operand_is_allowed(vcpu, info, in, *index & mask, width))
+			return;
+		/* INS: the memory must be writable before the port is read. */
+		if (in ? guest_probe_write(vcpu, linear, width)
+		       : guest_read(vcpu, linear, width, &value))
+			return;
+		bus_do(&vcpu->vm->ports, port, width, !in, &value);
+		if (in)
+			guest_write(vcpu, linear, width, value);
+		set_counter(index, mask, *index + (uint64_t)step);
+		if (qualification & IO_REP)
+			set_counter(count, mask, *count - 1);
+	}
+	if (!(qualification & IO_REP) || !(*count & mask))
+		vcpu_skip_instruction(vcpu);
+}
+
+enum exit_action exit_io(struct vcpu *vcpu)
+{
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	unsigned width = (unsigned)FIELD(qualification, IO_SIZE) + 1;
+
+	if (qualification & IO_STRING) {
+		access_string(vcpu, qualification, width);
+		return VCPU_RESUME;
+	}
+	access_port(vcpu, (uint16_t)FIELD(qualification, IO_PORT), width, qualification & IO_IN);
+	vcpu_skip_instruction(vcpu);
+	return VCPU_RESUME;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/load/guest_map.h"
+
+#include "hv/dev/acpi.h"
+#include "lib/bits.h"
+
+#define HOLE_START 0xa0000ULL
+#define LOW_LIMIT  (3 * GiB)
+#define HIGH_START (4 * GiB)
+
+static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa,
+		enum ept_slot_kind kind)
+{
+	map->slot[map->slots++] = (struct ept_slot){gpa, end - gpa, hpa, kind};
+}
+
+void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)
+{
+	*map = (struct guest_map){.low_end = MIN(size, LOW_LIMIT)};
+	add(map, 0, HOLE_START, ram, EPT_SLOT_RAM);
+	add(map, ACPI_BASE, ACPI_BASE + ACPI_SIZE, ram + ACPI_BASE, EPT_SLOT_ROM);
+	add(map, MiB, map->low_end, ram + MiB, EPT_SLOT_RAM);
+	if (size <= LOW_LIMIT)
+		return;
+	map->high_end = HIGH_START + (size - LOW_LIMIT);
+	add(map, HIGH_START, map->high_end, ram + LOW_LIMIT, EPT_SLOT_RAM);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a VM's memory lies in its physical address space: from 0 with a PC's hole below 1 MiB, and
+ * what exceeds 3 GiB above 4 GiB. Used by hv/vm/vm.c when a VM is created. Pure.
+ */
+#ifndef HV_LOAD_GUEST_MAP_H
+#define HV_LOAD_GUEST_MAP_H
+
+#include "ept/ept.h"
+
+struct guest_map {
+	uint64_t low_end;  /* of RAM below 4 GiB */
+	uint64_t high_end; /* of RAM above 4 GiB; 0: there is none */
+	struct ept_slot slot[4];
+	unsigned slots;
+};
+
+/* For 'size' bytes, at least 2 MiB, that lie contiguously at host-physical 'ram'. */
+void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram);
+
+#endif

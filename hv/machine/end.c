@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/machine/end.h"
+
+#include "lib/asm.h"
+#include "hv/machine/console.h"
+#include "lib/format.h"
+
+#define EXIT_PORT     0xf4
+#define SHUTDOWN_PORT 0x8900 /* Bochs and QEMU's older machines end on "Shutdown" */
+#define KEYBOARD_PORT 0x64
+#define PULSE_RESET   0xfe
+
+void machine_end(int status)
+{
+	print("end: status %d", status);
+	console_drain();
+	outb(EXIT_PORT, (uint8_t)status);
+	for (const char *c = "Shutdown"; *c; c++)
+		outb(SHUTDOWN_PORT, (uint8_t)*c);
+	outb(KEYBOARD_PORT, PULSE_RESET);
+	for (;;)
+		hlt();
+}
+
+void panic(const char *text, ...)
+{
+	char line[200];
+	va_list args;
+
+	va_start(args, text);
+	format_text(line, sizeof(line), text, args);
+	va_end(args);
+	print("panic: %s", line);
+	machine_end(STATUS_HYPERVISOR_FAILED);
+}

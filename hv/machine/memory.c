@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/machine/memory.h"
+
+#include "lib/asm.h"
+#include "hv/machine/image.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+
+/* Firmware, GRUB and real mode keep things below; a trampoline for other CPUs will live there. */
+#define FIRST_USABLE (1 * MiB)
+#define MAX_TOP      (1ULL << 46)
+
+/* Free RAM: disjoint pieces, in no order, whole pages. An empty one has size 0. */
+static struct boot_range free_range[2 * BOOT_RANGES];
+static unsigned free_ranges;
+static uint64_t free_page; /* head of a list linked through the pages' first words */
+static uint64_t free_pages;
+static uint64_t top;
+static uint64_t reachable = 4 * GiB; /* what boot/entry.asm mapped */
+uint32_t *page_word;
+
+static struct boot_range *unused_entry(void)
+{
+	for (unsigned i = 0; i < free_ranges; i++)
+		if (!free_range[i].size)
+			return &free_range[i];
+	return free_ranges < ARRAY_SIZE(free_range) ? &free_range[free_ranges++] : NULL;
+}
+
+static void add_range(uint64_t start, uint64_t end)
+{
+	struct boot_range *range;
+
+	start = ALIGN_UP(MAX(start, FIRST_USABLE), PAGE_SIZE);
+	end = ALIGN_DOWN(MIN(end, MAX_TOP), PAGE_SIZE);
+	if (start >= end)
+		return;
+	range = unused_entry();
+	if (!range)
+		return;
+	*range = (struct boot_range){start, end - start};
+	top = MAX(top, end);
+}
+
+/* Cut [start, end) out of the free ranges; what is on both sides of it stays free. */
+static void reserve(uint64_t start, uint64_t end)
+{
+	unsigned n = free_ranges;
+
+	start = ALIGN_DOWN(start, PAGE_SIZE);
+	end = ALIGN_UP(end, PAGE_SIZE);
+	for (unsigned i = 0; i < n; i++) {
+		struct boot_range *r = &free_range[i];
+		uint64_t r_end = r->start + r->size;
+
+		if (end <= r->start || start >= r_end)
+			continue;
+		if (end < r_end)
+			add_range(end, r_end);
+		r->size = start > r->start ? start - r->start : 0;
+	}
+}
+
+/* The free range that can give size bytes at an aligned address nearest to its end. */
+static struct boot_range *find_range(uint64_t size, uint64_t align, uint64_t *at)
+{
+	struct boot_range *best = NULL;
+
+	for (unsigned i = 0; i < free_ranges; i++) {
+		struct boot_range *r = &free_range[i];
+		uint64_t end = MIN(r->start + r->size, reachable);
+		uint64_t start;
+
+		if (end < r->start + size)
+			continue;
+		start = ALIGN_DOWN(end - size, align);
+		if (start < r->start || (best && start < *at))
+			continue;
+		best = r;
+		*at = start;
+	}
+	return best;
+}
+
+static uint64_t take(uint64_t size, uint64_t align)
+{
+	uint64_t at = 0;
+
+	if (!find_range(size, align, &at))
+		return 0;
+	reserve(at, at + size);
+	return at;
+}
+
+void memory_init(const struct boot_info *boot, const void *info)
+{
+	uint32_t info_size;
+
+	for (unsigned i = 0; i < boot->ram_ranges; i++)
+		add_range(boot->ram[i].start, boot->ram[i].start + boot->ram[i].size);
+	reserve((uintptr_t)image_start, (uintptr_t)image_end);
+	memcpy(&info_size, info, sizeof(info_size));
+	reserve((uintptr_t)info, (uintptr_t)info + info_size);
+	for (unsigned i = 0; i < boot->modules; i++)
+		reserve(boot->module[i].start, boot->module[i].start + boot->module[i].size);
+	page_word = (uint32_t *)memory_alloc((top >> 12) * sizeof(*page_word), PAGE_SIZE);
+}
+
+uint64_t memory_alloc(uint64_t size, uint64_t align)
+{
+	uint64_t at = take(ALIGN_UP(size, PAGE_SIZE), align);
+
+	if (at)
+		zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
+	return at;
+}
+
+void memory_free(uint64_t start, uint64_t size)
+{
+	add_range(start, start + ALIGN_UP(size, PAGE_SIZE));
+}
+
+uint64_t page_alloc(void)
+{
+	uint64_t page = free_page;
+
+	if (page) {
+		free_page = *(uint64_t *)page;
+		free_pages--;
+	} else {
+		page = take(PAGE_SIZE, PAGE_SIZE);
+		if (!page)
+			return 0;
+	}
+	zero_words((void *)page, PAGE_SIZE);
+	page_word[page >> 12] = 0;
+	return page;
+}
+
+void page_free(uint64_t page)
+{
+	*(uint64_t *)page = free_page;
+	free_page = page;
+	free_pages++;
+}
+
+void memory_reach(uint64_t end)
+{
+	reachable = end;
+}
+
+uint64_t memory_left(void)
+{
+	uint64_t left = free_pages * PAGE_SIZE;
+
+	for (unsigned i = 0; i < free_ranges; i++)
+		left += free_range[i].size;
+	return left;
+}
+
+uint64_t memory_top(void)
+{
+	return top;
+}

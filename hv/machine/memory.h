@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's RAM: large zeroed pieces for guests, single zeroed pages for tables. Physical
+ * and virtual addresses are the same (hv/machine/paging.h), so a page is named by its address.
+ */
+#ifndef HV_MACHINE_MEMORY_H
+#define HV_MACHINE_MEMORY_H
+
+#include <stdint.h>
+
+#include "boot/multiboot2.h"
+
+/*
+ * Take all RAM that GRUB lists, but for the first MiB, the image, the modules and the boot
+ * information (which are left where they are). Only the first 4 GiB can be touched then.
+ */
+void memory_init(const struct boot_info *boot, const void *info);
+
+/* All RAM below 'end' is mapped now (4 GiB until then): hand it out too. */
+void memory_reach(uint64_t end);
+
+/* A zeroed piece, size and align powers-of-two multiples of 4K; 0 when there is none. */
+uint64_t memory_alloc(uint64_t size, uint64_t align);
+/* Give such a piece back. Pieces are not joined: an equal or smaller one can be had again. */
+void memory_free(uint64_t start, uint64_t size);
+
+/* A zeroed 4K page, or 0. page_free() gives one back. */
+uint64_t page_alloc(void);
+void page_free(uint64_t page);
+
+/* Bytes not handed out, and the first address above all RAM. */
+uint64_t memory_left(void);
+uint64_t memory_top(void);
+
+/*
+ * One word per page of RAM, [address >> 12], for whoever owns the page (ept/ counts the present
+ * entries of a table there). Zero when a page is allocated.
+ */
+extern uint32_t *page_word;
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/machine/paging.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/asm.h"
+#include "hv/machine/image.h"
+#include "hv/machine/memory.h"
+#include "hv/machine/end.h"
+#include "lib/bits.h"
+
+/* Paging-structure entries (SDM 3A 4.5). */
+#define PTE_PRESENT BIT(0)
+#define PTE_WRITE   BIT(1)
+#define PTE_LARGE   BIT(7)
+#define PTE_NX      BIT(63)
+#define PTE_ADDRESS BITS(51, 12)
+
+static uint64_t *root;
+
+/* The entry for 'address' at 'level' (1 = PTE), making the tables above it. */
+static uint64_t *entry_at(uint64_t address, unsigned level)
+{
+	uint64_t *table = root;
+
+	for (unsigned l = 4; l > level; l--) {
+		uint64_t *entry = &table[address >> (12 + 9 * (l - 1)) & 511];
+
+		if (!*entry) {
+			uint64_t page = page_alloc();
+
+			if (!page)
+				panic("paging: no page for a table");
+			*entry = page | PTE_PRESENT | PTE_WRITE;
+		}
+		table = (uint64_t *)(*entry & PTE_ADDRESS);
+	}
+	return &table[address >> (12 + 9 * (level - 1)) & 511];
+}
+
+static bool is_guard(uint64_t page)
+{
+	return page == 0 || page == (uintptr_t)boot_stack_guard ||
+	       page == (uintptr_t)exception_stack_guard;
+}
+
+/* The permissions of a page in the image's first megabytes. */
+static uint64_t page_flags(uint64_t page)
+{
+	if (is_guard(page))
+		return 0;
+	if (page >= (uintptr_t)image_start && page < (uintptr_t)image_text_end)
+		return PTE_PRESENT;
+	if (page >= (uintptr_t)image_text_end && page < (uintptr_t)image_rodata_end)
+		return PTE_PRESENT | PTE_NX;
+	return PTE_PRESENT | PTE_WRITE | PTE_NX;
+}
+
+void paging_init(void)
+{
+	uint64_t small_end = ALIGN_UP((uintptr_t)image_end, 2 * MiB);
+
+	root = (uint64_t *)page_alloc();
+	if (!root)
+		panic("paging: no page for a table");
+	for (uint64_t page = 0; page < small_end; page += PAGE_SIZE) {
+		uint64_t flags = page_flags(page);
+
+		if (flags)
+			*entry_at(page, 1) = page | flags;
+	}
+	for (uint64_t page = small_end; page < memory_top(); page += 2 * MiB)
+		*entry_at(page, 2) = page | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
+	write_cr3((uintptr_t)root);
+	memory_reach(memory_top());
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's own address space: physical = virtual for all RAM, with the image's segments
+ * as linked (W^X), no-execute everywhere else, and nothing at page 0 and the stacks' guard pages.
+ */
+#ifndef HV_MACHINE_PAGING_H
+#define HV_MACHINE_PAGING_H
+
+/* Build the tables for all RAM below memory_top() and load them. Panics without memory. */
+void paging_init(void);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words on GRUB's lines: the hypervisor's own and each VM's. Pure: parses text, allocates
+ * nothing, and says of a wrong word what was expected instead.
+ */
+#ifndef HV_OPTIONS_OPTIONS_H
+#define HV_OPTIONS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/memtype.h"
+
+#define VM_NAME_MAX     15 /* characters */
+#define VM_DEVICES_MAX  8
+#define OPTION_WORD_MAX 63
+
+/* CPU features that can be left unused although the CPU has them: 'mask=' */
+enum feature_mask {
+	MASK_TIMER = 1 << 0, /* VMX-preemption timer */
+	MASK_VPID = 1 << 1,
+	MASK_EPT_AD = 1 << 2, /* EPT accessed and dirty flags */
+	MASK_EPT_2M = 1 << 3,
+	MASK_EPT_1G = 1 << 4,
+	MASK_INVEPT_SINGLE = 1 << 5, /* single-context INVEPT: all-context is used instead */
+};
+
+struct hv_options {
+	bool console_e9;
+	bool check;    /* run the VM-entry checker before each VM's first entry */
+	unsigned mask; /* enum feature_mask */
+};
+
+struct vm_options {
+	char name[VM_NAME_MAX + 1];
+	uint64_t memory; /* bytes */
+	unsigned cpus;
+	bool iommu;
+	bool snoop_control;                /* iommu=on,sc */
+	bool caching_mode;                 /* off with iommu=on,cm=off */
+	bool device_snoop[VM_DEVICES_MAX]; /* of each dev=edu: was it dev=edu,snoop */
+	unsigned devices;
+	enum memtype_policy policy;
+	const char *command_line; /* points into the parsed line; "" when there is none */
+};
+
+struct option_error {
+	char word[OPTION_WORD_MAX + 1]; /* as much of it as fits; "" when a word is missing */
+	const char *expected;
+};
+
+/* 0, or -EINVAL with *error filled. */
+int hv_options_parse(const char *line, struct hv_options *options, struct option_error *error);
+
+/*
+ * A module's line, "vm NAME [words] -- COMMAND LINE". 0, or -EINVAL with *error filled;
+ * options->name is "" unless a good NAME was read before the error.
+ */
+int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error);
+
+/* Is the line the word 'initrd' alone? */
+bool options_is_initrd(const char *line);
+
+/*
+ * Take back what GRUB's loader does to the words of a line: it puts a backslash before each ', "
+ * and \ (GRUB 2.06, grub-core/lib/cmdline.c). The quotes it puts around a word that holds a blank
+ * stay: without them such a word would be two. In place, since the line only gets shorter.
+ */
+void options_unescape(char *line);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/vm/cpu_model.h"
+
+#include "lib/asm.h"
+#include "hv/exits/exit.h"
+#include "hv/vm/fpu.h"
+#include "hv/vm/vcpu.h"
+#include "hv/vmx/vmx.h"
+#include "lib/x86.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+
+#define BASIC_LEAVES    14 /* 0 to 0xd */
+#define SUBLEAVES       8
+#define EXTENDED        0x80000000U
+#define EXTENDED_LEAVES 9
+#define HYPERVISOR      0x40000000U
+
+/*
+ * What a guest may see of the feature words (SDM 2A "CPUID"): what works in a guest without the
+ * hypervisor's help, or with the help it has. A feature of a later CPU stays hidden.
+ */
+#define SHOW_1_ECX                                                                                 \
+	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMUL */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ |        \
+	 BIT(13) /* CX16 */ | BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ |   \
+	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ |    \
+	 BIT(28) /* AVX */ | BIT(29) /* F16C */ | BIT(30) /* RDRAND */)
+/* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
+ * SSE2 SS */
+#define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))
+#define SHOW_7_EBX                                                                                 \
+	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |       \
+	 BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(18) /* RDSEED */ |    \
+	 BIT(19) /* ADX */ | BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ |  \
+	 BIT(29) /* SHA */)
+#define SHOW_7_ECX        (BIT(2) /* UMIP */)
+#define SHOW_D_1_EAX      (BITS(2, 0) /* XSAVEOPT XSAVEC XGETBV(1) */)
+#define SHOW_80000001_ECX (BIT(0) /* LAHF */ | BIT(5) /* LZCNT */ | BIT(8) /* PREFETCHW */)
+#define SHOW_80000001_EDX                                                                          \
+	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ |      \
+	 BIT(29) /* LM */)
+
+#define XSAVE_AREA_SSE 576 /* bytes of the legacy area and the header, SDM 1 13.4 */
+
+static struct cpuid_result basic[BASIC_LEAVES][SUBLEAVES];
+static uint8_t subleaves[BASIC_LEAVES]; /* 0: the leaf has none, ECX is ignored */
+static struct cpuid_result extended[EXTENDED_LEAVES];
+static const struct cpuid_result signature = {HYPERVISOR, 0x6661654c /* Leaf */,
+					      0x74747563 /* cutt */, 0x56487265 /* erHV */};
+
+static void read_leaf(unsigned leaf, unsigned count)
+{
+	subleaves[leaf] = (uint8_t)count;
+	for (unsigned i = 0; i < MAX(count, 1U); i++)
+		basic[leaf][i] = cpuid(leaf, i);
+}
+
+/* One CPU, one core, one thread. */
+static void set_topology(void)
+{
+	basic[1][0].ebx = (basic[1][0].ebx & 0xffff) | 1 << 16;
+	for (unsigned i = 0; i < SUBLEAVES; i++)
+		basic[4][i].eax &= (uint32_t)BITS(13, 0);
+	basic[0xb][0] = (struct cpuid_result){.ebx = 1, .ecx = 1 << 8};
+	basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
+}
+
+static void set_features(void)
+{
+	uint32_t hide_7 = vmx.secondary & SECONDARY_INVPCID ? 0 : CPUID_7_EBX_INVPCID;
+
+	basic[1][0].ecx = (basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR;
+	basic[1][0].edx &= SHOW_1_EDX;
+	basic[6][0] = (struct cpuid_result){.eax = basic[6][0].eax & CPUID_6_EAX_ARAT};
+	basic[7][0].eax = 0;
+	basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
+	basic[7][0].ecx &= SHOW_7_ECX;
+	basic[7][0].edx = 0;
+	basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
+	basic[0xd][0].edx = 0;
+	basic[0xd][0].ecx = basic[0xd][0].eax & XCR0_AVX ? XSAVE_AREA_SSE + 256 : XSAVE_AREA_SSE;
+	basic[0xd][1] = (struct cpuid_result){.eax = basic[0xd][1].eax & SHOW_D_1_EAX};
+	if (!(basic[0xd][0].eax & XCR0_AVX)) {
+		basic[1][0].ecx &= ~(uint32_t)(CPUID_1_ECX_AVX | BIT(12) | BIT(29));
+		basic[7][0].ebx &= ~(uint32_t)BIT(5);
+	}
+}
+
+static void set_extended(void)
+{
+	for (unsigned i = 0; i < EXTENDED_LEAVES; i++)
+		extended[i] = cpuid(EXTENDED + i, 0);
+	extended[0] = (struct cpuid_result){.eax = EXTENDED + EXTENDED_LEAVES - 1};
+	extended[1].ecx &= SHOW_80000001_ECX;
+	extended[1].edx &= SHOW_80000001_EDX;
+	if (!(vmx.secondary & SECONDARY_RDTSCP))
+		extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
+	extended[7] =
+		(struct cpuid_result){.edx = extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
+	extended[8] = (struct cpuid_result){
+		.eax = (extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) | guest_address_width()};
+}
+
+void cpuid_init(void)
+{
+	unsigned max = cpuid(0, 0).eax;
+
+	for (unsigned leaf = 0; leaf < BASIC_LEAVES && leaf <= max; leaf++)
+		read_leaf(leaf, leaf == 4 ? SUBLEAVES : leaf == 0xd ? 3 : leaf == 7 ? 1 : 0);
+	read_leaf(0xb, 2);
+	basic[0][0].eax = MIN(max, BASIC_LEAVES - 1U);
+	basic[5][0] = basic[9][0] = basic[0xa][0] = (struct cpuid_result){.eax = 0};
+	set_topology();
+	set_features();
+	set_extended();
+}
+
+bool cpu_has_xsave(void)
+{
+	return cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE;
+}
+
+bool cpu_has_rdtscp(void)
+{
+	return extended[1].edx & CPUID_80000001_EDX_RDTSCP;
+}
+
+unsigned guest_address_width(void)
+{
+	return MIN(vmx.capabilities.maxphyaddr, 48U);
+}
+
+bool guest_has_1g_pages(void)
+{
+	return extended[1].edx & CPUID_80000001_EDX_1G;
+}
+
+uint64_t guest_cr4_allowed(void)
+{
+	const struct cpuid_result *one = &basic[1][0], *seven = &basic[7][0];
+
+	return CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE |
+	       CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
+	       (one->ecx & CPUID_1_ECX_PCID ? CR4_PCIDE : 0) |
+	       (one->ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0) |
+	       (seven->ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
+	       (seven->ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) |
+	       (seven->ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
+	       (seven->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
+}
+
+/* The answer for a leaf; a leaf beyond the last basic one gives that one, as Intel's CPUs do. */
+static struct cpuid_result answer(uint32_t leaf, uint32_t subleaf)
+{
+	if (leaf > basic[0][0].eax) {
+		if (leaf - EXTENDED < EXTENDED_LEAVES)
+			return extended[leaf - EXTENDED];
+		if (leaf == HYPERVISOR)
+			return signature;
+		leaf = basic[0][0].eax;
+	}
+	if (!subleaves[leaf])
+		return basic[leaf][0];
+	if (subleaf < subleaves[leaf])
+		return basic[leaf][subleaf];
+	return (struct cpuid_result){.ecx = leaf == 0xb ? subleaf & 0xff : 0};
+}
+
+/* What depends on the guest's state of the moment. */
+static void adjust(uint32_t leaf, uint32_t subleaf, struct cpuid_result *r)
+{
+	if (leaf == 1 && vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE)
+		r->ecx |= CPUID_1_ECX_OSXSAVE;
+	if (leaf == 0xd && subleaf == 0 && r->eax)
+		r->ebx = xgetbv(0) & XCR0_AVX ? XSAVE_AREA_SSE + 256 : XSAVE_AREA_SSE;
+}
+
+enum exit_action exit_cpuid(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->gpr[RAX], subleaf = (uint32_t)vcpu->gpr[RCX];
+	struct cpuid_result r = answer(leaf, subleaf);
+
+	if (leaf == 1 || leaf == 0xd)
+		adjust(leaf, subleaf, &r);
+	vcpu->gpr[RAX] = r.eax;
+	vcpu->gpr[RBX] = r.ebx;
+	vcpu->gpr[RCX] = r.ecx;
+	vcpu->gpr[RDX] = r.edx;
+	vcpu_skip_instruction(vcpu);
+	return VCPU_RESUME;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * x87, SSE and AVX state of a vCPU while another one has the CPU. The hypervisor itself uses none
+ * of these registers.
+ */
+#ifndef HV_VM_FPU_H
+#define HV_VM_FPU_H
+
+#include <stdint.h>
+
+/* Enable what the CPU has (CR4.OSFXSR, OSXSAVE). Call once, after cpuid_init(). */
+void fpu_init(void);
+
+/* XCR0 bits a guest may set: those whose state fits and is saved here. 0 without XSAVE. */
+uint64_t fpu_xcr0_offered(void);
+
+/* 'area': a zeroed 4K page. Makes it the state after reset. */
+void fpu_area_init(uint8_t *area);
+/* Save all state and the guest's XCR0; load both. */
+void fpu_save(uint8_t *area, uint64_t *xcr0);
+void fpu_load(const uint8_t *area, uint64_t xcr0);
+
+#endif

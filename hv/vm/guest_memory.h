@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory as a guest's instruction names it: linear addresses through the guest's own page
+ * tables. For instructions the hypervisor carries out in the CPU's place.
+ */
+#ifndef HV_VM_GUEST_MEMORY_H
+#define HV_VM_GUEST_MEMORY_H
+
+#include "hv/emulate/guest_walk.h"
+#include "hv/vm/vcpu.h"
+
+/*
+ * Translate a linear address of the current privilege level (SDM 3A 4.3-4.5). 0; or -EFAULT when
+ * the instruction must not go on: the fault the CPU would raise was injected, the VM was ended,
+ * or the guest simply has to try again.
+ */
+int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa);
+
+/*
+ * Access 'width' bytes (1-8) at a linear address, RAM or device, over a page boundary if need
+ * be. 0, or -EFAULT as above: then nothing was accessed.
+ */
+int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t value);
+/* Would guest_write() succeed? 0, or -EFAULT as above. */
+int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
+
+/*
+ * 'size' instruction bytes at RIP + skip in vcpu_mode() 'mode', or as many as its page still has.
+ * Their number, 0 where the page is neither RAM nor ROM; -EFAULT as above.
+ */
+int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size);
+
+/* PAE paging's four PDPTEs from CR3 into the VMCS; -EINVAL if one has a reserved bit set. */
+int guest_load_pdptes(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How an interrupt gets from a device model to the guest: messages and lines in, injection at
+ * the next entry out. Device models never look at the VMCS, and hv/vm/vcpu.c never at a device.
+ */
+#ifndef HV_VM_INTERRUPTS_H
+#define HV_VM_INTERRUPTS_H
+
+#include "hv/vm/vm.h"
+
+#define IOAPIC_ID 1
+
+/* The interrupt controllers of a VM in the state firmware leaves them. 0 or -ENOSPC. */
+int interrupts_init(struct vm *vm);
+
+/* Is a write to this address an interrupt request? (SDM 3A 11.11.1: 0xfeexxxxx) */
+static inline bool interrupts_is_message(uint64_t address)
+{
+	return address >> 20 == 0xfee;
+}
+
+/* A device's message; it passes the IOMMU when there is one. */
+void interrupts_message(struct vm *vm, uint16_t source_id, uint64_t address, uint32_t data);
+/* A message behind the IOMMU: to the local APIC. */
+void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data);
+
+/*
+ * Before an entry, with the VM's VMCS current: inject what is pending and can be delivered, or
+ * ask for an exit when it can be.
+ */
+void interrupts_before_entry(struct vcpu *vcpu);
+
+/* Is there anything for which a halted vCPU wakes up? */
+bool interrupts_pending(struct vcpu *vcpu);
+
+/* TSC ticks until the local APIC's timer wants attention; ~0 when it does not run. */
+uint64_t interrupts_timer_ticks(const struct vcpu *vcpu);
+
+/* IA32_APIC_BASE was written: the register page moves or goes. */
+void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/vm/vcpu.h"
+
+#include <stddef.h>
+
+#include "lib/asm.h"
+#include "hv/vm/cpu_model.h"
+#include "hv/check/check.h"
+#include "hv/exits/exit.h"
+#include "hv/vm/fpu.h"
+#include "hv/vm/interrupts.h"
+#include "hv/machine/memory.h"
+#include "hv/exits/msr.h"
+#include "hv/vm/vmcs_setup.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+/* A storm of exits may not keep others from the CPU any more than a loop without exits may. */
+#define SLICE_EXITS 8192
+/* The longest stay in a guest, TSC ticks. */
+#define SLICE_TICKS 2000000UL
+
+/* The shortest: a guest whose timer is due all the time must still get ahead. */
+#define STAY_TICKS 5000UL
+
+/* hv/vmx/enter.asm */
+bool vcpu_enter(struct vcpu *vcpu, bool launched);
+
+_Static_assert(offsetof(struct vcpu, gpr) == 0, "hv/vmx/enter.asm");
+_Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/vmx/enter.asm");
+_Static_assert(offsetof(struct vm, vcpu) == 0, "");
+
+/* MSRs the guest reads and writes without an exit and the hypervisor does not use. */
+static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
+				       MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
+_Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped_msr), "");
+
+static struct vcpu *on_cpu; /* whose state the CPU holds */
+
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcpu_start *start)
+{
+	vcpu->vm = vm;
+	vcpu->vpid = (uint16_t)(index + 1);
+	vcpu->vmcs = vmcs_alloc();
+	vcpu->fpu = (uint8_t *)page_alloc();
+	if (!vcpu->vmcs || !vcpu->fpu)
+		return -ENOMEM;
+	vcpu->apic_base = 0xfee00000 | APIC_BASE_EN | APIC_BASE_BSP;
+	vcpu->xcr0 = XCR0_X87;
+	vcpu->paging.address_width = guest_address_width();
+	vcpu->paging.pages_1g = guest_has_1g_pages();
+	vcpu->debug_register[4] = 0xffff0ff0; /* DR6 after reset, SDM 3A 10.1.1 */
+	fpu_area_init(vcpu->fpu);
+	msr_set_firmware_mtrrs(vcpu);
+	vcpu->gpr[RAX] = start->eax;
+	vcpu->gpr[RBX] = start->ebx;
+	vcpu_switch_to(vcpu);
+	return vmcs_setup(vcpu, start->eip);
+}
+
+static void save_debug_registers(uint64_t *dr)
+{
+	__asm__ volatile("mov %%db0, %0" : "=r"(dr[0]));
+	__asm__ volatile("mov %%db1, %0" : "=r"(dr[1]));
+	__asm__ volatile("mov %%db2, %0" : "=r"(dr[2]));
+	__asm__ volatile("mov %%db3, %0" : "=r"(dr[3]));
+	__asm__ volatile("mov %%db6, %0" : "=r"(dr[4]));
+}
+
+static void load_debug_registers(const uint64_t *dr)
+{
+	__asm__ volatile("mov %0, %%db0" : : "r"(dr[0]));
+	__asm__ volatile("mov %0, %%db1" : : "r"(dr[1]));
+	__asm__ volatile("mov %0, %%db2" : : "r"(dr[2]));
+	__asm__ volatile("mov %0, %%db3" : : "r"(dr[3]));
+	__asm__ volatile("mov %0, %%db6" : : "r"(dr[4]));
+}
+
+static void save_state(struct vcpu *vcpu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
+		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
+			vcpu->swapped_msr[i] = rdmsr(swapped_msr[i]);
+	vcpu->cr2 = read_cr2();
+	save_debug_registers(vcpu->debug_register);
+	fpu_save(vcpu->fpu, &vcpu->xcr0);
+}
+
+static void load_state(const struct vcpu *vcpu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
+		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
+			wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
+	write_cr2(vcpu->cr2);
+	load_debug_registers(vcpu->debug_register);
+	fpu_load(vcpu->fpu, vcpu->xcr0);
+}
+
+void vcpu_switch_to(struct vcpu *vcpu)
+{
+	if (on_cpu == vcpu)
+		return;
+	if (on_cpu)
+		save_state(on_cpu);
+	vmcs_load(vcpu->vmcs);
+	load_state(vcpu);
+	on_cpu = vcpu;
+}
+
+static void report_violation(void *ctx, const struct entry_violation *violation)
+{
+	(void)ctx;
+	print("  SDM 3C %s: %s: %s = 0x%lx", violation->section, violation->rule,
+	      violation->field_name, violation->value);
+}
+
+static uint64_t read_field(void *ctx, uint32_t field)
+{
+	(void)ctx;
+	return vmread(field);
+}
+
+unsigned vcpu_check_entry(void)
+{
+	const struct entry_check_source source = {.read = read_field};
+
+	return entry_check(&source, &vmx.capabilities, report_violation, NULL);
+}
+
+/*
+ * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. Exits
+ * in between do not prolong it if the CPU saves the timer; else it has to be set only when it is
+ * another.
+ */
+static void set_timer(struct vcpu *vcpu)
+{
+	uint64_t ticks = MAX(MIN(interrupts_timer_ticks(vcpu), SLICE_TICKS), STAY_TICKS);
+
+	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer))
+		return;
+	vcpu->timer_ticks = ticks;
+	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
+}
+
+void vcpu_run_slice(struct vcpu *vcpu)
+{
+	bool launched = vcpu->launched;
+
+	vcpu_switch_to(vcpu);
+	vcpu->slice = SLICE_EXITS;
+	vcpu->slice_end = rdtsc() + 2 * SLICE_TICKS;
+	interrupts_before_entry(vcpu);
+	set_timer(vcpu);
+	vcpu->launched = true;
+	if (vcpu_enter(vcpu, launched))
+		return;
+	vcpu->launched = launched;
+	vm_kill(vcpu->vm, "VM entry failed: %s",
+		vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
+	vcpu_check_entry();
+	vcpu_dump(vcpu);
+}
+
+void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
+{
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+
+	(void)vcpu;
+	vmwrite(VMCS_GUEST_RIP, rip);
+	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	if (__builtin_expect(!(rflags & (RFLAGS_TF | RFLAGS_RF)), 1))
+		return;
+	vmwrite(VMCS_GUEST_RFLAGS,
+		rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
+	if (rflags & RFLAGS_TF)
+		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+}
+
+void vcpu_skip_instruction(struct vcpu *vcpu)
+{
+	uint64_t old = vmread(VMCS_GUEST_RIP);
+	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+
+	/* Only across 4 GiB does it matter whether RIP has 64 bits. */
+	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode() != 64)
+		rip = (uint32_t)rip;
+	vcpu_end_instruction(vcpu, rip);
+}
+
+void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code)
+{
+	(void)vcpu;
+	/* In real mode no exception has an error code (SDM 3A 21.2.1). */
+	has_error_code = has_error_code && vmread(VMCS_GUEST_CR0) & CR0_PE;
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
+		vector | TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE) |
+			(has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) |
+			INTERRUPTION_INFO_VALID);
+	if (has_error_code)
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
+}
+
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_code)
+{
+	write_cr2(linear); /* the hypervisor never faults, so CR2 is the guest's */
+	vcpu_inject(vcpu, VECTOR_PF, true, error_code);
+}
+
+bool vcpu_reinject_event(struct vcpu *vcpu)
+{
+	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
+
+	(void)vcpu;
+	if (!(info & INTERRUPTION_INFO_VALID))
+		return false;
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, info & ~INTERRUPTION_INFO_NMI_UNBLOCK);
+	if (info & INTERRUPTION_INFO_ERROR_CODE)
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR_CODE));
+	/* INT n, INT1, INT3 and INTO tell how long their instruction was (SDM 3C 27.6.1.3). */
+	if (FIELD(info, INTERRUPTION_INFO_TYPE) >= INTERRUPTION_TYPE_SOFTWARE_INTERRUPT)
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	/* An NMI is delivered only while NMIs are not blocked, and it has blocked them already. */
+	if (FIELD(info, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
+	return true;
+}
+
+unsigned vcpu_cpl(void)
+{
+	return (unsigned)FIELD(vmread(VMCS_GUEST_SS_ACCESS_RIGHTS), SEGMENT_DPL);
+}
+
+unsigned vcpu_mode(void)
+{
+	uint64_t cs = vmread(VMCS_GUEST_CS_ACCESS_RIGHTS);
+
+	if (cs & SEGMENT_L && vmread(VMCS_GUEST_IA32_EFER) & EFER_LMA)
+		return 64;
+	return cs & SEGMENT_DB ? 32 : 16;
+}
+
+uint64_t vcpu_register(const struct vcpu *vcpu, unsigned number)
+{
+	return number == RSP ? vmread(VMCS_GUEST_RSP) : vcpu->gpr[number];
+}
+
+void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
+{
+	if (number == RSP)
+		vmwrite(VMCS_GUEST_RSP, value);
+	else
+		vcpu->gpr[number] = value;
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+	const uint64_t *r = vcpu->gpr;
+
+	print("  exit reason 0x%lx qualification 0x%lx linear 0x%lx physical 0x%lx",
+	      vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION),
+	      vmread(VMCS_GUEST_LINEAR_ADDRESS), vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
+	print("  rip %016lx rflags %016lx rsp %016lx", vmread(VMCS_GUEST_RIP),
+	      vmread(VMCS_GUEST_RFLAGS), vmread(VMCS_GUEST_RSP));
+	print("  cr0 %016lx cr3 %016lx cr4 %016lx efer %lx", vmread(VMCS_GUEST_CR0),
+	      vmread(VMCS_GUEST_CR3), vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_IA32_EFER));
+	print("  rax %016lx rcx %016lx rdx %016lx rbx %016lx", r[RAX], r[RCX], r[RDX], r[RBX]);
+	print("  rbp %016lx rsi %016lx rdi %016lx r8  %016lx", r[RBP], r[RSI], r[RDI], r[R8]);
+	print("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", r[R9], r[R10], r[R11], r[R12]);
+	print("  r13 %016lx r14 %016lx r15 %016lx", r[R13], r[R14], r[R15]);
+	for (unsigned s = 0; s < VMCS_SEGMENTS; s++) {
+		static const char name[VMCS_SEGMENTS][5] = {"es", "cs", "ss",   "ds",
+							    "fs", "gs", "ldtr", "tr"};
+
+		print("  %-4s %04lx base %016lx limit %08lx access rights %05lx", name[s],
+		      vmread(VMCS_GUEST_SELECTOR(s)), vmread(VMCS_GUEST_BASE(s)),
+		      vmread(VMCS_GUEST_LIMIT(s)), vmread(VMCS_GUEST_ACCESS_RIGHTS(s)));
+	}
+}

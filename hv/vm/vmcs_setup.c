@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/vm/vmcs_setup.h"
+
+#include "lib/asm.h"
+#include "hv/vm/cpu_model.h"
+#include "hv/machine/memory.h"
+#include "hv/exits/msr.h"
+#include "hv/machine/traps.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+#define DR7_RESET 0x400
+#define NO_VMCS   ~0ULL
+
+extern uint8_t vcpu_exit_entry[]; /* hv/vmx/enter.asm */
+
+static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
+{
+	vmwrite(VMCS_PIN_CONTROLS, vmx.pin);
+	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary);
+	vmwrite(VMCS_SECONDARY_CONTROLS, vmx.secondary);
+	vmwrite(VMCS_EXIT_CONTROLS, vmx.exit);
+	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
+	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC));
+	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
+	vmwrite(VMCS_TSC_OFFSET, 0);
+	vmwrite(VMCS_MSR_BITMAP, msr_bitmap);
+	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
+	if (vmx.vpid)
+		vmwrite(VMCS_VPID, vcpu->vpid);
+	/*
+	 * CD and NW are ours because they act through the leaves; NE because VMX wants it 1. Of CR4
+	 * the guest owns what it is shown in CPUID.
+	 */
+	vmwrite(VMCS_CR0_MASK, CR0_CD | CR0_NW | CR0_NE);
+	vmwrite(VMCS_CR4_MASK, ~guest_cr4_allowed());
+}
+
+static void setup_host_state(const struct vcpu *vcpu)
+{
+	vmwrite(VMCS_HOST_CR0, read_cr0());
+	vmwrite(VMCS_HOST_CR3, read_cr3());
+	vmwrite(VMCS_HOST_CR4, read_cr4());
+	vmwrite(VMCS_HOST_CS_SELECTOR, SELECTOR_CODE);
+	vmwrite(VMCS_HOST_SS_SELECTOR, SELECTOR_DATA);
+	vmwrite(VMCS_HOST_DS_SELECTOR, SELECTOR_DATA);
+	vmwrite(VMCS_HOST_ES_SELECTOR, SELECTOR_DATA);
+	vmwrite(VMCS_HOST_FS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_GS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
+	vmwrite(VMCS_HOST_FS_BASE, 0);
+	vmwrite(VMCS_HOST_GS_BASE, 0);
+	vmwrite(VMCS_HOST_TR_BASE, traps_tss_base());
+	vmwrite(VMCS_HOST_GDTR_BASE, traps_gdt_base());
+	vmwrite(VMCS_HOST_IDTR_BASE, traps_idt_base());
+	vmwrite(VMCS_HOST_IA32_SYSENTER_CS, 0);
+	vmwrite(VMCS_HOST_IA32_SYSENTER_ESP, 0);
+	vmwrite(VMCS_HOST_IA32_SYSENTER_EIP, 0);
+	vmwrite(VMCS_HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
+	vmwrite(VMCS_HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
+	vmwrite(VMCS_HOST_RIP, (uintptr_t)vcpu_exit_entry);
+	vmwrite(VMCS_HOST_RSP, (uintptr_t)&vcpu->gpr[ARRAY_SIZE(vcpu->gpr)]);
+}
+
+static void setup_segment(unsigned segment, uint16_t selector, uint32_t limit, uint32_t rights)
+{
+	vmwrite(VMCS_GUEST_SELECTOR(segment), selector);
+	vmwrite(VMCS_GUEST_BASE(segment), 0);
+	vmwrite(VMCS_GUEST_LIMIT(segment), limit);
+	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(segment), rights);
+}
+
+/* Flat 32-bit protected mode, as a multiboot loader leaves it (Multiboot 0.6.96 3.2). */
+static void setup_guest_state(uint32_t eip)
+{
+	const struct vmx_capabilities *c = &vmx.capabilities;
+	uint64_t cr0_fixed0 = c->cr0_fixed0 & ~(CR0_PE | CR0_PG); /* unrestricted guest */
+
+	vmwrite(VMCS_GUEST_CR0, ((CR0_PE | CR0_ET) | cr0_fixed0) & c->cr0_fixed1);
+	vmwrite(VMCS_CR0_READ_SHADOW, CR0_PE | CR0_ET);
+	vmwrite(VMCS_GUEST_CR3, 0);
+	vmwrite(VMCS_GUEST_CR4, c->cr4_fixed0 & c->cr4_fixed1);
+	vmwrite(VMCS_CR4_READ_SHADOW, 0);
+	setup_segment(VMCS_CS, 0x08, ~0U, SEGMENT_FLAT_CODE32);
+	setup_segment(VMCS_SS, 0x10, ~0U, SEGMENT_FLAT_DATA);
+	setup_segment(VMCS_DS, 0x10, ~0U, SEGMENT_FLAT_DATA);
+	setup_segment(VMCS_ES, 0x10, ~0U, SEGMENT_FLAT_DATA);
+	setup_segment(VMCS_FS, 0x10, ~0U, SEGMENT_FLAT_DATA);
+	setup_segment(VMCS_GS, 0x10, ~0U, SEGMENT_FLAT_DATA);
+	setup_segment(VMCS_LDTR, 0, 0xffff, SEGMENT_LDTR);
+	setup_segment(VMCS_TR, 0, 0xffff, SEGMENT_TR);
+	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_DR7, DR7_RESET);
+	vmwrite(VMCS_GUEST_RIP, eip);
+	vmwrite(VMCS_GUEST_RSP, 0);
+	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE);
+	vmwrite(VMCS_GUEST_IA32_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_IA32_SYSENTER_CS, 0);
+	vmwrite(VMCS_GUEST_IA32_SYSENTER_ESP, 0);
+	vmwrite(VMCS_GUEST_IA32_SYSENTER_EIP, 0);
+	vmwrite(VMCS_GUEST_IA32_PAT, PAT_RESET);
+	vmwrite(VMCS_GUEST_IA32_EFER, 0);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
+}
+
+int vmcs_setup(struct vcpu *vcpu, uint32_t eip)
+{
+	uint64_t msr_bitmap = msr_bitmap_alloc();
+
+	if (!msr_bitmap)
+		return -ENOMEM;
+	setup_controls(vcpu, msr_bitmap);
+	setup_host_state(vcpu);
+	setup_guest_state(eip);
+	return 0;
+}

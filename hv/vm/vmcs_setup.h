@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fields of a fresh VMCS, as one list.
+ */
+#ifndef HV_VM_VMCS_SETUP_H
+#define HV_VM_VMCS_SETUP_H
+
+#include "hv/vm/vcpu.h"
+
+/*
+ * Fill the current VMCS for a vCPU that begins at eip in flat 32-bit protected mode. 0, or
+ * -ENOMEM when there is no page for the MSR bitmap.
+ */
+int vmcs_setup(struct vcpu *vcpu, uint32_t eip);
+
+#endif
