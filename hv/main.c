@@ -4,17 +4,17 @@
  * turns on the CPU until all have ended, the status of the whole.
  */
 #include "boot/multiboot2.h"
-#include "hv/machine/console.h"
-#include "hv/vm/cpu_model.h"
 #include "hv/exits/exit.h"
-#include "hv/vm/fpu.h"
-#include "hv/vm/interrupts.h"
-#include "hv/machine/memory.h"
-#include "hv/options/options.h"
-#include "hv/machine/paging.h"
+#include "hv/machine/console.h"
 #include "hv/machine/end.h"
+#include "hv/machine/memory.h"
+#include "hv/machine/paging.h"
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
+#include "hv/options/options.h"
+#include "hv/vm/cpu_model.h"
+#include "hv/vm/fpu.h"
+#include "hv/vm/run.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "hv/vmx/vmx.h"
@@ -114,23 +114,8 @@ static void create_vms(void)
 	}
 }
 
-/* Each running VM in turn for a slice, until none is left. */
-static void run_vms(void)
+static void report_vms(void)
 {
-	unsigned running;
-
-	do {
-		running = 0;
-		for (unsigned i = 0; i < vm_count; i++) {
-			if (vms[i]->state != VM_RUNNING)
-				continue;
-			running++;
-			if (vms[i]->halted && interrupts_pending(&vms[i]->vcpu))
-				vms[i]->halted = false;
-			if (!vms[i]->halted)
-				vcpu_run_slice(&vms[i]->vcpu);
-		}
-	} while (running);
 	for (unsigned i = 0; i < vm_count; i++) {
 		exit_print_counts(vms[i]);
 		failed |= vms[i]->state != VM_EXITED || vms[i]->status;
@@ -176,6 +161,7 @@ void hv_main(uint32_t magic, const void *info)
 		check_first_entries();
 	if (!vmx.preemption_timer)
 		timer_start();
-	run_vms();
+	run_vms(vms, vm_count);
+	report_vms();
 	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);
 }

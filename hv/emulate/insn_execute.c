@@ -5,7 +5,6 @@
  * or checks a segment: those are its caller's.
  */
 #include "hv/emulate/insn.h"
-
 #include "lib/bits.h"
 
 #define FLAG_CF          BIT(0)

@@ -3,12 +3,11 @@
  * Writes of control registers that touch a bit the hypervisor owns, and XSETBV. What the guest
  * asked for is checked as the CPU would check it (SDM 3A 2.5, 5.3) and then done whole.
  */
-#include "lib/asm.h"
-#include "hv/vm/cpu_model.h"
 #include "hv/exits/exit.h"
+#include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
-#include "hv/exits/msr.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 
@@ -86,7 +85,7 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 	if ((value ^ old) & (CR0_PG | CR0_WP))
 		invvpid(vcpu->vpid);
 	if ((value ^ old) & CR0_CD)
-		msr_cache_disable_changed(vcpu, value & CR0_CD);
+		vcpu_set_cache_disable(vcpu, value & CR0_CD);
 	return 0;
 }
 

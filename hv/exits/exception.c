@@ -5,8 +5,8 @@
  * stack, #DB by a breakpoint on the stack. Each round is an exit this way, and the guest shares the
  * CPU like any other. What they do to the guest is what the CPU would have done.
  */
-#include "lib/asm.h"
 #include "hv/exits/exit.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 
 /* DR6 and DR7 (SDM 3B 18.2.3, 18.2.4); the exit qualification of #DB has the same bits. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/exits/exit.h"
 
-#include "lib/asm.h"
 #include "hv/machine/console.h"
 #include "hv/machine/timer.h"
+#include "lib/asm.h"
 #include "lib/format.h"
 
 static enum exit_action exit_to_scheduler(struct vcpu *vcpu)

@@ -20,7 +20,7 @@ uint64_t exit_total(const struct vm *vm);
 void exit_print_counts(const struct vm *vm);
 
 enum exit_action exit_exception(struct vcpu *vcpu); /* hv/exits/exception.c */
-enum exit_action exit_cpuid(struct vcpu *vcpu);     /* hv/vm/cpu_model.c */
+enum exit_action exit_cpuid(struct vcpu *vcpu);     /* hv/exits/cpuid.c */
 enum exit_action exit_rdmsr(struct vcpu *vcpu);     /* hv/exits/msr.c */
 enum exit_action exit_wrmsr(struct vcpu *vcpu);
 enum exit_action exit_cr_access(struct vcpu *vcpu); /* hv/exits/cr.c */
@@ -28,6 +28,8 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu);
 enum exit_action exit_io(struct vcpu *vcpu);            /* hv/exits/io.c */
 enum exit_action exit_ept_violation(struct vcpu *vcpu); /* hv/exits/ept.c */
 enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu);
+/* hv/exits/mmio.c: an EPT violation at 'gpa', which is no RAM: emulate the instruction. */
+enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write);
 enum exit_action exit_vmcall(struct vcpu *vcpu); /* hv/exits/vmcall.c */
 
 #endif

@@ -1,92 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "hv/exits/msr.h"
-
-#include "lib/asm.h"
-#include "hv/vm/cpu_model.h"
+/*
+ * RDMSR and WRMSR of what the MSR bitmap does not let through: what each MSR does.
+ */
 #include "hv/exits/exit.h"
+#include "hv/vm/cpu_model.h"
 #include "hv/vm/interrupts.h"
-#include "hv/machine/memory.h"
-#include "hv/vm/vcpu.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
-#include "lib/string.h"
-
-/* The bitmap's four kilobytes: reads and writes of MSRs 0-0x1fff and of 0xc0000000-0xc0001fff. */
-#define BITMAP_HIGH  1024
-#define BITMAP_WRITE 2048
-#define HIGH_FIRST   0xc0000000U
-
-/*
- * MSRs that a guest touches without an exit: the VMCS holds them or hv/vm/vcpu.c swaps them. Their
- * values cannot harm anyone else.
- */
-static const uint32_t direct[] = {
-	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP,   MSR_IA32_SYSENTER_EIP, MSR_IA32_STAR,
-	MSR_IA32_LSTAR,       MSR_IA32_CSTAR,          MSR_IA32_FMASK,        MSR_IA32_FS_BASE,
-	MSR_IA32_GS_BASE,     MSR_IA32_KERNEL_GS_BASE,
-};
-/* And those it only reads so. */
-static const uint32_t direct_read[] = {MSR_IA32_TIME_STAMP_COUNTER, MSR_IA32_EFER};
-
-static void allow(uint8_t *bitmap, uint32_t msr)
-{
-	uint32_t bit = msr & 0x1fff;
-
-	if (msr >= HIGH_FIRST)
-		bitmap += BITMAP_HIGH;
-	bitmap[bit / 8] &= (uint8_t) ~(1U << bit % 8);
-}
-
-uint64_t msr_bitmap_alloc(void)
-{
-	uint64_t page = page_alloc();
-	uint8_t *bitmap = (uint8_t *)page;
-
-	if (!page)
-		return 0;
-	memset(bitmap, 0xff, PAGE_SIZE);
-	for (size_t i = 0; i < ARRAY_SIZE(direct); i++) {
-		allow(bitmap, direct[i]);
-		allow(bitmap + BITMAP_WRITE, direct[i]);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(direct_read); i++)
-		allow(bitmap, direct_read[i]);
-	if (cpu_has_rdtscp()) {
-		allow(bitmap, MSR_IA32_TSC_AUX);
-		allow(bitmap + BITMAP_WRITE, MSR_IA32_TSC_AUX);
-	}
-	return page;
-}
-
-void msr_set_firmware_mtrrs(struct vcpu *vcpu)
-{
-	static const struct {
-		uint32_t msr;
-		uint64_t value;
-	} fixed[] = {
-		{MSR_IA32_MTRR_FIX64K_00000, 0x0606060606060606},
-		{MSR_IA32_MTRR_FIX16K_80000, 0x0606060606060606},
-	};
-	uint64_t width = BITS(guest_address_width() - 1, 0);
-	struct ept_range changed[MTRR_CHANGE_MAX];
-	unsigned count;
-
-	mtrr_reset(&vcpu->mtrr, guest_address_width());
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		mtrr_write(&vcpu->mtrr, fixed[i].msr, fixed[i].value, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSBASE0, 0xc0000000 | MEMTYPE_UC, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0,
-		   (~(4 * GiB - 0xc0000000 - 1) & width) | BIT(11), changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_DEF_TYPE, 0xc06, changed, &count);
-}
-
-void msr_cache_disable_changed(struct vcpu *vcpu, bool cd)
-{
-	const struct ept_range all = {0, 1ULL << 48};
-
-	vcpu->cd = cd;
-	ept_type_changed(&vcpu->vm->ept, &all, 1);
-}
 
 static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {

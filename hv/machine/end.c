@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/machine/end.h"
 
-#include "lib/asm.h"
 #include "hv/machine/console.h"
+#include "lib/asm.h"
 #include "lib/format.h"
 
 #define EXIT_PORT     0xf4

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/machine/memory.h"
 
-#include "lib/asm.h"
 #include "hv/machine/image.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 

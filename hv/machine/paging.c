@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/asm.h"
+#include "hv/machine/end.h"
 #include "hv/machine/image.h"
 #include "hv/machine/memory.h"
-#include "hv/machine/end.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 
 /* Paging-structure entries (SDM 3A 4.5). */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/machine/traps.h"
 
-#include "lib/asm.h"
 #include "hv/machine/console.h"
-#include "hv/machine/image.h"
 #include "hv/machine/end.h"
+#include "hv/machine/image.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm/cpu_model.h"
 
-#include "lib/asm.h"
-#include "hv/exits/exit.h"
 #include "hv/vm/fpu.h"
-#include "hv/vm/vcpu.h"
 #include "hv/vmx/vmx.h"
-#include "lib/x86.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
-#include "lib/string.h"
 
 #define BASIC_LEAVES    14 /* 0 to 0xd */
 #define SUBLEAVES       8
@@ -41,6 +37,7 @@
 	 BIT(29) /* LM */)
 
 #define XSAVE_AREA_SSE 576 /* bytes of the legacy area and the header, SDM 1 13.4 */
+#define XSAVE_AREA_AVX 256 /* and of AVX's part behind them */
 
 static struct cpuid_result basic[BASIC_LEAVES][SUBLEAVES];
 static uint8_t subleaves[BASIC_LEAVES]; /* 0: the leaf has none, ECX is ignored */
@@ -65,6 +62,11 @@ static void set_topology(void)
 	basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
 }
 
+uint32_t cpu_model_xsave_size(uint64_t xcr0)
+{
+	return xcr0 & XCR0_AVX ? XSAVE_AREA_SSE + XSAVE_AREA_AVX : XSAVE_AREA_SSE;
+}
+
 static void set_features(void)
 {
 	uint32_t hide_7 = vmx.secondary & SECONDARY_INVPCID ? 0 : CPUID_7_EBX_INVPCID;
@@ -78,7 +80,7 @@ static void set_features(void)
 	basic[7][0].edx = 0;
 	basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
 	basic[0xd][0].edx = 0;
-	basic[0xd][0].ecx = basic[0xd][0].eax & XCR0_AVX ? XSAVE_AREA_SSE + 256 : XSAVE_AREA_SSE;
+	basic[0xd][0].ecx = cpu_model_xsave_size(basic[0xd][0].eax);
 	basic[0xd][1] = (struct cpuid_result){.eax = basic[0xd][1].eax & SHOW_D_1_EAX};
 	if (!(basic[0xd][0].eax & XCR0_AVX)) {
 		basic[1][0].ecx &= ~(uint32_t)(CPUID_1_ECX_AVX | BIT(12) | BIT(29));
@@ -149,8 +151,7 @@ uint64_t guest_cr4_allowed(void)
 	       (seven->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
 }
 
-/* The answer for a leaf; a leaf beyond the last basic one gives that one, as Intel's CPUs do. */
-static struct cpuid_result answer(uint32_t leaf, uint32_t subleaf)
+struct cpuid_result cpu_model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	if (leaf > basic[0][0].eax) {
 		if (leaf - EXTENDED < EXTENDED_LEAVES)
@@ -164,28 +165,4 @@ static struct cpuid_result answer(uint32_t leaf, uint32_t subleaf)
 	if (subleaf < subleaves[leaf])
 		return basic[leaf][subleaf];
 	return (struct cpuid_result){.ecx = leaf == 0xb ? subleaf & 0xff : 0};
-}
-
-/* What depends on the guest's state of the moment. */
-static void adjust(uint32_t leaf, uint32_t subleaf, struct cpuid_result *r)
-{
-	if (leaf == 1 && vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE)
-		r->ecx |= CPUID_1_ECX_OSXSAVE;
-	if (leaf == 0xd && subleaf == 0 && r->eax)
-		r->ebx = xgetbv(0) & XCR0_AVX ? XSAVE_AREA_SSE + 256 : XSAVE_AREA_SSE;
-}
-
-enum exit_action exit_cpuid(struct vcpu *vcpu)
-{
-	uint32_t leaf = (uint32_t)vcpu->gpr[RAX], subleaf = (uint32_t)vcpu->gpr[RCX];
-	struct cpuid_result r = answer(leaf, subleaf);
-
-	if (leaf == 1 || leaf == 0xd)
-		adjust(leaf, subleaf, &r);
-	vcpu->gpr[RAX] = r.eax;
-	vcpu->gpr[RBX] = r.ebx;
-	vcpu->gpr[RCX] = r.ecx;
-	vcpu->gpr[RDX] = r.edx;
-	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
 }

@@ -9,8 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/x86.h"
+
 /* Call after vmx_init() and fpu_init(), whose results it shows. */
 void cpuid_init(void);
+
+/*
+ * The answer for a leaf, but for what depends on the state of the vCPU. A leaf beyond the last
+ * basic one gives that one, as Intel's CPUs do (SDM 2A "CPUID").
+ */
+struct cpuid_result cpu_model_cpuid(uint32_t leaf, uint32_t subleaf);
+
+/* Bytes of an XSAVE area with the state components of 'xcr0' (SDM 1 13.4). */
+uint32_t cpu_model_xsave_size(uint64_t xcr0);
 
 bool cpu_has_xsave(void);
 bool cpu_has_rdtscp(void);

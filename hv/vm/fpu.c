@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm/fpu.h"
 
-#include "lib/asm.h"
 #include "hv/vm/cpu_model.h"
-#include "lib/x86.h"
+#include "lib/asm.h"
 #include "lib/string.h"
 
 #define FCW_OFFSET   0 /* in the area, SDM 1 10.5.1 */

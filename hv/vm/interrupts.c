@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm/interrupts.h"
 
-#include "lib/asm.h"
 #include "hv/vm/vcpu.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 
 #define COM1_LINE 4

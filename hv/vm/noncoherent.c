@@ -5,10 +5,10 @@
  * and not, ept/ clears every leaf and flushes before this returns, and only then does iommu/
  * tell the guest that its invalidation is complete.
  */
-#include "lib/asm.h"
 #include "hv/machine/console.h"
 #include "hv/vm/vm.h"
 #include "hv/vmx/vmx.h"
+#include "lib/asm.h"
 
 /*
  * A guest may cause thousands of events with one write to the queue's tail; the console is slow,

@@ -21,12 +21,6 @@ struct vcpu_start {
 /* VMCS and register state of a fresh vCPU. 0 or -ENOMEM. */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcpu_start *start);
 
-/* Make the vCPU the one whose state is on the CPU. */
-void vcpu_switch_to(struct vcpu *vcpu);
-
-/* Let it run until its slice is over, it halts or its VM ended. */
-void vcpu_run_slice(struct vcpu *vcpu);
-
 /*
  * Print each rule for VM entries that the current VMCS breaks (hv/check/check.h), one line each;
  * returns how many.
@@ -49,6 +43,14 @@ static inline void vcpu_inject_gp(struct vcpu *vcpu)
 	vcpu_inject(vcpu, VECTOR_GP, true, 0);
 }
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_code);
+
+/*
+ * hv/vm/memory_types.c: MTRRs as SeaBIOS leaves them: default type register 0xc06, fixed ranges WB
+ * below 640 K, variable range 0 UC from the PCI hole to 4 GiB, the others off.
+ */
+void vcpu_set_firmware_mtrrs(struct vcpu *vcpu);
+/* MOV to CR0 changed CD: leaves may have another type now. */
+void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd);
 
 /*
  * An exit that interrupted the delivery of an event: deliver it again at the next entry

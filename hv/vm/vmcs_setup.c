@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm/vmcs_setup.h"
 
-#include "lib/asm.h"
-#include "hv/vm/cpu_model.h"
-#include "hv/machine/memory.h"
-#include "hv/exits/msr.h"
 #include "hv/machine/traps.h"
+#include "hv/vm/cpu_model.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

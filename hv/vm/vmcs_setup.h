@@ -13,4 +13,7 @@
  */
 int vmcs_setup(struct vcpu *vcpu, uint32_t eip);
 
+/* A filled MSR bitmap (SDM 3C 25.6.9), or 0 without memory. hv/vm/msr_bitmap.c. */
+uint64_t msr_bitmap_alloc(void);
+
 #endif

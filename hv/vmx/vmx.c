@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vmx/vmx.h"
 
-#include "lib/asm.h"
 #include "hv/machine/console.h"
-#include "hv/machine/memory.h"
 #include "hv/machine/end.h"
-#include "lib/x86.h"
+#include "hv/machine/memory.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
+#include "lib/x86.h"
 
 struct vmx vmx;
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What of a guest CPU decides its memory's types: the MTRRs, as firmware leaves them, and CR0.CD.
+ */
+#include "hv/vm/cpu_model.h"
+#include "hv/vm/vcpu.h"
+#include "lib/bits.h"
+
+void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t value;
+	} fixed[] = {
+		{MSR_IA32_MTRR_FIX64K_00000, 0x0606060606060606},
+		{MSR_IA32_MTRR_FIX16K_80000, 0x0606060606060606},
+	};
+	uint64_t width = BITS(guest_address_width() - 1, 0);
+	struct ept_range changed[MTRR_CHANGE_MAX];
+	unsigned count;
+
+	mtrr_reset(&vcpu->mtrr, guest_address_width());
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		mtrr_write(&vcpu->mtrr, fixed[i].msr, fixed[i].value, changed, &count);
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSBASE0, 0xc0000000 | MEMTYPE_UC, changed, &count);
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0,
+		   (~(4 * GiB - 0xc0000000 - 1) & width) | BIT(11), changed, &count);
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_DEF_TYPE, 0xc06, changed, &count);
+}
+
+void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd)
+{
+	const struct ept_range all = {0, 1ULL << 48};
+
+	vcpu->cd = cd;
+	ept_type_changed(&vcpu->vm->ept, &all, 1);
+}
