@@ -62,6 +62,23 @@ $(BUILD)/leafcutter.elf: $(IMAGE_OBJ) linker.ld
 		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(IMAGE_OBJ)
 	$(Q)nm -n $@ > $(BUILD)/leafcutter.sym
 
+# The same with the checks of hv/machine/cpu.h (which vCPU is current, the order of locks): for
+# the tests.
+CHECKED_OBJ := $(IMAGE_OBJ:$(BUILD)/image/%=$(BUILD)/checked/%)
+$(BUILD)/checked/%.o: %.c | need-build
+	@mkdir -p $(@D)
+	$(call say,CC   $< (checked))
+	$(Q)$(CC) $(IMAGE_CFLAGS) -DCHECKED -c $< -o $@
+
+$(BUILD)/checked/%: $(BUILD)/image/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(BUILD)/leafcutter-checked.elf: $(CHECKED_OBJ) linker.ld
+	$(call say,LD   $@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(CHECKED_OBJ)
+
 # One ISO, the demonstration's: others (make run GUEST=..., the tests) are made elsewhere, so
 # that build/leafcutter.iso stays the only one that `make` leaves.
 DEMO_WORDS := $(shell sed -n 's/^noncoherent\t*//p' guest/defaults)

@@ -6,6 +6,7 @@
 #include "boot/multiboot2.h"
 #include "hv/exits/exit.h"
 #include "hv/machine/console.h"
+#include "hv/machine/cpu.h"
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
 #include "hv/machine/paging.h"
@@ -84,8 +85,7 @@ static struct vm *create_vm(unsigned n)
 		      vm.name);
 		return NULL;
 	}
-	return vm_create(vm_count, &vm, &boot.module[n],
-			 next && options_is_initrd(next->line) ? next : NULL);
+	return vm_create(&vm, &boot.module[n], next && options_is_initrd(next->line) ? next : NULL);
 }
 
 static void create_vms(void)
@@ -125,10 +125,11 @@ static void report_vms(void)
 static void check_first_entries(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
+		struct vcpu *vcpu = vms[i]->vcpu[0];
 		unsigned broken;
 
-		vcpu_switch_to(&vms[i]->vcpu);
-		broken = vcpu_check_entry();
+		vcpu_switch_to(vcpu);
+		broken = vcpu_check_entry(vcpu);
 		print("vm %s: check: %u rules for VM entries broken", vms[i]->options.name, broken);
 	}
 }
@@ -143,6 +144,7 @@ static void show_machine(void)
 
 void hv_main(uint32_t magic, const void *info)
 {
+	cpu_init_boot();
 	console_init();
 	traps_init();
 	print("Leafcutter, a hypervisor one can read");

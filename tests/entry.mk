@@ -7,4 +7,4 @@ $(BUILD)/entry_oracle.elf: $(ENTRY_OBJ) linker.ld
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(ENTRY_OBJ)
 
-TEST_FILES += $(BUILD)/entry_oracle.elf
+TEST_FILES += $(BUILD)/entry_oracle.elf $(BUILD)/leafcutter-checked.elf

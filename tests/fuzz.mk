@@ -12,7 +12,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)clang $(FUZZ_CFLAGS) -c $< -o $@
 
-$(BUILD)/fuzz/libpure.a: $(PURE:%.c=$(BUILD)/fuzz/obj/%.o)
+$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) $(TEST_LIB))
 	$(call say,AR   $@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 

@@ -3,7 +3,9 @@
 # of hardware, with AddressSanitizer and UndefinedBehaviorSanitizer.
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
-PURE_HOST := $(PURE:%.c=$(BUILD)/host/%.o)
+# What several tests share is in tests/lib, and linked like the code it helps to test.
+TEST_LIB := $(wildcard tests/lib/*.c)
+PURE_HOST := $(patsubst %.c,$(BUILD)/host/%.o,$(PURE) $(TEST_LIB))
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)

@@ -19,6 +19,7 @@
 /* A walk on its way down. */
 struct walk {
 	const struct guest_paging *paging;
+	const struct guest_ram *ram;
 	enum guest_access access;
 	uint64_t linear;
 	unsigned levels; /* 2, 3 or 4 */
@@ -107,35 +108,29 @@ static uint32_t error_code(const struct walk *w)
 	return (uint32_t)code;
 }
 
-static uint64_t load_entry(const struct walk *w, const void *at)
+/* Read the entry at 'gpa'. 0, or -EFAULT where there is no RAM. */
+static int load_entry(struct walk *w, uint64_t gpa)
 {
-	uint64_t entry64;
-	uint32_t entry32;
+	uint32_t entry32 = 0;
+	int error;
 
-	if (has_64bit_entries(w)) {
-		memcpy(&entry64, at, sizeof(entry64));
-		return entry64;
-	}
-	memcpy(&entry32, at, sizeof(entry32));
-	return entry32;
+	if (has_64bit_entries(w))
+		return guest_ram_read(w->ram, gpa, &w->entry, sizeof(w->entry));
+	error = guest_ram_read(w->ram, gpa, &entry32, sizeof(entry32));
+	w->entry = entry32;
+	return error;
 }
 
 /*
  * Set flags in an entry as the CPU does: in one step, and only if the entry is still what was
- * walked over (another CPU may have unmapped the page).
+ * walked over (another CPU may have unmapped the page). 0, -EAGAIN when it is not, -EFAULT when
+ * there is no RAM.
  */
-static bool set_flags(const struct walk *w, void *at, uint64_t flags)
+static int set_flags(const struct walk *w, uint64_t gpa, uint64_t flags)
 {
-	uint64_t old64 = w->entry;
-	uint32_t old32 = (uint32_t)w->entry;
-
 	if ((w->entry & flags) == flags)
-		return true;
-	if (has_64bit_entries(w))
-		return __atomic_compare_exchange_n((uint64_t *)at, &old64, old64 | flags, false,
-						   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-	return __atomic_compare_exchange_n((uint32_t *)at, &old32, old32 | (uint32_t)flags, false,
-					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		return 0;
+	return guest_ram_compare_exchange(w->ram, gpa, w->entry_size, w->entry, w->entry | flags);
 }
 
 static uint64_t page_address(const struct walk *w)
@@ -149,22 +144,23 @@ static uint64_t page_address(const struct walk *w)
 }
 
 /* Only 8-byte entries below no register are remembered: those of a 64-bit kernel. */
-static void note_entry(struct walk *w, const void *at, uint64_t flags)
+static void note_entry(struct walk *w, uint64_t gpa, uint64_t flags)
 {
 	struct guest_walk_cache *cache = w->cache;
 
 	if (!cache || w->levels != 4)
 		return;
-	cache->entry[cache->entries].at = at;
+	cache->entry[cache->entries].gpa = gpa;
 	cache->entry[cache->entries].value = w->entry | flags;
 	cache->entries++;
 }
 
 /* The entry at hand: check it, note its rights, set its flags. *done: it maps the page. */
-static int check_entry(struct walk *w, void *at, bool *done)
+static int check_entry(struct walk *w, uint64_t gpa, bool *done)
 {
 	bool ps = w->level > 1 && w->entry & PAGE_PS;
 	uint64_t flags;
+	int error;
 
 	w->present = w->entry & PAGE_P;
 	if (!w->present)
@@ -176,25 +172,24 @@ static int check_entry(struct walk *w, void *at, bool *done)
 	if (w->bad || (*done && !is_permitted(w)))
 		return -EFAULT;
 	flags = PAGE_A | (*done && w->access == GUEST_WRITE ? PAGE_D : 0);
-	note_entry(w, at, flags);
-	return set_flags(w, at, flags) ? 0 : -EAGAIN;
+	note_entry(w, gpa, flags);
+	error = set_flags(w, gpa, flags);
+	return error == -EFAULT ? -ENOENT : error; /* a table in ROM has no flags to set */
 }
 
 /* From the table at *address down to the page. */
-static int descend(struct walk *w, const struct guest_ram *ram, uint64_t *address)
+static int descend(struct walk *w, uint64_t *address)
 {
 	uint64_t indices = BIT(w->index_bits) - 1;
 	bool done = false;
 
 	for (;; w->level--, w->shift -= w->index_bits) {
 		uint64_t offset = (w->linear >> w->shift & indices) * w->entry_size;
-		void *at = ram->find(ram->ctx, *address + offset, w->entry_size);
 		int error;
 
-		if (!at)
+		if (load_entry(w, *address + offset))
 			return -ENOENT;
-		w->entry = load_entry(w, at);
-		error = check_entry(w, at, &done);
+		error = check_entry(w, *address + offset, &done);
 		if (error)
 			return error;
 		if (done)
@@ -248,8 +243,7 @@ static int first_table(struct walk *w, uint64_t *table)
 	return 0;
 }
 
-static int walk(struct walk *w, const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
-		uint32_t *code)
+static int walk(struct walk *w, uint64_t linear, uint64_t *gpa, uint32_t *code)
 {
 	bool code64 = w->paging->mode == 64;
 	int error;
@@ -262,7 +256,7 @@ static int walk(struct walk *w, const struct guest_ram *ram, uint64_t linear, ui
 		return 0;
 	error = first_table(w, gpa);
 	if (!error)
-		error = descend(w, ram, gpa);
+		error = descend(w, gpa);
 	if (error == -EFAULT)
 		*code = error_code(w);
 	return error;
@@ -271,21 +265,25 @@ static int walk(struct walk *w, const struct guest_ram *ram, uint64_t linear, ui
 int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, uint64_t linear,
 	       enum guest_access access, uint64_t *gpa, uint32_t *code)
 {
-	struct walk w = {.paging = paging, .access = access, .rights = ~0UL};
+	struct walk w = {.paging = paging, .ram = ram, .access = access, .rights = ~0UL};
 
-	return walk(&w, ram, linear, gpa, code);
+	return walk(&w, linear, gpa, code);
 }
 
 static bool is_same_walk(const struct guest_walk_cache *cache, const struct guest_paging *p,
-			 uint64_t linear)
+			 const struct guest_ram *ram, uint64_t linear)
 {
 	const struct guest_paging *old = &cache->paging;
 	bool same = cache->linear == (linear & ~(PAGE_SIZE - 1)) && old->cr3 == p->cr3 &&
 		    old->cr0 == p->cr0 && old->cr4 == p->cr4 && old->efer == p->efer &&
 		    old->mode == p->mode && old->cpl == p->cpl;
 
-	for (unsigned i = 0; same && i < cache->entries; i++)
-		same = *cache->entry[i].at == cache->entry[i].value;
+	for (unsigned i = 0; same && i < cache->entries; i++) {
+		uint64_t value = 0;
+
+		same = !guest_ram_read(ram, cache->entry[i].gpa, &value, sizeof(value)) &&
+		       value == cache->entry[i].value;
+	}
 	return same && cache->entries;
 }
 
@@ -295,11 +293,17 @@ static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cach
 						   const struct guest_ram *ram, uint64_t linear,
 						   uint64_t *gpa, uint32_t *code)
 {
-	struct walk w = {.paging = paging, .access = GUEST_FETCH, .rights = ~0UL, .cache = cache};
+	struct walk w = {
+		.paging = paging,
+		.ram = ram,
+		.access = GUEST_FETCH,
+		.rights = ~0UL,
+		.cache = cache,
+	};
 	int error;
 
 	cache->entries = 0;
-	error = walk(&w, ram, linear, gpa, code);
+	error = walk(&w, linear, gpa, code);
 	if (error)
 		cache->entries = 0;
 	cache->paging = *paging;
@@ -311,7 +315,7 @@ static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cach
 int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
 		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa, uint32_t *code)
 {
-	if (!is_same_walk(cache, paging, linear))
+	if (!is_same_walk(cache, paging, ram, linear))
 		return walk_and_note(cache, paging, ram, linear, gpa, code);
 	*gpa = cache->gpa | (linear & (PAGE_SIZE - 1));
 	return 0;

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hv/emulate/guest_ram.h"
+
 enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
 
 /* All of a guest CPU that decides a translation. */
@@ -21,12 +23,6 @@ struct guest_paging {
 	unsigned cpl;
 	unsigned address_width; /* physical, bits: what CPUID shows the guest */
 	bool pages_1g;          /* and whether it shows 1G pages */
-};
-
-/* The guest's RAM: where [gpa, gpa + size) is, or NULL when any byte of it is not RAM. */
-struct guest_ram {
-	void *ctx;
-	void *(*find)(void *ctx, uint64_t gpa, uint64_t size);
 };
 
 /*
@@ -42,15 +38,14 @@ int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, u
 /*
  * The same for GUEST_FETCH, with a memory of the last one. Over the same entries with the same
  * registers a walk ends at the same place, and that is compared each time: so nothing ever has to
- * invalidate it. One for each virtual CPU; all zero is empty. It may not outlive the RAM's layout.
+ * invalidate it. One for each virtual CPU; all zero is empty.
  */
 struct guest_walk_cache {
 	struct guest_paging paging;
 	uint64_t linear, gpa; /* of the page */
 	unsigned entries;
 	struct {
-		const uint64_t *at;
-		uint64_t value;
+		uint64_t gpa, value;
 	} entry[4];
 };
 int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,

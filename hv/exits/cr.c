@@ -16,12 +16,13 @@
 	 CR0_PG)
 #define CR0_OURS (CR0_CD | CR0_NW | CR0_NE)
 
-static uint64_t guest_cr0(void)
+static uint64_t guest_cr0(const struct vcpu *vcpu)
 {
+	vcpu_assert_current(vcpu);
 	return (vmread(VMCS_GUEST_CR0) & ~CR0_OURS) | (vmread(VMCS_CR0_READ_SHADOW) & CR0_OURS);
 }
 
-static bool cr0_is_valid(uint64_t value, uint64_t old)
+static bool cr0_is_valid(const struct vcpu *vcpu, uint64_t value, uint64_t old)
 {
 	if (value >> 32)
 		return false;
@@ -39,7 +40,7 @@ static bool cr0_is_valid(uint64_t value, uint64_t old)
 			return false;
 	}
 	if (!(value & CR0_PG) && old & CR0_PG &&
-	    (vcpu_mode() == 64 || vmread(VMCS_GUEST_CR4) & CR4_PCIDE))
+	    (vcpu_mode(vcpu) == 64 || vmread(VMCS_GUEST_CR4) & CR4_PCIDE))
 		return false;
 	return true;
 }
@@ -68,10 +69,10 @@ static void change_paging(bool on)
 static int set_cr0(struct vcpu *vcpu, uint64_t value)
 {
 	const struct vmx_capabilities *c = &vmx.capabilities;
-	uint64_t old = guest_cr0();
+	uint64_t old = guest_cr0(vcpu);
 
 	value = (value & (CR0_DEFINED | ~BITS(31, 0))) | CR0_ET;
-	if (!cr0_is_valid(value, old))
+	if (!cr0_is_valid(vcpu, value, old))
 		return -EINVAL;
 	/* SDM 3A 4.4.1 names these three bits. */
 	if ((value ^ old) & (CR0_PG | CR0_CD | CR0_NW) && is_pae(value) && guest_load_pdptes(vcpu))
@@ -104,7 +105,7 @@ static int set_cr8(struct vcpu *vcpu, uint64_t value)
 	if (value > 15)
 		return -EINVAL;
 	lapic_set_cr8(&vcpu->lapic, value);
-	vcpu->slice = 1;
+	vcpu_kick(vcpu);
 	return 0;
 }
 
@@ -121,7 +122,7 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
 	int error = -EINVAL;
 
-	if (vcpu_mode() != 64)
+	if (vcpu_mode(vcpu) != 64)
 		value = (uint32_t)value;
 	if (FIELD(qualification, CR_ACCESS_NUMBER) == 0)
 		error = set_cr0(vcpu, value);
@@ -158,7 +159,7 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu)
 {
 	uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX];
 
-	if (vcpu_cpl() || (uint32_t)vcpu->gpr[RCX] || !(value & XCR0_X87) ||
+	if (vcpu_cpl(vcpu) || (uint32_t)vcpu->gpr[RCX] || !(value & XCR0_X87) ||
 	    value & ~fpu_xcr0_offered() || (value & XCR0_AVX && !(value & XCR0_SSE))) {
 		vcpu_inject_gp(vcpu);
 		return VCPU_RESUME;

@@ -22,6 +22,25 @@ static void show_install(struct vm *vm, uint64_t gpa)
 	      memtype_name(type), leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "", gpa, size[level]);
 }
 
+/* Memory that the CPU needs for more than the access of an instruction is not RAM. */
+static enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, const char *what)
+{
+	vm_kill(vcpu->vm, "%s at 0x%lx, which is not RAM", what, gpa);
+	return VCPU_LEAVE;
+}
+
+/* Nothing but a device can be at 'gpa'. */
+static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
+{
+	if (!(qualification & EPT_VIOLATION_TRANSLATED))
+		return no_device(vcpu, gpa, "page walk");
+	if (vcpu_reinject_event(vcpu))
+		return no_device(vcpu, gpa, "event delivery");
+	if (qualification & EPT_VIOLATION_FETCH)
+		return no_device(vcpu, gpa, "instruction fetch");
+	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
+}
+
 enum exit_action exit_ept_violation(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -30,36 +49,25 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	int error;
 
+	vm->counters.ept_violations++;
 	/* The IRET that faulted had unblocked NMIs already (SDM 3C 28.2.3). */
 	if (__builtin_expect(qualification & EPT_VIOLATION_NMI_UNBLOCK, 0) &&
 	    !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
+	if (vm_is_device_address(vm, gpa))
+		return device_access(vcpu, gpa, qualification);
 	error = ept_fault(&vm->ept, &cpu, gpa, qualification & EPT_VIOLATION_WRITE);
-
-	vm->counters.ept_violations++;
-	if (!error) {
-		if (__builtin_expect(vm->show_faults, 0))
-			show_install(vm, gpa);
-		vcpu_reinject_event(vcpu);
-		return VCPU_RESUME;
-	}
 	if (error == -ENOMEM) {
 		vm_kill(vm, "no memory for an EPT table");
 		return VCPU_LEAVE;
 	}
-	/* The page walk or the delivery of an event needs memory, and found a device. */
-	if (!(qualification & EPT_VIOLATION_TRANSLATED) || vcpu_reinject_event(vcpu)) {
-		vm_kill(vm, "%s at 0x%lx, which is not RAM",
-			qualification & EPT_VIOLATION_TRANSLATED ? "event delivery" : "page walk",
-			gpa);
-		return VCPU_LEAVE;
-	}
-	if (qualification & EPT_VIOLATION_FETCH) {
-		vm_kill(vm, "instruction fetch at 0x%lx, which is not RAM", gpa);
-		return VCPU_LEAVE;
-	}
-	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
+	if (error)
+		return device_access(vcpu, gpa, qualification);
+	if (__builtin_expect(vm->show_faults, 0))
+		show_install(vm, gpa);
+	vcpu_reinject_event(vcpu);
+	return VCPU_RESUME;
 }
 
 enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)

@@ -38,7 +38,7 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
 	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 		vm_kill(vcpu->vm, "halted with interrupts off");
 	else
-		vcpu->vm->halted = true;
+		vcpu->halted = true;
 	return VCPU_LEAVE;
 }
 
@@ -77,7 +77,7 @@ static enum exit_action exit_entry_failure(struct vcpu *vcpu)
 {
 	vm_kill(vcpu->vm, "VM entry failed: exit reason 0x%lx, qualification 0x%lx",
 		vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
-	vcpu_check_entry();
+	vcpu_check_entry(vcpu);
 	vcpu_dump(vcpu);
 	return VCPU_LEAVE;
 }
@@ -145,9 +145,19 @@ enum exit_action exit_dispatch(struct vcpu *vcpu)
 
 	if (__builtin_expect(reason >= EXIT_REASONS, 0))
 		return unknown_exit(vcpu);
-	vcpu->vm->exit_count[reason]++;
+	vcpu->exit_count[reason]++;
 	action = exit_table[reason].handler(vcpu);
 	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
+}
+
+/* How often the VM's vCPUs have exited for one reason. */
+static uint64_t count_of(const struct vm *vm, unsigned reason)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		count += vm->vcpu[i]->exit_count[reason];
+	return count;
 }
 
 uint64_t exit_total(const struct vm *vm)
@@ -155,7 +165,7 @@ uint64_t exit_total(const struct vm *vm)
 	uint64_t total = 0;
 
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
-		total += vm->exit_count[reason];
+		total += count_of(vm, reason);
 	return total;
 }
 
@@ -164,8 +174,8 @@ void exit_print_counts(const struct vm *vm)
 	char text[300] = "";
 
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
-		if (vm->exit_count[reason])
-			format_append(text, sizeof(text), ", %lu %s", vm->exit_count[reason],
+		if (count_of(vm, reason))
+			format_append(text, sizeof(text), ", %lu %s", count_of(vm, reason),
 				      exit_table[reason].name);
 	print("vm %s: %lu exits%s", vm->options.name, exit_total(vm), text);
 }

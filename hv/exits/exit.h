@@ -7,6 +7,7 @@
 #define HV_EXITS_EXIT_H
 
 #include "hv/vm/vcpu.h"
+#include "hv/vm/vm.h"
 
 typedef enum exit_action (*exit_handler)(struct vcpu *vcpu);
 

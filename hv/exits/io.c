@@ -48,7 +48,7 @@ static bool operand_is_allowed(struct vcpu *vcpu, uint64_t info, bool in, uint64
 	uint64_t rights, needed = in ? SEGMENT_TYPE_WRITABLE : 0;
 	bool protected = vmread(VMCS_GUEST_CR0) & CR0_PE;
 
-	if (vcpu_mode() == 64)
+	if (vcpu_mode(vcpu) == 64)
 		return true;
 	rights = vmread(VMCS_GUEST_ACCESS_RIGHTS(segment));
 	if (rights & SEGMENT_TYPE_CODE)

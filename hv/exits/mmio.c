@@ -103,7 +103,7 @@ static void execute(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu 
 		if (rdtsc() > vcpu->slice_end)
 			break;
 	if (rdtsc() > vcpu->slice_end)
-		vcpu->slice = 1;
+		vcpu_kick(vcpu);
 }
 
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
@@ -111,7 +111,7 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 	struct emulation e = {vcpu, vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
 			      gpa & ~(PAGE_SIZE - 1), write};
 	const struct insn_memory memory = {&e, insn_read, insn_write};
-	unsigned mode = vcpu_mode();
+	unsigned mode = vcpu_mode(vcpu);
 	const struct insn *insn;
 	struct insn_cpu cpu;
 	uint64_t rip;

@@ -25,8 +25,9 @@ static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 }
 
 /* Each of the eight bytes must be a memory type (SDM 3A 12.12.2). */
-static int write_pat(uint64_t value)
+static int write_pat(const struct vcpu *vcpu, uint64_t value)
 {
+	vcpu_assert_current(vcpu);
 	for (unsigned i = 0; i < 8; i++) {
 		unsigned type = value >> 8 * i & 0xff;
 
@@ -92,7 +93,7 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return write_mtrr(vcpu, msr, value);
 	switch (msr) {
 	case MSR_IA32_PAT:
-		return write_pat(value);
+		return write_pat(vcpu, value);
 	case MSR_IA32_EFER:
 		return write_efer(vcpu, value);
 	case MSR_IA32_APIC_BASE:

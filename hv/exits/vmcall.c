@@ -50,11 +50,11 @@ static int64_t call_counter(struct vcpu *vcpu, uint64_t index)
 
 enum exit_action exit_vmcall(struct vcpu *vcpu)
 {
-	uint64_t mask = vcpu_mode() == 64 ? ~0ULL : 0xffffffff;
+	uint64_t mask = vcpu_mode(vcpu) == 64 ? ~0ULL : 0xffffffff;
 	uint64_t argument = vcpu->gpr[RBX] & mask;
 	int64_t result = -ENOSYS;
 
-	if (vcpu_cpl()) {
+	if (vcpu_cpl(vcpu)) {
 		result = -EPERM;
 	} else {
 		switch ((vcpu->gpr[RAX] & mask) - VMCALL_BASE) {

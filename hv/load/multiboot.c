@@ -50,6 +50,12 @@ _Static_assert(sizeof(struct page) <= INFO_END - INFO_ADDRESS, "the page ends");
 #define ADDRESS_OF(member) ((uint32_t)(INFO_ADDRESS + offsetof(struct page, member)))
 
 /* "NAME command line"; what does not fit is an error, not a shorter line. */
+/* Guest RAM for the loader: nothing has run yet. */
+static void *ram_at(const struct vm *vm, uint64_t gpa)
+{
+	return (void *)(vm->ram + gpa);
+}
+
 static int put_command(struct page *page, const struct vm_options *options)
 {
 	size_t name = strlen(options->name), rest = strlen(options->command_line);
@@ -81,11 +87,10 @@ static int put_initrd(struct vm *vm, struct page *page, const struct boot_module
 		      const struct elf_image *image)
 {
 	uint64_t start = MAX(ALIGN_UP(image->end, PAGE_SIZE), MiB);
-	uint8_t *to = vm_ram(vm, start, initrd->size);
 
-	if (!to || start + initrd->size > vm->low_ram_end)
+	if (start > vm->low_ram_end || initrd->size > vm->low_ram_end - start)
 		return -ENOSPC;
-	memcpy(to, (const void *)initrd->start, initrd->size);
+	memcpy(ram_at(vm, start), (const void *)initrd->start, initrd->size);
 	page->module = (struct multiboot_module){.start = (uint32_t)start,
 						 .end = (uint32_t)(start + initrd->size)};
 	return 0;
@@ -94,7 +99,7 @@ static int put_initrd(struct vm *vm, struct page *page, const struct boot_module
 static int put_info(struct vm *vm, const struct boot_module *initrd, const struct elf_image *image,
 		    const char **problem)
 {
-	struct page *page = vm_ram(vm, INFO_ADDRESS, sizeof(*page));
+	struct page *page = ram_at(vm, INFO_ADDRESS);
 	struct multiboot_info *info = &page->info;
 
 	*problem = "the command line is longer than 3583 characters";

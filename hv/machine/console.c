@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/machine/console.h"
 
+#include "hv/machine/lock.h"
 #include "lib/asm.h"
 #include "lib/format.h"
 
@@ -69,20 +70,24 @@ void print(const char *text, ...)
 {
 	va_list args;
 
+	lock(LOCK_CONSOLE);
 	put_text("hv: ");
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
 	put(NULL, '\n');
+	unlock(LOCK_CONSOLE);
 }
 
 static void put_guest_line(struct console_line *line)
 {
+	lock(LOCK_CONSOLE);
 	put_text(line->name);
 	put_text("| ");
 	for (unsigned i = 0; i < line->length; i++)
 		put(NULL, line->text[i]);
 	put(NULL, '\n');
+	unlock(LOCK_CONSOLE);
 	line->length = 0;
 }
 

@@ -2,6 +2,7 @@
 #include "hv/machine/end.h"
 
 #include "hv/machine/console.h"
+#include "hv/machine/lock.h"
 #include "lib/asm.h"
 #include "lib/format.h"
 
@@ -27,6 +28,7 @@ void panic(const char *text, ...)
 	char line[200];
 	va_list args;
 
+	locks_forget();
 	va_start(args, text);
 	format_text(line, sizeof(line), text, args);
 	va_end(args);

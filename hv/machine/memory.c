@@ -2,6 +2,7 @@
 #include "hv/machine/memory.h"
 
 #include "hv/machine/image.h"
+#include "hv/machine/lock.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -108,8 +109,11 @@ void memory_init(const struct boot_info *boot, const void *info)
 
 uint64_t memory_alloc(uint64_t size, uint64_t align)
 {
-	uint64_t at = take(ALIGN_UP(size, PAGE_SIZE), align);
+	uint64_t at;
 
+	lock(LOCK_MEMORY);
+	at = take(ALIGN_UP(size, PAGE_SIZE), align);
+	unlock(LOCK_MEMORY);
 	if (at)
 		zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
 	return at;
@@ -117,21 +121,32 @@ uint64_t memory_alloc(uint64_t size, uint64_t align)
 
 void memory_free(uint64_t start, uint64_t size)
 {
+	lock(LOCK_MEMORY);
 	add_range(start, start + ALIGN_UP(size, PAGE_SIZE));
+	unlock(LOCK_MEMORY);
+}
+
+/* A page of the list, or else of the free ranges, or 0. */
+static uint64_t take_page(void)
+{
+	uint64_t page = free_page;
+
+	if (!page)
+		return take(PAGE_SIZE, PAGE_SIZE);
+	free_page = *(uint64_t *)page;
+	free_pages--;
+	return page;
 }
 
 uint64_t page_alloc(void)
 {
-	uint64_t page = free_page;
+	uint64_t page;
 
-	if (page) {
-		free_page = *(uint64_t *)page;
-		free_pages--;
-	} else {
-		page = take(PAGE_SIZE, PAGE_SIZE);
-		if (!page)
-			return 0;
-	}
+	lock(LOCK_MEMORY);
+	page = take_page();
+	unlock(LOCK_MEMORY);
+	if (!page)
+		return 0;
 	zero_words((void *)page, PAGE_SIZE);
 	page_word[page >> 12] = 0;
 	return page;
@@ -139,9 +154,11 @@ uint64_t page_alloc(void)
 
 void page_free(uint64_t page)
 {
+	lock(LOCK_MEMORY);
 	*(uint64_t *)page = free_page;
 	free_page = page;
 	free_pages++;
+	unlock(LOCK_MEMORY);
 }
 
 void memory_reach(uint64_t end)

@@ -3,7 +3,8 @@
 
 #include "hv/machine/console.h"
 #include "hv/machine/end.h"
-#include "hv/machine/image.h"
+#include "hv/machine/lock.h"
+#include "hv/machine/cpu.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -11,7 +12,6 @@
 #define VECTORS                32
 #define STUB_SIZE              16
 #define GATE_PRESENT_INTERRUPT 0x8e
-#define TSS_PRESENT_AVAILABLE  0x89
 
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
@@ -29,26 +29,13 @@ struct gate {
 	uint32_t reserved;
 };
 
-struct tss {
-	uint32_t reserved0;
-	uint64_t rsp[3];
-	uint64_t reserved1;
-	uint64_t ist[7]; /* IST1 is [0] */
-	uint64_t reserved2;
-	uint16_t reserved3;
-	uint16_t io_map_base;
-} __attribute__((packed));
-
 _Static_assert(sizeof(struct gate) == 16, "SDM 3A 6.14.1");
-_Static_assert(sizeof(struct tss) == 104, "SDM 3A 8.7");
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "boot/interrupts.asm");
 
 extern uint8_t trap_stubs[];
 void trap(const struct trap_frame *frame);
 
 static struct gate idt[VECTORS];
-static struct tss tss;
-static uint64_t gdt[5]; /* null, code, data, TSS (two words) */
 
 static const char *const vector_name[VECTORS] = {
 	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9",   "#TS",
@@ -57,13 +44,14 @@ static const char *const vector_name[VECTORS] = {
 
 static void dump_stack(const struct trap_frame *frame)
 {
+	const struct cpu *cpu = this_cpu();
 	uint64_t from = frame->rsp & ~7ULL;
 
-	if (from < (uintptr_t)boot_stack_guard + PAGE_SIZE || from >= (uintptr_t)boot_stack_top) {
-		print("  the stack pointer is not on the boot stack");
+	if (from < cpu->stack_bottom || from >= cpu->stack_top) {
+		print("  the stack pointer is not on the CPU's stack");
 		return;
 	}
-	for (unsigned line = 0; line < 4 && from + 32 <= (uintptr_t)boot_stack_top; line++) {
+	for (unsigned line = 0; line < 4 && from + 32 <= cpu->stack_top; line++) {
 		const uint64_t *w = (const uint64_t *)from;
 
 		print("  [%016lx] %016lx %016lx %016lx %016lx", from, w[0], w[1], w[2], w[3]);
@@ -75,6 +63,7 @@ void trap(const struct trap_frame *f)
 {
 	const char *name = f->vector < VECTORS ? vector_name[f->vector] : NULL;
 
+	locks_forget();
 	print("exception %s (vector %lu) error 0x%lx in the hypervisor", name ? name : "?",
 	      f->vector, f->error_code);
 	print("  rip %016lx rflags %016lx rsp %016lx cr2 %016lx", f->rip, f->rflags, f->rsp,
@@ -101,42 +90,16 @@ static void set_gate(unsigned vector)
 	};
 }
 
-static void set_tss_descriptor(void)
-{
-	uint64_t base = (uintptr_t)&tss;
-
-	gdt[3] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
-		 (uint64_t)TSS_PRESENT_AVAILABLE << 40 | (base >> 24 & 0xff) << 56;
-	gdt[4] = base >> 32;
-}
-
 void traps_init(void)
 {
-	struct descriptor_pointer gdt_pointer = {sizeof(gdt) - 1, (uintptr_t)gdt};
 	struct descriptor_pointer idt_pointer = {sizeof(idt) - 1, (uintptr_t)idt};
 
-	memcpy(gdt, boot_gdt, 3 * sizeof(gdt[0]));
-	tss.ist[0] = (uintptr_t)exception_stack_top;
-	tss.io_map_base = sizeof(tss);
-	set_tss_descriptor();
 	for (unsigned vector = 0; vector < VECTORS; vector++)
 		set_gate(vector);
-	lgdt(&gdt_pointer);
 	lidt(&idt_pointer);
-	ltr(SELECTOR_TSS);
-}
-
-uint64_t traps_gdt_base(void)
-{
-	return (uintptr_t)gdt;
 }
 
 uint64_t traps_idt_base(void)
 {
 	return (uintptr_t)idt;
-}
-
-uint64_t traps_tss_base(void)
-{
-	return (uintptr_t)&tss;
 }

@@ -13,6 +13,7 @@
 
 #define VM_NAME_MAX     15 /* characters */
 #define VM_DEVICES_MAX  8
+#define VM_CPUS_MAX     16
 #define OPTION_WORD_MAX 63
 
 /* CPU features that can be left unused although the CPU has them: 'mask=' */

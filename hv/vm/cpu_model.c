@@ -5,12 +5,7 @@
 #include "hv/vmx/vmx.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
-
-#define BASIC_LEAVES    14 /* 0 to 0xd */
-#define SUBLEAVES       8
-#define EXTENDED        0x80000000U
-#define EXTENDED_LEAVES 9
-#define HYPERVISOR      0x40000000U
+#include "lib/x86.h"
 
 /*
  * What a guest may see of the feature words (SDM 2A "CPUID"): what works in a guest without the
@@ -36,82 +31,81 @@
 	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ |      \
 	 BIT(29) /* LM */)
 
-#define XSAVE_AREA_SSE 576 /* bytes of the legacy area and the header, SDM 1 13.4 */
-#define XSAVE_AREA_AVX 256 /* and of AVX's part behind them */
-
-static struct cpuid_result basic[BASIC_LEAVES][SUBLEAVES];
-static uint8_t subleaves[BASIC_LEAVES]; /* 0: the leaf has none, ECX is ignored */
-static struct cpuid_result extended[EXTENDED_LEAVES];
-static const struct cpuid_result signature = {HYPERVISOR, 0x6661654c /* Leaf */,
-					      0x74747563 /* cutt */, 0x56487265 /* erHV */};
+struct cpu_model cpu_model;
 
 static void read_leaf(unsigned leaf, unsigned count)
 {
-	subleaves[leaf] = (uint8_t)count;
+	cpu_model.subleaves[leaf] = (uint8_t)count;
 	for (unsigned i = 0; i < MAX(count, 1U); i++)
-		basic[leaf][i] = cpuid(leaf, i);
+		cpu_model.basic[leaf][i] = cpuid(leaf, i);
 }
 
 /* One CPU, one core, one thread. */
 static void set_topology(void)
 {
-	basic[1][0].ebx = (basic[1][0].ebx & 0xffff) | 1 << 16;
-	for (unsigned i = 0; i < SUBLEAVES; i++)
-		basic[4][i].eax &= (uint32_t)BITS(13, 0);
-	basic[0xb][0] = (struct cpuid_result){.ebx = 1, .ecx = 1 << 8};
-	basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
-}
-
-uint32_t cpu_model_xsave_size(uint64_t xcr0)
-{
-	return xcr0 & XCR0_AVX ? XSAVE_AREA_SSE + XSAVE_AREA_AVX : XSAVE_AREA_SSE;
+	cpu_model.basic[1][0].ebx = (cpu_model.basic[1][0].ebx & 0xffff) | 1 << 16;
+	for (unsigned i = 0; i < CPU_MODEL_SUBLEAVES; i++)
+		cpu_model.basic[4][i].eax &= (uint32_t)BITS(13, 0);
+	cpu_model.basic[0xb][0] = (struct cpuid_result){.ebx = 1, .ecx = 1 << 8};
+	cpu_model.basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
 }
 
 static void set_features(void)
 {
 	uint32_t hide_7 = vmx.secondary & SECONDARY_INVPCID ? 0 : CPUID_7_EBX_INVPCID;
 
-	basic[1][0].ecx = (basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR;
-	basic[1][0].edx &= SHOW_1_EDX;
-	basic[6][0] = (struct cpuid_result){.eax = basic[6][0].eax & CPUID_6_EAX_ARAT};
-	basic[7][0].eax = 0;
-	basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
-	basic[7][0].ecx &= SHOW_7_ECX;
-	basic[7][0].edx = 0;
-	basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
-	basic[0xd][0].edx = 0;
-	basic[0xd][0].ecx = cpu_model_xsave_size(basic[0xd][0].eax);
-	basic[0xd][1] = (struct cpuid_result){.eax = basic[0xd][1].eax & SHOW_D_1_EAX};
-	if (!(basic[0xd][0].eax & XCR0_AVX)) {
-		basic[1][0].ecx &= ~(uint32_t)(CPUID_1_ECX_AVX | BIT(12) | BIT(29));
-		basic[7][0].ebx &= ~(uint32_t)BIT(5);
+	cpu_model.basic[1][0].ecx =
+		(cpu_model.basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR;
+	cpu_model.basic[1][0].edx &= SHOW_1_EDX;
+	cpu_model.basic[6][0] =
+		(struct cpuid_result){.eax = cpu_model.basic[6][0].eax & CPUID_6_EAX_ARAT};
+	cpu_model.basic[7][0].eax = 0;
+	cpu_model.basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
+	cpu_model.basic[7][0].ecx &= SHOW_7_ECX;
+	cpu_model.basic[7][0].edx = 0;
+	cpu_model.basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
+	cpu_model.basic[0xd][0].edx = 0;
+	cpu_model.basic[0xd][0].ecx = cpu_model_xsave_size(cpu_model.basic[0xd][0].eax);
+	cpu_model.basic[0xd][1] =
+		(struct cpuid_result){.eax = cpu_model.basic[0xd][1].eax & SHOW_D_1_EAX};
+	if (!(cpu_model.basic[0xd][0].eax & XCR0_AVX)) {
+		cpu_model.basic[1][0].ecx &= ~(uint32_t)(CPUID_1_ECX_AVX | BIT(12) | BIT(29));
+		cpu_model.basic[7][0].ebx &= ~(uint32_t)BIT(5);
 	}
 }
 
 static void set_extended(void)
 {
-	for (unsigned i = 0; i < EXTENDED_LEAVES; i++)
-		extended[i] = cpuid(EXTENDED + i, 0);
-	extended[0] = (struct cpuid_result){.eax = EXTENDED + EXTENDED_LEAVES - 1};
-	extended[1].ecx &= SHOW_80000001_ECX;
-	extended[1].edx &= SHOW_80000001_EDX;
+	for (unsigned i = 0; i < CPU_MODEL_EXTENDED; i++)
+		cpu_model.extended[i] = cpuid(CPUID_EXTENDED + i, 0);
+	cpu_model.extended[0] =
+		(struct cpuid_result){.eax = CPUID_EXTENDED + CPU_MODEL_EXTENDED - 1};
+	cpu_model.extended[1].ecx &= SHOW_80000001_ECX;
+	cpu_model.extended[1].edx &= SHOW_80000001_EDX;
 	if (!(vmx.secondary & SECONDARY_RDTSCP))
-		extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
-	extended[7] =
-		(struct cpuid_result){.edx = extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
-	extended[8] = (struct cpuid_result){
-		.eax = (extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) | guest_address_width()};
+		cpu_model.extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
+	cpu_model.extended[7] = (struct cpuid_result){.edx = cpu_model.extended[7].edx &
+							     CPUID_80000007_EDX_INVARIANT_TSC};
+	cpu_model.extended[8] = (struct cpuid_result){
+		.eax = (cpu_model.extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) |
+		       guest_address_width()};
 }
 
 void cpuid_init(void)
 {
 	unsigned max = cpuid(0, 0).eax;
 
-	for (unsigned leaf = 0; leaf < BASIC_LEAVES && leaf <= max; leaf++)
-		read_leaf(leaf, leaf == 4 ? SUBLEAVES : leaf == 0xd ? 3 : leaf == 7 ? 1 : 0);
+	cpu_model.signature = (struct cpuid_result){CPUID_HYPERVISOR, 0x6661654c /* Leaf */,
+						    0x74747563 /* cutt */, 0x56487265 /* erHV */};
+	for (unsigned leaf = 0; leaf < CPU_MODEL_BASIC && leaf <= max; leaf++)
+		read_leaf(leaf, leaf == 4     ? CPU_MODEL_SUBLEAVES
+				: leaf == 0xd ? 3
+				: leaf == 7   ? 1
+					      : 0);
 	read_leaf(0xb, 2);
-	basic[0][0].eax = MIN(max, BASIC_LEAVES - 1U);
-	basic[5][0] = basic[9][0] = basic[0xa][0] = (struct cpuid_result){.eax = 0};
+	cpu_model.basic[0][0].eax = MIN(max, CPU_MODEL_BASIC - 1U);
+	cpu_model.basic[5][0] = cpu_model.basic[9][0] = cpu_model.basic[0xa][0] =
+		(struct cpuid_result){.eax = 0};
 	set_topology();
 	set_features();
 	set_extended();
@@ -124,7 +118,7 @@ bool cpu_has_xsave(void)
 
 bool cpu_has_rdtscp(void)
 {
-	return extended[1].edx & CPUID_80000001_EDX_RDTSCP;
+	return cpu_model.extended[1].edx & CPUID_80000001_EDX_RDTSCP;
 }
 
 unsigned guest_address_width(void)
@@ -134,12 +128,12 @@ unsigned guest_address_width(void)
 
 bool guest_has_1g_pages(void)
 {
-	return extended[1].edx & CPUID_80000001_EDX_1G;
+	return cpu_model.extended[1].edx & CPUID_80000001_EDX_1G;
 }
 
 uint64_t guest_cr4_allowed(void)
 {
-	const struct cpuid_result *one = &basic[1][0], *seven = &basic[7][0];
+	const struct cpuid_result *one = &cpu_model.basic[1][0], *seven = &cpu_model.basic[7][0];
 
 	return CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE |
 	       CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
@@ -149,20 +143,4 @@ uint64_t guest_cr4_allowed(void)
 	       (seven->ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) |
 	       (seven->ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
 	       (seven->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
-}
-
-struct cpuid_result cpu_model_cpuid(uint32_t leaf, uint32_t subleaf)
-{
-	if (leaf > basic[0][0].eax) {
-		if (leaf - EXTENDED < EXTENDED_LEAVES)
-			return extended[leaf - EXTENDED];
-		if (leaf == HYPERVISOR)
-			return signature;
-		leaf = basic[0][0].eax;
-	}
-	if (!subleaves[leaf])
-		return basic[leaf][0];
-	if (subleaf < subleaves[leaf])
-		return basic[leaf][subleaf];
-	return (struct cpuid_result){.ecx = leaf == 0xb ? subleaf & 0xff : 0};
 }

@@ -89,22 +89,12 @@ static void reset_requested(void *ctx)
 
 static int read_ram(void *ctx, uint64_t gpa, void *to, size_t size)
 {
-	const void *ram = vm_ram(ctx, gpa, size);
-
-	if (!ram)
-		return -EFAULT;
-	memcpy(to, ram, size);
-	return 0;
+	return vm_ram_read(ctx, gpa, to, size);
 }
 
 static int write_ram(void *ctx, uint64_t gpa, const void *from, size_t size)
 {
-	void *ram = vm_ram(ctx, gpa, size);
-
-	if (!ram)
-		return -EFAULT;
-	memcpy(ram, from, size);
-	return 0;
+	return vm_ram_write(ctx, gpa, from, size);
 }
 
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
@@ -250,9 +240,13 @@ static void create_devices(struct vm *vm)
 		create_edu(vm, n);
 }
 
-/* A VM that has not run and has no CPU yet: the machine's memory is free for others again. */
+/* Give back all of a VM that has not run. */
 static void discard(struct vm *vm)
 {
+	if (!vm)
+		return;
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vcpu_destroy(vm->vcpu[i]);
 	if (vm->ept.root)
 		ept_destroy(&vm->ept);
 	if (vm->ram)
@@ -260,8 +254,19 @@ static void discard(struct vm *vm)
 	memory_free((uintptr_t)vm, sizeof(*vm));
 }
 
-struct vm *vm_create(unsigned index, const struct vm_options *options,
-		     const struct boot_module *image, const struct boot_module *initrd)
+static int create_vcpus(struct vm *vm, const struct vcpu_start *start)
+{
+	while (vm->vcpus < vm->options.cpus) {
+		vm->vcpu[vm->vcpus] = vcpu_create(vm, vm->vcpus, start);
+		if (!vm->vcpu[vm->vcpus])
+			return -ENOMEM;
+		vm->vcpus++;
+	}
+	return 0;
+}
+
+struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
+		     const struct boot_module *initrd)
 {
 	struct vm *vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
 	struct vcpu_start start;
@@ -270,11 +275,10 @@ struct vm *vm_create(unsigned index, const struct vm_options *options,
 	if (vm)
 		vm->options = *options;
 	if (!vm || create_memory(vm)) {
+		discard(vm);
 		print("vm %s: mem=%luM: only %lu MiB of the machine's memory are left; expected a "
 		      "smaller mem= or a larger machine",
 		      options->name, options->memory / MiB, memory_left() / MiB);
-		if (vm)
-			discard(vm);
 		return NULL;
 	}
 	create_devices(vm);
@@ -283,10 +287,11 @@ struct vm *vm_create(unsigned index, const struct vm_options *options,
 		discard(vm);
 		return NULL;
 	}
-	if (vcpu_init(&vm->vcpu, vm, index, &start)) {
+	if (create_vcpus(vm, &start)) {
 		print("vm %s: mem=%luM: no memory is left for its CPU; expected a smaller mem= or "
 		      "a larger machine",
 		      options->name, options->memory / MiB);
+		discard(vm);
 		return NULL;
 	}
 	print("vm %s: %lu MiB, IOMMU %s, %u edu, memory types as %s", options->name,

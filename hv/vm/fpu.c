@@ -4,6 +4,7 @@
 #include "hv/vm/cpu_model.h"
 #include "lib/asm.h"
 #include "lib/string.h"
+#include "lib/x86.h"
 
 #define FCW_OFFSET   0 /* in the area, SDM 1 10.5.1 */
 #define MXCSR_OFFSET 24

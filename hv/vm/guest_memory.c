@@ -2,25 +2,23 @@
 #include "hv/vm/guest_memory.h"
 
 #include "hv/vm/cpu_model.h"
+#include "hv/vm/vm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
-static void *find_ram(void *ctx, uint64_t gpa, uint64_t size)
-{
-	return vm_ram(ctx, gpa, size);
-}
-
 /* The registers as the VMCS has them now: to read them is cheaper than to track their changes. */
-static void read_paging(struct guest_paging *p, uint64_t cr0)
+static void read_paging(struct vcpu *vcpu, uint64_t cr0)
 {
+	struct guest_paging *p = &vcpu->paging;
+
 	p->cr0 = cr0;
 	p->cr3 = vmread(VMCS_GUEST_CR3);
 	p->cr4 = vmread(VMCS_GUEST_CR4);
 	p->efer = vmread(VMCS_GUEST_IA32_EFER);
 	p->rflags = vmread(VMCS_GUEST_RFLAGS);
-	p->mode = vcpu_mode();
-	p->cpl = vcpu_cpl();
+	p->mode = vcpu_mode(vcpu);
+	p->cpl = vcpu_cpl(vcpu);
 	if (p->cr4 & CR4_PAE && !(p->efer & EFER_LMA))
 		for (unsigned i = 0; i < 4; i++)
 			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
@@ -30,11 +28,11 @@ static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, ui
 		uint32_t *error_code)
 {
 	const struct guest_paging *paging = &vcpu->paging;
-	const struct guest_ram ram = {vcpu->vm, find_ram};
+	const struct guest_ram *ram = &vcpu->ram;
 
 	return access == GUEST_FETCH
-		       ? guest_walk_fetch(&vcpu->fetches, paging, &ram, linear, gpa, error_code)
-		       : guest_walk(paging, &ram, linear, access, gpa, error_code);
+		       ? guest_walk_fetch(&vcpu->fetches, paging, ram, linear, gpa, error_code)
+		       : guest_walk(paging, ram, linear, access, gpa, error_code);
 }
 
 int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
@@ -46,7 +44,7 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
 		*gpa = (uint32_t)linear;
 		return 0;
 	}
-	read_paging(&vcpu->paging, cr0);
+	read_paging(vcpu, cr0);
 	switch (walk(vcpu, linear, access, gpa, &error_code)) {
 	case 0:
 		return 0;
@@ -63,17 +61,15 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
 	return -EFAULT;
 }
 
-static void access_physical(struct vm *vm, uint64_t gpa, unsigned width, bool write,
+/* Within one page. */
+static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write,
 			    uint64_t *value)
 {
-	void *ram = vm_ram(vm, gpa, width);
+	int error = write ? guest_ram_write(&vcpu->ram, gpa, value, width)
+			  : guest_ram_read(&vcpu->ram, gpa, value, width);
 
-	if (!ram)
-		vm_mmio(vm, gpa, width, write, value);
-	else if (write)
-		memcpy(ram, value, width);
-	else
-		memcpy(value, ram, width);
+	if (error)
+		vm_mmio(vcpu->vm, gpa, width, write, value);
 }
 
 /* Both pages are translated before either is touched. */
@@ -87,7 +83,7 @@ static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned width, boo
 	if (guest_translate(vcpu, linear, access, &gpa))
 		return -EFAULT;
 	if (first == width) {
-		access_physical(vcpu->vm, gpa, width, write, value);
+		access_physical(vcpu, gpa, width, write, value);
 		return 0;
 	}
 	if (guest_translate(vcpu, linear + first, access, &gpa2))
@@ -96,7 +92,7 @@ static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned width, boo
 		uint64_t at = i < first ? gpa + i : gpa2 + (i - first);
 
 		low = write ? *value >> 8 * i & 0xff : 0;
-		access_physical(vcpu->vm, at, 1, write, &low);
+		access_physical(vcpu, at, 1, write, &low);
 		high |= (low & 0xff) << 8 * i;
 	}
 	if (!write)
@@ -129,37 +125,32 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 {
 	uint64_t linear = vmread(VMCS_GUEST_RIP) + skip, gpa;
 	unsigned first;
-	const void *ram;
+	int error;
 
 	if (mode != 64)
 		linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
 	first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
 	if (guest_translate(vcpu, linear, GUEST_FETCH, &gpa))
 		return -EFAULT;
-	ram = vm_ram(vcpu->vm, gpa, first);
-	if (!ram)
-		ram = vm_rom(vcpu->vm, gpa, first);
-	if (!ram)
-		return 0;
 	if (__builtin_expect(first == INSN_MAX, 1)) /* a size the compiler knows: two moves */
-		memcpy(bytes, ram, INSN_MAX);
+		error = guest_ram_read(&vcpu->ram, gpa, bytes, INSN_MAX);
 	else
-		memcpy(bytes, ram, first);
-	return (int)first;
+		error = guest_ram_read(&vcpu->ram, gpa, bytes, first);
+	return error ? 0 : (int)first;
 }
 
 int guest_load_pdptes(struct vcpu *vcpu)
 {
-	const uint64_t *pdpte = vm_ram(vcpu->vm, vmread(VMCS_GUEST_CR3) & BITS(31, 5), 32);
+	uint64_t pdpte[4];
 	uint64_t reserved = ~BITS(guest_address_width() - 1, 12) & ~BITS(11, 9) &
 			    ~(PAGE_P | PAGE_PWT | PAGE_PCD);
 
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t entry = pdpte ? pdpte[i] : ~0ULL;
-
-		if (entry & PAGE_P && entry & reserved)
+	if (guest_ram_read(&vcpu->ram, vmread(VMCS_GUEST_CR3) & BITS(31, 5), pdpte, sizeof(pdpte)))
+		memset(pdpte, 0xff, sizeof(pdpte)); /* what is no RAM reads as ones */
+	for (unsigned i = 0; i < 4; i++)
+		if (pdpte[i] & PAGE_P && pdpte[i] & reserved)
 			return -EINVAL;
-		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entry);
-	}
+	for (unsigned i = 0; i < 4; i++)
+		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 	return 0;
 }

@@ -2,39 +2,36 @@
 #include "hv/vm/interrupts.h"
 
 #include "hv/vm/vcpu.h"
+#include "hv/vm/vm.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 
 #define COM1_LINE 4
 
-/* What an injection depends on has changed: end the slice, the next one begins with a look. */
-static void attention(struct vm *vm)
-{
-	vm->vcpu.slice = 1;
-}
-
+/* The registers that an address names are those of the CPU that accesses it. */
 static void lapic_mmio(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
-	struct vm *vm = device;
+	struct vcpu *vcpu = this_cpu()->vcpu;
 
-	lapic_access(&vm->vcpu.lapic, offset, width, write, value);
+	(void)device;
+	lapic_access(&vcpu->lapic, offset, width, write, value);
 	if (write)
-		attention(vm);
+		vcpu_kick(vcpu);
 }
 
 static void eoi(void *ctx, uint8_t vector)
 {
-	struct vm *vm = ctx;
+	struct vcpu *vcpu = ctx;
 
-	ioapic_eoi(&vm->ioapic, vector);
+	ioapic_eoi(&vcpu->vm->ioapic, vector);
 }
 
 static void nmi(void *ctx)
 {
-	struct vm *vm = ctx;
+	struct vcpu *vcpu = ctx;
 
-	vm->vcpu.nmi_pending = true;
-	attention(vm);
+	vcpu->nmi_pending = true;
+	vcpu_kick(vcpu);
 }
 
 static uint64_t now(void *ctx)
@@ -48,9 +45,13 @@ static void ioapic_message(void *ctx, uint64_t address, uint32_t data)
 	interrupts_message(ctx, IOMMU_IOAPIC_SOURCE_ID, address, data);
 }
 
+/* The PICs' output is wired to the CPU that booted. */
 static void pic_raised(void *ctx)
 {
-	attention(ctx);
+	struct vm *vm = ctx;
+
+	if (vm->vcpus)
+		vcpu_kick(vm->vcpu[0]);
 }
 
 static void uart_irq(void *ctx, bool level)
@@ -62,7 +63,6 @@ static void uart_irq(void *ctx, bool level)
 
 int interrupts_init(struct vm *vm)
 {
-	const struct lapic_host host = {.ctx = vm, .eoi = eoi, .nmi = nmi, .now = now};
 	int error = pic_init(&vm->pic, &vm->ports);
 
 	if (!error)
@@ -73,9 +73,15 @@ int interrupts_init(struct vm *vm)
 	vm->pic.ctx = vm;
 	irq_init(&vm->irq, &vm->pic, &vm->ioapic);
 	vm->uart.irq = uart_irq;
-	lapic_init(&vm->vcpu.lapic, 0, &host);
 	vm->lapic_region = bus_add(&vm->mmio, LAPIC_BASE, LAPIC_SIZE, lapic_mmio, vm, "local APIC");
 	return vm->lapic_region < 0 ? vm->lapic_region : 0;
+}
+
+void interrupts_init_vcpu(struct vcpu *vcpu)
+{
+	const struct lapic_host host = {.ctx = vcpu, .eoi = eoi, .nmi = nmi, .now = now};
+
+	lapic_init(&vcpu->lapic, (uint8_t)vcpu->id, &host);
 }
 
 void interrupts_message(struct vm *vm, uint16_t source_id, uint64_t address, uint32_t data)
@@ -92,8 +98,10 @@ void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data)
 
 	if (!interrupts_is_message(address))
 		return;
-	lapic_message(&vm->vcpu.lapic, address, data);
-	attention(vm);
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		lapic_message(&vm->vcpu[i]->lapic, address, data);
+		vcpu_kick(vm->vcpu[i]);
+	}
 }
 
 static bool extint_pending(struct vcpu *vcpu)
@@ -108,17 +116,18 @@ bool interrupts_pending(struct vcpu *vcpu)
 }
 
 /* No other event waits, and neither the usual blocking nor 'more' is on (SDM 3C 27.3.1.5). */
-static bool is_unblocked(uint64_t more)
+static bool is_unblocked(const struct vcpu *vcpu, uint64_t more)
 {
 	uint64_t blocking = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | more;
 
+	vcpu_assert_current(vcpu);
 	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & blocking) &&
 	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
 }
 
-static bool can_inject(void)
+static bool can_inject(const struct vcpu *vcpu)
 {
-	return vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF && is_unblocked(0);
+	return vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF && is_unblocked(vcpu, 0);
 }
 
 /* Ask for an exit when an interrupt or NMI can be delivered, by the control's bit; 0: neither. */
@@ -130,16 +139,17 @@ static void want_window(struct vcpu *vcpu, uint32_t window)
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary | window);
 }
 
-static void inject(uint64_t type, uint8_t vector)
+static void inject(const struct vcpu *vcpu, uint64_t type, uint8_t vector)
 {
+	vcpu_assert_current(vcpu);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
 		vector | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | INTERRUPTION_INFO_VALID);
 }
 
 /* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
-static bool can_inject_nmi(void)
+static bool can_inject_nmi(const struct vcpu *vcpu)
 {
-	return is_unblocked(INTERRUPTIBILITY_NMI);
+	return is_unblocked(vcpu, INTERRUPTIBILITY_NMI);
 }
 
 static void inject_interrupt(struct vcpu *vcpu)
@@ -150,15 +160,15 @@ static void inject_interrupt(struct vcpu *vcpu)
 		lapic_accept(&vcpu->lapic, (uint8_t)vector);
 	else
 		vector = pic_accept(&vcpu->vm->pic);
-	inject(INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
+	inject(vcpu, INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
 }
 
 void interrupts_before_entry(struct vcpu *vcpu)
 {
-	if (vcpu->nmi_pending && can_inject_nmi()) {
+	if (vcpu->nmi_pending && can_inject_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
-		inject(INTERRUPTION_TYPE_NMI, VECTOR_NMI);
-	} else if (!vcpu->nmi_pending && interrupts_pending(vcpu) && can_inject()) {
+		inject(vcpu, INTERRUPTION_TYPE_NMI, VECTOR_NMI);
+	} else if (!vcpu->nmi_pending && interrupts_pending(vcpu) && can_inject(vcpu)) {
 		inject_interrupt(vcpu);
 	}
 	if (vcpu->nmi_pending)

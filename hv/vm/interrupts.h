@@ -13,6 +13,9 @@
 /* The interrupt controllers of a VM in the state firmware leaves them. 0 or -ENOSPC. */
 int interrupts_init(struct vm *vm);
 
+/* The local APIC of a vCPU, as firmware leaves it. */
+void interrupts_init_vcpu(struct vcpu *vcpu);
+
 /* Is a write to this address an interrupt request? (SDM 3A 11.11.1: 0xfeexxxxx) */
 static inline bool interrupts_is_message(uint64_t address)
 {

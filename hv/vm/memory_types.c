@@ -3,7 +3,7 @@
  * What of a guest CPU decides its memory's types: the MTRRs, as firmware leaves them, and CR0.CD.
  */
 #include "hv/vm/cpu_model.h"
-#include "hv/vm/vcpu.h"
+#include "hv/vm/vm.h"
 #include "lib/bits.h"
 
 void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)

@@ -28,8 +28,6 @@ static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          
 				       MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
 _Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped_msr), "");
 
-static struct vcpu *on_cpu; /* whose state the CPU holds */
-
 static void save_debug_registers(uint64_t *dr)
 {
 	__asm__ volatile("mov %%db0, %0" : "=r"(dr[0]));
@@ -70,19 +68,21 @@ static void load_state(const struct vcpu *vcpu)
 
 void vcpu_switch_to(struct vcpu *vcpu)
 {
-	if (on_cpu == vcpu)
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->vcpu == vcpu)
 		return;
-	if (on_cpu)
-		save_state(on_cpu);
+	if (cpu->vcpu)
+		save_state(cpu->vcpu);
 	vmcs_load(vcpu->vmcs);
 	load_state(vcpu);
-	on_cpu = vcpu;
+	cpu->vcpu = vcpu;
 }
 
 /*
- * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. Exits
- * in between do not prolong it if the CPU saves the timer; else it has to be set only when it is
- * another.
+ * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. Where
+ * the CPU saves the timer, each slice sets it. Without save-on-exit every entry restarts the timer
+ * from this field, so it is written only when the value changes.
  */
 static void set_timer(struct vcpu *vcpu)
 {
@@ -113,8 +113,21 @@ static void run_slice(struct vcpu *vcpu)
 	vcpu->launched = launched;
 	vm_kill(vcpu->vm, "VM entry failed: %s",
 		vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
-	vcpu_check_entry();
+	vcpu_check_entry(vcpu);
 	vcpu_dump(vcpu);
+}
+
+/* Give each vCPU of the VM that has something to do a slice. */
+static void run_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus && vm->state == VM_RUNNING; i++) {
+		struct vcpu *vcpu = vm->vcpu[i];
+
+		if (vcpu->halted && interrupts_pending(vcpu))
+			vcpu->halted = false;
+		if (!vcpu->halted)
+			run_slice(vcpu);
+	}
 }
 
 void run_vms(struct vm *const *vms, unsigned count)
@@ -124,15 +137,8 @@ void run_vms(struct vm *const *vms, unsigned count)
 	do {
 		running = 0;
 		for (unsigned i = 0; i < count; i++) {
-			struct vcpu *vcpu = &vms[i]->vcpu;
-
-			if (vms[i]->state != VM_RUNNING)
-				continue;
-			running++;
-			if (vms[i]->halted && interrupts_pending(vcpu))
-				vms[i]->halted = false;
-			if (!vms[i]->halted)
-				run_slice(vcpu);
+			run_vcpus(vms[i]);
+			running += vms[i]->state == VM_RUNNING;
 		}
 	} while (running);
 }

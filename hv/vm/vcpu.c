@@ -10,7 +10,10 @@
 #include "hv/machine/memory.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
+#include "hv/vm/interrupts.h"
 #include "hv/vm/run.h"
+#include "hv/vm/vm.h"
+#include "hv/vmx/vpid.h"
 #include "hv/vm/vmcs_setup.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
@@ -18,17 +21,11 @@
 
 _Static_assert(offsetof(struct vcpu, gpr) == 0, "hv/vmx/enter.asm");
 _Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/vmx/enter.asm");
-_Static_assert(offsetof(struct vm, vcpu) == 0, "");
 
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcpu_start *start)
+/* What the VMCS does not hold, as after reset. */
+static void reset_state(struct vcpu *vcpu, const struct vcpu_start *start)
 {
-	vcpu->vm = vm;
-	vcpu->vpid = (uint16_t)(index + 1);
-	vcpu->vmcs = vmcs_alloc();
-	vcpu->fpu = (uint8_t *)page_alloc();
-	if (!vcpu->vmcs || !vcpu->fpu)
-		return -ENOMEM;
-	vcpu->apic_base = 0xfee00000 | APIC_BASE_EN | APIC_BASE_BSP;
+	vcpu->apic_base = LAPIC_BASE | APIC_BASE_EN | (vcpu->id ? 0 : APIC_BASE_BSP);
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->paging.address_width = guest_address_width();
 	vcpu->paging.pages_1g = guest_has_1g_pages();
@@ -37,8 +34,43 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcp
 	vcpu_set_firmware_mtrrs(vcpu);
 	vcpu->gpr[RAX] = start->eax;
 	vcpu->gpr[RBX] = start->ebx;
+}
+
+struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct vcpu_start *start)
+{
+	struct vcpu *vcpu = (struct vcpu *)memory_alloc(sizeof(*vcpu), PAGE_SIZE);
+
+	if (!vcpu)
+		return NULL;
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->vpid = vpid_alloc();
+	vcpu->vmcs = vmcs_alloc();
+	vcpu->msr_bitmap = msr_bitmap_alloc();
+	vcpu->fpu = (uint8_t *)page_alloc();
+	if (!vcpu->vpid || !vcpu->vmcs || !vcpu->msr_bitmap || !vcpu->fpu) {
+		vcpu_destroy(vcpu);
+		return NULL;
+	}
+	vm_set_guest_ram(vm, vcpu);
+	interrupts_init_vcpu(vcpu);
+	reset_state(vcpu, start);
 	vcpu_switch_to(vcpu);
-	return vmcs_setup(vcpu, start->eip);
+	vmcs_setup(vcpu, start->eip);
+	return vcpu;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (!vcpu)
+		return;
+	if (this_cpu()->vcpu == vcpu)
+		this_cpu()->vcpu = NULL;
+	vpid_free(vcpu->vpid);
+	vmcs_free(vcpu->vmcs);
+	page_free(vcpu->msr_bitmap);
+	page_free((uintptr_t)vcpu->fpu);
+	memory_free((uintptr_t)vcpu, sizeof(*vcpu));
 }
 
 static void report_violation(void *ctx, const struct entry_violation *violation)
@@ -54,10 +86,11 @@ static uint64_t read_field(void *ctx, uint32_t field)
 	return vmread(field);
 }
 
-unsigned vcpu_check_entry(void)
+unsigned vcpu_check_entry(struct vcpu *vcpu)
 {
 	const struct entry_check_source source = {.read = read_field};
 
+	vcpu_assert_current(vcpu);
 	return entry_check(&source, &vmx.capabilities, report_violation, NULL);
 }
 
@@ -66,7 +99,7 @@ void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
-	(void)vcpu;
+	vcpu_assert_current(vcpu);
 	vmwrite(VMCS_GUEST_RIP, rip);
 	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
@@ -85,14 +118,14 @@ void vcpu_skip_instruction(struct vcpu *vcpu)
 	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
 
 	/* Only across 4 GiB does it matter whether RIP has 64 bits. */
-	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode() != 64)
+	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode(vcpu) != 64)
 		rip = (uint32_t)rip;
 	vcpu_end_instruction(vcpu, rip);
 }
 
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code)
 {
-	(void)vcpu;
+	vcpu_assert_current(vcpu);
 	/* In real mode no exception has an error code (SDM 3A 21.2.1). */
 	has_error_code = has_error_code && vmread(VMCS_GUEST_CR0) & CR0_PE;
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
@@ -113,7 +146,7 @@ bool vcpu_reinject_event(struct vcpu *vcpu)
 {
 	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
 
-	(void)vcpu;
+	vcpu_assert_current(vcpu);
 	if (!(info & INTERRUPTION_INFO_VALID))
 		return false;
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, info & ~INTERRUPTION_INFO_NMI_UNBLOCK);
@@ -129,15 +162,17 @@ bool vcpu_reinject_event(struct vcpu *vcpu)
 	return true;
 }
 
-unsigned vcpu_cpl(void)
+unsigned vcpu_cpl(const struct vcpu *vcpu)
 {
+	vcpu_assert_current(vcpu);
 	return (unsigned)FIELD(vmread(VMCS_GUEST_SS_ACCESS_RIGHTS), SEGMENT_DPL);
 }
 
-unsigned vcpu_mode(void)
+unsigned vcpu_mode(const struct vcpu *vcpu)
 {
 	uint64_t cs = vmread(VMCS_GUEST_CS_ACCESS_RIGHTS);
 
+	vcpu_assert_current(vcpu);
 	if (cs & SEGMENT_L && vmread(VMCS_GUEST_IA32_EFER) & EFER_LMA)
 		return 64;
 	return cs & SEGMENT_DB ? 32 : 16;
@@ -145,11 +180,13 @@ unsigned vcpu_mode(void)
 
 uint64_t vcpu_register(const struct vcpu *vcpu, unsigned number)
 {
+	vcpu_assert_current(vcpu);
 	return number == RSP ? vmread(VMCS_GUEST_RSP) : vcpu->gpr[number];
 }
 
 void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
 {
+	vcpu_assert_current(vcpu);
 	if (number == RSP)
 		vmwrite(VMCS_GUEST_RSP, value);
 	else
@@ -160,6 +197,7 @@ void vcpu_dump(struct vcpu *vcpu)
 {
 	const uint64_t *r = vcpu->gpr;
 
+	vcpu_assert_current(vcpu);
 	print("  exit reason 0x%lx qualification 0x%lx linear 0x%lx physical 0x%lx",
 	      vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION),
 	      vmread(VMCS_GUEST_LINEAR_ADDRESS), vmread(VMCS_GUEST_PHYSICAL_ADDRESS));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running a virtual CPU, and what exit handlers do to it. All functions act on the vCPU whose
- * VMCS is current.
+ * A virtual CPU: its state, its creation, and what exit handlers do to it. A function that acts on
+ * the current VMCS takes the vCPU it belongs to, and checked builds see that it is current.
  */
 #ifndef HV_VM_VCPU_H
 #define HV_VM_VCPU_H
@@ -9,23 +9,90 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/vm/vm.h"
+#include "ept/mtrr.h"
+#include "hv/dev/lapic.h"
+#include "hv/emulate/guest_walk.h"
+#include "hv/emulate/insn.h"
+#include "hv/machine/cpu.h"
+#include "hv/vmcs/vmcs.h"
 #include "hv/vmx/vmx.h"
 #include "lib/x86.h"
+
+struct vm;
+
+struct vcpu {
+	/*
+	 * First, and in this order: hv/vmx/enter.asm pushes the registers here on an exit. The slot
+	 * of RSP is unused: the VMCS holds that.
+	 */
+	uint64_t gpr[16];
+	uint64_t host_rsp; /* hv/vmx/enter.asm's own stack while the guest runs */
+
+	struct vm *vm;
+	unsigned id;         /* in the VM, from 0; also its initial APIC id */
+	uint64_t vmcs;       /* physical address of the VMCS region */
+	uint64_t msr_bitmap; /* and of its MSR bitmap */
+	uint16_t vpid;       /* unique, not 0 */
+	bool launched;
+	bool halted;        /* by HLT: sleeps until interrupts_pending() */
+	unsigned slice;     /* exits left before others get the CPU; see vcpu_kick() */
+	uint64_t slice_end; /* TSC: the work done for it in exits may not go on beyond */
+	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
+
+	struct mtrr mtrr;
+	bool cd; /* guest CR0.CD, as its read shadow has it */
+	uint64_t apic_base;
+	struct lapic lapic;
+	uint64_t timer_ticks; /* what the preemption timer is set to */
+	uint32_t window;      /* interrupt- or NMI-window exiting, while it is on */
+	bool nmi_pending;
+	struct guest_ram ram;    /* how its instructions reach memory */
+	struct insn_cache insns; /* of recent accesses to devices */
+	struct guest_walk_cache fetches;
+	struct guest_paging paging; /* of the last walk; what never changes is set once */
+
+	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vm/run.c. */
+	uint64_t swapped_msr[6];
+	uint64_t cr2;
+	uint64_t xcr0;
+	uint64_t debug_register[6]; /* DR0-DR3, DR6 */
+	uint8_t *fpu;               /* XSAVE area, 64-byte aligned */
+};
 
 /* Where a multiboot guest begins. */
 struct vcpu_start {
 	uint32_t eip, eax, ebx;
 };
 
-/* VMCS and register state of a fresh vCPU. 0 or -ENOMEM. */
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index, const struct vcpu_start *start);
+/*
+ * A vCPU of the VM with a filled VMCS, that begins at 'start'. NULL without memory or VPID: then
+ * nothing is taken.
+ */
+struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct vcpu_start *start);
+/* Give back all it took; it is on no CPU after that. 'vcpu' may be NULL. */
+void vcpu_destroy(struct vcpu *vcpu);
+
+/*
+ * Make the vCPU look up: it leaves the guest with this exit, and before it enters again the
+ * scheduler sees whether it may and what is pending for it. The one way to ask for that.
+ */
+static inline void vcpu_kick(struct vcpu *vcpu)
+{
+	vcpu->slice = 1;
+}
+
+/* The VMCS that VMREAD and VMWRITE act on is this vCPU's. */
+static inline void vcpu_assert_current(const struct vcpu *vcpu)
+{
+	checked(this_cpu()->vcpu == vcpu);
+	(void)vcpu;
+}
 
 /*
  * Print each rule for VM entries that the current VMCS breaks (hv/check/check.h), one line each;
  * returns how many.
  */
-unsigned vcpu_check_entry(void);
+unsigned vcpu_check_entry(struct vcpu *vcpu);
 
 /* The exit was a trap for an instruction that is done: continue behind it. */
 void vcpu_skip_instruction(struct vcpu *vcpu);
@@ -59,9 +126,9 @@ void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd);
 bool vcpu_reinject_event(struct vcpu *vcpu);
 
 /* Current privilege level: the DPL of SS (SDM 3C 25.4.1). */
-unsigned vcpu_cpl(void);
+unsigned vcpu_cpl(const struct vcpu *vcpu);
 /* 16, 32 or 64: the default operand size of the code segment. */
-unsigned vcpu_mode(void);
+unsigned vcpu_mode(const struct vcpu *vcpu);
 
 /* Guest registers that live in the VMCS or in vcpu->gpr, by encoding. */
 uint64_t vcpu_register(const struct vcpu *vcpu, unsigned number);

@@ -5,16 +5,19 @@
 #include "hv/vm/vm.h"
 
 #include "hv/machine/console.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
 #include "lib/format.h"
 #include "lib/string.h"
 
-/* Enter an end state; false when the VM has ended already. Its slice ends with this exit. */
+/* Enter an end state; false when the VM has ended already. Its vCPUs run no more. */
 static bool end(struct vm *vm, enum vm_state state)
 {
 	if (vm->state != VM_RUNNING)
 		return false;
 	vm->state = state;
-	vm->vcpu.slice = 1;
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vcpu_kick(vm->vcpu[i]);
 	console_guest_end(&vm->line);
 	return true;
 }
@@ -40,32 +43,105 @@ void vm_kill(struct vm *vm, const char *reason, ...)
 	print("vm %s: killed: %s", vm->options.name, text);
 }
 
-static void *in_slot(const struct vm *vm, uint64_t gpa, uint64_t size, enum ept_slot_kind kind)
+/* The host address of [gpa, gpa + size), all in one slot of RAM (or ROM, if allowed), or NULL. */
+static void *in_slot(const struct vm *vm, uint64_t gpa, uint64_t size, bool rom)
 {
 	const struct ept_slot *slot = ept_slot_find(&vm->ept, gpa);
 
-	if (!slot || slot->kind != kind || size > slot->size - (gpa - slot->gpa))
+	if (!slot || (slot->kind != EPT_SLOT_RAM && !(rom && slot->kind == EPT_SLOT_ROM)) ||
+	    size > slot->size - (gpa - slot->gpa))
 		return NULL;
 	return (void *)(slot->hpa + (gpa - slot->gpa));
 }
 
-void *vm_ram_slot(const struct vm *vm, uint64_t gpa, uint64_t size)
+static int read_page(void *ctx, uint64_t gpa, void *to, unsigned size)
 {
-	return in_slot(vm, gpa, size, EPT_SLOT_RAM);
+	const void *from = in_slot(ctx, gpa, size, true);
+
+	if (!from)
+		return -EFAULT;
+	memcpy(to, from, size);
+	return 0;
 }
 
-const void *vm_rom(const struct vm *vm, uint64_t gpa, uint64_t size)
+static int write_page(void *ctx, uint64_t gpa, const void *from, unsigned size)
 {
-	return in_slot(vm, gpa, size, EPT_SLOT_ROM);
+	void *to = in_slot(ctx, gpa, size, false);
+
+	if (!to)
+		return -EFAULT;
+	memcpy(to, from, size);
+	return 0;
+}
+
+static int compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected,
+			    uint64_t desired)
+{
+	void *at = in_slot(ctx, gpa, size, false);
+
+	return at ? guest_ram_exchange_at(at, size, expected, desired) : -EFAULT;
+}
+
+void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu)
+{
+	vcpu->ram = (struct guest_ram){
+		.flat = (uint8_t *)vm->ram,
+		.flat_start = MiB, /* nearly all of RAM, and below it there are holes */
+		.flat_size = vm->low_ram_end - MiB,
+		.ctx = vm,
+		.read = read_page,
+		.write = write_page,
+		.compare_exchange = compare_exchange,
+	};
+}
+
+/* All of [gpa, gpa + size) in the large slot above 1 MiB, as nearly always? */
+static bool is_flat(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	return gpa >= MiB && gpa < vm->low_ram_end && size <= vm->low_ram_end - gpa;
+}
+
+/* Bytes from 'gpa' to the end of its page, at most 'size'. */
+static unsigned within_page(uint64_t gpa, uint64_t size)
+{
+	return (unsigned)MIN(size, PAGE_SIZE - (gpa & (PAGE_SIZE - 1)));
+}
+
+int vm_ram_read(const struct vm *vm, uint64_t gpa, void *to, uint64_t size)
+{
+	if (is_flat(vm, gpa, size)) {
+		memcpy(to, (const void *)(vm->ram + gpa), size);
+		return 0;
+	}
+	for (unsigned part; size; gpa += part, size -= part, to = (uint8_t *)to + part) {
+		const void *from;
+
+		part = within_page(gpa, size);
+		from = in_slot(vm, gpa, part, false);
+		if (!from)
+			return -EFAULT;
+		memcpy(to, from, part);
+	}
+	return 0;
+}
+
+int vm_ram_write(const struct vm *vm, uint64_t gpa, const void *from, uint64_t size)
+{
+	if (is_flat(vm, gpa, size)) {
+		memcpy((void *)(vm->ram + gpa), from, size);
+		return 0;
+	}
+	for (unsigned part; size; gpa += part, size -= part, from = (const uint8_t *)from + part) {
+		part = within_page(gpa, size);
+		if (write_page((void *)vm, gpa, from, part))
+			return -EFAULT;
+	}
+	return 0;
 }
 
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
-	const void *rom;
-
 	if (bus_do(&vm->mmio, gpa, width, write, value) || write)
 		return;
-	rom = vm_rom(vm, gpa, width);
-	if (rom)
-		memcpy(value, rom, width);
+	read_page(vm, gpa, value, width); /* ROM; what is neither stays ones */
 }

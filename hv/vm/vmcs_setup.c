@@ -2,17 +2,17 @@
 #include "hv/vm/vmcs_setup.h"
 
 #include "hv/machine/traps.h"
+#include "hv/vm/vm.h"
 #include "hv/vm/cpu_model.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
 
 #define DR7_RESET 0x400
 #define NO_VMCS   ~0ULL
 
 extern uint8_t vcpu_exit_entry[]; /* hv/vmx/enter.asm */
 
-static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
+static void setup_controls(const struct vcpu *vcpu)
 {
 	vmwrite(VMCS_PIN_CONTROLS, vmx.pin);
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary);
@@ -28,7 +28,7 @@ static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 	vmwrite(VMCS_TSC_OFFSET, 0);
-	vmwrite(VMCS_MSR_BITMAP, msr_bitmap);
+	vmwrite(VMCS_MSR_BITMAP, vcpu->msr_bitmap);
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
 	if (vmx.vpid)
 		vmwrite(VMCS_VPID, vcpu->vpid);
@@ -42,6 +42,8 @@ static void setup_controls(const struct vcpu *vcpu, uint64_t msr_bitmap)
 
 static void setup_host_state(const struct vcpu *vcpu)
 {
+	const struct cpu *cpu = this_cpu();
+
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
@@ -53,9 +55,9 @@ static void setup_host_state(const struct vcpu *vcpu)
 	vmwrite(VMCS_HOST_GS_SELECTOR, 0);
 	vmwrite(VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
 	vmwrite(VMCS_HOST_FS_BASE, 0);
-	vmwrite(VMCS_HOST_GS_BASE, 0);
-	vmwrite(VMCS_HOST_TR_BASE, traps_tss_base());
-	vmwrite(VMCS_HOST_GDTR_BASE, traps_gdt_base());
+	vmwrite(VMCS_HOST_GS_BASE, (uintptr_t)cpu);
+	vmwrite(VMCS_HOST_TR_BASE, (uintptr_t)&cpu->tss);
+	vmwrite(VMCS_HOST_GDTR_BASE, (uintptr_t)cpu->gdt);
 	vmwrite(VMCS_HOST_IDTR_BASE, traps_idt_base());
 	vmwrite(VMCS_HOST_IA32_SYSENTER_CS, 0);
 	vmwrite(VMCS_HOST_IA32_SYSENTER_ESP, 0);
@@ -113,14 +115,10 @@ static void setup_guest_state(uint32_t eip)
 	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
 }
 
-int vmcs_setup(struct vcpu *vcpu, uint32_t eip)
+void vmcs_setup(struct vcpu *vcpu, uint32_t eip)
 {
-	uint64_t msr_bitmap = msr_bitmap_alloc();
-
-	if (!msr_bitmap)
-		return -ENOMEM;
-	setup_controls(vcpu, msr_bitmap);
+	vcpu_assert_current(vcpu);
+	setup_controls(vcpu);
 	setup_host_state(vcpu);
 	setup_guest_state(eip);
-	return 0;
 }

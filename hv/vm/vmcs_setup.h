@@ -7,11 +7,8 @@
 
 #include "hv/vm/vcpu.h"
 
-/*
- * Fill the current VMCS for a vCPU that begins at eip in flat 32-bit protected mode. 0, or
- * -ENOMEM when there is no page for the MSR bitmap.
- */
-int vmcs_setup(struct vcpu *vcpu, uint32_t eip);
+/* Fill the vCPU's VMCS, which is current: it begins at eip in flat 32-bit protected mode. */
+void vmcs_setup(struct vcpu *vcpu, uint32_t eip);
 
 /* A filled MSR bitmap (SDM 3C 25.6.9), or 0 without memory. hv/vm/msr_bitmap.c. */
 uint64_t msr_bitmap_alloc(void);

@@ -2,6 +2,7 @@
 #include "hv/vmx/vmx.h"
 
 #include "hv/machine/console.h"
+#include "hv/machine/cpu.h"
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
 #include "lib/asm.h"
@@ -208,15 +209,16 @@ static bool check_basic(uint64_t basic)
 /* VMXON on this CPU (SDM 3C 24.7), with the control registers as VMX wants them. */
 static bool enter_vmx_operation(const struct vmx_capabilities *c)
 {
-	uint64_t region = page_alloc();
+	struct cpu *cpu = this_cpu();
 	bool failed;
 
-	if (!region)
+	cpu->vmxon = page_alloc();
+	if (!cpu->vmxon)
 		panic("vmx: no page for the VMXON region");
-	*(uint32_t *)region = (uint32_t)(c->basic & VMX_BASIC_REVISION);
+	*(uint32_t *)cpu->vmxon = (uint32_t)(c->basic & VMX_BASIC_REVISION);
 	write_cr0((read_cr0() | c->cr0_fixed0) & c->cr0_fixed1);
 	write_cr4(((read_cr4() | CR4_VMXE) | c->cr4_fixed0) & c->cr4_fixed1);
-	__asm__ volatile("vmxon %1" : "=@ccna"(failed) : "m"(region) : "memory");
+	__asm__ volatile("vmxon %1" : "=@ccna"(failed) : "m"(cpu->vmxon) : "memory");
 	if (failed)
 		print("cpu: VMXON failed (CR0 0x%lx, CR4 0x%lx)", read_cr0(), read_cr4());
 	return !failed;
@@ -238,18 +240,32 @@ bool vmx_init(unsigned mask)
 	return true;
 }
 
+static void vmclear(uint64_t vmcs)
+{
+	bool failed;
+
+	__asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
+	if (failed)
+		vmx_instruction_failed("VMCLEAR", vmcs);
+}
+
 uint64_t vmcs_alloc(void)
 {
 	uint64_t vmcs = page_alloc();
-	bool failed;
 
 	if (!vmcs)
 		return 0;
 	*(uint32_t *)vmcs = (uint32_t)(vmx.capabilities.basic & VMX_BASIC_REVISION);
-	__asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-	if (failed)
-		vmx_instruction_failed("VMCLEAR", vmcs);
+	vmclear(vmcs);
 	return vmcs;
+}
+
+void vmcs_free(uint64_t vmcs)
+{
+	if (!vmcs)
+		return;
+	vmclear(vmcs);
+	page_free(vmcs);
 }
 
 void vmcs_load(uint64_t vmcs)

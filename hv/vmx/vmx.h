@@ -37,6 +37,8 @@ bool vmx_init(unsigned mask);
 
 /* Address of a fresh, cleared VMCS region, or 0 without memory. */
 uint64_t vmcs_alloc(void);
+/* Give it back: no CPU has it any more (SDM 3C 25.11.1 VMCLEAR). 0 is allowed. */
+void vmcs_free(uint64_t vmcs);
 /* Make it current (SDM 3C 31.3 VMPTRLD). */
 void vmcs_load(uint64_t vmcs);
 

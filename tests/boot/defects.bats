@@ -99,3 +99,22 @@ address() {
 		'hv:   cr0 [0-9a-f]{16} .*' 'hv:   cs   0008 base 0{16} limit .*' \
 		'hv: vm good: exited with status 0' 'hv: end: status 1'
 }
+
+@test "a VM whose CPU cannot be made gives back what it took" {
+	# Each of the three takes most of the machine's memory; none finds the other's part of it gone.
+	at vmcs_alloc 31c0c3 # xor eax, eax; ret
+	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello32.elf" "vm a mem=160M iommu=on dev=edu --" \
+		"$G/hello32.elf" "vm b mem=160M --" "$G/hello32.elf" "vm c mem=160M --"
+	run --separate-stderr -1 tools/boot --engine "$ENGINE" --timeout 60 "$BATS_TEST_TMPDIR/test.iso"
+	for vm in a b c; do
+		has "hv: vm $vm: mem=160M: no memory is left for its CPU; expected a smaller mem= or a larger machine"
+	done
+}
+
+@test "a checked build finds the right vCPU current and every lock in its order" {
+	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$BUILD/leafcutter-checked.elf" "" \
+		"$G/noncoherent.elf" "vm demo $(words noncoherent) --" "$G/apic.elf" "vm apic $(words apic) --" \
+		"$G/iommu.elf" "vm iommu $(words iommu) --" "$G/mmio.elf" "vm mmio $(words mmio) --"
+	run --separate-stderr -0 tools/boot --engine "$ENGINE" --timeout 300 "$BATS_TEST_TMPDIR/test.iso"
+	has 'hv: end: status 0'
+}

@@ -12,6 +12,7 @@
 #include "hv/machine/console.h"
 #include "hv/check/check.h"
 #include "hv/machine/memory.h"
+#include "hv/machine/cpu.h"
 #include "hv/machine/end.h"
 #include "hv/machine/paging.h"
 #include "hv/machine/traps.h"
@@ -50,9 +51,9 @@ static void read_host_state(void)
 	set(&host, VMCS_HOST_CS_SELECTOR, SELECTOR_CODE);
 	set(&host, VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
 	set(&host, VMCS_HOST_FS_BASE, 0);
-	set(&host, VMCS_HOST_GS_BASE, 0);
-	set(&host, VMCS_HOST_TR_BASE, traps_tss_base());
-	set(&host, VMCS_HOST_GDTR_BASE, traps_gdt_base());
+	set(&host, VMCS_HOST_GS_BASE, (uintptr_t)this_cpu());
+	set(&host, VMCS_HOST_TR_BASE, (uintptr_t)&this_cpu()->tss);
+	set(&host, VMCS_HOST_GDTR_BASE, (uintptr_t)this_cpu()->gdt);
 	set(&host, VMCS_HOST_IDTR_BASE, traps_idt_base());
 	set(&host, VMCS_HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
 	set(&host, VMCS_HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
@@ -271,6 +272,7 @@ void hv_main(uint32_t magic, const void *info)
 	const char *what;
 
 	(void)magic;
+	cpu_init_boot();
 	console_init();
 	traps_init();
 	if (multiboot2_parse(info, MiB, &boot, &what))

@@ -13,22 +13,14 @@
 #include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "tests/lib/fake_ram.h"
 
 #define PAGES 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
 static uint64_t ram[PAGES * PAGE_SIZE / 8], before[PAGES * PAGE_SIZE / 8];
-static unsigned looks;
-
-static void *find(void *ctx, uint64_t gpa, uint64_t size)
-{
-	(void)ctx;
-	looks++;
-	assert(size == 4 || size == 8);
-	assert(IS_ALIGNED(gpa, size));
-	return gpa <= sizeof(ram) - size ? (uint8_t *)ram + gpa : NULL;
-}
+static struct fake_ram fake = {.bytes = ram, .size = sizeof(ram)};
 
 /* What one run is made of; the rest of the input fills the RAM. */
 struct setting {
@@ -96,7 +88,7 @@ static void check_ram(void)
 
 static void check_result(int error, uint64_t gpa, uint32_t code)
 {
-	assert(looks <= 4);
+	assert(fake.calls <= 8); /* four entries, each read and written once */
 	assert(error == 0 || error == -EFAULT || error == -EINVAL || error == -ENOENT);
 	if (error == -EFAULT)
 		assert(!(code & PF_ERROR_RESERVED) || code & PF_ERROR_PRESENT);
@@ -106,7 +98,8 @@ static void check_result(int error, uint64_t gpa, uint32_t code)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-	const struct guest_ram memory = {NULL, find};
+	const struct guest_ram memory = fake_ram_modelled(&fake);
+	const struct guest_ram flat = fake_ram_flat(&fake, PAGE_SIZE);
 	struct guest_walk_cache cache = {0};
 	struct guest_paging paging;
 	struct setting s;
@@ -119,13 +112,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	memcpy(&s, input, sizeof(s));
 	paging = paging_of(&s);
 	fill_ram(input + sizeof(s), size - sizeof(s), s.linear, paging.cr4 & CR4_PAE);
-	looks = 0;
+	fake.calls = 0;
 	error = guest_walk(&paging, &memory, s.linear, s.access % 3, &gpa, &code);
 	check_result(error, gpa, code);
 	check_ram();
 	error = guest_walk(&paging, &memory, s.linear, GUEST_FETCH, &gpa, &code);
 	for (unsigned i = 0; i < 2; i++) {
-		assert(guest_walk_fetch(&cache, &paging, &memory, s.linear, &again_gpa,
+		assert(guest_walk_fetch(&cache, &paging, i ? &memory : &flat, s.linear, &again_gpa,
 					&again_code) == error);
 		assert(again_gpa == gpa && again_code == (error == -EFAULT ? code : 0));
 	}

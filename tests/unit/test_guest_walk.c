@@ -12,6 +12,7 @@
 #include "lib/x86.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "tests/lib/fake_ram.h"
 
 #define RAM_SIZE 0x10000
 #define PML4     0x1000
@@ -34,20 +35,28 @@ static struct guest_paging cpu;
 static uint64_t gpa;
 static uint32_t code;
 
-static void *find(void *ctx, uint64_t address, uint64_t size)
-{
-	assert_ptr_equal(ctx, ram);
-	if (address > RAM_SIZE || size > RAM_SIZE - address)
-		return NULL;
-	return (uint8_t *)ram + address;
-}
+static struct fake_ram fake = {.bytes = ram, .size = sizeof(ram)};
 
+/* Each walk is made twice, through the functions and inline, from the same tables. */
 static int walk(uint64_t linear, enum guest_access access)
 {
-	const struct guest_ram memory = {ram, find};
+	static uint64_t before[RAM_SIZE / 8], after[RAM_SIZE / 8];
+	const struct guest_ram modelled = fake_ram_modelled(&fake), flat = fake_ram_flat(&fake, PD);
+	uint32_t flat_code = 0xdead;
+	uint64_t flat_gpa = 0;
+	int error;
 
+	memcpy(before, ram, sizeof(ram));
+	error = guest_walk(&cpu, &flat, linear, access, &flat_gpa, &flat_code);
+	memcpy(after, ram, sizeof(ram));
+	memcpy(ram, before, sizeof(ram));
 	code = 0xdead;
-	return guest_walk(&cpu, &memory, linear, access, &gpa, &code);
+	gpa = 0;
+	assert_int_equal(guest_walk(&cpu, &modelled, linear, access, &gpa, &code), error);
+	assert_int_equal(gpa, flat_gpa);
+	assert_int_equal(code, flat_code);
+	assert_memory_equal(ram, after, sizeof(ram));
+	return error;
 }
 
 static uint64_t *entry64(uint64_t table, unsigned index)
@@ -446,7 +455,7 @@ static struct guest_walk_cache cache;
 
 static int fetch(uint64_t linear)
 {
-	const struct guest_ram memory = {ram, find};
+	const struct guest_ram memory = fake_ram_flat(&fake, 0);
 
 	code = 0xdead;
 	return guest_walk_fetch(&cache, &cpu, &memory, linear, &gpa, &code);
@@ -519,15 +528,61 @@ static void the_memory_of_a_walk_sets_accessed_flags_again(void **state)
 	assert_true(*entry64(PT, 0x167) & PAGE_A);
 }
 
-static void the_memory_of_a_walk_saves_looking_for_tables(void **state)
+static void a_remembered_walk_reads_each_entry_once(void **state)
 {
-	const struct guest_ram none = {NULL, NULL};
+	const struct guest_ram memory = fake_ram_modelled(&fake);
 
 	(void)state;
 	memset(&cache, 0, sizeof(cache));
 	assert_int_equal(fetch(LINEAR64), 0);
-	assert_int_equal(guest_walk_fetch(&cache, &cpu, &none, LINEAR64 + 9, &gpa, &code), 0);
+	fake.calls = 0;
+	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64 + 9, &gpa, &code), 0);
 	assert_int_equal(gpa, PAGE + 9);
+	assert_int_equal(fake.calls, 4);
+}
+
+/* What the walk remembers are addresses: RAM that has gone is seen to have gone. */
+static void a_remembered_walk_does_not_outlive_its_ram(void **state)
+{
+	struct fake_ram gone = {.bytes = ram, .size = 0};
+	const struct guest_ram memory = fake_ram_modelled(&gone);
+
+	(void)state;
+	memset(&cache, 0, sizeof(cache));
+	assert_int_equal(fetch(LINEAR64), 0);
+	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64, &gpa, &code), -ENOENT);
+}
+
+/* Another CPU changes the entry between the read and the setting of its flags. */
+static int changes_first(void *ctx, uint64_t at, unsigned size, uint64_t expected, uint64_t desired)
+{
+	(void)ctx, (void)at, (void)size, (void)expected, (void)desired;
+	return -EAGAIN;
+}
+
+static int is_rom(void *ctx, uint64_t at, unsigned size, uint64_t expected, uint64_t desired)
+{
+	(void)ctx, (void)at, (void)size, (void)expected, (void)desired;
+	return -EFAULT;
+}
+
+static void an_entry_that_changes_under_the_walk_is_tried_again(void **state)
+{
+	struct guest_ram memory = fake_ram_modelled(&fake);
+
+	(void)state;
+	memory.compare_exchange = changes_first;
+	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -EAGAIN);
+}
+
+static void a_table_in_rom_cannot_take_its_flags(void **state)
+{
+	struct guest_ram memory = fake_ram_modelled(&fake);
+
+	(void)state;
+	memory.compare_exchange = is_rom;
+	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -ENOENT);
+	assert_int_equal(gpa, PML4);
 }
 
 int main(void)
@@ -565,7 +620,11 @@ int main(void)
 		cmocka_unit_test_setup(a_remembered_walk_ends_where_a_fresh_one_does, long_mode),
 		cmocka_unit_test_setup(a_remembered_walk_is_of_its_registers, long_mode),
 		cmocka_unit_test_setup(the_memory_of_a_walk_sets_accessed_flags_again, long_mode),
-		cmocka_unit_test_setup(the_memory_of_a_walk_saves_looking_for_tables, long_mode),
+		cmocka_unit_test_setup(a_remembered_walk_reads_each_entry_once, long_mode),
+		cmocka_unit_test_setup(a_remembered_walk_does_not_outlive_its_ram, long_mode),
+		cmocka_unit_test_setup(an_entry_that_changes_under_the_walk_is_tried_again,
+				       long_mode),
+		cmocka_unit_test_setup(a_table_in_rom_cannot_take_its_flags, long_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
