@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which memory type an EPT leaf gets. Pure functions of their arguments; ept/ept.c is the only
- * caller in the image. See docs/ "How a leaf gets its memory type".
+ * Which memory type an EPT leaf gets. Pure functions of their arguments. See
+ * docs/memory-types.md, "How a leaf gets its memory type".
  */
 #ifndef EPT_MEMTYPE_H
 #define EPT_MEMTYPE_H

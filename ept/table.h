@@ -130,7 +130,7 @@ static inline void ept_advance(struct ept *ept)
 	__atomic_store_n(&ept->generation, ept->generation + 1, __ATOMIC_RELEASE);
 }
 
-/* The rest is in ept.c and zap.c; all under the lock. */
+/* The rest is in table.c, ept.c and zap.c; all under the lock. */
 
 /* A new, empty table, or 0. */
 uint64_t table_new(struct ept *ept);

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory slots: which guest-physical ranges are backed, by which host memory. A fault searches
+ * them without the lock, so the order in which a slot's fields are written matters. Adding one
+ * maps nothing; removing one unmaps its range (zap.c).
+ */
+#include "ept/table.h"
+#include "lib/errno.h"
+
+/* [start, start + size) is not empty, 4K-aligned, and ends at 2^bits or below. */
+static bool range_valid(uint64_t start, uint64_t size, unsigned bits)
+{
+	uint64_t space = 1ULL << bits;
+
+	return size && IS_ALIGNED(start | size, PAGE_SIZE) && start < space &&
+	       size <= space - start;
+}
+
+static bool overlap(const struct ept_slot *a, const struct ept_slot *b)
+{
+	return a->gpa < b->gpa + b->size && b->gpa < a->gpa + a->size;
+}
+
+/*
+ * Slots never move, and a slot's size is written last on adding and first on removing: a fault
+ * that reads without the lock finds every slot that is there before and after the change.
+ */
+static int slot_add(struct ept *ept, const struct ept_slot *new)
+{
+	struct ept_slot *free = NULL;
+
+	for (unsigned i = 0; i < EPT_SLOTS; i++) {
+		struct ept_slot *slot = &ept->slot[i];
+
+		if (slot->size && overlap(slot, new))
+			return -EEXIST;
+		if (!slot->size && !free)
+			free = slot;
+	}
+	if (!free)
+		return -ENOSPC;
+	WRITE_ONCE(free->gpa, new->gpa);
+	WRITE_ONCE(free->hpa, new->hpa);
+	WRITE_ONCE(free->kind, new->kind);
+	WRITE_ONCE(ept->slots_end, MAX(ept->slots_end, new->gpa + new->size));
+	__atomic_store_n(&free->size, new->size, __ATOMIC_RELEASE);
+	WRITE_ONCE(ept->slots, MAX(ept->slots, (unsigned)(free - ept->slot) + 1));
+	ept_advance(ept);
+	return 0;
+}
+
+int ept_slot_add(struct ept *ept, const struct ept_slot *slot)
+{
+	int error;
+
+	if (!range_valid(slot->gpa, slot->size, EPT_GPA_BITS) ||
+	    !range_valid(slot->hpa, slot->size, ept->caps.address_width))
+		return -EINVAL;
+	ept_lock(ept);
+	error = slot_add(ept, slot);
+	ept_unlock(ept);
+	return error;
+}
+
+int ept_slot_remove(struct ept *ept, uint64_t gpa)
+{
+	int error = -ENOENT;
+
+	ept_lock(ept);
+	for (unsigned i = 0; i < ept->slots; i++) {
+		struct ept_slot *slot = &ept->slot[i];
+		uint64_t size = slot->size;
+
+		if (!size || slot->gpa != gpa)
+			continue;
+		__atomic_store_n(&slot->size, 0, __ATOMIC_RELEASE);
+		ept_unmap_range(ept, gpa, size);
+		error = 0;
+		break;
+	}
+	ept_unlock(ept);
+	return error;
+}
+
+static bool slot_holds(const struct ept_slot *slot, uint64_t gpa)
+{
+	uint64_t size = __atomic_load_n(&slot->size, __ATOMIC_ACQUIRE);
+
+	return gpa - READ_ONCE(slot->gpa) < size;
+}
+
+const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa)
+{
+	const struct ept_slot *last = &ept->slot[READ_ONCE(ept->last_slot)];
+	unsigned slots = READ_ONCE(ept->slots);
+
+	if (slot_holds(last, gpa))
+		return last;
+	if (gpa >= READ_ONCE(ept->slots_end))
+		return NULL;
+	for (unsigned i = 0; i < slots; i++) {
+		if (slot_holds(&ept->slot[i], gpa))
+			return &ept->slot[i];
+	}
+	return NULL;
+}

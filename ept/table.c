@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Table pages: taking one, freeing a tree of them, and looking up what maps an address. What one
+ * entry means is in table.h. Nothing here changes an entry.
+ */
+#include "ept/table.h"
+
+uint64_t table_new(struct ept *ept)
+{
+	uint64_t table = ept->host.alloc_table(ept->host.ctx);
+
+	if (table) {
+		*table_counts(ept, table) = 0;
+		ept->stats.tables++;
+	}
+	return table;
+}
+
+/* At most four deep, and below level 1 there is nothing. */
+void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
+{
+	unsigned left = (unsigned)FIELD(*table_counts(ept, table), INFO_TABLES);
+	const uint64_t *entries = table_entries(ept, table);
+
+	for (unsigned i = 0; left && i < EPT_ENTRIES; i++) {
+		uint64_t entry = entry_load(&entries[i]);
+
+		if (entry_is_table(entry)) {
+			table_free_tree(ept, entry & EPT_ADDRESS, level - 1);
+			left--;
+		}
+	}
+	if (table == ept->last_table)
+		ept->last_table = 0;
+	ept->host.free_table(ept->host.ctx, table);
+	ept->stats.tables--;
+}
+
+/* Under the lock: without it a table could be freed on the way. */
+static uint64_t walk(const struct ept *ept, uint64_t gpa, unsigned *level)
+{
+	uint64_t table = ept->root;
+
+	for (unsigned l = EPT_ROOT_LEVEL; l > 0; l--) {
+		uint64_t entry = entry_load(&table_entries(ept, table)[level_index(gpa, l)]);
+
+		if (entry_is_leaf(entry, l)) {
+			*level = l;
+			return entry;
+		}
+		if (!entry_present(entry))
+			break;
+		table = entry & EPT_ADDRESS;
+	}
+	*level = 0;
+	return 0;
+}
+
+uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level)
+{
+	uint64_t entry = 0;
+
+	*level = 0;
+	if (gpa >> EPT_GPA_BITS)
+		return 0;
+	ept_lock(ept);
+	entry = walk(ept, gpa, level);
+	ept_unlock(ept);
+	return entry;
+}
