@@ -192,15 +192,15 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
 /*
  * The noncoherent count's only door: delta is +1 or -1. On 0 -> 1 and 1 -> 0 every leaf is
  * zapped and flushed before it returns true (a transition; under kvm-6.6 it is counted and
- * nothing is zapped, as KVM did before 6.7). Going below 0 is refused: returns false and changes
- * nothing.
+ * nothing is zapped, as KVM did before 6.7). Under kvm-6.16 no type depends on the count: it
+ * changes, and nothing else. Going below 0 is refused: returns false and changes nothing.
  */
 bool ept_noncoherent_change(struct ept *ept, int delta);
 
 /*
  * A guest CPU changed MTRRs or CR0.CD: while noncoherent DMA is present, zap these ranges (any
  * order and overlap; they are sorted and merged first) as one zap with one flush. Nothing without
- * noncoherent DMA, nor under kvm-6.11, where neither decides a type. kvm-6.6 does zap here, as
+ * noncoherent DMA, nor from kvm-6.11 on, where neither decides a type. kvm-6.6 does zap here, as
  * KVM did (update_mtrr() and kvm_post_set_cr0()). Returns the leaves cleared.
  */
 uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count);

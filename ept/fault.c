@@ -43,7 +43,7 @@ static bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept
 	bool host_mmio = kind == EPT_SLOT_HOST_MMIO;
 	enum memtype mtrr = MEMTYPE_WB;
 
-	if (noncoherent && !host_mmio && !cpu->cd && ept->policy != MEMTYPE_KVM_6_11)
+	if (noncoherent && !host_mmio && !cpu->cd && ept->policy < MEMTYPE_KVM_6_11)
 		mtrr = mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)), level_size(level),
 				 &uniform);
 	*bits = memtype_leaf_bits(ept->policy, host_mmio, noncoherent, cpu->cd, mtrr);

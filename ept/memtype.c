@@ -13,10 +13,11 @@
 
 #define TYPES 8
 
-static const char *const policy_names[] = {
-	[MEMTYPE_KVM_6_7] = "kvm-6.7",
+static const char *const policy_names[MEMTYPE_POLICIES] = {
 	[MEMTYPE_KVM_6_6] = "kvm-6.6",
+	[MEMTYPE_KVM_6_7] = "kvm-6.7",
 	[MEMTYPE_KVM_6_11] = "kvm-6.11",
+	[MEMTYPE_KVM_6_16] = "kvm-6.16",
 };
 
 int memtype_policy_parse(const char *name)
@@ -47,11 +48,13 @@ static uint64_t leaf_bits(enum memtype type, bool ignore_pat)
 
 /*
  *             host MMIO   no noncoherent DMA   noncoherent, CD=1   noncoherent, CD=0
- *  kvm-6.7    UC          WB + ignore PAT      UC + ignore PAT     guest MTRR type
  *  kvm-6.6    UC          WB + ignore PAT      UC + ignore PAT     guest MTRR type
+ *  kvm-6.7    UC          WB + ignore PAT      UC + ignore PAT     guest MTRR type
  *  kvm-6.11   UC          WB + ignore PAT      WB                  WB
+ *  kvm-6.16   UC          WB                   WB                  WB
  *
- * Linux vmx_get_mt_mask() of each release; CD=1 as with the quirk CD_NW_CLEARED off.
+ * Linux vmx_get_mt_mask() of each release; CD=1 as with the quirk CD_NW_CLEARED off, kvm-6.16
+ * as with the quirk IGNORE_GUEST_PAT off.
  */
 uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool noncoherent, bool cd,
 			   enum memtype mtrr)
@@ -59,8 +62,8 @@ uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool nonc
 	if (host_mmio)
 		return leaf_bits(MEMTYPE_UC, false);
 	if (!noncoherent)
-		return leaf_bits(MEMTYPE_WB, true);
-	if (policy == MEMTYPE_KVM_6_11)
+		return leaf_bits(MEMTYPE_WB, policy != MEMTYPE_KVM_6_16);
+	if (policy >= MEMTYPE_KVM_6_11)
 		return leaf_bits(MEMTYPE_WB, false);
 	if (cd)
 		return leaf_bits(MEMTYPE_UC, true);

@@ -19,12 +19,17 @@ enum memtype {
 	MEMTYPE_UC_MINUS = 7, /* PAT only */
 };
 
-/* 'memtype=' on a VM's GRUB line; each behaves as the Linux release it is named after. */
+/*
+ * 'memtype=' on a VM's GRUB line; each behaves as the Linux release it is named after. In the
+ * order of those releases, so that "from 6.11 on" is a comparison.
+ */
 enum memtype_policy {
+	MEMTYPE_KVM_6_6,  /* the types of kvm-6.7 without its zap: shows the bug */
 	MEMTYPE_KVM_6_7,  /* default: guest MTRRs while noncoherent DMA, zap at each transition */
-	MEMTYPE_KVM_6_6,  /* the same types without the zap: shows the bug */
-	MEMTYPE_KVM_6_11, /* guest MTRRs not honoured */
+	MEMTYPE_KVM_6_11, /* guest MTRRs and CD not honoured */
+	MEMTYPE_KVM_6_16, /* nor the count: WB and the guest's PAT at all times, no transition */
 };
+#define MEMTYPE_POLICIES 4
 
 /* Parse a policy's name ("kvm-6.7"); returns the policy or -EINVAL. */
 int memtype_policy_parse(const char *name);

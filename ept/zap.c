@@ -151,7 +151,7 @@ bool ept_noncoherent_change(struct ept *ept, int delta)
 		bool was = ept->noncoherent != 0;
 
 		WRITE_ONCE(ept->noncoherent, ept->noncoherent + (delta > 0 ? 1 : -1));
-		transition = was != (ept->noncoherent != 0);
+		transition = was != (ept->noncoherent != 0) && ept->policy != MEMTYPE_KVM_6_16;
 	}
 	if (transition) {
 		ept->stats.transitions++;
@@ -205,7 +205,7 @@ uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsign
 			insert_sorted(sorted, i, range[i]);
 	}
 	ept_lock(ept);
-	if (count && ept->noncoherent && ept->policy != MEMTYPE_KVM_6_11) {
+	if (count && ept->noncoherent && ept->policy < MEMTYPE_KVM_6_11) {
 		zap_begin(ept);
 		clear_sorted(ept, sorted, count);
 		leaves = zap_end(ept);

@@ -167,16 +167,26 @@ static void set_pat(void)
 
 static void attach(void)
 {
+	static const struct {
+		uint64_t leaf, transitions;
+		const char *what;
+	} after[MEMTYPE_POLICIES] = {
+		[MEMTYPE_KVM_6_6] = {LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT, 1,
+				     "kvm-6.6: the first page's leaf is stale, WB + ignore PAT"},
+		[MEMTYPE_KVM_6_7] = {0, 1, "kvm-6.7: the first page's leaf was cleared"},
+		[MEMTYPE_KVM_6_11] = {0, 1, "kvm-6.11: the first page's leaf was cleared"},
+		[MEMTYPE_KVM_6_16] = {LEAF_TYPE(MEMTYPE_WB), 0,
+				      "kvm-6.16: the first page's leaf is as it was, WB"},
+	};
 	uint64_t page = phase_base(false, false), leaf;
-	bool stale = policy == MEMTYPE_KVM_6_6;
 	unsigned level;
 
 	check(vtd_attach(edu.source_id, DOMAIN, second_level), "device attached");
 	leaf = vmcall_ept_walk(page, &level);
-	check_is(stale ? LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT : 0, leaf & LEAF_TYPE_BITS,
-		 stale ? "kvm-6.6: the first page's leaf is stale, WB + ignore PAT"
-		       : "the first page's leaf was cleared");
+	check_is(after[policy].leaf, leaf & LEAF_TYPE_BITS, "%s", after[policy].what);
 	check_is(1, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent count is 1");
+	check_is(after[policy].transitions, vmcall_counter(COUNTER_TRANSITIONS),
+		 "the attach was %s", after[policy].transitions ? "a transition" : "no transition");
 }
 
 /* Does any uncached time look unlike the cached ones? If so, all have to. */
@@ -205,9 +215,10 @@ static void judge_timings(void)
 static enum memtype_policy parse_policy(void)
 {
 	static const char *const words[] = {
-		[MEMTYPE_KVM_6_7] = "policy=kvm-6.7",
 		[MEMTYPE_KVM_6_6] = "policy=kvm-6.6",
+		[MEMTYPE_KVM_6_7] = "policy=kvm-6.7",
 		[MEMTYPE_KVM_6_11] = "policy=kvm-6.11",
+		[MEMTYPE_KVM_6_16] = "policy=kvm-6.16",
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {

@@ -214,7 +214,7 @@ static int parse_policy(struct word word, struct word value, struct vm_options *
 		memcpy(name, value.text, value.length);
 	policy = memtype_policy_parse(name);
 	if (policy < 0)
-		return fail(error, word, "memtype=kvm-6.6, kvm-6.7 or kvm-6.11");
+		return fail(error, word, "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
 	options->policy = (enum memtype_policy)policy;
 	return 0;
 }

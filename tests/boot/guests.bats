@@ -77,7 +77,7 @@ module() {
 @test "memtypes: each combination has the expected type under kvm-6.7" {
 	image memtypes policy=kvm-6.7
 	[ "$(grep -c 'proved by rule' <<<"$output")" -eq 20 ]
-	has 't\| ok [0-9]+ - the first page.s leaf was cleared'
+	has 't\| ok [0-9]+ - kvm-6.7: the first page.s leaf was cleared'
 }
 
 @test "memtypes: kvm-6.6 leaves the stale leaf that kvm-6.7 clears" {
@@ -87,6 +87,13 @@ module() {
 
 @test "memtypes: kvm-6.11 does not honour guest MTRRs" {
 	image memtypes policy=kvm-6.11 "$(words memtypes) memtype=kvm-6.11"
+}
+
+@test "memtypes: under kvm-6.16 attach changes nothing, and the PAT counts at all times" {
+	image memtypes policy=kvm-6.16 "$(words memtypes) memtype=kvm-6.16"
+	has 't\| ok [0-9]+ - kvm-6.16: the first page.s leaf is as it was, WB' \
+		't\| ok [0-9]+ - the attach was no transition' \
+		'hv: vm t: noncoherent count 0 -> 1: no transition'
 }
 
 # The lines of guest/faults/cases as "word|VM words|end".

@@ -27,7 +27,7 @@ static void fuzz_model(const uint8_t *data, size_t size)
 {
 	static struct model_op ops[OPS_MAX];
 	struct model_config config = {
-		.policy = (enum memtype_policy)(data[0] % 3),
+		.policy = (enum memtype_policy)(data[0] % MEMTYPE_POLICIES),
 		.cpus = 1 + data[1] % MODEL_CPUS,
 		.large_2m = data[2] & 1,
 		.large_1g = (data[2] & 3) == 3,

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/bits.h"
+
 #define RUN 1000
 
 static uint64_t state;
@@ -44,10 +46,10 @@ static void random_run(uint64_t seed, struct model_config *config, struct model_
 {
 	static const enum memtype_policy policies[] = {MEMTYPE_KVM_6_7, MEMTYPE_KVM_6_7,
 						       MEMTYPE_KVM_6_7, MEMTYPE_KVM_6_11,
-						       MEMTYPE_KVM_6_6};
+						       MEMTYPE_KVM_6_6, MEMTYPE_KVM_6_16};
 
 	state = seed;
-	config->policy = policies[random64() % 5];
+	config->policy = policies[random64() % ARRAY_SIZE(policies)];
 	config->cpus = 1 + (unsigned)(random64() % MODEL_CPUS);
 	config->large_2m = random64() % 4 != 0;
 	config->large_1g = config->large_2m && random64() % 2;

@@ -85,6 +85,8 @@ static uint64_t reference_type(const struct model *m, const struct model_cpu *cp
 {
 	if (slot->kind == EPT_SLOT_HOST_MMIO)
 		return 0;
+	if (m->config->policy == MEMTYPE_KVM_6_16)
+		return 0x30;
 	if (m->noncoherent == 0)
 		return 0x70;
 	if (m->config->policy == MEMTYPE_KVM_6_11)
@@ -217,7 +219,8 @@ static void change_count(struct model *m, int delta)
 		return;
 	if (!refused)
 		m->noncoherent += (unsigned)delta;
-	expected = !refused && zero != (m->noncoherent == 0);
+	expected =
+		!refused && zero != (m->noncoherent == 0) && m->config->policy != MEMTYPE_KVM_6_16;
 	require(m, ept_noncoherent_change(&m->ept, delta) == expected,
 		"ept_noncoherent_change() reports a transition wrongly");
 	require(m, m->ept.noncoherent == m->noncoherent, "the noncoherent count is wrong");

@@ -114,6 +114,28 @@ static void under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored(void **
 	assert_int_equal(bits_of(0), WB);
 }
 
+static void under_kvm_6_16_attach_and_detach_change_nothing_but_the_count(void **state)
+{
+	(void)state;
+	ept.policy = MEMTYPE_KVM_6_16;
+	large_ram(0, 4 * MiB);
+	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
+	touch(0);
+	assert_int_equal(bits_of(0), WB);
+	for (int delta = 1; delta >= -1; delta -= 2) {
+		assert_false(ept_noncoherent_change(&ept, delta));
+		assert_int_equal(ept.noncoherent, delta == 1);
+		assert_int_equal(bits_of(0), WB);
+		cpu.cd = true;
+		touch(2 * MiB);
+		assert_int_equal(bits_of(2 * MiB), WB);
+		wrmsr(0x2ff, 0x800 | (delta == 1 ? MEMTYPE_UC : MEMTYPE_WT));
+	}
+	assert_int_equal(ept.stats.transitions, 0);
+	assert_int_equal(ept.stats.leaves_cleared, 0);
+	assert_int_equal(w.flushes, 0);
+}
+
 static void cd_makes_leaves_uc_only_while_noncoherent(void **state)
 {
 	struct ept_range all = {0, SPACE};
@@ -388,6 +410,7 @@ int main(void)
 		TEST(under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays),
 		TEST(under_kvm_6_7_the_same_leaf_is_not_stale),
 		TEST(under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored),
+		TEST(under_kvm_6_16_attach_and_detach_change_nothing_but_the_count),
 		TEST(cd_makes_leaves_uc_only_while_noncoherent),
 		TEST(with_cd_the_leaf_is_large_whatever_the_mtrrs_say),
 		TEST(an_mtrr_write_zaps_only_what_it_changes),

@@ -24,7 +24,7 @@ static const enum memtype mtrr_types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, ME
 static void host_mmio_is_uc_under_every_policy_and_state(void **state)
 {
 	(void)state;
-	for (unsigned policy = 0; policy < 3; policy++) {
+	for (unsigned policy = 0; policy < MEMTYPE_POLICIES; policy++) {
 		for (unsigned s = 0; s < 4; s++) {
 			for (EACH_MTRR_TYPE(mtrr))
 				assert_int_equal(
@@ -33,10 +33,10 @@ static void host_mmio_is_uc_under_every_policy_and_state(void **state)
 	}
 }
 
-static void without_noncoherent_dma_all_is_wb_and_pat_is_ignored(void **state)
+static void without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16(void **state)
 {
 	(void)state;
-	for (unsigned policy = 0; policy < 3; policy++) {
+	for (unsigned policy = 0; policy < MEMTYPE_KVM_6_16; policy++) {
 		for (EACH_MTRR_TYPE(mtrr)) {
 			assert_int_equal(memtype_leaf_bits(policy, false, false, false, mtrr),
 					 0x70);
@@ -73,6 +73,17 @@ static void kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say(void **state)
 				 0x30);
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, true, mtrr),
 				 0x30);
+	}
+}
+
+static void kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say(void **state)
+{
+	(void)state;
+	for (EACH_MTRR_TYPE(mtrr)) {
+		for (unsigned s = 0; s < 4; s++)
+			assert_int_equal(
+				memtype_leaf_bits(MEMTYPE_KVM_6_16, false, s & 1, s & 2, mtrr),
+				0x30);
 	}
 }
 
@@ -118,12 +129,13 @@ static void policy_names_parse_to_what_they_print(void **state)
 	assert_int_equal(memtype_policy_parse("kvm-6.7"), MEMTYPE_KVM_6_7);
 	assert_int_equal(memtype_policy_parse("kvm-6.6"), MEMTYPE_KVM_6_6);
 	assert_int_equal(memtype_policy_parse("kvm-6.11"), MEMTYPE_KVM_6_11);
+	assert_int_equal(memtype_policy_parse("kvm-6.16"), MEMTYPE_KVM_6_16);
 	assert_int_equal(memtype_policy_parse("kvm-6.1"), -EINVAL);
 	assert_int_equal(memtype_policy_parse("kvm-6.111"), -EINVAL);
 	assert_int_equal(memtype_policy_parse(""), -EINVAL);
-	for (unsigned policy = 0; policy < 3; policy++)
+	for (unsigned policy = 0; policy < MEMTYPE_POLICIES; policy++)
 		assert_int_equal(memtype_policy_parse(memtype_policy_name(policy)), policy);
-	assert_string_equal(memtype_policy_name(3), "??");
+	assert_string_equal(memtype_policy_name(MEMTYPE_POLICIES), "??");
 }
 
 static void type_names_are_the_manuals(void **state)
@@ -139,10 +151,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(host_mmio_is_uc_under_every_policy_and_state),
-		cmocka_unit_test(without_noncoherent_dma_all_is_wb_and_pat_is_ignored),
+		cmocka_unit_test(
+			without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16),
 		cmocka_unit_test(with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored),
 		cmocka_unit_test(with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts),
 		cmocka_unit_test(kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say),
+		cmocka_unit_test(kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say),
 		cmocka_unit_test(effective_type_is_the_sdms_table),
 		cmocka_unit_test(policy_names_parse_to_what_they_print),
 		cmocka_unit_test(type_names_are_the_manuals),

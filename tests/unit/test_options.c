@@ -251,7 +251,7 @@ static void an_unknown_device_is_refused(void **state)
 	}
 }
 
-static void the_three_policies_are_known_and_no_other(void **state)
+static void the_four_policies_are_known_and_no_other(void **state)
 {
 	static const char *const words[] = {"memtype=", "memtype=kvm-6.8", "memtype=kvm-6.77",
 					    "memtype=kvm", "memtype=kvm-6.111111111111111111"};
@@ -264,9 +264,11 @@ static void the_three_policies_are_known_and_no_other(void **state)
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_7);
 	assert_vm("vm a memtype=kvm-6.11");
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_11);
+	assert_vm("vm a memtype=kvm-6.16");
+	assert_int_equal(vm.policy, MEMTYPE_KVM_6_16);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i], "kvm-6.6, kvm-6.7 or kvm-6.11");
+		assert_vm_refused(strcat(line, words[i]), words[i], "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
 	}
 }
 
@@ -385,7 +387,7 @@ int main(void)
 		cmocka_unit_test(bad_iommu_options_are_refused),
 		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
 		cmocka_unit_test(an_unknown_device_is_refused),
-		cmocka_unit_test(the_three_policies_are_known_and_no_other),
+		cmocka_unit_test(the_four_policies_are_known_and_no_other),
 		cmocka_unit_test(the_guests_command_line_is_kept_as_it_was_written),
 		cmocka_unit_test(a_long_word_is_cut_for_the_console_and_kept_printable),
 		cmocka_unit_test(the_hypervisors_line_may_be_empty),
