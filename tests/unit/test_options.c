@@ -268,7 +268,8 @@ static void the_four_policies_are_known_and_no_other(void **state)
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_16);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i], "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
+		assert_vm_refused(strcat(line, words[i]), words[i],
+				  "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
 	}
 }
 
