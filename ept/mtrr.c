@@ -26,16 +26,10 @@
 #define MSR_FIX4K_F8000   0x26f
 #define MSR_DEF_TYPE      0x2ff
 
-#define MTRRCAP_VCNT  BITS(7, 0)
-#define MTRRCAP_FIX   BIT(8)
-#define MTRRCAP_WC    BIT(10)
-#define DEF_TYPE_TYPE BITS(7, 0)
-#define DEF_TYPE_FE   BIT(10)
-#define DEF_TYPE_E    BIT(11)
-#define PHYSBASE_TYPE BITS(7, 0)
-#define PHYSMASK_V    BIT(11)
+#define MTRRCAP_VCNT BITS(7, 0)
+#define MTRRCAP_FIX  BIT(8)
+#define MTRRCAP_WC   BIT(10)
 
-#define FIXED_END    0x100000ULL
 #define ADDRESS_BITS 52 /* no physical address is wider (SDM 3A 4.1.4) */
 
 /*
@@ -127,7 +121,7 @@ static bool value_valid(const struct mtrr *mtrr, uint32_t msr, uint64_t value)
 /* The type of a page below 1 MiB; *next: the end of its sub-range (SDM 3A table 12-9). */
 static enum memtype fixed_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 {
-	unsigned shift = gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12;
+	unsigned shift = mtrr_fixed_shift(gpa);
 	uint64_t start = gpa < 0x80000 ? 0 : gpa < 0xc0000 ? 0x80000 : 0xc0000;
 	unsigned first = gpa < 0x80000 ? 0 : gpa < 0xc0000 ? 1 : 3;
 	unsigned n = (unsigned)((gpa - start) >> shift);
@@ -199,7 +193,7 @@ static enum memtype type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *nex
 		*next = ~0ULL;
 	if (!(mtrr->def_type & DEF_TYPE_E))
 		return MEMTYPE_UC;
-	if ((mtrr->def_type & DEF_TYPE_FE) && gpa < FIXED_END)
+	if (mtrr_is_fixed(mtrr, gpa))
 		return fixed_type(mtrr, gpa, next);
 	return variable_type(mtrr, gpa, next);
 }

@@ -12,8 +12,18 @@
 #include <stdint.h>
 
 #include "ept/memtype.h"
+#include "lib/bits.h"
 
 #define MTRR_VARIABLE_COUNT 8
+
+/* Fields of the registers (SDM 3A 12.11.2). */
+#define DEF_TYPE_TYPE BITS(7, 0)
+#define DEF_TYPE_FE   BIT(10)
+#define DEF_TYPE_E    BIT(11)
+#define PHYSBASE_TYPE BITS(7, 0)
+#define PHYSMASK_V    BIT(11)
+
+#define FIXED_END 0x100000ULL /* the fixed ranges lie below 1 MiB */
 
 struct mtrr {
 	uint64_t def_type;                  /* IA32_MTRR_DEF_TYPE: type 7:0, FE 10, E 11 */
@@ -22,6 +32,18 @@ struct mtrr {
 	uint64_t mask[MTRR_VARIABLE_COUNT]; /* IA32_MTRR_PHYSMASKn */
 	unsigned address_width;             /* guest MAXPHYADDR in bits, 32-52 */
 };
+
+/* While MTRRs are on: does a fixed range decide the type of this address? (SDM 3A 12.11.4.1) */
+static inline bool mtrr_is_fixed(const struct mtrr *mtrr, uint64_t gpa)
+{
+	return (mtrr->def_type & DEF_TYPE_FE) && gpa < FIXED_END;
+}
+
+/* log2 of the fixed sub-range around an address below 1 MiB (SDM 3A table 12-9). */
+static inline unsigned mtrr_fixed_shift(uint64_t gpa)
+{
+	return gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12;
+}
 
 /* [start, start + size) of guest-physical space, in bytes. */
 struct ept_range {

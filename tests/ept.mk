@@ -28,7 +28,7 @@ coverage: need-cover
 	BUILD=$(BUILD) tools/coverage
 
 # Threads on one EPT, with ThreadSanitizer and without (tests/ept_threads chooses).
-THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c)
+THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c) lib/format.c
 $(BUILD)/unit/threads.tsan: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
@@ -45,7 +45,7 @@ mutate: need-test
 
 # Compiled as the image is, but for a host: ept/ and the loops it is compared with.
 BENCH_CFLAGS := $(filter-out -ffreestanding,$(IMAGE_CFLAGS))
-BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) tests/bench/floor.c)
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) lib/format.c tests/bench/floor.c)
 
 $(BUILD)/bench/%.o: %.c
 	@mkdir -p $(@D)
