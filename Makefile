@@ -117,6 +117,8 @@ help:
 	@echo '     CPUS=1 MEM=256   the machine: CPUs, MiB'
 	@echo 'make test             every test; closes with "N passed, N failed"'
 	@echo 'make bench            figures: ratios on the host, ticks in the emulator'
+	@echo 'make explain GPA=0x2240000 [POLICY=kvm-6.7 COUNT=1 CD=0 MTRR="WC@0x2240000+256K" PAT=0]'
+	@echo '                      why an address has its memory type (docs/memory-types.md)'
 	@echo 'make lint             formatter and linters'
 	@echo 'make gdb              stop at the entry, with symbols'
 	@echo 'make clean            remove $(BUILD)'

@@ -12,7 +12,20 @@ $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 
 # What `make test` runs of it, beside the unit tests.
 EPT_SUITES := $(BUILD)/unit/ept_model tests/ept_threads tools/mutate tools/coverage
-TEST_FILES += $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
+TEST_FILES += $(BUILD)/tools/explain $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
+
+# Why an address has its type, by the same objects: `make help` and docs/explain.md say the words.
+$(BUILD)/tools/explain: $(BUILD)/host/tools/explain.o $(BUILD)/host/libpure.a
+	@mkdir -p $(@D)
+	$(call say,LD   $@)
+	$(Q)$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a
+.SECONDARY: $(BUILD)/host/tools/explain.o
+
+# make hands on the variables of its command line by the environment.
+.PHONY: explain
+explain: need-build
+	$(call build,$(BUILD)/tools/explain) >/dev/null
+	@$(BUILD)/tools/explain
 
 # A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
 .PHONY: model
