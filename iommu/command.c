@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command registers: GCMD with its status, register-based invalidation (CCMD, IOTLB) and the
+ * What writing a register does, where it does more than hold its value: GCMD with its status,
+ * register-based invalidation (CCMD, IOTLB), the queue's tail, the fault and event registers, the
  * enable of the protected memory regions. The register table calls it after a write. The rule
  * it keeps: a status or completion bit changes last, when all that follows from the command
  * (count, zap, INVEPT) is done.
@@ -143,4 +144,54 @@ void iommu_pmen_written(struct iommu *iommu, uint64_t old)
 
 	(void)old;
 	set_reg32(iommu, VTD_PMEN, enabled ? enabled | VTD_PMEN_PRS : 0);
+}
+
+void iommu_tail_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	iommu_queue_run(iommu);
+}
+
+/* Software took notice of the completion: what is still pending of it is void. */
+void iommu_ics_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	if (!(reg32(iommu, VTD_ICS) & VTD_ICS_IWC))
+		iommu_event_withdraw(iommu, VTD_IECTL);
+}
+
+void iommu_fectl_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	iommu_event_unmasked(iommu, VTD_FECTL);
+}
+
+void iommu_iectl_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	iommu_event_unmasked(iommu, VTD_IECTL);
+}
+
+static void withdraw_when_serviced(struct iommu *iommu)
+{
+	if (!(reg32(iommu, VTD_FSTS) & VTD_FSTS_CONDITIONS))
+		iommu_event_withdraw(iommu, VTD_FECTL);
+}
+
+/* Clearing IQE lets the queue go on, at the descriptor where it stood. */
+void iommu_fsts_written(struct iommu *iommu, uint64_t old)
+{
+	withdraw_when_serviced(iommu);
+	if ((old & VTD_FSTS_IQE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE))
+		iommu_queue_run(iommu);
+}
+
+/* PPF says whether a record is there. */
+void iommu_frcd_written(struct iommu *iommu, uint64_t old)
+{
+	(void)old;
+	if (reg64(iommu, VTD_FRCD_HI) & VTD_FRCD_F)
+		return;
+	set_reg32(iommu, VTD_FSTS, reg32(iommu, VTD_FSTS) & ~VTD_FSTS_PPF);
+	withdraw_when_serviced(iommu);
 }

@@ -37,16 +37,20 @@ static inline int guest_read(struct iommu *iommu, uint64_t gpa, void *to, size_t
 	return iommu->host.read(iommu->host.ctx, gpa, to, size);
 }
 
-/* command.c: what writing a command register does; 'old' is the register before the write. */
+/* command.c: what writing a register does; 'old' is the register before the write. */
 void iommu_command_written(struct iommu *iommu, uint64_t old);
 void iommu_ccmd_written(struct iommu *iommu, uint64_t old);
 void iommu_iotlb_written(struct iommu *iommu, uint64_t old);
 void iommu_pmen_written(struct iommu *iommu, uint64_t old);
+void iommu_tail_written(struct iommu *iommu, uint64_t old);
+void iommu_ics_written(struct iommu *iommu, uint64_t old);
+void iommu_fectl_written(struct iommu *iommu, uint64_t old);
+void iommu_iectl_written(struct iommu *iommu, uint64_t old);
+void iommu_fsts_written(struct iommu *iommu, uint64_t old);
+void iommu_frcd_written(struct iommu *iommu, uint64_t old);
 
 /* queue.c */
 void iommu_queue_run(struct iommu *iommu);
-void iommu_tail_written(struct iommu *iommu, uint64_t old);
-void iommu_ics_written(struct iommu *iommu, uint64_t old);
 
 /* fault.c */
 /* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
@@ -56,12 +60,14 @@ void iommu_interrupt_fault(struct iommu *iommu, source_id_t source_id, uint32_t 
 			   enum vtd_reason reason, bool quiet);
 /* A condition of FSTS (VTD_FSTS_PFO or VTD_FSTS_IQE) came up. */
 void iommu_fault_status(struct iommu *iommu, uint32_t condition);
-/* Send the message of an event (VTD_FECTL or VTD_IECTL), or keep it pending while masked. */
+
+/* event.c; 'control' is VTD_FECTL or VTD_IECTL */
+/* Send the event's message, or keep it pending while masked. */
 void iommu_event_raise(struct iommu *iommu, unsigned control);
-void iommu_fsts_written(struct iommu *iommu, uint64_t old);
-void iommu_fectl_written(struct iommu *iommu, uint64_t old);
-void iommu_iectl_written(struct iommu *iommu, uint64_t old);
-void iommu_frcd_written(struct iommu *iommu, uint64_t old);
+/* Nothing is pending any more. */
+void iommu_event_withdraw(struct iommu *iommu, unsigned control);
+/* Where the control register is not masked any more, what is pending is sent. */
+void iommu_event_unmasked(struct iommu *iommu, unsigned control);
 
 /* attach.c */
 struct iommu_device *iommu_find_device(struct iommu *iommu, source_id_t source_id);

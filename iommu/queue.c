@@ -154,17 +154,3 @@ void iommu_queue_run(struct iommu *iommu)
 	}
 	iommu->draining = false;
 }
-
-void iommu_tail_written(struct iommu *iommu, uint64_t old)
-{
-	(void)old;
-	iommu_queue_run(iommu);
-}
-
-/* Software took notice of the completion: what is still pending of it is void. */
-void iommu_ics_written(struct iommu *iommu, uint64_t old)
-{
-	(void)old;
-	if (!(reg32(iommu, VTD_ICS) & VTD_ICS_IWC))
-		set_reg32(iommu, VTD_IECTL, reg32(iommu, VTD_IECTL) & ~VTD_EVENT_IP);
-}

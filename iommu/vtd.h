@@ -128,6 +128,8 @@
 #define VTD_FSTS_ICE BIT(5)
 #define VTD_FSTS_ITE BIT(6)
 #define VTD_FSTS_FRI BITS(15, 8)
+/* What an event tells of; the others are of device TLBs, which the unit has not (ECAP.DT=0). */
+#define VTD_FSTS_CONDITIONS (VTD_FSTS_PFO | VTD_FSTS_PPF | VTD_FSTS_IQE)
 
 /*
  * An event's four registers: control, data, address, upper address. FECTL and IECTL begin one

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The messages by which the unit interrupts software: one for faults (FECTL), one for completed
+ * invalidations (IECTL), laid out alike. A masked one is kept pending until it is unmasked or
+ * what it told of is serviced. It never decides when there is something to tell.
+ */
+#include "iommu/parts.h"
+
+static void deliver(struct iommu *iommu, unsigned control)
+{
+	uint64_t address = reg32(iommu, control + VTD_EVENT_ADDR);
+
+	/*
+	 * The unit's own messages are not remapped (VT-d 5.1). One that was not programmed as
+	 * an interrupt goes nowhere: here it could only overwrite the guest's memory.
+	 */
+	if (address >= VTD_MSI_BASE && address <= VTD_MSI_LAST)
+		iommu->host.interrupt(iommu->host.ctx, address,
+				      reg32(iommu, control + VTD_EVENT_DATA));
+}
+
+void iommu_event_raise(struct iommu *iommu, unsigned control)
+{
+	uint32_t value = reg32(iommu, control);
+
+	if (value & VTD_EVENT_IM)
+		set_reg32(iommu, control, value | VTD_EVENT_IP);
+	else
+		deliver(iommu, control);
+}
+
+void iommu_event_withdraw(struct iommu *iommu, unsigned control)
+{
+	set_reg32(iommu, control, reg32(iommu, control) & ~VTD_EVENT_IP);
+}
+
+void iommu_event_unmasked(struct iommu *iommu, unsigned control)
+{
+	uint32_t value = reg32(iommu, control);
+
+	if ((value & VTD_EVENT_IP) && !(value & VTD_EVENT_IM)) {
+		iommu_event_withdraw(iommu, control);
+		deliver(iommu, control);
+	}
+}
