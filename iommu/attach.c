@@ -8,7 +8,7 @@
  */
 #include "iommu/parts.h"
 
-struct iommu_device *iommu_find_device(struct iommu *iommu, source_id_t source_id)
+struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id)
 {
 	for (unsigned i = 0; i < iommu->devices; i++) {
 		if (iommu->device[i].source_id == source_id)
@@ -113,11 +113,11 @@ void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id)
 }
 
 /* VT-d 6.5.2.1: FM masks bits 2, 2:1 or 2:0 of the function number; the domain id is a hint. */
-void iommu_invalidate_device_contexts(struct iommu *iommu, source_id_t source_id,
+void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id,
 				      unsigned function_mask)
 {
-	static const source_id_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
-	source_id_t mask = (source_id_t)~ignored[function_mask];
+	static const uint16_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
+	uint16_t mask = (uint16_t)~ignored[function_mask];
 
 	for (unsigned i = 0; i < iommu->devices; i++) {
 		if ((iommu->device[i].source_id & mask) == (source_id & mask))
@@ -159,7 +159,7 @@ void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device)
 	track(iommu, device, device->context);
 }
 
-int iommu_add_device(struct iommu *iommu, source_id_t source_id, bool emits_no_snoop)
+int iommu_add_device(struct iommu *iommu, uint16_t source_id, bool emits_no_snoop)
 {
 	struct iommu_device *device = &iommu->device[iommu->devices];
 
@@ -177,7 +177,7 @@ int iommu_add_device(struct iommu *iommu, source_id_t source_id, bool emits_no_s
 	return 0;
 }
 
-void iommu_set_no_snoop(struct iommu *iommu, source_id_t source_id, bool enabled)
+void iommu_set_no_snoop(struct iommu *iommu, uint16_t source_id, bool enabled)
 {
 	struct iommu_device *device = iommu_find_device(iommu, source_id);
 

@@ -7,7 +7,7 @@
  */
 #include "iommu/parts.h"
 
-static struct iommu_tlb_set *set_of(struct iommu *iommu, source_id_t source_id, uint64_t iova,
+static struct iommu_tlb_set *set_of(struct iommu *iommu, uint16_t source_id, uint64_t iova,
 				    unsigned level)
 {
 	uint64_t page = iova / level_size(level);
@@ -20,7 +20,7 @@ static bool is_valid(const struct iommu_tlb_set *set, unsigned way)
 	return set->valid & 1U << way;
 }
 
-static bool matches(const struct iommu_tlb_entry *entry, source_id_t source_id, uint16_t domain_id,
+static bool matches(const struct iommu_tlb_entry *entry, uint16_t source_id, uint16_t domain_id,
 		    uint64_t iova, unsigned level)
 {
 	return entry->source_id == source_id && entry->domain_id == domain_id &&
@@ -29,7 +29,7 @@ static bool matches(const struct iommu_tlb_entry *entry, source_id_t source_id, 
 }
 
 /* Valid until the next insertion. */
-const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, source_id_t source_id,
+const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, uint16_t source_id,
 					       uint16_t domain_id, uint64_t iova)
 {
 	for (unsigned level = 1; level <= 3; level++) {
@@ -44,7 +44,7 @@ const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, source_id_t 
 	return NULL;
 }
 
-void iommu_tlb_insert(struct iommu *iommu, source_id_t source_id, uint16_t domain_id, uint64_t iova,
+void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova,
 		      const struct iommu_translation *translation)
 {
 	struct iommu_tlb_set *set = set_of(iommu, source_id, iova, translation->level);

@@ -101,7 +101,7 @@ void iommu_ccmd_written(struct iommu *iommu, uint64_t old)
 		iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_DID));
 		break;
 	case VTD_DEVICE:
-		iommu_invalidate_device_contexts(iommu, (source_id_t)FIELD(ccmd, VTD_CCMD_SID),
+		iommu_invalidate_device_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_SID),
 						 (unsigned)FIELD(ccmd, VTD_CCMD_FM));
 		break;
 	}

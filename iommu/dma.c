@@ -150,14 +150,14 @@ static int transfer(struct iommu *iommu, struct dma *dma, size_t size)
 	return size ? -EFAULT : 0;
 }
 
-int iommu_dma_read(struct iommu *iommu, source_id_t source_id, uint64_t iova, void *to, size_t size)
+int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size)
 {
 	struct dma dma = {iommu_find_device(iommu, source_id), iova, to, NULL};
 
 	return transfer(iommu, &dma, size);
 }
 
-int iommu_dma_write(struct iommu *iommu, source_id_t source_id, uint64_t iova, const void *from,
+int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from,
 		    size_t size)
 {
 	struct dma dma = {iommu_find_device(iommu, source_id), iova, NULL, from};

@@ -33,12 +33,12 @@ static void record(struct iommu *iommu, uint64_t lo, uint64_t hi)
 	iommu_fault_status(iommu, VTD_FSTS_PPF);
 }
 
-static uint64_t record_hi(source_id_t source_id, enum vtd_reason reason)
+static uint64_t record_hi(uint16_t source_id, enum vtd_reason reason)
 {
 	return TO_FIELD(reason, VTD_FRCD_FR) | TO_FIELD(source_id, VTD_FRCD_SID);
 }
 
-void iommu_dma_fault(struct iommu *iommu, source_id_t source_id, uint64_t iova, bool write,
+void iommu_dma_fault(struct iommu *iommu, uint16_t source_id, uint64_t iova, bool write,
 		     enum vtd_reason reason, bool quiet)
 {
 	if (quiet)
@@ -47,7 +47,7 @@ void iommu_dma_fault(struct iommu *iommu, source_id_t source_id, uint64_t iova, 
 	       record_hi(source_id, reason) | (write ? 0 : VTD_FRCD_T_READ));
 }
 
-void iommu_interrupt_fault(struct iommu *iommu, source_id_t source_id, uint32_t index,
+void iommu_interrupt_fault(struct iommu *iommu, uint16_t source_id, uint32_t index,
 			   enum vtd_reason reason, bool quiet)
 {
 	if (quiet)

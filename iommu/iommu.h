@@ -18,14 +18,15 @@
 
 #define IOMMU_DEVICES 16
 
-/* PCI requester id: bus 15:8, device 7:3, function 2:0. */
-typedef uint16_t source_id_t;
-
-/* The IOAPIC's requests carry this one; the DMAR table says so (bus 0xff, 00.0, as in QEMU). */
+/*
+ * A 'source_id' is a PCI requester id: bus 15:8, device 7:3, function 2:0. The IOAPIC's requests
+ * carry this one; the DMAR table says so (bus 0xff, 00.0, as in
+ * QEMU).
+ */
 #define IOMMU_IOAPIC_SOURCE_ID 0xff00
 
 struct iommu_event {
-	source_id_t source_id;
+	uint16_t source_id;
 	uint16_t domain_id; /* of the context it has now or, detached, had */
 	bool attached;      /* the device's state after the event */
 	bool noncoherent;
@@ -64,9 +65,9 @@ void iommu_init(struct iommu *iommu, const struct iommu_config *config,
  * A device that exists behind the unit. emits_no_snoop: it can emit No-Snoop writes (ours do
  * unless 'dev=edu,snoop'). 0, -EEXIST or -ENOSPC.
  */
-int iommu_add_device(struct iommu *iommu, source_id_t source_id, bool emits_no_snoop);
+int iommu_add_device(struct iommu *iommu, uint16_t source_id, bool emits_no_snoop);
 /* Its PCIe Device Control "Enable No Snoop" (resets to 1) changed. Unknown devices are ignored. */
-void iommu_set_no_snoop(struct iommu *iommu, source_id_t source_id, bool enabled);
+void iommu_set_no_snoop(struct iommu *iommu, uint16_t source_id, bool enabled);
 
 /*
  * Register access, offset within the page. Any width and alignment is taken; what is not a
@@ -81,12 +82,11 @@ void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, 
  * hardware, a fault in the middle leaves the beginning done). 0, or -EFAULT after a fault was
  * recorded or the target was not RAM: then what was not read reads as ones.
  */
-int iommu_dma_read(struct iommu *iommu, source_id_t source_id, uint64_t iova, void *to,
-		   size_t size);
-int iommu_dma_write(struct iommu *iommu, source_id_t source_id, uint64_t iova, const void *from,
+int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size);
+int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from,
 		    size_t size);
 
 /* A device's (or the IOAPIC's) write to 0xfeexxxxx: remapped when enabled, then delivered. */
-void iommu_interrupt(struct iommu *iommu, source_id_t source_id, uint64_t address, uint32_t data);
+void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, uint32_t data);
 
 #endif

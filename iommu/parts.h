@@ -54,9 +54,9 @@ void iommu_queue_run(struct iommu *iommu);
 
 /* fault.c */
 /* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
-void iommu_dma_fault(struct iommu *iommu, source_id_t source_id, uint64_t iova, bool write,
+void iommu_dma_fault(struct iommu *iommu, uint16_t source_id, uint64_t iova, bool write,
 		     enum vtd_reason reason, bool quiet);
-void iommu_interrupt_fault(struct iommu *iommu, source_id_t source_id, uint32_t index,
+void iommu_interrupt_fault(struct iommu *iommu, uint16_t source_id, uint32_t index,
 			   enum vtd_reason reason, bool quiet);
 /* A condition of FSTS (VTD_FSTS_PFO or VTD_FSTS_IQE) came up. */
 void iommu_fault_status(struct iommu *iommu, uint32_t condition);
@@ -70,7 +70,7 @@ void iommu_event_withdraw(struct iommu *iommu, unsigned control);
 void iommu_event_unmasked(struct iommu *iommu, unsigned control);
 
 /* attach.c */
-struct iommu_device *iommu_find_device(struct iommu *iommu, source_id_t source_id);
+struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id);
 /* The context cache's answer for a DMA of 'device'; reads the tables where it has none. */
 struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device);
 /* 'device' uses a translation without SNP. */
@@ -78,14 +78,14 @@ void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device);
 void iommu_invalidate_contexts(struct iommu *iommu);
 void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id);
 /* 'function_mask' is FM: how many of the low bits of the function number do not count. */
-void iommu_invalidate_device_contexts(struct iommu *iommu, source_id_t source_id,
+void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id,
 				      unsigned function_mask);
 void iommu_set_translating(struct iommu *iommu, bool on);
 
 /* cache.c: the IOTLB */
-const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, source_id_t source_id,
+const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, uint16_t source_id,
 					       uint16_t domain_id, uint64_t iova);
-void iommu_tlb_insert(struct iommu *iommu, source_id_t source_id, uint16_t domain_id, uint64_t iova,
+void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova,
 		      const struct iommu_translation *translation);
 void iommu_tlb_flush(struct iommu *iommu);
 void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id);
@@ -93,7 +93,7 @@ void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id);
 void iommu_tlb_flush_pages(struct iommu *iommu, uint16_t domain_id, uint64_t iova, unsigned order);
 
 /* walk.c: the tables in guest memory */
-struct iommu_context iommu_read_context(struct iommu *iommu, source_id_t source_id);
+struct iommu_context iommu_read_context(struct iommu *iommu, uint16_t source_id);
 struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_context_entry *context,
 				    uint64_t iova);
 

@@ -20,7 +20,7 @@ static int invalidate_contexts(struct iommu *iommu, const struct vtd_descriptor 
 		return 0;
 	case VTD_DEVICE:
 		iommu_invalidate_device_contexts(iommu,
-						 (source_id_t)FIELD(desc->lo, VTD_CONTEXT_DESC_SID),
+						 (uint16_t)FIELD(desc->lo, VTD_CONTEXT_DESC_SID),
 						 (unsigned)FIELD(desc->lo, VTD_CONTEXT_DESC_FM));
 		return 0;
 	}

@@ -46,9 +46,9 @@ static int read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
 }
 
 /* VT-d 9.9, SVT and SQ. */
-static bool names_source(const struct vtd_irte *irte, source_id_t source_id)
+static bool names_source(const struct vtd_irte *irte, uint16_t source_id)
 {
-	static const source_id_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
+	static const uint16_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
 	uint64_t sid = FIELD(irte->hi, VTD_IRTE_SID);
 	unsigned bus = source_id >> 8;
 
@@ -68,7 +68,7 @@ static bool names_source(const struct vtd_irte *irte, source_id_t source_id)
  * carries: software that put that device's id into the entry is served too.
  */
 static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irte,
-			   source_id_t source_id)
+			   uint16_t source_id)
 {
 	if (names_source(irte, source_id))
 		return true;
@@ -121,7 +121,7 @@ static enum vtd_reason check_request(const struct iommu *iommu, uint64_t address
 
 /* In the order of VT-d 5.1.4: present, asked for by the right source, well programmed. */
 static enum vtd_reason check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
-				  source_id_t source_id)
+				  uint16_t source_id)
 {
 	if (!(irte->lo & VTD_IRTE_P))
 		return VTD_IR_NOT_PRESENT;
@@ -132,7 +132,7 @@ static enum vtd_reason check_irte(const struct iommu *iommu, const struct vtd_ir
 	return VTD_OK;
 }
 
-static void remap(struct iommu *iommu, source_id_t source_id, uint64_t address, uint32_t data)
+static void remap(struct iommu *iommu, uint16_t source_id, uint64_t address, uint32_t data)
 {
 	uint32_t index = index_of(address, data);
 	enum vtd_reason reason = check_request(iommu, address, data);
@@ -149,7 +149,7 @@ static void remap(struct iommu *iommu, source_id_t source_id, uint64_t address, 
 }
 
 /* VT-d 5.1.4: a request in compatibility format passes only while CFIS allows it. */
-void iommu_interrupt(struct iommu *iommu, source_id_t source_id, uint64_t address, uint32_t data)
+void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, uint32_t data)
 {
 	uint32_t status = reg32(iommu, VTD_GSTS);
 

@@ -16,7 +16,7 @@ struct iommu_context {
 };
 
 struct iommu_device {
-	source_id_t source_id;
+	uint16_t source_id;
 	bool emits_no_snoop;
 	bool no_snoop_enabled;
 	/*
@@ -45,7 +45,7 @@ struct iommu_translation {
 };
 
 struct iommu_tlb_entry {
-	source_id_t source_id;
+	uint16_t source_id;
 	uint16_t domain_id;
 	uint64_t iova; /* aligned to the page's size */
 	struct iommu_translation translation;

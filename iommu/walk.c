@@ -10,13 +10,10 @@
  */
 #include "iommu/parts.h"
 
-static struct iommu_context unusable(enum vtd_reason reason, const struct vtd_context_entry *entry)
+/* The context of a device whose entry could not be read. */
+static struct iommu_context no_entry(enum vtd_reason reason)
 {
-	struct iommu_context context = {.reason = (uint8_t)reason};
-
-	if (entry)
-		context.entry = *entry;
-	return context;
+	return (struct iommu_context){.reason = (uint8_t)reason};
 }
 
 /* VT-d 9.3: what makes a present context entry invalid. */
@@ -36,7 +33,7 @@ static enum vtd_reason check_context(const struct vtd_context_entry *entry)
 	return VTD_OK;
 }
 
-struct iommu_context iommu_read_context(struct iommu *iommu, source_id_t source_id)
+struct iommu_context iommu_read_context(struct iommu *iommu, uint16_t source_id)
 {
 	struct vtd_context_entry entry;
 	struct vtd_root_entry root;
@@ -44,17 +41,17 @@ struct iommu_context iommu_read_context(struct iommu *iommu, source_id_t source_
 	uint64_t devfn = source_id & 0xff;
 
 	if (iommu->root_table & VTD_RTADDR_TTM)
-		return unusable(VTD_TABLE_MODE_INVALID, NULL);
+		return no_entry(VTD_TABLE_MODE_INVALID);
 	if (guest_read(iommu, iommu->root_table + bus * sizeof(root), &root, sizeof(root)))
-		return unusable(VTD_ROOT_UNREADABLE, NULL);
+		return no_entry(VTD_ROOT_UNREADABLE);
 	if (!(root.lo & VTD_ROOT_P))
-		return unusable(VTD_ROOT_NOT_PRESENT, NULL);
+		return no_entry(VTD_ROOT_NOT_PRESENT);
 	if ((root.lo & VTD_ROOT_RSVD_LO) || (root.hi & VTD_ROOT_RSVD_HI))
-		return unusable(VTD_ROOT_RESERVED, NULL);
+		return no_entry(VTD_ROOT_RESERVED);
 	if (guest_read(iommu, (root.lo & VTD_ROOT_CTP) + devfn * sizeof(entry), &entry,
 		       sizeof(entry)))
-		return unusable(VTD_CONTEXT_UNREADABLE, NULL);
-	return unusable(check_context(&entry), &entry);
+		return no_entry(VTD_CONTEXT_UNREADABLE);
+	return (struct iommu_context){.entry = entry, .reason = (uint8_t)check_context(&entry)};
 }
 
 static bool is_leaf(uint64_t entry, unsigned level)

@@ -38,7 +38,7 @@ static uint8_t buffer[3 * PAGE_SIZE];
 static uint64_t calls;
 static bool data_refused; /* the DMA's own access, not one of a table */
 static struct {
-	source_id_t source_id;
+	uint16_t source_id;
 	bool attached, noncoherent;
 } known[IOMMU_DEVICES];
 static unsigned devices;
@@ -140,7 +140,7 @@ static void check_status(void)
 	assert(noncoherent == count && calls <= CALLS_MAX);
 }
 
-static void add_device(source_id_t source_id, bool emits_no_snoop)
+static void add_device(uint16_t source_id, bool emits_no_snoop)
 {
 	int error;
 
@@ -196,7 +196,7 @@ static void set_up(uint64_t options)
 					     VTD_GCMD_SIRTP);
 }
 
-static bool quiet(source_id_t source_id)
+static bool quiet(uint16_t source_id)
 {
 	for (unsigned i = 0; i < devices; i++) {
 		if (iommu.device[i].source_id == source_id)
@@ -206,7 +206,7 @@ static bool quiet(source_id_t source_id)
 }
 
 /* Whether a DMA that failed must have left a fault: not where its target was no RAM, and so on. */
-static bool is_reported(source_id_t source_id, uint64_t iova, size_t bytes)
+static bool is_reported(uint16_t source_id, uint64_t iova, size_t bytes)
 {
 	return (reg(VTD_GSTS, 4) & VTD_GCMD_TE) && !(reg(VTD_PMEN, 4) & VTD_PMEN_EPM) &&
 	       !data_refused && !quiet(source_id) &&
@@ -226,7 +226,7 @@ static void check_reported(uint64_t before)
 
 static void dma(struct input *in, bool write)
 {
-	source_id_t source_id = known[take(in, 1) % IOMMU_DEVICES % devices].source_id;
+	uint16_t source_id = known[take(in, 1) % IOMMU_DEVICES % devices].source_id;
 	uint64_t iova = take(in, 1) & 1 ? take(in, 8) : take(in, 2);
 	size_t bytes = take(in, 2) % sizeof(buffer);
 	uint64_t before = reg(VTD_FSTS, 4);
@@ -295,10 +295,10 @@ static void step(struct input *in)
 	case 6:
 		a = VTD_MSI_BASE | take(in, 3);
 		b = take(in, 2);
-		iommu_interrupt(&iommu, (source_id_t)b, a, (uint32_t)take(in, 4));
+		iommu_interrupt(&iommu, (uint16_t)b, a, (uint32_t)take(in, 4));
 		break;
 	case 7:
-		add_device((source_id_t)take(in, 2), take(in, 1) & 1);
+		add_device((uint16_t)take(in, 2), take(in, 1) & 1);
 		break;
 	case 8:
 		iommu_set_no_snoop(&iommu, known[take(in, 1) % devices].source_id, take(in, 1) & 1);
@@ -314,7 +314,7 @@ static void step(struct input *in)
 		a = take(in, 1) % 16;
 		poke(IRT + a * 16, take(in, 8));
 		poke(IRT + a * 16 + 8, take(in, 3));
-		iommu_interrupt(&iommu, (source_id_t)take(in, 2),
+		iommu_interrupt(&iommu, (uint16_t)take(in, 2),
 				VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(a, VTD_MSI_HANDLE_LOW),
 				0);
 		break;

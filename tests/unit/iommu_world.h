@@ -189,12 +189,12 @@ static inline uint64_t map(struct world *w, uint64_t table, unsigned top, uint64
 	}
 }
 
-static inline uint64_t context_at(source_id_t source_id)
+static inline uint64_t context_at(uint16_t source_id)
 {
 	return CONTEXT + (source_id & 0xff) * 16;
 }
 
-static inline void set_context(struct world *w, source_id_t source_id, uint64_t lo, uint64_t hi)
+static inline void set_context(struct world *w, uint16_t source_id, uint64_t lo, uint64_t hi)
 {
 	poke(w, context_at(source_id), lo);
 	poke(w, context_at(source_id) + 8, hi);
@@ -206,13 +206,13 @@ static inline uint64_t context_hi(unsigned domain_id, unsigned width)
 }
 
 /* A 4-level context for 'table'. */
-static inline void translated(struct world *w, source_id_t source_id, uint64_t table,
+static inline void translated(struct world *w, uint16_t source_id, uint64_t table,
 			      unsigned domain_id)
 {
 	set_context(w, source_id, table | VTD_CONTEXT_P, context_hi(domain_id, VTD_AW_48BIT));
 }
 
-static inline void passed_through(struct world *w, source_id_t source_id, unsigned domain_id)
+static inline void passed_through(struct world *w, uint16_t source_id, unsigned domain_id)
 {
 	set_context(w, source_id, VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT),
 		    context_hi(domain_id, VTD_AW_48BIT));
@@ -279,7 +279,7 @@ static inline void flush_domain(struct world *w, unsigned domain_id)
 	       0);
 }
 
-static inline void flush_device(struct world *w, source_id_t source_id, unsigned domain_id,
+static inline void flush_device(struct world *w, uint16_t source_id, unsigned domain_id,
 				unsigned function_mask)
 {
 	submit(w,
@@ -303,12 +303,12 @@ static inline void flush_pages(struct world *w, unsigned domain_id, uint64_t iov
 }
 
 /* 8 bytes, which are 'value' afterwards in memory or on the device's side. */
-static inline int dma_write(struct world *w, source_id_t source_id, uint64_t iova, uint64_t value)
+static inline int dma_write(struct world *w, uint16_t source_id, uint64_t iova, uint64_t value)
 {
 	return iommu_dma_write(&w->iommu, source_id, iova, &value, sizeof(value));
 }
 
-static inline uint64_t dma_read(struct world *w, source_id_t source_id, uint64_t iova)
+static inline uint64_t dma_read(struct world *w, uint16_t source_id, uint64_t iova)
 {
 	uint64_t value = 0;
 

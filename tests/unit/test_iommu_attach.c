@@ -194,11 +194,11 @@ static void device_flush_covers_the_functions_of_its_mask(void **state)
 	static const unsigned covered[] = {0x08, 0x88, 0xaa, 0xff};
 
 	(void)state;
-	for (source_id_t function = 1; function < 8; function++)
+	for (uint16_t function = 1; function < 8; function++)
 		assert_int_equal(iommu_add_device(&w->iommu, EDU + function, true), 0);
 	start(w);
 	for (unsigned fm = 0; fm < 4; fm++) {
-		for (source_id_t function = 0; function < 8; function++)
+		for (uint16_t function = 0; function < 8; function++)
 			passed_through(w, EDU + function, DID);
 		flush_device(w, EDU + 3, 0, fm);
 		assert_int_equal(attached_functions(w), covered[fm]);
@@ -480,7 +480,7 @@ static void a_device_added_while_translation_is_on_is_attached_by_its_context(vo
 	assert_int_equal(iommu_add_device(&w->iommu, 0x30, true), 0);
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(iommu_add_device(&w->iommu, 0x30, true), -EEXIST);
-	for (source_id_t i = 0; i < IOMMU_DEVICES - 3; i++)
+	for (uint16_t i = 0; i < IOMMU_DEVICES - 3; i++)
 		assert_int_equal(iommu_add_device(&w->iommu, 0x40 + i, true), 0);
 	assert_int_equal(iommu_add_device(&w->iommu, 0x80, true), -ENOSPC);
 	world_free(w);

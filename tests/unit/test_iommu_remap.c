@@ -235,7 +235,7 @@ static void source_verification_follows_svt_and_sq(void **state)
 {
 	static const struct {
 		uint64_t hi;
-		source_id_t source_id;
+		uint16_t source_id;
 		bool accepted;
 	} cases[] = {
 		{SVT(VTD_SVT_NONE, 0, 0x1234), EDU, true},
