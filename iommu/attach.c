@@ -79,6 +79,7 @@ static void invalidate(struct iommu *iommu, struct iommu_device *device,
 		       struct iommu_context in_memory)
 {
 	device->cached = iommu->config.caching_mode;
+	device->told = false;
 	track(iommu, device, in_memory);
 }
 
@@ -139,12 +140,16 @@ void iommu_set_translating(struct iommu *iommu, bool on)
 	}
 }
 
-struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device)
+struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device,
+				      uint64_t iova)
 {
-	struct iommu_context context;
+	struct iommu_context context = device->context;
 
-	if (device->cached)
-		return device->context;
+	if (device->cached) {
+		if (iommu->host.stale_used)
+			iommu_compare_context(iommu, device, iova);
+		return context;
+	}
 	context = iommu_read_context(iommu, device->source_id);
 	device->cached = is_cacheable(iommu, &context);
 	track(iommu, device, context);

@@ -29,8 +29,8 @@ static bool matches(const struct iommu_tlb_entry *entry, uint16_t source_id, uin
 }
 
 /* Valid until the next insertion. */
-const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, uint16_t source_id,
-					       uint16_t domain_id, uint64_t iova)
+struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, uint16_t domain_id,
+				       uint64_t iova)
 {
 	for (unsigned level = 1; level <= 3; level++) {
 		struct iommu_tlb_set *set = set_of(iommu, source_id, iova, level);
@@ -38,7 +38,7 @@ const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, uint16_t sou
 		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++) {
 			if (is_valid(set, way) &&
 			    matches(&set->way[way], source_id, domain_id, iova, level))
-				return &set->way[way].translation;
+				return &set->way[way];
 		}
 	}
 	return NULL;

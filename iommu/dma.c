@@ -33,19 +33,38 @@ static bool is_interrupt(uint64_t address)
 }
 
 /* From the IOTLB or by a walk; a page that faults is only kept with CAP.CM. */
-static struct iommu_translation look_up(struct iommu *iommu, struct iommu_device *device,
-					const struct vtd_context_entry *context, uint64_t iova)
+static struct iommu_translation look_up(struct iommu *iommu, const struct dma *dma,
+					const struct vtd_context_entry *context)
 {
-	const struct iommu_translation *cached =
-		iommu_tlb_find(iommu, device->source_id, domain_of(context), iova);
-	struct iommu_translation walked;
+	const uint16_t source_id = dma->device->source_id, domain_id = domain_of(context);
+	const struct iommu_tlb_entry *cached =
+		iommu_tlb_find(iommu, source_id, domain_id, dma->iova);
+	struct iommu_translation page;
 
-	if (cached)
-		return *cached;
-	walked = iommu_walk(iommu, context, iova);
-	if (iommu->config.caching_mode || (walked.permission && walked.reason == VTD_OK))
-		iommu_tlb_insert(iommu, device->source_id, domain_of(context), iova, &walked);
-	return walked;
+	if (cached) {
+		page = cached->translation;
+		if (iommu->host.stale_used)
+			iommu_compare_page(iommu, dma->device, context, dma->iova, dma->from,
+					   &page);
+		return page;
+	}
+	page = iommu_walk(iommu, context, dma->iova);
+	if (iommu->config.caching_mode || (page.permission && page.reason == VTD_OK))
+		iommu_tlb_insert(iommu, source_id, domain_id, dma->iova, &page);
+	return page;
+}
+
+enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write,
+			     uint64_t *gpa)
+{
+	if (write && !(page->permission & VTD_SL_W))
+		return VTD_NO_WRITE;
+	if (!write && !(page->permission & VTD_SL_R))
+		return VTD_NO_READ;
+	if (page->reason != VTD_OK)
+		return page->reason;
+	*gpa = page->address + iova % level_size(page->level);
+	return is_interrupt(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
 }
 
 static uint64_t width_of(const struct vtd_context_entry *context)
@@ -58,22 +77,15 @@ static enum vtd_reason translate_page(struct iommu *iommu, const struct dma *dma
 				      const struct vtd_context_entry *context, uint64_t *gpa)
 {
 	struct iommu_translation page;
+	enum vtd_reason reason;
 
 	if (dma->iova >> width_of(context))
 		return VTD_ADDRESS_TOO_WIDE;
-	page = look_up(iommu, dma->device, context, dma->iova);
-	if (dma->from && !(page.permission & VTD_SL_W))
-		return VTD_NO_WRITE;
-	if (dma->to && !(page.permission & VTD_SL_R))
-		return VTD_NO_READ;
-	if (page.reason != VTD_OK)
-		return page.reason;
-	*gpa = page.address + dma->iova % level_size(page.level);
-	if (is_interrupt(*gpa))
-		return VTD_INTO_INTERRUPT_RANGE;
-	if (!page.snp)
+	page = look_up(iommu, dma, context);
+	reason = iommu_access(&page, dma->iova, dma->from, gpa);
+	if (reason == VTD_OK && !page.snp)
 		iommu_unsnooped(iommu, dma->device);
-	return VTD_OK;
+	return reason;
 }
 
 /* Where dma->iova goes, for this page; -EFAULT when blocked. */
@@ -85,7 +97,7 @@ static int translate(struct iommu *iommu, const struct dma *dma, uint64_t *gpa)
 	*gpa = dma->iova;
 	if (!iommu->translating)
 		return is_protected(iommu, *gpa) ? -EFAULT : 0;
-	context = iommu_context_of(iommu, dma->device);
+	context = iommu_context_of(iommu, dma->device, dma->iova);
 	reason = context.reason;
 	if (reason == VTD_OK) {
 		if (FIELD(context.entry.lo, VTD_CONTEXT_TT) != VTD_TT_PASS_THROUGH)

@@ -20,8 +20,7 @@
 
 /*
  * A 'source_id' is a PCI requester id: bus 15:8, device 7:3, function 2:0. The IOAPIC's requests
- * carry this one; the DMAR table says so (bus 0xff, 00.0, as in
- * QEMU).
+ * carry this one; the DMAR table says so (bus 0xff, 00.0, as in QEMU).
  */
 #define IOMMU_IOAPIC_SOURCE_ID 0xff00
 
@@ -32,6 +31,27 @@ struct iommu_event {
 	bool noncoherent;
 	bool was_attached; /* and before it */
 	bool was_noncoherent;
+};
+
+enum iommu_cache { IOMMU_CONTEXTS, IOMMU_IOTLB, IOMMU_INTERRUPT_ENTRIES };
+
+/* What a cache, or else the tables in memory, have for one access: what the unit goes by of it. */
+struct iommu_answer {
+	uint8_t reason; /* enum vtd_reason: why the access is blocked, VTD_OK if it is not */
+	/* Of the IOTLB, zero where the access is blocked: */
+	uint64_t address;   /* guest-physical, where the access goes */
+	uint8_t permission; /* VTD_SL_R, VTD_SL_W */
+	bool snp;
+	/* Of a context or interrupt entry, without the bits that mean nothing to the unit: */
+	uint64_t lo, hi;
+};
+
+/* A use of a cached entry although memory has another by now, and no invalidation has come. */
+struct iommu_stale {
+	enum iommu_cache cache;
+	uint16_t source_id;
+	uint64_t where; /* the DMA's address; of an interrupt, the entry's index */
+	struct iommu_answer cached, in_memory;
 };
 
 struct iommu_host {
@@ -47,6 +67,11 @@ struct iommu_host {
 	 * the guest see its command completed, and the DMA that found the change go on.
 	 */
 	void (*changed)(void *ctx, const struct iommu_event *event);
+	/*
+	 * An entry of a cache was used that is not what memory has: told at its first such use.
+	 * It costs a look at the tables for each use of a cache; NULL: nothing is compared.
+	 */
+	void (*stale_used)(void *ctx, const struct iommu_stale *stale);
 };
 
 struct iommu_config {
@@ -85,6 +110,12 @@ void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, 
 int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size);
 int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from,
 		    size_t size);
+
+/* How many uses of stale entries there were, all of each entry; 0 without host->stale_used. */
+uint64_t iommu_stale_uses(const struct iommu *iommu);
+/* A stale use in words, for people: one line without its end, cut to what fits into 'size'. */
+#define IOMMU_STALE_TEXT 256 /* enough for any */
+void iommu_stale_text(const struct iommu_stale *stale, char *text, size_t size);
 
 /* A device's (or the IOAPIC's) write to 0xfeexxxxx: remapped when enabled, then delivered. */
 void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, uint32_t data);

@@ -71,8 +71,9 @@ void iommu_event_unmasked(struct iommu *iommu, unsigned control);
 
 /* attach.c */
 struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id);
-/* The context cache's answer for a DMA of 'device'; reads the tables where it has none. */
-struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device);
+/* The context cache's answer for a DMA to 'iova'; reads the tables where it has none. */
+struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device,
+				      uint64_t iova);
 /* 'device' uses a translation without SNP. */
 void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device);
 void iommu_invalidate_contexts(struct iommu *iommu);
@@ -83,8 +84,8 @@ void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id,
 void iommu_set_translating(struct iommu *iommu, bool on);
 
 /* cache.c: the IOTLB */
-const struct iommu_translation *iommu_tlb_find(struct iommu *iommu, uint16_t source_id,
-					       uint16_t domain_id, uint64_t iova);
+struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, uint16_t domain_id,
+				       uint64_t iova);
 void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova,
 		      const struct iommu_translation *translation);
 void iommu_tlb_flush(struct iommu *iommu);
@@ -97,7 +98,25 @@ struct iommu_context iommu_read_context(struct iommu *iommu, uint16_t source_id)
 struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_context_entry *context,
 				    uint64_t iova);
 
+/* dma.c: why 'page' blocks an access to 'iova', or VTD_OK and in *gpa where it goes. */
+enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write,
+			     uint64_t *gpa);
+
+/* strict.c: an answer came from a cache; is it what the tables in memory say? */
+void iommu_compare_context(struct iommu *iommu, struct iommu_device *device, uint64_t iova);
+void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device,
+			const struct vtd_context_entry *context, uint64_t iova, bool write,
+			const struct iommu_translation *cached);
+void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index,
+			const struct vtd_irte *cached);
+
 /* remap.c */
+struct iommu_iec_entry *iommu_iec_find(struct iommu *iommu, uint32_t index);
+/* From the table in memory; -EFAULT if it is not there. */
+int iommu_read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte);
+/* Why 'irte' blocks a request of this source, or VTD_OK. */
+enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
+				 uint16_t source_id);
 void iommu_iec_flush(struct iommu *iommu);
 /* 2^order entries around 'index'. */
 void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order);

@@ -26,22 +26,34 @@ static bool has_reserved_bits(const struct vtd_irte *irte)
 	return (irte->lo & VTD_IRTE_RSVD_LO) || (irte->hi & VTD_IRTE_RSVD_HI);
 }
 
-/* -EFAULT if the table is not in memory. Unusable entries are only cached with CAP.CM. */
-static int read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
+int iommu_read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
 {
-	struct iommu_iec_entry *cached = &iommu->iec[index % IOMMU_IEC_ENTRIES];
+	return guest_read(iommu, iommu->irte_table + index * sizeof(*irte), irte, sizeof(*irte));
+}
 
-	if (cached->valid && cached->index == index) {
+struct iommu_iec_entry *iommu_iec_find(struct iommu *iommu, uint32_t index)
+{
+	struct iommu_iec_entry *entry = &iommu->iec[index % IOMMU_IEC_ENTRIES];
+
+	return entry->valid && entry->index == index ? entry : NULL;
+}
+
+/* -EFAULT if the table is not in memory. Unusable entries are only cached with CAP.CM. */
+static int look_up(struct iommu *iommu, uint16_t source_id, uint32_t index, struct vtd_irte *irte)
+{
+	const struct iommu_iec_entry *cached = iommu_iec_find(iommu, index);
+
+	if (cached) {
 		*irte = cached->irte;
+		if (iommu->host.stale_used)
+			iommu_compare_irte(iommu, source_id, index, irte);
 		return 0;
 	}
-	if (guest_read(iommu, iommu->irte_table + index * sizeof(*irte), irte, sizeof(*irte)))
+	if (iommu_read_irte(iommu, index, irte))
 		return -EFAULT;
-	if (iommu->config.caching_mode || ((irte->lo & VTD_IRTE_P) && !has_reserved_bits(irte))) {
-		cached->valid = true;
-		cached->index = (uint16_t)index;
-		cached->irte = *irte;
-	}
+	if (iommu->config.caching_mode || ((irte->lo & VTD_IRTE_P) && !has_reserved_bits(irte)))
+		iommu->iec[index % IOMMU_IEC_ENTRIES] = (struct iommu_iec_entry){
+			.valid = true, .index = (uint16_t)index, .irte = *irte};
 	return 0;
 }
 
@@ -120,8 +132,8 @@ static enum vtd_reason check_request(const struct iommu *iommu, uint64_t address
 }
 
 /* In the order of VT-d 5.1.4: present, asked for by the right source, well programmed. */
-static enum vtd_reason check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
-				  uint16_t source_id)
+enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
+				 uint16_t source_id)
 {
 	if (!(irte->lo & VTD_IRTE_P))
 		return VTD_IR_NOT_PRESENT;
@@ -138,10 +150,10 @@ static void remap(struct iommu *iommu, uint16_t source_id, uint64_t address, uin
 	enum vtd_reason reason = check_request(iommu, address, data);
 	struct vtd_irte irte = {0, 0};
 
-	if (reason == VTD_OK && read_irte(iommu, index, &irte))
+	if (reason == VTD_OK && look_up(iommu, source_id, index, &irte))
 		reason = VTD_IR_UNREADABLE;
 	if (reason == VTD_OK)
-		reason = check_irte(iommu, &irte, source_id);
+		reason = iommu_check_irte(iommu, &irte, source_id);
 	if (reason == VTD_OK)
 		deliver(iommu, &irte);
 	else

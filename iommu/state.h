@@ -24,6 +24,7 @@ struct iommu_device {
 	 * 'cached': it is also what attachment was last computed from.
 	 */
 	bool cached;
+	bool told; /* that it was used while stale; so in the other two caches */
 	struct iommu_context context;
 	/* ECAP.SC: a translation without SNP was used since this context came. */
 	bool unsnooped;
@@ -47,6 +48,7 @@ struct iommu_translation {
 struct iommu_tlb_entry {
 	uint16_t source_id;
 	uint16_t domain_id;
+	bool told;
 	uint64_t iova; /* aligned to the page's size */
 	struct iommu_translation translation;
 };
@@ -66,6 +68,7 @@ struct iommu_tlb_set {
 
 struct iommu_iec_entry {
 	bool valid;
+	bool told;
 	uint16_t index;
 	struct vtd_irte irte;
 };
@@ -84,6 +87,7 @@ struct iommu {
 	 */
 	bool translating;
 	bool draining; /* the invalidation queue is being worked off */
+	uint64_t stale_uses;
 	unsigned devices;
 	struct iommu_device device[IOMMU_DEVICES];
 	struct iommu_tlb_set tlb[IOMMU_TLB_SETS];

@@ -220,6 +220,7 @@ struct vtd_irte {
 #define VTD_IRTE_RH      BIT(3)
 #define VTD_IRTE_TM      BIT(4)
 #define VTD_IRTE_DLM     BITS(7, 5)
+#define VTD_IRTE_AVAIL   BITS(11, 8) /* for software */
 #define VTD_IRTE_VECTOR  BITS(23, 16)
 #define VTD_IRTE_DST     BITS(47, 40) /* xAPIC: the rest of 63:32 is reserved */
 #define VTD_IRTE_RSVD_LO (BITS(15, 12) | BITS(31, 24) | BITS(39, 32) | BITS(63, 48))

@@ -101,7 +101,7 @@ void wild_vmcalls(void)
 	check_is((uint64_t)-ENOSYS, (uint64_t)call(BIT(32) | VMCALL_BASE, 0),
 		 "a number above 32 bits: -ENOSYS");
 	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS),
-		 "COUNTER 9: -EINVAL");
+		 "COUNTER %u: -EINVAL", COUNTERS);
 	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, ~0UL),
 		 "COUNTER -1: -EINVAL");
 	for (unsigned i = 0; i < ROUNDS; i++)

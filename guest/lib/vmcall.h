@@ -26,6 +26,8 @@ enum counter {
 	COUNTER_MISCONFIGURATIONS = 6,
 	COUNTER_TRANSITION_TICKS = 7,
 	COUNTER_EXITS = 8,
+	COUNTER_RETYPED = 9,
+	COUNTER_STALE_USES = 10,
 	COUNTERS
 };
 
@@ -43,7 +45,7 @@ static inline void vmcall(struct vmcall *call)
 			 : "memory");
 }
 
-/* Does VMCALL answer with version 1? Asked once. */
+/* Does VMCALL answer with version 1 or above? Asked once. */
 bool vmcall_present(void);
 
 /*

@@ -7,7 +7,7 @@
 #include "lib/errno.h"
 
 #define VMCALL_BASE    0x4c430000ULL
-#define VMCALL_VERSION 1
+#define VMCALL_VERSION 2
 
 enum { CALL_VERSION, CALL_EPT_WALK, CALL_COUNTER };
 
@@ -40,6 +40,8 @@ static int64_t call_counter(struct vcpu *vcpu, uint64_t index)
 		vm->counters.ept_misconfigurations,
 		vm->counters.transition_ticks,
 		exit_total(vm),
+		0, /* leaves retyped in place: all transitions zap */
+		iommu_stale_uses(&vm->iommu),
 	};
 
 	if (index >= ARRAY_SIZE(counter))

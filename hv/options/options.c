@@ -6,6 +6,7 @@
 #include "lib/string.h"
 
 #define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
+#define IOMMU_EXPECTED "iommu=off or iommu=on[,sc][,cm=off][,strict]"
 #define MEMORY_DEFAULT (128 * MiB)
 #define MEMORY_MIN     (2 * MiB)
 #define MEMORY_MAX     (1024 * GiB)
@@ -180,15 +181,17 @@ static int parse_iommu(struct word word, struct word value, struct vm_options *o
 	}
 	next_part(&value, &part);
 	if (!is(part, "on"))
-		return fail(error, word, "iommu=off or iommu=on[,sc][,cm=off]");
+		return fail(error, word, IOMMU_EXPECTED);
 	options->iommu = true;
 	while (next_part(&value, &part)) {
 		if (is(part, "sc"))
 			options->snoop_control = true;
 		else if (is(part, "cm=off"))
 			options->caching_mode = false;
+		else if (is(part, "strict"))
+			options->strict = true;
 		else
-			return fail(error, word, "iommu=off or iommu=on[,sc][,cm=off]");
+			return fail(error, word, IOMMU_EXPECTED);
 	}
 	return 0;
 }

@@ -39,6 +39,7 @@ struct vm_options {
 	bool iommu;
 	bool snoop_control;                /* iommu=on,sc */
 	bool caching_mode;                 /* off with iommu=on,cm=off */
+	bool strict;                       /* iommu=on,strict: tell of stale entries' uses */
 	bool device_snoop[VM_DEVICES_MAX]; /* of each dev=edu: was it dev=edu,snoop */
 	unsigned devices;
 	enum memtype_policy policy;

@@ -167,6 +167,7 @@ static void create_iommu(struct vm *vm)
 		.write = write_ram,
 		.interrupt = interrupts_deliver_message,
 		.changed = vm_device_changed,
+		.stale_used = vm->options.strict ? vm_stale_used : NULL,
 	};
 
 	iommu_init(&vm->iommu, &config, &host);

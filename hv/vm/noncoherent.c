@@ -77,3 +77,14 @@ void vm_device_changed(void *ctx, const struct iommu_event *event)
 	if (is != was)
 		change_count(vm, is ? 1 : -1);
 }
+
+void vm_stale_used(void *ctx, const struct iommu_stale *stale)
+{
+	struct vm *vm = ctx;
+	char text[IOMMU_STALE_TEXT];
+
+	if (!may_show(vm))
+		return;
+	iommu_stale_text(stale, text, sizeof(text));
+	print("vm %s: iommu: %s", vm->options.name, text);
+}

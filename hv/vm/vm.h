@@ -105,5 +105,7 @@ void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *
 
 /* hv/vm/noncoherent.c: a device's attachment or coherence changed. */
 void vm_device_changed(void *ctx, const struct iommu_event *event);
+/* iommu_host.stale_used of a VM (noncoherent.c): one line for it. */
+void vm_stale_used(void *ctx, const struct iommu_stale *stale);
 
 #endif

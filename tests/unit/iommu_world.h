@@ -50,7 +50,12 @@ struct world {
 	void (*on_event)(struct world *w);
 	void (*on_write)(struct world *w, uint64_t gpa);
 	uint64_t seen[4]; /* for these two to leave something */
-	uint64_t reads;   /* how often the unit read memory */
+	/* Called before each read of the unit, if set; where it returns an error, the read fails.
+	 */
+	int (*on_read)(struct world *w);
+	struct iommu_stale stale; /* the last report of a stale entry's use */
+	unsigned stale_count;
+	uint64_t reads; /* how often the unit read memory */
 };
 
 static inline bool in_ram(uint64_t gpa, size_t size)
@@ -63,7 +68,7 @@ static inline int world_read(void *ctx, uint64_t gpa, void *to, size_t size)
 	struct world *w = ctx;
 
 	w->reads++;
-	if (!in_ram(gpa, size))
+	if (!in_ram(gpa, size) || (w->on_read && w->on_read(w)))
 		return -EFAULT;
 	memcpy(to, w->ram + gpa, size);
 	return 0;
@@ -104,6 +109,14 @@ static inline void world_changed(void *ctx, const struct iommu_event *event)
 		w->on_event(w);
 }
 
+static inline void world_stale(void *ctx, const struct iommu_stale *stale)
+{
+	struct world *w = ctx;
+
+	w->stale = *stale;
+	w->stale_count++;
+}
+
 static inline void reg_write(struct world *w, unsigned offset, uint32_t value)
 {
 	iommu_register_write(&w->iommu, offset, 4, value);
@@ -140,10 +153,12 @@ static inline uint64_t peek(struct world *w, uint64_t gpa)
 }
 
 /* Two devices, EDU and EDU_B, that can both emit No-Snoop; root table for bus 0; nothing on. */
-static inline struct world *world_new(bool caching_mode, bool snoop_control)
+static inline struct world *world_with(bool caching_mode, bool snoop_control,
+				       void (*stale_used)(void *ctx, const struct iommu_stale *))
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct iommu_host host = {w, world_read, world_write, world_interrupt, world_changed};
+	struct iommu_host host = {
+		w, world_read, world_write, world_interrupt, world_changed, stale_used};
 	struct iommu_config config = {.snoop_control = snoop_control,
 				      .caching_mode = caching_mode,
 				      .interrupt_remapping = true};
@@ -157,6 +172,11 @@ static inline struct world *world_new(bool caching_mode, bool snoop_control)
 	assert_int_equal(iommu_add_device(&w->iommu, EDU_B, true), 0);
 	poke(w, ROOT, CONTEXT | VTD_ROOT_P);
 	return w;
+}
+
+static inline struct world *world_new(bool caching_mode, bool snoop_control)
+{
+	return world_with(caching_mode, snoop_control, NULL);
 }
 
 static inline void world_free(struct world *w)
@@ -300,6 +320,39 @@ static inline void flush_pages(struct world *w, unsigned domain_id, uint64_t iov
 	submit(w,
 	       VTD_DESC_IOTLB | TO_FIELD(VTD_PAGE, VTD_DESC_G) | TO_FIELD(domain_id, VTD_DESC_DID),
 	       iova | order);
+}
+
+/* Vector 0x55, to APIC 3, fixed, edge; any source. */
+#define IRTE_LO (VTD_IRTE_P | TO_FIELD(0x55, VTD_IRTE_VECTOR) | TO_FIELD(3, VTD_IRTE_DST))
+
+static inline void set_irte(struct world *w, unsigned index, uint64_t lo, uint64_t hi)
+{
+	poke(w, IRT + index * 16, lo);
+	poke(w, IRT + index * 16 + 8, hi);
+}
+
+/* 256 entries, remapping on, compatibility format blocked; the queue runs. */
+static inline void start_remapping(struct world *w)
+{
+	start_queue(w);
+	reg_write8(w, VTD_IRTA, IRT | 7);
+	command(w, VTD_GCMD_SIRTP, 0);
+	command(w, VTD_GCMD_IRE, 0);
+}
+
+/* The address of a remappable request for 'handle'. */
+static inline uint64_t remappable(unsigned handle)
+{
+	return VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(handle, VTD_MSI_HANDLE_LOW) |
+	       (handle & BIT(15) ? VTD_MSI_HANDLE_15 : 0);
+}
+
+static inline void invalidate_entries(struct world *w, uint64_t index, uint64_t order)
+{
+	submit(w,
+	       VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) |
+		       TO_FIELD(order, VTD_IEC_DESC_IM),
+	       0);
 }
 
 /* 8 bytes, which are 'value' afterwards in memory or on the device's side. */

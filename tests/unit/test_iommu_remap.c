@@ -2,43 +2,15 @@
 /* Interrupt remapping: which entry, who may ask, what comes out, and what is blocked and why. */
 #include "tests/unit/iommu_world.h"
 
-/* Vector 0x55, to APIC 3, fixed, edge; any source. */
-#define IRTE_LO (VTD_IRTE_P | TO_FIELD(0x55, VTD_IRTE_VECTOR) | TO_FIELD(3, VTD_IRTE_DST))
-
 #define SVT(type, sq, sid)                                                                         \
 	(TO_FIELD(type, VTD_IRTE_SVT) | TO_FIELD(sq, VTD_IRTE_SQ) | (uint64_t)(sid))
 
-static void set_irte(struct world *w, unsigned index, uint64_t lo, uint64_t hi)
-{
-	poke(w, IRT + index * 16, lo);
-	poke(w, IRT + index * 16 + 8, hi);
-}
-
-/* 256 entries, remapping on, compatibility format blocked; the queue runs. */
 static struct world *remapping(bool caching_mode)
 {
 	struct world *w = world_new(caching_mode, false);
 
-	start_queue(w);
-	reg_write8(w, VTD_IRTA, IRT | 7);
-	command(w, VTD_GCMD_SIRTP, 0);
-	command(w, VTD_GCMD_IRE, 0);
+	start_remapping(w);
 	return w;
-}
-
-/* The address of a remappable request for 'handle'. */
-static uint64_t remappable(unsigned handle)
-{
-	return VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(handle, VTD_MSI_HANDLE_LOW) |
-	       (handle & BIT(15) ? VTD_MSI_HANDLE_15 : 0);
-}
-
-static void invalidate_entries(struct world *w, uint64_t index, uint64_t order)
-{
-	submit(w,
-	       VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) |
-		       TO_FIELD(order, VTD_IEC_DESC_IM),
-	       0);
 }
 
 /* Nothing was delivered; the record says why. */

@@ -197,7 +197,7 @@ static void only_one_cpu_is_offered(void **state)
 	}
 }
 
-static void the_iommu_is_off_or_on_with_its_two_options_in_any_order(void **state)
+static void the_iommu_is_off_or_on_with_its_options_in_any_order(void **state)
 {
 	(void)state;
 	assert_vm("vm a iommu=off");
@@ -207,21 +207,26 @@ static void the_iommu_is_off_or_on_with_its_two_options_in_any_order(void **stat
 	assert_vm("vm a iommu=on,sc");
 	assert_true(vm.iommu && vm.snoop_control && vm.caching_mode);
 	assert_vm("vm a iommu=on,cm=off,sc");
-	assert_true(vm.iommu && vm.snoop_control && !vm.caching_mode);
+	assert_true(vm.iommu && vm.snoop_control && !vm.caching_mode && !vm.strict);
+	assert_vm("vm a iommu=on,strict");
+	assert_true(vm.iommu && vm.strict && !vm.snoop_control && vm.caching_mode);
+	assert_vm("vm a iommu=on,strict,sc");
+	assert_true(vm.iommu && vm.strict && vm.snoop_control);
 }
 
 static void bad_iommu_options_are_refused(void **state)
 {
-	static const char *const words[] = {"iommu=",       "iommu=yes",   "iommu=on,",
-					    "iommu=off,sc", "iommu=on,cm", "iommu=on,cm=on",
-					    "iommu=on,,sc", "iommu=sc",    "iommu=o",
-					    "iommu=on,scc", "iommu=,on",   "iommu=onsc"};
+	static const char *const words[] = {
+		"iommu=",         "iommu=yes",    "iommu=on,", "iommu=off,sc",   "iommu=on,cm",
+		"iommu=on,cm=on", "iommu=on,,sc", "iommu=sc",  "iommu=on,stric", "iommu=strict",
+		"iommu=o",        "iommu=on,scc", "iommu=,on", "iommu=onsc"};
 	char line[64];
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i], "iommu=on[,sc][,cm=off]");
+		assert_vm_refused(strcat(line, words[i]), words[i],
+				  "iommu=on[,sc][,cm=off][,strict]");
 	}
 }
 
@@ -384,7 +389,7 @@ int main(void)
 		cmocka_unit_test(a_size_has_a_number_and_an_optional_unit),
 		cmocka_unit_test(a_bad_size_is_refused),
 		cmocka_unit_test(only_one_cpu_is_offered),
-		cmocka_unit_test(the_iommu_is_off_or_on_with_its_two_options_in_any_order),
+		cmocka_unit_test(the_iommu_is_off_or_on_with_its_options_in_any_order),
 		cmocka_unit_test(bad_iommu_options_are_refused),
 		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
 		cmocka_unit_test(an_unknown_device_is_refused),
