@@ -26,7 +26,7 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefine
 # Code without hardware: it is linked into the image and into the host tests alike.
 PURE_ROOMS := ept iommu hv/options hv/vmcs hv/check hv/emulate hv/load hv/dev lib boot
 ROOMS := hv/machine hv/vmx hv/vm hv/exits
-PURE := $(filter-out hv/load/multiboot.c,$(wildcard $(PURE_ROOMS:%=%/*.c)))
+PURE := $(wildcard $(PURE_ROOMS:%=%/*.c))
 IMAGE_SRC := $(sort $(wildcard $(addsuffix /*.c,$(PURE_ROOMS) $(ROOMS) hv)))
 IMAGE_ASM := $(wildcard boot/*.asm hv/*/*.asm)
 IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/image/%.asm.o)

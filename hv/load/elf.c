@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Finds the multiboot header, then places the segments that it or the ELF headers name. Every
+ * number comes from a stranger: each is checked before it is used.
+ */
 #include "hv/load/elf.h"
-
-#include <stdbool.h>
 
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -87,6 +89,14 @@ static bool find_multiboot(const uint8_t *image, size_t size, struct multiboot_h
 	return false;
 }
 
+bool elf_has_multiboot(const uint8_t *image, size_t size)
+{
+	struct multiboot_header header;
+	size_t at;
+
+	return find_multiboot(image, size, &header, &at);
+}
+
 /* What every step of a load needs. */
 struct load {
 	const uint8_t *image;
@@ -97,9 +107,18 @@ struct load {
 	const char **problem;
 };
 
-static bool overlaps(const struct segment *s, uint64_t start, uint64_t end)
+bool elf_covers_page(const struct elf_image *loaded, uint64_t gpa)
 {
-	return s->paddr < end && s->paddr + s->memsz > start;
+	return loaded->covered[gpa / PAGE_SIZE / 64] & BIT(gpa / PAGE_SIZE % 64);
+}
+
+/* Keep which pages below 1 MiB a segment of at least one byte covers. */
+static void mark_pages(struct elf_image *loaded, const struct segment *s)
+{
+	uint64_t end = MIN(s->paddr + s->memsz, MiB);
+
+	for (uint64_t page = s->paddr / PAGE_SIZE; page * PAGE_SIZE < end; page++)
+		loaded->covered[page / 64] |= BIT(page % 64);
 }
 
 /* All of it in one of the two pieces of RAM; the end does not wrap. */
@@ -123,9 +142,6 @@ static int check_segment(struct load *load, const struct segment *s)
 			 "link address";
 	if (!in_ram(load->target, s))
 		return -ENOEXEC;
-	*load->problem = "a segment covers 0x9000-0x9fff, where the multiboot information goes";
-	if (overlaps(s, load->target->info_start, load->target->info_end))
-		return -ENOEXEC;
 	/* Also what bounds the time that a long list of segments takes. */
 	*load->problem = "the segments together are larger than the VM's RAM";
 	return s->memsz <= load->room ? 0 : -ENOEXEC;
@@ -148,6 +164,7 @@ static int load_segment(struct load *load, const struct segment *s)
 	load->room -= s->memsz;
 	load->loaded->start = MIN(load->loaded->start, s->paddr);
 	load->loaded->end = MAX(load->loaded->end, s->paddr + s->memsz);
+	mark_pages(load->loaded, s);
 	return 0;
 }
 

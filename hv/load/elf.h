@@ -7,24 +7,29 @@
 #ifndef HV_LOAD_ELF_H
 #define HV_LOAD_ELF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Where the image may be loaded: RAM is [0, low_end) and [high_start, high_end), both below
- * 4 GiB, and of it [info_start, info_end) is kept for the loader's information.
- */
+/* Where the image may be loaded: RAM is [0, low_end) and [high_start, high_end), below 4 GiB. */
 struct elf_target {
 	uint8_t *memory; /* host address of guest-physical 0 */
 	uint64_t low_end;
 	uint64_t high_start, high_end;
-	uint64_t info_start, info_end;
 };
 
 struct elf_image {
 	uint32_t entry;      /* guest-physical, in what was loaded */
 	uint64_t start, end; /* guest-physical bounds of what was loaded */
+	/* Bit n of word n / 64: a segment covers a byte of page n, of the pages below 1 MiB. */
+	uint64_t covered[4];
 };
+
+/* Whether image[0..size) has a multiboot header (Multiboot 3.1) where one is looked for. */
+bool elf_has_multiboot(const uint8_t *image, size_t size);
+
+/* Whether a segment covers a byte of the page at gpa, which is below 1 MiB. */
+bool elf_covers_page(const struct elf_image *loaded, uint64_t gpa);
 
 /*
  * Load image[0..size). 0; -ENOEXEC with *problem saying what was found and expected (a static

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The slots of a VM, by the size of its memory.
+ */
 #include "hv/load/guest_map.h"
 
 #include "hv/dev/acpi.h"
 #include "lib/bits.h"
 
-#define HOLE_START 0xa0000ULL
 #define LOW_LIMIT  (3 * GiB)
 #define HIGH_START (4 * GiB)
 
@@ -17,7 +19,7 @@ static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa,
 void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)
 {
 	*map = (struct guest_map){.low_end = MIN(size, LOW_LIMIT)};
-	add(map, 0, HOLE_START, ram, EPT_SLOT_RAM);
+	add(map, 0, GUEST_HOLE_START, ram, EPT_SLOT_RAM);
 	add(map, ACPI_BASE, ACPI_BASE + ACPI_SIZE, ram + ACPI_BASE, EPT_SLOT_ROM);
 	add(map, MiB, map->low_end, ram + MiB, EPT_SLOT_RAM);
 	if (size <= LOW_LIMIT)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a VM's memory lies in its physical address space: from 0 with a PC's hole below 1 MiB, and
- * what exceeds 3 GiB above 4 GiB. Used by hv/vm/vm.c when a VM is created. Pure.
+ * what exceeds 3 GiB above 4 GiB. Needed where a VM is created, and by every loader. Pure.
  */
 #ifndef HV_LOAD_GUEST_MAP_H
 #define HV_LOAD_GUEST_MAP_H
 
 #include "ept/ept.h"
+
+/* RAM ends here, and goes on at 1 MiB. */
+#define GUEST_HOLE_START 0xa0000ULL
 
 struct guest_map {
 	uint64_t low_end;  /* of RAM below 4 GiB */

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Loads a multiboot1 image and leaves in one page of RAM what the protocol promises a guest: its
+ * command line, its module, the memory map. Nothing that was loaded lies in that page.
+ */
 #include "hv/load/multiboot.h"
 
 #include "hv/load/elf.h"
@@ -8,7 +12,6 @@
 
 /* Multiboot information (Multiboot 0.6.96 3.3), where a PC's loader would put it. */
 #define INFO_ADDRESS   0x9000
-#define INFO_END       0xa000
 #define LOADER_MAGIC   0x2badb002
 #define HAS_MEMORY     BIT(0)
 #define HAS_COMMAND    BIT(2)
@@ -32,113 +35,134 @@ struct multiboot_range {
 	uint32_t type;
 } __attribute__((packed));
 
-enum { RANGE_AVAILABLE = 1, RANGE_RESERVED = 2, RANGES = 4 };
+enum { RANGE_AVAILABLE = 1, RANGE_RESERVED = 2 };
 
 _Static_assert(sizeof(struct multiboot_range) == 24, "Multiboot 3.3");
 
-/* Everything at INFO_ADDRESS; strings fill the rest of the page. */
+/* The page of the information; strings fill the rest of it. */
 struct page {
 	struct multiboot_info info;
 	struct multiboot_module module;
-	struct multiboot_range range[RANGES];
+	struct multiboot_range range[ARRAY_SIZE(((struct guest_map *)NULL)->slot)];
 	char loader[16];
-	char command[INFO_END - INFO_ADDRESS - 512];
+	char command[PAGE_SIZE - 512];
 };
 
-_Static_assert(sizeof(struct page) <= INFO_END - INFO_ADDRESS, "the page ends");
-
-#define ADDRESS_OF(member) ((uint32_t)(INFO_ADDRESS + offsetof(struct page, member)))
+_Static_assert(sizeof(struct page) <= PAGE_SIZE, "the page ends");
 
 /* "NAME command line"; what does not fit is an error, not a shorter line. */
-/* Guest RAM for the loader: nothing has run yet. */
-static void *ram_at(const struct vm *vm, uint64_t gpa)
+static int put_command(struct page *page, const struct load_job *job)
 {
-	return (void *)(vm->ram + gpa);
-}
-
-static int put_command(struct page *page, const struct vm_options *options)
-{
-	size_t name = strlen(options->name), rest = strlen(options->command_line);
+	size_t name = strlen(job->name), rest = strlen(job->command_line);
 
 	if (name + 1 + rest + 1 > sizeof(page->command))
 		return -E2BIG;
-	memcpy(page->command, options->name, name);
+	memcpy(page->command, job->name, name);
 	page->command[name] = ' ';
-	memcpy(page->command + name + 1, options->command_line, rest + 1);
+	memcpy(page->command + name + 1, job->command_line, rest + 1);
 	return 0;
 }
 
-static unsigned put_ranges(struct page *page, const struct vm *vm)
+static void put_ranges(struct page *page, const struct guest_map *map)
 {
-	const struct multiboot_range all[RANGES] = {
-		{20, 0, 0xa0000, RANGE_AVAILABLE},
-		{20, 0xf0000, 0x10000, RANGE_RESERVED},
-		{20, MiB, vm->low_ram_end - MiB, RANGE_AVAILABLE},
-		{20, 4 * GiB, vm->high_ram_end - 4 * GiB, RANGE_AVAILABLE},
-	};
-	unsigned n = vm->high_ram_end ? RANGES : RANGES - 1;
+	for (unsigned i = 0; i < map->slots; i++)
+		page->range[i] = (struct multiboot_range){
+			.size = sizeof(page->range[i]) - sizeof(page->range[i].size),
+			.base = map->slot[i].gpa,
+			.length = map->slot[i].size,
+			.type = map->slot[i].kind == EPT_SLOT_RAM ? RANGE_AVAILABLE
+								  : RANGE_RESERVED,
+		};
+}
 
-	memcpy(page->range, all, n * sizeof(all[0]));
-	return n;
+/* The page for the information: the usual one, another below the hole, or the first at *above. */
+static uint64_t choose_page(const struct elf_image *image, uint64_t *above)
+{
+	for (uint64_t at = 0; at < GUEST_HOLE_START; at += PAGE_SIZE) {
+		uint64_t page = (INFO_ADDRESS + at) % GUEST_HOLE_START;
+
+		if (page && !elf_covers_page(image, page)) /* 0 would look like none */
+			return page;
+	}
+	*above += PAGE_SIZE;
+	return *above - PAGE_SIZE;
 }
 
 /* The initrd goes above the image, page-aligned (Multiboot 3.1.2 bit 0). */
-static int put_initrd(struct vm *vm, struct page *page, const struct boot_module *initrd,
-		      const struct elf_image *image)
+static int put_initrd(const struct load_job *job, struct page *page, uint64_t start)
 {
-	uint64_t start = MAX(ALIGN_UP(image->end, PAGE_SIZE), MiB);
-
-	if (start > vm->low_ram_end || initrd->size > vm->low_ram_end - start)
+	if (start > job->map->low_end || job->initrd_size > job->map->low_end - start)
 		return -ENOSPC;
-	memcpy(ram_at(vm, start), (const void *)initrd->start, initrd->size);
+	memcpy(job->ram + start, job->initrd, job->initrd_size);
 	page->module = (struct multiboot_module){.start = (uint32_t)start,
-						 .end = (uint32_t)(start + initrd->size)};
+						 .end = (uint32_t)(start + job->initrd_size)};
 	return 0;
 }
 
-static int put_info(struct vm *vm, const struct boot_module *initrd, const struct elf_image *image,
-		    const char **problem)
+/* At guest-physical 'at'. All but the initrd's part. */
+static void put_info(struct page *page, uint32_t at, const struct load_job *job)
 {
-	struct page *page = ram_at(vm, INFO_ADDRESS);
-	struct multiboot_info *info = &page->info;
-
-	*problem = "the command line is longer than 3583 characters";
-	if (put_command(page, &vm->options))
-		return -E2BIG;
 	memcpy(page->loader, "Leafcutter", sizeof("Leafcutter"));
-	*info = (struct multiboot_info){
+	put_ranges(page, job->map);
+	page->info = (struct multiboot_info){
 		.flags = HAS_MEMORY | HAS_COMMAND | HAS_MODULES | HAS_MEMORY_MAP | HAS_LOADER,
-		.mem_lower = 640,
-		.mem_upper = (uint32_t)((vm->low_ram_end - MiB) / KiB),
-		.cmdline = ADDRESS_OF(command),
-		.mods_addr = ADDRESS_OF(module),
-		.mmap_length = put_ranges(page, vm) * (uint32_t)sizeof(struct multiboot_range),
-		.mmap_addr = ADDRESS_OF(range),
-		.boot_loader_name = ADDRESS_OF(loader),
+		.mem_lower = GUEST_HOLE_START / KiB,
+		.mem_upper = (uint32_t)((job->map->low_end - MiB) / KiB),
+		.cmdline = at + (uint32_t)offsetof(struct page, command),
+		.mods_count = job->initrd != NULL,
+		.mods_addr = at + (uint32_t)offsetof(struct page, module),
+		.mmap_length = job->map->slots * (uint32_t)sizeof(struct multiboot_range),
+		.mmap_addr = at + (uint32_t)offsetof(struct page, range),
+		.boot_loader_name = at + (uint32_t)offsetof(struct page, loader),
 	};
-	*problem = "the initrd does not fit above the image: expected a larger mem=";
-	if (initrd && put_initrd(vm, page, initrd, image))
+}
+
+/* What the protocol wants beside the image; *at is where the information is. */
+static int add_information(const struct load_job *job, const struct elf_image *image, uint32_t *at,
+			   const char **problem)
+{
+	uint64_t above = MAX(ALIGN_UP(image->end, PAGE_SIZE), MiB);
+	uint64_t chosen = choose_page(image, &above);
+	struct page *page = (struct page *)(job->ram + chosen);
+
+	if (chosen + PAGE_SIZE > job->map->low_end) {
+		*problem = "no page is left for the multiboot information: expected a larger mem=";
 		return -ENOSPC;
-	info->mods_count = initrd != NULL;
+	}
+	if (put_command(page, job)) {
+		*problem = "the command line is longer than 3583 characters";
+		return -E2BIG;
+	}
+	*at = (uint32_t)chosen;
+	put_info(page, *at, job);
+	if (job->initrd && put_initrd(job, page, above)) {
+		*problem = "the initrd does not fit above the image: expected a larger mem=";
+		return -ENOSPC;
+	}
 	return 0;
 }
 
-int guest_load(struct vm *vm, const struct boot_module *image, const struct boot_module *initrd,
-	       struct vcpu_start *start, const char **problem)
+bool multiboot_probe(const uint8_t *image, size_t size)
+{
+	return elf_has_multiboot(image, size);
+}
+
+int multiboot_load(const struct load_job *job, struct load_entry *entry, const char **problem)
 {
 	const struct elf_target target = {
-		.memory = (uint8_t *)vm->ram,
-		.low_end = 0xa0000,
+		.memory = job->ram,
+		.low_end = GUEST_HOLE_START,
 		.high_start = MiB,
-		.high_end = vm->low_ram_end,
-		.info_start = INFO_ADDRESS,
-		.info_end = INFO_END,
+		.high_end = job->map->low_end,
 	};
 	struct elf_image loaded;
-	int error = elf_load((const uint8_t *)image->start, image->size, &target, &loaded, problem);
+	uint32_t information;
+	int error = elf_load(job->image, job->size, &target, &loaded, problem);
 
 	if (!error)
-		error = put_info(vm, initrd, &loaded, problem);
-	*start = (struct vcpu_start){loaded.entry, LOADER_MAGIC, INFO_ADDRESS};
+		error = add_information(job, &loaded, &information, problem);
+	if (!error)
+		*entry = (struct load_entry){
+			.eip = loaded.entry, .eax = LOADER_MAGIC, .ebx = information};
 	return error;
 }

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads a guest image into a VM's RAM and leaves beside it what its loader protocol promises:
- * multiboot1 information.
+ * The loader of multiboot1 images (Multiboot 0.6.96): a row of the table in load.c.
  */
 #ifndef HV_LOAD_MULTIBOOT_H
 #define HV_LOAD_MULTIBOOT_H
 
-#include "boot/multiboot2.h"
-#include "hv/vm/vcpu.h"
-#include "hv/vm/vm.h"
+#include "hv/load/load.h"
+
+/* Whether there is a multiboot header (3.1) in the first 8192 bytes of the image. */
+bool multiboot_probe(const uint8_t *image, size_t size);
 
 /*
- * Load 'image' (and 'initrd', which may be NULL) into the VM's RAM. 0 with *start filled; a
- * negative errno with *problem saying what was found and expected.
+ * Load the image and the initrd, and leave the information (3.3) in a page of RAM that neither
+ * covers: at 0x9000 where that is free. As load_image().
  */
-int guest_load(struct vm *vm, const struct boot_module *image, const struct boot_module *initrd,
-	       struct vcpu_start *start, const char **problem);
+int multiboot_load(const struct load_job *job, struct load_entry *entry, const char **problem);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "hv/dev/acpi.h"
 #include "hv/load/guest_map.h"
-#include "hv/load/multiboot.h"
+#include "hv/load/load.h"
 #include "hv/machine/memory.h"
 #include "hv/vm/interrupts.h"
 #include "hv/vm/vcpu.h"
@@ -63,7 +63,6 @@ static int create_memory(struct vm *vm)
 	vm->ept_pointer = ept_pointer(&vm->ept);
 	guest_map_make(&map, size, vm->ram);
 	vm->low_ram_end = map.low_end;
-	vm->high_ram_end = map.high_end;
 	for (unsigned i = 0; !error && i < map.slots; i++)
 		error = ept_slot_add(&vm->ept, &map.slot[i]);
 	return error;
@@ -255,7 +254,7 @@ static void discard(struct vm *vm)
 	memory_free((uintptr_t)vm, sizeof(*vm));
 }
 
-static int create_vcpus(struct vm *vm, const struct vcpu_start *start)
+static int create_vcpus(struct vm *vm, const struct load_entry *start)
 {
 	while (vm->vcpus < vm->options.cpus) {
 		vm->vcpu[vm->vcpus] = vcpu_create(vm, vm->vcpus, start);
@@ -266,11 +265,33 @@ static int create_vcpus(struct vm *vm, const struct vcpu_start *start)
 	return 0;
 }
 
+/* As load_image(). */
+static int load_guest(struct vm *vm, const struct boot_module *image,
+		      const struct boot_module *initrd, struct load_entry *entry,
+		      const char **problem)
+{
+	struct guest_map map;
+	const struct load_job job = {
+		.image = (const uint8_t *)image->start,
+		.size = image->size,
+		.initrd = initrd ? (const uint8_t *)initrd->start : NULL,
+		.initrd_size = initrd ? initrd->size : 0,
+		.name = vm->options.name,
+		.command_line = vm->options.command_line,
+		.ram = (uint8_t *)vm->ram,
+		.map = &map,
+		.rsdp = ACPI_BASE,
+	};
+
+	guest_map_make(&map, vm->options.memory, vm->ram);
+	return load_image(&job, entry, problem);
+}
+
 struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
 		     const struct boot_module *initrd)
 {
 	struct vm *vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
-	struct vcpu_start start;
+	struct load_entry start;
 	const char *problem;
 
 	if (vm)
@@ -283,7 +304,7 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 		return NULL;
 	}
 	create_devices(vm);
-	if (guest_load(vm, image, initrd, &start, &problem)) {
+	if (load_guest(vm, image, initrd, &start, &problem)) {
 		print("vm %s: image of %lu bytes: %s", options->name, image->size, problem);
 		discard(vm);
 		return NULL;

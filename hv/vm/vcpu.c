@@ -23,7 +23,7 @@ _Static_assert(offsetof(struct vcpu, gpr) == 0, "hv/vmx/enter.asm");
 _Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/vmx/enter.asm");
 
 /* What the VMCS does not hold, as after reset. */
-static void reset_state(struct vcpu *vcpu, const struct vcpu_start *start)
+static void reset_state(struct vcpu *vcpu, const struct load_entry *start)
 {
 	vcpu->apic_base = LAPIC_BASE | APIC_BASE_EN | (vcpu->id ? 0 : APIC_BASE_BSP);
 	vcpu->xcr0 = XCR0_X87;
@@ -34,9 +34,10 @@ static void reset_state(struct vcpu *vcpu, const struct vcpu_start *start)
 	vcpu_set_firmware_mtrrs(vcpu);
 	vcpu->gpr[RAX] = start->eax;
 	vcpu->gpr[RBX] = start->ebx;
+	vcpu->gpr[RSI] = start->esi;
 }
 
-struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct vcpu_start *start)
+struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *start)
 {
 	struct vcpu *vcpu = (struct vcpu *)memory_alloc(sizeof(*vcpu), PAGE_SIZE);
 

@@ -13,6 +13,7 @@
 #include "hv/dev/lapic.h"
 #include "hv/emulate/guest_walk.h"
 #include "hv/emulate/insn.h"
+#include "hv/load/load.h"
 #include "hv/machine/cpu.h"
 #include "hv/vmcs/vmcs.h"
 #include "hv/vmx/vmx.h"
@@ -59,16 +60,11 @@ struct vcpu {
 	uint8_t *fpu;               /* XSAVE area, 64-byte aligned */
 };
 
-/* Where a multiboot guest begins. */
-struct vcpu_start {
-	uint32_t eip, eax, ebx;
-};
-
 /*
  * A vCPU of the VM with a filled VMCS, that begins at 'start'. NULL without memory or VPID: then
  * nothing is taken.
  */
-struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct vcpu_start *start);
+struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *start);
 /* Give back all it took; it is on no CPU after that. 'vcpu' may be NULL. */
 void vcpu_destroy(struct vcpu *vcpu);
 

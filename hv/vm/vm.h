@@ -47,8 +47,8 @@ struct vm {
 	enum vm_state state;
 	uint32_t status; /* of VM_EXITED */
 
-	uint64_t ram;                       /* host-physical address of guest-physical 0 */
-	uint64_t low_ram_end, high_ram_end; /* guest-physical; high is 0 or above 4 GiB */
+	uint64_t ram;         /* host-physical address of guest-physical 0 */
+	uint64_t low_ram_end; /* guest-physical */
 	struct ept ept;
 	uint64_t ept_pointer;
 	struct vm_counters counters;

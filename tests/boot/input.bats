@@ -101,6 +101,14 @@ patch() {
 		'hv: vm good: exited with status 0' 'hv: end: status 1'
 }
 
+@test "an image that lies where a loader usually leaves its information" {
+	nasm -f elf32 -o "$T/hello.o" guest/hello32/entry.asm
+	ld -m elf_i386 -n -Ttext=0x9000 -e guest_entry -o "$T/low" "$T/hello.o"
+	boots 0 "" "$T/low" "vm low mem=8M -- one two"
+	has 'low\| Hello from 32-bit protected mode. My command line is low one two' \
+		'hv: vm low: exited with status 0'
+}
+
 @test "an unknown word on the hypervisor's line: one line, status 3" {
 	boots 3 "colour=red" "$G/hello.elf" "vm good mem=32M --"
 	has "hv: options: unknown word 'colour=red', expected .*" 'hv: end: status 3'

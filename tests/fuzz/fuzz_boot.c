@@ -12,16 +12,15 @@
 
 #include "boot/multiboot2.h"
 #include "hv/load/elf.h"
+#include "hv/load/load.h"
 #include "hv/options/options.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 
-/* A small VM: RAM below 0x3000 and from 0x4000 on, one page of it for the information. */
+/* RAM for the ELF parser alone: below 0x3000 and from 0x4000 on. */
 #define LOW_END    0x3000
 #define HIGH_START 0x4000
 #define HIGH_END   0x8000
-#define INFO_START 0x1000
-#define INFO_END   0x2000
 #define UNTOUCHED  0xcc
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -87,11 +86,10 @@ static void fuzz_lines(const uint8_t *text, size_t size)
 	free(line);
 }
 
-/* What lies between the pieces of RAM, and in the information's page, stays as it was. */
+/* What lies between the pieces of RAM stays as it was. */
 static void check_untouched(const uint8_t *ram, unsigned start, unsigned end)
 {
-	for (unsigned at = start; at < end; at++)
-		assert(ram[at] == UNTOUCHED);
+	assert(ram[start] == UNTOUCHED && !memcmp(ram + start, ram + start + 1, end - start - 1));
 }
 
 static void fuzz_elf(const uint8_t *image, size_t size)
@@ -102,8 +100,6 @@ static void fuzz_elf(const uint8_t *image, size_t size)
 		.low_end = LOW_END,
 		.high_start = HIGH_START,
 		.high_end = HIGH_END,
-		.info_start = INFO_START,
-		.info_end = INFO_END,
 	};
 	struct elf_image loaded;
 	const char *problem = NULL;
@@ -114,7 +110,6 @@ static void fuzz_elf(const uint8_t *image, size_t size)
 	assert(problem);
 	assert(error == 0 || error == -ENOEXEC);
 	check_untouched(ram, LOW_END, HIGH_START);
-	check_untouched(ram, INFO_START, INFO_END);
 	if (!error) {
 		assert(loaded.start < loaded.end && loaded.end <= HIGH_END);
 		assert(loaded.entry >= loaded.start && loaded.entry < loaded.end);
@@ -122,11 +117,94 @@ static void fuzz_elf(const uint8_t *image, size_t size)
 	free(ram);
 }
 
+/* The whole loader, on the smallest VM. */
+#define VM_SIZE (2 * MiB)
+
+static uint8_t *new_ram(void)
+{
+	uint8_t *ram = malloc(VM_SIZE);
+
+	memset(ram, UNTOUCHED, VM_SIZE);
+	return ram;
+}
+
+/* What [start, start + size) holds after a load of the image alone: nothing. */
+static void check_apart(const uint8_t *image, size_t size, unsigned start, unsigned room)
+{
+	uint8_t *ram = new_ram();
+	const struct elf_target target = {
+		.memory = ram,
+		.low_end = GUEST_HOLE_START,
+		.high_start = MiB,
+		.high_end = VM_SIZE,
+	};
+	struct elf_image loaded;
+	const char *problem;
+
+	assert(!elf_load(image, size, &target, &loaded, &problem));
+	check_untouched(ram, start, start + room);
+	free(ram);
+}
+
+static uint32_t word(const uint8_t *ram, uint64_t gpa)
+{
+	uint32_t value;
+
+	assert(gpa < VM_SIZE - sizeof(value));
+	memcpy(&value, ram + gpa, sizeof(value));
+	return value;
+}
+
+/* Neither the information's page nor the initrd has a byte of the image or of each other. */
+static void check_loaded(const struct load_job *job, const struct load_entry *entry)
+{
+	uint32_t info = entry->ebx, module = word(job->ram, info + 24);
+	uint32_t start = word(job->ram, module);
+
+	assert(entry->eax == 0x2badb002 && entry->eip < VM_SIZE);
+	assert(info && IS_ALIGNED(info, PAGE_SIZE));
+	assert(info < GUEST_HOLE_START || (info >= MiB && info <= VM_SIZE - PAGE_SIZE));
+	check_apart(job->image, job->size, info, PAGE_SIZE);
+	if (!job->initrd)
+		return;
+	assert(start >= MiB && start + job->initrd_size == word(job->ram, module + 4));
+	assert(info < MiB || start >= info + PAGE_SIZE);
+	assert(!memcmp(job->ram + start, job->initrd, job->initrd_size));
+	check_apart(job->image, job->size, start, (unsigned)job->initrd_size);
+}
+
+/* The first byte is the size of the initrd, in 4 KiB. */
+static void fuzz_load(const uint8_t *input, size_t size)
+{
+	static uint8_t initrd[255 * 4096];
+	struct guest_map map;
+	struct load_job job = {.name = "fuzz", .command_line = "words", .map = &map};
+	struct load_entry entry;
+	const char *problem = NULL;
+	int error;
+
+	if (!size)
+		return;
+	memset(initrd, 0xaa, sizeof(initrd));
+	guest_map_make(&map, VM_SIZE, 0);
+	job.image = input + 1;
+	job.size = size - 1;
+	job.initrd = input[0] ? initrd : NULL;
+	job.initrd_size = input[0] * 4096UL;
+	job.ram = new_ram();
+	error = load_image(&job, &entry, &problem);
+	assert(error == 0 || (problem && (error == -ENOEXEC || error == -ENOSPC)));
+	check_untouched(job.ram, GUEST_HOLE_START, MiB);
+	if (!error)
+		check_loaded(&job, &entry);
+	free(job.ram);
+}
+
 /* The first byte chooses the parser, the rest is its input. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	static void (*const parser[])(const uint8_t *, size_t) = {fuzz_multiboot2, fuzz_lines,
-								  fuzz_elf};
+								  fuzz_elf, fuzz_load};
 	uint8_t *bytes;
 
 	if (!size)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv/load: what puts a guest image into a VM's RAM. Loaders are rows of one table (load.c), each
+ * for one protocol; guest_map.c says where a VM's memory lies. Pure: a loader is given buffers and
+ * leaves in them what its protocol promises a guest.
+ */
+#ifndef HV_LOAD_LOAD_H
+#define HV_LOAD_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hv/load/guest_map.h"
+
+/* What is to be loaded, and into what. */
+struct load_job {
+	const uint8_t *image;
+	size_t size;
+	const uint8_t *initrd; /* NULL: there is none */
+	size_t initrd_size;
+	const char *name; /* of the VM */
+	const char *command_line;
+	uint8_t *ram; /* guest-physical [0, map->low_end), zeroed; only RAM of it is written */
+	const struct guest_map *map;
+	uint32_t rsdp; /* guest-physical address of ACPI's root pointer */
+};
+
+/* The registers that differ from loader to loader; the guest begins in flat 32-bit segments. */
+struct load_entry {
+	uint32_t eip, eax, ebx, esi;
+};
+
+struct loader {
+	const char *name;
+	/* Whether image[0..size) is meant for this loader; it may still be damaged. */
+	bool (*probe)(const uint8_t *image, size_t size);
+	/* As load_image(), of an image that the probe knows. */
+	int (*load)(const struct load_job *job, struct load_entry *entry, const char **problem);
+};
+
+/*
+ * Load the image with the first loader that knows it. 0 with *entry filled; or a negative errno
+ * with *problem saying what was found and expected (a static string): -ENOEXEC it is no image, or
+ * is truncated, or lies; -E2BIG the command line, -ENOSPC the initrd or what the loader adds does
+ * not fit. RAM may be partly written then.
+ */
+int load_image(const struct load_job *job, struct load_entry *entry, const char **problem);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv/load/multiboot.c and the table of loaders: what a multiboot guest finds at its entry, and that
+ * nothing of it lies where something was loaded. (Images that lie: test_elf.c.)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/load/load.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+#define HEADER_MAGIC 0x1badb002U
+#define ADDRESSES    BIT(16)
+#define RAM_SIZE     (2 * MiB)
+#define UNTOUCHED    0xcc
+#define USUAL_PAGE   0x9000
+#define COMMAND_MAX  3583
+
+/* Where the words of the information are (Multiboot 0.6.96 3.3). */
+enum {
+	FLAGS = 0,
+	MEM_LOWER = 4,
+	MEM_UPPER = 8,
+	CMDLINE = 16,
+	MODS_COUNT = 20,
+	MODS_ADDR = 24,
+	MMAP_LENGTH = 44,
+	MMAP_ADDR = 48,
+	LOADER_NAME = 64,
+};
+
+static uint8_t *ram;
+static struct guest_map map;
+static struct load_job job;
+static struct load_entry entry;
+static const char *problem;
+static uint32_t image[16];
+
+/* An image of 64 bytes, loaded at 'start', with zeroes up to 'end'; its entry is 'start'. */
+static void set_image(uint32_t start, uint32_t end)
+{
+	const uint32_t fields[] = {HEADER_MAGIC, ADDRESSES, -(HEADER_MAGIC + (uint32_t)ADDRESSES),
+				   start,        start,     start + sizeof(image),
+				   end,          start};
+
+	memcpy(image, fields, sizeof(fields));
+	job.image = (const uint8_t *)image;
+	job.size = sizeof(image);
+}
+
+static int make_job(void **state)
+{
+	(void)state;
+	ram = malloc(RAM_SIZE);
+	memset(ram, UNTOUCHED, RAM_SIZE);
+	guest_map_make(&map, RAM_SIZE, 0);
+	memset(&entry, 0, sizeof(entry));
+	problem = "";
+	job = (struct load_job){.name = "demo", .command_line = "", .ram = ram, .map = &map};
+	set_image(MiB, MiB + 0x1234);
+	return 0;
+}
+
+static int free_ram(void **state)
+{
+	(void)state;
+	free(ram);
+	return 0;
+}
+
+static void load(void)
+{
+	if (load_image(&job, &entry, &problem))
+		fail_msg("refused: %s", problem);
+}
+
+static void assert_refused(int error, const char *why)
+{
+	assert_int_equal(load_image(&job, &entry, &problem), error);
+	if (!strstr(problem, why))
+		fail_msg("refused because '%s', expected '%s'", problem, why);
+}
+
+static uint32_t word(uint64_t gpa)
+{
+	uint32_t value;
+
+	assert_true(gpa + sizeof(value) <= RAM_SIZE);
+	memcpy(&value, ram + gpa, sizeof(value));
+	return value;
+}
+
+static uint32_t information(unsigned field)
+{
+	return word(entry.ebx + field);
+}
+
+static void a_guest_begins_at_its_entry_with_the_protocols_registers(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(entry.eip, MiB);
+	assert_int_equal(entry.eax, 0x2badb002);
+	assert_int_equal(entry.ebx, USUAL_PAGE);
+	assert_int_equal(entry.esi, 0);
+}
+
+static void the_information_says_what_it_has(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(information(FLAGS), BIT(0) | BIT(2) | BIT(3) | BIT(6) | BIT(9));
+	assert_string_equal(ram + information(LOADER_NAME), "Leafcutter");
+}
+
+static void the_command_line_is_the_name_a_blank_and_the_words(void **state)
+{
+	(void)state;
+	job.command_line = "one  two";
+	load();
+	assert_string_equal(ram + information(CMDLINE), "demo one  two");
+}
+
+static void a_command_line_that_does_not_fit_is_refused_and_not_cut(void **state)
+{
+	char words[COMMAND_MAX + 1];
+	size_t longest = COMMAND_MAX - strlen("demo ");
+
+	(void)state;
+	memset(words, 'x', sizeof(words));
+	words[longest] = '\0';
+	job.command_line = words;
+	load();
+	assert_int_equal(strlen((char *)ram + information(CMDLINE)), COMMAND_MAX);
+	words[longest] = 'x';
+	words[longest + 1] = '\0';
+	assert_refused(-E2BIG, "longer than 3583 characters");
+}
+
+/* All of it in one page, so that no guest that keeps the page can lose a part. */
+static void all_of_the_information_lies_in_its_page(void **state)
+{
+	static const unsigned pointers[] = {CMDLINE, MODS_ADDR, MMAP_ADDR, LOADER_NAME};
+
+	(void)state;
+	job.command_line = "words";
+	load();
+	for (unsigned i = 0; i < ARRAY_SIZE(pointers); i++)
+		assert_in_range(information(pointers[i]), entry.ebx, entry.ebx + PAGE_SIZE - 16);
+	for (uint64_t at = 0; at < MiB; at++)
+		if (at / PAGE_SIZE != entry.ebx / PAGE_SIZE)
+			assert_int_equal(ram[at], UNTOUCHED);
+}
+
+static void assert_range(unsigned n, uint64_t base, uint64_t length, uint32_t type)
+{
+	uint64_t at = information(MMAP_ADDR) + n * 24, found;
+
+	assert_true((n + 1) * 24 <= information(MMAP_LENGTH));
+	assert_int_equal(word(at), 20);
+	memcpy(&found, ram + at + 4, 8);
+	assert_int_equal(found, base);
+	memcpy(&found, ram + at + 12, 8);
+	assert_int_equal(found, length);
+	assert_int_equal(word(at + 20), type);
+}
+
+static void the_memory_map_is_that_of_the_vm(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(information(MMAP_LENGTH), 3 * 24);
+	assert_range(0, 0, 0xa0000, 1);
+	assert_range(1, 0xf0000, 0x10000, 2);
+	assert_range(2, MiB, RAM_SIZE - MiB, 1);
+	assert_int_equal(information(MEM_LOWER), 640);
+	assert_int_equal(information(MEM_UPPER), 1024);
+}
+
+/* Of that VM only the part that is touched is there. */
+static void the_memory_map_has_what_lies_above_4_gib(void **state)
+{
+	(void)state;
+	guest_map_make(&map, 5 * GiB, 0);
+	load();
+	assert_int_equal(information(MMAP_LENGTH), 4 * 24);
+	assert_range(2, MiB, 3 * GiB - MiB, 1);
+	assert_range(3, 4 * GiB, 2 * GiB, 1);
+	assert_int_equal(information(MEM_UPPER), 3 * MiB - KiB);
+}
+
+static void set_initrd(size_t size)
+{
+	static uint8_t initrd[MiB];
+
+	for (size_t i = 0; i < size; i++)
+		initrd[i] = (uint8_t)(i * 7 + 1);
+	job.initrd = initrd;
+	job.initrd_size = size;
+}
+
+static void assert_initrd_at(uint64_t gpa)
+{
+	uint32_t module = information(MODS_ADDR);
+
+	assert_int_equal(information(MODS_COUNT), 1);
+	assert_int_equal(word(module), gpa);
+	assert_int_equal(word(module + 4), gpa + job.initrd_size);
+	assert_memory_equal(ram + gpa, job.initrd, job.initrd_size);
+}
+
+static void without_an_initrd_there_is_no_module(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(information(MODS_COUNT), 0);
+}
+
+static void the_initrd_lies_page_aligned_above_the_image(void **state)
+{
+	(void)state;
+	set_initrd(5000);
+	load();
+	assert_initrd_at(MiB + 0x2000);
+}
+
+static void the_initrd_of_a_low_image_lies_above_1_mib(void **state)
+{
+	(void)state;
+	set_image(0x8000, 0x8100);
+	set_initrd(5000);
+	load();
+	assert_initrd_at(MiB);
+}
+
+static void an_initrd_may_fill_ram_to_its_end_and_not_beyond(void **state)
+{
+	(void)state;
+	set_initrd(MiB - 0x2000);
+	load();
+	assert_initrd_at(MiB + 0x2000);
+	set_initrd(MiB - 0x2000 + 1);
+	assert_refused(-ENOSPC, "the initrd does not fit above the image");
+	job.initrd_size = -(size_t)MiB;
+	assert_refused(-ENOSPC, "the initrd does not fit above the image");
+}
+
+/* The information is in a page of its own: no byte of the image, of its bss or of the initrd. */
+static void assert_apart(uint32_t start, uint32_t end)
+{
+	assert_int_equal(entry.ebx % PAGE_SIZE, 0);
+	assert_true(entry.ebx >= end || entry.ebx + PAGE_SIZE <= start);
+	assert_memory_equal(ram + start, image, sizeof(image));
+	for (uint32_t at = start + sizeof(image); at < end; at++)
+		assert_int_equal(ram[at], 0);
+	assert_string_equal(ram + information(CMDLINE), "demo ");
+}
+
+static void the_information_lies_in_a_page_that_no_segment_covers(void **state)
+{
+	static const struct {
+		uint32_t start, end, page;
+	} cases[] = {
+		{0x8000, 0x9000, 0x9000},  {0x8000, 0x9001, 0xa000}, {0x9fc0, 0xa000, 0xa000},
+		{0xa000, 0xb000, 0x9000},  {0x9000, 0xa000, 0xa000}, {0x1000, 0x9f001, 0},
+		{0x9000, 0xa0000, 0x1000}, {0, 0xa0000 - 1, 0},      {0, 0x9f000, 0x9f000},
+		{0x2000, 0xa0000, 0x1000},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		set_image(cases[i].start, cases[i].end);
+		memset(ram, UNTOUCHED, RAM_SIZE);
+		load();
+		assert_apart(cases[i].start, cases[i].end);
+		assert_int_equal(entry.ebx, cases[i].page ? cases[i].page : MiB);
+	}
+}
+
+static void information_above_the_image_lies_below_the_initrd(void **state)
+{
+	(void)state;
+	set_image(0x1000, GUEST_HOLE_START);
+	set_initrd(MiB - PAGE_SIZE);
+	load();
+	assert_int_equal(entry.ebx, MiB);
+	assert_initrd_at(MiB + PAGE_SIZE);
+	assert_apart(0x1000, GUEST_HOLE_START);
+	set_initrd(MiB - PAGE_SIZE + 1);
+	assert_refused(-ENOSPC, "the initrd does not fit above the image");
+}
+
+/* Two segments, of all RAM but page 0. */
+static void an_image_that_leaves_no_page_is_refused(void **state)
+{
+	static uint8_t elf[0x100];
+	const struct {
+		uint8_t ident[16];
+		uint16_t type, machine;
+		uint32_t version, entry, phoff, shoff, flags;
+		uint16_t ehsize, phentsize, phnum, rest[3];
+		struct {
+			uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
+		} segment[2];
+		uint32_t multiboot[3];
+	} file = {
+		.ident = {0x7f, 'E', 'L', 'F', 1, 1, 1},
+		.machine = 3,
+		.entry = MiB,
+		.phoff = 52,
+		.phentsize = 32,
+		.phnum = 2,
+		.segment = {{.type = 1, .paddr = 0x1000, .memsz = 0x9f000},
+			    {.type = 1, .vaddr = MiB, .paddr = MiB, .memsz = MiB}},
+		.multiboot = {HEADER_MAGIC, 0, -HEADER_MAGIC},
+	};
+
+	(void)state;
+	memcpy(elf, &file, sizeof(file));
+	job.image = elf;
+	job.size = sizeof(elf);
+	assert_refused(-ENOSPC, "no page is left for the multiboot information");
+}
+
+static void what_no_loader_knows_is_refused_in_one_line(void **state)
+{
+	(void)state;
+	image[0] = 0;
+	assert_refused(-ENOEXEC, "no multiboot header in the first 8192 bytes");
+	job.size = 0;
+	assert_refused(-ENOEXEC, "no multiboot header in the first 8192 bytes");
+}
+
+static void a_multiboot_image_that_lies_is_refused_by_its_loader(void **state)
+{
+	(void)state;
+	set_image(MiB, RAM_SIZE + 1);
+	assert_refused(-ENOEXEC, "a segment lies outside the VM's RAM");
+	for (uint64_t at = 0; at < RAM_SIZE; at++)
+		assert_int_equal(ram[at], UNTOUCHED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, free_ram)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_guest_begins_at_its_entry_with_the_protocols_registers),
+		TEST(the_information_says_what_it_has),
+		TEST(the_command_line_is_the_name_a_blank_and_the_words),
+		TEST(a_command_line_that_does_not_fit_is_refused_and_not_cut),
+		TEST(all_of_the_information_lies_in_its_page),
+		TEST(the_memory_map_is_that_of_the_vm),
+		TEST(the_memory_map_has_what_lies_above_4_gib),
+		TEST(without_an_initrd_there_is_no_module),
+		TEST(the_initrd_lies_page_aligned_above_the_image),
+		TEST(the_initrd_of_a_low_image_lies_above_1_mib),
+		TEST(an_initrd_may_fill_ram_to_its_end_and_not_beyond),
+		TEST(the_information_lies_in_a_page_that_no_segment_covers),
+		TEST(information_above_the_image_lies_below_the_initrd),
+		TEST(an_image_that_leaves_no_page_is_refused),
+		TEST(what_no_loader_knows_is_refused_in_one_line),
+		TEST(a_multiboot_image_that_lies_is_refused_by_its_loader),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
