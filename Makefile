@@ -23,11 +23,12 @@ IMAGE_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-re
 HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -MMD -MP
 
-# Code without hardware: it is linked into the image and into the host tests alike.
-PURE_ROOMS := ept iommu hv/options hv/vmcs hv/check hv/emulate hv/load hv/dev lib boot
-ROOMS := hv/machine hv/vmx hv/vm hv/exits
+# The rooms of tools/rooms. The pure ones have no hardware in them: their C is linked into the image
+# and into the host tests alike.
+PURE_ROOMS := $(shell sed -n 's/^\([a-z][a-z/]*\) [*]:.*/\1/p' tools/rooms)
+ROOMS := $(shell sed -n 's/^\([a-z][a-z/]*\):.*/\1/p' tools/rooms)
 PURE := $(wildcard $(PURE_ROOMS:%=%/*.c))
-IMAGE_SRC := $(sort $(wildcard $(addsuffix /*.c,$(PURE_ROOMS) $(ROOMS) hv)))
+IMAGE_SRC := $(sort $(wildcard $(addsuffix /*.c,$(PURE_ROOMS) $(ROOMS))))
 IMAGE_ASM := $(wildcard boot/*.asm hv/*/*.asm)
 IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/image/%.asm.o)
 

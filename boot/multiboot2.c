@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Goes through the tags one by one, and believes no size or offset before it is compared with what
+ * lies around it.
+ */
 #include "boot/multiboot2.h"
 
 #include "lib/bits.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One pass over the pattern, one character at a time into the sink; no buffer but for the digits of
+ * a number.
+ */
 #include "lib/format.h"
 
 #include <stdbool.h>

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the unit tests of ept/ share: one fake machine, one EPT, one CPU, and checks in cmocka's
- * words. Included once by each test program, after cmocka.h.
+ * words. Included once by each test program.
  */
 #ifndef TESTS_EPT_FIXTURE_H
 #define TESTS_EPT_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 #include "tests/ept_world.h"
 

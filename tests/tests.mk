@@ -36,7 +36,7 @@ unit: $(UNIT:$(BUILD)/unit/%=unit-%)
 
 # Everything, in one number. tests/run keeps two suites going, the longest first.
 LONG := $(patsubst %,tests/boot/%.bats,kvm guests entry nested machine)
-SUITES := $(LONG) $(FUZZ_SUITES) tools/lint $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(EPT_SUITES) \
+SUITES := $(LONG) $(FUZZ_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(EPT_SUITES) \
 	$(UNIT)
 .PHONY: test
 test: need-test

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The three reset ports. Each only asks for a reset, by the function it was given; what becomes of
+ * the VM is not decided here.
+ */
 #include "hv/dev/reset.h"
 
 #define RESET_CONTROL   0xcf9

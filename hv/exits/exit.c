@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The exit table and the way through it, and the handlers that need but a few lines. A handler gets
+ * the vCPU whose exit it was and says who gets the CPU next.
+ */
 #include "hv/exits/exit.h"
 
 #include "hv/machine/console.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Prints whole lines to COM1 and waits for each byte to go; nothing is buffered but the unfinished
+ * lines of guests.
+ */
 #include "hv/machine/console.h"
 
 #include "hv/machine/lock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Writes the last line, then tries each way out in turn: an engine offers one, a real machine
+ * another.
+ */
 #include "hv/machine/end.h"
 
 #include "hv/machine/console.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A list of free ranges, made of what GRUB reported less what is in use, and on it a stack of
+ * single pages that were given back.
+ */
 #include "hv/machine/memory.h"
 
 #include "hv/machine/image.h"

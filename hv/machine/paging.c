@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Builds the hypervisor's one set of page tables, once, at start.
+ */
 #include "hv/machine/paging.h"
 
 #include <stdbool.h>

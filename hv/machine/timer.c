@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Programs the PIT and the old PIC pair of the host, and measures the TSC with them.
+ */
 #include "hv/machine/timer.h"
 
 #include "lib/asm.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * GDT, TSS and IDT of the hypervisor, and the one function where all of its own exceptions end.
+ */
 #include "hv/machine/traps.h"
 
 #include "hv/machine/console.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Splits a line into words and compares each with what the line may have. What is wrong is told
+ * with the word and what was expected, in the caller's buffer.
+ */
 #include "hv/options/options.h"
 
 #include "lib/bits.h"

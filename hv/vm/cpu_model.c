@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the CPU's own CPUID once and takes out of it, bit by bit, what a guest cannot have.
+ */
 #include "hv/vm/cpu_model.h"
 
 #include "hv/vm/fpu.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * XSAVE and XRSTOR where the CPU has them, else FXSAVE and FXRSTOR, around one area per vCPU.
+ */
 #include "hv/vm/fpu.h"
 
 #include "hv/vm/cpu_model.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Walks the guest's page tables and goes page by page through what an instruction names; a walk
+ * that fails becomes the guest's page fault.
+ */
 #include "hv/vm/guest_memory.h"
 
 #include "hv/vm/cpu_model.h"

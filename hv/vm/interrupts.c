@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Connects the interrupt controllers with each other when a VM is made, and before each entry
+ * decides what is injected and which window is asked for.
+ */
 #include "hv/vm/interrupts.h"
 
 #include "hv/vm/vcpu.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Writes every field of a VMCS from top to bottom: controls, the host at an exit, the guest at its
+ * begin.
+ */
 #include "hv/vm/vmcs_setup.h"
 
 #include "hv/machine/traps.h"

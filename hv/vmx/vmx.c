@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Asks the CPU for each feature by name before VMXON, and executes the VMX instructions. One that
+ * fails is a defect of the hypervisor: it panics.
+ */
 #include "hv/vmx/vmx.h"
 
 #include "hv/machine/console.h"
