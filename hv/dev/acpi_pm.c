@@ -18,16 +18,22 @@
 #define CONTROL_SLEEP      BIT(13) /* write-only */
 #define CONTROL_WRITABLE   (CONTROL_SLEEP_TYPE | BITS(2, 1))
 
+/* The board's clock at the timer's rate (ACPI 6.5 4.8.3.3), without overflow on the way. */
 static uint64_t read_timer(const struct acpi_pm *pm)
 {
-	return pm->now ? (uint32_t)pm->now(pm->ctx) : 0;
+	uint64_t now, hz = pm->board->clock_hz;
+
+	if (!hz)
+		return 0;
+	now = pm->board->now(pm->board->ctx);
+	return (uint32_t)(now / hz * ACPI_PM_HZ + now % hz * ACPI_PM_HZ / hz);
 }
 
 static void write_control(struct acpi_pm *pm, uint64_t value)
 {
 	pm->control = (uint16_t)((value & CONTROL_WRITABLE) | CONTROL_SCI);
 	if (value & CONTROL_SLEEP && FIELD(value, CONTROL_SLEEP_TYPE) == ACPI_PM_S5)
-		pm->power_off(pm->ctx);
+		pm->board->exit(pm->board->ctx, ACPI_PM_OFF_STATUS);
 }
 
 /* Word registers, which may be read or written two at once; and the timer, a dword. */
@@ -55,13 +61,11 @@ static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool w
 	}
 }
 
-int acpi_pm_init(struct acpi_pm *pm, struct bus *ports, void (*power_off)(void *ctx),
-		 uint64_t (*now)(void *ctx), void *ctx)
+void acpi_pm_create(void *state, const struct board *board)
 {
-	int number;
+	struct acpi_pm *pm = state;
 
-	*pm = (struct acpi_pm){.ctx = ctx, .power_off = power_off, .now = now};
+	pm->board = board;
 	pm->control = CONTROL_SCI;
-	number = bus_add(ports, ACPI_PM_EVENT, SIZE, acpi_pm_access, pm, "acpi pm");
-	return number < 0 ? number : 0;
+	bus_add(board->ports, ACPI_PM_EVENT, SIZE, acpi_pm_access, pm, board->name);
 }

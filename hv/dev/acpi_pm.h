@@ -6,9 +6,7 @@
 #ifndef HV_DEV_ACPI_PM_H
 #define HV_DEV_ACPI_PM_H
 
-#include <stdint.h>
-
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 #define ACPI_PM_EVENT   0x600 /* status at +0, enable at +2 */
 #define ACPI_PM_CONTROL 0x604
@@ -17,17 +15,14 @@
 #define ACPI_PM_HZ      3579545
 #define ACPI_PM_S5      5 /* the sleep type that dsdt.asl gives for soft off */
 
+#define ACPI_PM_OFF_STATUS 0 /* with which a machine ends that is switched off */
+
 struct acpi_pm {
-	void *ctx;
-	/* Soft off was asked for. */
-	void (*power_off)(void *ctx);
-	/* Ticks of ACPI_PM_HZ since any moment; may be NULL, then the timer stands. */
-	uint64_t (*now)(void *ctx);
+	const struct board *board;
 	uint16_t enable, control;
 };
 
-/* Registers the ports on 'ports'. 0 or -ENOSPC. */
-int acpi_pm_init(struct acpi_pm *pm, struct bus *ports, void (*power_off)(void *ctx),
-		 uint64_t (*now)(void *ctx), void *ctx);
+/* Registers the ports. The timer follows the board's clock, and stands if that has no rate. */
+void acpi_pm_create(void *state, const struct board *board);
 
 #endif

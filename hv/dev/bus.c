@@ -7,7 +7,6 @@
 #include "hv/dev/bus.h"
 
 #include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 static bool overlap(const struct bus_region *a, const struct bus_region *b)
@@ -32,11 +31,13 @@ static void layout_changed(struct bus *bus)
 	}
 }
 
-int bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
-	    const char *name)
+unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
+		 const char *name)
 {
-	if (bus->regions == BUS_REGIONS)
-		return -ENOSPC;
+	if (bus->regions == BUS_REGIONS) {
+		bus->full = true;
+		return BUS_REGIONS;
+	}
 	bus->region[bus->regions] = (struct bus_region){
 		.base = base,
 		.size = size,
@@ -46,10 +47,10 @@ int bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, vo
 	};
 	bus->regions++;
 	layout_changed(bus);
-	return (int)bus->regions - 1;
+	return bus->regions - 1;
 }
 
-void bus_move(struct bus *bus, int number, uint64_t base, uint64_t size)
+void bus_move(struct bus *bus, unsigned number, uint64_t base, uint64_t size)
 {
 	struct bus_region *region = &bus->region[number];
 

@@ -30,17 +30,21 @@ struct bus_region {
 
 /* All zero is an empty bus. */
 struct bus {
-	struct bus_region region[BUS_REGIONS];
+	struct bus_region region[BUS_REGIONS + 1]; /* the last is never asked */
 	unsigned regions;
+	bool full; /* a region found no place: whoever makes the machine looks here once */
 	/* Which region answered last, by bits 4:2 of the address: devices are polled in bursts. */
 	uint8_t recent[BUS_RECENT];
 };
 
-/* Add a region; returns its number for bus_move(), or -ENOSPC. */
-int bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
-	    const char *name);
+/*
+ * Add a region; returns its number for bus_move(). On a full bus that is the number of one that
+ * answers nothing, and bus->full is set.
+ */
+unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
+		 const char *name);
 /* Move or resize a region (size 0 switches it off): a BAR was written, decoding toggled. */
-void bus_move(struct bus *bus, int number, uint64_t base, uint64_t size);
+void bus_move(struct bus *bus, unsigned number, uint64_t base, uint64_t size);
 
 /*
  * One access of 'width' bytes at 'address'. An address nobody answers, or an access that runs

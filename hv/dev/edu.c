@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * QEMU's "edu" device (QEMU docs/specs/edu) with a PCI Express capability. Called through the VM's
- * MMIO bus and by its configuration space; DMA and interrupts leave through the functions in
- * edu_host. Factorial and DMA are done before the write that starts them returns, so their busy
- * bits are never seen set and a second transfer cannot overtake the first.
+ * MMIO bus and by its configuration space; DMA and interrupts leave through its board. Factorial
+ * and DMA are done before the write that starts them returns, so their busy bits are never seen set
+ * and a second transfer cannot overtake the first.
  */
 #include "hv/dev/edu.h"
 
+#include "hv/dev/irq.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 
@@ -77,18 +78,19 @@ static void update_intx(struct edu *edu)
 	if (level == edu->intx_level)
 		return;
 	edu->intx_level = level;
-	edu->host.intx(edu->host.ctx, edu->source_id, level);
+	edu->board->intx(edu->board->ctx, edu->board->source_id, level);
 }
 
 /* An MSI is a memory write like any other: without bus mastering it is not sent. */
-static void send_msi(struct edu *edu)
+static void send_msi(const struct edu *edu)
 {
+	const struct board *board = edu->board;
 	uint64_t address =
 		pci_get32(&edu->pci, MSI_ADDRESS) | (uint64_t)pci_get32(&edu->pci, MSI_UPPER) << 32;
 
 	if (command(edu, PCI_COMMAND_MASTER))
-		edu->host.msi(edu->host.ctx, edu->source_id, address,
-			      pci_get16(&edu->pci, MSI_DATA));
+		board->message(board->ctx, board->source_id, address,
+			       pci_get16(&edu->pci, MSI_DATA));
 }
 
 static void raise_interrupt(struct edu *edu, uint32_t causes)
@@ -140,7 +142,6 @@ static uint8_t *buffer_range(struct edu *edu, uint64_t address, uint64_t count)
  */
 static void transfer(struct edu *edu, bool to_memory)
 {
-	const struct edu_host *host = &edu->host;
 	uint64_t bus = (to_memory ? edu->dma_destination : edu->dma_source) & edu->dma_mask;
 	uint64_t device = to_memory ? edu->dma_source : edu->dma_destination;
 	uint8_t *buffer = buffer_range(edu, device, edu->dma_count);
@@ -148,10 +149,12 @@ static void transfer(struct edu *edu, bool to_memory)
 	if (!buffer || !edu->dma_count || !command(edu, PCI_COMMAND_MASTER))
 		return;
 	if (to_memory) {
-		host->dma_write(host->ctx, edu->source_id, bus, buffer, edu->dma_count);
+		edu->board->dma_write(edu->board->ctx, edu->board->source_id, bus, buffer,
+				      edu->dma_count);
 	} else {
 		memset(buffer, 0xff, edu->dma_count);
-		host->dma_read(host->ctx, edu->source_id, bus, buffer, edu->dma_count);
+		edu->board->dma_read(edu->board->ctx, edu->board->source_id, bus, buffer,
+				     edu->dma_count);
 	}
 }
 
@@ -251,12 +254,13 @@ static void config_written(void *device, unsigned offset, unsigned width)
 
 	(void)offset;
 	(void)width;
-	bus_move(edu->mmio, edu->region, bar, command(edu, PCI_COMMAND_MEMORY) ? EDU_BAR_SIZE : 0);
+	bus_move(edu->board->mmio, edu->region, bar,
+		 command(edu, PCI_COMMAND_MEMORY) ? EDU_BAR_SIZE : 0);
 	update_intx(edu);
 	if (no_snoop == edu->no_snoop)
 		return;
 	edu->no_snoop = no_snoop;
-	edu->host.no_snoop(edu->host.ctx, edu->source_id, no_snoop);
+	edu->board->no_snoop(edu->board->ctx, edu->board->source_id, no_snoop);
 }
 
 static void config_allow(struct pci_function *pci, unsigned offset, uint32_t bits)
@@ -305,27 +309,23 @@ static void init_header(struct pci_function *pci, uint64_t bar, uint8_t irq)
 	config_allow(pci, PCI_INTERRUPT_LINE, 0xff);
 }
 
-int edu_init(struct edu *edu, struct pci *pci, struct bus *mmio, unsigned slot, uint64_t bar,
-	     uint8_t irq, const struct edu_host *host)
-{
-	int error;
+const char *const edu_words[] = {"snoop", NULL};
 
-	*edu = (struct edu){
-		.host = *host,
-		.source_id = (uint16_t)(slot << 3),
-		.mmio = mmio,
-		.no_snoop = true,
-		.dma_mask = DMA_MASK_DEFAULT,
-		.pci = {.written = config_written, .device = edu},
-	};
-	init_header(&edu->pci, bar, irq);
+void edu_create(void *state, const struct board *board)
+{
+	struct edu *edu = state;
+	struct pci *pci = board->chips->pci;
+	uint64_t bar = pci_assign_bar(pci, EDU_BAR_SIZE);
+
+	edu->board = board;
+	edu->no_snoop = true;
+	edu->dma_mask = DMA_MASK_DEFAULT;
+	edu->pci.written = config_written;
+	edu->pci.device = edu;
+	init_header(&edu->pci, bar, irq_pci_line(pci_slot(board->source_id)));
 	init_msi(&edu->pci);
 	init_pcie(&edu->pci);
-	edu->region = bus_add(mmio, bar, EDU_BAR_SIZE, edu_access, edu, "edu");
-	if (edu->region < 0)
-		return edu->region;
-	error = pci_add(pci, slot, &edu->pci);
-	if (error)
-		bus_move(mmio, edu->region, 0, 0);
-	return error;
+	edu->region = bus_add(board->mmio, bar, EDU_BAR_SIZE, edu_access, edu, board->name);
+	pci_add(pci, board->source_id, &edu->pci);
+	board->dma_device(board->ctx, board->source_id, !(board->words & EDU_SNOOP));
 }

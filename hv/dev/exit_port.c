@@ -8,22 +8,20 @@
 static void exit_port_access(void *device, uint64_t offset, unsigned width, bool write,
 			     uint64_t *value)
 {
-	struct exit_port *port = device;
+	const struct exit_port *port = device;
 
 	(void)width;
 	if (!write)
 		*value = ~0ULL;
 	else if (offset == 0)
-		port->ended(port->ctx, (uint32_t)*value);
+		port->board->exit(port->board->ctx, (uint32_t)*value);
 }
 
-int exit_port_init(struct exit_port *port, struct bus *ports,
-		   void (*ended)(void *ctx, uint32_t status), void *ctx)
+void exit_port_create(void *state, const struct board *board)
 {
-	int number;
+	struct exit_port *port = state;
 
-	*port = (struct exit_port){.ended = ended, .ctx = ctx};
+	port->board = board;
 	/* Four ports, as QEMU's isa-debug-exit has, so that a 4-byte write fits. */
-	number = bus_add(ports, EXIT_PORT, 4, exit_port_access, port, "exit");
-	return number < 0 ? number : 0;
+	bus_add(board->ports, EXIT_PORT, 4, exit_port_access, port, board->name);
 }

@@ -5,19 +5,15 @@
 #ifndef HV_DEV_EXIT_PORT_H
 #define HV_DEV_EXIT_PORT_H
 
-#include <stdint.h>
-
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 #define EXIT_PORT 0xf4
 
 struct exit_port {
-	void (*ended)(void *ctx, uint32_t status);
-	void *ctx;
+	const struct board *board;
 };
 
-/* Registers the port on 'ports'. 0 or -ENOSPC. */
-int exit_port_init(struct exit_port *port, struct bus *ports,
-		   void (*ended)(void *ctx, uint32_t status), void *ctx);
+/* Registers the port. */
+void exit_port_create(void *state, const struct board *board);
 
 #endif

@@ -40,6 +40,7 @@
  */
 static void send(struct ioapic *ioapic, uint64_t entry)
 {
+	const struct board *board = ioapic->board;
 	uint64_t address =
 		MESSAGE_BASE | TO_FIELD(FIELD(entry, ENTRY_DESTINATION), MESSAGE_DESTINATION);
 	uint64_t data = entry & (ENTRY_VECTOR | ENTRY_MODE | ENTRY_LEVEL);
@@ -48,7 +49,7 @@ static void send(struct ioapic *ioapic, uint64_t entry)
 		address |= MESSAGE_BIT_2;
 	if (entry & ENTRY_LEVEL)
 		data |= MESSAGE_ASSERT;
-	ioapic->message(ioapic->ctx, address, (uint32_t)data);
+	board->message(board->ctx, board->source_id, address, (uint32_t)data);
 }
 
 /* A level-triggered pin interrupts while it is asserted, once per EOI. */
@@ -148,18 +149,14 @@ static void ioapic_access(void *device, uint64_t offset, unsigned width, bool wr
 	}
 }
 
-int ioapic_init(struct ioapic *ioapic, uint8_t id, struct bus *mmio,
-		void (*message)(void *ctx, uint64_t address, uint32_t data), void *ctx)
+void ioapic_create(void *state, const struct board *board)
 {
-	int number;
+	struct ioapic *ioapic = state;
 
-	*ioapic = (struct ioapic){
-		.message = message,
-		.ctx = ctx,
-		.id = (uint32_t)id << 24,
-	};
+	ioapic->board = board;
+	ioapic->id = IOAPIC_ID << 24;
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
 		ioapic->entry[pin] = ENTRY_MASKED;
-	number = bus_add(mmio, IOAPIC_BASE, IOAPIC_SIZE, ioapic_access, ioapic, "ioapic");
-	return number < 0 ? number : 0;
+	bus_add(board->mmio, IOAPIC_BASE, IOAPIC_SIZE, ioapic_access, ioapic, board->name);
+	board->chips->ioapic = ioapic;
 }

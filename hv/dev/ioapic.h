@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The IOAPIC at 0xfec00000 (Intel 82093AA datasheet 3.0, and the EOI register of its successors):
- * 24 pins, each with a redirection entry. It sends each interrupt as a message through the
- * function it is given, so that interrupt remapping can stand between it and the CPUs.
+ * 24 pins, each with a redirection entry. It sends each interrupt as a message, in
+ * whichever format the entry is, so that interrupt remapping can stand between it and the CPUs.
  */
 #ifndef HV_DEV_IOAPIC_H
 #define HV_DEV_IOAPIC_H
@@ -10,25 +10,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 #define IOAPIC_BASE 0xfec00000ULL
 #define IOAPIC_SIZE 0x1000ULL
 #define IOAPIC_PINS 24
+#define IOAPIC_ID   1
+
+/* The requester id of its messages: bus 0xff, 00.0, as in QEMU. The DMAR table says so. */
+#define IOAPIC_SOURCE_ID 0xff00
 
 struct ioapic {
-	/* A write of 'data' to 'address' (0xfeexxxxx), in whichever format the entry is. */
-	void (*message)(void *ctx, uint64_t address, uint32_t data);
-	void *ctx;
+	const struct board *board;
 	uint32_t id;
 	uint32_t select; /* IOREGSEL */
 	uint32_t levels; /* bit n: pin n is asserted */
 	uint64_t entry[IOAPIC_PINS];
 };
 
-/* Reset state, every pin masked; registers its page on 'mmio'. 0 or -ENOSPC. */
-int ioapic_init(struct ioapic *ioapic, uint8_t id, struct bus *mmio,
-		void (*message)(void *ctx, uint64_t address, uint32_t data), void *ctx);
+/* Reset state, every pin masked; registers its page. */
+void ioapic_create(void *state, const struct board *board);
 
 /* The level of a pin, true when asserted, whatever the polarity its entry says. */
 void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level);

@@ -5,9 +5,13 @@
  */
 #include "hv/dev/irq.h"
 
+#include "hv/dev/ioapic.h"
+#include "hv/dev/pic.h"
 #include "lib/bits.h"
 
 #define PCI_LINES_LEVEL 0x0c /* of the second PIC: lines 10 and 11 */
+#define CASCADE         2
+#define TIMER_PIN       2
 
 uint8_t irq_pci_line(unsigned slot)
 {
@@ -25,13 +29,15 @@ static void drive_isa(struct irq *irq, unsigned line)
 	if (line == irq_pci_line(0) || line == irq_pci_line(1))
 		level |= (irq->pci & SLOTS_OF_LINE(line)) != 0;
 	pic_set(irq->pic, line, level);
-	ioapic_set(irq->ioapic, line ? line : 2, level);
+	ioapic_set(irq->ioapic, line ? line : TIMER_PIN, level);
 }
 
 void irq_isa(struct irq *irq, unsigned line, bool level)
 {
 	uint16_t bit = (uint16_t)(1U << line);
 
+	if (line == CASCADE)
+		return;
 	irq->isa = level ? irq->isa | bit : irq->isa & (uint16_t)~bit;
 	drive_isa(irq, line);
 }
@@ -45,8 +51,12 @@ void irq_pci(struct irq *irq, unsigned slot, bool level)
 	drive_isa(irq, irq_pci_line(slot));
 }
 
-void irq_init(struct irq *irq, struct pic *pic, struct ioapic *ioapic)
+void irq_create(void *state, const struct board *board)
 {
-	*irq = (struct irq){.pic = pic, .ioapic = ioapic};
-	pic->chip[1].level = PCI_LINES_LEVEL;
+	struct irq *irq = state;
+
+	irq->pic = board->chips->pic;
+	irq->ioapic = board->chips->ioapic;
+	irq->pic->chip[1].level = PCI_LINES_LEVEL;
+	board->chips->irq = irq;
 }

@@ -10,9 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/dev/ioapic.h"
-#include "hv/dev/pci.h"
-#include "hv/dev/pic.h"
+#include "hv/dev/board.h"
 
 #define IRQ_PCI_PINS 16 /* the IOAPIC pin of slots 0, 8, 16, 24 */
 
@@ -23,10 +21,16 @@ struct irq {
 	uint32_t pci; /* levels of INTA#, by slot */
 };
 
-/* Sets the lines that PCI shares to level-triggered in 'pic', as firmware does. */
-void irq_init(struct irq *irq, struct pic *pic, struct ioapic *ioapic);
+/*
+ * Joins the two controllers of board->chips. Sets the lines that PCI shares to level-triggered in
+ * the PIC, as firmware does.
+ */
+void irq_create(void *state, const struct board *board);
 
-/* An ISA device's line, 0-15; line 0 (the timer) is IOAPIC pin 2. */
+/*
+ * An ISA device's line, 0-15. Line 0 (the timer) is IOAPIC pin 2; line 2 is the cascade, to which
+ * no device is wired: nothing happens.
+ */
 void irq_isa(struct irq *irq, unsigned line, bool level);
 /* A PCI device's INTA#. */
 void irq_pci(struct irq *irq, unsigned slot, bool level);

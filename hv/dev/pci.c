@@ -10,7 +10,6 @@
 #include <stddef.h>
 
 #include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 #define CONFIG_ADDRESS 0xcf8
@@ -122,28 +121,43 @@ static void config_address(void *device, uint64_t port, unsigned width, bool wri
 	}
 }
 
-int pci_init(struct pci *pci, struct bus *ports)
+void pci_create(void *state, const struct board *board)
 {
-	int number;
+	struct pci *pci = state;
 
-	*pci = (struct pci){0};
 	/* Red Hat's "generic host bridge": operating systems know it and have no quirks for it. */
 	pci_set16(&pci->bridge, PCI_VENDOR_ID, 0x1b36);
 	pci_set16(&pci->bridge, PCI_DEVICE_ID, 0x0008);
 	pci_set16(&pci->bridge, PCI_CLASS, 0x0600);
 	pci->slot[0] = &pci->bridge;
-	number = bus_add(ports, CONFIG_ADDRESS, 4, config_address, pci, "pci address");
-	if (number >= 0)
-		number = bus_add(ports, CONFIG_DATA, 4, config_data, pci, "pci data");
-	return number < 0 ? number : 0;
+	pci->next_bar = PCI_WINDOW;
+	bus_add(board->ports, CONFIG_ADDRESS, 4, config_address, pci, "pci address");
+	bus_add(board->ports, CONFIG_DATA, 4, config_data, pci, "pci data");
+	board->chips->pci = pci;
 }
 
-int pci_add(struct pci *pci, unsigned slot, struct pci_function *function)
+uint16_t pci_free_slot(const struct pci *pci)
 {
-	if (slot < 1 || slot >= PCI_SLOTS)
-		return -EINVAL;
-	if (pci->slot[slot])
-		return -EEXIST;
-	pci->slot[slot] = function;
+	for (unsigned slot = PCI_FIRST_SLOT; slot < PCI_SLOTS; slot++)
+		if (!pci->slot[slot])
+			return (uint16_t)(slot << 3);
 	return 0;
+}
+
+void pci_add(struct pci *pci, uint16_t source_id, struct pci_function *function)
+{
+	struct pci_function **slot = &pci->slot[pci_slot(source_id)];
+
+	if (*slot)
+		pci->full = true;
+	else
+		*slot = function;
+}
+
+uint64_t pci_assign_bar(struct pci *pci, uint64_t size)
+{
+	uint64_t bar = ALIGN_UP(pci->next_bar, size);
+
+	pci->next_bar = bar + size;
+	return bar;
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 #define PCI_VENDOR_ID        0x00
 #define PCI_DEVICE_ID        0x02
@@ -31,6 +31,10 @@
 #define PCI_INTERRUPT_PIN    0x3d
 #define PCI_CONFIG_SIZE      256
 #define PCI_SLOTS            32
+#define PCI_FIRST_SLOT       2
+
+/* Where BARs are, up to the IOAPIC. */
+#define PCI_WINDOW 0xc0000000ULL
 
 struct pci_function {
 	uint8_t config[PCI_CONFIG_SIZE];
@@ -45,12 +49,24 @@ struct pci {
 	uint32_t address;                     /* CONFIG_ADDRESS, port 0xcf8 */
 	struct pci_function *slot[PCI_SLOTS]; /* function 0 of each device of bus 0 */
 	struct pci_function bridge;           /* 00:00.0, the host bridge */
+	uint64_t next_bar;                    /* where the next one is put */
+	bool full; /* a function found no slot: whoever makes the machine looks here once */
 };
 
-/* Reset state with a host bridge; registers ports 0xcf8-0xcff on 'ports'. 0 or -ENOSPC. */
-int pci_init(struct pci *pci, struct bus *ports);
-/* Put a function at slot 1-31. 0, -EEXIST or -EINVAL. */
-int pci_add(struct pci *pci, unsigned slot, struct pci_function *function);
+/* Reset state with a host bridge; registers ports 0xcf8-0xcff. */
+void pci_create(void *state, const struct board *board);
+
+/* The source id of the first free slot from PCI_FIRST_SLOT on; 0, the bridge's, if none is. */
+uint16_t pci_free_slot(const struct pci *pci);
+static inline unsigned pci_slot(uint16_t source_id)
+{
+	return source_id >> 3 & (PCI_SLOTS - 1);
+}
+/* Put a function at the slot of 'source_id'. Where one is already, pci->full is set instead. */
+void pci_add(struct pci *pci, uint16_t source_id, struct pci_function *function);
+
+/* An address for a memory BAR, as firmware hands them out: the next one aligned to its size. */
+uint64_t pci_assign_bar(struct pci *pci, uint64_t size);
 
 /* Little-endian fields of a function's configuration space; offset is aligned to the width. */
 uint16_t pci_get16(const struct pci_function *function, unsigned offset);

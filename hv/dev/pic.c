@@ -84,10 +84,10 @@ static void cascade(struct pic *pic)
 	set_input(&pic->chip[0], CASCADE, requested(&pic->chip[1]) != 8);
 }
 
-static void tell_cpu(struct pic *pic)
+static void tell_cpu(const struct pic *pic)
 {
-	if (pic->raised && pic_pending(pic))
-		pic->raised(pic->ctx);
+	if (pic_pending(pic))
+		pic->board->extint(pic->board->ctx);
 }
 
 void pic_set(struct pic *pic, unsigned line, bool level)
@@ -284,21 +284,16 @@ static void elcr_access(void *device, uint64_t port, unsigned width, bool write,
 	cascade(pic);
 }
 
-int pic_init(struct pic *pic, struct bus *ports)
+void pic_create(void *state, const struct board *board)
 {
-	int number;
+	struct pic *pic = state;
 
-	*pic = (struct pic){
-		.chip =
-			{
-				{.base = 0x08, .imr = (uint8_t) ~(1U << CASCADE), .lowest = 7},
-				{.base = 0x70, .imr = 0xff, .lowest = 7},
-			},
-	};
-	number = bus_add(ports, MASTER_PORT, 2, master_access, pic, "pic");
-	if (number >= 0)
-		number = bus_add(ports, SLAVE_PORT, 2, slave_access, pic, "pic 2");
-	if (number >= 0)
-		number = bus_add(ports, ELCR_PORT, 2, elcr_access, pic, "elcr");
-	return number < 0 ? number : 0;
+	pic->board = board;
+	pic->chip[0] =
+		(struct pic_chip){.base = 0x08, .imr = (uint8_t) ~(1U << CASCADE), .lowest = 7};
+	pic->chip[1] = (struct pic_chip){.base = 0x70, .imr = 0xff, .lowest = 7};
+	bus_add(board->ports, MASTER_PORT, 2, master_access, pic, board->name);
+	bus_add(board->ports, SLAVE_PORT, 2, slave_access, pic, "pic 2");
+	bus_add(board->ports, ELCR_PORT, 2, elcr_access, pic, "elcr");
+	board->chips->pic = pic;
 }

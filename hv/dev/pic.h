@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 #define PIC_LINES 16
 
@@ -29,17 +29,15 @@ struct pic_chip {
 };
 
 struct pic {
+	const struct board *board;
 	struct pic_chip chip[2];
-	/* Optional, set after pic_init(): the output to the CPU may have become asserted. */
-	void (*raised)(void *ctx);
-	void *ctx;
 };
 
 /*
  * As firmware leaves them: initialized, vectors 0x08 and 0x70, all lines but the cascade masked;
- * registers their ports on 'ports'. 0 or -ENOSPC.
+ * registers their ports.
  */
-int pic_init(struct pic *pic, struct bus *ports);
+void pic_create(void *state, const struct board *board);
 
 /* The level of one of the 16 lines. Line 2 is the cascade and does nothing. */
 void pic_set(struct pic *pic, unsigned line, bool level);

@@ -17,50 +17,46 @@
 static void access_reset_control(void *device, uint64_t offset, unsigned width, bool write,
 				 uint64_t *value)
 {
-	struct reset *reset = device;
+	const struct reset *reset = device;
 
 	(void)offset, (void)width;
 	if (!write)
 		*value = 0;
 	else if (*value & RESET_CPU)
-		reset->requested(reset->ctx);
+		reset->board->reset(reset->board->ctx);
 }
 
 /* Status 0: nothing to read, ready for a command. */
 static void access_keyboard(void *device, uint64_t offset, unsigned width, bool write,
 			    uint64_t *value)
 {
-	struct reset *reset = device;
+	const struct reset *reset = device;
 
 	(void)offset, (void)width;
 	if (!write)
 		*value = 0;
 	else if ((*value & (0xf0 | PULSE_NOT_RESET)) == PULSE)
-		reset->requested(reset->ctx);
+		reset->board->reset(reset->board->ctx);
 }
 
 static void access_system_control(void *device, uint64_t offset, unsigned width, bool write,
 				  uint64_t *value)
 {
-	struct reset *reset = device;
+	const struct reset *reset = device;
 
 	(void)offset, (void)width;
 	if (!write)
 		*value = A20_ON;
 	else if (*value & FAST_RESET)
-		reset->requested(reset->ctx);
+		reset->board->reset(reset->board->ctx);
 }
 
-int reset_init(struct reset *reset, struct bus *ports, void (*requested)(void *ctx), void *ctx)
+void reset_create(void *state, const struct board *board)
 {
-	int error;
+	struct reset *reset = state;
 
-	*reset = (struct reset){requested, ctx};
-	error = bus_add(ports, RESET_CONTROL, 1, access_reset_control, reset, "reset control");
-	if (error >= 0)
-		error = bus_add(ports, KEYBOARD_STATUS, 1, access_keyboard, reset, "keyboard");
-	if (error >= 0)
-		error = bus_add(ports, SYSTEM_CONTROL, 1, access_system_control, reset,
-				"system control");
-	return error < 0 ? error : 0;
+	reset->board = board;
+	bus_add(board->ports, RESET_CONTROL, 1, access_reset_control, reset, "reset control");
+	bus_add(board->ports, KEYBOARD_STATUS, 1, access_keyboard, reset, "keyboard");
+	bus_add(board->ports, SYSTEM_CONTROL, 1, access_system_control, reset, "system control");
 }

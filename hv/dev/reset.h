@@ -6,17 +6,13 @@
 #ifndef HV_DEV_RESET_H
 #define HV_DEV_RESET_H
 
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 struct reset {
-	void (*requested)(void *ctx);
-	void *ctx;
+	const struct board *board;
 };
 
-/*
- * Registers the ports on 'ports', before the PCI configuration ports, which surround one of
- * them. 0 or -ENOSPC.
- */
-int reset_init(struct reset *reset, struct bus *ports, void (*requested)(void *ctx), void *ctx);
+/* Registers the ports: before the PCI configuration ports, which surround one of them. */
+void reset_create(void *state, const struct board *board);
 
 #endif

@@ -50,8 +50,7 @@ static void update_irq(struct uart *uart)
 	if (level == uart->irq_level)
 		return;
 	uart->irq_level = level;
-	if (uart->irq)
-		uart->irq(uart->ctx, level);
+	uart->board->line(uart->board->ctx, UART_LINE, level);
 }
 
 static void send(struct uart *uart, uint8_t byte)
@@ -60,7 +59,7 @@ static void send(struct uart *uart, uint8_t byte)
 		uart->received = byte;
 		uart->data_ready = true;
 	} else {
-		uart->put(uart->ctx, byte);
+		uart->board->console(uart->board->ctx, byte);
 	}
 	uart->thre = true;
 }
@@ -163,11 +162,10 @@ static void uart_access(void *device, uint64_t offset, unsigned width, bool writ
 		*value = result;
 }
 
-int uart_init(struct uart *uart, struct bus *ports, void (*put)(void *ctx, uint8_t byte), void *ctx)
+void uart_create(void *state, const struct board *board)
 {
-	int number;
+	struct uart *uart = state;
 
-	*uart = (struct uart){.put = put, .ctx = ctx};
-	number = bus_add(ports, UART_PORT, 8, uart_access, uart, "uart");
-	return number < 0 ? number : 0;
+	uart->board = board;
+	bus_add(board->ports, UART_PORT, 8, uart_access, uart, board->name);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's console: a 16550A at port 0x3f8. Each byte sent goes to 'put' and is gone at once;
+ * The guest's console: a 16550A at port 0x3f8. Each byte sent goes to the board's console at once;
  * the receiver hears only what loopback mode sends it.
  */
 #ifndef HV_DEV_UART_H
@@ -9,15 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hv/dev/bus.h"
+#include "hv/dev/board.h"
 
 #define UART_PORT 0x3f8
+#define UART_LINE 4 /* of the ISA */
 
 struct uart {
-	void (*put)(void *ctx, uint8_t byte);
-	void *ctx;
-	/* Optional, set after uart_init(): the level of the interrupt output changed. */
-	void (*irq)(void *ctx, bool level);
+	const struct board *board;
 	uint8_t ier, lcr, mcr, scratch, fcr;
 	uint8_t divisor[2];
 	uint8_t received; /* in loopback mode */
@@ -26,8 +24,7 @@ struct uart {
 	bool irq_level;
 };
 
-/* Reset state; registers the eight ports on 'ports'. 0 or -ENOSPC. */
-int uart_init(struct uart *uart, struct bus *ports, void (*put)(void *ctx, uint8_t byte),
-	      void *ctx);
+/* Reset state; registers the eight ports. */
+void uart_create(void *state, const struct board *board);
 
 #endif

@@ -41,7 +41,7 @@ static int64_t call_counter(struct vcpu *vcpu, uint64_t index)
 		vm->counters.transition_ticks,
 		exit_total(vm),
 		0, /* leaves retyped in place: all transitions zap */
-		iommu_stale_uses(&vm->iommu),
+		vm->iommu ? iommu_stale_uses(vm->iommu) : 0,
 	};
 
 	if (index >= ARRAY_SIZE(counter))

@@ -7,6 +7,7 @@
 
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "lib/format.h"
 #include "lib/string.h"
 
 #define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
@@ -200,14 +201,60 @@ static int parse_iommu(struct word word, struct word value, struct vm_options *o
 	return 0;
 }
 
+/* "dev=edu[,snoop] or dev=testdev": the table's names, and with each the words it takes. */
+static const char *list_devices(struct option_error *error)
+{
+	error->list[0] = '\0';
+	for (unsigned i = 0; i < optional_device_count; i++) {
+		const struct device_row *row = &optional_devices[i];
+
+		format_append(error->list, sizeof(error->list), "%sdev=%s", i ? " or " : "",
+			      row->name);
+		for (unsigned w = 0; row->words && row->words[w]; w++)
+			format_append(error->list, sizeof(error->list), "[,%s]", row->words[w]);
+	}
+	return error->list;
+}
+
+/* Which of the row's words this is, as a bit; 0 for none. */
+static unsigned device_word(const struct device_row *row, struct word word)
+{
+	for (unsigned w = 0; row->words && row->words[w]; w++)
+		if (is(word, row->words[w]))
+			return 1U << w;
+	return 0;
+}
+
+/* NAME[,WORD]..., each word once. False if the table has no such device. */
+static bool find_device(struct word value, struct device_option *device)
+{
+	struct word part;
+
+	*device = (struct device_option){0};
+	next_part(&value, &part);
+	for (unsigned i = 0; i < optional_device_count; i++)
+		if (is(part, optional_devices[i].name))
+			device->row = &optional_devices[i];
+	while (device->row && next_part(&value, &part)) {
+		unsigned word = device_word(device->row, part);
+
+		if (!word || device->words & word)
+			return false;
+		device->words |= word;
+	}
+	return device->row;
+}
+
 static int parse_device(struct word word, struct word value, struct vm_options *options,
 			struct option_error *error)
 {
-	if (!is(value, "edu") && !is(value, "edu,snoop"))
-		return fail(error, word, "dev=edu or dev=edu,snoop");
+	struct device_option device;
+
+	if (!find_device(value, &device))
+		return fail(error, word, list_devices(error));
 	if (options->devices == VM_DEVICES_MAX)
 		return fail(error, word, "at most 8 devices");
-	options->device_snoop[options->devices++] = is(value, "edu,snoop");
+	options->device[options->devices++] = device;
 	return 0;
 }
 

@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 #include "ept/memtype.h"
+#include "hv/dev/devices.h"
 
 #define VM_NAME_MAX     15 /* characters */
 #define VM_DEVICES_MAX  8
 #define VM_CPUS_MAX     16
 #define OPTION_WORD_MAX 63
+#define OPTION_LIST_MAX 80
 
 /* CPU features that can be left unused although the CPU has them: 'mask=' */
 enum feature_mask {
@@ -32,15 +34,21 @@ struct hv_options {
 	unsigned mask; /* enum feature_mask */
 };
 
+/* One dev=NAME[,WORD]... */
+struct device_option {
+	const struct device_row *row;
+	unsigned words; /* bit n: the row's n-th word was given */
+};
+
 struct vm_options {
 	char name[VM_NAME_MAX + 1];
 	uint64_t memory; /* bytes */
 	unsigned cpus;
 	bool iommu;
-	bool snoop_control;                /* iommu=on,sc */
-	bool caching_mode;                 /* off with iommu=on,cm=off */
-	bool strict;                       /* iommu=on,strict: tell of stale entries' uses */
-	bool device_snoop[VM_DEVICES_MAX]; /* of each dev=edu: was it dev=edu,snoop */
+	bool snoop_control; /* iommu=on,sc */
+	bool caching_mode;  /* off with iommu=on,cm=off */
+	bool strict;        /* iommu=on,strict: tell of stale entries' uses */
+	struct device_option device[VM_DEVICES_MAX];
 	unsigned devices;
 	enum memtype_policy policy;
 	const char *command_line; /* points into the parsed line; "" when there is none */
@@ -49,6 +57,7 @@ struct vm_options {
 struct option_error {
 	char word[OPTION_WORD_MAX + 1]; /* as much of it as fits; "" when a word is missing */
 	const char *expected;
+	char list[OPTION_LIST_MAX]; /* what 'expected' points to where it is made of a table */
 };
 
 /* 0, or -EINVAL with *error filled. */

@@ -5,12 +5,12 @@
  */
 #include "hv/vm/interrupts.h"
 
+#include "hv/dev/ioapic.h"
+#include "hv/dev/pic.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
-
-#define COM1_LINE 4
 
 /* The registers that an address names are those of the CPU that accesses it. */
 static void lapic_mmio(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
@@ -27,7 +27,7 @@ static void eoi(void *ctx, uint8_t vector)
 {
 	struct vcpu *vcpu = ctx;
 
-	ioapic_eoi(&vcpu->vm->ioapic, vector);
+	ioapic_eoi(vcpu->vm->chips.ioapic, vector);
 }
 
 static void nmi(void *ctx)
@@ -44,41 +44,9 @@ static uint64_t now(void *ctx)
 	return rdtsc();
 }
 
-static void ioapic_message(void *ctx, uint64_t address, uint32_t data)
+void interrupts_init(struct vm *vm)
 {
-	interrupts_message(ctx, IOMMU_IOAPIC_SOURCE_ID, address, data);
-}
-
-/* The PICs' output is wired to the CPU that booted. */
-static void pic_raised(void *ctx)
-{
-	struct vm *vm = ctx;
-
-	if (vm->vcpus)
-		vcpu_kick(vm->vcpu[0]);
-}
-
-static void uart_irq(void *ctx, bool level)
-{
-	struct vm *vm = ctx;
-
-	irq_isa(&vm->irq, COM1_LINE, level);
-}
-
-int interrupts_init(struct vm *vm)
-{
-	int error = pic_init(&vm->pic, &vm->ports);
-
-	if (!error)
-		error = ioapic_init(&vm->ioapic, IOAPIC_ID, &vm->mmio, ioapic_message, vm);
-	if (error)
-		return error;
-	vm->pic.raised = pic_raised;
-	vm->pic.ctx = vm;
-	irq_init(&vm->irq, &vm->pic, &vm->ioapic);
-	vm->uart.irq = uart_irq;
 	vm->lapic_region = bus_add(&vm->mmio, LAPIC_BASE, LAPIC_SIZE, lapic_mmio, vm, "local APIC");
-	return vm->lapic_region < 0 ? vm->lapic_region : 0;
 }
 
 void interrupts_init_vcpu(struct vcpu *vcpu)
@@ -88,10 +56,21 @@ void interrupts_init_vcpu(struct vcpu *vcpu)
 	lapic_init(&vcpu->lapic, (uint8_t)vcpu->id, &host);
 }
 
-void interrupts_message(struct vm *vm, uint16_t source_id, uint64_t address, uint32_t data)
+/* The PICs' output is wired to the CPU that booted. */
+void interrupts_extint(void *ctx)
 {
-	if (vm->options.iommu)
-		iommu_interrupt(&vm->iommu, source_id, address, data);
+	struct vm *vm = ctx;
+
+	if (vm->vcpus)
+		vcpu_kick(vm->vcpu[0]);
+}
+
+void interrupts_message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
+{
+	struct vm *vm = ctx;
+
+	if (vm->iommu)
+		iommu_interrupt(vm->iommu, source_id, address, data);
 	else
 		interrupts_deliver_message(vm, address, data);
 }
@@ -110,7 +89,7 @@ void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data)
 
 static bool extint_pending(struct vcpu *vcpu)
 {
-	return pic_pending(&vcpu->vm->pic) && lapic_takes_extint(&vcpu->lapic);
+	return pic_pending(vcpu->vm->chips.pic) && lapic_takes_extint(&vcpu->lapic);
 }
 
 bool interrupts_pending(struct vcpu *vcpu)
@@ -163,7 +142,7 @@ static void inject_interrupt(struct vcpu *vcpu)
 	if (vector >= 0)
 		lapic_accept(&vcpu->lapic, (uint8_t)vector);
 	else
-		vector = pic_accept(&vcpu->vm->pic);
+		vector = pic_accept(vcpu->vm->chips.pic);
 	inject(vcpu, INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
 }
 

@@ -8,10 +8,8 @@
 
 #include "hv/vm/vm.h"
 
-#define IOAPIC_ID 1
-
-/* The interrupt controllers of a VM in the state firmware leaves them. 0 or -ENOSPC. */
-int interrupts_init(struct vm *vm);
+/* The page of the local APICs on the MMIO bus. */
+void interrupts_init(struct vm *vm);
 
 /* The local APIC of a vCPU, as firmware leaves it. */
 void interrupts_init_vcpu(struct vcpu *vcpu);
@@ -23,9 +21,11 @@ static inline bool interrupts_is_message(uint64_t address)
 }
 
 /* A device's message; it passes the IOMMU when there is one. */
-void interrupts_message(struct vm *vm, uint16_t source_id, uint64_t address, uint32_t data);
+void interrupts_message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data);
 /* A message behind the IOMMU: to the local APIC. */
 void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data);
+/* The PIC's output may have become asserted. */
+void interrupts_extint(void *ctx);
 
 /*
  * Before an entry, with the VM's VMCS current: inject what is pending and can be delivered, or

@@ -12,20 +12,10 @@
 #include "boot/multiboot2.h"
 #include "ept/ept.h"
 #include "hv/machine/console.h"
-#include "hv/dev/acpi_pm.h"
-#include "hv/dev/bus.h"
-#include "hv/dev/edu.h"
-#include "hv/dev/exit_port.h"
-#include "hv/dev/ioapic.h"
-#include "hv/dev/irq.h"
-#include "hv/dev/pci.h"
-#include "hv/dev/pic.h"
-#include "hv/dev/reset.h"
-#include "hv/dev/uart.h"
+#include "hv/dev/board.h"
 #include "hv/options/options.h"
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
-#include "iommu/state.h"
 #include "lib/bits.h"
 
 #define VMS_MAX 16
@@ -56,17 +46,11 @@ struct vm {
 	uint32_t show_faults; /* bit n: show the next leaf of type n on the console */
 
 	struct bus ports, mmio;
-	struct uart uart;
-	struct exit_port exit_port;
-	struct reset reset;
-	struct pci pci;
-	struct edu edu[VM_DEVICES_MAX];
-	struct iommu iommu; /* unused with iommu=off */
-	struct pic pic;
-	struct ioapic ioapic;
-	struct irq irq;
-	struct acpi_pm acpi_pm;
-	int lapic_region; /* on the MMIO bus */
+	struct chipset chips;
+	struct iommu *iommu;   /* NULL with iommu=off */
+	uint64_t devices;      /* all of them in one piece of memory: hv/vm/devices.c */
+	uint64_t devices_size; /* bytes */
+	unsigned lapic_region; /* on the MMIO bus */
 	struct console_line line;
 };
 

@@ -31,7 +31,7 @@ setup() {
 		"hv: vm c: 'mem=9+G' .* expected mem=.*" \
 		"hv: vm d: 'cpus=0' .* expected cpus=.*" \
 		"hv: vm e: 'iommu=maybe' .* expected iommu=off or iommu=on.*" \
-		"hv: vm f: 'dev=gpu' .* expected dev=edu.*" \
+		"hv: vm f: 'dev=gpu' .* expected dev=edu\[,snoop\] or dev=testdev" \
 		"hv: vm g: 'memtype=kvm-9.9' .* expected memtype=kvm-6.6.*" \
 		"hv: module 8: 'hv' .* expected a NAME.*" \
 		"hv: module 9: 'Upper' .* expected a NAME.*" \

@@ -9,33 +9,25 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "hv/dev/acpi_pm.h"
+#include "hv/dev/devices.h"
 #include "hv/dev/edu.h"
-#include "hv/dev/exit_port.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/lapic.h"
-#include "hv/dev/pci.h"
 #include "hv/dev/pic.h"
-#include "hv/dev/uart.h"
+#include "hv/dev/testdev.h"
 
-#define DEVICES 3
-#define BAR     0xc0000000ULL
+#define BAR PCI_WINDOW
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
 static struct {
 	struct bus ports, mmio;
-	struct uart uart;
-	struct exit_port exit_port;
-	struct acpi_pm pm;
-	struct pic pic;
-	struct pci pci;
-	struct ioapic ioapic;
-	struct irq irq;
+	struct chipset chips;
 	struct lapic lapic;
-	struct edu edu[DEVICES];
 	uint64_t clock;
+	_Alignas(16) char devices[0x20000]; /* where they are created, one behind the other */
+	size_t used;
 } vm;
 
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
@@ -56,31 +48,45 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	return 0;
 }
 
-static void message(void *ctx, uint64_t address, uint32_t data)
-{
-	lapic_message(ctx, address, data);
-}
-
-static void msi(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
+static void message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
 {
 	(void)ctx, (void)source_id;
 	lapic_message(&vm.lapic, address, data);
 }
 
+static void line(void *ctx, unsigned number, bool level)
+{
+	(void)ctx;
+	assert(number < PIC_LINES);
+	irq_isa(vm.chips.irq, number, level);
+}
+
 static void intx(void *ctx, uint16_t source_id, bool level)
 {
 	(void)ctx;
-	irq_pci(&vm.irq, source_id >> 3, level);
+	irq_pci(vm.chips.irq, pci_slot(source_id), level);
 }
 
-static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
+static void source_flag(void *ctx, uint16_t source_id, bool flag)
 {
-	(void)ctx, (void)source_id, (void)enabled;
+	(void)ctx, (void)source_id, (void)flag;
+}
+
+static void nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+static void flush(void *ctx, uint64_t gpa)
+{
+	(void)ctx;
+	assert(gpa <= UINT32_MAX);
 }
 
 static void eoi(void *ctx, uint8_t vector)
 {
-	ioapic_eoi(ctx, vector);
+	(void)ctx;
+	ioapic_eoi(vm.chips.ioapic, vector);
 }
 
 static uint64_t now(void *ctx)
@@ -94,45 +100,50 @@ static void put(void *ctx, uint8_t byte)
 	(void)ctx, (void)byte;
 }
 
-static void uart_irq(void *ctx, bool level)
-{
-	(void)ctx;
-	irq_isa(&vm.irq, 4, level);
-}
-
 static void ended(void *ctx, uint32_t status)
 {
 	(void)ctx, (void)status;
 }
 
-static void power_off(void *ctx)
+static const struct board board = {
+	.ports = &vm.ports,
+	.mmio = &vm.mmio,
+	.chips = &vm.chips,
+	.dma_read = dma_read,
+	.dma_write = dma_write,
+	.dma_device = source_flag,
+	.no_snoop = source_flag,
+	.message = message,
+	.line = line,
+	.intx = intx,
+	.extint = nothing,
+	.flush = flush,
+	.console = put,
+	.exit = ended,
+	.reset = nothing,
+	.now = now,
+	.clock_hz = 1000000,
+};
+
+static void create_device(const struct device_row *row)
 {
-	(void)ctx;
+	assert(sizeof(vm.devices) - vm.used >= device_size(row));
+	device_create(row, &board, 0, vm.devices + vm.used);
+	vm.used += device_size(row);
 }
 
 static void create(void)
 {
-	const struct lapic_host cpu = {.ctx = &vm.ioapic, .eoi = eoi, .now = now};
-	const struct edu_host host = {.dma_read = dma_read,
-				      .dma_write = dma_write,
-				      .msi = msi,
-				      .intx = intx,
-				      .no_snoop = no_snoop};
+	const struct lapic_host cpu = {.eoi = eoi, .now = now};
 
 	memset(&vm, 0, sizeof(vm));
-	uart_init(&vm.uart, &vm.ports, put, NULL);
-	vm.uart.irq = uart_irq;
-	exit_port_init(&vm.exit_port, &vm.ports, ended, NULL);
-	acpi_pm_init(&vm.pm, &vm.ports, power_off, now, NULL);
-	pic_init(&vm.pic, &vm.ports);
-	pci_init(&vm.pci, &vm.ports);
-	ioapic_init(&vm.ioapic, 1, &vm.mmio, message, &vm.lapic);
-	irq_init(&vm.irq, &vm.pic, &vm.ioapic);
 	lapic_init(&vm.lapic, 0, &cpu);
 	bus_add(&vm.mmio, LAPIC_BASE, LAPIC_SIZE, lapic_access, &vm.lapic, "lapic");
-	for (unsigned i = 0; i < DEVICES; i++)
-		edu_init(&vm.edu[i], &vm.pci, &vm.mmio, 3 + i, BAR + i * EDU_BAR_SIZE,
-			 irq_pci_line(3 + i), &host);
+	for (unsigned i = 0; i < fixed_device_count; i++)
+		create_device(&fixed_devices[i]);
+	for (unsigned i = 0; i < optional_device_count; i++)
+		create_device(&optional_devices[i]);
+	create_device(&optional_devices[0]);
 }
 
 /* The vCPU loop's part: what is pending is taken, now and then. */
@@ -145,16 +156,21 @@ static void take_interrupts(void)
 	assert(vector == -1 || (vector >= 16 && vector <= 255));
 	if (vector >= 0)
 		lapic_accept(&vm.lapic, (uint8_t)vector);
-	else if (pic_pending(&vm.pic) && lapic_takes_extint(&vm.lapic))
-		pic_accept(&vm.pic);
+	else if (pic_pending(vm.chips.pic) && lapic_takes_extint(&vm.lapic))
+		pic_accept(vm.chips.pic);
 }
 
 /* Where something is, so that few accesses miss. */
-static const uint64_t ports[] = {0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0xf4,  0x3f8,
-				 0x3fc, 0x600, 0x604, 0x608, 0xcf8, 0xcfc, 0xcfe, 0xcff};
-static const uint64_t pages[] = {
-	BAR,        BAR + 0x40000,      BAR + EDU_BAR_SIZE, IOAPIC_BASE,
-	LAPIC_BASE, LAPIC_BASE + 0x300, 0xfff00000,         BAR + 3 * EDU_BAR_SIZE - 0x80};
+static const uint64_t ports[] = {0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0xf4, 0x3f8,
+				 0x3fc, 0x600, 0x604, 0x608, 0xcf8, 0xcfc, 0xe0, 0x2000};
+static const uint64_t pages[] = {BAR,
+				 BAR + 0x40000,
+				 BAR + EDU_BAR_SIZE,
+				 IOAPIC_BASE,
+				 LAPIC_BASE,
+				 LAPIC_BASE + 0x300,
+				 TESTDEV_MMIO + TESTDEV_MMIO_SIZE - 0x80,
+				 BAR + 2 * EDU_BAR_SIZE - 0x80};
 
 /* Ten bytes an access: what (a bus, a place, a width, a direction), an offset, a value. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)

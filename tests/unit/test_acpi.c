@@ -17,6 +17,7 @@
 #include "hv/dev/acpi_pm.h"
 #include "hv/dev/acpi_tables.h"
 #include "hv/dev/irq.h"
+#include "lib/bits.h"
 #include "lib/errno.h"
 
 static uint8_t area[ACPI_SIZE];
@@ -275,14 +276,24 @@ static void aml_routes_interrupts_as_they_are_wired(void **state)
 	check_routing("acpiexec -b 'execute \\_PIC 1; execute \\_SB.PCI0._PRT' dsdt.aml", true);
 }
 
-static void note(void *ctx)
+struct machine {
+	unsigned offs;
+	uint64_t clock;
+};
+
+static void note_off(void *ctx, uint32_t status)
 {
-	++*(unsigned *)ctx;
+	struct machine *machine = ctx;
+
+	assert_int_equal(status, 0);
+	machine->offs++;
 }
 
 static uint64_t clock_now(void *ctx)
 {
-	return 0x100000000 + *(unsigned *)ctx;
+	const struct machine *machine = ctx;
+
+	return machine->clock;
 }
 
 static uint64_t in(struct bus *ports, uint64_t port, unsigned width)
@@ -301,28 +312,48 @@ static void out(struct bus *ports, uint64_t port, unsigned width, uint64_t value
 static void soft_off_is_sleep_type_5_with_sleep_enable(void **state)
 {
 	struct bus ports = {0};
-	struct acpi_pm pm;
-	unsigned offs = 0;
+	struct acpi_pm pm = {0};
+	struct machine machine = {0};
+	const struct board board = {.ports = &ports, .ctx = &machine, .exit = note_off};
 
 	(void)state;
-	assert_int_equal(acpi_pm_init(&pm, &ports, note, clock_now, &offs), 0);
+	acpi_pm_create(&pm, &board);
 	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 1);
 	out(&ports, ACPI_PM_CONTROL, 2, 5 << 10);
 	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 5 << 10 | 1);
 	out(&ports, ACPI_PM_CONTROL, 2, 1 << 13 | 3 << 10);
-	assert_int_equal(offs, 0);
+	assert_int_equal(machine.offs, 0);
 	out(&ports, ACPI_PM_CONTROL, 2, 1 << 13 | 5 << 10);
-	assert_int_equal(offs, 1);
-	assert_int_equal(in(&ports, ACPI_PM_TIMER, 4), 1);
+	assert_int_equal(machine.offs, 1);
+}
+
+static void the_timer_runs_at_its_own_rate_whatever_the_clock(void **state)
+{
+	static const uint64_t rates[] = {1000000, ACPI_PM_HZ, 4000000000};
+	struct bus ports = {0};
+	struct machine machine;
+	struct board board = {.ports = &ports, .ctx = &machine, .now = clock_now};
+	struct acpi_pm pm = {0};
+
+	(void)state;
+	acpi_pm_create(&pm, &board);
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
+		board.clock_hz = rates[i];
+		machine.clock = rates[i] / 2;
+		assert_int_equal(in(&ports, ACPI_PM_TIMER, 4), ACPI_PM_HZ / 2);
+		machine.clock = 1000000 * rates[i]; /* eleven days: it has wrapped */
+		assert_int_equal(in(&ports, ACPI_PM_TIMER, 4), (uint32_t)(1000000ULL * ACPI_PM_HZ));
+	}
 }
 
 static void no_event_ever_stands_and_enables_are_kept(void **state)
 {
 	struct bus ports = {0};
-	struct acpi_pm pm;
+	struct acpi_pm pm = {0};
+	const struct board board = {.ports = &ports};
 
 	(void)state;
-	assert_int_equal(acpi_pm_init(&pm, &ports, note, NULL, NULL), 0);
+	acpi_pm_create(&pm, &board);
 	out(&ports, ACPI_PM_EVENT + 2, 2, 0xffff);
 	out(&ports, ACPI_PM_EVENT, 2, 0xffff);
 	assert_int_equal(in(&ports, ACPI_PM_EVENT, 2), 0);
@@ -344,6 +375,7 @@ int main(void)
 		cmocka_unit_test(iasl_reads_each_table_and_builds_it_again),
 		cmocka_unit_test(aml_routes_interrupts_as_they_are_wired),
 		cmocka_unit_test(soft_off_is_sleep_type_5_with_sleep_enable),
+		cmocka_unit_test(the_timer_runs_at_its_own_rate_whatever_the_clock),
 		cmocka_unit_test(no_event_ever_stands_and_enables_are_kept),
 	};
 

@@ -9,7 +9,6 @@
 #include "hv/dev/bus.h"
 #include "hv/dev/exit_port.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
 
 /* A device that remembers the last access and answers with its own pattern. */
 struct probe {
@@ -125,7 +124,7 @@ static void a_moved_region_answers_only_at_its_new_place(void **state)
 {
 	struct bus bus = {0};
 	struct probe a = {.answer = 1}, b = {.answer = 2};
-	int moving;
+	unsigned moving;
 
 	(void)state;
 	bus_add(&bus, 0x1000, 0x100, probe_access, &a, "a");
@@ -152,15 +151,22 @@ static void a_region_may_end_at_the_end_of_the_address_space(void **state)
 	assert_int_equal(read_bus(&bus, ~0ULL - 3, 8), ~0ULL);
 }
 
-static void a_full_bus_takes_no_more(void **state)
+static void a_full_bus_says_so_and_takes_no_more(void **state)
 {
 	struct bus bus = {0};
 	struct probe a = {0};
+	unsigned number;
 
 	(void)state;
 	for (unsigned i = 0; i < BUS_REGIONS; i++)
-		assert_int_equal(bus_add(&bus, i * 16, 16, probe_access, &a, "a"), (int)i);
-	assert_int_equal(bus_add(&bus, 0x1000, 16, probe_access, &a, "a"), -ENOSPC);
+		assert_int_equal(bus_add(&bus, i * 16, 16, probe_access, &a, "a"), i);
+	assert_false(bus.full);
+	number = bus_add(&bus, 0x1000, 16, probe_access, &a, "a");
+	assert_true(bus.full);
+	bus_move(&bus, number, 0x2000, 16); /* harmless: it answers nowhere */
+	assert_int_equal(read_bus(&bus, 0x1000, 1), 0xff);
+	assert_int_equal(read_bus(&bus, 0x2000, 1), 0xff);
+	assert_int_equal(read_bus(&bus, 16 * (BUS_REGIONS - 1), 1), 0);
 }
 
 static void note_status(void *ctx, uint32_t status)
@@ -176,11 +182,12 @@ static void the_exit_port_takes_any_width(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(widths); i++) {
 		struct bus ports = {0};
-		struct exit_port port;
+		struct exit_port port = {0};
 		uint32_t status = 99;
 		uint64_t value = 0x12345678;
+		const struct board board = {.ports = &ports, .ctx = &status, .exit = note_status};
 
-		assert_int_equal(exit_port_init(&port, &ports, note_status, &status), 0);
+		exit_port_create(&port, &board);
 		assert_int_equal(read_bus(&ports, EXIT_PORT, 1), 0xff);
 		assert_int_equal(status, 99);
 		assert_true(bus_do(&ports, EXIT_PORT, widths[i], true, &value));
@@ -198,7 +205,7 @@ int main(void)
 		cmocka_unit_test(where_regions_overlap_the_first_added_answers),
 		cmocka_unit_test(a_moved_region_answers_only_at_its_new_place),
 		cmocka_unit_test(a_region_may_end_at_the_end_of_the_address_space),
-		cmocka_unit_test(a_full_bus_takes_no_more),
+		cmocka_unit_test(a_full_bus_says_so_and_takes_no_more),
 		cmocka_unit_test(the_exit_port_takes_any_width),
 	};
 

@@ -15,6 +15,8 @@
 
 struct fixture {
 	struct bus ports, mmio;
+	struct chipset chips;
+	struct board board;
 	struct pci pci;
 	struct edu edu;
 	uint8_t memory[MEMORY];
@@ -22,7 +24,8 @@ struct fixture {
 	unsigned reads, writes, messages, no_snoops;
 	uint64_t message_address;
 	uint32_t message_data;
-	bool intx, no_snoop;
+	unsigned dma_devices;
+	bool intx, no_snoop, emits_no_snoop;
 };
 
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
@@ -51,7 +54,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	return 0;
 }
 
-static void msi(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
+static void message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
 {
 	struct fixture *f = ctx;
 
@@ -77,6 +80,15 @@ static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
 	assert_int_equal(source_id, 5 << 3);
 	f->no_snoops++;
 	f->no_snoop = enabled;
+}
+
+static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, 5 << 3);
+	f->dma_devices++;
+	f->emits_no_snoop = emits_no_snoop;
 }
 
 static void config_write(struct fixture *f, unsigned offset, unsigned width, uint32_t data)
@@ -109,25 +121,38 @@ static void set(struct fixture *f, uint64_t offset, unsigned width, uint64_t val
 	bus_do(&f->mmio, BAR + offset, width, true, &value);
 }
 
-static struct fixture *set_up(bool master)
+static struct fixture *set_up_with(unsigned words, bool master)
 {
 	static struct fixture f;
-	const struct edu_host host = {
-		.ctx = &f,
-		.dma_read = dma_read,
-		.dma_write = dma_write,
-		.msi = msi,
-		.intx = intx,
-		.no_snoop = no_snoop,
-	};
 
 	memset(&f, 0, sizeof(f));
 	f.no_snoop = true;
-	assert_int_equal(pci_init(&f.pci, &f.ports), 0);
-	assert_int_equal(edu_init(&f.edu, &f.pci, &f.mmio, 5, BAR, 11, &host), 0);
+	f.board = (struct board){
+		.source_id = 5 << 3,
+		.words = words,
+		.ports = &f.ports,
+		.mmio = &f.mmio,
+		.chips = &f.chips,
+		.ctx = &f,
+		.dma_read = dma_read,
+		.dma_write = dma_write,
+		.dma_device = dma_device,
+		.no_snoop = no_snoop,
+		.message = message,
+		.intx = intx,
+	};
+	pci_create(&f.pci, &f.board);
+	f.pci.next_bar = BAR;
+	edu_create(&f.edu, &f.board);
+	assert_false(f.pci.full);
 	if (master)
 		config_write(&f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	return &f;
+}
+
+static struct fixture *set_up(bool master)
+{
+	return set_up_with(0, master);
 }
 
 static void dma(struct fixture *f, uint64_t source, uint64_t destination, uint64_t count,
@@ -429,16 +454,13 @@ static void enable_no_snoop_resets_to_1_and_changes_are_told(void **state)
 	assert_int_equal(config_read(f, cap + 8, 2), 0x7800);
 }
 
-static void a_taken_slot_leaves_no_region_behind(void **state)
+static void it_tells_once_that_it_does_dma_and_whether_with_no_snoop(void **state)
 {
-	struct fixture *f = set_up(false);
-	static struct edu second;
-	uint64_t value = 0;
-
 	(void)state;
-	assert_int_equal(edu_init(&second, &f->pci, &f->mmio, 5, 0xd0000000, 11, &f->edu.host),
-			 -EEXIST);
-	assert_false(bus_do(&f->mmio, 0xd0000000, 4, false, &value));
+	assert_int_equal(set_up(false)->dma_devices, 1);
+	assert_true(set_up(false)->emits_no_snoop);
+	assert_int_equal(set_up_with(EDU_SNOOP, false)->dma_devices, 1);
+	assert_false(set_up_with(EDU_SNOOP, false)->emits_no_snoop);
 }
 
 int main(void)
@@ -461,7 +483,7 @@ int main(void)
 		cmocka_unit_test(firmware_state_is_a_bar_memory_on_master_off),
 		cmocka_unit_test(the_bar_is_sized_and_moved),
 		cmocka_unit_test(enable_no_snoop_resets_to_1_and_changes_are_told),
-		cmocka_unit_test(a_taken_slot_leaves_no_region_behind),
+		cmocka_unit_test(it_tells_once_that_it_does_dma_and_whether_with_no_snoop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

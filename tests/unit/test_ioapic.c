@@ -9,17 +9,23 @@
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
 
+#define SOURCE_ID 0x1234
+
 struct fixture {
 	struct bus mmio;
+	struct chipset chips;
+	struct board board;
 	struct ioapic ioapic;
 	unsigned messages;
 	uint64_t address;
 	uint32_t data;
 };
 
-static void message(void *ctx, uint64_t address, uint32_t data)
+static void message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
 {
 	struct fixture *f = ctx;
+
+	assert_int_equal(source_id, SOURCE_ID);
 
 	f->messages++;
 	f->address = address;
@@ -64,7 +70,13 @@ static struct fixture *set_up(void)
 	static struct fixture f;
 
 	f = (struct fixture){0};
-	assert_int_equal(ioapic_init(&f.ioapic, 2, &f.mmio, message, &f), 0);
+	f.board = (struct board){.source_id = SOURCE_ID,
+				 .mmio = &f.mmio,
+				 .chips = &f.chips,
+				 .ctx = &f,
+				 .message = message};
+	ioapic_create(&f.ioapic, &f.board);
+	assert_ptr_equal(f.chips.ioapic, &f.ioapic);
 	return &f;
 }
 
@@ -77,7 +89,7 @@ static void it_has_24_masked_pins_and_an_eoi_register(void **state)
 	struct fixture *f = set_up();
 
 	(void)state;
-	assert_int_equal(get(f, 0), 2U << 24);
+	assert_int_equal(get(f, 0), 1U << 24);
 	assert_int_equal(get(f, 1), 0x00170020);
 	for (unsigned pin = 0; pin < 24; pin++)
 		assert_int_equal(get_entry(f, pin), MASKED);
@@ -194,8 +206,9 @@ static void a_remappable_entry_becomes_a_remappable_message(void **state)
 
 static struct lapic lapic;
 
-static void to_lapic(void *ctx, uint64_t address, uint32_t data)
+static void to_lapic(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
 {
+	(void)source_id;
 	lapic_message(ctx, address, data);
 }
 
@@ -212,8 +225,8 @@ static void a_level_goes_through_the_local_apic_and_back(void **state)
 
 	(void)state;
 	lapic_init(&lapic, 0, &host);
-	f->ioapic.message = to_lapic;
-	f->ioapic.ctx = &lapic;
+	f->board.message = to_lapic;
+	f->board.ctx = &lapic;
 	set_entry(f, 17, LEVEL | 0x61);
 	ioapic_set(&f->ioapic, 17, true);
 	for (unsigned i = 0; i < 3; i++) {

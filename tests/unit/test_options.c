@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "hv/dev/edu.h"
 #include "hv/options/options.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -60,15 +61,18 @@ static void every_word_of_the_contract_is_taken(void **state)
 {
 	(void)state;
 	assert_vm("vm demo-2 mem=64M cpus=1 iommu=on,sc,cm=off dev=edu dev=edu,snoop "
-		  "memtype=kvm-6.6 -- one two");
+		  "dev=testdev memtype=kvm-6.6 -- one two");
 	assert_string_equal(vm.name, "demo-2");
 	assert_int_equal(vm.memory, 64 * MiB);
 	assert_true(vm.iommu);
 	assert_true(vm.snoop_control);
 	assert_false(vm.caching_mode);
-	assert_int_equal(vm.devices, 2);
-	assert_false(vm.device_snoop[0]);
-	assert_true(vm.device_snoop[1]);
+	assert_int_equal(vm.devices, 3);
+	assert_string_equal(vm.device[0].row->name, "edu");
+	assert_int_equal(vm.device[0].words, 0);
+	assert_ptr_equal(vm.device[1].row, vm.device[0].row);
+	assert_int_equal(vm.device[1].words, EDU_SNOOP);
+	assert_string_equal(vm.device[2].row->name, "testdev");
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_6);
 	assert_string_equal(vm.command_line, "one two");
 }
@@ -244,15 +248,21 @@ static void up_to_8_devices_are_taken_and_a_ninth_refused(void **state)
 
 static void an_unknown_device_is_refused(void **state)
 {
-	static const char *const words[] = {
-		"dev=",   "dev=e1000", "dev=edu,", "dev=edu,nosnoop", "dev=edu,snoop,snoop",
-		"dev=EDU"};
+	static const char *const words[] = {"dev=",
+					    "dev=e1000",
+					    "dev=edu,",
+					    "dev=edu,nosnoop",
+					    "dev=edu,snoop,snoop",
+					    "dev=EDU",
+					    "dev=testdev,",
+					    "dev=testdev,snoop"};
 	char line[64];
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i], "dev=edu or dev=edu,snoop");
+		assert_vm_refused(strcat(line, words[i]), words[i],
+				  "dev=edu[,snoop] or dev=testdev");
 	}
 }
 

@@ -7,11 +7,14 @@
 #include <cmocka.h>
 
 #include "hv/dev/pci.h"
-#include "lib/errno.h"
+
+#define SLOT(n) ((uint16_t)((n) << 3)) /* its source id */
 
 struct fixture {
 	struct bus ports;
 	struct pci pci;
+	struct chipset chips;
+	struct board board;
 	struct pci_function function;
 	unsigned written, offset, width;
 };
@@ -28,12 +31,13 @@ static void note_write(void *device, unsigned offset, unsigned width)
 static void set_up(struct fixture *f)
 {
 	*f = (struct fixture){0};
-	assert_int_equal(pci_init(&f->pci, &f->ports), 0);
+	f->board = (struct board){.ports = &f->ports, .chips = &f->chips};
+	pci_create(&f->pci, &f->board);
 	f->function.written = note_write;
 	f->function.device = f;
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
 		f->function.config[i] = (uint8_t)i;
-	assert_int_equal(pci_add(&f->pci, 3, &f->function), 0);
+	pci_add(&f->pci, SLOT(3), &f->function);
 }
 
 static void out(struct fixture *f, unsigned port, unsigned width, uint64_t value)
@@ -167,17 +171,48 @@ static void slot_0_is_a_host_bridge(void **state)
 	assert_int_equal(in(&f, 0xcfc, 4) >> 16, 0x0600);
 }
 
-static void a_slot_is_given_once_and_must_exist(void **state)
+static void a_slot_is_given_once_and_a_second_function_is_told(void **state)
 {
 	struct fixture f;
 	struct pci_function other = {0};
 
 	(void)state;
 	set_up(&f);
-	assert_int_equal(pci_add(&f.pci, 3, &other), -EEXIST);
-	assert_int_equal(pci_add(&f.pci, 0, &other), -EINVAL);
-	assert_int_equal(pci_add(&f.pci, 32, &other), -EINVAL);
-	assert_int_equal(pci_add(&f.pci, 31, &other), 0);
+	assert_ptr_equal(f.chips.pci, &f.pci);
+	assert_false(f.pci.full);
+	pci_add(&f.pci, SLOT(3), &other);
+	assert_true(f.pci.full);
+	assert_ptr_equal(f.pci.slot[3], &f.function);
+}
+
+static void free_slots_are_handed_out_from_2_on_and_end_with_the_bridges(void **state)
+{
+	struct fixture f;
+	struct pci_function others[PCI_SLOTS] = {0};
+
+	(void)state;
+	set_up(&f);
+	for (unsigned slot = 2; slot < PCI_SLOTS; slot++) {
+		if (slot == 3) /* taken */
+			continue;
+		assert_int_equal(pci_free_slot(&f.pci), SLOT(slot));
+		pci_add(&f.pci, SLOT(slot), &others[slot]);
+	}
+	assert_false(f.pci.full);
+	assert_int_equal(pci_free_slot(&f.pci), 0);
+	pci_add(&f.pci, 0, &others[0]);
+	assert_true(f.pci.full);
+}
+
+static void bars_are_assigned_in_the_window_aligned_and_apart(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(pci_assign_bar(&f.pci, 0x1000), 0xc0000000);
+	assert_int_equal(pci_assign_bar(&f.pci, 0x100000), 0xc0100000);
+	assert_int_equal(pci_assign_bar(&f.pci, 0x100000), 0xc0200000);
 }
 
 int main(void)
@@ -190,7 +225,9 @@ int main(void)
 		cmocka_unit_test(the_address_register_takes_four_bytes_only),
 		cmocka_unit_test(a_write_changes_writable_bits_and_tells_the_device),
 		cmocka_unit_test(slot_0_is_a_host_bridge),
-		cmocka_unit_test(a_slot_is_given_once_and_must_exist),
+		cmocka_unit_test(a_slot_is_given_once_and_a_second_function_is_told),
+		cmocka_unit_test(free_slots_are_handed_out_from_2_on_and_end_with_the_bridges),
+		cmocka_unit_test(bars_are_assigned_in_the_window_aligned_and_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,11 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/pic.h"
 
 struct fixture {
 	struct bus ports, mmio;
+	struct chipset chips;
+	struct board board;
+	unsigned extints;
 	struct pic pic;
 	struct ioapic ioapic;
 	struct irq irq;
@@ -18,11 +22,11 @@ struct fixture {
 	uint32_t data;
 };
 
-static void message(void *ctx, uint64_t address, uint32_t data)
+static void message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
 {
 	struct fixture *f = ctx;
 
-	(void)address;
+	(void)source_id, (void)address;
 	f->messages++;
 	f->data = data;
 }
@@ -42,14 +46,29 @@ static uint8_t in(struct fixture *f, uint64_t port)
 	return (uint8_t)value;
 }
 
+/* Told at the moment when it has become so. */
+static void extint(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	assert_true(pic_pending(&f->pic));
+	f->extints++;
+}
+
 static struct fixture *set_up(void)
 {
 	static struct fixture f;
 
 	f = (struct fixture){0};
-	assert_int_equal(pic_init(&f.pic, &f.ports), 0);
-	assert_int_equal(ioapic_init(&f.ioapic, 0, &f.mmio, message, &f), 0);
-	irq_init(&f.irq, &f.pic, &f.ioapic);
+	f.board = (struct board){.ports = &f.ports,
+				 .mmio = &f.mmio,
+				 .chips = &f.chips,
+				 .ctx = &f,
+				 .message = message,
+				 .extint = extint};
+	pic_create(&f.pic, &f.board);
+	ioapic_create(&f.ioapic, &f.board);
+	irq_create(&f.irq, &f.board);
 	return &f;
 }
 
@@ -316,6 +335,32 @@ static void pci_devices_share_pins_as_levels(void **state)
 	assert_false(pic_pending(&f->pic));
 }
 
+static void the_cpu_is_told_when_a_request_comes_through(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	out(f, 0x21, 0x08); /* line 3 masked */
+	f->extints = 0;
+	pic_set(&f->pic, 3, true);
+	assert_int_equal(f->extints, 0);
+	out(f, 0x21, 0x00);
+	assert_int_equal(f->extints, 1);
+}
+
+static void the_cascade_is_no_line_and_drives_no_pin(void **state)
+{
+	struct fixture *f = set_up_initialized();
+
+	(void)state;
+	irq_isa(&f->irq, 0, true);
+	assert_int_equal(f->ioapic.levels, 1U << 2); /* the timer's pin */
+	irq_isa(&f->irq, 2, true);
+	irq_isa(&f->irq, 2, false);
+	assert_int_equal(f->ioapic.levels, 1U << 2);
+	assert_int_equal(pic_accept(&f->pic), 0x20);
+}
+
 static void an_isa_device_may_share_a_pci_line(void **state)
 {
 	struct fixture *f = set_up_initialized();
@@ -350,6 +395,8 @@ int main(void)
 		cmocka_unit_test(poll_mode_acknowledges_by_reading),
 		cmocka_unit_test(isa_lines_reach_both_controllers),
 		cmocka_unit_test(pci_devices_share_pins_as_levels),
+		cmocka_unit_test(the_cpu_is_told_when_a_request_comes_through),
+		cmocka_unit_test(the_cascade_is_no_line_and_drives_no_pin),
 		cmocka_unit_test(an_isa_device_may_share_a_pci_line),
 	};
 

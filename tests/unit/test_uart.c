@@ -11,6 +11,7 @@
 
 struct fixture {
 	struct bus ports;
+	struct board board;
 	struct uart uart;
 	char sent[16];
 	unsigned length;
@@ -24,10 +25,11 @@ static void put(void *ctx, uint8_t byte)
 	f->sent[f->length++ % sizeof(f->sent)] = (char)byte;
 }
 
-static void irq(void *ctx, bool level)
+static void irq(void *ctx, unsigned line, bool level)
 {
 	struct fixture *f = ctx;
 
+	assert_int_equal(line, 4);
 	assert_int_not_equal(f->irq, level);
 	f->irq = level;
 }
@@ -35,8 +37,8 @@ static void irq(void *ctx, bool level)
 static void set_up(struct fixture *f)
 {
 	*f = (struct fixture){0};
-	assert_int_equal(uart_init(&f->uart, &f->ports, put, f), 0);
-	f->uart.irq = irq;
+	f->board = (struct board){.ports = &f->ports, .ctx = f, .console = put, .line = irq};
+	uart_create(&f->uart, &f->board);
 }
 
 static void out(struct fixture *f, unsigned offset, uint8_t byte)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The test device: bytes that read as they were written, by port and by MMIO, and two kinds of
+ * port that act. Called through the VM's buses, with accesses that lie within a region; it does
+ * no DMA and is no PCI function.
+ */
+#include "hv/dev/testdev.h"
+
+#include "lib/string.h"
+
+#define PORTS 8
+#define LINES 16
+
+/* Bytes at 'bytes' as a little-endian value, in the direction of the access. */
+static void access_bytes(uint8_t *bytes, unsigned width, bool write, uint64_t *value)
+{
+	if (!write)
+		*value = 0;
+	memcpy(write ? bytes : (void *)value, write ? (void *)value : bytes, width);
+}
+
+/* The four bytes that are kept, then the flush port, which cannot be read. */
+static void access_ports(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	struct testdev *testdev = device;
+	const struct board *board = testdev->board;
+
+	if (offset + width <= sizeof(testdev->port))
+		access_bytes(testdev->port + offset, width, write, value);
+	else if (!write)
+		*value = ~0ULL;
+	else if (offset == TESTDEV_FLUSH - TESTDEV_PORT)
+		board->flush(board->ctx, *value);
+}
+
+/* Any value but 0 asserts the line; the levels cannot be read. */
+static void access_lines(void *device, uint64_t line, unsigned width, bool write, uint64_t *value)
+{
+	const struct testdev *testdev = device;
+	const struct board *board = testdev->board;
+
+	(void)width;
+	if (write)
+		board->line(board->ctx, (unsigned)line, *value != 0);
+	else
+		*value = ~0ULL;
+}
+
+static void access_mmio(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	struct testdev *testdev = device;
+
+	access_bytes(testdev->mmio + offset, width, write, value);
+}
+
+void testdev_create(void *state, const struct board *board)
+{
+	struct testdev *testdev = state;
+
+	testdev->board = board;
+	bus_add(board->ports, TESTDEV_PORT, PORTS, access_ports, testdev, board->name);
+	bus_add(board->ports, TESTDEV_LINES, LINES, access_lines, testdev, board->name);
+	bus_add(board->mmio, TESTDEV_MMIO, TESTDEV_MMIO_SIZE, access_mmio, testdev, board->name);
+}

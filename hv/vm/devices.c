@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a VM gives its devices to reach it through (struct board), and the walk over their rows.
+ * It knows no device by name but the IOMMU, which stands between the others and the VM's memory
+ * and interrupts.
+ */
+#include "hv/vm/devices.h"
+
+#include "hv/dev/devices.h"
+#include "hv/dev/ioapic.h"
+#include "hv/dev/irq.h"
+#include "hv/dev/pci.h"
+#include "hv/machine/end.h"
+#include "hv/machine/memory.h"
+#include "hv/vm/interrupts.h"
+#include "hv/vmx/vmx.h"
+#include "iommu/state.h"
+#include "lib/asm.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+_Static_assert(IOAPIC_SOURCE_ID == IOMMU_IOAPIC_SOURCE_ID, "one id, for who sends and who remaps");
+_Static_assert(VM_DEVICES_MAX <= IOMMU_DEVICES, "each device has a place in the IOMMU's list");
+
+static int read_ram(void *ctx, uint64_t gpa, void *to, size_t size)
+{
+	return vm_ram_read(ctx, gpa, to, size);
+}
+
+static int write_ram(void *ctx, uint64_t gpa, const void *from, size_t size)
+{
+	return vm_ram_write(ctx, gpa, from, size);
+}
+
+static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
+{
+	struct vm *vm = ctx;
+	int error;
+
+	if (vm->iommu)
+		return iommu_dma_read(vm->iommu, source_id, address, to, size);
+	error = read_ram(vm, address, to, size);
+	if (error)
+		memset(to, 0xff, size);
+	return error;
+}
+
+static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size)
+{
+	struct vm *vm = ctx;
+	uint32_t message;
+
+	if (vm->iommu)
+		return iommu_dma_write(vm->iommu, source_id, address, from, size);
+	if (!interrupts_is_message(address))
+		return write_ram(vm, address, from, size);
+	if (size != sizeof(message))
+		return -EFAULT;
+	memcpy(&message, from, sizeof(message));
+	interrupts_message(vm, source_id, address, message);
+	return 0;
+}
+
+/* There is room: asserted above, and no two devices have one source id. */
+static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
+{
+	struct vm *vm = ctx;
+
+	if (vm->iommu)
+		iommu_add_device(vm->iommu, source_id, emits_no_snoop);
+}
+
+static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
+{
+	struct vm *vm = ctx;
+
+	if (vm->iommu)
+		iommu_set_no_snoop(vm->iommu, source_id, enabled);
+}
+
+static void set_line(void *ctx, unsigned line, bool level)
+{
+	struct vm *vm = ctx;
+
+	irq_isa(vm->chips.irq, line, level);
+}
+
+static void set_intx(void *ctx, uint16_t source_id, bool level)
+{
+	struct vm *vm = ctx;
+
+	irq_pci(vm->chips.irq, pci_slot(source_id), level);
+}
+
+static void flush_page(void *ctx, uint64_t gpa)
+{
+	struct vm *vm = ctx;
+
+	ept_zap_range(&vm->ept, gpa & ~(PAGE_SIZE - 1), PAGE_SIZE);
+}
+
+static void console_byte(void *ctx, uint8_t byte)
+{
+	struct vm *vm = ctx;
+
+	console_guest_byte(&vm->line, byte);
+}
+
+static void exit_with(void *ctx, uint32_t status)
+{
+	vm_exit(ctx, status);
+}
+
+static void reset(void *ctx)
+{
+	vm_kill(ctx, "reset");
+}
+
+static uint64_t now(void *ctx)
+{
+	(void)ctx;
+	return rdtsc();
+}
+
+static void iommu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	if (write)
+		iommu_register_write(device, offset, width, *value);
+	else
+		*value = iommu_register_read(device, offset, width);
+}
+
+static void iommu_create(void *state, const struct board *board)
+{
+	struct vm *vm = board->ctx;
+	const struct iommu_config config = {
+		.snoop_control = vm->options.snoop_control,
+		.caching_mode = vm->options.caching_mode,
+		.interrupt_remapping = true,
+	};
+	const struct iommu_host host = {
+		.ctx = vm,
+		.read = read_ram,
+		.write = write_ram,
+		.interrupt = interrupts_deliver_message,
+		.changed = vm_device_changed,
+		.stale_used = vm->options.strict ? vm_stale_used : NULL,
+	};
+
+	iommu_init(state, &config, &host);
+	bus_add(board->mmio, IOMMU_BASE, IOMMU_SIZE, iommu_access, state, board->name);
+	vm->iommu = state;
+}
+
+static const struct device_row iommu_row = {
+	.name = "VT-d", .size = sizeof(struct iommu), .create = iommu_create};
+
+/* The rows of a VM, from first to last to be created; NULL behind the last. */
+static const struct device_row *row(const struct vm *vm, unsigned n, unsigned *words)
+{
+	const unsigned iommus = vm->options.iommu;
+
+	*words = 0;
+	if (n < fixed_device_count)
+		return &fixed_devices[n];
+	n -= fixed_device_count;
+	if (n < iommus)
+		return &iommu_row;
+	n -= iommus;
+	if (n >= vm->options.devices)
+		return NULL;
+	*words = vm->options.device[n].words;
+	return vm->options.device[n].row;
+}
+
+static int allocate(struct vm *vm)
+{
+	const struct device_row *next;
+	unsigned words;
+
+	for (unsigned n = 0; (next = row(vm, n, &words)); n++)
+		vm->devices_size += device_size(next);
+	vm->devices = memory_alloc(vm->devices_size, PAGE_SIZE);
+	return vm->devices ? 0 : -ENOMEM;
+}
+
+static void create_each(struct vm *vm, const struct board *board)
+{
+	char *place = (char *)vm->devices;
+	const struct device_row *next;
+	unsigned words;
+
+	for (unsigned n = 0; (next = row(vm, n, &words)); n++) {
+		device_create(next, board, words, place);
+		place += device_size(next);
+	}
+}
+
+int devices_create(struct vm *vm)
+{
+	const struct board board = {
+		.ports = &vm->ports,
+		.mmio = &vm->mmio,
+		.chips = &vm->chips,
+		.ctx = vm,
+		.dma_read = dma_read,
+		.dma_write = dma_write,
+		.dma_device = dma_device,
+		.no_snoop = no_snoop,
+		.message = interrupts_message,
+		.line = set_line,
+		.intx = set_intx,
+		.extint = interrupts_extint,
+		.flush = flush_page,
+		.console = console_byte,
+		.exit = exit_with,
+		.reset = reset,
+		.now = now,
+		.clock_hz = vmx.tsc_hz,
+	};
+
+	if (allocate(vm))
+		return -ENOMEM;
+	vm->line.name = vm->options.name;
+	interrupts_init(vm);
+	create_each(vm, &board);
+	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)
+		panic("vm %s: devices: a bus is full, expected room for all of a GRUB line",
+		      vm->options.name);
+	return 0;
+}
+
+void devices_free(struct vm *vm)
+{
+	if (vm->devices)
+		memory_free(vm->devices, vm->devices_size);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The devices of a VM: those every VM has, those its GRUB line names, and its IOMMU.
+ */
+#ifndef HV_VM_DEVICES_H
+#define HV_VM_DEVICES_H
+
+#include "hv/vm/vm.h"
+
+/*
+ * Create the devices that vm->options asks for, as firmware leaves them. 0 or -ENOMEM. Panics if a
+ * bus or the PCI slots are full, which no GRUB line can bring about (tests/unit/test_devices.c).
+ */
+int devices_create(struct vm *vm);
+void devices_free(struct vm *vm);
+
+#endif

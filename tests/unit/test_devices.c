@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/devices.c: the tables of devices, walked as hv/vm/devices.c walks them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/dev/devices.h"
+#include "hv/dev/edu.h"
+#include "hv/dev/ioapic.h"
+#include "hv/dev/irq.h"
+#include "hv/dev/pci.h"
+#include "hv/dev/pic.h"
+#include "hv/options/options.h"
+
+/* What a VM puts on its MMIO bus beside the rows: local APIC and IOMMU. */
+#define OTHER_REGIONS 2
+#define DEVICES_MAX   32
+
+static struct bus ports, mmio;
+static struct chipset chips;
+static void *places[DEVICES_MAX];
+static unsigned created;
+static uint16_t last_dma_device;
+
+static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
+{
+	(void)ctx, (void)emits_no_snoop;
+	last_dma_device = source_id;
+}
+
+static const struct board board = {
+	.ports = &ports, .mmio = &mmio, .chips = &chips, .dma_device = dma_device};
+
+static void *create(const struct device_row *row, unsigned words)
+{
+	void *place = calloc(1, device_size(row));
+
+	assert_non_null(place);
+	places[created++] = place;
+	return device_create(row, &board, words, place);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&ports, 0, sizeof(ports));
+	memset(&mmio, 0, sizeof(mmio));
+	memset(&chips, 0, sizeof(chips));
+	created = 0;
+	last_dma_device = 0;
+	for (unsigned i = 0; i < fixed_device_count; i++)
+		create(&fixed_devices[i], 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	while (created)
+		free(places[--created]);
+	return 0;
+}
+
+static const struct device_row *named(const char *name)
+{
+	for (unsigned i = 0; i < optional_device_count; i++)
+		if (!strcmp(optional_devices[i].name, name))
+			return &optional_devices[i];
+	fail();
+	return NULL;
+}
+
+static void the_fixed_devices_find_each_other(void **state)
+{
+	(void)state;
+	assert_non_null(chips.pci);
+	assert_ptr_equal(chips.irq->pic, chips.pic);
+	assert_ptr_equal(chips.irq->ioapic, chips.ioapic);
+	assert_int_equal(chips.ioapic->board->source_id, IOAPIC_SOURCE_ID);
+}
+
+static void the_fullest_line_leaves_no_bus_full(void **state)
+{
+	(void)state;
+	for (unsigned row = 0; row < optional_device_count; row++) {
+		tear_down(NULL);
+		set_up(NULL);
+		for (unsigned i = 0; i < OTHER_REGIONS; i++)
+			bus_add(&mmio, 0, 0, NULL, NULL, "other");
+		for (unsigned i = 0; i < VM_DEVICES_MAX; i++)
+			create(&optional_devices[row], 0);
+		assert_false(ports.full || mmio.full || chips.pci->full);
+	}
+}
+
+static void a_device_knows_its_name_its_slot_and_its_words(void **state)
+{
+	const struct edu *first, *second;
+
+	(void)state;
+	first = create(named("edu"), 0);
+	create(named("testdev"), 0);
+	second = create(named("edu"), EDU_SNOOP);
+	assert_string_equal(first->board->name, "edu");
+	assert_int_equal(first->board->source_id, 2 << 3);
+	assert_int_equal(first->board->words, 0);
+	assert_int_equal(second->board->source_id, 3 << 3);
+	assert_int_equal(second->board->words, EDU_SNOOP);
+	assert_int_equal(last_dma_device, 3 << 3);
+	assert_int_equal(pci_get32(&second->pci, PCI_BAR0), PCI_WINDOW + EDU_BAR_SIZE);
+}
+
+static void each_state_lies_behind_its_board_and_is_aligned(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < optional_device_count; i++) {
+		const struct device_row *row = &optional_devices[i];
+		char *device = create(row, 0), *place = places[created - 1];
+
+		assert_int_equal((uintptr_t)device % 16, 0);
+		assert_true(device >= place + sizeof(struct board));
+		assert_true(device + row->size <= place + device_size(row));
+		assert_int_equal(device_size(row) % 16, 0);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_fixed_devices_find_each_other),
+		TEST(the_fullest_line_leaves_no_bus_full),
+		TEST(a_device_knows_its_name_its_slot_and_its_words),
+		TEST(each_state_lies_behind_its_board_and_is_aligned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
