@@ -72,6 +72,29 @@ module() {
 	has 'hv: vm a: killed: reset' 'hv: vm b: exited with status 0'
 }
 
+@test "testdev: ports, MMIO, the flush port and lines; and without dev=testdev nothing" {
+	image testdev
+	has 'hv: vm t: .* 1 testdev, .*'
+	image testdev absent mem=32M
+	has 'hv: vm t: .* no device, .*'
+}
+
+@test "testdev: QEMU's device does the same" {
+	command -v qemu-system-x86_64 || skip "no QEMU"
+	# Status 1 is isa-debug-exit's word for 0.
+	run -1 timeout 300 qemu-system-x86_64 -display none -no-reboot -device pc-testdev \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -kernel "$G/testdev.elf" </dev/null
+	lacks 'FAIL'
+	has '[0-9]+ checks, 0 failed'
+}
+
+@test "docs/devices.md: each line of its example stands in the code" {
+	local line
+	while IFS= read -r line; do
+		grep -qxF "$line" hv/dev/testdev.[ch] hv/dev/devices.c || { echo "$line"; return 1; }
+	done < <(sed -n '/^## The file/,/^## Its tests/s/^    //p' docs/devices.md)
+}
+
 @test "apic: acceptance, priority, delivery and the timer" { image apic; }
 
 @test "memtypes: each combination has the expected type under kvm-6.7" {

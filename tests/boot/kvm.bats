@@ -5,7 +5,7 @@
 # same images on Bochs. The table of the README is made from these two runs.
 bats_require_minimum_version 1.5.0
 
-IMAGES="noncoherent hello hello32 hello64 contract modes mmio memtypes leaves apic acpi iommu-lab iommu thirdparty"
+IMAGES="noncoherent hello hello32 hello64 contract modes mmio memtypes leaves apic acpi testdev iommu-lab iommu thirdparty"
 
 # Write the ISOs: all images; the demonstration with 4K leaves only, as it is and without INVEPT
 # (KVM tracks writes to the tables above the last level, so a large leaf would give a missing one
