@@ -175,15 +175,16 @@ static int parse_memory(struct word word, struct word value, struct vm_options *
 	return 0;
 }
 
+/* Whole: what an earlier iommu= on the line asked for does not last. */
 static int parse_iommu(struct word word, struct word value, struct vm_options *options,
 		       struct option_error *error)
 {
 	struct word part;
 
-	if (is(value, "off")) {
-		options->iommu = false;
+	options->iommu = options->snoop_control = options->strict = false;
+	options->caching_mode = true;
+	if (is(value, "off"))
 		return 0;
-	}
 	next_part(&value, &part);
 	if (!is(part, "on"))
 		return fail(error, word, IOMMU_EXPECTED);

@@ -218,6 +218,15 @@ static void the_iommu_is_off_or_on_with_its_options_in_any_order(void **state)
 	assert_true(vm.iommu && vm.strict && vm.snoop_control);
 }
 
+static void a_second_iommu_word_takes_the_place_of_the_first(void **state)
+{
+	(void)state;
+	assert_vm("vm a iommu=on,sc,cm=off,strict iommu=on");
+	assert_true(vm.iommu && vm.caching_mode && !vm.snoop_control && !vm.strict);
+	assert_vm("vm a iommu=on,sc iommu=off");
+	assert_true(!vm.iommu && !vm.snoop_control);
+}
+
 static void bad_iommu_options_are_refused(void **state)
 {
 	static const char *const words[] = {
@@ -400,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_bad_size_is_refused),
 		cmocka_unit_test(only_one_cpu_is_offered),
 		cmocka_unit_test(the_iommu_is_off_or_on_with_its_options_in_any_order),
+		cmocka_unit_test(a_second_iommu_word_takes_the_place_of_the_first),
 		cmocka_unit_test(bad_iommu_options_are_refused),
 		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
 		cmocka_unit_test(an_unknown_device_is_refused),
