@@ -309,7 +309,7 @@ static void found_by_dma(void)
 void attach_cases(void)
 {
 	heading("What is reported");
-	if (!check(vmcall_present(), "VMCALL answers with version 1"))
+	if (!check(vmcall_present(), "VMCALL answers with version 2 or above"))
 		return;
 	if (vtd_read64(VTD_ECAP) & ECAP_SC) {
 		by_mapping();

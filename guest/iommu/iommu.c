@@ -9,6 +9,7 @@
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
 #include "lib/string.h"
 
 #define SCRATCH    0x1000000UL /* an IOVA of the good table, for reading a device's buffer back */
@@ -102,6 +103,14 @@ void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uin
 	      "... with device, page and direction");
 }
 
+/* For who compares them with what the hypervisor names under iommu=on,strict. */
+static void show_addresses(void)
+{
+	for (unsigned i = 0; i < PAGES; i++)
+		printf("page%u is at 0x%lx\n", i, (uint64_t)pages[i]);
+	printf("table is at 0x%lx\n", (uint64_t)table);
+}
+
 int guest_main(void)
 {
 	native = guest_word("native");
@@ -114,6 +123,7 @@ int guest_main(void)
 		pages[i] = page_alloc();
 	scratch = page_alloc();
 	table = vtd_table();
+	show_addresses();
 	load_pattern(&edu[0]);
 	load_pattern(&edu[1]);
 	register_cases();
@@ -134,5 +144,8 @@ int guest_main(void)
 	restore();
 	if (!native)
 		attach_cases();
+	if (vmcall_present())
+		printf("the hypervisor counted %lu uses of stale entries\n",
+		       vmcall_counter(COUNTER_STALE_USES));
 	return check_status();
 }

@@ -227,7 +227,7 @@ static void merge(void)
 int guest_main(void)
 {
 	printf("Leaves: how large, and what takes them away\n");
-	if (!check(vmcall_present(), "VMCALL answers with version 1") ||
+	if (!check(vmcall_present(), "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
 	choose();

@@ -18,7 +18,7 @@ bool vmcall_present(void)
 	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION};
 
 	if (present < 0)
-		present = try_call(ask_version, &call) < 0 && !call.rax && call.rbx >= 1;
+		present = try_call(ask_version, &call) < 0 && !call.rax && call.rbx >= VMCALL_KNOWN;
 	return present;
 }
 

@@ -15,6 +15,7 @@
 #define VMCALL_VERSION  0
 #define VMCALL_EPT_WALK 1
 #define VMCALL_COUNTER  2
+#define VMCALL_KNOWN    2 /* the version that has all of these counters */
 
 enum counter {
 	COUNTER_NONCOHERENT = 0,
@@ -45,7 +46,7 @@ static inline void vmcall(struct vmcall *call)
 			 : "memory");
 }
 
-/* Does VMCALL answer with version 1 or above? Asked once. */
+/* Does VMCALL answer with the version this header knows, or one above it? Asked once. */
 bool vmcall_present(void);
 
 /*

@@ -232,7 +232,7 @@ int guest_main(void)
 {
 	policy = parse_policy();
 	printf("Memory types under policy %s\n", memtype_policy_name(policy));
-	if (!check(vmcall_present(), "VMCALL answers with version 1") ||
+	if (!check(vmcall_present(), "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
 	second_level = vtd_table();

@@ -297,7 +297,7 @@ int guest_main(void)
 {
 	native = guest_word("native");
 	printf("The demonstration of Leafcutter: noncoherent DMA and the EPT's memory types.\n");
-	if (!native && !check(vmcall_present(), "VMCALL answers with version 1"))
+	if (!native && !check(vmcall_present(), "VMCALL answers with version 2 or above"))
 		return check_status();
 	memory();
 	if (!device())

@@ -10,7 +10,21 @@ setup() {
 	load boot.bash
 }
 
-@test "iommu-lab: a stale translation is used until it is invalidated" { image iommu-lab; }
+@test "iommu-lab: a stale translation is used until it is invalidated, and named once" {
+	local line='hv: vm t: iommu: stale IOTLB entry used: device 00:02.0 iova 0x200000: cached'
+	image iommu-lab
+	[ "$(grep -c 'hv: vm t: iommu' <<<"$output")" -eq 1 ]
+	has "$line 0x[0-9a-f]+ rw, in memory fault 0x5: changed in memory, not invalidated since"
+	[ "$(sed -n 's/^t| uses of stale entries counted: //p' <<<"$output")" = "1
+2
+2" ]
+}
+
+@test "iommu-lab: without strict nothing is compared, named or counted" {
+	image iommu-lab "" "$(words iommu-lab) iommu=on"
+	lacks 'stale IOTLB'
+	lacks 'counted: [^0]'
+}
 
 @test "iommu: the unit as it is by default" {
 	image iommu
@@ -23,6 +37,32 @@ setup() {
 
 @test "iommu: with snoop control and without caching mode" {
 	image iommu "" "$(words iommu) iommu=on,sc,cm=off"
+}
+
+# What was named as stale, with the names that the image gives its addresses, and how much counted.
+stale_uses() {
+	local names
+	names=$(sed -nE 's/^t\| (page.|table) is at 0x(.+)000$/s,0x\2(...),\1+\\1,/p' <<<"$output")
+	sed -nE 's/^t\| the hypervisor (counted [0-9]+ uses) of stale entries$/\1/p
+		s/^hv: vm t: iommu: stale (.*): changed in memory, not invalidated since$/\1/p' \
+		<<<"$output" | sed -E "$names"
+}
+
+# Page 0 and 1 of stale.c three times each, page 1 a fourth time; then a permission, a cleared
+# context entry twice, and an interrupt entry.
+@test "iommu: with strict, exactly the stale uses that the image makes on purpose are named" {
+	local words
+	for words in "" ,cm=off ,sc ,sc,cm=off; do
+		image iommu "" "$(words iommu) iommu=on$words,strict"
+		diff - <(stale_uses) <<-END
+			IOTLB entry used: device 00:02.0 iova 0x800000: cached page0+000 rw, in memory page2+000 rw
+			IOTLB entry used: device 00:02.0 iova 0x801000: cached page1+000 rw, in memory page3+000 rw
+			IOTLB entry used: device 00:02.0 iova 0x800000: cached fault 0x5, in memory page0+000 rw
+			context entry used: device 00:02.0 iova 0x800000: cached entry 0x901:table+001, in memory entry 0x0:0x0, fault 0x2
+			interrupt entry used: device 00:02.0 index 0x5: cached entry 0x0:0x420001, in memory entry 0x0:0x440001
+			counted 11 uses
+		END
+	done
 }
 
 @test "iommu: eight devices attach, do DMA, lose and get No-Snoop, and detach, one by one" {
