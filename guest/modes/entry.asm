@@ -171,8 +171,8 @@ back:	mov eax, DATA32
 	check e, "real mode: MMIO, 4 bytes with an operand-size prefix"
 	cmp word [REAL_BASE + seen_di - real_start], 8
 	check e, "real mode: rep stosw to MMIO moves DI"
-	cmp word [REAL_BASE + seen_version - real_start], 1
-	check e, "real mode: VMCALL answers"
+	cmp word [REAL_BASE + seen_version - real_start], 2
+	check ae, "real mode: VMCALL answers"
 	ret
 
 print:	mov edx, COM1
