@@ -20,6 +20,9 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libpur
 	$(call say,LD   $@)
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(filter %.a,$^) -o $@
 
+# The one of iommu/ compares with a specification.
+$(BUILD)/fuzz/fuzz_iommu: $(BUILD)/fuzz/obj/tests/model/iommu_spec.o
+
 # Run one: make fuzz-boot
 .PHONY: fuzz fuzz-%
 fuzz-%: $(BUILD)/fuzz/fuzz_%
