@@ -41,8 +41,14 @@ struct ept_table_info {
 	uint32_t counts;
 };
 
-/* Levels: 1 = PTE (4K leaf), 2 = PDE (2M leaf), 3 = PDPTE (1G leaf), 4 = PML4E. */
+/*
+ * Levels: 1 = PTE (4K leaf), 2 = PDE (2M leaf), 3 = PDPTE (1G leaf), 4 = PML4E; each decides nine
+ * bits of an address. tests/prove/ compiles smaller trees of the same code, small enough to try all.
+ */
+#ifndef EPT_ROOT_LEVEL
 #define EPT_ROOT_LEVEL 4
+#define EPT_INDEX_BITS 9
+#endif
 
 /*
  * What the tables need of the world. A table page is named by its physical address; its content

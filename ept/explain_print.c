@@ -9,7 +9,8 @@
 
 #define LINE 480
 
-static const char *const level_names[] = {"no", "4K", "2M", "1G"};
+/* No CPU has leaves of 512G: such an entry is a misconfiguration, and named so. */
+static const char *const level_names[] = {"no", "4K", "2M", "1G", "reserved 512G"};
 static const char *const level_spans[] = {"", "4 KiB", "2 MiB", "1 GiB"};
 
 /* 0x2240000+256K: the start and the size, at least a page, in the largest unit that divides it. */

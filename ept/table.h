@@ -9,11 +9,11 @@
 #include "ept/ept.h"
 #include "lib/bits.h"
 
-#define EPT_ENTRIES  512
-#define EPT_GPA_BITS 48
+#define EPT_ENTRIES  (1U << EPT_INDEX_BITS)
+#define EPT_GPA_BITS (12 + EPT_INDEX_BITS * EPT_ROOT_LEVEL)
 
-_Static_assert(EPT_ENTRIES * sizeof(uint64_t) == PAGE_SIZE, "a table fills a page");
-_Static_assert(EPT_GPA_BITS == 12 + 9 * EPT_ROOT_LEVEL, "four levels of nine bits");
+_Static_assert(EPT_ENTRIES * sizeof(uint64_t) <= PAGE_SIZE, "a table fits a page");
+_Static_assert(EPT_GPA_BITS <= 48, "at most four levels of nine bits");
 
 /* struct ept_table_info.counts; each field can hold 512. */
 #define INFO_LEAVES BITS(9, 0)
@@ -26,7 +26,7 @@ _Static_assert(EPT_GPA_BITS == 12 + 9 * EPT_ROOT_LEVEL, "four levels of nine bit
 /* log2 of the bytes that one entry of a table of this level covers: 12, 21, 30, 39. */
 static inline unsigned level_shift(unsigned level)
 {
-	return 12 + 9 * (level - 1);
+	return 12 + EPT_INDEX_BITS * (level - 1);
 }
 
 static inline uint64_t level_size(unsigned level)

@@ -24,6 +24,7 @@ $(BUILD)/unit/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a
 include tests/dev.mk
 include tests/entry.mk
 include tests/ept.mk
+include tests/prove.mk
 include tests/fuzz.mk
 
 .SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/host/%.o)
