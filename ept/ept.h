@@ -43,7 +43,8 @@ struct ept_table_info {
 
 /*
  * Levels: 1 = PTE (4K leaf), 2 = PDE (2M leaf), 3 = PDPTE (1G leaf), 4 = PML4E; each decides nine
- * bits of an address. tests/prove/ compiles smaller trees of the same code, small enough to try all.
+ * bits of an address. tests/prove/ compiles smaller trees of the same code, small enough to try
+ * all.
  */
 #ifndef EPT_ROOT_LEVEL
 #define EPT_ROOT_LEVEL 4
