@@ -6,8 +6,35 @@ GUEST ?= noncoherent
 ENGINE ?= auto
 CPUS ?= 1
 MEM ?= 256
+TIMEOUT ?= 600
 ARGS ?=
 VM ?=
+HV ?=
+INITRD ?=
+TRACE ?=
+
+# What may stand on make's command line; `make help` says what each is for.
+RUN_VARIABLES := ARGS ENGINE GUEST HV INITRD TIMEOUT TRACE VM
+EXPLAIN_VARIABLES := CD COUNT GPA LARGE MTRR PAT POLICY RAM
+VARIABLES := $(RUN_VARIABLES) $(EXPLAIN_VARIABLES) BUILD CC CHECKS CPUS FUZZ_SECONDS GDB MEM \
+	MODEL_OPS MODEL_SEED V
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(filter-out $(VARIABLES),$(GIVEN)),\
+	$(error unknown variable '$(name)': see make help))
+ifneq ($(filter gdb,$(MAKECMDGOALS)),)
+$(foreach name,$(filter $(RUN_VARIABLES),$(GIVEN)),\
+	$(error make gdb takes no $(name)=: it boots the demonstration in QEMU))
+endif
+ifneq ($(words $(BUILD)),1)
+$(error BUILD='$(BUILD)': expected a path without blanks)
+endif
+ENGINES := auto bochs qemu nested tcg
+ifeq ($(filter $(ENGINES),$(ENGINE))$(word 2,$(ENGINE)),)
+$(error ENGINE='$(ENGINE)': expected auto, bochs, qemu or nested)
+endif
+# As they were written: a dollar in ARGS is not make's, and a quote is none of the shell's.
+$(foreach name,ARGS GUEST HV INITRD TRACE VM,$(eval override $(name) := $$(value $(name))))
+export ARGS BUILD CPUS GUEST HV INITRD MEM TIMEOUT TRACE VM
 
 CC := gcc
 # Commands are shown by what they make; V=1 shows them whole.
@@ -34,12 +61,29 @@ IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/imag
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+
+# First the packages, one call of apt at a time, then the files, on all CPUs: by another make, and
+# only one of those at a time works in this tree (tools/locked). So no file is a prerequisite of
+# what `make help` lists.
+build = +@FILES="$(1)" tools/locked Makefile $(MAKE) --no-print-directory \
+	$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc)) built
+# Ended by SIGTERM when make ends, however that comes.
+leash := exec setpriv --pdeathsig TERM
+
+# A file asked for by its name is built in that way too.
+ifneq ($(if $(LOCKED),,$(filter $(BUILD)/%,$(MAKECMDGOALS))),)
+.PHONY: $(MAKECMDGOALS)
+$(MAKECMDGOALS):
+	$(call build,$@)
+else
+
 .PHONY: all
 all: need-build
 	$(call build,$(BUILD)/leafcutter.iso)
 
-# First the packages, one call of apt at a time, then the files, on all CPUs.
-build = +@$(MAKE) --no-print-directory -j$(shell nproc) $(1)
+.PHONY: built
+built: swept $(FILES)
+	@:
 
 .PHONY: need-%
 need-%:
@@ -89,47 +133,35 @@ $(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf 
 	$(Q)tools/iso $@ $(BUILD)/leafcutter.elf "" $(BUILD)/guest/noncoherent.elf \
 		"vm demo $(DEMO_WORDS) --"
 
-# By the environment: a quote in ARGS is no quote of the shell's.
-export GUEST ARGS VM
-BOOT := --engine $(ENGINE) --cpus $(CPUS) --mem $(MEM)
+# Only what this run boots is built: tools/run says of which guests there is no image to build.
+RUN_IMAGES = $(filter $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST)),$(GUEST_IMAGES))
+run_guests = GUESTS="$(GUEST_IMAGES:$(BUILD)/guest/%.elf=%)" $(leash) tools/run --engine $(ENGINE)
 .PHONY: run
-ifeq ($(GUEST)$(ARGS)$(VM),noncoherent)
 run: need-build need-$(ENGINE)
-	$(call build,$(BUILD)/leafcutter.iso)
-	@BUILD=$(BUILD) tools/boot $(BOOT) $(BUILD)/leafcutter.iso
-else
-run: need-build need-$(ENGINE)
-	$(call build,$(BUILD)/leafcutter.elf guests)
-	@BUILD=$(BUILD) tools/run "$$GUEST" "$$ARGS" "$$VM" $(BOOT)
-endif
+	@$(run_guests) check
+	$(call build,$(BUILD)/leafcutter.iso $(RUN_IMAGES))
+	@$(run_guests)
 
 .PHONY: gdb
-gdb: need-build need-gdb $(BUILD)/leafcutter.iso
-	@MEM=$(MEM) CPUS=$(CPUS) tools/gdb $(BUILD)/leafcutter.iso $(BUILD)/leafcutter.elf $(GDB)
+gdb: need-build need-gdb
+	$(call build,$(BUILD)/leafcutter.iso)
+	@$(leash) tools/gdb $(BUILD)/leafcutter.iso $(BUILD)/leafcutter.elf $(GDB)
 
 .PHONY: help
 help:
-	@echo 'make                  build $(BUILD)/leafcutter.elf and $(BUILD)/leafcutter.iso'
-	@echo 'make run              boot the demonstration; it ends by itself'
-	@echo 'make run GUEST=hello  boot another image of guest/, or the path of an ELF of yours'
-	@echo '     ARGS="..."       the command line of the guest'
-	@echo '     VM="mem=64M ..." the words of its GRUB line, in place of those in guest/defaults'
-	@echo '     ENGINE=auto      or bochs, qemu, nested (see README.md)'
-	@echo '     CPUS=1 MEM=256   the machine: CPUs, MiB'
-	@echo 'make test             every test; closes with "N passed, N failed"'
-	@echo 'make bench            figures: ratios on the host, ticks in the emulator'
-	@echo 'make explain GPA=0x2240000 [POLICY=kvm-6.7 COUNT=1 CD=0 MTRR="WC@0x2240000+256K" PAT=0]'
-	@echo '                      why an address has its memory type (docs/memory-types.md)'
-	@echo 'make lint             formatter and linters'
-	@echo 'make gdb              stop at the entry, with symbols'
-	@echo 'make clean            remove $(BUILD)'
+	@tools/help $(BUILD)
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)
+	@tools/locked Makefile rm -rf $(BUILD)
 
 include guest/guest.mk
 include tests/tests.mk
 include tests/lint.mk
 
+# Not while another make may be writing them.
+ifdef LOCKED
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+endif
+
+endif # a file asked for by its name

@@ -10,8 +10,14 @@ GUEST_ENTRY := $(BUILD)/guest/obj/guest/lib/entry.asm.o
 GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64 thirdparty)
 
 .PHONY: guests
-guests: $(GUEST_IMAGES)
-	@:
+guests: need-build
+	$(call build,$(GUEST_IMAGES))
+
+# What was built of a guest that is gone goes too.
+STALE := $(patsubst $(BUILD)/guest/%.elf,%,$(filter-out $(GUEST_IMAGES),$(wildcard $(BUILD)/guest/*.elf)))
+.PHONY: swept
+swept:
+	@rm -rf $(foreach name,$(STALE),$(BUILD)/guest/$(name).elf* $(BUILD)/guest/obj/guest/$(name))
 
 $(BUILD)/guest/obj/%.c.o: %.c | need-build
 	@mkdir -p $(@D)
@@ -62,6 +68,7 @@ $(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm gues
 
 # Figures in ticks: bare, as a guest of KVM and QEMU (engine nested), as a guest of Leafcutter.
 .PHONY: bench bench-ticks
-bench-ticks: need-build need-bochs need-nested $(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf
-	@BUILD=$(BUILD) tests/bench/ticks nested
+bench-ticks: need-build need-bochs need-nested
+	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf)
+	@$(leash) tests/bench/ticks nested
 bench: bench-host bench-ticks

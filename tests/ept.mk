@@ -29,8 +29,9 @@ explain: need-build
 
 # A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
 .PHONY: model
-model: $(BUILD)/unit/ept_model
-	$< $(MODEL_OPS) $(MODEL_SEED)
+model: need-build
+	$(call build,$(BUILD)/unit/ept_model)
+	$(BUILD)/unit/ept_model $(MODEL_OPS) $(MODEL_SEED)
 
 # The fuzzer of ept/ (make fuzz-ept) runs the model.
 $(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
@@ -38,7 +39,7 @@ $(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 # Lines and branches of ept/ that its unit tests and the model reach.
 .PHONY: coverage
 coverage: need-cover
-	BUILD=$(BUILD) tools/coverage
+	@$(leash) tools/coverage
 
 # Threads on one EPT, with ThreadSanitizer and without (tests/ept_threads chooses).
 THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c) lib/format.c
@@ -54,7 +55,7 @@ $(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
 # Deliberate faults in ept/ and iommu/, each of which a test must catch.
 .PHONY: mutate
 mutate: need-test
-	BUILD=$(BUILD) tools/mutate
+	@$(leash) tools/mutate
 
 # Compiled as the image is, but for a host: ept/ and the loops it is compared with.
 BENCH_CFLAGS := $(filter-out -ffreestanding,$(IMAGE_CFLAGS))
@@ -70,5 +71,6 @@ $(BUILD)/bench/ept_bench: tests/bench/ept_bench.c tests/ept_world.h $(BENCH_OBJ)
 	$(Q)$(CC) $(COMMON) -O2 -fno-pic -no-pie $< $(BENCH_OBJ) -o $@
 
 .PHONY: bench-host
-bench-host: $(BUILD)/bench/ept_bench
-	$<
+bench-host: need-build
+	$(call build,$(BUILD)/bench/ept_bench)
+	@$(leash) $(BUILD)/bench/ept_bench

@@ -25,9 +25,10 @@ $(BUILD)/fuzz/fuzz_iommu: $(BUILD)/fuzz/obj/tests/model/iommu_spec.o
 
 # Run one: make fuzz-boot
 .PHONY: fuzz fuzz-%
-fuzz-%: $(BUILD)/fuzz/fuzz_%
+fuzz-%: need-fuzz
+	$(call build,$(BUILD)/fuzz/fuzz_$*)
 	@mkdir -p $(BUILD)/fuzz/$*
-	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=5 \
+	$(BUILD)/fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=5 \
 		-artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/$* $(wildcard tests/fuzz/corpus/$*)
 fuzz: $(FUZZ:%=fuzz-%)
 

@@ -3,4 +3,4 @@
 # runs only those.
 .PHONY: lint
 lint: need-lint
-	@tools/lint $(CHECKS)
+	@$(leash) tools/lint $(CHECKS)

@@ -31,9 +31,12 @@ include tests/fuzz.mk
 
 # Run one: make unit-test_mtrr
 .PHONY: unit unit-%
-unit-%: $(BUILD)/unit/%
-	$<
-unit: $(UNIT:$(BUILD)/unit/%=unit-%)
+unit-%: need-build
+	$(call build,$(BUILD)/unit/$*)
+	$(BUILD)/unit/$*
+unit: need-build
+	$(call build,$(UNIT))
+	@for program in $(UNIT); do $$program || exit; done
 
 # Everything, in one number. tests/run keeps two suites going, the longest first.
 LONG := $(patsubst %,tests/boot/%.bats,kvm guests entry nested machine)
@@ -41,5 +44,5 @@ SUITES := $(LONG) $(FUZZ_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG
 	$(UNIT)
 .PHONY: test
 test: need-test
-	$(call build,$(BUILD)/leafcutter.iso guests $(UNIT) $(TEST_FILES))
-	@BUILD=$(BUILD) tests/run $(SUITES)
+	$(call build,$(BUILD)/leafcutter.iso $(GUEST_IMAGES) $(UNIT) $(TEST_FILES))
+	@$(leash) tests/run $(SUITES)

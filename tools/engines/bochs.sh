@@ -39,7 +39,7 @@ bochs_config() {
 		sound: waveoutdrv=dummy, waveout=none, waveindrv=dummy, wavein=none, midioutdrv=dummy, midiout=none
 		speaker: enabled=0
 		plugin_ctrl: gameport=0, iodebug=0, parallel=0, extfpuirq=0, speaker=0
-		log: $dir/log.fifo
+		log: log.fifo
 		panic: action=fatal
 		error: action=report
 		info: action=report
@@ -55,20 +55,22 @@ bochs_disk() {
 	truncate -s $(((size + cylinder - 1) / cylinder * cylinder)) "$2"
 }
 
-# Run Bochs with the configuration $dir/bochsrc; its console comes out on standard output, port
+# Run Bochs with the configuration $dir/bochsrc, whose paths are relative to $dir (which may hold
+# blanks); its console comes out on standard output, port
 # 0xe9 and the debugger's own lines (Debian's build has the debugger) in $dir/out.
 bochs_command() {
+	cd "$dir" || return
 	printf '%s\n' c q >"$dir/debugger"
 	rm -f "$dir"/*.lock "$dir/log.fifo"
 	mkfifo "$dir/log.fifo"
 	TERM=dumb exec perl "$tools/engines/console.pl" "$dir" \
-		bochs -q -f "$dir/bochsrc" -rc "$dir/debugger" 2>"$dir/err"
+		setpriv --pdeathsig KILL bochs -q -f "$dir/bochsrc" -rc "$dir/debugger" 2>"$dir/err"
 }
 
 bochs_run() {
 	bochs_disk "$image" "$dir/disk.img"
 	bochs_config "${cpu_model:-$bochs_cpu_model}" "$cpus" "$mem" com1 >"$dir/bochsrc"
-	echo "ata0-master: type=disk, path=$dir/disk.img, mode=flat, cylinders=0" >>"$dir/bochsrc"
+	echo "ata0-master: type=disk, path=disk.img, mode=flat, cylinders=0" >>"$dir/bochsrc"
 	bochs_command
 }
 

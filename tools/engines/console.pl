@@ -4,12 +4,13 @@
 # that goes to a file, but nothing of one that goes to a socket: so this listens on a free port of
 # 127.0.0.1 and writes its number over the word PORT in the configuration. Bochs's log comes
 # through FOLDER/log.fifo and is kept in FOLDER/log; the second reset of the machine (the first
-# is its power-on) ends it. Only perl-base is needed, which every Debian has.
+# is its power-on) ends it. Standard input goes to the serial port. Only perl-base is needed, which every Debian has.
 use strict;
 use warnings;
 use Fcntl;
 use IO::Select;
 use IO::Socket::INET;
+use Socket qw(MSG_DONTWAIT MSG_NOSIGNAL);
 use POSIX ":sys_wait_h";
 
 my ($folder, @command) = @ARGV;
@@ -29,6 +30,7 @@ if (!$child) {
 
 my $ready = IO::Select->new($listener, $fifo);
 my ($resets, $unfinished, $alive) = (0, "", 1);
+my ($machine, $typed) = (undef, ""); # the connection, and what is still to be sent to it
 # Bochs connects when it sets up its devices, or ends before that because of its configuration;
 # after that the connection's end is Bochs's.
 while ($alive) {
@@ -36,15 +38,19 @@ while ($alive) {
 	$alive = 0 if !@readable && waitpid($child, WNOHANG) == $child;
 	for my $source (@readable) {
 		if ($source == $listener) {
-			$ready->add($listener->accept);
+			$machine = $listener->accept;
+			$ready->add($machine, \*STDIN);
 			$ready->remove($listener);
 			close $listener;
 		} elsif ($source == $fifo) {
 			copy_log();
+		} elsif ($source == \*STDIN) {
+			read_input();
 		} else {
 			$alive = copy_console($source);
 		}
 	}
+	send_input() if length $typed;
 }
 copy_log();
 kill "KILL", $child;
@@ -67,6 +73,21 @@ sub copy_console {
 		$done += syswrite(STDOUT, $bytes, length($bytes) - $done, $done) // exit 1;
 	}
 	return 1;
+}
+
+# Take what was typed; nothing more of it until the machine has it all.
+sub read_input {
+	$ready->remove(\*STDIN);
+	sysread STDIN, $typed, 4096;
+	$typed //= "";
+}
+
+# Send as much as the connection takes: the machine reads byte by byte, and never if nobody there
+# wants it, and its console must go on meanwhile.
+sub send_input {
+	my $sent = send($machine, $typed, MSG_DONTWAIT | MSG_NOSIGNAL) // return;
+	$typed = substr $typed, $sent;
+	$ready->add(\*STDIN) if !length $typed;
 }
 
 sub copy_log {

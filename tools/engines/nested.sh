@@ -186,12 +186,12 @@ nested_machine() {
 	bochs_config "${cpu_model:-$nested_cpu_model}" 1 $((mem + 192)) com2 >"$dir/bochsrc"
 	cat >>"$dir/bochsrc" <<-END
 		error: action=ignore
-		ata0-master: type=disk, path=$dir/linux.img, mode=flat, cylinders=0
-		ata0-slave: type=disk, path=$dir/qemu.img, mode=flat, cylinders=0
+		ata0-master: type=disk, path=linux.img, mode=flat, cylinders=0
+		ata0-slave: type=disk, path=qemu.img, mode=flat, cylinders=0
 		ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
-		ata1-master: type=disk, path=$dir/jobs.img, mode=flat, cylinders=0
-		com1: enabled=1, mode=file, dev=$dir/linux.log
-		com3: enabled=$com3, mode=file, dev=$dir/trace
+		ata1-master: type=disk, path=jobs.img, mode=flat, cylinders=0
+		com1: enabled=1, mode=file, dev=linux.log
+		com3: enabled=$com3, mode=file, dev=trace
 	END
 	bochs_command
 }

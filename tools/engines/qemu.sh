@@ -34,7 +34,7 @@ qemu_check() {
 qemu_run() {
 	local options
 	mapfile -t options < <(qemu_kvm_cpu; qemu_machine "$mem" "$cpus" "$image" "$trace")
-	exec qemu-system-x86_64 "${options[@]}" 2>"$dir/log"
+	exec setpriv --pdeathsig KILL qemu-system-x86_64 "${options[@]}" 2>"$dir/log"
 }
 
 # What QEMU itself complained about, if anything.
@@ -50,7 +50,7 @@ tcg_check() {
 tcg_run() {
 	local options
 	mapfile -t options < <(qemu_tcg_cpu; qemu_machine "$mem" "$cpus" "$image" "$trace")
-	exec qemu-system-x86_64 "${options[@]}" 2>"$dir/log"
+	exec setpriv --pdeathsig KILL qemu-system-x86_64 "${options[@]}" 2>"$dir/log"
 }
 
 tcg_why() {

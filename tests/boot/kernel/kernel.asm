@@ -2,7 +2,8 @@
 ; A multiboot2 kernel of one page that stands in for the hypervisor when tools/boot and tools/iso
 ; themselves are tested: it writes its own command line and each module's to COM1, then acts by
 ; the last character of its own: a digit ends the machine with that status, as the contract
-; says; h hangs, r resets by the keyboard controller, t triple-faults, m ends without a last line.
+; says; h hangs, r resets by the keyboard controller, t triple-faults, m ends without a last line,
+; e writes what it reads from COM1 up to a Ctrl-D and ends with status 0.
 ; It never touches memory outside its image.
 bits 32
 
@@ -10,6 +11,7 @@ COM1		equ 0x3f8
 COM1_LCR	equ COM1 + 3
 COM1_LSR	equ COM1 + 5
 LCR_8N1		equ 3
+LSR_DR		equ 1
 LSR_THRE	equ 0x20
 LSR_TEMT	equ 0x40
 E9		equ 0xe9
@@ -17,6 +19,7 @@ EXIT		equ 0xf4
 SHUTDOWN	equ 0x8900
 KBC		equ 0x64
 KBC_RESET	equ 0xfe
+CTRL_D		equ 4
 TAG_CMDLINE	equ 1
 TAG_MODULE	equ 3
 MODULE_STRING	equ 16
@@ -90,11 +93,14 @@ act:
 	je reset
 	cmp al, 'm'
 	je power_off
+	cmp al, 'e'
+	je echo
+end:
 	mov [status], al
 	mov esi, text_end
 	call puts
 	call drain
-	mov al, [verb]
+	mov al, [status]
 	sub al, '0'
 	out EXIT, al
 power_off:
@@ -112,6 +118,26 @@ hang:
 triple:
 	lidt [no_idt]
 	ud2
+
+echo:
+	mov dx, COM1_LSR
+.wait:
+	in al, dx
+	test al, LSR_DR
+	jz .wait
+	mov dx, COM1
+	in al, dx
+	cmp al, CTRL_D
+	je .done
+	mov bl, al
+	call drain
+	mov dx, COM1
+	mov al, bl
+	out dx, al
+	jmp echo
+.done:
+	mov al, '0'
+	jmp end
 
 ; Write the string at ESI to COM1; leaves ESI behind its zero.
 puts:
