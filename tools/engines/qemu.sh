@@ -27,7 +27,7 @@ qemu_tcg_cpu() {
 qemu_check() {
 	local lacks
 	lacks=$(kvm_lacks)
-	[ -z "$lacks" ] || fail 2 "engine qemu cannot run here: $lacks; take --engine bochs, or nested"
+	[ -z "$lacks" ] || fail 2 "engine qemu cannot run here: $lacks; take bochs or nested"
 	tcg_check
 }
 
