@@ -23,7 +23,7 @@ $(foreach name,$(filter-out $(VARIABLES),$(GIVEN)),\
 	$(error unknown variable '$(name)': see make help))
 ifneq ($(filter gdb,$(MAKECMDGOALS)),)
 $(foreach name,$(filter $(RUN_VARIABLES),$(GIVEN)),\
-	$(error make gdb takes no $(name)=: it boots the demonstration in QEMU))
+	$(error make gdb takes no $(name)=: it boots the demonstration))
 endif
 ifneq ($(words $(BUILD)),1)
 $(error BUILD='$(BUILD)': expected a path without blanks)
@@ -65,7 +65,7 @@ IMAGE_OBJ := $(IMAGE_SRC:%.c=$(BUILD)/image/%.o) $(IMAGE_ASM:%.asm=$(BUILD)/imag
 # First the packages, one call of apt at a time, then the files, on all CPUs: by another make, and
 # only one of those at a time works in this tree (tools/locked). So no file is a prerequisite of
 # what `make help` lists.
-build = +@FILES="$(1)" tools/locked Makefile $(MAKE) --no-print-directory \
+build = +@FILES="$(1)" $(if $(LOCKED),,tools/locked Makefile) $(MAKE) --no-print-directory \
 	$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc)) built
 # Ended by SIGTERM when make ends, however that comes.
 leash := exec setpriv --pdeathsig TERM
@@ -73,8 +73,10 @@ leash := exec setpriv --pdeathsig TERM
 # A file asked for by its name is built in that way too.
 ifneq ($(if $(LOCKED),,$(filter $(BUILD)/%,$(MAKECMDGOALS))),)
 .PHONY: $(MAKECMDGOALS)
-$(MAKECMDGOALS):
+$(filter $(BUILD)/%,$(MAKECMDGOALS)):
 	$(call build,$@)
+$(filter-out $(BUILD)/%,$(MAKECMDGOALS)):
+	+@$(MAKE) --no-print-directory $@
 else
 
 .PHONY: all
@@ -133,13 +135,15 @@ $(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf 
 	$(Q)tools/iso $@ $(BUILD)/leafcutter.elf "" $(BUILD)/guest/noncoherent.elf \
 		"vm demo $(DEMO_WORDS) --"
 
-# Only what this run boots is built: tools/run says of which guests there is no image to build.
+# Only what this run boots is built: the ISO of `make` for the plain demonstration, else the
+# hypervisor and the images asked for. (tools/run refuses what there is no image of.)
+plain_run = $(if $(filter-out noncoherent,$(GUEST))$(ARGS)$(VM)$(HV)$(INITRD),,yes)
 RUN_IMAGES = $(filter $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST)),$(GUEST_IMAGES))
 run_guests = GUESTS="$(GUEST_IMAGES:$(BUILD)/guest/%.elf=%)" $(leash) tools/run --engine $(ENGINE)
 .PHONY: run
 run: need-build need-$(ENGINE)
 	@$(run_guests) check
-	$(call build,$(BUILD)/leafcutter.iso $(RUN_IMAGES))
+	$(call build,$(BUILD)/leafcutter.$(if $(plain_run),iso,elf) $(RUN_IMAGES))
 	@$(run_guests)
 
 .PHONY: gdb

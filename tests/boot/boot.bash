@@ -18,7 +18,7 @@ boots() {
 	shift
 	make_iso "$@"
 	# shellcheck disable=SC2086 # several words
-	run --separate-stderr tools/boot --engine "$ENGINE" --timeout 120 ${BOOT_OPTIONS:-} "$iso"
+	run --separate-stderr tools/boot --engine "$ENGINE" ${BOOT_OPTIONS:-} "$iso"
 	[ "$status" -eq "$status_expected" ] || { show; return 1; }
 }
 

@@ -29,7 +29,7 @@ at() {
 # boots_broken STATUS
 boots_broken() {
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello.elf" "vm hello mem=32M --"
-	run --separate-stderr -"$1" tools/boot --engine "$ENGINE" --timeout 60 "$BATS_TEST_TMPDIR/test.iso"
+	run --separate-stderr -"$1" tools/boot --engine "$ENGINE" "$BATS_TEST_TMPDIR/test.iso"
 	has "hv: end: status $1"
 }
 
@@ -92,7 +92,7 @@ address() {
 		sed -E 's/(..)(..)(..)(..)/\4\3\2\1/')"
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello.elf" "vm bad mem=32M --" \
 		"$G/hello32.elf" "vm good mem=32M --"
-	run --separate-stderr -1 tools/boot --engine "$ENGINE" --timeout 60 "$BATS_TEST_TMPDIR/test.iso"
+	run --separate-stderr -1 tools/boot --engine "$ENGINE" "$BATS_TEST_TMPDIR/test.iso"
 	has 'hv: vm bad: killed: exit reason 32 has no handler' \
 		'hv:   exit reason 0x20 qualification 0x[0-9a-f]+ linear .*' \
 		'hv:   rip [0-9a-f]{16} rflags [0-9a-f]{16} rsp [0-9a-f]{16}' \
@@ -105,7 +105,7 @@ address() {
 	at vmcs_alloc 31c0c3 # xor eax, eax; ret
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello32.elf" "vm a mem=160M iommu=on dev=edu --" \
 		"$G/hello32.elf" "vm b mem=160M --" "$G/hello32.elf" "vm c mem=160M --"
-	run --separate-stderr -1 tools/boot --engine "$ENGINE" --timeout 60 "$BATS_TEST_TMPDIR/test.iso"
+	run --separate-stderr -1 tools/boot --engine "$ENGINE" "$BATS_TEST_TMPDIR/test.iso"
 	for vm in a b c; do
 		has "hv: vm $vm: mem=160M: no memory is left for its CPU; expected a smaller mem= or a larger machine"
 	done
@@ -115,6 +115,6 @@ address() {
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$BUILD/leafcutter-checked.elf" "" \
 		"$G/noncoherent.elf" "vm demo $(words noncoherent) --" "$G/apic.elf" "vm apic $(words apic) --" \
 		"$G/iommu.elf" "vm iommu $(words iommu) --" "$G/mmio.elf" "vm mmio $(words mmio) --"
-	run --separate-stderr -0 tools/boot --engine "$ENGINE" --timeout 300 "$BATS_TEST_TMPDIR/test.iso"
+	run --separate-stderr -0 tools/boot --engine "$ENGINE" "$BATS_TEST_TMPDIR/test.iso"
 	has 'hv: end: status 0'
 }

@@ -19,7 +19,7 @@ expected() {
 judges() {
 	local iso=$BATS_TEST_TMPDIR/entry.iso
 	tools/iso "$iso" "$BUILD/entry_oracle.elf" ""
-	run --separate-stderr -0 tools/boot --engine "$ENGINE" --timeout 300 "$@" "$iso"
+	run --separate-stderr -0 tools/boot --engine "$ENGINE" "$@" "$iso"
 	has 'hv: entries: 4[0-9]{2} compared, .*' 'hv: end: status 0'
 	diff <(expected) <(sed -n 's/^hv: differs: //p' <<<"$output" | sort -u)
 }

@@ -86,7 +86,7 @@ checks() {
 # qemu IMAGE "UNIT'S PROPERTIES" [APPEND]: the console of the image under QEMU, without KVM.
 qemu() {
 	# Status 1 is isa-debug-exit's word for 0.
-	timeout 300 qemu-system-x86_64 -M q35,kernel-irqchip=split -display none -no-reboot \
+	timeout --foreground 800 qemu-system-x86_64 -M q35,kernel-irqchip=split -display none -no-reboot \
 		-device "intel-iommu,$2" -device edu -device edu \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -kernel "$G/$1.elf" \
 		-append "${3:-}" </dev/null 2>"$BATS_TEST_TMPDIR/stderr" || [ $? -eq 1 ]

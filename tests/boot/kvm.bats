@@ -53,8 +53,8 @@ setup_file() {
 	mkdir -p "$BUILD/test" # kept: what a failed test is explained by
 	cat "$T/nested" "$T/nested.err" >"$BUILD/test/kvm.console"
 	echo "# nested: $((SECONDS - start)) s of wall time for five machines in one Linux" >&3
-	tools/boot --engine bochs --mem 640 --timeout 300 "$T/images.iso" >"$T/bochs" || true
-	tools/boot --engine bochs --mem 512 --timeout 300 "$T/no-invept.iso" >"$T/bochs-no-invept" || true
+	tools/boot --engine bochs --mem 640 "$T/images.iso" >"$T/bochs" || true
+	tools/boot --engine bochs --mem 512 "$T/no-invept.iso" >"$T/bochs-no-invept" || true
 }
 
 setup() {

@@ -54,6 +54,7 @@ while ($alive) {
 }
 copy_log();
 kill "KILL", $child;
+waitpid $child, 0;
 
 sub set_port {
 	my ($name, $port) = @_;
