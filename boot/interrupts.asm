@@ -7,7 +7,7 @@
         default rel
         section .text
         extern  trap
-        global  trap_stubs
+        global  trap_stubs, interrupt_stub
         align   16
 trap_stubs:
 %assign vector 0
@@ -36,3 +36,15 @@ save:
         cld
         call    trap
         ud2
+
+; An interrupt of the first 8259A, of which only lines 0-7 are let through. It is taken only while
+; the CPU halts for want of anything to do (sti_hlt() in lib/asm.h): it has done all by waking it.
+PIC_COMMAND     equ 0x20
+PIC_EOI         equ 0x20
+        align   16
+interrupt_stub:
+        push    rax
+        mov     al, PIC_EOI
+        out     PIC_COMMAND, al
+        pop     rax
+        iretq

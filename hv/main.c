@@ -10,8 +10,10 @@
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
 #include "hv/machine/paging.h"
+#include "hv/machine/pic.h"
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
+#include "hv/monitor/keys.h"
 #include "hv/options/options.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
@@ -149,7 +151,8 @@ void hv_main(uint32_t magic, const void *info)
 	traps_init();
 	print("Leafcutter, a hypervisor one can read");
 	parse_boot_information(magic, info);
-	timer_mask_interrupts();
+	pic_init_host();
+	pic_unmask(PIC_LINE_COM1);
 	memory_init(&boot, info);
 	paging_init();
 	if (!vmx_init(options.mask))
@@ -157,13 +160,15 @@ void hv_main(uint32_t magic, const void *info)
 	fpu_init();
 	cpuid_init();
 	vmx.tsc_hz = timer_measure_tsc();
+	console_set_clock(vmx.tsc_hz);
 	show_machine();
 	create_vms();
 	if (options.check)
 		check_first_entries();
 	if (!vmx.preemption_timer)
 		timer_start();
-	run_vms(vms, vm_count);
+	while (run_turn(vms, vm_count))
+		keys_poll(vms, vm_count);
 	report_vms();
 	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);
 }

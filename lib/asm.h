@@ -106,6 +106,12 @@ static inline void hlt(void)
 	__asm__ volatile("hlt" : : : "memory");
 }
 
+/* Halt with interrupts on until one was taken. STI holds them back until HLT (SDM 2B "STI"). */
+static inline void sti_hlt(void)
+{
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
 /* Zero 'size' bytes, a multiple of 8, by 64-bit stores. */
 static inline void zero_words(void *to, uint64_t size)
 {

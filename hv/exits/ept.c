@@ -7,6 +7,9 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 
+/* So many EPT violations in a row at one address and RIP are no coincidence. */
+#define REPEATED_MOST 1000
+
 /* After a transition, the first leaf of each type that comes back is shown. */
 static void show_install(struct vm *vm, uint64_t gpa)
 {
@@ -41,6 +44,34 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, uint64_t 
 	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
 }
 
+/*
+ * The leaf is there and allows the access, so the CPU should not have come. Once or twice it may:
+ * another CPU changed the leaf, or this one had cached what was before. Again and again, at one
+ * place, is a defect of ours, and a guest that hangs tells nobody.
+ */
+static bool is_defect(struct vcpu *vcpu)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP);
+
+	if (vcpu->repeated.rip != rip)
+		vcpu->repeated.times = 0;
+	vcpu->repeated.rip = rip;
+	return ++vcpu->repeated.times == REPEATED_MOST;
+}
+
+static enum exit_action kill_for_defect(struct vcpu *vcpu, uint64_t gpa)
+{
+	unsigned level;
+	uint64_t leaf = ept_walk(&vcpu->vm->ept, gpa, &level);
+
+	vm_kill(vcpu->vm,
+		"a defect of the hypervisor: %u EPT violations at 0x%lx although its leaf is "
+		"there (level %u, 0x%lx, qualification 0x%lx)",
+		REPEATED_MOST, gpa, level, (uint64_t)(leaf & ~EPT_ADDRESS),
+		vmread(VMCS_EXIT_QUALIFICATION));
+	return VCPU_LEAVE;
+}
+
 enum exit_action exit_ept_violation(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -64,6 +95,9 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	}
 	if (error)
 		return device_access(vcpu, gpa, qualification);
+	if (__builtin_expect(gpa == vcpu->repeated.gpa, 0) && is_defect(vcpu))
+		return kill_for_defect(vcpu, gpa);
+	vcpu->repeated.gpa = gpa;
 	if (__builtin_expect(vm->show_faults, 0))
 		show_install(vm, gpa);
 	vcpu_reinject_event(vcpu);

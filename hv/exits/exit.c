@@ -6,7 +6,7 @@
 #include "hv/exits/exit.h"
 
 #include "hv/machine/console.h"
-#include "hv/machine/timer.h"
+#include "hv/machine/pic.h"
 #include "lib/asm.h"
 #include "lib/format.h"
 
@@ -19,7 +19,7 @@ static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
 	(void)vcpu;
-	timer_acknowledge();
+	pic_acknowledge();
 	return VCPU_LEAVE;
 }
 

@@ -76,7 +76,7 @@ static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned wi
 	unsigned budget = qualification & IO_REP ? REP_BUDGET : 1;
 	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
 
-	for (; budget && vcpu->vm->state == VM_RUNNING; budget--) {
+	for (; budget && !vcpu_is_kicked(vcpu); budget--) {
 		uint64_t linear = base + (*index & mask), value = 0;
 
 		if (qualification & IO_REP && !(*count & mask))
@@ -88,6 +88,7 @@ static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned wi
 		       : guest_read(vcpu, linear, width, &value))
 			return;
 		bus_do(&vcpu->vm->ports, port, width, !in, &value);
+		vcpu_look_at_clock(vcpu);
 		if (in)
 			guest_write(vcpu, linear, width, value);
 		set_counter(index, mask, *index + (uint64_t)step);

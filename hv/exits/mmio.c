@@ -90,8 +90,8 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
 }
 
 /*
- * One access may start long work (a queue of 32768 invalidations): between the iterations of a REP,
- * and after it, the slice may be over. An error means that the guest was given a fault.
+ * One access may start long work (a queue of 32768 invalidations): between the iterations of a REP
+ * the slice may be over. An error means that the guest was given a fault.
  */
 static void execute(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu *cpu,
 		    const struct insn_memory *memory)
@@ -99,11 +99,12 @@ static void execute(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu 
 	uint64_t rip = cpu->rip;
 	unsigned budget = REP_BUDGET;
 
-	while (!insn_execute(insn, cpu, memory, 1) && cpu->rip == rip && --budget)
-		if (rdtsc() > vcpu->slice_end)
-			break;
-	if (rdtsc() > vcpu->slice_end)
-		vcpu_kick(vcpu);
+	while (!insn_execute(insn, cpu, memory, 1) && cpu->rip == rip && --budget) {
+		vcpu_look_at_clock(vcpu);
+		if (vcpu_is_kicked(vcpu))
+			return;
+	}
+	vcpu_look_at_clock(vcpu);
 }
 
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)

@@ -21,6 +21,7 @@ static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	error = mtrr_write(&vcpu->mtrr, msr, value, changed, &count);
 	if (!error && count)
 		ept_type_changed(&vcpu->vm->ept, changed, count);
+	vcpu_look_at_clock(vcpu); /* a mask with holes changes many ranges */
 	return error;
 }
 

@@ -1,42 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prints whole lines to COM1 and waits for each byte to go; nothing is buffered but the unfinished
- * lines of guests.
+ * The ring between those who print and COM1, the lines of guests, and the bytes that come in.
  */
 #include "hv/machine/console.h"
 
+#include "hv/machine/com1.h"
 #include "hv/machine/lock.h"
 #include "lib/asm.h"
+#include "lib/bits.h"
 #include "lib/format.h"
+#include "lib/string.h"
+#include "lib/utf8.h"
 
-#define COM1    0x3f8
-#define E9_PORT 0xe9
+#define E9_PORT       0xe9
+#define BITS_PER_BYTE 10 /* on the line */
 
-/* Registers of the 16550 by offset, and the bits used. */
-enum { THR = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
-#define FCR_ENABLE_CLEAR 0x07
-#define LCR_8N1          0x03
-#define LCR_DLAB         0x80
-#define MCR_DTR_RTS      0x03
-#define LSR_THR_EMPTY    0x20
-#define LSR_IDLE         0x40
-#define FIFO_SIZE        16
+/*
+ * A guest may have GUEST_SHARE bytes and one more line in the ring. All of them together leave
+ * half of it to the hypervisor.
+ */
+#define RING_SIZE   65536U
+#define GUEST_SHARE 1024U
+#define GUESTS      16
+#define INPUT_SIZE  8192U
 
-/* A port without a UART reads as ones, so every wait ends; a broken one is given up on. */
-#define WAIT_LIMIT 1000000
-
+static char ring[RING_SIZE];
+static uint8_t owner[RING_SIZE]; /* of each byte in the ring: a guest line's id, or 0 */
+static uint32_t head, tail;      /* bytes put and sent so far */
+static struct console_line *lines[GUESTS + 1];
+static uint8_t input[INPUT_SIZE];
+static uint32_t input_head, input_tail;
 static bool also_e9;
-static unsigned fifo_room;
+static uint64_t byte_ticks; /* TSC ticks that a byte takes on the line; 0: not known yet */
+static uint64_t next_send;  /* TSC: before, the UART is busy with what it has */
+
+_Static_assert(GUESTS *(GUEST_SHARE + 4 * CONSOLE_LINE + 32) <= RING_SIZE / 2, "the shares");
 
 void console_init(void)
 {
-	outb(COM1 + IER, 0);
-	outb(COM1 + LCR, LCR_DLAB);
-	outb(COM1 + 0, 1); /* divisor 1: 115200 */
-	outb(COM1 + 1, 0);
-	outb(COM1 + LCR, LCR_8N1);
-	outb(COM1 + FCR, FCR_ENABLE_CLEAR);
-	outb(COM1 + MCR, MCR_DTR_RTS);
+	com1_init();
 }
 
 void console_also_e9(void)
@@ -44,30 +46,41 @@ void console_also_e9(void)
 	also_e9 = true;
 }
 
-static void wait_for(uint8_t lsr_bit)
+void console_set_clock(uint64_t tsc_hz)
 {
-	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(COM1 + LSR) & lsr_bit); i++)
-		;
+	byte_ticks = tsc_hz * BITS_PER_BYTE / COM1_RATE;
 }
 
-/* The line status is read once per FIFO, not once per byte: each read may be an exit below us. */
-static void put(void *ctx, char c)
+/* Send from the ring what the UART takes, up to where the ring wraps. */
+static unsigned send(void)
 {
-	(void)ctx;
-	if (!fifo_room) {
-		wait_for(LSR_THR_EMPTY);
-		fifo_room = FIFO_SIZE;
+	uint32_t at = tail % RING_SIZE;
+	unsigned sent = com1_send(&ring[at], MIN(head - tail, RING_SIZE - at));
+
+	for (unsigned i = 0; i < sent; i++)
+		if (lines[owner[at + i]])
+			lines[owner[at + i]]->queued--;
+	tail += sent;
+	return sent;
+}
+
+static void put_byte(uint8_t id, char c)
+{
+	if (head - tail == RING_SIZE) { /* only the hypervisor's own lines come so far */
+		com1_wait_empty();
+		send();
 	}
-	fifo_room--;
-	outb(COM1 + THR, (uint8_t)c);
+	ring[head % RING_SIZE] = c;
+	owner[head % RING_SIZE] = id;
+	head++;
 	if (also_e9)
 		outb(E9_PORT, (uint8_t)c);
 }
 
-static void put_text(const char *text)
+static void put(void *ctx, char c)
 {
-	while (*text)
-		put(NULL, *text++);
+	(void)ctx;
+	put_byte(0, c);
 }
 
 void print(const char *text, ...)
@@ -75,24 +88,78 @@ void print(const char *text, ...)
 	va_list args;
 
 	lock(LOCK_CONSOLE);
-	put_text("hv: ");
+	for (const char *prefix = "hv: "; *prefix; prefix++)
+		put_byte(0, *prefix);
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
-	put(NULL, '\n');
+	put_byte(0, '\n');
 	unlock(LOCK_CONSOLE);
 }
 
-static void put_guest_line(struct console_line *line)
+void console_line_open(struct console_line *line, const char *name)
+{
+	*line = (struct console_line){.name = name};
+	for (uint8_t id = 1; id <= GUESTS; id++)
+		if (!lines[id]) {
+			line->id = id;
+			lines[id] = line;
+			return;
+		}
+}
+
+void console_line_close(struct console_line *line)
+{
+	lines[line->id] = NULL;
+}
+
+static void put_guest(struct console_line *line, uint8_t byte)
+{
+	put_byte(line->id, (char)byte);
+	line->queued++;
+}
+
+static void put_escaped(struct console_line *line, uint8_t byte)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	put_guest(line, '\\');
+	put_guest(line, 'x');
+	put_guest(line, (uint8_t)digits[byte >> 4]);
+	put_guest(line, (uint8_t)digits[byte & 15]);
+}
+
+/* The first 'length' bytes of its text as a line of the console. */
+static void put_guest_line(struct console_line *line, unsigned length)
 {
 	lock(LOCK_CONSOLE);
-	put_text(line->name);
-	put_text("| ");
-	for (unsigned i = 0; i < line->length; i++)
-		put(NULL, line->text[i]);
-	put(NULL, '\n');
+	for (const char *name = line->name; *name; name++)
+		put_guest(line, (uint8_t)*name);
+	put_guest(line, '|');
+	put_guest(line, ' ');
+	for (unsigned i = 0; i < length;) {
+		unsigned printable = utf8_printable(line->text + i, length - i);
+
+		if (!printable)
+			put_escaped(line, line->text[i++]);
+		for (; printable; printable--)
+			put_guest(line, line->text[i++]);
+	}
+	put_guest(line, '\n');
 	unlock(LOCK_CONSOLE);
-	line->length = 0;
+	line->length -= length;
+	memmove(line->text, line->text + length, line->length);
+}
+
+/* A full piece of a long line; a character that is not whole yet waits for the next piece. */
+static void put_piece(struct console_line *line)
+{
+	unsigned cut = 0;
+
+	for (unsigned n = 1; n <= 3; n++)
+		if (utf8_is_prefix(line->text + line->length - n, n))
+			cut = n;
+	put_guest_line(line, line->length - cut);
 }
 
 void console_guest_byte(struct console_line *line, uint8_t byte)
@@ -100,21 +167,61 @@ void console_guest_byte(struct console_line *line, uint8_t byte)
 	if (byte == '\r')
 		return;
 	if (byte == '\n') {
-		put_guest_line(line);
+		put_guest_line(line, line->length);
 		return;
 	}
 	if (line->length == CONSOLE_LINE)
-		put_guest_line(line);
-	line->text[line->length++] = (char)byte;
+		put_piece(line);
+	line->text[line->length++] = byte;
 }
 
 void console_guest_end(struct console_line *line)
 {
 	if (line->length)
-		put_guest_line(line);
+		put_guest_line(line, line->length);
 }
 
-void console_drain(void)
+bool console_is_full(const struct console_line *line)
 {
-	wait_for(LSR_IDLE);
+	return line->queued >= GUEST_SHARE;
+}
+
+bool console_has_room(const struct console_line *line)
+{
+	return line->queued <= GUEST_SHARE / 2;
+}
+
+void console_poll(void)
+{
+	int byte;
+
+	lock(LOCK_CONSOLE);
+	if (head != tail && rdtsc() >= next_send)
+		next_send = rdtsc() + byte_ticks * MAX(send(), 1U);
+	while (input_head - input_tail < INPUT_SIZE && (byte = com1_receive()) >= 0)
+		input[input_head++ % INPUT_SIZE] = (uint8_t)byte;
+	unlock(LOCK_CONSOLE);
+}
+
+uint64_t console_ticks(void)
+{
+	uint64_t now = rdtsc();
+
+	if (head == tail)
+		return ~0UL;
+	return next_send > now ? next_send - now : 0;
+}
+
+int console_read(void)
+{
+	return input_head == input_tail ? -1 : input[input_tail++ % INPUT_SIZE];
+}
+
+void console_flush(void)
+{
+	while (head != tail) {
+		com1_wait_empty();
+		send();
+	}
+	com1_wait_idle();
 }

@@ -2,7 +2,9 @@
 /*
  * The console: COM1, and port 0xe9 as well when GRUB's line says console=e9. The hypervisor's
  * lines begin "hv: ", a guest's "NAME| ". Whole lines only: guests' and the hypervisor's never
- * mix within one.
+ * mix within one. Lines go into a ring, from which console_poll() sends what the UART takes:
+ * nobody waits for it. A guest that writes more than its share of the ring waits
+ * (console_is_full()).
  */
 #ifndef HV_MACHINE_CONSOLE_H
 #define HV_MACHINE_CONSOLE_H
@@ -12,29 +14,50 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A longer line of a guest is printed in pieces of this many characters. */
+/* A longer line of a guest is printed in pieces of at most this many bytes. */
 #define CONSOLE_LINE 240
 
 /* One guest's unfinished line. */
 struct console_line {
 	const char *name;
+	uint8_t id;      /* of its bytes in the ring; 0: not in use */
+	unsigned queued; /* its bytes in the ring */
 	unsigned length;
-	char text[CONSOLE_LINE];
+	uint8_t text[CONSOLE_LINE];
 };
 
-/* Set COM1 to 115200 8N1. Before this, print() must not be called. */
+/* Set up COM1. Before this, print() must not be called. */
 void console_init(void);
 void console_also_e9(void);
+/* The TSC's rate, ticks a second, by which console_ticks() counts. */
+void console_set_clock(uint64_t tsc_hz);
 
 /* One line of the hypervisor: "hv: " and the text. See format() for what the text may hold. */
 void print(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
-/* A byte from a guest: carriage returns are dropped, a newline ends the line. */
-void console_guest_byte(struct console_line *line, uint8_t byte);
-/* Print what is left of an unfinished line. */
-void console_guest_end(struct console_line *line);
+/* A guest's line, and its end: what is queued is still sent. At most 16 at a time. */
+void console_line_open(struct console_line *line, const char *name);
+void console_line_close(struct console_line *line);
 
-/* Wait until the last byte has left the machine. */
-void console_drain(void);
+/*
+ * A byte from a guest: carriage returns are dropped, a newline ends the line. What is neither
+ * printable, TAB nor UTF-8 is shown as \xNN, so a guest cannot steer the operator's terminal.
+ */
+void console_guest_byte(struct console_line *line, uint8_t byte);
+/* Print what is left of an unfinished line: it ends there. */
+void console_guest_end(struct console_line *line);
+/* Has the guest used up its share of the ring? It has to wait then: half of it must be sent. */
+bool console_is_full(const struct console_line *line);
+bool console_has_room(const struct console_line *line);
+
+/* Send what the UART takes now, and take what came in. Call between exits, as often as it likes. */
+void console_poll(void);
+/* TSC ticks until the UART may take more of what waits; ~0 when nothing does. */
+uint64_t console_ticks(void);
+/* The next byte that the operator typed, or -1. */
+int console_read(void);
+
+/* Send all that waits, and wait until it has left the machine. */
+void console_flush(void);
 
 #endif

@@ -18,7 +18,7 @@
 void machine_end(int status)
 {
 	print("end: status %d", status);
-	console_drain();
+	console_flush();
 	outb(EXIT_PORT, (uint8_t)status);
 	for (const char *c = "Shutdown"; *c; c++)
 		outb(SHUTDOWN_PORT, (uint8_t)*c);

@@ -12,7 +12,8 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 
-#define VECTORS                32
+#define EXCEPTIONS             32
+#define VECTORS                (EXCEPTIONS + 16) /* and the lines of the PICs */
 #define STUB_SIZE              16
 #define GATE_PRESENT_INTERRUPT 0x8e
 
@@ -35,12 +36,12 @@ struct gate {
 _Static_assert(sizeof(struct gate) == 16, "SDM 3A 6.14.1");
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "boot/interrupts.asm");
 
-extern uint8_t trap_stubs[];
+extern uint8_t trap_stubs[], interrupt_stub[];
 void trap(const struct trap_frame *frame);
 
 static struct gate idt[VECTORS];
 
-static const char *const vector_name[VECTORS] = {
+static const char *const vector_name[EXCEPTIONS] = {
 	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9",   "#TS",
 	"#NP", "#SS", "#GP", "#PF", "15",  "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 };
@@ -64,7 +65,7 @@ static void dump_stack(const struct trap_frame *frame)
 
 void trap(const struct trap_frame *f)
 {
-	const char *name = f->vector < VECTORS ? vector_name[f->vector] : NULL;
+	const char *name = f->vector < EXCEPTIONS ? vector_name[f->vector] : NULL;
 
 	locks_forget();
 	print("exception %s (vector %lu) error 0x%lx in the hypervisor", name ? name : "?",
@@ -81,7 +82,8 @@ void trap(const struct trap_frame *f)
 
 static void set_gate(unsigned vector)
 {
-	uint64_t stub = (uintptr_t)trap_stubs + vector * STUB_SIZE;
+	uint64_t stub = vector < EXCEPTIONS ? (uintptr_t)trap_stubs + vector * STUB_SIZE
+					    : (uintptr_t)interrupt_stub;
 
 	idt[vector] = (struct gate){
 		.offset_low = (uint16_t)stub,

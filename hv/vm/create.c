@@ -88,6 +88,7 @@ static void discard(struct vm *vm)
 {
 	if (!vm)
 		return;
+	console_line_close(&vm->line);
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		vcpu_destroy(vm->vcpu[i]);
 	if (vm->ept.root)

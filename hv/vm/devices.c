@@ -104,6 +104,8 @@ static void console_byte(void *ctx, uint8_t byte)
 	struct vm *vm = ctx;
 
 	console_guest_byte(&vm->line, byte);
+	if (console_is_full(&vm->line))
+		vm_wait_for_console(vm);
 }
 
 static void exit_with(void *ctx, uint32_t status)
@@ -221,7 +223,7 @@ int devices_create(struct vm *vm)
 
 	if (allocate(vm))
 		return -ENOMEM;
-	vm->line.name = vm->options.name;
+	console_line_open(&vm->line, vm->options.name);
 	interrupts_init(vm);
 	create_each(vm, &board);
 	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)

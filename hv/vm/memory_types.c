@@ -34,4 +34,5 @@ void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd)
 
 	vcpu->cd = cd;
 	ept_type_changed(&vcpu->vm->ept, &all, 1);
+	vcpu_look_at_clock(vcpu);
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: whose turn it is on the CPU, what is swapped when that changes, and how long a
- * stay in a guest lasts.
+ * The scheduler: whose turn it is on the CPU, how long it lasts, and what the CPU does when nobody
+ * has anything to do.
  */
 #include "hv/vm/run.h"
 
-#include "hv/vm/cpu_model.h"
-#include "hv/vm/fpu.h"
+#include "hv/machine/console.h"
+#include "hv/machine/timer.h"
 #include "hv/vm/interrupts.h"
 #include "hv/vm/vcpu.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 
-/* A storm of exits may not keep others from the CPU any more than a loop without exits may. */
-#define SLICE_EXITS 8192
-/* The longest stay in a guest, TSC ticks. */
+/* The longest turn of a vCPU, in TSC ticks: in its guest and in exits done for it. */
 #define SLICE_TICKS 2000000UL
+/* And in exits, which are far shorter than a thousand ticks unless they look at the clock. */
+#define SLICE_EXITS 2048
 
 /* The shortest: a guest whose timer is due all the time must still get ahead. */
 #define STAY_TICKS 5000UL
@@ -23,70 +23,30 @@
 /* hv/vmx/enter.asm */
 bool vcpu_enter(struct vcpu *vcpu, bool launched);
 
-/* MSRs the guest reads and writes without an exit and the hypervisor does not use. */
-static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
-				       MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
-_Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped_msr), "");
-
-static void save_debug_registers(uint64_t *dr)
+/* Is there anything for the vCPU to do? */
+static bool is_runnable(struct vcpu *vcpu)
 {
-	__asm__ volatile("mov %%db0, %0" : "=r"(dr[0]));
-	__asm__ volatile("mov %%db1, %0" : "=r"(dr[1]));
-	__asm__ volatile("mov %%db2, %0" : "=r"(dr[2]));
-	__asm__ volatile("mov %%db3, %0" : "=r"(dr[3]));
-	__asm__ volatile("mov %%db6, %0" : "=r"(dr[4]));
-}
+	struct vm *vm = vcpu->vm;
 
-static void load_debug_registers(const uint64_t *dr)
-{
-	__asm__ volatile("mov %0, %%db0" : : "r"(dr[0]));
-	__asm__ volatile("mov %0, %%db1" : : "r"(dr[1]));
-	__asm__ volatile("mov %0, %%db2" : : "r"(dr[2]));
-	__asm__ volatile("mov %0, %%db3" : : "r"(dr[3]));
-	__asm__ volatile("mov %0, %%db6" : : "r"(dr[4]));
-}
-
-static void save_state(struct vcpu *vcpu)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
-		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
-			vcpu->swapped_msr[i] = rdmsr(swapped_msr[i]);
-	vcpu->cr2 = read_cr2();
-	save_debug_registers(vcpu->debug_register);
-	fpu_save(vcpu->fpu, &vcpu->xcr0);
-}
-
-static void load_state(const struct vcpu *vcpu)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
-		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
-			wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
-	write_cr2(vcpu->cr2);
-	load_debug_registers(vcpu->debug_register);
-	fpu_load(vcpu->fpu, vcpu->xcr0);
-}
-
-void vcpu_switch_to(struct vcpu *vcpu)
-{
-	struct cpu *cpu = this_cpu();
-
-	if (cpu->vcpu == vcpu)
-		return;
-	if (cpu->vcpu)
-		save_state(cpu->vcpu);
-	vmcs_load(vcpu->vmcs);
-	load_state(vcpu);
-	cpu->vcpu = vcpu;
+	if (vm->waits_for_console && console_has_room(&vm->line))
+		vm->waits_for_console = false;
+	if (vm->state != VM_RUNNING || vm->waits_for_console)
+		return false;
+	if (vcpu->halted && interrupts_pending(vcpu))
+		vcpu->halted = false;
+	return !vcpu->halted;
 }
 
 /*
- * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due. Where
+ * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due or the
+ * console may go on. Where
  * the CPU saves the timer, each slice sets it. Without save-on-exit every entry restarts the timer
  * from this field, so it is written only when the value changes.
  */
 static void set_timer(struct vcpu *vcpu)
 {
-	uint64_t ticks = MAX(MIN(interrupts_timer_ticks(vcpu), SLICE_TICKS), STAY_TICKS);
+	uint64_t due = MIN(interrupts_timer_ticks(vcpu), console_ticks());
+	uint64_t ticks = MAX(MIN(due, SLICE_TICKS), STAY_TICKS);
 
 	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer))
 		return;
@@ -94,17 +54,12 @@ static void set_timer(struct vcpu *vcpu)
 	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
 }
 
-/* hv/vmx/enter.asm */
-bool vcpu_enter(struct vcpu *vcpu, bool launched);
-
-/* Let it run until its slice is over, it halts or its VM ended. */
-static void run_slice(struct vcpu *vcpu)
+/* One stay in the guest, with the exits that are handled at once. */
+static void stay(struct vcpu *vcpu)
 {
 	bool launched = vcpu->launched;
 
-	vcpu_switch_to(vcpu);
 	vcpu->slice = SLICE_EXITS;
-	vcpu->slice_end = rdtsc() + 2 * SLICE_TICKS;
 	interrupts_before_entry(vcpu);
 	set_timer(vcpu);
 	vcpu->launched = true;
@@ -117,28 +72,80 @@ static void run_slice(struct vcpu *vcpu)
 	vcpu_dump(vcpu);
 }
 
-/* Give each vCPU of the VM that has something to do a slice. */
-static void run_vcpus(struct vm *vm)
+/* A vCPU's turn: it lasts until its time is over, it halts, waits, or its VM ended. */
+static void take_turn(struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < vm->vcpus && vm->state == VM_RUNNING; i++) {
-		struct vcpu *vcpu = vm->vcpu[i];
-
-		if (vcpu->halted && interrupts_pending(vcpu))
-			vcpu->halted = false;
-		if (!vcpu->halted)
-			run_slice(vcpu);
-	}
+	vcpu_switch_to(vcpu);
+	vcpu->slice_end = rdtsc() + SLICE_TICKS;
+	do {
+		stay(vcpu);
+		console_poll();
+	} while (is_runnable(vcpu) && rdtsc() < vcpu->slice_end);
 }
 
-void run_vms(struct vm *const *vms, unsigned count)
+/* A guest that leaves a line unfinished for a second of its own time wants it seen: a prompt. */
+static void age_line(struct vm *vm, uint64_t ticks)
 {
-	unsigned running;
+	if (vm->line.length != vm->line_seen)
+		vm->line_age = 0;
+	else
+		vm->line_age += ticks;
+	if (vm->line_age >= vmx.tsc_hz)
+		console_guest_end(&vm->line);
+	vm->line_seen = vm->line.length;
+}
 
-	do {
-		running = 0;
-		for (unsigned i = 0; i < count; i++) {
-			run_vcpus(vms[i]);
-			running += vms[i]->state == VM_RUNNING;
+/* Each vCPU that has something to do gets a slice. Returns whether one had. */
+static bool run_vcpus(struct vm *vm)
+{
+	uint64_t start = rdtsc();
+	bool ran = false;
+
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		if (is_runnable(vm->vcpu[i])) {
+			take_turn(vm->vcpu[i]);
+			ran = true;
 		}
-	} while (running);
+	/* The VM's own time: its turn, or all the time while it sleeps. */
+	age_line(vm, rdtsc() - (ran ? start : vm->last_turn));
+	vm->last_turn = rdtsc();
+	return ran;
+}
+
+/* TSC ticks until something of the VM is due although it sleeps. */
+static uint64_t ticks_to_event(const struct vm *vm)
+{
+	uint64_t ticks = vm->line.length ? vmx.tsc_hz - vm->line_age : ~0UL;
+
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		ticks = MIN(ticks, interrupts_timer_ticks(vm->vcpu[i]));
+	return ticks;
+}
+
+/* No vCPU has anything to do: wait for the first event of all. */
+static void idle(struct vm *const *vms, unsigned count)
+{
+	uint64_t ticks = console_ticks();
+
+	for (unsigned i = 0; i < count; i++)
+		if (vms[i]->state == VM_RUNNING)
+			ticks = MIN(ticks, ticks_to_event(vms[i]));
+	timer_halt(ticks, vmx.tsc_hz);
+	console_poll();
+}
+
+unsigned run_turn(struct vm *const *vms, unsigned count)
+{
+	unsigned running = 0;
+	bool ran = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i]->state != VM_RUNNING)
+			continue;
+		ran |= run_vcpus(vms[i]);
+		running += vms[i]->state == VM_RUNNING;
+	}
+	if (running && !ran)
+		idle(vms, count);
+	return running;
 }

@@ -10,7 +10,10 @@
 /* Make the vCPU the one whose VMCS and state are on the CPU. */
 void vcpu_switch_to(struct vcpu *vcpu);
 
-/* Give each running VM of the 'count' a slice in turn, until all have ended. */
-void run_vms(struct vm *const *vms, unsigned count);
+/*
+ * Give each vCPU that has something to do a slice, VM after VM; if none has, halt until the next
+ * event. Returns how many of the VMs still run.
+ */
+unsigned run_turn(struct vm *const *vms, unsigned count);
 
 #endif

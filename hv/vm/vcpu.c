@@ -194,6 +194,14 @@ void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
 		vcpu->gpr[number] = value;
 }
 
+void vcpu_print_place(const struct vcpu *vcpu, const char *prefix)
+{
+	print("%s vcpu %u: rip 0x%lx, cr3 0x%lx, %u-bit code%s%s", prefix, vcpu->id,
+	      vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CR3), vcpu_mode(vcpu),
+	      vmread(VMCS_GUEST_CR0) & CR0_PG ? "" : " without paging",
+	      vcpu->halted ? ", halted" : "");
+}
+
 void vcpu_dump(struct vcpu *vcpu)
 {
 	const uint64_t *r = vcpu->gpr;

@@ -17,6 +17,7 @@
 #include "hv/machine/cpu.h"
 #include "hv/vmcs/vmcs.h"
 #include "hv/vmx/vmx.h"
+#include "lib/asm.h"
 #include "lib/x86.h"
 
 struct vm;
@@ -36,8 +37,8 @@ struct vcpu {
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
 	bool halted;        /* by HLT: sleeps until interrupts_pending() */
-	unsigned slice;     /* exits left before others get the CPU; see vcpu_kick() */
-	uint64_t slice_end; /* TSC: the work done for it in exits may not go on beyond */
+	unsigned slice;     /* exits left before the scheduler looks up; see vcpu_kick() */
+	uint64_t slice_end; /* TSC: the end of its turn */
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
 
 	struct mtrr mtrr;
@@ -47,12 +48,23 @@ struct vcpu {
 	uint64_t timer_ticks; /* what the preemption timer is set to */
 	uint32_t window;      /* interrupt- or NMI-window exiting, while it is on */
 	bool nmi_pending;
+	/* The last access to memory that found neither RAM, ROM nor a device; width 0: none yet. */
+	struct {
+		uint64_t gpa;
+		unsigned width;
+		bool write;
+	} nowhere;
+	/* The last EPT violation that a leaf should have ended, and how often it came in a row. */
+	struct {
+		uint64_t gpa, rip;
+		unsigned times;
+	} repeated;
 	struct guest_ram ram;    /* how its instructions reach memory */
 	struct insn_cache insns; /* of recent accesses to devices */
 	struct guest_walk_cache fetches;
 	struct guest_paging paging; /* of the last walk; what never changes is set once */
 
-	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vm/run.c. */
+	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vm/switch.c. */
 	uint64_t swapped_msr[6];
 	uint64_t cr2;
 	uint64_t xcr0;
@@ -75,6 +87,22 @@ void vcpu_destroy(struct vcpu *vcpu);
 static inline void vcpu_kick(struct vcpu *vcpu)
 {
 	vcpu->slice = 1;
+}
+
+/* The exit at hand is the last of the turn: long work in it may stop here and go on later. */
+static inline bool vcpu_is_kicked(const struct vcpu *vcpu)
+{
+	return vcpu->slice == 1;
+}
+
+/*
+ * The turn ends if its time is over. SLICE_EXITS exits of the usual length fit a turn; an exit
+ * whose length the guest chooses looks at the clock by this.
+ */
+static inline void vcpu_look_at_clock(struct vcpu *vcpu)
+{
+	if (rdtsc() > vcpu->slice_end)
+		vcpu_kick(vcpu);
 }
 
 /* The VMCS that VMREAD and VMWRITE act on is this vCPU's. */
@@ -132,6 +160,8 @@ void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value);
 
 /* Print the guest's state, on lines of the hypervisor. */
 void vcpu_dump(struct vcpu *vcpu);
+/* Where the guest is, on one line that begins with 'prefix': vCPU, RIP, CR3, mode. */
+void vcpu_print_place(const struct vcpu *vcpu, const char *prefix);
 
 /*
  * What an exit handler returns: whether the guest goes on at once. VCPU_LEAVE gives the CPU back

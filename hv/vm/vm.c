@@ -30,6 +30,16 @@ void vm_exit(struct vm *vm, uint32_t status)
 	print("vm %s: exited with status %u", vm->options.name, status);
 }
 
+/* Where the vCPU was that ended its VM, and what it may have stumbled over. */
+static void print_place_of_end(const struct vcpu *vcpu)
+{
+	vcpu_print_place(vcpu, " ");
+	if (vcpu->nowhere.width)
+		print("  last access that found nothing: %s of %u bytes at 0x%lx",
+		      vcpu->nowhere.write ? "write" : "read", vcpu->nowhere.width,
+		      vcpu->nowhere.gpa);
+}
+
 void vm_kill(struct vm *vm, const char *reason, ...)
 {
 	char text[160];
@@ -41,6 +51,15 @@ void vm_kill(struct vm *vm, const char *reason, ...)
 	format_text(text, sizeof(text), reason, args);
 	va_end(args);
 	print("vm %s: killed: %s", vm->options.name, text);
+	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm)
+		print_place_of_end(this_cpu()->vcpu);
+}
+
+void vm_wait_for_console(struct vm *vm)
+{
+	vm->waits_for_console = true;
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vcpu_kick(vm->vcpu[i]);
 }
 
 /* The host address of [gpa, gpa + size), all in one slot of RAM (or ROM, if allowed), or NULL. */
@@ -141,7 +160,16 @@ int vm_ram_write(const struct vm *vm, uint64_t gpa, const void *from, uint64_t s
 
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
-	if (bus_do(&vm->mmio, gpa, width, write, value) || write)
+	struct vcpu *vcpu = this_cpu()->vcpu;
+
+	if (bus_do(&vm->mmio, gpa, width, write, value))
 		return;
-	read_page(vm, gpa, value, width); /* ROM; what is neither stays ones */
+	if (in_slot(vm, gpa, width, true)) {
+		if (!write)
+			read_page(vm, gpa, value, width); /* ROM; a write to it is dropped */
+		return;
+	}
+	vcpu->nowhere.gpa = gpa;
+	vcpu->nowhere.width = width;
+	vcpu->nowhere.write = write;
 }

@@ -52,6 +52,10 @@ struct vm {
 	uint64_t devices_size; /* bytes */
 	unsigned lapic_region; /* on the MMIO bus */
 	struct console_line line;
+	bool waits_for_console; /* it wrote more than its share: no vCPU runs until that is sent */
+	unsigned line_seen;     /* line.length when its turn last ended */
+	uint64_t line_age;      /* ticks of its own time since the line last changed */
+	uint64_t last_turn;     /* TSC at the end of its last turn */
 };
 
 /*
@@ -64,6 +68,9 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 /* End the VM with the contract's line; a VM ends once. */
 void vm_exit(struct vm *vm, uint32_t status);
 void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));
+
+/* The guest wrote more than its share of the console: it waits until that is sent. */
+void vm_wait_for_console(struct vm *vm);
 
 /*
  * Guest-physical memory as devices reach it: any number of bytes, all RAM. 0, or -EFAULT when any

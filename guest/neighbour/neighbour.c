@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two neighbours on one CPU. As a witness (no word) it spins and says how long it was kept from the
+ * CPU at the worst. With a word (outsb, mtrr, cd, wbinvd, queue, dma, lines, mmio) it is the
+ * neighbour from hell: it does nothing but what takes the hypervisor longest. Both run for ticks=
+ * TSC ticks.
+ */
+#include "guest/lib/caching.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/pci.h"
+#include "guest/lib/start.h"
+#include "guest/lib/vtd.h"
+#include "lib/string.h"
+
+#define TICKS        60000000 /* unless ticks= says otherwise */
+#define LONGEST_WAIT 4000000
+#define BLOCK        65536 /* bytes per OUTSB */
+#define DOMAIN       1
+
+static struct edu_device edu;
+static uint64_t *table;
+static uint8_t block[BLOCK];
+
+/* Bytes to the console, as many as RCX holds, in one instruction. */
+static void outsb(void)
+{
+	const uint8_t *from = block;
+	uint64_t count = BLOCK;
+
+	__asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(COM1) : "memory");
+}
+
+/* A mask with seven holes, in turn with another: each change has many ranges. */
+static void mtrr(void)
+{
+	static uint64_t round;
+	uint64_t holes = 0x0000000555540000UL; /* bits that do not count */
+
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, 0xfffff000UL & ~holes & ~(round++ & 1) << 12);
+	wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2, MEMTYPE_WC);
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, (0xfffff000UL & ~holes) | BIT(11));
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, 0);
+}
+
+static void cd(void)
+{
+	write_cr0(read_cr0() | CR0_CD);
+	write_cr0(read_cr0() & ~CR0_CD);
+}
+
+/* As many invalidations as the queue holds, in one store to its tail. */
+static void queue(void)
+{
+	for (unsigned i = 0; i < 200; i++)
+		vtd_put(DESC_CONTEXT | DESC_GLOBAL, 0);
+	vtd_wait();
+}
+
+static void dma(void)
+{
+	edu_dma(&edu, (uint64_t)block, 4096, true);
+}
+
+static void lines(void)
+{
+	printf("a line and another and another, as fast as it goes\n");
+}
+
+static void mmio(void)
+{
+	uint64_t to = edu.bar + EDU_LIVENESS, count = 4096;
+	static uint32_t values[4096];
+	const uint32_t *from = values;
+
+	__asm__ volatile("1: movsl; sub $4, %%rdi; loop 1b"
+			 : "+S"(from), "+D"(to), "+c"(count)
+			 :
+			 : "memory");
+}
+
+static const struct {
+	const char *word;
+	void (*storm)(void);
+} storms[] = {
+	{"outsb", outsb}, {"mtrr", mtrr}, {"cd", cd},       {"wbinvd", wbinvd},
+	{"queue", queue}, {"dma", dma},   {"lines", lines}, {"mmio", mmio},
+};
+
+/* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */
+static void attach(void)
+{
+	if (!edu_find(0, &edu) || !vtd_init())
+		return;
+	table = vtd_table();
+	vtd_map(table, 3, (uint64_t)block, (uint64_t)block, SL_RW);
+	if (vtd_set_root() && vtd_queue_on() && vtd_attach(edu.source_id, DOMAIN, table))
+		vtd_command(GCMD_TE, true);
+}
+
+static void storm(void (*once)(void), uint64_t ticks)
+{
+	uint64_t end = rdtsc() + ticks;
+
+	memset(block, '.', sizeof(block));
+	for (unsigned i = 79; i < BLOCK; i += 80)
+		block[i] = '\n';
+	attach();
+	while (rdtsc() < end)
+		once();
+}
+
+static int witness(uint64_t ticks)
+{
+	uint64_t last = rdtsc(), end = last + ticks, longest = 0, mine = 0;
+
+	while (last < end) {
+		uint64_t now = rdtsc(), gap = now - last;
+
+		if (gap > longest)
+			longest = gap;
+		if (gap < 1000)
+			mine += gap;
+		last = now;
+	}
+	printf("longest wait %lu ticks, %lu of %lu were mine\n", longest, mine, ticks);
+	check(longest <= LONGEST_WAIT, "kept from the CPU for %lu ticks, at most %u expected",
+	      longest, LONGEST_WAIT);
+	check(mine >= ticks / 3, "a third of the time was mine: %lu of %lu ticks", mine, ticks);
+	return check_status();
+}
+
+int guest_main(void)
+{
+	uint64_t ticks = guest_number("ticks", TICKS);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(storms); i++)
+		if (guest_word(storms[i].word)) {
+			storm(storms[i].storm, ticks);
+			return 0;
+		}
+	return witness(ticks);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One vCPU's state off the CPU and another's on it: the VMCS, and what the VMCS does not hold.
+ */
+#include "hv/vm/cpu_model.h"
+#include "hv/vm/fpu.h"
+#include "hv/vm/run.h"
+#include "lib/asm.h"
+#include "lib/bits.h"
+
+/* MSRs the guest reads and writes without an exit and the hypervisor does not use. */
+static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
+				       MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
+_Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped_msr), "");
+
+static void save_debug_registers(uint64_t *dr)
+{
+	__asm__ volatile("mov %%db0, %0" : "=r"(dr[0]));
+	__asm__ volatile("mov %%db1, %0" : "=r"(dr[1]));
+	__asm__ volatile("mov %%db2, %0" : "=r"(dr[2]));
+	__asm__ volatile("mov %%db3, %0" : "=r"(dr[3]));
+	__asm__ volatile("mov %%db6, %0" : "=r"(dr[4]));
+}
+
+static void load_debug_registers(const uint64_t *dr)
+{
+	__asm__ volatile("mov %0, %%db0" : : "r"(dr[0]));
+	__asm__ volatile("mov %0, %%db1" : : "r"(dr[1]));
+	__asm__ volatile("mov %0, %%db2" : : "r"(dr[2]));
+	__asm__ volatile("mov %0, %%db3" : : "r"(dr[3]));
+	__asm__ volatile("mov %0, %%db6" : : "r"(dr[4]));
+}
+
+static void save_state(struct vcpu *vcpu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
+		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
+			vcpu->swapped_msr[i] = rdmsr(swapped_msr[i]);
+	vcpu->cr2 = read_cr2();
+	save_debug_registers(vcpu->debug_register);
+	fpu_save(vcpu->fpu, &vcpu->xcr0);
+}
+
+static void load_state(const struct vcpu *vcpu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
+		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
+			wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
+	write_cr2(vcpu->cr2);
+	load_debug_registers(vcpu->debug_register);
+	fpu_load(vcpu->fpu, vcpu->xcr0);
+}
+
+void vcpu_switch_to(struct vcpu *vcpu)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->vcpu == vcpu)
+		return;
+	if (cpu->vcpu)
+		save_state(cpu->vcpu);
+	vmcs_load(vcpu->vmcs);
+	load_state(vcpu);
+	cpu->vcpu = vcpu;
+}
