@@ -46,6 +46,12 @@ void triple_fault(void)
 	survived();
 }
 
+void wild_write(void)
+{
+	*(volatile uint64_t *)(NOTHING + 8) = 1; /* goes nowhere; what it broke shows later */
+	triple_fault();
+}
+
 void double_fault(void)
 {
 	page_map(NOTHING, 0);

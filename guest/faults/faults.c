@@ -15,6 +15,7 @@ static const struct {
 	const char *what;
 } cases[] = {
 	{"triple", triple_fault, "an exception without an IDT"},
+	{"wild", wild_write, "the same, after a write to where nothing is"},
 	{"double", double_fault, "a stack that does not exist, and no stack for the double fault"},
 	{"reset-cf9", reset_by_cf9, "a reset by port 0xcf9"},
 	{"reset-keyboard", reset_by_keyboard, "a reset by the keyboard controller"},

@@ -10,6 +10,7 @@
 
 /* ends.c: each is expected to end the VM, or to leave it running for ever. */
 void triple_fault(void);
+void wild_write(void);
 void double_fault(void);
 void reset_by_cf9(void);
 void reset_by_keyboard(void);
