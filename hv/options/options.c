@@ -185,8 +185,7 @@ static int parse_iommu(struct word word, struct word value, struct vm_options *o
 	options->caching_mode = true;
 	if (is(value, "off"))
 		return 0;
-	next_part(&value, &part);
-	if (!is(part, "on"))
+	if (!next_part(&value, &part) || !is(part, "on"))
 		return fail(error, word, IOMMU_EXPECTED);
 	options->iommu = true;
 	while (next_part(&value, &part)) {

@@ -5,14 +5,16 @@
 # `term` needs no port (in Debian's build it opens a pseudo-terminal by itself), and the console's
 # port is the kernel's choice.
 
-bochs_share=/usr/share/bochs
+bochs_share=${BXSHARE:-/usr/share/bochs} # Bochs's own variable
+bochs_bios=BIOS-bochs-latest bochs_other_bios=BIOS-bochs-legacy
+bochs_remembered=$(realpath -m "${BUILD:-build}")/bochs-bios # there when only the other starts this Bochs
 bochs_ips=20000000
 bochs_cpu_model=corei7_skylake_x
 
 bochs_check() {
 	local file
 	command -v bochs >/dev/null || fail 2 "bochs is missing: run tools/need bochs"
-	for file in BIOS-bochs-latest VGABIOS-lgpl-latest; do
+	for file in "$bochs_bios" VGABIOS-lgpl-latest; do
 		[ -r "$bochs_share/$file" ] || fail 2 "$bochs_share/$file is missing: run tools/need bochs"
 	done
 	[ -n "$(find /usr/lib -name libbx_term_gui.so -print -quit 2>/dev/null)" ] ||
@@ -30,7 +32,7 @@ bochs_config() {
 		display_library: term
 		cpu: model=$1, count=$2, ips=$bochs_ips, reset_on_triple_fault=0
 		memory: guest=$3, host=$(($3 < 2048 ? $3 : 2048))
-		romimage: file=$bochs_share/BIOS-bochs-latest
+		romimage: file=$bochs_share/$(cat "$bochs_remembered" 2>/dev/null || echo "$bochs_bios")
 		vgaromimage: file=$bochs_share/VGABIOS-lgpl-latest
 		boot: disk
 		clock: sync=none
@@ -58,13 +60,29 @@ bochs_disk() {
 # Run Bochs with the configuration $dir/bochsrc, whose paths are relative to $dir (which may hold
 # blanks); its console comes out on standard output, port
 # 0xe9 and the debugger's own lines (Debian's build has the debugger) in $dir/out.
+# Where the first BIOS does not come as far as the disk's boot sector, the other is tried.
 bochs_command() {
 	cd "$dir" || return
+	cp "$dir/bochsrc" "$dir/bochsrc.first" # console.pl writes the port into it
+	bochs_once
+	bochs_bios_failed || return 0
+	sed "s|/$bochs_bios\$|/$bochs_other_bios|" "$dir/bochsrc.first" >"$dir/bochsrc"
+	bochs_once
+	bochs_bios_failed || { mkdir -p "${bochs_remembered%/*}" && echo "$bochs_other_bios" >"$bochs_remembered"; }
+}
+
+bochs_once() {
 	printf '%s\n' c q >"$dir/debugger"
 	rm -f "$dir"/*.lock "$dir/log.fifo"
 	mkfifo "$dir/log.fifo"
-	TERM=dumb exec perl "$tools/engines/console.pl" "$dir" \
+	TERM=dumb perl "$tools/engines/console.pl" "$dir" \
 		setpriv --pdeathsig KILL bochs -q -f "$dir/bochsrc" -rc "$dir/debugger" 2>"$dir/err"
+}
+
+# Did the machine triple-fault before its BIOS said that it boots? And is there another BIOS to try?
+bochs_bios_failed() {
+	grep -q '>>PANIC<< .*exception' "$dir/log" && ! grep -q 'BIOS.*Booting from' "$dir/log" &&
+		[ -r "$bochs_share/$bochs_other_bios" ]
 }
 
 bochs_run() {

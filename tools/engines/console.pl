@@ -38,7 +38,7 @@ while ($alive) {
 	$alive = 0 if !@readable && waitpid($child, WNOHANG) == $child;
 	for my $source (@readable) {
 		if ($source == $listener) {
-			$machine = $listener->accept;
+			$machine = $listener->accept; # in scalar context: older ones give two values in a list
 			$ready->add($machine, \*STDIN);
 			$ready->remove($listener);
 			close $listener;
