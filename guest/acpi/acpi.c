@@ -4,6 +4,7 @@
  * (ACPI 6.5 chapter 5, VT-d 8), and checks what they say against what is there. The word "reset"
  * ends the VM by the FADT's reset register, "off" by its PM1 control register.
  */
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/ioapic.h"
@@ -89,7 +90,7 @@ static bool roots(void)
 		same += wide == narrow;
 		tables[i] = (const void *)wide;
 	}
-	check_is(count, same, "both name the same %u tables", count);
+	check_count(count, same, "tables", "both name the same %u tables", count);
 	for (unsigned i = 0; i < count; i++)
 		check_table(tables[i]);
 	return true;
@@ -135,8 +136,8 @@ static void interrupts(void)
 	}
 	check(at == end, "its entries fill it exactly");
 	check_is(LAPIC_BASE, madt->lapic_address, "the local APIC's address");
-	check_is(1, cpus, "one enabled CPU");
-	check_is(1, ioapics, "one IOAPIC at 0x%x", IOAPIC_BASE);
+	check_count(1, cpus, "CPUs", "one enabled CPU");
+	check_count(1, ioapics, "IOAPICs", "one IOAPIC at 0x%x", IOAPIC_BASE);
 	check(lapic_enable() && ioapic_present(), "both are there");
 }
 
@@ -168,8 +169,8 @@ static void iommu(void)
 	check(!drhd->type && drhd->flags & 1, "... which all devices are behind");
 	check_is(!!(vtd_read64(VTD_ECAP) & ECAP_IR), dmar->flags & 1,
 		 "interrupt remapping as ECAP.IR says");
-	check_is(HOST_WIDTH, dmar->host_address_width + 1, "... a host's addresses have %u bits",
-		 HOST_WIDTH);
+	check_count(HOST_WIDTH, dmar->host_address_width + 1, "bits",
+		    "... a host's addresses have %u bits", HOST_WIDTH);
 	check(drhd->scope_type == SCOPE_IOAPIC && ioapic && drhd->enumeration_id == ioapic->id,
 	      "... with the IOAPIC, by the id it has in MADT");
 	check_is(IOAPIC_SOURCE_ID,

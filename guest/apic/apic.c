@@ -4,6 +4,7 @@
  * and the timer, a line per case. Runs under QEMU as well, with the word "native"; the word "nmi"
  * adds an NMI sent to itself.
  */
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/lapic.h"
@@ -65,14 +66,15 @@ static void acceptance(void)
 	check(lapic_bit(LAPIC_IRR, LOW_VECTOR) && !counts[LOW_VECTOR],
 	      "with interrupts off it waits in IRR");
 	open_window();
-	check_is(1, counts[LOW_VECTOR], "with interrupts on it is delivered, once");
+	check_count(1, counts[LOW_VECTOR], "interrupts",
+		    "with interrupts on it is delivered, once");
 	check(serviced, "... in ISR while its handler runs");
 	check(!lapic_bit(LAPIC_ISR, LOW_VECTOR) && !lapic_bit(LAPIC_IRR, LOW_VECTOR),
 	      "... and nowhere after EOI");
 	send_self(LOW_VECTOR);
 	send_self(LOW_VECTOR);
 	open_window();
-	check_is(2, counts[LOW_VECTOR], "two of one vector are one");
+	check_count(2, counts[LOW_VECTOR], "interrupts", "two of one vector are one");
 }
 
 static void shadow(void)
@@ -83,9 +85,9 @@ static void shadow(void)
 	send_self(LOW_VECTOR);
 	__asm__ volatile("sti; cli" : : : "memory");
 	at_once = counts[LOW_VECTOR];
-	check_is(0, at_once, "STI; CLI opens no window");
+	check_count(0, at_once, "interrupts", "STI; CLI opens no window");
 	open_window();
-	check_is(1, counts[LOW_VECTOR], "... STI; NOP does");
+	check_count(1, counts[LOW_VECTOR], "interrupts", "... STI; NOP does");
 }
 
 static void priority(void)
@@ -106,16 +108,17 @@ static void priority(void)
 	check(!counts[LOW_VECTOR] && counts[HIGH_VECTOR] == 1, "TPR holds the lower class back");
 	lapic_write(LAPIC_TPR, 0);
 	open_window();
-	check_is(1, counts[LOW_VECTOR], "... until it is lowered");
+	check_count(1, counts[LOW_VECTOR], "interrupts", "... until it is lowered");
 	forget();
 	__asm__ volatile("mov %0, %%cr8" : : "r"(8UL));
 	check_is(0x80, lapic_read(LAPIC_TPR), "CR8 is TPR's upper half");
 	send_self(HIGH_VECTOR);
 	open_window();
-	check_is(0, counts[HIGH_VECTOR], "... and holds the vector's own class back");
+	check_count(0, counts[HIGH_VECTOR], "interrupts",
+		    "... and holds the vector's own class back");
 	__asm__ volatile("mov %0, %%cr8" : : "r"(0UL));
 	open_window();
-	check_is(1, counts[HIGH_VECTOR], "... until it is lowered");
+	check_count(1, counts[HIGH_VECTOR], "interrupts", "... until it is lowered");
 }
 
 static void others(void)
@@ -124,7 +127,7 @@ static void others(void)
 	forget();
 	send_self(LOW_VECTOR);
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
-	check_is(1, counts[LOW_VECTOR], "STI; HLT wakes up for what was pending");
+	check_count(1, counts[LOW_VECTOR], "interrupts", "STI; HLT wakes up for what was pending");
 	lapic_write(LAPIC_SVR, lapic_read(LAPIC_SVR) & ~LAPIC_SVR_ENABLE);
 	send_self(LOW_VECTOR);
 	check(lapic_read(LAPIC_LVT_TIMER) & LAPIC_LVT_MASKED, "disabled by SVR: the LVT is masked");
@@ -137,7 +140,7 @@ static void others(void)
 	forget();
 	send_self(LAPIC_ICR_NMI);
 	__asm__ volatile("nop; nop" : : : "memory");
-	check_is(1, counts[VECTOR_NMI], "an NMI comes with interrupts off");
+	check_count(1, counts[VECTOR_NMI], "NMIs", "an NMI comes with interrupts off");
 }
 
 /* Waits, halted, until 'n' interrupts of LOW_VECTOR came: or more, where others have the CPU for
@@ -172,7 +175,7 @@ static void timer(void)
 	for (unsigned long i = 0; i < PATIENCE && lapic_read(LAPIC_TIMER_CURRENT); i++)
 		cpu_pause();
 	open_window();
-	check_is(0, counts[LOW_VECTOR], "masked: it runs out and nothing comes");
+	check_count(0, counts[LOW_VECTOR], "interrupts", "masked: it runs out and nothing comes");
 }
 
 /* The interrupt must get in between two rounds of a loop that makes no exit. */
@@ -185,7 +188,7 @@ static void running(void)
 	for (unsigned long i = 0; i < PATIENCE && !counts[LOW_VECTOR]; i++)
 		cpu_pause();
 	interrupts_off();
-	check_is(1, counts[LOW_VECTOR], "it interrupts a loop that makes no exit");
+	check_count(1, counts[LOW_VECTOR], "interrupts", "it interrupts a loop that makes no exit");
 }
 
 static void deadline(void)

@@ -6,6 +6,7 @@
  * in sum=N. Needs Leafcutter.
  */
 #include "guest/contract/contract.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
@@ -49,7 +50,8 @@ static void check_mtrrs(void)
 		 "... and ends at 4 GiB");
 	for (unsigned n = 1; n < ranges; n++)
 		on += (rdmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n) & MASK_VALID) != 0;
-	check(ranges > 1 && !on, "the other %u ranges are off", ranges - 1);
+	check_words(ranges > 1 && !on, words("%u of %u on", on, ranges - 1), words("none"),
+		    "the other %u ranges are off", ranges - 1);
 }
 
 static void check_module(void)
@@ -57,10 +59,10 @@ static void check_module(void)
 	uint64_t size = guest_number("module", 0), sum = 0;
 
 	heading("The module");
-	check_is(size != 0, guest.modules, "as many modules as an initrd line");
+	check_count(size != 0, guest.modules, "modules", "as many modules as an initrd line");
 	if (!size)
 		return;
-	check_is(size, guest.module_end - guest.module_start, "its size");
+	check_count(size, guest.module_end - guest.module_start, "bytes", "its size");
 	check(IS_ALIGNED(guest.module_start, PAGE_SIZE), "it begins on a page");
 	for (uint64_t at = guest.module_start; at < guest.module_end; at++)
 		sum += mmio_read8(at);
@@ -70,28 +72,34 @@ static void check_module(void)
 
 static void check_counters(void)
 {
-	uint64_t fresh = ALIGN_DOWN(ram_end() - 1, 2 * MiB), before, exits;
+	uint64_t fresh = ALIGN_DOWN(ram_end() - 1, 2 * MiB), leaf, before, exits;
 	unsigned level;
 
 	heading("What is counted");
-	check_is(0, vmcall_counter(COUNTER_NONCOHERENT), "0: no device is attached");
-	check_is(0, vmcall_counter(COUNTER_TRANSITIONS), "1: no transition");
-	check_is(0, vmcall_counter(COUNTER_LEAVES_CLEARED), "2: no leaf was cleared");
-	check_is(0, vmcall_counter(COUNTER_LAST_ZAP), "3: nor by the last zap");
-	check_is(0, vmcall_counter(COUNTER_MISCONFIGURATIONS), "6: no misconfiguration");
-	check_is(0, vmcall_counter(COUNTER_TRANSITION_TICKS), "7: nor its ticks");
+	check_count(0, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
+		    "0: no device is attached");
+	check_count(0, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "1: no transition");
+	check_count(0, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves", "2: no leaf was cleared");
+	check_count(0, vmcall_counter(COUNTER_LAST_ZAP), "leaves", "3: nor by the last zap");
+	check_count(0, vmcall_counter(COUNTER_MISCONFIGURATIONS), "misconfigurations",
+		    "6: no misconfiguration");
+	check_count(0, vmcall_counter(COUNTER_TRANSITION_TICKS), "ticks", "7: nor its ticks");
 
-	vmcall_ept_walk(fresh, &level);
-	check_is(0, level, "no leaf where nothing was touched");
+	leaf = vmcall_ept_walk(fresh, &level);
+	check_words(!level, leaf_words(leaf, level), leaf_words(0, 0),
+		    "no leaf where nothing was touched");
 	before = vmcall_counter(COUNTER_VIOLATIONS);
 	check_is(0, mmio_read64(fresh), "memory never touched is 0");
-	check_is(before + 1, vmcall_counter(COUNTER_VIOLATIONS), "5: that was one violation");
+	check_count(before + 1, vmcall_counter(COUNTER_VIOLATIONS), "violations",
+		    "5: that was one violation");
 	mmio_read32(HOLE);
-	check_is(before + 2, vmcall_counter(COUNTER_VIOLATIONS), "... and MMIO is one more");
+	check_count(before + 2, vmcall_counter(COUNTER_VIOLATIONS), "violations",
+		    "... and MMIO is one more");
 
 	exits = vmcall_counter(COUNTER_EXITS);
 	before = vmcall_counter(COUNTER_EXITS) - exits;
-	check(before >= 1 && before < 10, "8: from VMCALL to VMCALL %lu exits", before);
+	check_words(before >= 1 && before < 10, words("%lu exits", before), words("1 to 9"),
+		    "8: from VMCALL to VMCALL %lu exits", before);
 	check(exits > vmcall_counter(COUNTER_VIOLATIONS), "... of which violations are some");
 }
 

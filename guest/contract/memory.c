@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* RAM: from 0 with a PC's hole, what exceeds 3 GiB above 4 GiB. */
 #include "guest/contract/contract.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/paging.h"
@@ -17,9 +18,13 @@ static void check_range(unsigned n, uint64_t start, uint64_t end, const char *wh
 {
 	const struct memory_range *r = &guest.range[n];
 
-	check(n < guest.ranges && r->start == start && r->start + r->size == end &&
-		      r->type == AVAILABLE,
-	      "memory map: %s", what);
+	check_words(n < guest.ranges && r->start == start && r->start + r->size == end &&
+			    r->type == AVAILABLE,
+		    n < guest.ranges ? words("0x%lx to 0x%lx, type %u", r->start,
+					     r->start + r->size, r->type)
+				     : words("no such range"),
+		    words("0x%lx to 0x%lx, type %u", start, end, AVAILABLE), "memory map: %s",
+		    what);
 }
 
 /* The 8 bytes at 'at' keep what is written. */
@@ -62,11 +67,12 @@ void check_memory(uint64_t size)
 	uint64_t low_end = size < PCI_HOLE ? size : PCI_HOLE;
 
 	heading("Memory");
-	check_is(size > PCI_HOLE ? HIGH_RANGE + 1 : HIGH_RANGE, guest.ranges, "ranges");
+	check_count(size > PCI_HOLE ? HIGH_RANGE + 1 : HIGH_RANGE, guest.ranges, "ranges",
+		    "ranges");
 	check_range(0, 0, HOLE, "RAM below 640 K");
 	check_range(2, MiB, low_end, "RAM from 1 MiB");
-	check_is(640, guest.memory_lower, "KiB below 640 K");
-	check_is((low_end - MiB) / KiB, guest.memory_upper, "KiB from 1 MiB");
+	check_count(640, guest.memory_lower, "KiB", "KiB below 640 K");
+	check_count((low_end - MiB) / KiB, guest.memory_upper, "KiB", "KiB from 1 MiB");
 	check_is(0, mmio_read64(page_0()), "page 0 is zeroed");
 	check(is_ram(page_0()), "page 0 is RAM");
 	check(is_ram(HOLE - 8), "RAM up to 640 K");

@@ -4,6 +4,7 @@
  * of a bus address, as QEMU's does: what is not RAM is sought below 1 MiB.)
  */
 #include "guest/contract/contract.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/pci.h"
@@ -19,21 +20,25 @@ static void check_device(unsigned n)
 {
 	int found = pci_find(EDU_VENDOR, EDU_DEVICE, n);
 	uint16_t id = (uint16_t)found, command;
+	uint8_t pin, line;
 	uint64_t bar;
 
 	if (!check(found >= 0, "edu %u is on PCI", n))
 		return;
 	command = pci_read16(id, PCI_COMMAND);
 	bar = pci_read32(id, PCI_BAR0);
+	pin = pci_read8(id, PCI_INTERRUPT_PIN);
+	line = pci_read8(id, PCI_INTERRUPT_LINE);
 	check(command & PCI_COMMAND_MEMORY, "... memory decoding on");
 	check(!(command & PCI_COMMAND_MASTER), "... bus mastering off");
-	check(bar >= WINDOW_START && bar + EDU_REGISTERS <= WINDOW_END &&
-		      IS_ALIGNED(bar, EDU_REGISTERS),
-	      "... its BAR 0x%lx is in the window", bar);
+	check_words(bar >= WINDOW_START && bar + EDU_REGISTERS <= WINDOW_END &&
+			    IS_ALIGNED(bar, EDU_REGISTERS),
+		    words("0x%lx", bar),
+		    words("0x%lx to 0x%lx, aligned", WINDOW_START, WINDOW_END - EDU_REGISTERS),
+		    "... its BAR 0x%lx is in the window", bar);
 	check_is(EDU_IDENTIFIED, mmio_read32(bar + EDU_IDENTIFICATION), "... and it answers there");
-	check(pci_read8(id, PCI_INTERRUPT_PIN) == 1 && pci_read8(id, PCI_INTERRUPT_LINE) > 2 &&
-		      pci_read8(id, PCI_INTERRUPT_LINE) < 16,
-	      "... interrupt line %u", pci_read8(id, PCI_INTERRUPT_LINE));
+	check_words(pin == 1 && line > 2 && line < 16, words("pin %u, line %u", pin, line),
+		    words("pin 1, a line from 3 to 15"), "... interrupt line %u", line);
 }
 
 /* Are all bytes of the page's beginning this one? */

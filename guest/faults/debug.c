@@ -5,6 +5,7 @@
  * first.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
@@ -96,7 +97,7 @@ static void expect_debug(void (*function)(void *), uint64_t status, const char *
 {
 	int vector = try_call(function, NULL);
 
-	check_is(VECTOR_DB, (uint32_t)vector, "%s: #DB", what);
+	check_vector(VECTOR_DB, vector, "%s: #DB", what);
 	check_is(DR6_RESET | status, read_dr6(), "%s: DR6", what);
 	write_dr6(DR6_RESET);
 	write_dr7(DR7_RESET);
@@ -122,17 +123,16 @@ void debug_exceptions(void)
 	set_breakpoint((uint64_t)run_marked, 0);
 	expect_debug(run_marked, BIT(0), "an instruction with a breakpoint");
 	check_is((uint64_t)run_marked, last_exception.rip, "and it was not yet done");
-	check_is(VECTOR_DB, (uint32_t)try_call(touch_dr0, NULL), "MOV DR with DR7.GD: #DB");
+	check_vector(VECTOR_DB, try_call(touch_dr0, NULL), "MOV DR with DR7.GD: #DB");
 	__asm__ volatile("mov %%db7, %0" : "=r"(dr7));
 	check_is(0, dr7 & DR7_GD, "and GD is off for the handler");
 	check_is(DR6_RESET | DR6_BD, read_dr6(), "and DR6 tells so");
 	write_dr6(DR6_RESET);
 	write_dr7(DR7_RESET);
 	write_cr0(read_cr0() | CR0_AM);
-	check_is(VECTOR_AC, (uint32_t)try_user(read_misaligned, misaligned),
-		 "a misaligned read with CR0.AM and RFLAGS.AC at CPL 3: #AC");
+	check_vector(VECTOR_AC, try_user(read_misaligned, misaligned),
+		     "a misaligned read with CR0.AM and RFLAGS.AC at CPL 3: #AC");
 	check_is(0, last_exception.error, "with error code 0");
-	check_is(VECTOR_BP, (uint32_t)try_user(read_misaligned, misaligned + 3),
-		 "an aligned one passes");
+	check_vector(VECTOR_BP, try_user(read_misaligned, misaligned + 3), "an aligned one passes");
 	write_cr0(read_cr0() & ~CR0_AM);
 }

@@ -3,6 +3,7 @@
  * What a guest does to be ended. A function that returns has not been ended: it fails a check.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/paging.h"

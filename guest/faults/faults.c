@@ -5,6 +5,7 @@
  * guest/faults/cases lists the words with the end that is expected.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/start.h"
 #include "lib/bits.h"

@@ -4,6 +4,7 @@
  * fast as they can be made.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/paging.h"
@@ -74,8 +75,7 @@ static void or_liveness(void *argument)
 
 static void expect_write_fault(void (*function)(void *), const char *what)
 {
-	check_is(VECTOR_PF, (uint32_t)try_call(function, NULL), "%s a read-only device page: #PF",
-		 what);
+	check_vector(VECTOR_PF, try_call(function, NULL), "%s a read-only device page: #PF", what);
 	check_is(PF_ERROR_PRESENT | PF_ERROR_WRITE, last_exception.error, "%s: a write", what);
 	check_is(edu_bar + EDU_LIVENESS, last_cr2, "%s: to the register", what);
 	check_is(~0x1234U, mmio_read32(edu_bar + EDU_LIVENESS), "%s: the register is as it was",
@@ -99,8 +99,7 @@ void read_only_device(void)
 	expect_write_fault(copy_identification, "MOVS within");
 	expect_write_fault(or_liveness, "OR to");
 	page_set_writable(edu_bar, true);
-	check_is((uint32_t)-1, (uint32_t)try_call(copy_identification, NULL),
-		 "writable: it passes");
+	check_vector(-1, try_call(copy_identification, NULL), "writable: it passes");
 	check_is(~mmio_read32(edu_bar), mmio_read32(edu_bar + EDU_LIVENESS), "and is written");
 }
 
@@ -117,7 +116,7 @@ void exit_storm(void)
 	for (unsigned i = 0; i < STORM; i++)
 		outb(0x80, (uint8_t)i);
 	__asm__ volatile("rep outsb" : "+S"(source), "+c"(count) : "d"(0x80) : "memory");
-	check_is(0, count, "rep outsb of a page to port 0x80 ends");
+	check_count(0, count, "bytes left", "rep outsb of a page to port 0x80 ends");
 	for (unsigned i = 0; i < STORM; i++)
 		wbinvd();
 	for (unsigned i = 0; found && i < STORM; i++)

@@ -4,6 +4,7 @@
  * its handler instead of the hypervisor's end.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
@@ -66,16 +67,15 @@ void wild_msrs(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(reads); i++) {
 		uint64_t value;
 
-		check_is((uint32_t)reads[i].vector, (uint32_t)try_rdmsr(reads[i].msr, &value),
-			 "0x%x (%s): %s", reads[i].msr, reads[i].name,
-			 reads[i].vector == PASSES ? "reads" : "#GP");
+		check_vector(reads[i].vector, try_rdmsr(reads[i].msr, &value), "0x%x (%s): %s",
+			     reads[i].msr, reads[i].name,
+			     reads[i].vector == PASSES ? "reads" : "#GP");
 	}
 	heading("WRMSR");
 	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
-		check_is((uint32_t)writes[i].vector,
-			 (uint32_t)try_wrmsr(writes[i].msr, writes[i].value), "0x%x (%s): %s",
-			 writes[i].msr, writes[i].name,
-			 writes[i].vector == PASSES ? "written" : "#GP");
+		check_vector(writes[i].vector, try_wrmsr(writes[i].msr, writes[i].value),
+			     "0x%x (%s): %s", writes[i].msr, writes[i].name,
+			     writes[i].vector == PASSES ? "written" : "#GP");
 }
 
 struct control {
@@ -126,14 +126,13 @@ static void wild_xcr0(void)
 {
 	static uint64_t values[] = {0, XCR0_X87 | XCR0_AVX, BIT(62) | XCR0_X87};
 
-	check_is(VECTOR_UD, (uint32_t)try_call(try_xsetbv, values), "XSETBV without OSXSAVE: #UD");
+	check_vector(VECTOR_UD, try_call(try_xsetbv, values), "XSETBV without OSXSAVE: #UD");
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE))
 		return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
-	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[0]), "XCR0 without x87: #GP");
-	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[1]),
-		 "XCR0, AVX without SSE: #GP");
-	check_is(VECTOR_GP, (uint32_t)try_call(try_xsetbv, &values[2]), "XCR0, reserved bit: #GP");
+	check_vector(VECTOR_GP, try_call(try_xsetbv, &values[0]), "XCR0 without x87: #GP");
+	check_vector(VECTOR_GP, try_call(try_xsetbv, &values[1]), "XCR0, AVX without SSE: #GP");
+	check_vector(VECTOR_GP, try_call(try_xsetbv, &values[2]), "XCR0, reserved bit: #GP");
 	write_cr4(read_cr4() & ~CR4_OSXSAVE);
 }
 
@@ -142,7 +141,7 @@ void wild_control_registers(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
 		struct control c = controls[i];
 
-		check_is(VECTOR_GP, (uint32_t)try_call(write_control, &c), "%s: #GP", c.name);
+		check_vector(VECTOR_GP, try_call(write_control, &c), "%s: #GP", c.name);
 	}
 	wild_xcr0();
 }
@@ -194,8 +193,8 @@ void wild_instructions(void)
 	static uint64_t operand[2];
 
 	check(!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX), "CPUID does not show VMX");
-	check_is(VECTOR_GP, (uint32_t)try_call(rdpmc, operand), "RDPMC, no counters: #GP");
+	check_vector(VECTOR_GP, try_call(rdpmc, operand), "RDPMC, no counters: #GP");
 	for (unsigned i = 0; i < ARRAY_SIZE(instructions); i++)
-		check_is(VECTOR_UD, (uint32_t)try_call(instructions[i].run, operand), "%s: #UD",
-			 instructions[i].name);
+		check_vector(VECTOR_UD, try_call(instructions[i].run, operand), "%s: #UD",
+			     instructions[i].name);
 }

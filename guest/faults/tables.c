@@ -4,6 +4,7 @@
  * nothing else. Needs dev=edu iommu=on.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/pci.h"
@@ -44,9 +45,14 @@ static void faults_with(uint8_t reason, const char *what)
 	edu_dma(&edu, IOVA, DMA_SIZE, true);
 	if (!check(vtd_fault_next(&fault), "%s: a fault is recorded", what))
 		return;
-	check_is(reason, fault.reason, "... \"%s\"", vtd_reason(reason));
-	check(fault.source_id == edu.source_id && fault.address == IOVA && page[0] == 0x77,
-	      "... with device and address, and nothing was written");
+	check_words(fault.reason == reason, vtd_reason_words(fault.reason),
+		    vtd_reason_words(reason), "... \"%s\"", vtd_reason(reason));
+	check_words(fault.source_id == edu.source_id && fault.address == IOVA && page[0] == 0x77,
+		    words("%s, byte 0x%x",
+			  vtd_request_words(fault.source_id, fault.address, fault.read).text,
+			  page[0]),
+		    words("%s, byte 0x77", vtd_request_words(edu.source_id, IOVA, false).text),
+		    "... with device and address, and nothing was written");
 }
 
 static void works(const char *when)

@@ -3,6 +3,7 @@
  * VMCALLs the contract does not have, with arguments of any value, from CPL 3 and 32-bit code.
  */
 #include "guest/faults/faults.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
@@ -38,8 +39,8 @@ static void from_user(void)
 {
 	struct vmcall c = {.rax = VMCALL_BASE + VMCALL_VERSION, .rbx = 0x1234};
 
-	check_is(VECTOR_BP, (uint32_t)try_user(user_vmcall, &c), "VMCALL at CPL 3 comes back");
-	check_is((uint64_t)-EPERM, c.rax, "... with -EPERM");
+	check_vector(VECTOR_BP, try_user(user_vmcall, &c), "VMCALL at CPL 3 comes back");
+	check_error(-EPERM, (int64_t)c.rax, "... with -EPERM");
 	check_is(0x1234, c.rbx, "... and no effect");
 }
 
@@ -67,7 +68,7 @@ static void from_32_bits(void)
 			   .rbx = BIT(40) | (uint64_t)&c};
 
 	vmcall_32(&c);
-	check_is(0, c.rax, "VMCALL in 32-bit code: bits 63:32 of RAX do not count");
+	check_error(0, (int64_t)c.rax, "VMCALL in 32-bit code: bits 63:32 of RAX do not count");
 	check(c.rbx && c.rcx, "... nor of the address: EPT_WALK of the stack finds a leaf");
 	check(!vmcall_ept_walk(BIT(40) | (uint64_t)&c, &(unsigned){0}), "in 64-bit code they do");
 	c = (struct vmcall){.rax = VMCALL_BASE + VMCALL_COUNTER, .rbx = BIT(33) | COUNTER_EXITS};
@@ -75,7 +76,7 @@ static void from_32_bits(void)
 	check(!c.rax && c.rbx, "COUNTER takes the low 32 bits there");
 	c = (struct vmcall){.rax = VMCALL_BASE + 99};
 	vmcall_32(&c);
-	check_is((uint32_t)-ENOSYS, (uint32_t)c.rax, "an unknown number there: -ENOSYS in EAX");
+	check_error(-ENOSYS, (int32_t)c.rax, "an unknown number there: -ENOSYS in EAX");
 }
 
 static void walk_far(void)
@@ -86,7 +87,8 @@ static void walk_far(void)
 		unsigned level;
 		uint64_t leaf = vmcall_ept_walk(far[i], &level);
 
-		check(!leaf && !level, "EPT_WALK of 0x%lx finds nothing", far[i]);
+		check_words(!leaf && !level, leaf_words(leaf, level), leaf_words(0, 0),
+			    "EPT_WALK of 0x%lx finds nothing", far[i]);
 	}
 }
 
@@ -95,25 +97,25 @@ void wild_vmcalls(void)
 	uint64_t random = 0x4c43, violations, leaf;
 	unsigned level, refused = 0;
 
-	check_is((uint64_t)-ENOSYS, (uint64_t)call(0, 0), "RAX = 0: -ENOSYS");
-	check_is((uint64_t)-ENOSYS, (uint64_t)call(VMCALL_BASE + 3, 0), "n = 3: -ENOSYS");
-	check_is((uint64_t)-ENOSYS, (uint64_t)call(VMCALL_BASE - 1, 0), "n = -1: -ENOSYS");
-	check_is((uint64_t)-ENOSYS, (uint64_t)call(BIT(32) | VMCALL_BASE, 0),
-		 "a number above 32 bits: -ENOSYS");
-	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS),
-		 "COUNTER %u: -EINVAL", COUNTERS);
-	check_is((uint64_t)-EINVAL, (uint64_t)call(VMCALL_BASE + VMCALL_COUNTER, ~0UL),
-		 "COUNTER -1: -EINVAL");
+	check_error(-ENOSYS, call(0, 0), "RAX = 0: -ENOSYS");
+	check_error(-ENOSYS, call(VMCALL_BASE + 3, 0), "n = 3: -ENOSYS");
+	check_error(-ENOSYS, call(VMCALL_BASE - 1, 0), "n = -1: -ENOSYS");
+	check_error(-ENOSYS, call(BIT(32) | VMCALL_BASE, 0), "a number above 32 bits: -ENOSYS");
+	check_error(-EINVAL, call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS), "COUNTER %u: -EINVAL",
+		    COUNTERS);
+	check_error(-EINVAL, call(VMCALL_BASE + VMCALL_COUNTER, ~0UL), "COUNTER -1: -EINVAL");
 	for (unsigned i = 0; i < ROUNDS; i++)
 		refused += call(next_random(&random) | BIT(63), next_random(&random)) == -ENOSYS;
-	check_is(ROUNDS, refused, "%u random ones: -ENOSYS", ROUNDS);
+	check_count(ROUNDS, refused, "refused", "%u random ones: -ENOSYS", ROUNDS);
 	from_user();
 	from_32_bits();
 	walk_far();
 	violations = vmcall_counter(COUNTER_VIOLATIONS);
 	leaf = vmcall_ept_walk(8 * MiB, &level);
-	check(!leaf && !level, "EPT_WALK of memory never touched finds nothing");
-	check_is(violations, vmcall_counter(COUNTER_VIOLATIONS), "... and faults nothing in");
+	check_words(!leaf && !level, leaf_words(leaf, level), leaf_words(0, 0),
+		    "EPT_WALK of memory never touched finds nothing");
+	check_count(violations, vmcall_counter(COUNTER_VIOLATIONS), "violations",
+		    "... and faults nothing in");
 	leaf = vmcall_ept_walk((uint64_t)&random, &level);
 	check(leaf && level && !(leaf & EPT_ADDRESS & ~0xfffUL),
 	      "EPT_WALK of the stack finds a leaf, and shows no host address");

@@ -5,6 +5,7 @@
  * and the fault record is decoded. Needs dev=edu iommu=on; the same under QEMU's intel-iommu. With
  * iommu=on,strict the hypervisor names the stale entry where it is first used, and counts.
  */
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/pci.h"

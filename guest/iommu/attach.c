@@ -4,6 +4,7 @@
  * that what changes nothing clears nothing. Only on Leafcutter.
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/vmcall.h"
@@ -19,7 +20,8 @@
 
 static void count_is(uint64_t expected, const char *text)
 {
-	check_is(expected, vmcall_counter(COUNTER_NONCOHERENT), "%s: count %lu", text, expected);
+	check_count(expected, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
+		    "%s: count %lu", text, expected);
 }
 
 /* Do something, and see that no transition comes of it. */
@@ -29,9 +31,11 @@ static void changes_nothing(bool (*action)(void), const char *text)
 	uint64_t count = vmcall_counter(COUNTER_NONCOHERENT);
 
 	action();
-	check(vmcall_counter(COUNTER_TRANSITIONS) == transitions &&
-		      vmcall_counter(COUNTER_NONCOHERENT) == count,
-	      "%s: nothing changes", text);
+	transitions = vmcall_counter(COUNTER_TRANSITIONS) - transitions;
+	check_words(!transitions && vmcall_counter(COUNTER_NONCOHERENT) == count,
+		    words("%lu transitions, count %lu", transitions,
+			  vmcall_counter(COUNTER_NONCOHERENT)),
+		    words("none, count %lu", count), "%s: nothing changes", text);
 }
 
 static bool detach_both(void)
@@ -84,14 +88,16 @@ static void by_context(void)
 	changes_nothing(same_root_again, "the same root pointer again");
 	good_context(&edu[1]);
 	count_is(2, "the second one attached");
-	check_is(transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "one transition in all");
+	check_count(transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
+		    "one transition in all");
 	set_context(&edu[0], (uint64_t)table | CONTEXT_PRESENT, DOMAIN << 8 | 7);
 	count_is(1, "a present but invalid entry is not attached");
 	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
 	count_is(2, "pass-through is attached");
 	detach_both();
 	count_is(0, "both detached");
-	check_is(transitions + 2, vmcall_counter(COUNTER_TRANSITIONS), "two transitions in all");
+	check_count(transitions + 2, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
+		    "two transitions in all");
 }
 
 /* Only devices that exist count, and whether they may master the bus is another matter. */
@@ -198,7 +204,8 @@ static void by_device(void)
 	for (unsigned n = 0; edu_find(n, &device); n++) {
 		set_context(&device, 0, 0);
 		count -= emits_no_snoop(n);
-		check_is(count, vmcall_counter(COUNTER_NONCOHERENT), "device %u detached", n);
+		check_count(count, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
+			    "device %u detached", n);
 	}
 }
 
@@ -251,9 +258,13 @@ static void zaps(bool (*action)(void), const char *text)
 	mmio_read8(PROBE);
 	had = has_leaf(PROBE);
 	completed = action();
-	check(had && completed && !has_leaf(PROBE) &&
-		      vmcall_counter(COUNTER_TRANSITIONS) == transitions + 1,
-	      "%s: the zap is over by then", text);
+	transitions = vmcall_counter(COUNTER_TRANSITIONS) - transitions;
+	check_words(had && completed && !has_leaf(PROBE) && transitions == 1,
+		    words("%s before, %scompleted, %s after, %lu transitions",
+			  had ? "a leaf" : "no leaf", completed ? "" : "not ",
+			  has_leaf(PROBE) ? "a leaf" : "no leaf", transitions),
+		    words("a leaf before, none after, 1 transition"), "%s: the zap is over by then",
+		    text);
 }
 
 static void by_order(void)

@@ -3,6 +3,7 @@
  * What is blocked, why, and how it is recorded (VT-d 7.1 to 7.4).
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 

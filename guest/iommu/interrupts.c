@@ -4,6 +4,7 @@
  * is no local APIC yet, only what is recorded as a fault can be seen.
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/lapic.h"
@@ -100,8 +101,13 @@ static void is_blocked(uint64_t address, uint32_t data, uint8_t reason, unsigned
 		return; /* QEMU 7.2 reports it on its own standard error */
 	if (!check(vtd_fault_next(&f), "%s: recorded", text))
 		return;
-	check(f.reason == reason && f.source_id == edu[0].source_id && f.address >> 48 == index,
-	      "... as reason 0x%x, %s, with the index", reason, vtd_reason(reason));
+	check_words(f.reason == reason && f.source_id == edu[0].source_id &&
+			    f.address >> 48 == index,
+		    words("%s, index %lu of 0x%04x", vtd_reason_words(f.reason).text,
+			  f.address >> 48, f.source_id),
+		    words("%s, index %u of 0x%04x", vtd_reason_words(reason).text, index,
+			  edu[0].source_id),
+		    "... as reason 0x%x, %s, with the index", reason, vtd_reason(reason));
 }
 
 static void set_irte(unsigned index, unsigned vector, uint64_t high)

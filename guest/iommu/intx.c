@@ -4,6 +4,7 @@
  * edu interrupts for. Which pin the board wired it to is not asked: all of PCI's are set alike.
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/ioapic.h"
@@ -98,13 +99,18 @@ static void set_irte(uint64_t *irtes, uint64_t high)
 static void is_blocked(uint64_t entry, uint8_t reason, const char *text)
 {
 	struct vtd_fault f = {0};
+	bool recorded;
 
 	for (unsigned pin = FIRST_PCI_PIN; pin < ioapic_pins(); pin++)
 		ioapic_write_entry(pin, entry | VECTOR);
 	raise(0x60);
 	check(!came(0x60), "%s: blocked", text);
-	check(vtd_fault_next(&f) && f.reason == reason && f.source_id == IOAPIC_ID,
-	      "... recorded as reason 0x%x, %s", reason, vtd_reason(reason));
+	recorded = vtd_fault_next(&f);
+	check_words(recorded && f.reason == reason && f.source_id == IOAPIC_ID,
+		    recorded ? words("%s, of 0x%04x", vtd_reason_words(f.reason).text, f.source_id)
+			     : words("no record"),
+		    words("%s, of 0x%04x", vtd_reason_words(reason).text, IOAPIC_ID),
+		    "... recorded as reason 0x%x, %s", reason, vtd_reason(reason));
 	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, 0x60);
 	clear_faults(); /* the second pin of a line that has two found no room */
 }

@@ -6,6 +6,7 @@
  * but for what guest/iommu/differences lists.
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
@@ -89,6 +90,7 @@ void clear_faults(void)
 void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uint8_t reason,
 	     const char *text)
 {
+	uint64_t page = iova & ~(PAGE_SIZE - 1);
 	struct vtd_fault f = {0};
 
 	if (to_memory)
@@ -97,10 +99,12 @@ void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uin
 		edu_dma_raw(device, iova, EDU_DMA_BUFFER + AT_READ, BYTES, 0);
 	if (!check(vtd_fault_next(&f), "%s: recorded", text))
 		return;
-	check_is(reason, f.reason, "... as reason 0x%x, %s", reason, vtd_reason(reason));
-	check(f.source_id == device->source_id && f.address == (iova & ~(PAGE_SIZE - 1)) &&
-		      f.read == !to_memory,
-	      "... with device, page and direction");
+	check_words(f.reason == reason, vtd_reason_words(f.reason), vtd_reason_words(reason),
+		    "... as reason 0x%x, %s", reason, vtd_reason(reason));
+	check_words(f.source_id == device->source_id && f.address == page && f.read == !to_memory,
+		    vtd_request_words(f.source_id, f.address, f.read),
+		    vtd_request_words(device->source_id, page, !to_memory),
+		    "... with device, page and direction");
 }
 
 /* For who compares them with what the hypervisor names under iommu=on,strict. */

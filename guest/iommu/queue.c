@@ -3,6 +3,7 @@
  * The invalidation queue, and invalidation by registers (VT-d 6.5).
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 
@@ -63,7 +64,7 @@ static void wrap(void)
 
 	for (unsigned i = 0; i < 600; i++)
 		through += vtd_wait();
-	check_is(600, through, "600 waits through a queue of 256");
+	check_count(600, through, "waits", "600 waits through a queue of 256");
 	check_is(vtd_read64(VTD_IQT), vtd_read64(VTD_IQH), "head and tail meet");
 	for (unsigned i = 0; i < 20; i++)
 		vtd_put(DESC_CONTEXT | DESC_GLOBAL, 0);

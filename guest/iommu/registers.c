@@ -3,6 +3,7 @@
  * The registers as they are after reset, by themselves (VT-d 11.4).
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 

@@ -3,6 +3,7 @@
  * What the caches keep after the tables changed, and what each invalidation drops (VT-d 6.2).
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 

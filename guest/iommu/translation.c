@@ -3,6 +3,7 @@
  * What is translated, and to where (VT-d 3.4, 3.7).
  */
 #include "guest/iommu/cases.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"

@@ -8,6 +8,7 @@
  * is RAM from its first byte to its last.
  */
 #include "guest/lib/caching.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/pci.h"
@@ -39,29 +40,31 @@ static void touch(uint64_t start, uint64_t size)
 
 static void check_leaf(uint64_t gpa, unsigned level, uint64_t type_bits)
 {
-	static const char *const size[] = {"no", "a 4K", "a 2M", "a 1G"};
+	struct words expected = leaf_words(type_bits, level);
 	unsigned found;
 	uint64_t leaf;
 
 	mmio_read8(gpa);
 	leaf = vmcall_ept_walk(gpa, &found);
-	check(found == level && (leaf & LEAF_TYPE_BITS) == type_bits, "0x%lx: %s leaf, %s%s", gpa,
-	      size[found], memtype_name((unsigned)FIELD(leaf, EPT_TYPE)),
-	      leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+	check_words(found == level && (leaf & LEAF_TYPE_BITS) == type_bits, leaf_words(leaf, found),
+		    expected, "0x%lx: %s", gpa, expected.text);
 }
 
 static void check_absent(uint64_t gpa)
 {
 	unsigned level;
+	uint64_t leaf = vmcall_ept_walk(gpa, &level);
 
-	check_is(0, vmcall_ept_walk(gpa, &level), "0x%lx: no leaf", gpa);
+	check_words(!leaf && !level, leaf_words(leaf, level), leaf_words(0, 0), "0x%lx: no leaf",
+		    gpa);
 }
 
 static void check_present(uint64_t gpa)
 {
 	unsigned level;
 
-	check(vmcall_ept_walk(gpa, &level), "0x%lx: its leaf is still there", gpa);
+	check_words(vmcall_ept_walk(gpa, &level), leaf_words(0, 0), words("a leaf"),
+		    "0x%lx: its leaf is still there", gpa);
 }
 
 static void before(void)
@@ -70,20 +73,29 @@ static void before(void)
 	flushes = vmcall_counter(COUNTER_INVEPT);
 }
 
+/* What happened since before(). */
+static struct words since(void)
+{
+	return words("%lu leaves cleared, %lu INVEPTs",
+		     vmcall_counter(COUNTER_LEAVES_CLEARED) - cleared,
+		     vmcall_counter(COUNTER_INVEPT) - flushes);
+}
+
 /* Since before(): one zap, one INVEPT, and so many leaves. */
 static void check_zapped(uint64_t leaves, const char *why)
 {
-	check(vmcall_counter(COUNTER_LAST_ZAP) == leaves &&
-		      vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared + leaves &&
-		      vmcall_counter(COUNTER_INVEPT) == flushes + 1,
-	      "%s: exactly %lu leaves cleared, one INVEPT", why, leaves);
+	check_words(vmcall_counter(COUNTER_LAST_ZAP) == leaves &&
+			    vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared + leaves &&
+			    vmcall_counter(COUNTER_INVEPT) == flushes + 1,
+		    since(), words("%lu by one zap, 1 INVEPT", leaves),
+		    "%s: exactly %lu leaves cleared, one INVEPT", why, leaves);
 }
 
 static void check_nothing(const char *why)
 {
-	check(vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared &&
-		      vmcall_counter(COUNTER_INVEPT) == flushes,
-	      "%s: nothing cleared, no INVEPT", why);
+	check_words(vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared &&
+			    vmcall_counter(COUNTER_INVEPT) == flushes,
+		    since(), words("none"), "%s: nothing cleared, no INVEPT", why);
 }
 
 /* Range n becomes [base, base + size): only the last of the two writes changes a type. */
@@ -118,8 +130,8 @@ static void one_leaf(void)
 	violations = vmcall_counter(COUNTER_VIOLATIONS);
 	for (uint64_t at = large; at < large + large_size; at += large_size / 64)
 		mmio_read8(at);
-	check_is(violations, vmcall_counter(COUNTER_VIOLATIONS),
-		 "64 places all over it: no further fault");
+	check_count(violations, vmcall_counter(COUNTER_VIOLATIONS), "violations",
+		    "64 places all over it: no further fault");
 	check_leaf(32 * MiB, 2, WB_IGNORE);
 	check_leaf(MiB + 900 * KiB, 1, WB_IGNORE);
 	printf("   (The first 2 MiB have a hole.)\n");
@@ -185,7 +197,8 @@ static void fixed(void)
 	heading("5. A fixed register");
 	touch(0x1000, 0x9f000);
 	survey = vmcall_survey(0, MiB, 0);
-	check(survey.leaves[1] >= 0x9f, "below 1 MiB: %u leaves", survey.leaves[1]);
+	check_words(survey.leaves[1] >= 0x9f, words("%u leaves of 4K", survey.leaves[1]),
+		    words("159 or more"), "below 1 MiB: %u leaves", survey.leaves[1]);
 	before();
 	wrmsr(MSR_IA32_MTRR_FIX16K_80000, (old & ~0xffUL) | MEMTYPE_UC);
 	check_zapped(survey.leaves[1], "16K of them become UC");
@@ -220,8 +233,8 @@ static void merge(void)
 	check(vtd_detach(edu.source_id, DOMAIN), "device detached");
 	before();
 	check_leaf(large, top, WB_IGNORE);
-	check_is(flushes + 1, vmcall_counter(COUNTER_INVEPT),
-		 "it stands where a table was: one INVEPT, and only then the table is free");
+	check_count(flushes + 1, vmcall_counter(COUNTER_INVEPT), "INVEPTs",
+		    "it stands where a table was: one INVEPT, and only then the table is free");
 }
 
 int guest_main(void)

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * printf on COM1 and the check lines; see console.h. A line is collected and sent in pieces of
+ * printf on COM1; see console.h. A line is collected and sent in pieces of
  * one transmit FIFO, because every port access of a guest is a VM exit.
  */
-#include <stdarg.h>
-
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "lib/format.h"
@@ -21,7 +19,6 @@
 
 static char fifo[FIFO_SIZE];
 static unsigned fifo_used;
-static unsigned checks, failures;
 
 void console_init(void)
 {
@@ -62,8 +59,14 @@ int printf(const char *text, ...)
 	va_list ap;
 
 	va_start(ap, text);
-	format(put_character, NULL, text, ap);
+	vprintf(text, ap);
 	va_end(ap);
+	return 0;
+}
+
+int vprintf(const char *text, va_list ap)
+{
+	format(put_character, NULL, text, ap);
 	return 0;
 }
 
@@ -73,46 +76,7 @@ void heading(const char *text, ...)
 
 	printf("\n== ");
 	va_start(ap, text);
-	format(put_character, NULL, text, ap);
+	vprintf(text, ap);
 	va_end(ap);
 	printf("\n");
-}
-
-static void check_line(bool held, const char *text, va_list *ap)
-{
-	checks++;
-	if (!held)
-		failures++;
-	printf("%s %u - ", held ? "ok" : "FAIL", checks);
-	format(put_character, NULL, text, *ap);
-}
-
-bool check(bool held, const char *text, ...)
-{
-	va_list ap;
-
-	va_start(ap, text);
-	check_line(held, text, &ap);
-	va_end(ap);
-	printf("%s\n", held ? "" : ": expected yes got no");
-	return held;
-}
-
-bool check_is(uint64_t expected, uint64_t got, const char *text, ...)
-{
-	va_list ap;
-
-	va_start(ap, text);
-	check_line(expected == got, text, &ap);
-	va_end(ap);
-	if (expected != got)
-		printf(": expected 0x%lx got 0x%lx", expected, got);
-	printf("\n");
-	return expected == got;
-}
-
-int check_status(void)
-{
-	printf("%u checks, %u failed\n", checks, failures);
-	return failures || !checks;
 }

@@ -51,6 +51,45 @@ uint64_t vmcall_counter(enum counter index)
 	return call.rbx;
 }
 
+struct words type_words(uint64_t type_bits)
+{
+	return words("%s%s", memtype_name((unsigned)FIELD(type_bits, EPT_TYPE)),
+		     type_bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+}
+
+struct words leaf_words(uint64_t leaf, unsigned level)
+{
+	static const char *const sizes[] = {"no", "a 4K", "a 2M", "a 1G"};
+
+	if (!level)
+		return words("no leaf");
+	return words("%s leaf, %s", sizes[level & 3], type_words(leaf).text);
+}
+
+struct words survey_words(const struct leaf_survey *survey)
+{
+	return words("%s at 0x%lx, %u of %u pages not as expected",
+		     leaf_words(survey->other, survey->other_level).text, survey->other_at,
+		     survey->pages - survey->matching, survey->pages);
+}
+
+/* Take note of one leaf, or of its absence, for the pages from 'at' up to 'next'. */
+static void survey_leaf(struct leaf_survey *survey, uint64_t at, uint64_t next, uint64_t leaf,
+			unsigned level, bool matches)
+{
+	unsigned pages = (unsigned)((next - at) / PAGE_SIZE);
+
+	if (!matches && survey->matching == survey->seen) {
+		survey->other_at = at;
+		survey->other = leaf;
+		survey->other_level = level;
+	}
+	survey->seen += pages;
+	survey->matching += matches ? pages : 0;
+	survey->absent += level ? 0 : pages;
+	survey->leaves[level & 3]++;
+}
+
 struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bits)
 {
 	struct leaf_survey survey = {.pages = (unsigned)(size / PAGE_SIZE)};
@@ -63,11 +102,8 @@ struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bi
 		uint64_t span = level > 1 ? PAGE_SIZE << 9 * (level - 1) : PAGE_SIZE;
 
 		next = MIN(ALIGN_DOWN(at, span) + span, end);
-		if (!level)
-			survey.absent++;
-		else if ((leaf & LEAF_TYPE_BITS) == type_bits)
-			survey.matching += (unsigned)((next - at) / PAGE_SIZE);
-		survey.leaves[level & 3]++;
+		survey_leaf(&survey, at, next, leaf, level,
+			    level ? (leaf & LEAF_TYPE_BITS) == type_bits : type_bits == NO_LEAF);
 	}
 	return survey;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest/lib/check.h"
 #include "ept/ept.h" /* the names of a leaf's bits */
 
 #define VMCALL_BASE     0x4c430000U
@@ -56,19 +57,31 @@ bool vmcall_present(void);
 uint64_t vmcall_ept_walk(uint64_t gpa, unsigned *level);
 uint64_t vmcall_counter(enum counter index);
 
+/* A leaf as vmcall_ept_walk() gives it: "a 2M leaf, WB + ignore PAT", or "no leaf". */
+struct words leaf_words(uint64_t leaf, unsigned level);
+/* The memory-type bits alone: "WB + ignore PAT". */
+struct words type_words(uint64_t type_bits);
+
 /* What the leaves over a range of memory are like, page by page. */
 struct leaf_survey {
 	unsigned pages;     /* of 4K in the range */
 	unsigned absent;    /* pages no leaf maps */
-	unsigned matching;  /* pages whose leaf has the asked-for memory-type bits */
+	unsigned matching;  /* pages that are as asked for */
+	unsigned seen;      /* pages so far, while it runs */
 	unsigned leaves[4]; /* leaves seen, by level */
+	/* The first that does not match: where, and what vmcall_ept_walk() says of it. */
+	uint64_t other_at, other;
+	unsigned other_level;
 };
+/* Its pages that do not match, for a check that fails. */
+struct words survey_words(const struct leaf_survey *survey);
 
 /* The memory-type bits of a leaf: type and "ignore PAT". */
 #define LEAF_TYPE_BITS  (EPT_TYPE | EPT_IGNORE_PAT)
 #define LEAF_TYPE(type) TO_FIELD(type, EPT_TYPE)
 
-/* Survey [start, start + size), 4K-aligned, for leaves with 'type_bits'. */
+/* Survey [start, start + size), 4K-aligned, for leaves with 'type_bits', or for NO_LEAF. */
+#define NO_LEAF (~0UL)
 struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bits);
 
 #endif

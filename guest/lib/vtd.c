@@ -274,3 +274,14 @@ const char *vtd_reason(uint8_t reason)
 		return "unknown reason";
 	}
 }
+
+struct words vtd_reason_words(uint8_t reason)
+{
+	return words("reason 0x%x, %s", reason, vtd_reason(reason));
+}
+
+struct words vtd_request_words(uint16_t source_id, uint64_t address, bool read)
+{
+	return words("%s of page 0x%lx by %02x:%02x.%x", read ? "read" : "write", address,
+		     source_id >> 8, source_id >> 3 & 31, source_id & 7);
+}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest/lib/check.h"
 #include "lib/bits.h"
 
 #define VTD_BASE 0xfed90000UL
@@ -163,5 +164,9 @@ bool vtd_fault_take(unsigned n, struct vtd_fault *fault);
 bool vtd_fault_next(struct vtd_fault *fault);
 /* What a reason code means (VT-d 7.1.3). */
 const char *vtd_reason(uint8_t reason);
+/* A record in words: "reason 0x5, no write permission". */
+struct words vtd_reason_words(uint8_t reason);
+/* "write of page 0x1000 by 00:02.0". */
+struct words vtd_request_words(uint16_t source_id, uint64_t address, bool read);
 
 #endif

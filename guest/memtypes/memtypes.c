@@ -9,6 +9,7 @@
  * cached and uncached memory at all, the times must agree too, and only then it says measured.
  */
 #include "guest/lib/caching.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/paging.h"
@@ -16,6 +17,7 @@
 #include "guest/lib/start.h"
 #include "guest/lib/vmcall.h"
 #include "guest/lib/vtd.h"
+#include "lib/format.h"
 
 #define MTRRS  5
 #define PATS   6
@@ -111,9 +113,32 @@ static bool cached(enum memtype type)
 	return type != MEMTYPE_UC && type != MEMTYPE_WC;
 }
 
+static uint64_t leaf_expected(const struct expected *e)
+{
+	return LEAF_TYPE(e->leaf) | (e->ignore_pat ? EPT_IGNORE_PAT : 0);
+}
+
+/* The types that the leaf gives with each PAT type; the CPU's own CR0.CD stays 0. */
+static void effective_of(uint64_t leaf, enum memtype types[PATS])
+{
+	for (unsigned i = 0; i < PATS; i++)
+		types[i] = memtype_effective(leaf, pats[i].type, false);
+}
+
+/* A row of the table: " UC  WC  ...". */
+static struct words row(const enum memtype types[PATS])
+{
+	struct words w = words("%s", "");
+
+	for (unsigned i = 0; i < PATS; i++)
+		format_append(w.text, sizeof(w.text), " %-3s", memtype_name(types[i]));
+	return w;
+}
+
 /* One line: a page of one MTRR type under all PAT types. */
 static void try_page(uint64_t page, const struct expected *e)
 {
+	enum memtype found[PATS];
 	uint64_t leaf = 0;
 	unsigned level, wrong = 0;
 
@@ -126,18 +151,14 @@ static void try_page(uint64_t page, const struct expected *e)
 		timings[timed++] = (struct timing){time_reads(page), cached(e->effective[i])};
 	}
 	page_set_pat(page, 0);
-	wrong += (leaf & LEAF_TYPE_BITS) !=
-		 (LEAF_TYPE(e->leaf) | (e->ignore_pat ? EPT_IGNORE_PAT : 0));
-	check_is(0, wrong, "%u %u   %-4s  %-2s%-6s  %-3s %-3s %-3s %-3s %-3s %-3s  proved by rule",
-		 e->noncoherent, e->cd, memtype_name(e->mtrr),
-		 memtype_name((unsigned)FIELD(leaf, EPT_TYPE)),
-		 leaf & EPT_IGNORE_PAT ? "+IPAT" : "",
-		 memtype_name(memtype_effective(leaf, MEMTYPE_UC, false)),
-		 memtype_name(memtype_effective(leaf, MEMTYPE_UC_MINUS, false)),
-		 memtype_name(memtype_effective(leaf, MEMTYPE_WC, false)),
-		 memtype_name(memtype_effective(leaf, MEMTYPE_WT, false)),
-		 memtype_name(memtype_effective(leaf, MEMTYPE_WP, false)),
-		 memtype_name(memtype_effective(leaf, MEMTYPE_WB, false)));
+	wrong += (leaf & LEAF_TYPE_BITS) != leaf_expected(e);
+	effective_of(leaf, found);
+	check_words(
+		!wrong, words("%s, effective%s", type_words(leaf).text, row(found).text),
+		words("%s, effective%s", type_words(leaf_expected(e)).text, row(e->effective).text),
+		"%u %u   %-4s  %-2s%-6s %s  proved by rule", e->noncoherent, e->cd,
+		memtype_name(e->mtrr), memtype_name(e->leaf), e->ignore_pat ? "+IPAT" : "",
+		row(e->effective).text);
 }
 
 static void phase(bool noncoherent, bool cd)
@@ -162,7 +183,11 @@ static void set_pat(void)
 	pat = rdmsr(MSR_IA32_PAT);
 	for (unsigned i = 0; i < PATS; i++)
 		wrong += (pat >> 8 * pats[i].entry & 0xff) != pats[i].type;
-	check_is(0, wrong, "the PAT has the six types: 0x%016lx", pat);
+	if (wrong)
+		check_words(false, words("0x%016lx", pat), words("UC, UC-, WC, WT, WP and WB"),
+			    "the PAT has the six types");
+	else
+		check(true, "the PAT has the six types: 0x%016lx", pat);
 }
 
 static void attach(void)
@@ -183,10 +208,15 @@ static void attach(void)
 
 	check(vtd_attach(edu.source_id, DOMAIN, second_level), "device attached");
 	leaf = vmcall_ept_walk(page, &level);
-	check_is(after[policy].leaf, leaf & LEAF_TYPE_BITS, "%s", after[policy].what);
-	check_is(1, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent count is 1");
-	check_is(after[policy].transitions, vmcall_counter(COUNTER_TRANSITIONS),
-		 "the attach was %s", after[policy].transitions ? "a transition" : "no transition");
+	check_words((leaf & LEAF_TYPE_BITS) == after[policy].leaf && !level == !after[policy].leaf,
+		    leaf_words(leaf, level),
+		    after[policy].leaf ? type_words(after[policy].leaf) : leaf_words(0, 0), "%s",
+		    after[policy].what);
+	check_count(1, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
+		    "noncoherent count is 1");
+	check_count(after[policy].transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
+		    "the attach was %s",
+		    after[policy].transitions ? "a transition" : "no transition");
 }
 
 /* Does any uncached time look unlike the cached ones? If so, all have to. */
@@ -209,7 +239,7 @@ static void judge_timings(void)
 	}
 	for (unsigned i = 0; i < timed; i++)
 		agree += timings[i].cached == (timings[i].ticks <= cached_max);
-	check_is(timed, agree, "cached or not, as expected: measured");
+	check_count(timed, agree, "of the times agree", "cached or not, as expected: measured");
 }
 
 static enum memtype_policy parse_policy(void)

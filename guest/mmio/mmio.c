@@ -4,6 +4,7 @@
  * port, with each instruction form that compilers emit. Needs one edu; the word "native" skips
  * what only Leafcutter defines.
  */
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/paging.h"
@@ -194,7 +195,7 @@ static void elsewhere(void)
 	mmio_write32(alias + EDU_LIVENESS, 0x77);
 	check_is(~0x77U, mmio_read32(liveness), "... written there, read at its own address");
 	check_is(EDU_IDENTIFIED, run_across_pages(alias), "an instruction across two pages");
-	check_is(VECTOR_BP, (uint32_t)try_user(from_user, &id), "user code");
+	check_vector(VECTOR_BP, try_user(from_user, &id), "user code");
 	check_is(EDU_IDENTIFIED, id, "... reads the device");
 }
 

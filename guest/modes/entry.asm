@@ -185,7 +185,7 @@ print:	mov edx, COM1
 
 section .rodata
 ok:	db "ok - ", 0
-fail:	db "FAIL - ", 0
+fail:	db "FAIL - found otherwise, expected: ", 0
 
 align 4
 real_start:

@@ -4,6 +4,7 @@
  * guest's EPT leaves, told by the guest itself. Wants two edu devices behind a VT-d unit, and
  * 64 MiB. The word "native" skips what only the hypervisor can tell (its VMCALL).
  */
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/caching.h"
@@ -79,16 +80,17 @@ static void touch(const struct stretch *s)
 static void check_leaves(const struct stretch *s, uint64_t type_bits)
 {
 	struct leaf_survey survey;
+	struct words sizes;
+	bool held;
 
 	if (native)
 		return;
 	survey = vmcall_survey(s->start, s->size, type_bits);
-	check_is(survey.pages, survey.matching,
-		 "0x%07lx-0x%07lx MTRR %s: leaves %s%s (%u of 2M, %u of 4K)", s->start,
-		 s->start + s->size - 1, memtype_name(s->type),
-		 memtype_name((unsigned)FIELD(type_bits, EPT_TYPE)),
-		 type_bits & EPT_IGNORE_PAT ? " + ignore PAT" : "", survey.leaves[2],
-		 survey.leaves[1]);
+	held = survey.matching == survey.pages;
+	sizes = words(" (%u of 2M, %u of 4K)", survey.leaves[2], survey.leaves[1]);
+	check_words(held, survey_words(&survey), type_words(type_bits),
+		    "0x%07lx-0x%07lx MTRR %s: leaves %s%s", s->start, s->start + s->size - 1,
+		    memtype_name(s->type), type_words(type_bits).text, held ? sizes.text : "");
 }
 
 static void check_all_leaves_ignore_pat(uint64_t type_bits)
@@ -110,17 +112,22 @@ static void check_all_leaves_follow_mtrr(void)
 
 static void check_all_absent(void)
 {
+	struct words found = words("none");
 	unsigned pages = 0, absent = 0;
 
 	if (native)
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) {
-		struct leaf_survey s = vmcall_survey(stretches[i].start, stretches[i].size, 0);
+		struct leaf_survey s =
+			vmcall_survey(stretches[i].start, stretches[i].size, NO_LEAF);
 
+		if (absent == pages && s.absent < s.pages)
+			found = survey_words(&s);
 		pages += s.pages;
 		absent += s.absent;
 	}
-	check_is(pages, absent, "none of the %u pages has a leaf any more", pages);
+	check_words(absent == pages, found, words("no leaf"),
+		    "none of the %u pages has a leaf any more", pages);
 }
 
 static void check_all_present(void)
@@ -131,7 +138,7 @@ static void check_all_present(void)
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
 		absent += vmcall_survey(stretches[i].start, stretches[i].size, 0).absent;
-	check_is(0, absent, "every page still has its leaf");
+	check_count(0, absent, "pages without a leaf", "every page still has its leaf");
 }
 
 static void check_intact(void)
@@ -143,10 +150,11 @@ static void check_intact(void)
 	check(held, "every byte written at the beginning is still there");
 }
 
-static void check_counter(enum counter counter, uint64_t expected, const char *text)
+static void check_attached(uint64_t expected, const char *text)
 {
 	if (!native)
-		check_is(expected, vmcall_counter(counter), "%s is %lu", text, expected);
+		check_count(expected, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
+			    "%s is %lu", text, expected);
 }
 
 /* The counters that a transition moves, before it. */
@@ -168,24 +176,33 @@ static struct before counters(void)
 /* A transition happened since: leaves were cleared and INVEPT executed. */
 static void check_transition(const struct before *b)
 {
-	uint64_t cleared;
+	uint64_t cleared, in_all;
 
 	if (native)
 		return;
 	cleared = vmcall_counter(COUNTER_LAST_ZAP);
-	check_is(b->transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "one more transition");
-	check(cleared && vmcall_counter(COUNTER_LEAVES_CLEARED) == b->cleared + cleared,
-	      "its zap cleared %lu leaves, in %lu ticks", cleared,
-	      vmcall_counter(COUNTER_TRANSITION_TICKS));
-	check(vmcall_counter(COUNTER_INVEPT) > b->flushes, "INVEPT was executed");
+	in_all = vmcall_counter(COUNTER_LEAVES_CLEARED) - b->cleared;
+	check_count(b->transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
+		    "one more transition");
+	if (cleared && in_all == cleared)
+		check(true, "its zap cleared %lu leaves, in %lu ticks", cleared,
+		      vmcall_counter(COUNTER_TRANSITION_TICKS));
+	else
+		check_words(false,
+			    words("%lu leaves cleared since, %lu by the last zap", in_all, cleared),
+			    words("some, all by one zap"), "its zap cleared leaves");
+	check_words(vmcall_counter(COUNTER_INVEPT) > b->flushes, words("none"),
+		    words("one or more"), "INVEPT was executed");
 }
 
 static void check_no_transition(const struct before *b)
 {
 	if (native)
 		return;
-	check_is(b->transitions, vmcall_counter(COUNTER_TRANSITIONS), "no transition");
-	check_is(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "no leaf was cleared");
+	check_count(b->transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
+		    "no transition");
+	check_count(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves",
+		    "no leaf was cleared");
 }
 
 static void memory(void)
@@ -196,7 +213,7 @@ static void memory(void)
 	mtrr_set(2, WC_BASE, WC_SIZE, MEMTYPE_WC);
 	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
 		fill(&stretches[i]);
-	check_counter(COUNTER_NONCOHERENT, 0, "noncoherent count");
+	check_attached(0, "noncoherent count");
 	check_all_leaves_ignore_pat(WB_IGNORE);
 }
 
@@ -218,7 +235,7 @@ static bool device(void)
 	vtd_map(second_level, 3, IOVA_IN, BUFFER_BASE, SL_RW);
 	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true),
 	      "root table set, queue on, translation on");
-	check_counter(COUNTER_NONCOHERENT, 0, "nothing is attached yet: noncoherent count");
+	check_attached(0, "nothing is attached yet: noncoherent count");
 	return true;
 }
 
@@ -232,7 +249,7 @@ static void attach_first(void)
 	check_all_absent();
 	if (!native)
 		printf("   (The pages this code runs on had to come back at once.)\n");
-	check_counter(COUNTER_NONCOHERENT, 1, "noncoherent count");
+	check_attached(1, "noncoherent count");
 	check_transition(&b);
 	check_all_leaves_follow_mtrr();
 	check_intact();
@@ -273,10 +290,10 @@ static void more_devices(void)
 
 	heading("5. A second device: 1 -> 2 -> 1, nothing is cleared; then 1 -> 0");
 	check(vtd_attach(edu[1].source_id, DOMAIN_B, second_level), "second device attached");
-	check_counter(COUNTER_NONCOHERENT, 2, "noncoherent count");
+	check_attached(2, "noncoherent count");
 	check_no_transition(&b);
 	check(vtd_detach(edu[0].source_id, DOMAIN_A), "first device detached");
-	check_counter(COUNTER_NONCOHERENT, 1, "noncoherent count");
+	check_attached(1, "noncoherent count");
 	check_no_transition(&b);
 	check_all_present();
 }
@@ -287,7 +304,7 @@ static void detach_last(void)
 
 	check(vtd_detach(edu[1].source_id, DOMAIN_B), "second device detached");
 	check_all_absent();
-	check_counter(COUNTER_NONCOHERENT, 0, "noncoherent count");
+	check_attached(0, "noncoherent count");
 	check_transition(&b);
 	check_all_leaves_ignore_pat(WB_IGNORE);
 	check_intact();

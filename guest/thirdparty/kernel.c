@@ -130,7 +130,7 @@ static void print(const char *s)
 
 static void expect(bool good, const char *text)
 {
-	print(good ? "good: " : "BAD: ");
+	print(good ? "good: " : "BAD: found otherwise, expected: ");
 	print(text);
 	print("\r\n");
 	failed += !good;

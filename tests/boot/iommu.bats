@@ -78,6 +78,7 @@ checks() {
 		/^== What is reported/ { exit }
 		/^(ok|FAIL) / {
 			result = $1; sub(/^(ok|FAIL) [0-9]+ - /, "")
+			if (result == "FAIL") sub(/^found .*, expected[^:]*: /, "")
 			if (/^\.\.\. /) $0 = main " " $0; else main = $0
 			print result " " $0
 		}'
