@@ -10,11 +10,13 @@ setup() {
 }
 
 @test "bench: no exit costs more ticks on Bochs than tests/bench/targets allows" {
-	local name most ticks missed=0
+	local name most ticks missed=0 percent=100
+	# What the compiler makes of the same source differs a little: the figures are gcc 12's.
+	[ "$(gcc -dumpversion)" = 12 ] || percent=103
 	ENGINE=bochs boots 0 "" "$G/bench.elf" "vm t $(words bench) --"
 	while IFS='|' read -r name most; do
 		ticks=$(sed -nE "s/^t\| ${name//[()]/.} +([0-9]+) ticks$/\1/p" <<<"$output")
-		[ -n "$ticks" ] && [ "$ticks" -le "$most" ] && continue
+		[ -n "$ticks" ] && [ "$ticks" -le $((most * percent / 100)) ] && continue
 		echo "$name: ${ticks:-no figure}, more than $most"
 		missed=1
 	done < <(grep -v '^#' tests/bench/targets)

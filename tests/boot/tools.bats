@@ -104,6 +104,30 @@ refused() {
 	[[ $stderr == *"3rd (13) exception"* ]]
 }
 
+# A BIOS of 128 KiB that at its first instruction loads an IDT without entries, then INT3.
+make_broken_bios() {
+	head -c 131072 /dev/zero >"$1"
+	printf '\x2e\x0f\x01\x1e\xf8\xff\xcc' | dd of="$1" bs=1 seek=$((131072 - 16)) conv=notrunc status=none
+}
+
+@test "a BIOS that triple-faults before it boots: the other one is tried, and remembered" {
+	local share=$BATS_TEST_TMPDIR/share
+	mkdir "$share"
+	cp /usr/share/bochs/{BIOS-bochs-legacy,VGABIOS-lgpl-latest} "$share/"
+	make_broken_bios "$share/BIOS-bochs-latest"
+	export BXSHARE=$share BUILD=$BATS_TEST_TMPDIR/build
+	run --separate-stderr -1 boot --engine bochs "$K/1.iso"
+	[ "$output" = $'hv: options: act 1\nhv: end: status 1' ] && [ -z "$stderr" ]
+	[ "$(cat "$BUILD/bochs-bios")" = BIOS-bochs-legacy ]
+	run --separate-stderr -1 boot --engine bochs --keep "$BATS_TEST_TMPDIR/kept" "$K/1.iso"
+	grep -q "$share/BIOS-bochs-legacy" "$BATS_TEST_TMPDIR/kept/bochsrc.first"
+	# With none that works the end is as at any triple fault, and nothing is remembered.
+	cp "$share/BIOS-bochs-latest" "$share/BIOS-bochs-legacy"
+	rm "$BUILD/bochs-bios"
+	run --separate-stderr -3 boot --engine bochs "$K/1.iso"
+	[[ $stderr == *"3rd (13) exception"* ]] && [ ! -e "$BUILD/bochs-bios" ]
+}
+
 @test "a machine that ends without a last line is status 3" {
 	run --separate-stderr -3 boot --engine bochs "$K/m.iso"
 	[[ $stderr == *"without a last line"* ]]

@@ -58,8 +58,8 @@ bochs_disk() {
 }
 
 # Run Bochs with the configuration $dir/bochsrc, whose paths are relative to $dir (which may hold
-# blanks); its console comes out on standard output, port
-# 0xe9 and the debugger's own lines (Debian's build has the debugger) in $dir/out.
+# blanks); its console comes out on standard output, port 0xe9 and the debugger's own lines (where
+# it has the debugger) in $dir/out.
 # Where the first BIOS does not come as far as the disk's boot sector, the other is tried.
 bochs_command() {
 	cd "$dir" || return
@@ -105,8 +105,8 @@ bochs_why() {
 	fi
 }
 
-# What came out of port 0xe9: Bochs's output between the debugger's prompt at power-on and the one
-# where the machine ended.
+# What came out of port 0xe9: Bochs's output behind its banner and, where it has the debugger
+# (Debian 12's has), between the prompt at power-on and the one where the machine ended.
 bochs_trace() {
-	perl -0777 -pe 's/\A.*?\nNext at t=0\n[^\n]*\n//s; s/(\(\d+\)\.\[\d+\] \[0x[^\n]*\n)+\z//' "$dir/out"
+	perl -0777 -pe 's/\A=+\n.*?\n=+\n//s; s/\ANext at t=0\n[^\n]*\n//; s/(\(\d+\)\.\[\d+\] \[0x[^\n]*\n)+\z//' "$dir/out"
 }

@@ -24,7 +24,7 @@ nested_check() {
 	local tool
 	bochs_check
 	tcg_check
-	for tool in busybox modprobe depmod cpio mke2fs objcopy xorriso; do
+	for tool in busybox modprobe depmod xz cpio mke2fs objcopy xorriso; do
 		PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null ||
 			fail 2 "$tool is missing: run tools/need nested"
 	done
@@ -100,6 +100,8 @@ nested_unpack_kernel() {
 		nested_fetch_kernel "$1"
 	}
 	dpkg -x "$1"/*.deb "$1"
+	[ -e "$1/lib" ] || ln -s usr/lib "$1/lib" # Debian 13: all modules are in /usr/lib, packed
+	find "$1/lib/modules/" -name '*.ko.xz' -exec xz -d {} +
 }
 
 nested_fetch_kernel() {
