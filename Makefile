@@ -17,7 +17,7 @@ TRACE ?=
 RUN_VARIABLES := ARGS ENGINE GUEST HV INITRD TIMEOUT TRACE VM
 EXPLAIN_VARIABLES := CD COUNT GPA LARGE MTRR PAT POLICY RAM
 VARIABLES := $(RUN_VARIABLES) $(EXPLAIN_VARIABLES) BUILD CC CHECKS CPUS FUZZ_SECONDS GDB MEM \
-	MODEL_OPS MODEL_SEED V
+	MODEL_OPS MODEL_SEED V WERROR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(filter-out $(VARIABLES),$(GIVEN)),\
 	$(error unknown variable '$(name)': see make help))
@@ -165,9 +165,9 @@ include guest/guest.mk
 include tests/tests.mk
 include tests/lint.mk
 
-# Not while another make may be writing them.
+# Not while another make may be writing them; not those of the bare systems that tests/all makes.
 ifdef LOCKED
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/bare -prune -o -name '*.d' -print 2>/dev/null)
 endif
 
 endif # a file asked for by its name

@@ -46,3 +46,10 @@ SUITES := $(LONG) $(FUZZ_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG
 test: need-test
 	$(call build,$(BUILD)/leafcutter.iso $(GUEST_IMAGES) $(UNIT) $(TEST_FILES))
 	@$(leash) tests/run $(SUITES)
+
+# The same, and what takes longer or needs more of the machine (root, an archive), in one number.
+ALL_SUITES := $(wildcard tests/all/*.bats)
+.PHONY: test-all
+test-all: need-test need-bare
+	$(call build,$(BUILD)/leafcutter.iso $(GUEST_IMAGES) $(UNIT) $(TEST_FILES))
+	@$(leash) tests/run $(ALL_SUITES) $(SUITES)

@@ -72,8 +72,9 @@ emulated() {
 @test "FAIL: no image has a form of its own" {
 	local image
 	for image in "$G"/*.elf; do
-		! strings -n 4 "$image" | grep -E '^(FAIL|BAD)' |
-			grep -vE '^(FAIL|BAD).*found (%s, expected%s%s|otherwise, expected): $' || return 1
+		strings -n 4 "$image" | grep -E '^(FAIL|BAD)' >>"$BATS_TEST_TMPDIR/forms" || true
 	done
-	! grep -rnE 'expected .*(got|but)\b' guest --include='*.c'
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/forms")" -ge 12 ]
+	run -1 grep -vE '^(FAIL|BAD).*found (%s, expected%s%s|otherwise, expected): $' \
+		"$BATS_TEST_TMPDIR/forms"
 }
