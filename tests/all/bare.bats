@@ -41,15 +41,15 @@ make_run() {
 	debootstrap --variant=minbase --include=git,make,gcc "$1" "$root" "$archive" \
 		>"$BUILD/bare/$1.log" 2>&1 || { tail "$BUILD/bare/$1.log"; return 1; }
 	cp /etc/resolv.conf "$root/etc/"
-	mkdir "$root/root/leafcutter"
-	git ls-files -z | xargs -0 tar -c --ignore-failed-read 2>/dev/null | tar -x -C "$root/root/leafcutter"
-	run inside make --no-print-directory -C /root/leafcutter run
+	mkdir "$root/leafcutter"
+	git ls-files -z | xargs -0 tar -c --ignore-failed-read 2>/dev/null | tar -x -C "$root/leafcutter"
+	run inside make --no-print-directory -C /leafcutter run
 	echo "$output" >"$BUILD/bare/$1.console"
 	[ "$status" -eq 0 ] || { show; return 1; }
 	has 'tools/need: installed .*' 'demo\| [0-9]+ checks, 0 failed' 'hv: end: status 0'
 	lacks 'warning:'
 	# And a second time: nothing to install, nothing to build.
-	run -0 inside make --no-print-directory -C /root/leafcutter run ENGINE=bochs GUEST=hello
+	run -0 inside make --no-print-directory -C /leafcutter run ENGINE=bochs GUEST=hello
 	has 'hello\| Hello from 64-bit long mode\.' 'hv: end: status 0'
 	lacks 'installed'
 }
