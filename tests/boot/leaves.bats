@@ -30,8 +30,8 @@ leaves() {
 	has 't\| ok [0-9]+ - 0x40000000: a 1G leaf, WB \+ ignore PAT'
 }
 
-@test "memtypes: 3 policies x noncoherent x CD x 5 MTRR types, each with 6 PAT types, are expected" {
+@test "memtypes: 4 policies x noncoherent x CD x 5 MTRR types, each with 6 PAT types, are expected" {
 	local table=guest/memtypes/expected.inc
-	[ "$(grep -E '^E\(' $table | cut -d, -f1-4 | sort -u | wc -l)" -eq $((3 * 2 * 2 * 5)) ]
-	[ "$(grep -cE '^E\((6_7|6_6|6_11), [01], [01], (UC|WC|WT|WP|WB)(, [A-Z0-9]+){8}\)$' $table)" -eq 60 ]
+	[ "$(grep -E '^E\(' $table | cut -d, -f1-4 | sort -u | wc -l)" -eq $((4 * 2 * 2 * 5)) ]
+	[ "$(grep -cE '^E\((6_7|6_6|6_11|6_16), [01], [01], (UC|WC|WT|WP|WB)(, [A-Z0-9]+){8}\)$' $table)" -eq 80 ]
 }
