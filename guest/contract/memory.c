@@ -50,16 +50,18 @@ static void check_high(uint64_t end)
 	check_range(HIGH_RANGE, HIGH_RAM, end, "what 3 GiB exceeds, from 4 GiB");
 	page_map(WINDOW, HIGH_RAM);
 	tlb_flush();
-	check(is_ram(WINDOW), "RAM at 4 GiB");
+	check_whether(true, is_ram(WINDOW), "it keeps what is written", "it does not",
+		      "RAM at 4 GiB");
 	mmio_write64(WINDOW, PATTERN);
 	check(mmio_read64(page_0()) != PATTERN && mmio_read64(PCI_HOLE - PAGE_SIZE) != PATTERN,
 	      "... that is no other RAM again");
 	page_map(WINDOW, end - PAGE_SIZE);
 	tlb_flush();
-	check(is_ram(WINDOW + PAGE_SIZE - 8), "RAM up to its end");
+	check_whether(true, is_ram(WINDOW + PAGE_SIZE - 8), "it keeps what is written",
+		      "it does not", "RAM up to its end");
 	page_map(WINDOW, end);
 	tlb_flush();
-	check(is_nothing(WINDOW), "nothing behind it");
+	check_whether(true, is_nothing(WINDOW), "ones", "something else", "nothing behind it");
 }
 
 void check_memory(uint64_t size)
@@ -74,11 +76,14 @@ void check_memory(uint64_t size)
 	check_count(640, guest.memory_lower, "KiB", "KiB below 640 K");
 	check_count((low_end - MiB) / KiB, guest.memory_upper, "KiB", "KiB from 1 MiB");
 	check_is(0, mmio_read64(page_0()), "page 0 is zeroed");
-	check(is_ram(page_0()), "page 0 is RAM");
-	check(is_ram(HOLE - 8), "RAM up to 640 K");
-	check(is_nothing(HOLE), "nothing from there");
-	check(is_ram(low_end - 8), "RAM up to its end below 4 GiB");
-	check(is_nothing(low_end), "nothing behind it");
+	check_whether(true, is_ram(page_0()), "it keeps what is written", "it does not",
+		      "page 0 is RAM");
+	check_whether(true, is_ram(HOLE - 8), "it keeps what is written", "it does not",
+		      "RAM up to 640 K");
+	check_whether(true, is_nothing(HOLE), "ones", "something else", "nothing from there");
+	check_whether(true, is_ram(low_end - 8), "it keeps what is written", "it does not",
+		      "RAM up to its end below 4 GiB");
+	check_whether(true, is_nothing(low_end), "ones", "something else", "nothing behind it");
 	if (size > PCI_HOLE)
 		check_high(HIGH_RAM + (size - PCI_HOLE));
 }

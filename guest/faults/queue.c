@@ -40,7 +40,7 @@ static void bad_descriptor(uint64_t low, uint64_t high, const char *what)
 {
 	vtd_put(low, high);
 	vtd_ring();
-	check(queue_error(), "%s: IQE", what);
+	check_whether(true, queue_error(), "IQE", "no IQE", "%s: IQE", what);
 	vtd_put(DESC_WAIT | DESC_WAIT_STATUS, 0x1000);
 	vtd_ring();
 	check(queue_error() && vtd_read64(VTD_IQH) != vtd_read64(VTD_IQT),
@@ -76,10 +76,11 @@ void lying_queue(void)
 	bad_descriptor(DESC_CONTEXT | DESC_GLOBAL | BIT(63), 0, "reserved bits");
 	bad_descriptor(DESC_IOTLB, 0, "an IOTLB invalidation of no granularity");
 	queue_at(NOTHING, 0, 1);
-	check(queue_error(), "a queue where no memory is: IQE");
+	check_whether(true, queue_error(), "IQE", "no IQE", "a queue where no memory is: IQE");
 	recover("...");
 	queue_at(end - PAGE_SIZE, IQA_SIZE, 300);
-	check(queue_error(), "a queue that runs over the end of memory: IQE");
+	check_whether(true, queue_error(), "IQE", "no IQE",
+		      "a queue that runs over the end of memory: IQE");
 	recover("...");
 	queue_at(end - PAGE_SIZE, 0, 0x7fff);
 	check(queue_error() || vtd_read64(VTD_IQH) < PAGE_SIZE, "a tail beyond the queue ends");

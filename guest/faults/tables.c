@@ -43,7 +43,8 @@ static void faults_with(uint8_t reason, const char *what)
 
 	page[0] = 0x77;
 	edu_dma(&edu, IOVA, DMA_SIZE, true);
-	if (!check(vtd_fault_next(&fault), "%s: a fault is recorded", what))
+	if (!check_whether(true, vtd_fault_next(&fault), "a record", "none",
+			   "%s: a fault is recorded", what))
 		return;
 	check_words(fault.reason == reason, vtd_reason_words(fault.reason),
 		    vtd_reason_words(reason), "... \"%s\"", vtd_reason(reason));
@@ -114,9 +115,11 @@ static void lying_second_level(void)
 static void lying_root(void)
 {
 	vtd_write64(VTD_RTADDR, NOTHING);
-	check(vtd_command(GCMD_SRTP, true), "SRTP completes for a root where no memory is");
+	check_whether(true, vtd_command(GCMD_SRTP, true), "the status follows", "it never does",
+		      "SRTP completes for a root where no memory is");
 	faults_with(0x8, "a root table where no memory is");
-	check(vtd_set_root(), "the good root again");
+	check_whether(true, vtd_set_root(), "the status follows", "it never does",
+		      "the good root again");
 	good_context();
 	works("the good tables again");
 }
@@ -130,7 +133,8 @@ void lying_iommu_tables(void)
 	vtd_map(table, 3, IOVA, (uint64_t)page, SL_RW);
 	check(vtd_set_root() && vtd_queue_on(), "root table set, queue on");
 	good_context();
-	check(vtd_command(GCMD_TE, true), "translation on");
+	check_whether(true, vtd_command(GCMD_TE, true), "the status follows", "it never does",
+		      "translation on");
 	works("good tables");
 	lying_contexts();
 	lying_second_level();

@@ -53,15 +53,18 @@ static void map(void)
 	heading("1. Map a page, and let the device write to it");
 	set_entry((uint64_t)pages[0] | SL_RW);
 	printf("second-level entry of IOVA 0x%lx := 0x%lx\n", IOVA, (uint64_t)pages[0] | SL_RW);
-	check(vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "IOTLB invalidated for it");
-	check(arrives(0x11, pages[0]), "DMA write arrives");
+	check_whether(true, vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "the wait is over",
+		      "it never is", "IOTLB invalidated for it");
+	check_whether(true, arrives(0x11, pages[0]), "the bytes arrive", "they do not",
+		      "DMA write arrives");
 }
 
 static void unmap(void)
 {
 	heading("2. Unmap it, but do not tell the IOMMU");
 	set_entry(0);
-	check(arrives(0x22, pages[0]), "DMA write still arrives: the IOTLB is stale");
+	check_whether(true, arrives(0x22, pages[0]), "the bytes arrive", "they do not",
+		      "DMA write still arrives: the IOTLB is stale");
 	show_stale_uses();
 }
 
@@ -71,7 +74,8 @@ static void remap(void)
 	set_entry((uint64_t)pages[1] | SL_RW);
 	check(arrives(0x33, pages[0]) && pages[1][0] != 0x33, "DMA write goes to the old page");
 	show_stale_uses();
-	check(vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "now the IOTLB is invalidated");
+	check_whether(true, vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "the wait is over",
+		      "it never is", "now the IOTLB is invalidated");
 	check(arrives(0x44, pages[1]) && pages[0][0] == 0x33, "DMA write goes to the new page");
 	show_stale_uses();
 }
@@ -82,11 +86,13 @@ static void fault(void)
 
 	heading("4. Unmap it and invalidate");
 	set_entry(0);
-	check(vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "IOTLB invalidated");
+	check_whether(true, vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "the wait is over",
+		      "it never is", "IOTLB invalidated");
 	check(!arrives(0x55, pages[1]) && pages[1][0] == 0x44, "DMA write does not arrive");
 	printf("FSTS is 0x%x: primary pending fault%s\n", vtd_read32(VTD_FSTS),
 	       vtd_read32(VTD_FSTS) & FSTS_PFO ? ", overflow" : "");
-	if (!check(vtd_fault_next(&f), "a fault record is filled"))
+	if (!check_whether(true, vtd_fault_next(&f), "a record", "none",
+			   "a fault record is filled"))
 		return;
 	printf("   device %02x:%02x.%x, %s of page 0x%lx, reason 0x%x: %s\n", f.source_id >> 8,
 	       f.source_id >> 3 & 31, f.source_id & 7, f.read ? "read" : "write", f.address,
@@ -94,7 +100,7 @@ static void fault(void)
 	check_is(edu.source_id, f.source_id, "it names the device");
 	check_is(IOVA, f.address, "... and the page");
 	check(f.reason == 0x5 && !f.read, "... and a write without permission");
-	check(!vtd_fault_next(&f), "no other record is filled");
+	check_whether(false, vtd_fault_next(&f), "a record", "none", "no other record is filled");
 }
 
 static void permissions(void)
@@ -103,11 +109,12 @@ static void permissions(void)
 
 	heading("5. Map it read-only");
 	set_entry((uint64_t)pages[1] | SL_READ);
-	check(vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "IOTLB invalidated");
+	check_whether(true, vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA), "the wait is over",
+		      "it never is", "IOTLB invalidated");
 	check(!arrives(0x66, pages[1]) && vtd_fault_next(&f) && f.reason == 0x5,
 	      "DMA write is not allowed: reason 0x5");
 	edu_dma(&edu, IOVA, SIZE, false);
-	check(!vtd_fault_next(&f), "DMA read is");
+	check_whether(false, vtd_fault_next(&f), "a record", "none", "DMA read is");
 }
 
 static void detach(void)
@@ -115,7 +122,8 @@ static void detach(void)
 	struct vtd_fault f = {0};
 
 	heading("6. Take the device's context entry away");
-	check(vtd_detach(edu.source_id, DOMAIN), "detached");
+	check_whether(true, vtd_detach(edu.source_id, DOMAIN), "the wait is over", "it never is",
+		      "detached");
 	edu_dma(&edu, IOVA, SIZE, true);
 	check(vtd_fault_next(&f) && f.reason == 0x2, "DMA faults: reason 0x2, %s", vtd_reason(0x2));
 }
@@ -131,8 +139,10 @@ int guest_main(void)
 	second_level = vtd_table();
 	vtd_map(second_level, 3, IOVA + PAGE_SIZE, (uint64_t)pages[1], SL_RW);
 	check(vtd_set_root() && vtd_queue_on(), "root table set, queue on");
-	check(vtd_attach(edu.source_id, DOMAIN, second_level), "context entry written");
-	check(vtd_command(GCMD_TE, true), "translation on");
+	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over",
+		      "it never is", "context entry written");
+	check_whether(true, vtd_command(GCMD_TE, true), "the status follows", "it never does",
+		      "translation on");
 	map();
 	unmap();
 	remap();

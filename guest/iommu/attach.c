@@ -112,7 +112,8 @@ static void by_existence(void)
 	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY);
 	good_context(&edu[0]);
 	count_is(1, "attached with bus mastering off");
-	check(!write_arrives(&edu[0], IOVA, pages[0]), "... though its DMA is dropped");
+	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
+		      "they do not", "... though its DMA is dropped");
 	set_context(&edu[0], 0, 0);
 	count_is(0, "... detached with bus mastering off");
 	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -286,14 +287,16 @@ static void by_mapping(void)
 	set_leaf(PAGE_SIZE, (uint64_t)pages[1] | SL_RW);
 	good_context(&edu[0]);
 	count_is(0, "attached, nothing translated yet");
-	check(write_arrives(&edu[0], IOVA, pages[0]), "DMA through a page with SNP");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
+		      "they do not", "DMA through a page with SNP");
 	count_is(0, "... which forces it to snoop");
 	pages[0][PAGE_SIZE - 1] = pages[1][0] = 0;
 	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + PAGE_SIZE - BYTES / 2, BYTES,
 		    EDU_DMA_TO_MEMORY);
 	count_is(1, "one DMA from that page into one without SNP");
 	check(pages[0][PAGE_SIZE - 1] && pages[1][0], "... both halves of it arrived");
-	check(write_arrives(&edu[0], IOVA, pages[0]), "DMA through the first page again");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
+		      "they do not", "DMA through the first page again");
 	count_is(1, "... it stays noncoherent");
 	set_context(&edu[0], 0, 0);
 	count_is(0, "detached");
@@ -313,14 +316,16 @@ static void found_by_dma(void)
 	vtd_context(edu[0].source_id)[1] = WIDTH;
 	vtd_context(edu[0].source_id)[0] = (uint64_t)table | CONTEXT_PRESENT;
 	count_is(0, "an entry that became present, not announced");
-	check(write_arrives(&edu[0], IOVA, pages[0]), "its first DMA arrives");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
+		      "they do not", "its first DMA arrives");
 	count_is(1, "... and told of it");
 }
 
 void attach_cases(void)
 {
 	heading("What is reported");
-	if (!check(vmcall_present(), "VMCALL answers with version 2 or above"))
+	if (!check_whether(true, vmcall_present(), "an answer", "none",
+			   "VMCALL answers with version 2 or above"))
 		return;
 	if (vtd_read64(VTD_ECAP) & ECAP_SC) {
 		by_mapping();

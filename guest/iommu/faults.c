@@ -134,7 +134,7 @@ static void dropped(void)
 	check(pages[1][0] == 0xff && pages[1][BYTES - 1] == 0xff && no_fault(),
 	      "read where no memory is: ones, no fault");
 	edu_dma_raw(&edu[0], EDU_DMA_BUFFER, IOVA, BYTES, EDU_DMA_TO_MEMORY);
-	check(no_fault(), "a write there: no fault");
+	check_whether(true, no_fault(), "no fault", "a fault", "a write there: no fault");
 	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
 	vtd_write32(PLMBASE, (uint32_t)(uint64_t)target);
 	vtd_write32(PLMLIMIT, (uint32_t)(uint64_t)target);
@@ -143,12 +143,14 @@ static void dropped(void)
 	check_is(PMEN_EPM | PMEN_PRS, vtd_read32(VTD_PMEN), "PMEN: protection on");
 	check(!write_arrives(&edu[0], (uint64_t)target, target) && no_fault(),
 	      "pass-through into protected memory: dropped, no fault");
-	check(write_arrives(&edu[0], (uint64_t)pages[0], pages[0]), "... beside it: arrives");
+	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[0], pages[0]),
+		      "the bytes arrive", "they do not", "... beside it: arrives");
 	vtd_command(GCMD_TE, false);
-	check(!write_arrives(&edu[0], (uint64_t)target, target),
-	      "... with translation off: dropped");
+	check_whether(false, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive",
+		      "they do not", "... with translation off: dropped");
 	vtd_write32(VTD_PMEN, 0);
-	check(write_arrives(&edu[0], (uint64_t)target, target), "... protection off: arrives");
+	check_whether(true, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive",
+		      "they do not", "... protection off: arrives");
 	vtd_command(GCMD_TE, true);
 }
 

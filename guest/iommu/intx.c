@@ -68,18 +68,21 @@ static void plain(void)
 
 	set_pins(RTE_DESTINATION(lapic_id()));
 	raise(0x10);
-	check(came(0x10), "INTA# by the IOAPIC, once");
+	check_whether(true, came(0x10), "an interrupt", "none", "INTA# by the IOAPIC, once");
 	raise(0x20);
-	check(came(0x20), "... and a second time after EOI");
+	check_whether(true, came(0x20), "an interrupt", "none", "... and a second time after EOI");
 	mmio_write32(edu[0].bar + EDU_STATUS, EDU_STATUS_IRQ);
 	edu_factorial(&edu[0], 5);
-	check(came(CAUSE_FACTORIAL), "a factorial interrupts when asked to");
+	check_whether(true, came(CAUSE_FACTORIAL), "an interrupt", "none",
+		      "a factorial interrupts when asked to");
 	mmio_write32(edu[0].bar + EDU_STATUS, 0);
 	edu_dma_raw(&edu[0], IOVA, EDU_DMA_BUFFER + 0x800, BYTES, EDU_DMA_IRQ);
-	check(came(CAUSE_DMA), "a DMA interrupts when asked to");
+	check_whether(true, came(CAUSE_DMA), "an interrupt", "none",
+		      "a DMA interrupts when asked to");
 	pci_write16(edu[0].source_id, PCI_COMMAND, command | PCI_COMMAND_INTX_OFF);
 	raise(0x40);
-	check(!came(0x40), "Interrupt Disable in the command register");
+	check_whether(false, came(0x40), "an interrupt", "none",
+		      "Interrupt Disable in the command register");
 	check(pci_read16(edu[0].source_id, PCI_STATUS) & PCI_STATUS_INTX,
 	      "... Interrupt Status is set all the same");
 	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, 0x40);
@@ -104,7 +107,7 @@ static void is_blocked(uint64_t entry, uint8_t reason, const char *text)
 	for (unsigned pin = FIRST_PCI_PIN; pin < ioapic_pins(); pin++)
 		ioapic_write_entry(pin, entry | VECTOR);
 	raise(0x60);
-	check(!came(0x60), "%s: blocked", text);
+	check_whether(false, came(0x60), "an interrupt", "none", "%s: blocked", text);
 	recorded = vtd_fault_next(&f);
 	check_words(recorded && f.reason == reason && f.source_id == IOAPIC_ID,
 		    recorded ? words("%s, of 0x%04x", vtd_reason_words(f.reason).text, f.source_id)
@@ -133,16 +136,19 @@ static void remapped(void)
 	vtd_command(GCMD_IRE, true);
 	set_pins(RTE_REMAPPABLE(INDEX));
 	raise(0x10);
-	check(came(0x10), "INTA# by the IOAPIC and an interrupt entry");
+	check_whether(true, came(0x10), "an interrupt", "none",
+		      "INTA# by the IOAPIC and an interrupt entry");
 	raise(0x20);
-	check(came(0x20), "... and a second time after EOI");
+	check_whether(true, came(0x20), "an interrupt", "none", "... and a second time after EOI");
 	set_irte(irtes, VERIFY | edu[0].source_id);
 	raise(0x30);
-	check(came(0x30), "an entry verified by the device's own source-id");
+	check_whether(true, came(0x30), "an interrupt", "none",
+		      "an entry verified by the device's own source-id");
 	if (!native) { /* QEMU's IOAPIC has another source-id, and is not verified */
 		set_irte(irtes, VERIFY | IOAPIC_ID);
 		raise(0x50);
-		check(came(0x50), "... by the one the DMAR table gives the IOAPIC");
+		check_whether(true, came(0x50), "an interrupt", "none",
+			      "... by the one the DMAR table gives the IOAPIC");
 		refused(irtes);
 	}
 	vtd_command(GCMD_IRE, false);

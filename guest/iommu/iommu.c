@@ -97,7 +97,7 @@ void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uin
 		edu_dma_raw(device, EDU_DMA_BUFFER + AT_PATTERN, iova, BYTES, EDU_DMA_TO_MEMORY);
 	else
 		edu_dma_raw(device, iova, EDU_DMA_BUFFER + AT_READ, BYTES, 0);
-	if (!check(vtd_fault_next(&f), "%s: recorded", text))
+	if (!check_whether(true, vtd_fault_next(&f), "a record", "none", "%s: recorded", text))
 		return;
 	check_words(f.reason == reason, vtd_reason_words(f.reason), vtd_reason_words(reason),
 		    "... as reason 0x%x, %s", reason, vtd_reason(reason));
@@ -119,7 +119,7 @@ int guest_main(void)
 {
 	native = guest_word("native");
 	if (!check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]), "two edu devices") ||
-	    !check(vtd_init(), "a VT-d unit"))
+	    !check_whether(true, vtd_init(), "a unit", "none", "a VT-d unit"))
 		return check_status();
 	for (unsigned i = 0; i < BYTES; i++)
 		pattern[i] = (uint8_t)(0xa0 ^ i);

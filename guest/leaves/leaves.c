@@ -153,7 +153,8 @@ static void no_device(void)
 static void split(void)
 {
 	heading("3. With it: a write zaps what it changes, and leaves are split");
-	check(vtd_attach(edu.source_id, DOMAIN, second_level), "device attached");
+	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over",
+		      "it never is", "device attached");
 	check_absent(large);
 	check_leaf(large, top, WB);
 	mmio_read8(32 * MiB);
@@ -230,7 +231,8 @@ static void merge(void)
 	check_zapped(1, "the page is WB again");
 	check_leaf(page, 1, WB);
 	printf("   (Beside a 4K leaf there is no room for a larger one.)\n");
-	check(vtd_detach(edu.source_id, DOMAIN), "device detached");
+	check_whether(true, vtd_detach(edu.source_id, DOMAIN), "the wait is over", "it never is",
+		      "device detached");
 	before();
 	check_leaf(large, top, WB_IGNORE);
 	check_count(flushes + 1, vmcall_counter(COUNTER_INVEPT), "INVEPTs",
@@ -240,7 +242,8 @@ static void merge(void)
 int guest_main(void)
 {
 	printf("Leaves: how large, and what takes them away\n");
-	if (!check(vmcall_present(), "VMCALL answers with version 2 or above") ||
+	if (!check_whether(true, vmcall_present(), "an answer", "none",
+			   "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
 	choose();

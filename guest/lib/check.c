@@ -53,6 +53,18 @@ bool check(bool held, const char *claim, ...)
 	return held;
 }
 
+bool check_whether(bool expected, bool found, const char *yes, const char *no, const char *claim,
+		   ...)
+{
+	struct words f = words("%s", found ? yes : no), e = words("%s", expected ? yes : no);
+	va_list ap;
+
+	va_start(ap, claim);
+	conclude(found == expected, &f, &e, claim, &ap);
+	va_end(ap);
+	return found == expected;
+}
+
 bool check_words(bool held, struct words found, struct words expected, const char *claim, ...)
 {
 	va_list ap;

@@ -21,6 +21,9 @@ struct words words(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
 /* For what has no value but yes and no: "found otherwise, expected: CLAIM". */
 bool check(bool held, const char *claim, ...) __attribute__((format(printf, 2, 3)));
+/* For what is so or not, with words for both. */
+bool check_whether(bool expected, bool found, const char *yes, const char *no, const char *claim,
+		   ...) __attribute__((format(printf, 5, 6)));
 /* For what the caller can put into words. */
 bool check_words(bool held, struct words found, struct words expected, const char *claim, ...)
 	__attribute__((format(printf, 4, 5)));

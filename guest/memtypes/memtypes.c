@@ -206,7 +206,8 @@ static void attach(void)
 	uint64_t page = phase_base(false, false), leaf;
 	unsigned level;
 
-	check(vtd_attach(edu.source_id, DOMAIN, second_level), "device attached");
+	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over",
+		      "it never is", "device attached");
 	leaf = vmcall_ept_walk(page, &level);
 	check_words((leaf & LEAF_TYPE_BITS) == after[policy].leaf && !level == !after[policy].leaf,
 		    leaf_words(leaf, level),
@@ -262,7 +263,8 @@ int guest_main(void)
 {
 	policy = parse_policy();
 	printf("Memory types under policy %s\n", memtype_policy_name(policy));
-	if (!check(vmcall_present(), "VMCALL answers with version 2 or above") ||
+	if (!check_whether(true, vmcall_present(), "an answer", "none",
+			   "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
 	second_level = vtd_table();

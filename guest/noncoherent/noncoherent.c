@@ -228,7 +228,8 @@ static bool device(void)
 	check_is(3628800, edu_factorial(&edu[0], 10), "it computes 10! = 3628800");
 	mmio_write32(edu[0].bar + EDU_LIVENESS, 0x12345678);
 	check_is(~0x12345678U, mmio_read32(edu[0].bar + EDU_LIVENESS), "it is alive: ~0x12345678");
-	if (!check(vtd_init(), "a VT-d unit answers at 0x%lx", VTD_BASE))
+	if (!check_whether(true, vtd_init(), "a unit", "none", "a VT-d unit answers at 0x%lx",
+			   VTD_BASE))
 		return false;
 	second_level = vtd_table();
 	vtd_map(second_level, 3, IOVA_OUT, stretches[0].start, SL_RW);
@@ -244,8 +245,9 @@ static void attach_first(void)
 	struct before b = counters();
 
 	heading("3. Attach it: 0 -> 1, every leaf is cleared");
-	check(vtd_attach(edu[0].source_id, DOMAIN_A, second_level),
-	      "context entry written, context cache invalidated, wait status seen");
+	check_whether(true, vtd_attach(edu[0].source_id, DOMAIN_A, second_level),
+		      "the wait is over", "it never is",
+		      "context entry written, context cache invalidated, wait status seen");
 	check_all_absent();
 	if (!native)
 		printf("   (The pages this code runs on had to come back at once.)\n");
@@ -289,10 +291,12 @@ static void more_devices(void)
 	struct before b = counters();
 
 	heading("5. A second device: 1 -> 2 -> 1, nothing is cleared; then 1 -> 0");
-	check(vtd_attach(edu[1].source_id, DOMAIN_B, second_level), "second device attached");
+	check_whether(true, vtd_attach(edu[1].source_id, DOMAIN_B, second_level),
+		      "the wait is over", "it never is", "second device attached");
 	check_attached(2, "noncoherent count");
 	check_no_transition(&b);
-	check(vtd_detach(edu[0].source_id, DOMAIN_A), "first device detached");
+	check_whether(true, vtd_detach(edu[0].source_id, DOMAIN_A), "the wait is over",
+		      "it never is", "first device detached");
 	check_attached(1, "noncoherent count");
 	check_no_transition(&b);
 	check_all_present();
@@ -302,7 +306,8 @@ static void detach_last(void)
 {
 	struct before b = counters();
 
-	check(vtd_detach(edu[1].source_id, DOMAIN_B), "second device detached");
+	check_whether(true, vtd_detach(edu[1].source_id, DOMAIN_B), "the wait is over",
+		      "it never is", "second device detached");
 	check_all_absent();
 	check_attached(0, "noncoherent count");
 	check_transition(&b);
@@ -314,7 +319,8 @@ int guest_main(void)
 {
 	native = guest_word("native");
 	printf("The demonstration of Leafcutter: noncoherent DMA and the EPT's memory types.\n");
-	if (!native && !check(vmcall_present(), "VMCALL answers with version 2 or above"))
+	if (!native && !check_whether(true, vmcall_present(), "an answer", "none",
+				      "VMCALL answers with version 2 or above"))
 		return check_status();
 	memory();
 	if (!device())

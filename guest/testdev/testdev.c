@@ -4,6 +4,7 @@
  * unmaps a page, and interrupt lines through the IOAPIC and through the 8259s. Runs under QEMU as
  * well, with "-device pc-testdev"; with the word "absent" nothing may answer.
  */
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/ioapic.h"
@@ -84,29 +85,34 @@ static void mmio(void)
 		mmio_write64(at, at * 3);
 	for (uint64_t at = MMIO_BASE; at < MMIO_END; at += 0x200)
 		wrong += mmio_read64(at) != at * 3;
-	check_is(0, wrong, "all of the 64 KiB are kept, each byte for itself");
+	check_count(0, wrong, "of 128 words lost",
+		    "all of the 64 KiB are kept, each byte for itself");
 }
 
 /* What was written stays; only how the page is mapped is forgotten. */
 static void flush(void)
 {
 	unsigned level = 0;
+	uint64_t leaf;
 
 	heading("The flush port");
 	mmio_write32(FAR_PAGE, 0x1234);
 	if (vmcall_present()) {
 		vmcall_ept_walk(FAR_PAGE, &level);
-		check(level, "a page that was touched has a leaf, of level %u", level);
+		check_words(level, leaf_words(0, 0), words("a leaf"),
+			    "a page that was touched has a leaf, of level %u", level);
 	}
 	outl(FLUSH_PORT, FAR_PAGE + 0x123);
 	if (vmcall_present()) {
-		vmcall_ept_walk(FAR_PAGE, &level);
-		check_is(0, level, "written to the flush port, it has none");
+		leaf = vmcall_ept_walk(FAR_PAGE, &level);
+		check_words(!level, leaf_words(leaf, level), leaf_words(0, 0),
+			    "written to the flush port, it has none");
 	}
 	check_is(0x1234, mmio_read32(FAR_PAGE), "... its bytes are there");
 	if (vmcall_present()) {
 		vmcall_ept_walk(FAR_PAGE, &level);
-		check(level, "... and it has a leaf again");
+		check_words(level, leaf_words(0, 0), words("a leaf"),
+			    "... and it has a leaf again");
 	}
 }
 
@@ -146,18 +152,18 @@ static void by_ioapic(void)
 	heading("Line %u by the IOAPIC", LINE);
 	interrupt_handler(IOAPIC_VECTOR, on_ioapic);
 	ioapic_write_entry(LINE, entry);
-	check_is(0, taken(), "nothing comes by itself");
+	check_count(0, taken(), "interrupts", "nothing comes by itself");
 	set_line(true);
-	check_is(1, taken(), "an edge is one interrupt");
+	check_count(1, taken(), "interrupts", "an edge is one interrupt");
 	set_line(false);
-	check_is(0, taken(), "the other edge is none");
+	check_count(0, taken(), "interrupts", "the other edge is none");
 	set_line(true);
 	set_line(false);
-	check_is(1, taken(), "up and down again is one");
+	check_count(1, taken(), "interrupts", "up and down again is one");
 	ioapic_write_entry(LINE, entry | RTE_LEVEL);
 	lower_at = 3;
 	set_line(true);
-	check_is(3, taken(), "a level interrupts until it is lowered");
+	check_count(3, taken(), "interrupts", "a level interrupts until it is lowered");
 	ioapic_write_entry(LINE, RTE_MASKED);
 }
 
@@ -170,11 +176,11 @@ static void by_pic(void)
 	outb(PIC_DATA, ICW3_CASCADE);
 	outb(PIC_DATA, ICW4_8086);
 	outb(PIC_DATA, (uint8_t)~BIT(LINE));
-	check_is(0, taken(), "nothing comes by itself");
+	check_count(0, taken(), "interrupts", "nothing comes by itself");
 	set_line(true);
-	check_is(1, taken(), "an edge is one interrupt");
+	check_count(1, taken(), "interrupts", "an edge is one interrupt");
 	set_line(false);
-	check_is(0, taken(), "the other edge is none");
+	check_count(0, taken(), "interrupts", "the other edge is none");
 	outb(PIC_DATA, 0xff);
 }
 

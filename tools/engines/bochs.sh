@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # the variables of tools/boot: dir, image, mem, cpus, ...
 # SPDX-License-Identifier: MIT
-# The engine bochs: Debian's Bochs, whose VMX is software and works everywhere. Sourced by
+# The engine bochs: Debian's Bochs, whose VMX is software and needs none of the host. Sourced by
 # tools/boot. Runs at the same time do not meet: each has its own copy of the image, the display
 # `term` needs no port (in Debian's build it opens a pseudo-terminal by itself), and the console's
 # port is the kernel's choice.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # the variables of tools/boot: dir, image, mem, cpus, ...
 # SPDX-License-Identifier: MIT
 # The engine nested: Debian's cloud kernel with KVM inside Bochs, and in it the very QEMU command
-# of the engine qemu. Sourced by tools/boot. It works everywhere and is slow, but the KVM is real.
+# of the engine qemu. Sourced by tools/boot. It needs no VMX of the host and is slow, but the KVM is real.
 # Three disks: isolinux (which reads faster than GRUB) with the kernel and a small initramfs; QEMU
 # with its libraries and KVM's modules; the jobs, which alone belong to one run. The first two are prepared once, under
 # $BUILD/nested, and again when a package they come from has another version.
