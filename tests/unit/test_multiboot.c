@@ -116,7 +116,7 @@ static void the_information_says_what_it_has(void **state)
 	(void)state;
 	load();
 	assert_int_equal(information(FLAGS), BIT(0) | BIT(2) | BIT(3) | BIT(6) | BIT(9));
-	assert_string_equal(ram + information(LOADER_NAME), "Leafcutter");
+	assert_string_equal((char *)ram + information(LOADER_NAME), "Leafcutter");
 }
 
 static void the_command_line_is_the_name_a_blank_and_the_words(void **state)
@@ -124,7 +124,7 @@ static void the_command_line_is_the_name_a_blank_and_the_words(void **state)
 	(void)state;
 	job.command_line = "one  two";
 	load();
-	assert_string_equal(ram + information(CMDLINE), "demo one  two");
+	assert_string_equal((char *)ram + information(CMDLINE), "demo one  two");
 }
 
 static void a_command_line_that_does_not_fit_is_refused_and_not_cut(void **state)
@@ -259,7 +259,7 @@ static void assert_apart(uint32_t start, uint32_t end)
 	assert_memory_equal(ram + start, image, sizeof(image));
 	for (uint32_t at = start + sizeof(image); at < end; at++)
 		assert_int_equal(ram[at], 0);
-	assert_string_equal(ram + information(CMDLINE), "demo ");
+	assert_string_equal((char *)ram + information(CMDLINE), "demo ");
 }
 
 static void the_information_lies_in_a_page_that_no_segment_covers(void **state)
