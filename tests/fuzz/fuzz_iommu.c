@@ -265,7 +265,7 @@ static void write_register(uint64_t offset, unsigned width, uint64_t value)
 	iommu_register_write(&iommu, offset, width, value);
 }
 
-/* One bus, two devices, one page mapped at 0; the registers point at it all, nothing is on. */
+/* One bus, two devices, three contexts, one page at 0; the registers point at it, nothing is on. */
 static void set_up(uint64_t options)
 {
 	const struct iommu_config config = {options & 1, options & 2, options & 4};
@@ -283,7 +283,7 @@ static void set_up(uint64_t options)
 	add_device(0x20, true);
 	add_device(0x28, options & 8);
 	poke(ROOT, CONTEXT | VTD_ROOT_P);
-	for (unsigned i = 0x20; i <= 0x28; i += 8) {
+	for (unsigned i = 0x20; i <= 0x30; i += 8) { /* 0x30: for a device that may come */
 		poke(CONTEXT + i * 16, TABLE | VTD_CONTEXT_P);
 		poke(CONTEXT + i * 16 + 8, i << 8 | VTD_AW_48BIT);
 	}
@@ -478,8 +478,10 @@ static void interrupt(struct input *in)
 static void new_device(struct input *in)
 {
 	uint16_t source_id = (uint16_t)take(in, 2);
+	uint64_t how = take(in, 1);
 
-	add_device(source_id, take(in, 1) & 1);
+	/* Anywhere, or where a context entry may well be already. */
+	add_device(how & 2 ? source_id & 0x38 : source_id, how & 1);
 }
 
 static void change_no_snoop(struct input *in)
