@@ -143,12 +143,12 @@ void iommu_set_translating(struct iommu *iommu, bool on)
 struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device,
 				      uint64_t iova)
 {
-	struct iommu_context context = device->context;
+	struct iommu_context context;
 
 	if (device->cached) {
 		if (iommu->host.stale_used)
 			iommu_compare_context(iommu, device, iova);
-		return context;
+		return device->context;
 	}
 	context = iommu_read_context(iommu, device->source_id);
 	device->cached = is_cacheable(iommu, &context);

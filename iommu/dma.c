@@ -54,8 +54,9 @@ static struct iommu_translation look_up(struct iommu *iommu, const struct dma *d
 	return page;
 }
 
-enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write,
-			     uint64_t *gpa)
+/* Why 'page' blocks an access, or VTD_OK and in *gpa where it goes. */
+static inline enum vtd_reason access_page(const struct iommu_translation *page, uint64_t iova,
+					  bool write, uint64_t *gpa)
 {
 	if (write && !(page->permission & VTD_SL_W))
 		return VTD_NO_WRITE;
@@ -65,6 +66,12 @@ enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova
 		return page->reason;
 	*gpa = page->address + iova % level_size(page->level);
 	return is_interrupt(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
+}
+
+enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write,
+			     uint64_t *gpa)
+{
+	return access_page(page, iova, write, gpa);
 }
 
 static uint64_t width_of(const struct vtd_context_entry *context)
@@ -82,7 +89,7 @@ static enum vtd_reason translate_page(struct iommu *iommu, const struct dma *dma
 	if (dma->iova >> width_of(context))
 		return VTD_ADDRESS_TOO_WIDE;
 	page = look_up(iommu, dma, context);
-	reason = iommu_access(&page, dma->iova, dma->from, gpa);
+	reason = access_page(&page, dma->iova, dma->from, gpa);
 	if (reason == VTD_OK && !page.snp)
 		iommu_unsnooped(iommu, dma->device);
 	return reason;
