@@ -87,7 +87,7 @@ struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_contex
 	unsigned top = FIELD(context->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 3 : 4;
 	uint64_t table = context->lo & VTD_CONTEXT_SLPTPTR;
 
-	for (unsigned level = top; level >= 1; level--) {
+	for (unsigned level = top;; level--) { /* what is at level 1 is a leaf */
 		uint64_t index = iova / level_size(level) % VTD_SL_ENTRIES;
 		uint64_t entry;
 
@@ -110,5 +110,4 @@ struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_contex
 		}
 		table = entry & VTD_SL_ADDR;
 	}
-	return result;
 }

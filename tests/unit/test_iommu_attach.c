@@ -13,10 +13,31 @@ static void translation_off_means_nothing_is_attached(void **state)
 	set_root(w, ROOT);
 	start_queue(w);
 	flush_contexts(w);
+	flush_domain(w, DID);
 	assert_int_equal(w->event_count, 0);
 	assert_int_equal(dma_write(w, EDU, DATA, 42), 0);
 	assert_int_equal(peek(w, DATA), 42);
 	assert_int_equal(w->event_count, 0);
+	world_free(w);
+}
+
+static void dma_of_the_other_device(struct world *w)
+{
+	w->on_event = NULL;
+	w->seen[0] = (uint64_t)dma_write(w, EDU_B, 0, 1);
+}
+
+/* TE goes through the devices one by one; a host may let another device go on meanwhile. */
+static void a_dma_while_te_attaches_another_device_goes_by_its_own_context(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	w->on_event = dma_of_the_other_device;
+	start(w);
+	assert_int_equal(w->event_count, 1);
+	assert_int_equal((int)w->seen[0], -EFAULT);
+	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
 	world_free(w);
 }
 
@@ -502,6 +523,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(translation_off_means_nothing_is_attached),
+		cmocka_unit_test(a_dma_while_te_attaches_another_device_goes_by_its_own_context),
 		cmocka_unit_test(turning_translation_on_attaches_each_present_context),
 		cmocka_unit_test(tes_changes_only_after_the_transition),
 		cmocka_unit_test(turning_translation_off_detaches_all),

@@ -114,7 +114,11 @@ static void a_masked_event_is_pending_until_unmasked(void **state)
 	reg_write(w, VTD_FECTL, (uint32_t)VTD_EVENT_IM);
 	dma_write(w, EDU, 0x1000, 1);
 	assert_int_equal(w->interrupt_count, 0);
-	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+	for (unsigned i = 0; i < 2; i++) { /* masked once more it is still pending */
+		assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+		reg_write(w, VTD_FECTL, (uint32_t)VTD_EVENT_IM);
+		assert_int_equal(w->interrupt_count, 0);
+	}
 	reg_write(w, VTD_FECTL, 0);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(reg_read(w, VTD_FECTL), 0);
@@ -141,15 +145,19 @@ static void a_pending_event_is_void_when_all_conditions_are_serviced(void **stat
 
 static void an_event_that_is_no_interrupt_goes_nowhere(void **state)
 {
-	struct world *w = faulting();
+	static const uint32_t elsewhere[] = {(uint32_t)DATA, 0xfedffffc, 0xfef00000};
 
 	(void)state;
-	unmask(w);
-	reg_write(w, VTD_FEADDR, (uint32_t)DATA);
-	dma_write(w, EDU, 0x1000, 1);
-	assert_int_equal(w->interrupt_count, 0);
-	assert_int_equal(peek(w, DATA), 0);
-	world_free(w);
+	for (unsigned i = 0; i < ARRAY_SIZE(elsewhere); i++) {
+		struct world *w = faulting();
+
+		unmask(w);
+		reg_write(w, VTD_FEADDR, elsewhere[i]);
+		dma_write(w, EDU, 0x1000, 1);
+		assert_int_equal(w->interrupt_count, 0);
+		assert_int_equal(peek(w, DATA), 0);
+		world_free(w);
+	}
 }
 
 static void the_unit_s_own_events_are_not_remapped(void **state)

@@ -164,6 +164,7 @@ static void a_bad_descriptor_stops_the_queue_at_itself(void **state)
 		poke(w, QUEUE + 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
 		poke(w, QUEUE + 24, 0);
 		ring(w);
+		reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_PFO);
 		assert_int_equal(reg_read8(w, VTD_IQH), 16);
 		reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
 		assert_false(queue_error(w));
@@ -269,6 +270,49 @@ static void the_work_of_one_tail_write_is_bounded(void **state)
 	world_free(w);
 }
 
+/* The queue made smaller while its head stands where nothing is any more. */
+static void a_head_beyond_the_queue_is_an_error(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	reg_write8(w, VTD_IQA, QUEUE | 1); /* 512 descriptors */
+	for (unsigned i = 0; i < 300; i++)
+		poke(w, QUEUE + i * 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
+	command(w, VTD_GCMD_QIE, 0);
+	reg_write8(w, VTD_IQT, 300 * 16);
+	assert_false(queue_error(w));
+	reg_write8(w, VTD_IQA, QUEUE);
+	reg_write8(w, VTD_IQT, 16);
+	assert_true(queue_error(w));
+	assert_int_equal(reg_read8(w, VTD_IQH), 300 * 16);
+	world_free(w);
+}
+
+/* The tail stays one behind the head: there is always something left. */
+static void move_tail_on(struct world *w, uint64_t gpa)
+{
+	(void)gpa;
+	w->seen[0]++;
+	reg_write8(w, VTD_IQT, reg_read8(w, VTD_IQH));
+}
+
+static void a_tail_that_runs_away_costs_one_round(void **state)
+{
+	struct world *w = with_queue();
+
+	(void)state;
+	for (unsigned i = 0; i < 256; i++) {
+		poke(w, QUEUE + i * 16, WAIT(i));
+		poke(w, QUEUE + i * 16 + 8, STATUS);
+	}
+	w->on_write = move_tail_on;
+	reg_write8(w, VTD_IQT, 5 * 16);
+	assert_int_equal(w->seen[0], 256);
+	assert_false(queue_error(w));
+	world_free(w);
+}
+
 static void completion_interrupts_once_until_it_is_cleared(void **state)
 {
 	struct world *w = with_queue();
@@ -299,6 +343,7 @@ static void a_masked_completion_is_pending_until_unmasked_or_cleared(void **stat
 	(void)state;
 	reg_write(w, VTD_IEADDR, 0xfee00000);
 	submit(w, VTD_DESC_WAIT | VTD_WAIT_DESC_IF, 0);
+	reg_write(w, VTD_ICS, 0); /* clears nothing */
 	assert_int_equal(reg_read(w, VTD_IECTL), VTD_EVENT_IM | VTD_EVENT_IP);
 	reg_write(w, VTD_IECTL, 0);
 	assert_int_equal(w->interrupt_count, 1);
@@ -379,6 +424,8 @@ int main(void)
 		cmocka_unit_test(a_queue_that_runs_out_of_memory_stops_there),
 		cmocka_unit_test(a_wait_may_write_on_the_queue_itself),
 		cmocka_unit_test(the_work_of_one_tail_write_is_bounded),
+		cmocka_unit_test(a_head_beyond_the_queue_is_an_error),
+		cmocka_unit_test(a_tail_that_runs_away_costs_one_round),
 		cmocka_unit_test(completion_interrupts_once_until_it_is_cleared),
 		cmocka_unit_test(a_masked_completion_is_pending_until_unmasked_or_cleared),
 		cmocka_unit_test(an_error_of_the_queue_is_a_fault_event),

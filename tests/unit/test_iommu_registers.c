@@ -110,6 +110,7 @@ static void undefined_accesses_read_as_ones_and_write_nothing(void **state)
 		assert_int_equal(iommu_register_read(&w->iommu, bad[i].offset, bad[i].width),
 				 ~0ULL);
 	}
+	reg_write8(w, VTD_END + 8, ~0ULL); /* defined, but nothing is there */
 	assert_int_equal(reg_read8(w, VTD_RTADDR), 0);
 	world_free(w);
 }
@@ -290,6 +291,22 @@ static void iotlb_register_invalidates_what_it_says(void **state)
 	}
 }
 
+static void without_ivt_the_iotlb_register_does_nothing(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+	uint64_t value = TO_FIELD(VTD_GLOBAL, VTD_IOTLB_IIRG);
+
+	(void)state;
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	reg_write8(w, VTD_IOTLB, value);
+	assert_int_equal(reg_read8(w, VTD_IOTLB), value);
+	w->reads = 0;
+	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
+	assert_int_equal(w->reads, 0);
+	world_free(w);
+}
+
 static void protected_memory_is_kept_from_untranslated_dma(void **state)
 {
 	struct world *w = world_new(true, false);
@@ -307,6 +324,13 @@ static void protected_memory_is_kept_from_untranslated_dma(void **state)
 	assert_int_equal(dma_write(w, EDU, DATA, 2), -EFAULT);
 	assert_int_equal(dma_write(w, EDU, DATA - 8, 2), 0);
 	assert_int_equal(dma_read(w, EDU, DATA + 2 * MiB - 8), ~0ULL);
+	reg_write(w, VTD_PLMBASE, 0);
+	reg_write(w, VTD_PLMLIMIT, 0);
+	assert_int_equal(dma_write(w, EDU, DATA - 8, 2), -EFAULT);
+	assert_int_equal(dma_write(w, EDU, DATA, 2), 0);
+	reg_write8(w, VTD_PHMBASE, DATA);
+	reg_write8(w, VTD_PHMLIMIT, DATA);
+	assert_int_equal(dma_write(w, EDU, DATA, 2), -EFAULT);
 	/* Pass-through is as untranslated; page tables are software's own business. */
 	passed_through(w, EDU, DID);
 	map(w, table, 4, 0, 1, DATA, VTD_SL_R | VTD_SL_W);
@@ -339,6 +363,7 @@ int main(void)
 		cmocka_unit_test(a_reserved_granularity_completes_and_does_nothing),
 		cmocka_unit_test(ccmd_tells_the_granularity_it_used),
 		cmocka_unit_test(iotlb_register_invalidates_what_it_says),
+		cmocka_unit_test(without_ivt_the_iotlb_register_does_nothing),
 		cmocka_unit_test(protected_memory_is_kept_from_untranslated_dma),
 	};
 
