@@ -20,6 +20,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	return to;
 }
 
+/* Nobody here calls it; GCC may, as with the other three (GCC manual, "Standards"). */
 void *memmove(void *to, const void *from, size_t n)
 {
 	unsigned char *d = to;

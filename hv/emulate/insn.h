@@ -107,11 +107,9 @@ int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t si
 
 /*
  * Carry it out: registers, flags (SDM 1 3.4.3.1) and RIP change as the CPU would change them. A
- * REP form does at most 'budget' iterations and leaves RIP where it was until RCX is 0, so that
- * storms are bounded. 0, or the first error of 'memory': then completed iterations stand and
- * the rest has not happened.
+ * REP form does one iteration and leaves RIP where it was until RCX is 0, so that the caller bounds
+ * storms. 0, or the first error of 'memory': then the iteration has not happened.
  */
-int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
-		 unsigned budget);
+int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory);
 
 #endif

@@ -150,22 +150,21 @@ static int string_step(const struct insn *insn, struct insn_cpu *cpu,
 }
 
 static int execute_string(const struct insn *insn, struct insn_cpu *cpu,
-			  const struct insn_memory *memory, unsigned budget)
+			  const struct insn_memory *memory)
 {
 	uint64_t *count = &cpu->gpr[RCX];
-	int error = 0;
+	int error;
 
-	if (!insn->rep)
-		error = string_step(insn, cpu, memory);
-	for (; insn->rep && budget && cut(*count, insn->address_width); budget--) {
+	if (!insn->rep || cut(*count, insn->address_width)) {
 		error = string_step(insn, cpu, memory);
 		if (error)
-			break;
-		write_gpr(count, insn->address_width, *count - 1);
+			return error;
+		if (insn->rep)
+			write_gpr(count, insn->address_width, *count - 1);
 	}
-	if (!error && (!insn->rep || !cut(*count, insn->address_width)))
+	if (!insn->rep || !cut(*count, insn->address_width))
 		advance(insn, cpu);
-	return error;
+	return 0;
 }
 
 /* What an instruction computes, and the flags it leaves (SDM 1 3.4.3.1). */
@@ -321,8 +320,7 @@ static int execute_compute(const struct insn *insn, struct insn_cpu *cpu,
 	return 0;
 }
 
-int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
-		 unsigned budget)
+int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	switch (insn->operation) {
 	case INSN_MOV:
@@ -332,7 +330,7 @@ int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct ins
 	case INSN_STOS:
 	case INSN_LODS:
 	case INSN_MOVS:
-		return execute_string(insn, cpu, memory, budget);
+		return execute_string(insn, cpu, memory);
 	default:
 		return execute_compute(insn, cpu, memory);
 	}

@@ -99,7 +99,7 @@ static void execute(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu 
 	uint64_t rip = cpu->rip;
 	unsigned budget = REP_BUDGET;
 
-	while (!insn_execute(insn, cpu, memory, 1) && cpu->rip == rip && --budget) {
+	while (!insn_execute(insn, cpu, memory) && cpu->rip == rip && --budget) {
 		vcpu_look_at_clock(vcpu);
 		if (vcpu_is_kicked(vcpu))
 			return;
