@@ -10,7 +10,7 @@
 static struct iommu_tlb_set *set_of(struct iommu *iommu, uint16_t source_id, uint64_t iova,
 				    unsigned level)
 {
-	uint64_t page = iova / level_size(level);
+	uint64_t page = iova / page_level_size(level);
 
 	return &iommu->tlb[(page ^ page / IOMMU_TLB_SETS ^ source_id) % IOMMU_TLB_SETS];
 }
@@ -25,7 +25,7 @@ static bool matches(const struct iommu_tlb_entry *entry, uint16_t source_id, uin
 {
 	return entry->source_id == source_id && entry->domain_id == domain_id &&
 	       entry->translation.level == level &&
-	       entry->iova == ALIGN_DOWN(iova, level_size(level));
+	       entry->iova == ALIGN_DOWN(iova, page_level_size(level));
 }
 
 /* Valid until the next insertion. */
@@ -53,7 +53,7 @@ void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_i
 	set->way[way] = (struct iommu_tlb_entry){
 		.source_id = source_id,
 		.domain_id = domain_id,
-		.iova = ALIGN_DOWN(iova, level_size(translation->level)),
+		.iova = ALIGN_DOWN(iova, page_level_size(translation->level)),
 		.translation = *translation,
 	};
 	set->valid |= (uint8_t)(1U << way);
@@ -62,7 +62,7 @@ void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_i
 
 static bool overlaps(const struct iommu_tlb_entry *entry, uint64_t first, uint64_t last)
 {
-	uint64_t end = entry->iova + level_size(entry->translation.level) - 1;
+	uint64_t end = entry->iova + page_level_size(entry->translation.level) - 1;
 
 	return entry->iova <= last && end >= first;
 }

@@ -64,7 +64,7 @@ static inline enum vtd_reason access_page(const struct iommu_translation *page, 
 		return VTD_NO_READ;
 	if (page->reason != VTD_OK)
 		return page->reason;
-	*gpa = page->address + iova % level_size(page->level);
+	*gpa = page->address + iova % page_level_size(page->level);
 	return is_interrupt(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
 }
 

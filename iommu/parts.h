@@ -32,7 +32,7 @@ static inline void set_reg64(struct iommu *iommu, unsigned offset, uint64_t valu
 	set_reg32(iommu, offset + 4, value >> 32);
 }
 
-static inline int guest_read(struct iommu *iommu, uint64_t gpa, void *to, size_t size)
+static inline int memory_read(struct iommu *iommu, uint64_t gpa, void *to, size_t size)
 {
 	return iommu->host.read(iommu->host.ctx, gpa, to, size);
 }
@@ -124,12 +124,6 @@ void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order);
 static inline uint16_t domain_of(const struct vtd_context_entry *entry)
 {
 	return (uint16_t)FIELD(entry->hi, VTD_CONTEXT_DID);
-}
-
-/* Bytes a leaf at 'level' maps. */
-static inline uint64_t level_size(unsigned level)
-{
-	return 1ULL << (12 + 9 * (level - 1));
 }
 
 #endif

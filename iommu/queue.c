@@ -110,7 +110,7 @@ static int fetch(struct iommu *iommu, uint64_t index, struct vtd_descriptor *des
 {
 	uint64_t base = reg64(iommu, VTD_IQA) & VTD_IQ_ADDR;
 
-	return guest_read(iommu, base + index * sizeof(*desc), desc, sizeof(*desc));
+	return memory_read(iommu, base + index * sizeof(*desc), desc, sizeof(*desc));
 }
 
 static bool queue_may_run(const struct iommu *iommu)

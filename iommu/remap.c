@@ -28,7 +28,7 @@ static bool has_reserved_bits(const struct vtd_irte *irte)
 
 int iommu_read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
 {
-	return guest_read(iommu, iommu->irte_table + index * sizeof(*irte), irte, sizeof(*irte));
+	return memory_read(iommu, iommu->irte_table + index * sizeof(*irte), irte, sizeof(*irte));
 }
 
 struct iommu_iec_entry *iommu_iec_find(struct iommu *iommu, uint32_t index)

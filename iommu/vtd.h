@@ -207,7 +207,6 @@ struct vtd_context_entry {
 #define VTD_SL_RSVD    (BITS(51, VTD_HAW) | VTD_SL_TM)
 #define VTD_SL_RSVD_2M BITS(20, 12)
 #define VTD_SL_RSVD_1G BITS(29, 12)
-#define VTD_SL_ENTRIES 512
 
 /* Interrupt remapping table entry (VT-d 9.9), not posted. */
 struct vtd_irte {

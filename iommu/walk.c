@@ -42,14 +42,14 @@ struct iommu_context iommu_read_context(struct iommu *iommu, uint16_t source_id)
 
 	if (iommu->root_table & VTD_RTADDR_TTM)
 		return no_entry(VTD_TABLE_MODE_INVALID);
-	if (guest_read(iommu, iommu->root_table + bus * sizeof(root), &root, sizeof(root)))
+	if (memory_read(iommu, iommu->root_table + bus * sizeof(root), &root, sizeof(root)))
 		return no_entry(VTD_ROOT_UNREADABLE);
 	if (!(root.lo & VTD_ROOT_P))
 		return no_entry(VTD_ROOT_NOT_PRESENT);
 	if ((root.lo & VTD_ROOT_RSVD_LO) || (root.hi & VTD_ROOT_RSVD_HI))
 		return no_entry(VTD_ROOT_RESERVED);
-	if (guest_read(iommu, (root.lo & VTD_ROOT_CTP) + devfn * sizeof(entry), &entry,
-		       sizeof(entry)))
+	if (memory_read(iommu, (root.lo & VTD_ROOT_CTP) + devfn * sizeof(entry), &entry,
+			sizeof(entry)))
 		return no_entry(VTD_CONTEXT_UNREADABLE);
 	return (struct iommu_context){.entry = entry, .reason = (uint8_t)check_context(&entry)};
 }
@@ -88,10 +88,10 @@ struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_contex
 	uint64_t table = context->lo & VTD_CONTEXT_SLPTPTR;
 
 	for (unsigned level = top;; level--) { /* what is at level 1 is a leaf */
-		uint64_t index = iova / level_size(level) % VTD_SL_ENTRIES;
+		uint64_t index = page_level_index(iova, level);
 		uint64_t entry;
 
-		if (guest_read(iommu, table + index * sizeof(entry), &entry, sizeof(entry))) {
+		if (memory_read(iommu, table + index * sizeof(entry), &entry, sizeof(entry))) {
 			result.reason = level == top ? VTD_CONTEXT_INVALID : VTD_TABLE_UNREADABLE;
 			return result;
 		}
@@ -104,7 +104,7 @@ struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_contex
 		}
 		if (is_leaf(entry, level)) {
 			result.level = (uint8_t)level;
-			result.address = ALIGN_DOWN(entry & VTD_SL_ADDR, level_size(level));
+			result.address = ALIGN_DOWN(entry & VTD_SL_ADDR, page_level_size(level));
 			result.snp = entry & VTD_SL_SNP;
 			return result;
 		}

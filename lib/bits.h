@@ -30,4 +30,25 @@
 #define GiB       (1UL << 30)
 #define PAGE_SIZE 4096UL
 
+/*
+ * Page tables of 512 entries, the CPU's own and VT-d's: an entry of level 1 covers 4K (12 bits), of
+ * level 2 2M (21), of level 3 1G (30), of level 4 512G (39). ept/ has its own, whose tables can be
+ * compiled smaller.
+ */
+static inline unsigned page_level_shift(unsigned level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+static inline uint64_t page_level_size(unsigned level)
+{
+	return 1ULL << page_level_shift(level);
+}
+
+/* Which entry of its table maps the address. */
+static inline unsigned page_level_index(uint64_t address, unsigned level)
+{
+	return (unsigned)(address >> page_level_shift(level)) % (PAGE_SIZE / sizeof(uint64_t));
+}
+
 #endif

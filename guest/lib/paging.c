@@ -36,8 +36,8 @@ static uint64_t *page_entry(uint64_t virtual)
 	uint64_t *table = pml4;
 
 	for (unsigned level = 4; level > 1; level--)
-		table = next_table(&table[virtual >> (12 + 9 * (level - 1)) & 511], level);
-	return &table[virtual >> 12 & 511];
+		table = next_table(&table[page_level_index(virtual, level)], level);
+	return &table[page_level_index(virtual, 1)];
 }
 
 void page_map(uint64_t virtual, uint64_t physical)

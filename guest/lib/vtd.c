@@ -102,13 +102,13 @@ uint64_t *vtd_table(void)
 uint64_t *vtd_entry(uint64_t *table, unsigned levels, uint64_t iova, unsigned level)
 {
 	for (unsigned at = levels; at > level; at--) {
-		uint64_t *entry = &table[iova >> (12 + 9 * (at - 1)) & 511];
+		uint64_t *entry = &table[page_level_index(iova, at)];
 
 		if (!(*entry & SL_RW))
 			*entry = (uint64_t)vtd_table() | SL_RW;
 		table = (uint64_t *)(*entry & PAGE_ADDRESS);
 	}
-	return &table[iova >> (12 + 9 * (level - 1)) & 511];
+	return &table[page_level_index(iova, level)];
 }
 
 void vtd_map(uint64_t *table, unsigned levels, uint64_t iova, uint64_t address, uint64_t bits)

@@ -39,7 +39,7 @@ static uint64_t *entry_at(uint64_t address, unsigned level)
 		}
 		table = (uint64_t *)(*entry & PTE_ADDRESS);
 	}
-	return &table[address >> (12 + 9 * (level - 1)) & 511];
+	return &table[page_level_index(address, level)];
 }
 
 static bool is_guard(uint64_t page)
