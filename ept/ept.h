@@ -72,6 +72,11 @@ struct ept_host {
 	 * Called with the lock held, so a CPU that waits in lock() must answer meanwhile.
 	 */
 	void (*flush)(void *ctx);
+	/*
+	 * A zap of [gpa, gpa + size) has cleared so many leaves, perhaps none, and is not flushed
+	 * yet. Called with the lock held. May be NULL.
+	 */
+	void (*zapped)(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves);
 	/* Mutual exclusion of all changes to one VM's tables; may be NULL on one CPU. */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);
@@ -167,6 +172,7 @@ int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool wri
  * read has changed since (the generation, as KVM's invalidate sequence): otherwise -EAGAIN, and
  * the caller begins again. A leaf computed before a transition is thus never installed after it.
  * The CPU whose MTRRs and CD are read must not change them in between without ept_type_changed().
+ * Once installed, fill->level is that of the leaf, or 0 where another CPU was faster.
  */
 struct ept_fill {
 	uint64_t generation;
@@ -178,7 +184,10 @@ struct ept_fill {
 };
 int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
 		    struct ept_fill *fill);
-int ept_fault_install(struct ept *ept, const struct ept_fill *fill);
+int ept_fault_install(struct ept *ept, struct ept_fill *fill);
+/* ept_fault() whole, which leaves in *fill what it installed. */
+int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		   struct ept_fill *fill);
 
 /*
  * The leaf entry that maps gpa, whole, and its level in *level (1-3); 0 and level 0 when none is

@@ -165,9 +165,9 @@ static bool room_for_leaf(const struct ept *ept, uint64_t entry)
 /*
  * Down from the root to the first level where the leaf may and can stand. Where live tables are in
  * the way of the large leaf, a smaller one goes below them. Out of memory on the way leaves a
- * table or two without entries, linked and counted, as a zap would.
+ * table or two without entries, linked and counted, as a zap would. The level becomes the leaf's.
  */
-static int install_from_root(struct ept *ept, const struct ept_fill *fill)
+static int install_from_root(struct ept *ept, struct ept_fill *fill)
 {
 	uint64_t path[EPT_ROOT_LEVEL + 1], table = ept->root;
 
@@ -176,10 +176,13 @@ static int install_from_root(struct ept *ept, const struct ept_fill *fill)
 		uint64_t old = entry_load(entry);
 
 		path[level] = table;
-		if (entry_is_leaf(old, level))
-			return 0; /* another CPU was faster */
+		if (entry_is_leaf(old, level)) {
+			fill->level = 0; /* another CPU was faster */
+			break;
+		}
 		if (level <= fill->level && room_for_leaf(ept, old)) {
 			put_leaf(ept, fill, entry, old, path, level);
+			fill->level = level;
 			break;
 		}
 		table = entry_present(old) ? old & EPT_ADDRESS : put_table(ept, entry, table);
@@ -193,7 +196,7 @@ static int install_from_root(struct ept *ept, const struct ept_fill *fill)
  * Guests touch page after page, so the next 4K leaf mostly goes into the table of the last one.
  * While that table is live it is linked, and no count above it changes.
  */
-static bool install_beside_last(struct ept *ept, const struct ept_fill *fill)
+static bool install_beside_last(struct ept *ept, struct ept_fill *fill)
 {
 	uint64_t *entry;
 
@@ -205,11 +208,13 @@ static bool install_beside_last(struct ept *ept, const struct ept_fill *fill)
 		entry_store(entry, leaf_entry(fill, 1));
 		*table_counts(ept, ept->last_table) += INFO_LEAF;
 		ept->stats.installed[1]++;
+	} else {
+		fill->level = 0;
 	}
 	return true;
 }
 
-static int install_locked(struct ept *ept, const struct ept_fill *fill)
+static int install_locked(struct ept *ept, struct ept_fill *fill)
 {
 	if (fill->generation != ept->generation) {
 		ept->stats.retries++;
@@ -219,7 +224,7 @@ static int install_locked(struct ept *ept, const struct ept_fill *fill)
 	return install_beside_last(ept, fill) ? 0 : install_from_root(ept, fill);
 }
 
-int ept_fault_install(struct ept *ept, const struct ept_fill *fill)
+int ept_fault_install(struct ept *ept, struct ept_fill *fill)
 {
 	int error;
 
@@ -230,20 +235,27 @@ int ept_fault_install(struct ept *ept, const struct ept_fill *fill)
 }
 
 /* The second try computes under the lock, where no transition can come between: it is the last. */
-int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write)
+int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		   struct ept_fill *fill)
 {
-	struct ept_fill fill;
-	int error = ept_fault_begin(ept, cpu, gpa, write, &fill);
+	int error = ept_fault_begin(ept, cpu, gpa, write, fill);
 
 	if (error)
 		return error;
-	error = ept_fault_install(ept, &fill);
+	error = ept_fault_install(ept, fill);
 	if (error != -EAGAIN)
 		return error;
 	ept_lock(ept);
-	error = ept_fault_begin(ept, cpu, gpa, write, &fill);
+	error = ept_fault_begin(ept, cpu, gpa, write, fill);
 	if (!error)
-		error = install_locked(ept, &fill);
+		error = install_locked(ept, fill);
 	ept_unlock(ept);
 	return error;
+}
+
+int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write)
+{
+	struct ept_fill fill;
+
+	return ept_fault_fill(ept, cpu, gpa, write, &fill);
 }

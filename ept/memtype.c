@@ -34,6 +34,12 @@ const char *memtype_policy_name(enum memtype_policy policy)
 	return (unsigned)policy < ARRAY_SIZE(policy_names) ? policy_names[policy] : "??";
 }
 
+/* KVM had the zap since 6.7, and has no transition where the guest's PAT is always honoured. */
+bool memtype_zaps_transitions(enum memtype_policy policy)
+{
+	return policy != MEMTYPE_KVM_6_6 && policy != MEMTYPE_KVM_6_16;
+}
+
 const char *memtype_name(unsigned type)
 {
 	static const char *const names[TYPES] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-"};

@@ -34,6 +34,8 @@ enum memtype_policy {
 /* Parse a policy's name ("kvm-6.7"); returns the policy or -EINVAL. */
 int memtype_policy_parse(const char *name);
 const char *memtype_policy_name(enum memtype_policy policy);
+/* Do leaves change their type, and are cleared, when the noncoherent count goes 0 <-> 1? */
+bool memtype_zaps_transitions(enum memtype_policy policy);
 
 /* "UC", "WC", "WT", "WP", "WB", "UC-", or "??" for a reserved encoding. */
 const char *memtype_name(unsigned type);

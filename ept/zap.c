@@ -67,9 +67,17 @@ static void zap_begin(struct ept *ept)
 	ept->stats.last_zap_tables = 0;
 }
 
-static uint64_t zap_end(struct ept *ept)
+/* The leaves of [gpa, gpa + size) are cleared: count and tell. */
+static void zap_cleared(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept->stats.leaves_cleared += ept->stats.last_zap_leaves;
+	if (ept->host.zapped)
+		ept->host.zapped(ept->host.ctx, gpa, size, ept->stats.last_zap_leaves);
+}
+
+static uint64_t zap_end(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	zap_cleared(ept, gpa, size);
 	if (ept->stats.last_zap_leaves)
 		ept_flush(ept);
 	return ept->stats.last_zap_leaves;
@@ -79,7 +87,7 @@ static uint64_t zap_locked(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	zap_begin(ept);
 	clear_range(ept, gpa, size);
-	return zap_end(ept);
+	return zap_end(ept, gpa, size);
 }
 
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
@@ -130,7 +138,7 @@ void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	zap_begin(ept);
 	clear_range(ept, gpa, size);
 	chain = unlink_empty(ept, gpa, size);
-	ept->stats.leaves_cleared += ept->stats.last_zap_leaves;
+	zap_cleared(ept, gpa, size);
 	if (ept->stats.last_zap_leaves || chain)
 		ept_flush(ept);
 	while (chain) {
@@ -156,7 +164,7 @@ bool ept_noncoherent_change(struct ept *ept, int delta)
 	if (transition) {
 		ept->stats.transitions++;
 		ept_advance(ept);
-		if (ept->policy != MEMTYPE_KVM_6_6)
+		if (memtype_zaps_transitions(ept->policy))
 			zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
 	}
 	ept_unlock(ept);
@@ -178,16 +186,23 @@ static uint64_t range_end(struct ept_range range)
 	return range.start + MIN(range.size, ~0ULL - range.start);
 }
 
-/* Zap sorted ranges, those that touch or overlap as one, so that no table is visited twice. */
-static void clear_sorted(struct ept *ept, const struct ept_range *sorted, unsigned count)
+/*
+ * Zap sorted ranges, those that touch or overlap as one, so that no table is visited twice.
+ * Returns where the last of them ends.
+ */
+static uint64_t clear_sorted(struct ept *ept, const struct ept_range *sorted, unsigned count)
 {
-	for (unsigned i = 0; i < count;) {
-		uint64_t start = sorted[i].start, end = range_end(sorted[i]);
+	uint64_t end = 0;
 
+	for (unsigned i = 0; i < count;) {
+		uint64_t start = sorted[i].start;
+
+		end = range_end(sorted[i]);
 		for (i++; i < count && sorted[i].start <= end; i++)
 			end = MAX(end, range_end(sorted[i]));
 		clear_range(ept, start, end - start);
 	}
+	return end;
 }
 
 #define PENDING_MAX 32
@@ -195,7 +210,7 @@ static void clear_sorted(struct ept *ept, const struct ept_range *sorted, unsign
 uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count)
 {
 	struct ept_range sorted[PENDING_MAX];
-	uint64_t leaves = 0;
+	uint64_t leaves = 0, end;
 
 	if (count > PENDING_MAX) {
 		sorted[0] = (struct ept_range){0, 1ULL << EPT_GPA_BITS};
@@ -207,8 +222,8 @@ uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsign
 	ept_lock(ept);
 	if (count && ept->noncoherent && ept->policy < MEMTYPE_KVM_6_11) {
 		zap_begin(ept);
-		clear_sorted(ept, sorted, count);
-		leaves = zap_end(ept);
+		end = clear_sorted(ept, sorted, count);
+		leaves = zap_end(ept, sorted[0].start, end - sorted[0].start);
 	}
 	ept_unlock(ept);
 	return leaves;

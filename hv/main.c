@@ -105,10 +105,12 @@ static void create_vms(void)
 			continue;
 		}
 		vm = create_vm(n);
-		if (vm)
-			vms[vm_count++] = vm;
-		else
+		if (!vm) {
 			failed = true;
+			continue;
+		}
+		vm->index = (uint8_t)vm_count;
+		vms[vm_count++] = vm;
 	}
 	if (!boot.modules) {
 		print("no module: expected 'module2 FILE vm NAME -- command line' in grub.cfg");

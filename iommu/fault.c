@@ -30,6 +30,8 @@ static void record(struct iommu *iommu, uint64_t lo, uint64_t hi)
 	}
 	set_reg64(iommu, VTD_FRCD, lo);
 	set_reg64(iommu, VTD_FRCD_HI, hi | VTD_FRCD_F);
+	if (iommu->host.fault_recorded)
+		iommu->host.fault_recorded(iommu->host.ctx, lo, hi | VTD_FRCD_F);
 	iommu_fault_status(iommu, VTD_FSTS_PPF);
 }
 

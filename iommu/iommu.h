@@ -72,6 +72,8 @@ struct iommu_host {
 	 * It costs a look at the tables for each use of a cache; NULL: nothing is compared.
 	 */
 	void (*stale_used)(void *ctx, const struct iommu_stale *stale);
+	/* A fault was recorded, as software will read it (VT-d 11.4.14.1). May be NULL. */
+	void (*fault_recorded)(void *ctx, uint64_t lo, uint64_t hi);
 };
 
 struct iommu_config {

@@ -29,6 +29,8 @@ struct world {
 	unsigned fail_from; /* the alloc with this number and all later ones fail; 0: none */
 	unsigned flushes;
 	unsigned locked, lock_calls;
+	unsigned zaps, zaps_at_flush; /* told, and how many of them before the last flush */
+	uint64_t zap_gpa, zap_size, zap_leaves; /* what was told of the last */
 	unsigned errors; /* what ept/ must never do: double free, free while not locked, ... */
 	void (*on_flush)(void *arg);
 	void *on_flush_arg;
@@ -82,10 +84,22 @@ static void world_flush(void *ctx)
 	struct world *w = ctx;
 
 	w->flushes++;
+	w->zaps_at_flush = w->zaps;
 	if (!w->locked)
 		w->errors++;
 	if (w->on_flush)
 		w->on_flush(w->on_flush_arg);
+}
+
+static void world_zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
+{
+	struct world *w = ctx;
+
+	w->zaps++;
+	w->errors += !w->locked;
+	w->zap_gpa = gpa;
+	w->zap_size = size;
+	w->zap_leaves = leaves;
 }
 
 static void world_lock(void *ctx)
@@ -124,6 +138,7 @@ static inline void world_init(struct world *w, unsigned pages)
 		.alloc_table = world_alloc,
 		.free_table = world_free,
 		.flush = world_flush,
+		.zapped = world_zapped,
 		.lock = world_lock,
 		.unlock = world_unlock,
 	};

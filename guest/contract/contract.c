@@ -3,7 +3,7 @@
  * What every guest finds at its entry, as firmware and a multiboot loader leave a PC: the CPU, the
  * MTRRs, memory with its holes, the module, PCI; and what the hypervisor counts. The command line
  * tells what was asked of the VM: mem=MiB, edu=N devices, module=BYTES with the sum of its bytes
- * in sum=N. Needs Leafcutter.
+ * in sum=N, policy=what VMCALL says of memtype= and strict. Needs Leafcutter.
  */
 #include "guest/contract/contract.h"
 #include "guest/lib/check.h"
@@ -70,6 +70,22 @@ static void check_module(void)
 	check_is(0, mmio_read8(guest.module_end), "behind it memory is 0");
 }
 
+/* What was chosen for the VM: the number of memtype=, and bit 10 for strict. */
+static void check_version(void)
+{
+	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION, .rbx = 99, .rcx = 99};
+
+	heading("The version");
+	vmcall(&call);
+	check_is(0, call.rax, "VMCALL 0 returns 0");
+	check(call.rbx >= 2, "the contract's version is %lu: 2 or later", call.rbx);
+	check_is(guest_number("policy", 1), call.rcx, "what was chosen for this VM");
+	call = (struct vmcall){.rax = VMCALL_BASE + VMCALL_MARK, .rbx = ~0UL};
+	vmcall(&call);
+	check_is(0, call.rax, "VMCALL 3 takes a mark of any value");
+	check_is(~0UL, call.rbx, "... and returns nothing else");
+}
+
 static void check_counters(void)
 {
 	uint64_t fresh = ALIGN_DOWN(ram_end() - 1, 2 * MiB), leaf, before, exits;
@@ -84,6 +100,8 @@ static void check_counters(void)
 	check_count(0, vmcall_counter(COUNTER_MISCONFIGURATIONS), "misconfigurations",
 		    "6: no misconfiguration");
 	check_count(0, vmcall_counter(COUNTER_TRANSITION_TICKS), "ticks", "7: nor its ticks");
+	check_count(0, vmcall_counter(COUNTER_RETYPED), "leaves", "9: no leaf was retyped");
+	check_count(0, vmcall_counter(COUNTER_STALE_USES), "uses", "10: no stale entry was used");
 
 	leaf = vmcall_ept_walk(fresh, &level);
 	check_words(!level, leaf_words(leaf, level), leaf_words(0, 0),
@@ -108,6 +126,7 @@ int guest_main(void)
 	printf("What a guest finds at its entry.\n");
 	check_cpu();
 	check_mtrrs();
+	check_version();
 	check_counters();
 	check_memory(guest_number("mem", 32) * MiB);
 	check_module();

@@ -35,6 +35,7 @@ static const struct {
 	{"exit-word", exit_by_word, "status 0x1234 written as two bytes"},
 	{"exit-string", exit_by_string, "status 0x12345678 written by REP OUTS"},
 	{"lines", odd_lines, "carriage returns, a very long line, the end in the middle of one"},
+	{"trail", leave_a_trail, "a device attached and detached, a mark, then a triple fault"},
 	{"msrs", wild_msrs, "MSRs that do not exist, and values they do not take"},
 	{"control", wild_control_registers, "control register values that are not allowed"},
 	{"instructions", wild_instructions, "instructions a VM does not have"},

@@ -29,6 +29,7 @@ void exit_by_byte(void);
 void exit_by_word(void);
 void exit_by_string(void);
 void odd_lines(void);
+void leave_a_trail(void);
 
 /* Each makes checks and returns. */
 void wild_msrs(void); /* rules.c */

@@ -98,7 +98,7 @@ void wild_vmcalls(void)
 	unsigned level, refused = 0;
 
 	check_error(-ENOSYS, call(0, 0), "RAX = 0: -ENOSYS");
-	check_error(-ENOSYS, call(VMCALL_BASE + 3, 0), "n = 3: -ENOSYS");
+	check_error(-ENOSYS, call(VMCALL_BASE + 4, 0), "n = 4: -ENOSYS");
 	check_error(-ENOSYS, call(VMCALL_BASE - 1, 0), "n = -1: -ENOSYS");
 	check_error(-ENOSYS, call(BIT(32) | VMCALL_BASE, 0), "a number above 32 bits: -ENOSYS");
 	check_error(-EINVAL, call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS), "COUNTER %u: -EINVAL",

@@ -163,7 +163,7 @@ void guest_exit(uint32_t status)
 	console_flush();
 	outl(EXIT_PORT, status);
 	for (const char *s = "Shutdown"; *s; s++)
-		outb(BOCHS_EXIT_PORT, (uint8_t)*s);
+		outb(SHUTDOWN_PORT, (uint8_t)*s);
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

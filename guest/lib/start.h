@@ -11,9 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ports that end a machine: the contract's (and QEMU's isa-debug-exit), and Bochs's. */
-#define EXIT_PORT       0xf4
-#define BOCHS_EXIT_PORT 0x8900
+#include "lib/contract.h" /* the ports that end a machine */
 
 #define MULTIBOOT_LOADED 0x2badb002
 

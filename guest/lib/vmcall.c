@@ -18,7 +18,8 @@ bool vmcall_present(void)
 	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION};
 
 	if (present < 0)
-		present = try_call(ask_version, &call) < 0 && !call.rax && call.rbx >= VMCALL_KNOWN;
+		present = try_call(ask_version, &call) < 0 && !call.rax &&
+			  call.rbx >= CONTRACT_VERSION;
 	return present;
 }
 
@@ -49,6 +50,13 @@ uint64_t vmcall_counter(enum counter index)
 
 	vmcall_must(&call);
 	return call.rbx;
+}
+
+void vmcall_mark(uint64_t number)
+{
+	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_MARK, .rbx = number};
+
+	vmcall_must(&call);
 }
 
 struct words type_words(uint64_t type_bits)
@@ -98,8 +106,7 @@ struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bi
 	for (uint64_t at = start; at < end; at = next) {
 		unsigned level;
 		uint64_t leaf = vmcall_ept_walk(at, &level);
-		/* A leaf of level n maps 2^(12 + 9 (n - 1)) bytes. */
-		uint64_t span = level > 1 ? PAGE_SIZE << 9 * (level - 1) : PAGE_SIZE;
+		uint64_t span = page_level_size(MAX(level, 1));
 
 		next = MIN(ALIGN_DOWN(at, span) + span, end);
 		survey_leaf(&survey, at, next, leaf, level,

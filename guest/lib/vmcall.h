@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's VMCALL interface as a guest sees it (docs/: the contract). Used by images
+ * The hypervisor's VMCALL interface as a guest sees it (docs/contract.md). Used by images
  * that look at their own EPT; elsewhere VMCALL raises #UD, see vmcall_present().
  */
 #ifndef GUEST_LIB_VMCALL_H
@@ -11,27 +11,7 @@
 
 #include "guest/lib/check.h"
 #include "ept/ept.h" /* the names of a leaf's bits */
-
-#define VMCALL_BASE     0x4c430000U
-#define VMCALL_VERSION  0
-#define VMCALL_EPT_WALK 1
-#define VMCALL_COUNTER  2
-#define VMCALL_KNOWN    2 /* the version that has all of these counters */
-
-enum counter {
-	COUNTER_NONCOHERENT = 0,
-	COUNTER_TRANSITIONS = 1,
-	COUNTER_LEAVES_CLEARED = 2,
-	COUNTER_LAST_ZAP = 3,
-	COUNTER_INVEPT = 4,
-	COUNTER_VIOLATIONS = 5,
-	COUNTER_MISCONFIGURATIONS = 6,
-	COUNTER_TRANSITION_TICKS = 7,
-	COUNTER_EXITS = 8,
-	COUNTER_RETYPED = 9,
-	COUNTER_STALE_USES = 10,
-	COUNTERS
-};
+#include "lib/contract.h"
 
 struct vmcall {
 	uint64_t rax; /* in: the whole number; out: 0 or a negative errno */
@@ -56,6 +36,8 @@ bool vmcall_present(void);
  */
 uint64_t vmcall_ept_walk(uint64_t gpa, unsigned *level);
 uint64_t vmcall_counter(enum counter index);
+/* A number for the record of what happened (version 2). */
+void vmcall_mark(uint64_t number);
 
 /* A leaf as vmcall_ept_walk() gives it: "a 2M leaf, WB + ignore PAT", or "no leaf". */
 struct words leaf_words(uint64_t leaf, unsigned level);

@@ -6,8 +6,7 @@
 #define HV_DEV_EXIT_PORT_H
 
 #include "hv/dev/board.h"
-
-#define EXIT_PORT 0xf4
+#include "lib/contract.h" /* EXIT_PORT */
 
 struct exit_port {
 	const struct board *board;

@@ -3,27 +3,12 @@
  * EPT violations: RAM gets its leaf (ept/), everything else is a device's (hv/exits/mmio.c).
  */
 #include "hv/exits/exit.h"
-#include "hv/machine/console.h"
+#include "hv/vm/events.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 
 /* So many EPT violations in a row at one address and RIP are no coincidence. */
 #define REPEATED_MOST 1000
-
-/* After a transition, the first leaf of each type that comes back is shown. */
-static void show_install(struct vm *vm, uint64_t gpa)
-{
-	static const char *const size[] = {"no", "4K", "2M", "1G"};
-	unsigned level;
-	uint64_t leaf = ept_walk(&vm->ept, gpa, &level);
-	unsigned type = (unsigned)FIELD(leaf, EPT_TYPE);
-
-	if (!(vm->show_faults & 1U << type))
-		return;
-	vm->show_faults &= ~(1U << type);
-	print("vm %s: first %s%s since then: fault at 0x%lx, %s leaf", vm->options.name,
-	      memtype_name(type), leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "", gpa, size[level]);
-}
 
 /* Memory that the CPU needs for more than the access of an instruction is not RAM. */
 static enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, const char *what)
@@ -75,12 +60,11 @@ static enum exit_action kill_for_defect(struct vcpu *vcpu, uint64_t gpa)
 enum exit_action exit_ept_violation(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	const struct ept_cpu cpu = {&vcpu->mtrr, vcpu->cd};
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	struct ept_fill leaf;
 	int error;
 
-	vm->counters.ept_violations++;
 	/* The IRET that faulted had unblocked NMIs already (SDM 3C 28.2.3). */
 	if (__builtin_expect(qualification & EPT_VIOLATION_NMI_UNBLOCK, 0) &&
 	    !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
@@ -88,7 +72,8 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
 	if (vm_is_device_address(vm, gpa))
 		return device_access(vcpu, gpa, qualification);
-	error = ept_fault(&vm->ept, &cpu, gpa, qualification & EPT_VIOLATION_WRITE);
+	error = ept_fault_fill(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE,
+			       &leaf);
 	if (error == -ENOMEM) {
 		vm_kill(vm, "no memory for an EPT table");
 		return VCPU_LEAVE;
@@ -98,8 +83,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	if (__builtin_expect(gpa == vcpu->repeated.gpa, 0) && is_defect(vcpu))
 		return kill_for_defect(vcpu, gpa);
 	vcpu->repeated.gpa = gpa;
-	if (__builtin_expect(vm->show_faults, 0))
-		show_install(vm, gpa);
+	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
 	vcpu_reinject_event(vcpu);
 	return VCPU_RESUME;
 }
@@ -111,7 +95,6 @@ enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
 	unsigned level;
 	uint64_t leaf = ept_walk(&vm->ept, gpa, &level);
 
-	vm->counters.ept_misconfigurations++;
 	vm_kill(vm, "EPT misconfiguration at 0x%lx: level %u entry 0x%lx", gpa, level, leaf);
 	return VCPU_LEAVE;
 }

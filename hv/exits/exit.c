@@ -7,7 +7,7 @@
 
 #include "hv/machine/console.h"
 #include "hv/machine/pic.h"
-#include "lib/asm.h"
+#include "hv/vm/events.h"
 #include "lib/format.h"
 
 static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
@@ -72,7 +72,7 @@ static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 	vcpu_skip_instruction(vcpu);
 	if (!vcpu->vm->ept.noncoherent)
 		return VCPU_RESUME;
-	wbinvd();
+	vm_write_back(vcpu->vm, true);
 	return VCPU_LEAVE; /* on a real CPU that took as long as a slice */
 }
 
@@ -154,8 +154,7 @@ enum exit_action exit_dispatch(struct vcpu *vcpu)
 	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
 }
 
-/* How often the VM's vCPUs have exited for one reason. */
-static uint64_t count_of(const struct vm *vm, unsigned reason)
+uint64_t exit_count(const struct vm *vm, unsigned reason)
 {
 	uint64_t count = 0;
 
@@ -169,7 +168,7 @@ uint64_t exit_total(const struct vm *vm)
 	uint64_t total = 0;
 
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
-		total += count_of(vm, reason);
+		total += exit_count(vm, reason);
 	return total;
 }
 
@@ -178,8 +177,8 @@ void exit_print_counts(const struct vm *vm)
 	char text[300] = "";
 
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
-		if (count_of(vm, reason))
-			format_append(text, sizeof(text), ", %lu %s", count_of(vm, reason),
+		if (exit_count(vm, reason))
+			format_append(text, sizeof(text), ", %lu %s", exit_count(vm, reason),
 				      exit_table[reason].name);
 	print("vm %s: %lu exits%s", vm->options.name, exit_total(vm), text);
 }

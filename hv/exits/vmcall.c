@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VMCALL: what a guest may ask the hypervisor. RAX = 0x4c430000 + n, arguments in RBX, RCX, RDX;
- * RAX returns 0 or a negative error number. No call returns a host-physical address.
+ * RAX returns 0 or a negative error number. No call returns a host-physical address. The numbers
+ * are in lib/contract.h.
  */
 #include "hv/exits/exit.h"
+#include "hv/vm/events.h"
 #include "lib/errno.h"
 
-#define VMCALL_BASE    0x4c430000ULL
-#define VMCALL_VERSION 2
+/* Where VMCALL_VERSION's RCX has what was chosen for the VM. */
+#define VERSION_STRICT BIT(10)
 
-enum { CALL_VERSION, CALL_EPT_WALK, CALL_COUNTER };
+_Static_assert(MEMTYPE_KVM_6_6 == 0 && MEMTYPE_KVM_6_7 == 1 && MEMTYPE_KVM_6_11 == 2 &&
+		       MEMTYPE_KVM_6_16 == 3,
+	       "the policies' numbers in docs/contract.md");
 
 static int64_t call_version(struct vcpu *vcpu)
 {
-	vcpu->gpr[RBX] = VMCALL_VERSION;
+	const struct vm_options *options = &vcpu->vm->options;
+
+	vcpu->gpr[RBX] = CONTRACT_VERSION;
+	vcpu->gpr[RCX] = options->policy | (options->strict ? VERSION_STRICT : 0);
 	return 0;
 }
 
@@ -27,26 +34,34 @@ static int64_t call_ept_walk(struct vcpu *vcpu, uint64_t gpa)
 	return 0;
 }
 
+/* What exits and the IOMMU count themselves, and what events do. */
+static uint64_t counter_value(const struct vm *vm, enum counter counter)
+{
+	switch (counter) {
+	case COUNTER_VIOLATIONS:
+		return exit_count(vm, EXIT_REASON_EPT_VIOLATION);
+	case COUNTER_MISCONFIGURATIONS:
+		return exit_count(vm, EXIT_REASON_EPT_MISCONFIGURATION);
+	case COUNTER_EXITS:
+		return exit_total(vm);
+	case COUNTER_STALE_USES:
+		return vm->iommu ? iommu_stale_uses(vm->iommu) : 0;
+	default:
+		return vm->counter[counter];
+	}
+}
+
 static int64_t call_counter(struct vcpu *vcpu, uint64_t index)
 {
-	const struct vm *vm = vcpu->vm;
-	const uint64_t counter[] = {
-		vm->ept.noncoherent,
-		vm->ept.stats.transitions,
-		vm->ept.stats.leaves_cleared,
-		vm->ept.stats.last_zap_leaves,
-		vm->counters.invepts,
-		vm->counters.ept_violations,
-		vm->counters.ept_misconfigurations,
-		vm->counters.transition_ticks,
-		exit_total(vm),
-		0, /* leaves retyped in place: all transitions zap */
-		vm->iommu ? iommu_stale_uses(vm->iommu) : 0,
-	};
-
-	if (index >= ARRAY_SIZE(counter))
+	if (index >= COUNTERS)
 		return -EINVAL;
-	vcpu->gpr[RBX] = counter[index];
+	vcpu->gpr[RBX] = counter_value(vcpu->vm, (enum counter)index);
+	return 0;
+}
+
+static int64_t call_mark(const struct vcpu *vcpu, uint64_t number)
+{
+	vcpu_tell(vcpu, EVENT_MARK, 0, number, 0);
 	return 0;
 }
 
@@ -60,14 +75,17 @@ enum exit_action exit_vmcall(struct vcpu *vcpu)
 		result = -EPERM;
 	} else {
 		switch ((vcpu->gpr[RAX] & mask) - VMCALL_BASE) {
-		case CALL_VERSION:
+		case VMCALL_VERSION:
 			result = call_version(vcpu);
 			break;
-		case CALL_EPT_WALK:
+		case VMCALL_EPT_WALK:
 			result = call_ept_walk(vcpu, argument);
 			break;
-		case CALL_COUNTER:
+		case VMCALL_COUNTER:
 			result = call_counter(vcpu, argument);
+			break;
+		case VMCALL_MARK:
+			result = call_mark(vcpu, argument);
 			break;
 		}
 	}

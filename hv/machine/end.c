@@ -8,10 +8,9 @@
 #include "hv/machine/console.h"
 #include "hv/machine/lock.h"
 #include "lib/asm.h"
+#include "lib/contract.h"
 #include "lib/format.h"
 
-#define EXIT_PORT     0xf4
-#define SHUTDOWN_PORT 0x8900 /* Bochs and QEMU's older machines end on "Shutdown" */
 #define KEYBOARD_PORT 0x64
 #define PULSE_RESET   0xfe
 

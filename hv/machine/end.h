@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Exit statuses of the contract. */
+/* Exit statuses of docs/contract.md. */
 enum { STATUS_OK = 0, STATUS_VM_FAILED = 1, STATUS_HYPERVISOR_FAILED = 3 };
 
 /* Print the last line, tell the emulator, reset. */

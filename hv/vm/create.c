@@ -8,6 +8,7 @@
 #include "hv/load/load.h"
 #include "hv/machine/memory.h"
 #include "hv/vm/devices.h"
+#include "hv/vm/events.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
@@ -20,7 +21,12 @@ static void invept_vm(void *ctx)
 	struct vm *vm = ctx;
 
 	invept(vm->ept_pointer);
-	vm->counters.invepts++;
+	vm_tell(vm, EVENT_INVEPT, 0, vm->counter[COUNTER_INVEPT] + 1, 0);
+}
+
+static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
+{
+	vm_tell(ctx, EVENT_ZAP, (uint32_t)leaves, gpa, size);
 }
 
 static uint64_t alloc_table(void *ctx)
@@ -44,6 +50,7 @@ static int create_memory(struct vm *vm)
 		.alloc_table = alloc_table,
 		.free_table = free_table,
 		.flush = invept_vm,
+		.zapped = zapped,
 	};
 	uint64_t size = vm->options.memory;
 	struct guest_map map;

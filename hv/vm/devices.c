@@ -12,6 +12,7 @@
 #include "hv/dev/pci.h"
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
+#include "hv/vm/events.h"
 #include "hv/vm/interrupts.h"
 #include "hv/vmx/vmx.h"
 #include "iommu/state.h"
@@ -132,6 +133,11 @@ static void iommu_access(void *device, uint64_t offset, unsigned width, bool wri
 		*value = iommu_register_read(device, offset, width);
 }
 
+static void fault_recorded(void *ctx, uint64_t lo, uint64_t hi)
+{
+	vm_tell(ctx, EVENT_FAULT, (uint32_t)FIELD(hi, VTD_FRCD_FR), lo, hi);
+}
+
 static void iommu_create(void *state, const struct board *board)
 {
 	struct vm *vm = board->ctx;
@@ -147,6 +153,7 @@ static void iommu_create(void *state, const struct board *board)
 		.interrupt = interrupts_deliver_message,
 		.changed = vm_device_changed,
 		.stale_used = vm->options.strict ? vm_stale_used : NULL,
+		.fault_recorded = fault_recorded,
 	};
 
 	iommu_init(state, &config, &host);

@@ -7,6 +7,7 @@
 
 #include "hv/dev/ioapic.h"
 #include "hv/dev/pic.h"
+#include "hv/vm/events.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
@@ -125,6 +126,8 @@ static void want_window(struct vcpu *vcpu, uint32_t window)
 static void inject(const struct vcpu *vcpu, uint64_t type, uint8_t vector)
 {
 	vcpu_assert_current(vcpu);
+	vcpu_tell(vcpu, EVENT_INJECTION, vector | (uint32_t)TO_FIELD(type, INTERRUPTION_INFO_TYPE),
+		  0, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
 		vector | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | INTERRUPTION_INFO_VALID);
 }

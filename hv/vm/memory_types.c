@@ -19,6 +19,7 @@ void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)
 	struct ept_range changed[MTRR_CHANGE_MAX];
 	unsigned count;
 
+	vcpu->ept_cpu.mtrr = &vcpu->mtrr;
 	mtrr_reset(&vcpu->mtrr, guest_address_width());
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		mtrr_write(&vcpu->mtrr, fixed[i].msr, fixed[i].value, changed, &count);
@@ -32,7 +33,7 @@ void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd)
 {
 	const struct ept_range all = {0, 1ULL << 48};
 
-	vcpu->cd = cd;
+	vcpu->ept_cpu.cd = cd;
 	ept_type_changed(&vcpu->vm->ept, &all, 1);
 	vcpu_look_at_clock(vcpu);
 }

@@ -62,4 +62,5 @@ void vcpu_switch_to(struct vcpu *vcpu)
 	vmcs_load(vcpu->vmcs);
 	load_state(vcpu);
 	cpu->vcpu = vcpu;
+	vcpu->event_source = event_source(cpu->index, vcpu->vm->index, vcpu->id);
 }

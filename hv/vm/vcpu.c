@@ -9,6 +9,7 @@
 #include "hv/check/check.h"
 #include "hv/machine/memory.h"
 #include "hv/vm/cpu_model.h"
+#include "hv/vm/events.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/interrupts.h"
 #include "hv/vm/run.h"
@@ -129,6 +130,10 @@ void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32
 	vcpu_assert_current(vcpu);
 	/* In real mode no exception has an error code (SDM 3A 21.2.1). */
 	has_error_code = has_error_code && vmread(VMCS_GUEST_CR0) & CR0_PE;
+	vcpu_tell(vcpu, EVENT_INJECTION,
+		  vector | (uint32_t)TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION,
+					      INTERRUPTION_INFO_TYPE),
+		  error_code, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
 		vector | TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE) |
 			(has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) |
@@ -143,13 +148,9 @@ void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_c
 	vcpu_inject(vcpu, VECTOR_PF, true, error_code);
 }
 
-bool vcpu_reinject_event(struct vcpu *vcpu)
+void vcpu_reinject(struct vcpu *vcpu, uint64_t info)
 {
-	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
-
 	vcpu_assert_current(vcpu);
-	if (!(info & INTERRUPTION_INFO_VALID))
-		return false;
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, info & ~INTERRUPTION_INFO_NMI_UNBLOCK);
 	if (info & INTERRUPTION_INFO_ERROR_CODE)
 		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR_CODE));
@@ -160,7 +161,6 @@ bool vcpu_reinject_event(struct vcpu *vcpu)
 	if (FIELD(info, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_NMI)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
-	return true;
 }
 
 unsigned vcpu_cpl(const struct vcpu *vcpu)

@@ -40,9 +40,10 @@ struct vcpu {
 	unsigned slice;     /* exits left before the scheduler looks up; see vcpu_kick() */
 	uint64_t slice_end; /* TSC: the end of its turn */
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
+	uint32_t event_source;             /* CPU, VM and vCPU, while it is on a CPU */
 
 	struct mtrr mtrr;
-	bool cd; /* guest CR0.CD, as its read shadow has it */
+	struct ept_cpu ept_cpu; /* the MTRRs, and CR0.CD as its read shadow has it */
 	uint64_t apic_base;
 	struct lapic lapic;
 	uint64_t timer_ticks; /* what the preemption timer is set to */
@@ -147,7 +148,17 @@ void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd);
  * An exit that interrupted the delivery of an event: deliver it again at the next entry
  * (SDM 3C 28.2.4). Returns whether there was one.
  */
-bool vcpu_reinject_event(struct vcpu *vcpu);
+void vcpu_reinject(struct vcpu *vcpu, uint64_t info);
+static inline bool vcpu_reinject_event(struct vcpu *vcpu)
+{
+	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
+
+	vcpu_assert_current(vcpu);
+	if (__builtin_expect(!(info & INTERRUPTION_INFO_VALID), 1))
+		return false;
+	vcpu_reinject(vcpu, info);
+	return true;
+}
 
 /* Current privilege level: the DPL of SS (SDM 3C 25.4.1). */
 unsigned vcpu_cpl(const struct vcpu *vcpu);

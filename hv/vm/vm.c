@@ -5,6 +5,7 @@
 #include "hv/vm/vm.h"
 
 #include "hv/machine/console.h"
+#include "hv/vm/events.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/format.h"
@@ -27,7 +28,7 @@ void vm_exit(struct vm *vm, uint32_t status)
 	if (!end(vm, VM_EXITED))
 		return;
 	vm->status = status;
-	print("vm %s: exited with status %u", vm->options.name, status);
+	vm_tell(vm, EVENT_END, 0, status, 0);
 }
 
 /* Where the vCPU was that ended its VM, and what it may have stumbled over. */
@@ -42,17 +43,17 @@ static void print_place_of_end(const struct vcpu *vcpu)
 
 void vm_kill(struct vm *vm, const char *reason, ...)
 {
-	char text[160];
 	va_list args;
 
 	if (!end(vm, VM_KILLED))
 		return;
 	va_start(args, reason);
-	format_text(text, sizeof(text), reason, args);
+	format_text(vm->killed, sizeof(vm->killed), reason, args);
 	va_end(args);
-	print("vm %s: killed: %s", vm->options.name, text);
+	vm_tell(vm, EVENT_END, EVENT_KILLED, 0, 0);
 	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm)
 		print_place_of_end(this_cpu()->vcpu);
+	events_print_last(vm);
 }
 
 void vm_wait_for_console(struct vm *vm)

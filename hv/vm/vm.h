@@ -13,21 +13,23 @@
 #include "ept/ept.h"
 #include "hv/machine/console.h"
 #include "hv/dev/board.h"
+#include "hv/events/event.h"
 #include "hv/options/options.h"
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
 #include "lib/bits.h"
+#include "lib/contract.h"
 
 #define VMS_MAX 16
 
 enum vm_state { VM_RUNNING, VM_EXITED, VM_KILLED };
 
-/* VMCALL COUNTER indices that are not struct ept_stats. */
-struct vm_counters {
-	uint64_t invepts;
-	uint64_t ept_violations;
-	uint64_t ept_misconfigurations;
-	uint64_t transition_ticks; /* of the last one */
+#define VM_KILLED_TEXT 160
+
+/* What the console has shown of a VM's events, and still wants to (hv/vm/events.c). */
+struct events_shown {
+	unsigned lines;        /* of devices, counts and transitions */
+	uint32_t first_leaves; /* bit n: show the next leaf of type n */
 };
 
 struct vm {
@@ -35,15 +37,17 @@ struct vm {
 	unsigned vcpus;
 	struct vm_options options;
 	enum vm_state state;
-	uint32_t status; /* of VM_EXITED */
+	uint32_t status;             /* of VM_EXITED */
+	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */
+	uint8_t index;               /* in the order of GRUB's lines */
 
 	uint64_t ram;         /* host-physical address of guest-physical 0 */
 	uint64_t low_ram_end; /* guest-physical */
 	struct ept ept;
 	uint64_t ept_pointer;
-	struct vm_counters counters;
-	unsigned lines_shown; /* of device events */
-	uint32_t show_faults; /* bit n: show the next leaf of type n on the console */
+	uint64_t counter[COUNTERS]; /* those that events count */
+	struct events_shown shown;
+	struct event_ring events;
 
 	struct bus ports, mmio;
 	struct chipset chips;
@@ -96,7 +100,7 @@ void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *
 
 /* hv/vm/noncoherent.c: a device's attachment or coherence changed. */
 void vm_device_changed(void *ctx, const struct iommu_event *event);
-/* iommu_host.stale_used of a VM (noncoherent.c): one line for it. */
+/* iommu_host.stale_used of a VM (hv/vm/events.c): one line for it. */
 void vm_stale_used(void *ctx, const struct iommu_stale *stale);
 
 #endif

@@ -240,7 +240,6 @@ bool vmx_init(unsigned mask)
 	vmx.saves_timer = vmx.exit & EXIT_SAVE_PREEMPTION_TIMER;
 	vmx.vpid = vmx.secondary & SECONDARY_VPID;
 	vmx.timer_shift = (unsigned)FIELD(vmx.capabilities.misc, VMX_MISC_PREEMPTION_TIMER_SHIFT);
-	vmx.self_snoop = cpuid(1, 0).edx & CPUID_1_EDX_SELF_SNOOP;
 	return true;
 }
 

@@ -25,7 +25,6 @@ struct vmx {
 	bool invept_single;
 	unsigned timer_shift; /* the preemption timer counts once per 2^n TSC ticks */
 	uint64_t tsc_hz;
-	bool self_snoop; /* CPUID.1:EDX bit 27 */
 };
 extern struct vmx vmx;
 

@@ -38,8 +38,8 @@ module() {
 	sum=$(module "$BATS_TEST_TMPDIR/module" 10001)
 	boots 0 "" "$G/contract.elf" \
 		"vm t mem=32M dev=edu dev=edu,snoop -- mem=32 edu=2 module=10001 sum=$sum" \
-		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M -- mem=2" \
-		"$G/contract.elf" "vm large mem=160M dev=edu -- mem=160 edu=1"
+		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M memtype=kvm-6.11 -- mem=2 policy=2" \
+		"$G/contract.elf" "vm large mem=160M dev=edu iommu=on,strict -- mem=160 edu=1 policy=0x401"
 	lacks 'FAIL'
 	has 't\| ok [0-9]+ - the sum of its bytes' 'hv: vm t: exited with status 0' \
 		'hv: vm small: exited with status 0' 'hv: vm large: exited with status 0'
@@ -139,6 +139,25 @@ faults() {
 
 @test "faults: what ends a guest ends it with the contract's words, and nobody else" {
 	faults 1 '(killed: |exited with status [1-9])'
+}
+
+# The last events of the VM that the image faults, with the word trail, makes the hypervisor kill.
+trail() {
+	boots 1 "" "$G/faults.elf" "vm t mem=32M dev=edu iommu=on $1 -- trail"
+	trail=$(sed -n '/killed: triple fault/,$p' <<<"$output" | sed -nE 's/^hv:   [0-9]+ ticks before: //p')
+}
+
+@test "a killed VM's last events are shown: at both transitions zap, INVEPT, WBINVD; its mark" {
+	trail ""
+	[ "$(sed -E 's/^(device|noncoherent count [^:]*|zap)[: ].*/\1/' <<<"$trail")" = "$(printf '%s\n' \
+		'WBINVD on CPU 0' 'noncoherent count 0 -> 1' \
+		device zap 'INVEPT on CPU 0' 'WBINVD on CPU 0' 'noncoherent count 1 -> 0' 'mark 4242')" ]
+}
+
+@test "under kvm-6.6, which does not zap, a transition executes neither INVEPT nor WBINVD" {
+	trail memtype=kvm-6.6
+	grep -q '^noncoherent count 1 -> 0: cleared 0 leaves in 0 tables, INVEPT 0, ' <<<"$trail"
+	[ "$(grep -cE 'WBINVD|INVEPT on|zap' <<<"$trail")" -eq 0 ]
 }
 
 @test "a guest's lines: carriage returns dropped, long ones in pieces, the unfinished one at the end" {

@@ -269,8 +269,11 @@ static void write_register(uint64_t offset, unsigned width, uint64_t value)
 static void set_up(uint64_t options)
 {
 	const struct iommu_config config = {options & 1, options & 2, options & 4};
-	const struct iommu_host host = {NULL,           host_read,    host_write,
-					host_interrupt, host_changed, host_stale_used};
+	const struct iommu_host host = {.read = host_read,
+					.write = host_write,
+					.interrupt = host_interrupt,
+					.changed = host_changed,
+					.stale_used = host_stale_used};
 
 	memset(ram, 0, RAM_SIZE);
 	devices = 0;

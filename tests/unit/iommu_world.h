@@ -45,6 +45,8 @@ struct world {
 		uint32_t data;
 	} interrupts[64];
 	unsigned interrupt_count;
+	uint64_t record[2]; /* the last fault it told, lo and hi */
+	unsigned records;
 	uint32_t tail; /* next free descriptor */
 	/* Called at each event and at each write of the unit, if set. */
 	void (*on_event)(struct world *w);
@@ -117,6 +119,15 @@ static inline void world_stale(void *ctx, const struct iommu_stale *stale)
 	w->stale_count++;
 }
 
+static inline void world_fault_recorded(void *ctx, uint64_t lo, uint64_t hi)
+{
+	struct world *w = ctx;
+
+	w->record[0] = lo;
+	w->record[1] = hi;
+	w->records++;
+}
+
 static inline void reg_write(struct world *w, unsigned offset, uint32_t value)
 {
 	iommu_register_write(&w->iommu, offset, 4, value);
@@ -157,8 +168,13 @@ static inline struct world *world_with(bool caching_mode, bool snoop_control,
 				       void (*stale_used)(void *ctx, const struct iommu_stale *))
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct iommu_host host = {
-		w, world_read, world_write, world_interrupt, world_changed, stale_used};
+	struct iommu_host host = {.ctx = w,
+				  .read = world_read,
+				  .write = world_write,
+				  .interrupt = world_interrupt,
+				  .changed = world_changed,
+				  .stale_used = stale_used,
+				  .fault_recorded = world_fault_recorded};
 	struct iommu_config config = {.snoop_control = snoop_control,
 				      .caching_mode = caching_mode,
 				      .interrupt_remapping = true};

@@ -357,7 +357,9 @@ static void two_faults_on_one_page_install_one_leaf(void **state)
 	assert_int_equal(ept_fault_begin(&ept, &cpu, 0, true, &first), 0);
 	assert_int_equal(ept_fault_begin(&ept, &cpu, 0x1000, true, &second), 0);
 	assert_int_equal(ept_fault_install(&ept, &first), 0);
+	assert_int_equal(first.level, 2);
 	assert_int_equal(ept_fault_install(&ept, &second), 0);
+	assert_int_equal(second.level, 0); /* installed none */
 	assert_int_equal(ept.stats.installed[2], 1);
 }
 

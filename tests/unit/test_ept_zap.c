@@ -52,6 +52,37 @@ static void a_zap_that_finds_nothing_flushes_nothing(void **state)
 	assert_int_equal(ept.stats.last_zap_tables, 0);
 }
 
+static void assert_told(unsigned zaps, uint64_t gpa, uint64_t size, uint64_t leaves)
+{
+	assert_int_equal(w.zaps, zaps);
+	assert_int_equal(w.zap_gpa, gpa);
+	assert_int_equal(w.zap_size, size);
+	assert_int_equal(w.zap_leaves, leaves);
+}
+
+static void each_zap_is_told_with_its_range_and_leaves_before_its_flush(void **state)
+{
+	const struct ept_range ranges[] = {{0x200000, 0x1000}, {0x1000, 0x2000}};
+
+	(void)state;
+	small_ram(0, 4 * MiB);
+	touch_pages(0, 1024);
+	ept_zap_range(&ept, 0x3000, 0x2000);
+	assert_told(1, 0x3000, 0x2000, 2);
+	assert_int_equal(w.zaps_at_flush, 1);
+	ept_zap_range(&ept, 0x3000, 0x2000); /* none is left there, and none is flushed */
+	assert_told(2, 0x3000, 0x2000, 0);
+	ept_noncoherent_change(&ept, 1);
+	assert_told(3, 0, SPACE, 1022);
+	assert_int_equal(w.zaps_at_flush, 3);
+	touch_pages(0, 1024);
+	ept_type_changed(&ept, ranges, 2); /* one zap, from the first page to the last */
+	assert_told(4, 0x1000, 0x200000, 3);
+	ept_slot_remove(&ept, 0);
+	assert_told(5, 0, 4 * MiB, 1021);
+	assert_int_equal(w.zaps_at_flush, 5);
+}
+
 static unsigned leaves_at_flush;
 
 static void count_leaves_at_flush(void *arg)
@@ -339,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_zap_clears_every_leaf_and_keeps_every_table),
 		TEST(a_zap_that_finds_nothing_flushes_nothing),
+		TEST(each_zap_is_told_with_its_range_and_leaves_before_its_flush),
 		TEST(the_flush_comes_after_the_last_leaf_is_gone),
 		TEST(a_dense_table_is_cleared_to_the_last_entry),
 		TEST(a_range_zap_touches_only_its_range),

@@ -37,6 +37,20 @@ static void a_record_tells_reason_source_kind_and_page(void **state)
 	world_free(w);
 }
 
+static void a_record_is_told_as_software_reads_it_and_an_overflow_is_not(void **state)
+{
+	struct world *w = faulting();
+
+	(void)state;
+	dma_write(w, EDU_B, 0x7000, 1);
+	assert_int_equal(w->records, 1);
+	assert_int_equal(w->record[0], reg_read8(w, VTD_FRCD));
+	assert_int_equal(w->record[1], reg_read8(w, VTD_FRCD_HI));
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(w->records, 1);
+	world_free(w);
+}
+
 static void a_fault_while_the_record_is_taken_is_an_overflow(void **state)
 {
 	struct world *w = faulting();
@@ -215,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_tells_reason_source_kind_and_page),
+		cmocka_unit_test(a_record_is_told_as_software_reads_it_and_an_overflow_is_not),
 		cmocka_unit_test(a_fault_while_the_record_is_taken_is_an_overflow),
 		cmocka_unit_test(with_an_overflow_standing_nothing_is_recorded),
 		cmocka_unit_test(ppf_cannot_be_cleared_but_through_the_record),

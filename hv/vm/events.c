@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VM's events on the console: the lines as they happen, and what a killed VM leaves behind.
+ */
+#include "hv/vm/events.h"
+
+#include "hv/machine/console.h"
+#include "lib/bits.h"
+
+#define TEXT_SIZE 120
+
+/*
+ * A guest may cause thousands of events with one write to the queue's tail; the console is slow,
+ * and others wait. The counters go on when the lines end.
+ */
+#define LINES_SHOWN 1000
+
+static bool may_show(struct vm *vm)
+{
+	if (vm->shown.lines == LINES_SHOWN)
+		return false;
+	if (++vm->shown.lines == LINES_SHOWN)
+		print("vm %s: further device events are not shown", vm->options.name);
+	return vm->shown.lines < LINES_SHOWN;
+}
+
+/* After a transition, the first leaf of each type that comes back is shown. */
+static void show_first_leaf(struct vm *vm, const struct event *event)
+{
+	static const char *const size[] = {"no", "4K", "2M", "1G"};
+	unsigned type = (unsigned)FIELD(event->c, EPT_TYPE);
+
+	if (!(vm->shown.first_leaves & 1U << type))
+		return;
+	vm->shown.first_leaves &= ~(1U << type);
+	print("vm %s: first %s%s since then: fault at 0x%lx, %s leaf", vm->options.name,
+	      memtype_name(type), event->c & EPT_IGNORE_PAT ? " + ignore PAT" : "", event->b,
+	      size[event->a & 3]);
+}
+
+static void show_text(const struct vm *vm, const struct event *event)
+{
+	char text[TEXT_SIZE];
+
+	event_text(event, text, sizeof(text));
+	print("vm %s: %s", vm->options.name, text);
+}
+
+void events_show(struct vm *vm, const struct event *event)
+{
+	switch (event->type) {
+	case EVENT_ATTACH:
+	case EVENT_DETACH:
+	case EVENT_COHERENCE:
+	case EVENT_COUNT:
+	case EVENT_TRANSITION:
+		if (!may_show(vm))
+			return;
+		if (event->type == EVENT_TRANSITION)
+			vm->shown.first_leaves = ~0U;
+		show_text(vm, event);
+		return;
+	case EVENT_INSTALL:
+		show_first_leaf(vm, event);
+		return;
+	case EVENT_END:
+		if (event->a & EVENT_KILLED)
+			print("vm %s: killed: %s", vm->options.name, vm->killed);
+		else
+			show_text(vm, event);
+		return;
+	}
+}
+
+/* Its line says more than a record can hold. */
+void vm_stale_used(void *ctx, const struct iommu_stale *stale)
+{
+	struct vm *vm = ctx;
+	char text[IOMMU_STALE_TEXT];
+
+	vm_tell(vm, EVENT_STALE, stale->source_id, stale->where, 0);
+	if (!may_show(vm))
+		return;
+	iommu_stale_text(stale, text, sizeof(text));
+	print("vm %s: iommu: %s", vm->options.name, text);
+}
+
+void vm_write_back(struct vm *vm, bool by_guest)
+{
+	wbinvd();
+	vm_tell(vm, EVENT_WBINVD, by_guest ? EVENT_BY_GUEST : 0, 0, 0);
+}
+
+#define LAST_SHOWN 8
+
+/* A leaf comes at every first touch: leaves would push out all else. */
+void events_print_last(const struct vm *vm)
+{
+	struct event last[LAST_SHOWN], event;
+	uint64_t from = 0, now = rdtsc(), lost;
+	unsigned found = 0;
+
+	while (event_ring_read(&vm->events, &from, &event, 1, &lost))
+		if (event.type != EVENT_INSTALL && event.type != EVENT_END)
+			last[found++ % LAST_SHOWN] = event;
+	for (unsigned i = found > LAST_SHOWN ? found - LAST_SHOWN : 0; i < found; i++) {
+		char text[TEXT_SIZE];
+
+		event_text(&last[i % LAST_SHOWN], text, sizeof(text));
+		print("  %lu ticks before: %s", now - last[i % LAST_SHOWN].tsc, text);
+	}
+}

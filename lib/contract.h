@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The numbers of docs/contract.md that the hypervisor and its guests share: the ports and statuses
+ * that end a machine, VMCALL, and the counters. Numbers only, and none is ever given another
+ * meaning.
+ */
+#ifndef LIB_CONTRACT_H
+#define LIB_CONTRACT_H
+
+/* A write of any width ends the machine with the value as its status. */
+#define EXIT_PORT 0xf4
+/* Bochs and QEMU's older machines end on the letters "Shutdown". */
+#define SHUTDOWN_PORT 0x8900
+
+/* VMCALL n: RAX = VMCALL_BASE + n, argument in RBX. */
+#define VMCALL_BASE 0x4c430000U
+
+enum vmcall_number {
+	VMCALL_VERSION = 0,
+	VMCALL_EPT_WALK = 1,
+	VMCALL_COUNTER = 2,
+	VMCALL_MARK = 3,
+};
+
+/* What VMCALL_VERSION answers in RBX; a guest accepts any version from its own on. */
+#define CONTRACT_VERSION 2
+
+/* The indices of VMCALL_COUNTER. 11 is taken, by kicks of other CPUs. */
+enum counter {
+	COUNTER_NONCOHERENT = 0,
+	COUNTER_TRANSITIONS = 1,
+	COUNTER_LEAVES_CLEARED = 2,
+	COUNTER_LAST_ZAP = 3,
+	COUNTER_INVEPT = 4,
+	COUNTER_VIOLATIONS = 5,
+	COUNTER_MISCONFIGURATIONS = 6,
+	COUNTER_TRANSITION_TICKS = 7,
+	COUNTER_EXITS = 8,
+	COUNTER_RETYPED = 9, /* 0: every transition zaps */
+	COUNTER_STALE_USES = 10,
+	COUNTERS
+};
+
+#endif
