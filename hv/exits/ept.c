@@ -34,12 +34,13 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, uint64_t 
  * another CPU changed the leaf, or this one had cached what was before. Again and again, at one
  * place, is a defect of ours, and a guest that hangs tells nobody.
  */
-static bool is_defect(struct vcpu *vcpu)
+static bool is_defect(struct vcpu *vcpu, uint64_t gpa)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP);
 
-	if (vcpu->repeated.rip != rip)
+	if (vcpu->repeated.gpa != gpa || vcpu->repeated.rip != rip)
 		vcpu->repeated.times = 0;
+	vcpu->repeated.gpa = gpa;
 	vcpu->repeated.rip = rip;
 	return ++vcpu->repeated.times == REPEATED_MOST;
 }
@@ -80,9 +81,8 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	}
 	if (error)
 		return device_access(vcpu, gpa, qualification);
-	if (__builtin_expect(gpa == vcpu->repeated.gpa, 0) && is_defect(vcpu))
+	if (__builtin_expect(!leaf.level, 0) && is_defect(vcpu, gpa))
 		return kill_for_defect(vcpu, gpa);
-	vcpu->repeated.gpa = gpa;
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
 	vcpu_reinject_event(vcpu);
 	return VCPU_RESUME;
