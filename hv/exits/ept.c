@@ -17,9 +17,11 @@ static enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, const char *w
 	return VCPU_LEAVE;
 }
 
-/* Nothing but a device can be at 'gpa'. */
-static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, uint64_t qualification)
+/* No leaf comes to 'gpa': the access is a device's. */
+static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa)
 {
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+
 	if (!(qualification & EPT_VIOLATION_TRANSLATED))
 		return no_device(vcpu, gpa, "page walk");
 	if (vcpu_reinject_event(vcpu))
@@ -27,6 +29,14 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, uint64_t 
 	if (qualification & EPT_VIOLATION_FETCH)
 		return no_device(vcpu, gpa, "instruction fetch");
 	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
+}
+
+static enum exit_action no_leaf(struct vcpu *vcpu, uint64_t gpa, int error)
+{
+	if (error != -ENOMEM)
+		return device_access(vcpu, gpa);
+	vm_kill(vcpu->vm, "no memory for an EPT table");
+	return VCPU_LEAVE;
 }
 
 /*
@@ -72,15 +82,11 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
 	if (vm_is_device_address(vm, gpa))
-		return device_access(vcpu, gpa, qualification);
+		return device_access(vcpu, gpa);
 	error = ept_fault_fill(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE,
 			       &leaf);
-	if (error == -ENOMEM) {
-		vm_kill(vm, "no memory for an EPT table");
-		return VCPU_LEAVE;
-	}
 	if (error)
-		return device_access(vcpu, gpa, qualification);
+		return no_leaf(vcpu, gpa, error);
 	if (__builtin_expect(!leaf.level, 0) && is_defect(vcpu, gpa))
 		return kill_for_defect(vcpu, gpa);
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);

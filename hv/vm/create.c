@@ -67,6 +67,7 @@ static int create_memory(struct vm *vm)
 	vm->ept_pointer = ept_pointer(&vm->ept);
 	guest_map_make(&map, size, vm->ram);
 	vm->low_ram_end = map.low_end;
+	vm->device_space = 4 * GiB - map.low_end;
 	for (unsigned i = 0; !error && i < map.slots; i++)
 		error = ept_slot_add(&vm->ept, &map.slot[i]);
 	return error;

@@ -41,8 +41,9 @@ struct vm {
 	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */
 	uint8_t index;               /* in the order of GRUB's lines */
 
-	uint64_t ram;         /* host-physical address of guest-physical 0 */
-	uint64_t low_ram_end; /* guest-physical */
+	uint64_t ram;          /* host-physical address of guest-physical 0 */
+	uint64_t low_ram_end;  /* guest-physical */
+	uint64_t device_space; /* bytes from there to 4 GiB: no RAM and no ROM */
 	struct ept ept;
 	uint64_t ept_pointer;
 	uint64_t counter[COUNTERS]; /* those that events count */
@@ -89,7 +90,7 @@ void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu);
 /* Is the address where no RAM and no ROM can be: from the end of low RAM to 4 GiB? */
 static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 {
-	return gpa - vm->low_ram_end < 4 * GiB - vm->low_ram_end;
+	return gpa - vm->low_ram_end < vm->device_space;
 }
 
 /*
