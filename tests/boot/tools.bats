@@ -12,7 +12,7 @@ setup_file() {
 	nasm -f elf32 -o "$K/kernel.o" tests/boot/kernel/kernel.asm
 	ld -m elf_i386 -n -N --no-warn-rwx-segments -Ttext 0x100000 -o "$K/kernel.elf" "$K/kernel.o"
 	local verb
-	for verb in 0 1 3 7 h r t m; do
+	for verb in 0 1 3 7 e h r t m; do
 		iso "$K/$verb.iso" "$K/kernel.elf" "act $verb"
 	done
 	: >"$K/empty.iso"
@@ -154,6 +154,73 @@ make_broken_bios() {
 	[ "$status" -eq 143 ]
 }
 
+@test "nothing outlives tools/boot that is killed with -9, nor tools/boot its parent" {
+	local victim parent
+	for victim in boot parent; do
+		bash -c 'boot --engine bochs "$K/h.iso" & echo $! >"$TMPDIR.pid"; wait' \
+			>"$BATS_TEST_TMPDIR/$victim" 2>&1 3>&- &
+		parent=$!
+		shows 'hv: options: act h' "$BATS_TEST_TMPDIR/$victim"
+		[ "$victim" = parent ] || parent=$(<"$TMPDIR.pid")
+		kill -KILL "$parent"
+		while pgrep -f "$TMPDIR/" >/dev/null || [ -n "$(ls "$TMPDIR")" ]; do
+			sleep 0.1
+		done
+	done
+}
+
+@test "--interactive passes 4 KiB pasted to COM1, each byte, and Ctrl-D behind them" {
+	local engine
+	seq 1 1000 >"$BATS_TEST_TMPDIR/paste" # with what the console says: 4 KiB
+	for engine in bochs tcg; do
+		boot --engine "$engine" --interactive "$K/e.iso" <"$BATS_TEST_TMPDIR/paste" >"$BATS_TEST_TMPDIR/out"
+		diff "$BATS_TEST_TMPDIR/out" <(echo 'hv: options: act e'; seq 1 1000; echo 'hv: end: status 0')
+	done
+	refused "not on the engine nested" --interactive --engine nested "$K/e.iso"
+}
+
+# at_terminal TEXT KEYS COMMAND: run the command at a terminal and type KEYS once it has shown TEXT;
+# $status is its status, $output what the terminal showed.
+at_terminal() {
+	local out=$BATS_TEST_TMPDIR/terminal
+	rm -f "$out" "$out.status"
+	{
+		shows "$1" "$out"
+		printf %b "$2"
+		until [ -e "$out.status" ]; do sleep 0.1; done
+	} | {
+		# bats has SIGINT ignored, a terminal's shell has not.
+		TERM=xterm perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' \
+			script -qefc "$3" /dev/null >"$out" 2>&1
+		echo $? >"$out.status"
+	}
+	status=$(<"$out.status") output=$(tr -d '\r' <"$out")
+}
+
+@test "at a terminal keys reach COM1 one by one, and the terminal is left as it was" {
+	at_terminal 'act e' 'hello\004' "boot --engine bochs '$K/e.iso'; stty -a"
+	[[ $output == *$'hv: options: act e\nhellohv: end: status 0'* ]] || { echo "$output"; return 1; }
+	[[ $output == *" icanon "* && $output == *" echo "* && $output == *" icrnl "* ]]
+}
+
+@test "Ctrl-C ends the run with 130" {
+	at_terminal 'act h' '\003' "boot --engine bochs '$K/h.iso'"
+	[ "$status" -eq 130 ]
+}
+
+@test "colours for ok and FAIL at a terminal; none in a pipe, none with NO_COLOR" {
+	local red=$'\e[1;31mFAIL\e[m' plain='hv: options: FAIL 0'
+	iso "$BATS_TEST_TMPDIR/f.iso" "$K/kernel.elf" 'FAIL 0'
+	at_terminal 'status 0' '' "boot --engine bochs '$BATS_TEST_TMPDIR/f.iso'"
+	[[ $output == *"hv: options: $red 0"* ]] || { echo "$output"; return 1; }
+	at_terminal 'status 0' '' "NO_COLOR=1 boot --engine bochs '$BATS_TEST_TMPDIR/f.iso'"
+	[[ $output == *"$plain"* ]]
+	run -0 boot --engine bochs "$BATS_TEST_TMPDIR/f.iso"
+	[ "${lines[0]}" = "$plain" ]
+	run colour <<<$'a| ok 1 - ok\nok 2\na| okay\na| FAIL 3\na| unfinished'
+	[ "$output" = $'a| \e[32mok\e[m 1 - ok\n\e[32mok\e[m 2\na| okay\na| '"$red"$' 3\na| unfinished' ]
+}
+
 @test "when the console's reader goes away the machine ends" {
 	run -3 bash -c 'set -o pipefail; boot --engine bochs "$K/0.iso" 2>/dev/null | true'
 }
@@ -240,6 +307,24 @@ make_broken_bios() {
 	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/kernel.elf" "" "$K/no-such.elf" "vm a"
 	run -2 iso "$BATS_TEST_TMPDIR/x.iso" "$K/kernel.elf" $'two\nlines'
 	[ ! -e "$BATS_TEST_TMPDIR/x.iso" ]
+}
+
+@test "tools/need says what it installs before apt is done, and how far it is" {
+	local fake=$BATS_TEST_TMPDIR/fake out=$BATS_TEST_TMPDIR/need
+	mkdir "$fake"
+	mkfifo "$fake/go"
+	printf '%s\n' '#!/bin/sh' 'exit 0' >"$fake/dpkg-query" # nothing is installed
+	printf '%s\n' '#!/bin/sh' 'echo "pmstatus:gdb:10.0:Unpacking"' "cat $fake/go" \
+		'echo "pmstatus:gdb:60.5:Unpacking"' >"$fake/apt-get"
+	printf '%s\n' '#!/bin/sh' 'exec "$@"' >"$fake/sudo"
+	chmod +x "$fake"/{dpkg-query,apt-get,sudo}
+	PATH="$fake:$PATH" need gdb >"$out" 3>&- &
+	shows 'tools/need: installing .*gdb' "$out"
+	! grep installed "$out"
+	: >"$fake/go"
+	wait $!
+	[ "$(sed -n '2,$p' "$out")" = "tools/need: 60 % installed
+tools/need: installed qemu-system-x86 seabios gdb" ]
 }
 
 @test "tools/need is silent when nothing lacks and refuses an unknown set" {
