@@ -29,7 +29,7 @@ ifneq ($(words $(BUILD)),1)
 $(error BUILD='$(BUILD)': expected a path without blanks)
 endif
 ENGINES := auto bochs qemu nested tcg
-ifeq ($(filter $(ENGINES),$(ENGINE))$(word 2,$(ENGINE)),)
+ifneq ($(words $(ENGINE)) $(words $(filter $(ENGINES),$(ENGINE))),1 1)
 $(error ENGINE='$(ENGINE)': expected auto, bochs, qemu or nested)
 endif
 # As they were written: a dollar in ARGS is not make's, and a quote is none of the shell's.

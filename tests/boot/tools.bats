@@ -183,6 +183,7 @@ make_broken_bios() {
 # $status is its status, $output what the terminal showed.
 at_terminal() {
 	local out=$BATS_TEST_TMPDIR/terminal
+	unset status
 	rm -f "$out" "$out.status"
 	{
 		shows "$1" "$out"
@@ -191,8 +192,8 @@ at_terminal() {
 	} | {
 		# bats has SIGINT ignored, a terminal's shell has not.
 		TERM=xterm perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' \
-			script -qefc "$3" /dev/null >"$out" 2>&1
-		echo $? >"$out.status"
+			script -qefc "$3" /dev/null >"$out" 2>&1 || status=$?
+		echo "${status:-0}" >"$out.status"
 	}
 	status=$(<"$out.status") output=$(tr -d '\r' <"$out")
 }
@@ -320,7 +321,7 @@ at_terminal() {
 	chmod +x "$fake"/{dpkg-query,apt-get,sudo}
 	PATH="$fake:$PATH" need gdb >"$out" 3>&- &
 	shows 'tools/need: installing .*gdb' "$out"
-	! grep installed "$out"
+	run -1 grep installed "$out"
 	: >"$fake/go"
 	wait $!
 	[ "$(sed -n '2,$p' "$out")" = "tools/need: 60 % installed
