@@ -212,7 +212,7 @@ spinning() {
 # All targets that are no files, those of patterns as NAME.
 targets() {
 	sed -n 's/^\.PHONY: //p' Makefile guest/guest.mk tests/*.mk | tr ' ' '\n' |
-		grep -vxE 'need-%|built|swept|all|\$.*' | sed 's/%/NAME/'
+		grep -vxE 'need-%|built|swept|all|FORCE|\$.*' | sed 's/%/NAME/'
 }
 
 @test "make help lists every target and every variable, in 80 columns; the README lists the targets" {
