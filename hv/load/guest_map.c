@@ -4,7 +4,7 @@
  */
 #include "hv/load/guest_map.h"
 
-#include "hv/dev/acpi.h"
+#include "hv/dev/firmware.h"
 #include "lib/bits.h"
 
 #define LOW_LIMIT  (3 * GiB)
@@ -20,7 +20,7 @@ void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)
 {
 	*map = (struct guest_map){.low_end = MIN(size, LOW_LIMIT)};
 	add(map, 0, GUEST_HOLE_START, ram, EPT_SLOT_RAM);
-	add(map, ACPI_BASE, ACPI_BASE + ACPI_SIZE, ram + ACPI_BASE, EPT_SLOT_ROM);
+	add(map, FIRMWARE_ROM, MiB, ram + FIRMWARE_ROM, EPT_SLOT_ROM);
 	add(map, MiB, map->low_end, ram + MiB, EPT_SLOT_RAM);
 	if (size <= LOW_LIMIT)
 		return;

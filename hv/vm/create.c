@@ -3,6 +3,7 @@
  * Making a VM from a GRUB line: RAM and its slots, devices, the image, the vCPU.
  */
 #include "hv/dev/acpi.h"
+#include "hv/dev/firmware.h"
 #include "hv/dev/ioapic.h"
 #include "hv/load/guest_map.h"
 #include "hv/load/load.h"
@@ -74,7 +75,7 @@ static int create_memory(struct vm *vm)
 }
 
 /* What firmware would tell an operating system of all this. It fits: tests/unit/test_acpi.c. */
-static void create_acpi(struct vm *vm)
+static void create_firmware(struct vm *vm)
 {
 	const struct acpi_config config = {
 		.base = ACPI_BASE,
@@ -88,7 +89,8 @@ static void create_acpi(struct vm *vm)
 		.ioapic_source_id = IOAPIC_SOURCE_ID,
 	};
 
-	acpi_build((void *)(vm->ram + ACPI_BASE), ACPI_SIZE, &config);
+	firmware_leave((uint8_t *)vm->ram);
+	acpi_build((void *)(vm->ram + ACPI_BASE), FIRMWARE_CODE - ACPI_BASE, &config);
 }
 
 /* Give back all of a VM that has not run. */
@@ -175,7 +177,7 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 		      options->name, options->memory / MiB, memory_left() / MiB);
 		return NULL;
 	}
-	create_acpi(vm);
+	create_firmware(vm);
 	if (load_guest(vm, image, initrd, &start, &problem)) {
 		print("vm %s: image of %lu bytes: %s", options->name, image->size, problem);
 		discard(vm);

@@ -30,7 +30,7 @@ static void ram_begins_at_0_and_has_a_pcs_hole(void **state)
 	guest_map_make(&map, 64 * MiB, RAM);
 	assert_int_equal(map.slots, 3);
 	assert_slot(0, 0, 0xa0000, 0, EPT_SLOT_RAM);
-	assert_slot(1, 0xf0000, MiB, 0xf0000, EPT_SLOT_ROM);
+	assert_slot(1, 0xc0000, MiB, 0xc0000, EPT_SLOT_ROM);
 	assert_slot(2, MiB, 64 * MiB, MiB, EPT_SLOT_RAM);
 	assert_int_equal(map.low_end, 64 * MiB);
 	assert_int_equal(map.high_end, 0);

@@ -177,7 +177,7 @@ static void the_memory_map_is_that_of_the_vm(void **state)
 	load();
 	assert_int_equal(information(MMAP_LENGTH), 3 * 24);
 	assert_range(0, 0, 0xa0000, 1);
-	assert_range(1, 0xf0000, 0x10000, 2);
+	assert_range(1, 0xc0000, 0x40000, 2);
 	assert_range(2, MiB, RAM_SIZE - MiB, 1);
 	assert_int_equal(information(MEM_LOWER), 640);
 	assert_int_equal(information(MEM_UPPER), 1024);
@@ -332,9 +332,9 @@ static void what_no_loader_knows_is_refused_in_one_line(void **state)
 {
 	(void)state;
 	image[0] = 0;
-	assert_refused(-ENOEXEC, "no multiboot header in the first 8192 bytes");
+	assert_refused(-ENOEXEC, "no bzImage, and no multiboot header in the first 8192 bytes");
 	job.size = 0;
-	assert_refused(-ENOEXEC, "no multiboot header in the first 8192 bytes");
+	assert_refused(-ENOEXEC, "no bzImage, and no multiboot header in the first 8192 bytes");
 }
 
 static void a_multiboot_image_that_lies_is_refused_by_its_loader(void **state)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes the first megabyte as SeaBIOS would leave it, as far as kernels look. Called once, before
+ * an image is loaded, which may cover all but the ROM.
+ */
+#include "hv/dev/firmware.h"
+
+#include "hv/dev/acpi.h"
+#include "hv/dev/uart.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+
+#define HIGH_RAM (4 * GiB)
+
+unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end)
+{
+	unsigned count = 0;
+
+	range[count++] = (struct e820_range){0, FIRMWARE_EBDA, E820_RAM};
+	range[count++] = (struct e820_range){FIRMWARE_EBDA, KiB, E820_RESERVED};
+	range[count++] = (struct e820_range){ACPI_BASE, ACPI_SIZE, E820_RESERVED};
+	range[count++] = (struct e820_range){MiB, low_end - MiB, E820_RAM};
+	if (high_end)
+		range[count++] = (struct e820_range){HIGH_RAM, high_end - HIGH_RAM, E820_RAM};
+	return count;
+}
+
+/* The BIOS data area: where these words are, and what they say. */
+enum {
+	BDA_COM1 = 0x400,
+	BDA_EBDA_SEGMENT = 0x40e,
+	BDA_EQUIPMENT = 0x410,
+	BDA_MEMORY_KIB = 0x413,
+};
+#define EQUIPMENT_FPU        BIT(1)
+#define EQUIPMENT_ONE_SERIAL BIT(9)
+
+static void put_word(uint8_t *ram, uint64_t at, uint64_t value)
+{
+	const uint16_t word = (uint16_t)value;
+
+	memcpy(ram + at, &word, sizeof(word));
+}
+
+/*
+ * Handlers, in 16-bit code: one that returns, those that first acknowledge an interrupt of the
+ * master or of both PICs, and the timer's, which counts at 0x46c as well.
+ */
+static const uint8_t just_return[] = {0xcf};
+static const uint8_t acknowledge_master[] = {0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf};
+static const uint8_t acknowledge_both[] = {0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf};
+static const uint8_t count_timer[] = {0x50, 0x1e, 0x31, 0xc0, 0x8e, 0xd8, 0x66, 0xff, 0x06,
+				      0x6c, 0x04, 0xb0, 0x20, 0xe6, 0x20, 0x1f, 0x58, 0xcf};
+
+#define HANDLER_ROOM   0x20
+#define CODE_SEGMENT   0xf000
+#define VECTORS        256
+#define VECTOR_TIMER   0x08
+#define VECTOR_MASTER  0x09
+#define VECTOR_SLAVE   0x70
+#define MASTER_VECTORS 7 /* beside the timer's */
+#define SLAVE_VECTORS  8
+
+/* Put a handler into the ROM and let 'count' vectors from 'first' on lead to it. */
+static void put_handler(uint8_t *ram, unsigned number, const uint8_t *code, size_t size,
+			unsigned first, unsigned count)
+{
+	uint64_t at = FIRMWARE_CODE + number * HANDLER_ROOM;
+
+	memcpy(ram + at, code, size);
+	for (unsigned vector = first; vector < first + count; vector++) {
+		put_word(ram, vector * 4, at - CODE_SEGMENT * 16);
+		put_word(ram, vector * 4 + 2, CODE_SEGMENT);
+	}
+}
+
+void firmware_leave(uint8_t *ram)
+{
+	put_handler(ram, 0, just_return, sizeof(just_return), 0, VECTORS);
+	put_handler(ram, 1, acknowledge_master, sizeof(acknowledge_master), VECTOR_MASTER,
+		    MASTER_VECTORS);
+	put_handler(ram, 2, acknowledge_both, sizeof(acknowledge_both), VECTOR_SLAVE,
+		    SLAVE_VECTORS);
+	put_handler(ram, 3, count_timer, sizeof(count_timer), VECTOR_TIMER, 1);
+	put_word(ram, BDA_COM1, UART_PORT);
+	put_word(ram, BDA_EBDA_SEGMENT, FIRMWARE_EBDA >> 4);
+	put_word(ram, BDA_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_ONE_SERIAL);
+	put_word(ram, BDA_MEMORY_KIB, FIRMWARE_EBDA / KiB);
+	ram[FIRMWARE_EBDA] = 1; /* its size in KiB */
+}

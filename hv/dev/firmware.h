@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a PC's firmware leaves in low memory for whoever boots next: an interrupt vector table whose
+ * entries return, the BIOS data area, an extended BIOS data area, and the memory map it would tell
+ * (ACPI 6.5 15.3). The ACPI tables are acpi.h's.
+ */
+#ifndef HV_DEV_FIRMWARE_H
+#define HV_DEV_FIRMWARE_H
+
+#include <stdint.h>
+
+/* ROM from here to 1 MiB: zeroes where option ROMs would be, then ACPI's tables, then code. */
+#define FIRMWARE_ROM  0xc0000ULL
+#define FIRMWARE_CODE 0xfff00ULL
+/* The last KiB below the hole: the extended BIOS data area. */
+#define FIRMWARE_EBDA 0x9fc00ULL
+
+/* A range of the memory map, as INT 0x15 function E820 would give it (ACPI 6.5 15.1). */
+struct e820_range {
+	uint64_t base, length;
+	uint32_t type;
+} __attribute__((packed));
+_Static_assert(sizeof(struct e820_range) == 20, "ACPI 6.5 table 15.5");
+
+enum { E820_RAM = 1, E820_RESERVED = 2 };
+#define E820_RANGES 5
+
+/*
+ * The map of a VM whose RAM ends at 'low_end' below 4 GiB and at 'high_end' above it (0: there is
+ * none). Returns the number of ranges, at most E820_RANGES.
+ */
+unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end);
+
+/* Fill 'ram', the host address of guest-physical 0, below 1 MiB. What it does not name stays. */
+void firmware_leave(uint8_t *ram);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv/load/bzimage.c: where a kernel, its initrd and its parameters go, and that an image which is
+ * truncated, lies or is too old ends as one line. Offsets as Linux's boot.rst and zero-page.rst
+ * print them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/load/load.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+/* Fields of the header, by their offset in the file and in the zero page. */
+enum {
+	RSDP = 0x70,
+	E820_COUNT = 0x1e8,
+	SETUP_SECTORS = 0x1f1,
+	PARAGRAPHS = 0x1f4,
+	BOOT_FLAG = 0x1fe,
+	JUMP_LENGTH = 0x201,
+	MAGIC = 0x202,
+	VERSION = 0x206,
+	LOADER = 0x210,
+	LOAD_FLAGS = 0x211,
+	CODE32 = 0x214,
+	INITRD = 0x218,
+	INITRD_SIZE = 0x21c,
+	COMMAND_LINE = 0x228,
+	INITRD_LAST = 0x22c,
+	ALIGNMENT = 0x230,
+	RELOCATABLE = 0x234,
+	COMMAND_LINE_MAX = 0x238,
+	PREFERRED = 0x258,
+	INIT_SIZE = 0x260,
+	KERNEL_INFO = 0x268,
+	E820 = 0x2d0,
+};
+
+#define RAM_SIZE  (8 * MiB)
+#define SETUP     1024 /* a boot sector and one sector of setup */
+#define PAYLOAD   4096
+#define ZERO_PAGE 0x90000
+#define UNTOUCHED 0xcc
+
+static uint8_t *ram;
+static struct guest_map map;
+static struct load_job job;
+static struct load_entry entry;
+static const char *problem;
+static uint8_t file[SETUP + PAYLOAD];
+
+static void put(unsigned offset, unsigned width, uint64_t value)
+{
+	memcpy(file + offset, &value, width);
+}
+
+static uint64_t param(unsigned offset, unsigned width)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, ram + entry.esi + offset, width);
+	return value;
+}
+
+static void make_file(void)
+{
+	for (unsigned i = 0; i < sizeof(file); i++)
+		file[i] = (uint8_t)(i * 13 + 1);
+	memset(file + SETUP_SECTORS, 0, 0x290 - SETUP_SECTORS);
+	put(SETUP_SECTORS, 1, 1);
+	put(PARAGRAPHS, 4, PAYLOAD / 16);
+	put(BOOT_FLAG, 2, 0xaa55);
+	put(JUMP_LENGTH, 1, 0x6a); /* up to 0x26c */
+	put(MAGIC, 4, 0x53726448);
+	put(VERSION, 2, 0x20f);
+	put(LOAD_FLAGS, 1, 1);
+	put(CODE32, 4, MiB);
+	put(INITRD_LAST, 4, 0x7fffffff);
+	put(ALIGNMENT, 4, 2 * MiB);
+	put(RELOCATABLE, 1, 1);
+	put(COMMAND_LINE_MAX, 4, 2047);
+	put(PREFERRED, 8, 2 * MiB);
+	put(INIT_SIZE, 4, 3 * MiB);
+	put(KERNEL_INFO, 4, 0x1234);
+}
+
+static int make_job(void **state)
+{
+	(void)state;
+	ram = malloc(RAM_SIZE);
+	memset(ram, UNTOUCHED, RAM_SIZE);
+	guest_map_make(&map, RAM_SIZE, 0);
+	memset(&entry, 0, sizeof(entry));
+	problem = "";
+	make_file();
+	job = (struct load_job){.image = file,
+				.size = sizeof(file),
+				.name = "demo",
+				.command_line = "one two",
+				.ram = ram,
+				.map = &map,
+				.rsdp = 0xf0000};
+	return 0;
+}
+
+static int free_ram(void **state)
+{
+	(void)state;
+	free(ram);
+	return 0;
+}
+
+static void load(void)
+{
+	if (load_image(&job, &entry, &problem))
+		fail_msg("refused: %s", problem);
+}
+
+static void assert_refused(int error, const char *why)
+{
+	assert_int_equal(load_image(&job, &entry, &problem), error);
+	if (!strstr(problem, why))
+		fail_msg("refused because '%s', expected '%s'", problem, why);
+	for (uint64_t at = 0; at < RAM_SIZE; at++)
+		if (ram[at] != UNTOUCHED)
+			fail_msg("0x%lx was written", at);
+}
+
+/* With this field changed the image is refused. */
+static void assert_lie(unsigned offset, unsigned width, uint64_t value, int error, const char *why)
+{
+	make_file();
+	put(offset, width, value);
+	assert_refused(error, why);
+}
+
+static void the_payload_is_entered_where_it_asks_to_be(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(entry.eip, MiB);
+	assert_int_equal(entry.esi, ZERO_PAGE);
+	assert_memory_equal(ram + MiB, file + SETUP, PAYLOAD);
+	put(CODE32, 4, 3 * MiB);
+	load();
+	assert_int_equal(entry.eip, 3 * MiB);
+	assert_memory_equal(ram + 3 * MiB, file + SETUP, PAYLOAD);
+}
+
+static void a_setup_of_no_sectors_is_one_of_four(void **state)
+{
+	(void)state;
+	put(SETUP_SECTORS, 1, 0);
+	put(PARAGRAPHS, 4, (sizeof(file) - 5 * 512) / 16);
+	load();
+	assert_memory_equal(ram + MiB, file + 5 * 512, sizeof(file) - 5 * 512);
+}
+
+static void the_zero_page_has_the_whole_header_and_zeroes(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(param(MAGIC, 4), 0x53726448);
+	assert_int_equal(param(LOADER, 1), 0xff);
+	assert_int_equal(param(KERNEL_INFO, 4), 0x1234);
+	assert_int_equal(param(0x26c, 4), 0); /* behind the header's end */
+	assert_int_equal(param(INITRD, 8), 0);
+	for (unsigned at = 0; at < RSDP; at++)
+		assert_int_equal(param(at, 1), 0);
+}
+
+static void the_command_line_is_as_given(void **state)
+{
+	(void)state;
+	load();
+	assert_string_equal(ram + param(COMMAND_LINE, 4), "one two");
+}
+
+static void a_command_line_longer_than_the_header_allows_is_refused(void **state)
+{
+	(void)state;
+	put(COMMAND_LINE_MAX, 4, 7);
+	load();
+	memset(ram, UNTOUCHED, RAM_SIZE);
+	assert_lie(COMMAND_LINE_MAX, 4, 6, -E2BIG, "the command line is longer");
+}
+
+static void a_header_cannot_allow_more_than_a_page(void **state)
+{
+	static char words[PAGE_SIZE + 1];
+
+	(void)state;
+	put(COMMAND_LINE_MAX, 4, UINT32_MAX);
+	memset(words, 'x', PAGE_SIZE);
+	job.command_line = words;
+	assert_refused(-E2BIG, "the command line is longer");
+}
+
+static void assert_range(unsigned n, uint64_t base, uint64_t length, unsigned type)
+{
+	assert_true(n < param(E820_COUNT, 1));
+	assert_int_equal(param(E820 + 20 * n, 8), base);
+	assert_int_equal(param(E820 + 20 * n + 8, 8), length);
+	assert_int_equal(param(E820 + 20 * n + 16, 4), type);
+}
+
+static void the_memory_map_and_the_rsdp_are_told(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(param(RSDP, 8), 0xf0000);
+	assert_int_equal(param(E820_COUNT, 1), 4);
+	assert_range(0, 0, 0x9fc00, 1);
+	assert_range(1, 0x9fc00, 0x400, 2);
+	assert_range(2, 0xf0000, 0x10000, 2);
+	assert_range(3, MiB, RAM_SIZE - MiB, 1);
+}
+
+static void ram_above_4_gib_is_in_the_map(void **state)
+{
+	(void)state;
+	guest_map_make(&map, 5 * GiB, 0);
+	load();
+	assert_int_equal(param(E820_COUNT, 1), 5);
+	assert_range(3, MiB, 3 * GiB - MiB, 1);
+	assert_range(4, 4 * GiB, 2 * GiB, 1);
+}
+
+static void set_initrd(size_t size)
+{
+	static uint8_t initrd[4 * MiB];
+
+	for (size_t i = 0; i < size && i < sizeof(initrd); i++)
+		initrd[i] = (uint8_t)(i * 7 + 1);
+	job.initrd = initrd;
+	job.initrd_size = size;
+}
+
+static void assert_initrd_at(uint64_t gpa)
+{
+	assert_int_equal(param(INITRD, 4), gpa);
+	assert_int_equal(param(INITRD_SIZE, 4), job.initrd_size);
+	assert_memory_equal(ram + gpa, job.initrd, job.initrd_size);
+}
+
+static void the_initrd_lies_page_aligned_at_the_end_of_low_ram(void **state)
+{
+	(void)state;
+	set_initrd(5000);
+	load();
+	assert_initrd_at(RAM_SIZE - 8192);
+}
+
+static void the_initrd_lies_no_higher_than_the_kernel_allows(void **state)
+{
+	(void)state;
+	set_initrd(PAGE_SIZE);
+	put(INITRD_LAST, 4, 6 * MiB - 1);
+	load();
+	assert_initrd_at(6 * MiB - PAGE_SIZE);
+}
+
+/* The kernel needs 2 MiB to 5 MiB. */
+static void the_initrd_leaves_the_kernel_what_it_needs(void **state)
+{
+	(void)state;
+	set_initrd(3 * MiB);
+	load();
+	assert_initrd_at(5 * MiB);
+	memset(ram, UNTOUCHED, RAM_SIZE);
+	set_initrd(3 * MiB + 1);
+	assert_refused(-ENOSPC, "the initrd does not fit above the kernel");
+	job.initrd_size = -(size_t)1;
+	assert_refused(-ENOSPC, "the initrd does not fit above the kernel");
+	set_initrd(1);
+	assert_lie(INITRD_LAST, 4, 5 * MiB - 1, -ENOSPC, "the initrd does not fit");
+	set_initrd(3 * MiB - 1);
+	assert_lie(INIT_SIZE, 4, 3 * MiB + 1, -ENOSPC, "the initrd does not fit");
+}
+
+static void what_the_kernel_needs_must_be_ram(void **state)
+{
+	static const char why[] = "do not fit into RAM: expected a larger mem=";
+
+	(void)state;
+	put(INIT_SIZE, 4, 6 * MiB);
+	load();
+	memset(ram, UNTOUCHED, RAM_SIZE);
+	assert_lie(INIT_SIZE, 4, 6 * MiB + 1, -ENOSPC, why);
+	assert_lie(PREFERRED, 8, 5 * MiB + 1, -ENOSPC, why);
+	assert_lie(PREFERRED, 8, UINT64_MAX, -ENOSPC, why);
+	assert_lie(ALIGNMENT, 4, 0x80000000, -ENOSPC, why);
+	assert_lie(CODE32, 4, RAM_SIZE - PAYLOAD + 1, -ENOSPC, why);
+	assert_lie(CODE32, 4, UINT32_MAX, -ENOSPC, why);
+	assert_lie(CODE32, 4, MiB - 1, -ENOSPC, why);
+}
+
+static void an_image_that_is_ancient_truncated_or_lies_is_named(void **state)
+{
+	(void)state;
+	assert_lie(VERSION, 2, 0x209, -ENOEXEC, "before 2.10");
+	assert_lie(LOAD_FLAGS, 1, 0xfe, -ENOEXEC, "a zImage");
+	assert_lie(JUMP_LENGTH, 1, 0x62, -ENOEXEC, "ends too early");
+	assert_lie(PARAGRAPHS, 4, 0, -ENOEXEC, "truncated");
+	assert_lie(PARAGRAPHS, 4, PAYLOAD / 16 + 1, -ENOEXEC, "truncated");
+	assert_lie(PARAGRAPHS, 4, UINT32_MAX, -ENOEXEC, "truncated");
+	assert_lie(SETUP_SECTORS, 1, 255, -ENOEXEC, "truncated");
+	assert_lie(ALIGNMENT, 4, 0, -ENOEXEC, "no power of two");
+	assert_lie(ALIGNMENT, 4, 3, -ENOEXEC, "no power of two");
+	make_file();
+	job.size = sizeof(file) - 16;
+	assert_refused(-ENOEXEC, "truncated");
+}
+
+static void what_has_no_mark_is_no_kernel(void **state)
+{
+	(void)state;
+	assert_lie(MAGIC, 4, 0, -ENOEXEC, "no bzImage");
+	assert_lie(BOOT_FLAG, 2, 0, -ENOEXEC, "no bzImage");
+	make_file();
+	job.size = 0x268 - 1;
+	assert_refused(-ENOEXEC, "no bzImage");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, free_ram)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_payload_is_entered_where_it_asks_to_be),
+		TEST(a_setup_of_no_sectors_is_one_of_four),
+		TEST(the_zero_page_has_the_whole_header_and_zeroes),
+		TEST(the_command_line_is_as_given),
+		TEST(a_command_line_longer_than_the_header_allows_is_refused),
+		TEST(a_header_cannot_allow_more_than_a_page),
+		TEST(the_memory_map_and_the_rsdp_are_told),
+		TEST(ram_above_4_gib_is_in_the_map),
+		TEST(the_initrd_lies_page_aligned_at_the_end_of_low_ram),
+		TEST(the_initrd_lies_no_higher_than_the_kernel_allows),
+		TEST(the_initrd_leaves_the_kernel_what_it_needs),
+		TEST(what_the_kernel_needs_must_be_ram),
+		TEST(an_image_that_is_ancient_truncated_or_lies_is_named),
+		TEST(what_has_no_mark_is_no_kernel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
