@@ -30,7 +30,7 @@ $(error BUILD='$(BUILD)': expected a path without blanks)
 endif
 ENGINES := auto bochs qemu nested tcg
 ifneq ($(words $(ENGINE)) $(words $(filter $(ENGINES),$(ENGINE))),1 1)
-$(error ENGINE='$(ENGINE)': expected auto, bochs, qemu or nested)
+$(error ENGINE='$(ENGINE)': take auto, bochs, qemu or nested)
 endif
 # As they were written: a dollar in ARGS is not make's, and a quote is none of the shell's.
 $(foreach name,ARGS GUEST HV INITRD TRACE VM,$(eval override $(name) := $$(value $(name))))
