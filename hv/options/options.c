@@ -58,11 +58,13 @@ static bool has_key(struct word *word, const char *key)
 	return true;
 }
 
-/* Cut the part up to the next comma off 'rest'; false when there is none left. */
+/* Cut the part up to the next comma off 'rest'; false, and an empty part, when there is none left.
+ */
 static bool next_part(struct word *rest, struct word *part)
 {
 	size_t n = 0;
 
+	*part = (struct word){"", 0};
 	if (!rest->text)
 		return false;
 	while (n < rest->length && rest->text[n] != ',')
