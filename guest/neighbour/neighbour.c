@@ -6,6 +6,7 @@
  * TSC ticks.
  */
 #include "guest/lib/caching.h"
+#include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/pci.h"
@@ -124,9 +125,11 @@ static int witness(uint64_t ticks)
 		last = now;
 	}
 	printf("longest wait %lu ticks, %lu of %lu were mine\n", longest, mine, ticks);
-	check(longest <= LONGEST_WAIT, "kept from the CPU for %lu ticks, at most %u expected",
-	      longest, LONGEST_WAIT);
-	check(mine >= ticks / 3, "a third of the time was mine: %lu of %lu ticks", mine, ticks);
+	check_words(longest <= LONGEST_WAIT, words("%lu ticks", longest),
+		    words("at most %u", LONGEST_WAIT),
+		    "kept from the CPU for %lu ticks, at most %u expected", longest, LONGEST_WAIT);
+	check_words(mine >= ticks / 3, words("%lu ticks", mine), words("at least %lu", ticks / 3),
+		    "a third of the time was mine: %lu of %lu ticks", mine, ticks);
 	return check_status();
 }
 
