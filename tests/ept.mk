@@ -14,7 +14,7 @@ $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 EPT_SUITES := $(BUILD)/unit/ept_model tests/ept_threads tools/mutate tools/coverage
 TEST_FILES += $(BUILD)/tools/explain $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
 
-# Why an address has its type, by the same objects: `make help` and docs/explain.md say the words.
+# Why an address has its type, by the same objects: docs/memory-types.md says the words.
 $(BUILD)/tools/explain: $(BUILD)/host/tools/explain.o $(BUILD)/host/libpure.a
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
