@@ -96,6 +96,17 @@ static void count_leaves_at_flush(void *arg)
 	leaves_at_flush = census.leaves[1] + census.leaves[2] + census.leaves[3];
 }
 
+static void a_host_that_wants_to_be_told_nothing_is_told_nothing(void **state)
+{
+	(void)state;
+	small_ram(0, MiB);
+	touch(0);
+	ept.host.zapped = NULL;
+	assert_int_equal(ept_zap_all(&ept), 1);
+	assert_int_equal(w.zaps, 0);
+	assert_int_equal(w.flushes, 1);
+}
+
 static void the_flush_comes_after_the_last_leaf_is_gone(void **state)
 {
 	(void)state;
@@ -371,6 +382,7 @@ int main(void)
 		TEST(a_zap_clears_every_leaf_and_keeps_every_table),
 		TEST(a_zap_that_finds_nothing_flushes_nothing),
 		TEST(each_zap_is_told_with_its_range_and_leaves_before_its_flush),
+		TEST(a_host_that_wants_to_be_told_nothing_is_told_nothing),
 		TEST(the_flush_comes_after_the_last_leaf_is_gone),
 		TEST(a_dense_table_is_cleared_to_the_last_entry),
 		TEST(a_range_zap_touches_only_its_range),

@@ -123,6 +123,14 @@ static void effective_type_is_the_sdms_table(void **state)
 	}
 }
 
+static void kvm_6_7_and_6_11_zap_at_a_transition_and_no_other(void **state)
+{
+	(void)state;
+	for (unsigned policy = 0; policy < MEMTYPE_POLICIES; policy++)
+		assert_int_equal(memtype_zaps_transitions(policy),
+				 policy == MEMTYPE_KVM_6_7 || policy == MEMTYPE_KVM_6_11);
+}
+
 static void policy_names_parse_to_what_they_print(void **state)
 {
 	(void)state;
@@ -158,6 +166,7 @@ int main(void)
 		cmocka_unit_test(kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say),
 		cmocka_unit_test(kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say),
 		cmocka_unit_test(effective_type_is_the_sdms_table),
+		cmocka_unit_test(kvm_6_7_and_6_11_zap_at_a_transition_and_no_other),
 		cmocka_unit_test(policy_names_parse_to_what_they_print),
 		cmocka_unit_test(type_names_are_the_manuals),
 	};
