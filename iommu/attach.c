@@ -59,8 +59,10 @@ static void track(struct iommu *iommu, struct iommu_device *device, struct iommu
 
 	event.attached = device->attached;
 	event.noncoherent = device->noncoherent;
-	if (event.attached != event.was_attached || event.noncoherent != event.was_noncoherent)
-		iommu->host.changed(iommu->host.ctx, &event);
+	if (event.attached == event.was_attached && event.noncoherent == event.was_noncoherent)
+		return;
+	iommu->budget -= MIN(iommu->budget, IOMMU_CHANGE_COST);
+	iommu->host.changed(iommu->host.ctx, &event);
 }
 
 /* With CAP.CM, what is not present or faulty is cached too (VT-d 6.1). */

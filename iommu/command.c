@@ -41,7 +41,7 @@ static void enable_queue(struct iommu *iommu, bool on)
 {
 	set_status(iommu, VTD_GCMD_QIE, on);
 	if (on)
-		iommu_queue_run(iommu);
+		iommu_work(iommu);
 	else
 		set_reg64(iommu, VTD_IQH, 0);
 }
@@ -149,7 +149,7 @@ void iommu_pmen_written(struct iommu *iommu, uint64_t old)
 void iommu_tail_written(struct iommu *iommu, uint64_t old)
 {
 	(void)old;
-	iommu_queue_run(iommu);
+	iommu_work(iommu);
 }
 
 /* Software took notice of the completion: what is still pending of it is void. */
@@ -183,7 +183,7 @@ void iommu_fsts_written(struct iommu *iommu, uint64_t old)
 {
 	withdraw_when_serviced(iommu);
 	if ((old & VTD_FSTS_IQE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE))
-		iommu_queue_run(iommu);
+		iommu_work(iommu);
 }
 
 /* PPF says whether a record is there. */

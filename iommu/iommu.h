@@ -99,10 +99,21 @@ void iommu_set_no_snoop(struct iommu *iommu, uint16_t source_id, bool enabled);
 /*
  * Register access, offset within the page. Any width and alignment is taken; what is not a
  * naturally aligned 4- or 8-byte access reads as ones and is dropped on write (VT-d 11.2 leaves
- * it undefined). A write returns when all that follows from it is done, host->changed() included.
+ * it undefined). A write returns when all that follows from it is done, host->changed() included;
+ * of the invalidation queue that is its first slice.
  */
 uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned width);
 void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, uint64_t value);
+
+/*
+ * The invalidation queue goes on beside the guest: while something is pending, call iommu_work()
+ * again and again, with the guest in between. Each call is one slice of IOMMU_SLICE descriptors; a
+ * device that comes, goes or changes its coherence counts as IOMMU_CHANGE_COST of them.
+ */
+#define IOMMU_SLICE       64U
+#define IOMMU_CHANGE_COST 16U
+bool iommu_pending(const struct iommu *iommu);
+void iommu_work(struct iommu *iommu);
 
 /*
  * DMA by a device: translated page by page, each part done as soon as it is translated (as on

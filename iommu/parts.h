@@ -49,9 +49,6 @@ void iommu_iectl_written(struct iommu *iommu, uint64_t old);
 void iommu_fsts_written(struct iommu *iommu, uint64_t old);
 void iommu_frcd_written(struct iommu *iommu, uint64_t old);
 
-/* queue.c */
-void iommu_queue_run(struct iommu *iommu);
-
 /* fault.c */
 /* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
 void iommu_dma_fault(struct iommu *iommu, uint16_t source_id, uint64_t iova, bool write,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invalidation queue (VT-d 6.5.2): descriptors in guest memory from head to tail. A write of
- * the tail works all of them off before it returns, so what a wait descriptor announces is done.
- * A bad descriptor stops the queue with FSTS.IQE, its head on the culprit, until software has
- * mended it and cleared IQE.
+ * The invalidation queue (VT-d 6.5.2): descriptors in guest memory from head to tail, worked off in
+ * slices, so that no write of the tail keeps the CPU for long. Each descriptor is done, with all
+ * that follows from it, before the head passes it, so what a wait descriptor announces is done. A
+ * bad descriptor stops the queue with FSTS.IQE, its head on the culprit, until software has mended
+ * it and cleared IQE.
  */
 #include "iommu/parts.h"
 
@@ -135,20 +136,25 @@ static int queue_step(struct iommu *iommu, uint64_t size)
 	return error;
 }
 
+bool iommu_pending(const struct iommu *iommu)
+{
+	return queue_may_run(iommu) && reg64(iommu, VTD_IQH) != reg64(iommu, VTD_IQT);
+}
+
 /*
- * At most one round of the queue, whatever a wait descriptor writes into it meanwhile. 'draining'
- * keeps a register write that a callback makes from starting a second one inside the first.
+ * 'draining' keeps a register write that a callback makes from starting a second slice inside the
+ * first.
  */
-void iommu_queue_run(struct iommu *iommu)
+void iommu_work(struct iommu *iommu)
 {
 	uint64_t size = 1ULL << (FIELD(reg64(iommu, VTD_IQA), VTD_IQA_QS) + 8);
 
 	if (iommu->draining)
 		return;
 	iommu->draining = true;
-	for (uint64_t left = size; left && queue_may_run(iommu); left--) {
-		if (reg64(iommu, VTD_IQH) == reg64(iommu, VTD_IQT))
-			break;
+	iommu->budget = IOMMU_SLICE;
+	while (iommu->budget && iommu_pending(iommu)) {
+		iommu->budget--;
 		if (queue_step(iommu, size))
 			iommu_fault_status(iommu, VTD_FSTS_IQE);
 	}

@@ -86,7 +86,8 @@ struct iommu {
 	 * done.
 	 */
 	bool translating;
-	bool draining; /* the invalidation queue is being worked off */
+	bool draining;   /* the invalidation queue is being worked off */
+	unsigned budget; /* left of the slice, in descriptors */
 	uint64_t stale_uses;
 	unsigned devices;
 	struct iommu_device device[IOMMU_DEVICES];

@@ -127,10 +127,13 @@ static uint64_t now(void *ctx)
 
 static void iommu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
-	if (write)
-		iommu_register_write(device, offset, width, *value);
-	else
+	if (!write) {
 		*value = iommu_register_read(device, offset, width);
+		return;
+	}
+	iommu_register_write(device, offset, width, *value);
+	if (iommu_pending(device))
+		vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
 }
 
 static void fault_recorded(void *ctx, uint64_t lo, uint64_t hi)

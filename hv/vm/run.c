@@ -37,15 +37,37 @@ static bool is_runnable(struct vcpu *vcpu)
 	return !vcpu->halted;
 }
 
+/* Slices of the invalidation queue before an entry, where no timer ends the stay soon. */
+#define SLICES_WITHOUT_TIMER 32
+
+static bool has_work(const struct vm *vm)
+{
+	return vm->iommu && iommu_pending(vm->iommu);
+}
+
 /*
- * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due or the
- * console may go on. Where
+ * What a device of the VM does beside the guest: the IOMMU's queue goes on by a slice, and the
+ * guest sees its head move. Returns whether there was any.
+ */
+static bool work(struct vm *vm)
+{
+	unsigned slices = vmx.preemption_timer ? 1 : SLICES_WITHOUT_TIMER;
+	bool worked = has_work(vm);
+
+	for (; slices && has_work(vm); slices--)
+		iommu_work(vm->iommu);
+	return worked;
+}
+
+/*
+ * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due, the
+ * console may go on or a device has more to do. Where
  * the CPU saves the timer, each slice sets it. Without save-on-exit every entry restarts the timer
  * from this field, so it is written only when the value changes.
  */
 static void set_timer(struct vcpu *vcpu)
 {
-	uint64_t due = MIN(interrupts_timer_ticks(vcpu), console_ticks());
+	uint64_t due = has_work(vcpu->vm) ? 0 : MIN(interrupts_timer_ticks(vcpu), console_ticks());
 	uint64_t ticks = MAX(MIN(due, SLICE_TICKS), STAY_TICKS);
 
 	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer))
@@ -78,6 +100,7 @@ static void take_turn(struct vcpu *vcpu)
 	vcpu_switch_to(vcpu);
 	vcpu->slice_end = rdtsc() + SLICE_TICKS;
 	do {
+		work(vcpu->vm);
 		stay(vcpu);
 		console_poll();
 	} while (is_runnable(vcpu) && rdtsc() < vcpu->slice_end);
@@ -99,7 +122,7 @@ static void age_line(struct vm *vm, uint64_t ticks)
 static bool run_vcpus(struct vm *vm)
 {
 	uint64_t start = rdtsc();
-	bool ran = false;
+	bool ran = work(vm);
 
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		if (is_runnable(vm->vcpu[i])) {

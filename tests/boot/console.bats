@@ -73,7 +73,7 @@ neighbour() {
 	neighbour wbinvd
 }
 
-@test "... invalidation queue, DMA and MMIO storms" {
+@test "... a queue of 32,766 descriptors (its head is seen to move), DMA and MMIO storms" {
 	neighbour queue
 	neighbour dma
 	neighbour mmio

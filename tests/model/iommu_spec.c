@@ -3,6 +3,8 @@
 #include "tests/model/iommu_spec.h"
 #include "iommu/vtd.h"
 
+#define TABLE_ENTRIES 512
+
 #define DID(hi) ((uint16_t)FIELD(hi, VTD_CONTEXT_DID))
 
 /* Attached: translation is enabled and the context entry is present and valid. */
@@ -125,7 +127,7 @@ uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova)
 	if (!s->translating || FIELD(d->context.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH)
 		return iova;
 	for (;; shift -= 9) {
-		if (!s->read(table + (iova >> shift) % VTD_SL_ENTRIES * 8, &entry, 8))
+		if (!s->read(table + (iova >> shift) % TABLE_ENTRIES * 8, &entry, 8))
 			return ~0ULL;
 		if (shift == 12 || (shift < 39 && (entry & VTD_SL_PS)))
 			break;

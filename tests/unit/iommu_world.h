@@ -291,9 +291,22 @@ static inline void put_descriptor(struct world *w, uint64_t lo, uint64_t hi)
 	w->tail = (w->tail + 1) % 256;
 }
 
+/* The queue to its end: returns how many slices the first did not do. */
+static inline unsigned drain(struct world *w)
+{
+	unsigned slices = 0;
+
+	for (; iommu_pending(&w->iommu); slices++) {
+		assert_in_range(slices, 0, 32768 / IOMMU_SLICE * IOMMU_CHANGE_COST);
+		iommu_work(&w->iommu);
+	}
+	return slices;
+}
+
 static inline void ring(struct world *w)
 {
 	reg_write8(w, VTD_IQT, w->tail * 16);
+	drain(w);
 }
 
 static inline void submit(struct world *w, uint64_t lo, uint64_t hi)

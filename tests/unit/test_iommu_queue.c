@@ -57,6 +57,7 @@ static void a_larger_queue_uses_its_whole_size(void **state)
 		poke(w, DATA + i * 16 + 8, STATUS + i * 4 % 1024);
 	}
 	reg_write8(w, VTD_IQT, 511 * 16);
+	drain(w);
 	assert_int_equal(reg_read8(w, VTD_IQH), 511 * 16);
 	assert_int_equal(peek(w, STATUS + 1016) >> 32, 255 + 0 * 256);
 	reg_write8(w, VTD_IQT, 16);
@@ -234,6 +235,7 @@ static void a_queue_that_runs_out_of_memory_stops_there(void **state)
 	}
 	command(w, VTD_GCMD_QIE, 0);
 	reg_write8(w, VTD_IQT, 300 * 16);
+	drain(w);
 	assert_true(queue_error(w));
 	assert_int_equal(reg_read8(w, VTD_IQH), 256 * 16);
 	assert_int_equal(peek(w, STATUS), 255);
@@ -254,19 +256,99 @@ static void a_wait_may_write_on_the_queue_itself(void **state)
 	world_free(w);
 }
 
-static void the_work_of_one_tail_write_is_bounded(void **state)
+/* 255 waits, each of which writes its number onto itself. */
+static struct world *with_waits(void)
 {
 	struct world *w = with_queue();
 
-	(void)state;
 	for (unsigned i = 0; i < 256; i++) {
 		poke(w, QUEUE + i * 16, WAIT(i));
-		poke(w, QUEUE + i * 16 + 8, QUEUE + i * 16 + 4); /* each onto itself */
+		poke(w, QUEUE + i * 16 + 8, QUEUE + i * 16 + 4);
 	}
 	w->reads = 0;
 	reg_write8(w, VTD_IQT, 255 * 16);
+	return w;
+}
+
+static void a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came(void **state)
+{
+	struct world *w = with_waits();
+
+	(void)state;
+	for (unsigned done = IOMMU_SLICE; done < 255; done += IOMMU_SLICE) {
+		assert_int_equal(w->reads, done);
+		assert_int_equal(reg_read8(w, VTD_IQH), done * 16);
+		assert_true(iommu_pending(&w->iommu));
+		iommu_work(&w->iommu);
+	}
 	assert_int_equal(w->reads, 255);
 	assert_int_equal(reg_read8(w, VTD_IQH), 255 * 16);
+	assert_false(iommu_pending(&w->iommu));
+	iommu_work(&w->iommu);
+	assert_int_equal(w->reads, 255);
+	world_free(w);
+}
+
+static void devices_that_come_and_go_make_a_slice_shorter(void **state)
+{
+	const uint64_t of_edu = VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) |
+				TO_FIELD(EDU, VTD_CONTEXT_DESC_SID);
+	/* A change and its two descriptors; the last takes what is left. */
+	const unsigned each = IOMMU_SLICE / (IOMMU_CHANGE_COST + 2) + 1;
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	start(w);
+	passed_through(w, EDU, DID);
+	for (unsigned i = 0; i < 40; i++) {
+		/* Its entry's present bit by a wait's status; then the entry is looked at. */
+		put_descriptor(w, WAIT(peek(w, context_at(EDU)) & ~(uint64_t)(i % 2)),
+			       context_at(EDU));
+		put_descriptor(w, of_edu, 0);
+	}
+	reg_write8(w, VTD_IQT, w->tail * 16);
+	assert_int_equal(w->event_count, each);
+	assert_int_equal(drain(w), 40 / each - 1);
+	assert_int_equal(w->event_count, 40);
+	world_free(w);
+}
+
+static void what_a_wait_announces_is_done_whatever_slice_it_is_in(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	start(w);
+	passed_through(w, EDU, DID);
+	for (unsigned i = 0; i < IOMMU_SLICE; i++)
+		put_descriptor(w, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	put_descriptor(w, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	put_descriptor(w, WAIT(7), STATUS);
+	reg_write8(w, VTD_IQT, w->tail * 16);
+	assert_int_equal(w->noncoherent, 0);
+	assert_int_equal(peek(w, STATUS), 0);
+	iommu_work(&w->iommu);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(peek(w, STATUS), 7);
+	world_free(w);
+}
+
+static void an_error_or_the_queues_end_ends_the_work(void **state)
+{
+	struct world *w = with_waits();
+
+	(void)state;
+	poke(w, QUEUE + 100 * 16, 0);
+	iommu_work(&w->iommu);
+	assert_true(queue_error(w));
+	assert_int_equal(reg_read8(w, VTD_IQH), 100 * 16);
+	assert_false(iommu_pending(&w->iommu));
+	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
+	assert_true(queue_error(w)); /* still there */
+	world_free(w);
+	w = with_waits();
+	command(w, 0, VTD_GCMD_QIE);
+	assert_false(iommu_pending(&w->iommu));
 	world_free(w);
 }
 
@@ -281,6 +363,7 @@ static void a_head_beyond_the_queue_is_an_error(void **state)
 		poke(w, QUEUE + i * 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
 	command(w, VTD_GCMD_QIE, 0);
 	reg_write8(w, VTD_IQT, 300 * 16);
+	drain(w);
 	assert_false(queue_error(w));
 	reg_write8(w, VTD_IQA, QUEUE);
 	reg_write8(w, VTD_IQT, 16);
@@ -297,7 +380,7 @@ static void move_tail_on(struct world *w, uint64_t gpa)
 	reg_write8(w, VTD_IQT, reg_read8(w, VTD_IQH));
 }
 
-static void a_tail_that_runs_away_costs_one_round(void **state)
+static void a_tail_that_runs_away_costs_one_slice_at_a_time(void **state)
 {
 	struct world *w = with_queue();
 
@@ -308,7 +391,8 @@ static void a_tail_that_runs_away_costs_one_round(void **state)
 	}
 	w->on_write = move_tail_on;
 	reg_write8(w, VTD_IQT, 5 * 16);
-	assert_int_equal(w->seen[0], 256);
+	assert_int_equal(w->seen[0], IOMMU_SLICE);
+	assert_true(iommu_pending(&w->iommu));
 	assert_false(queue_error(w));
 	world_free(w);
 }
@@ -377,7 +461,7 @@ static void ring_again(struct world *w)
 {
 	w->on_event = NULL;
 	put_descriptor(w, WAIT(8), STATUS);
-	ring(w);
+	reg_write8(w, VTD_IQT, w->tail * 16);
 	w->seen[0] = peek(w, STATUS);
 }
 
@@ -423,9 +507,12 @@ int main(void)
 		cmocka_unit_test(a_queue_that_is_not_memory_is_an_error),
 		cmocka_unit_test(a_queue_that_runs_out_of_memory_stops_there),
 		cmocka_unit_test(a_wait_may_write_on_the_queue_itself),
-		cmocka_unit_test(the_work_of_one_tail_write_is_bounded),
+		cmocka_unit_test(a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came),
+		cmocka_unit_test(devices_that_come_and_go_make_a_slice_shorter),
+		cmocka_unit_test(what_a_wait_announces_is_done_whatever_slice_it_is_in),
+		cmocka_unit_test(an_error_or_the_queues_end_ends_the_work),
 		cmocka_unit_test(a_head_beyond_the_queue_is_an_error),
-		cmocka_unit_test(a_tail_that_runs_away_costs_one_round),
+		cmocka_unit_test(a_tail_that_runs_away_costs_one_slice_at_a_time),
 		cmocka_unit_test(completion_interrupts_once_until_it_is_cleared),
 		cmocka_unit_test(a_masked_completion_is_pending_until_unmasked_or_cleared),
 		cmocka_unit_test(an_error_of_the_queue_is_a_fault_event),
