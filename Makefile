@@ -140,7 +140,7 @@ $(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf 
 
 # Only what this run boots is built: the ISO of `make` for the plain demonstration, else the
 # hypervisor and the images asked for. (tools/run refuses what there is no image of.)
-plain_run = $(if $(filter-out noncoherent,$(GUEST))$(ARGS)$(VM)$(HV)$(INITRD),,yes)
+plain_run = $(if $(filter-out noncoherent,$(GUEST))$(ARGS)$(VM)$(HV)$(INITRD)$(TRACE),,yes)
 RUN_IMAGES = $(filter $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST)),$(GUEST_IMAGES))
 run_guests = GUESTS="$(GUEST_IMAGES:$(BUILD)/guest/%.elf=%)" $(leash) tools/run --engine $(ENGINE)
 .PHONY: run

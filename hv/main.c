@@ -14,6 +14,7 @@
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
 #include "hv/monitor/keys.h"
+#include "hv/monitor/watch.h"
 #include "hv/options/options.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
@@ -169,8 +170,12 @@ void hv_main(uint32_t magic, const void *info)
 		check_first_entries();
 	if (!vmx.preemption_timer)
 		timer_start();
-	while (run_turn(vms, vm_count))
+	watch_init(&options, vms, vm_count);
+	do {
+		watch_poll();
 		keys_poll(vms, vm_count);
+	} while (run_turn(vms, vm_count));
+	watch_end();
 	report_vms();
 	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);
 }

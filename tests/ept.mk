@@ -19,7 +19,14 @@ $(BUILD)/tools/explain: $(BUILD)/host/tools/explain.o $(BUILD)/host/libpure.a
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
 	$(Q)$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a
-.SECONDARY: $(BUILD)/host/tools/explain.o
+.SECONDARY: $(BUILD)/host/tools/explain.o $(BUILD)/host/tools/trace.o
+
+# What a trace says: tools/trace builds and runs it.
+TEST_FILES += $(BUILD)/tools/trace
+$(BUILD)/tools/trace: $(BUILD)/host/tools/trace.o $(BUILD)/host/libpure.a
+	@mkdir -p $(@D)
+	$(call say,LD   $@)
+	$(Q)$(CC) $(HOST_CFLAGS) $< -o $@ $(BUILD)/host/libpure.a
 
 # make hands on the variables of its command line by the environment.
 .PHONY: explain

@@ -14,7 +14,8 @@
 /* Numbers go into trace files: a new one goes to the end. */
 enum event_type {
 	EVENT_NONE, /* a place that was never written */
-	EVENT_EXIT, /* a VM exit: told only while somebody reads exits, which nobody does yet */
+	EVENT_EXIT, /* a VM exit, in traces only; a: ticks in its handler; b: RIP; c: EVENT_REASON
+		     */
 	EVENT_INJECTION, /* a: EVENT_VECTOR and the rest; b: error code */
 	EVENT_INSTALL, /* a leaf; a: level 1-3; b: the address that faulted; c: type, permissions */
 	EVENT_ATTACH,  /* a device, now noncoherent or not; a: EVENT_DEVICE; b: domain id */
@@ -29,6 +30,8 @@ enum event_type {
 	EVENT_STALE,      /* an IOMMU cache entry memory no longer has; a: EVENT_DEVICE; b: where */
 	EVENT_MARK,       /* VMCALL n=3; b: the guest's number */
 	EVENT_END,        /* a: 0 exited, 1 killed; b: exit status */
+	EVENT_TRACE,      /* the trace itself: see EVENT_TRACE_MAGIC */
+	EVENT_NAME,       /* the VM's name, in b and c, zeroes behind it */
 	EVENT_TYPES
 };
 
@@ -66,9 +69,23 @@ static inline uint32_t event_source(unsigned cpu, unsigned vm, unsigned vcpu)
 #define EVENT_VECTOR       BITS(10, 0) /* and type, as the VMCS's interruption information */
 #define EVENT_BY_GUEST     BIT(0)
 #define EVENT_KILLED       BIT(0)
+/* Fields of 'c' of an exit: the basic reason; an EPT violation's address, else the qualification.
+ */
+#define EVENT_REASON BITS(63, 56)
+#define EVENT_DETAIL BITS(55, 0)
 /* Fields of 'b' of a transition. */
 #define EVENT_LEAVES BITS(31, 0)
 #define EVENT_TABLES BITS(63, 32)
+
+/*
+ * A trace is records one behind the other as they were told, which is nearly the order of their
+ * times: an exit is told when its handler is done. The first record, each one behind
+ * EVENT_TRACE_EVERY others, and the last are EVENT_TRACE (a: kHz of the TSC; b: records before this
+ * one, lost ones included; c: the magic), so a reader sees how many are missing, and where the next
+ * one begins where a part of one is.
+ */
+#define EVENT_TRACE_MAGIC 0x314543415254464cULL /* "LFTRACE1" */
+#define EVENT_TRACE_EVERY 64
 
 /* The event in words, without time and VM: what the console shows of it. Cut to what fits. */
 void event_text(const struct event *event, char *text, size_t size);

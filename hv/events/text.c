@@ -54,7 +54,8 @@ void event_text(const struct event *e, char *text, size_t size)
 	text[0] = 0;
 	switch (e->type) {
 	case EVENT_EXIT:
-		format_append(text, size, "exit reason %u", e->a);
+		format_append(text, size, "exit reason %lu at rip 0x%lx, %u ticks",
+			      FIELD(e->c, EVENT_REASON), e->b, e->a);
 		return;
 	case EVENT_INJECTION:
 		format_append(text, size, "vector 0x%x injected", e->a & 0xff);
@@ -94,6 +95,12 @@ void event_text(const struct event *e, char *text, size_t size)
 		return;
 	case EVENT_END:
 		end_text(e, text, size);
+		return;
+	case EVENT_TRACE:
+		format_append(text, size, "%lu records so far", e->b);
+		return;
+	case EVENT_NAME:
+		format_append(text, size, "name %.16s", (const char *)&e->b);
 		return;
 	default:
 		format_append(text, size, "event %u", e->type);

@@ -95,50 +95,14 @@ static enum exit_action unknown_exit(struct vcpu *vcpu)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init" /* the first line is for what no other names */
-/* The one table of exit reasons (SDM 3D appendix C). What is not here ends the VM. */
 static const struct {
 	exit_handler handler;
 	const char *name;
 } exit_table[EXIT_REASONS] = {
 	[0 ... EXIT_REASONS - 1] = {unknown_exit, "unknown"},
-	[EXIT_REASON_EXCEPTION_NMI] = {exit_exception, "exception or NMI"},
-	[EXIT_REASON_EXTERNAL_INTERRUPT] = {exit_external_interrupt, "external interrupt"},
-	[EXIT_REASON_INTERRUPT_WINDOW] = {exit_to_scheduler, "interrupt window"},
-	[EXIT_REASON_NMI_WINDOW] = {exit_to_scheduler, "NMI window"},
-	[EXIT_REASON_TRIPLE_FAULT] = {exit_triple_fault, "triple fault"},
-	[EXIT_REASON_TASK_SWITCH] = {exit_task_switch, "task switch"},
-	[EXIT_REASON_CPUID] = {exit_cpuid, "CPUID"},
-	[EXIT_REASON_GETSEC] = {exit_undefined, "GETSEC"},
-	[EXIT_REASON_HLT] = {exit_hlt, "HLT"},
-	[EXIT_REASON_INVD] = {exit_wbinvd, "INVD"},
-	[EXIT_REASON_VMCALL] = {exit_vmcall, "VMCALL"},
-	[EXIT_REASON_VMCLEAR] = {exit_undefined, "VMCLEAR"},
-	[EXIT_REASON_VMLAUNCH] = {exit_undefined, "VMLAUNCH"},
-	[EXIT_REASON_VMPTRLD] = {exit_undefined, "VMPTRLD"},
-	[EXIT_REASON_VMPTRST] = {exit_undefined, "VMPTRST"},
-	[EXIT_REASON_VMREAD] = {exit_undefined, "VMREAD"},
-	[EXIT_REASON_VMRESUME] = {exit_undefined, "VMRESUME"},
-	[EXIT_REASON_VMWRITE] = {exit_undefined, "VMWRITE"},
-	[EXIT_REASON_VMXOFF] = {exit_undefined, "VMXOFF"},
-	[EXIT_REASON_VMXON] = {exit_undefined, "VMXON"},
-	[EXIT_REASON_CR_ACCESS] = {exit_cr_access, "control register"},
-	[EXIT_REASON_IO_INSTRUCTION] = {exit_io, "I/O"},
-	[EXIT_REASON_RDPMC] = {exit_rdpmc, "RDPMC"},
-	[EXIT_REASON_RDMSR] = {exit_rdmsr, "RDMSR"},
-	[EXIT_REASON_WRMSR] = {exit_wrmsr, "WRMSR"},
-	[EXIT_REASON_INVALID_GUEST_STATE] = {exit_entry_failure, "invalid guest state"},
-	[EXIT_REASON_MSR_LOADING] = {exit_entry_failure, "MSR loading"},
-	[EXIT_REASON_MACHINE_CHECK] = {exit_entry_failure, "machine check"},
-	[EXIT_REASON_EPT_VIOLATION] = {exit_ept_violation, "EPT violation"},
-	[EXIT_REASON_EPT_MISCONFIGURATION] = {exit_ept_misconfiguration, "EPT misconfiguration"},
-	[EXIT_REASON_INVEPT] = {exit_undefined, "INVEPT"},
-	[EXIT_REASON_MONITOR] = {exit_undefined, "MONITOR"},
-	[EXIT_REASON_MWAIT] = {exit_undefined, "MWAIT"},
-	[EXIT_REASON_PREEMPTION_TIMER] = {exit_to_scheduler, "preemption timer"},
-	[EXIT_REASON_INVVPID] = {exit_undefined, "INVVPID"},
-	[EXIT_REASON_WBINVD] = {exit_wbinvd, "WBINVD"},
-	[EXIT_REASON_XSETBV] = {exit_xsetbv, "XSETBV"},
-	[EXIT_REASON_VMFUNC] = {exit_undefined, "VMFUNC"},
+#define EXIT(reason, handler, name) [reason] = {handler, name},
+#include "hv/exits/table.inc"
+#undef EXIT
 };
 #pragma GCC diagnostic pop
 
@@ -152,6 +116,11 @@ enum exit_action exit_dispatch(struct vcpu *vcpu)
 	vcpu->exit_count[reason]++;
 	action = exit_table[reason].handler(vcpu);
 	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
+}
+
+const char *exit_name(unsigned reason)
+{
+	return reason < EXIT_REASONS ? exit_table[reason].name : "unknown";
 }
 
 uint64_t exit_count(const struct vm *vm, unsigned reason)

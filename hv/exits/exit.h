@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM exits: one table maps the basic exit reason to its handler and name (hv/exits/exit.c);
+ * VM exits: one table maps the basic exit reason to its handler and name (hv/exits/table.inc);
  * handlers that are more than a few lines have a file of their own.
  */
 #ifndef HV_EXITS_EXIT_H
@@ -13,6 +13,8 @@ typedef enum exit_action (*exit_handler)(struct vcpu *vcpu);
 
 /* Called by hv/vmx/enter.asm after each exit. */
 enum exit_action exit_dispatch(struct vcpu *vcpu);
+
+const char *exit_name(unsigned reason);
 
 /* Exits of all vCPUs so far, for one basic reason and for all. */
 uint64_t exit_count(const struct vm *vm, unsigned reason);

@@ -12,7 +12,6 @@
 #include "lib/string.h"
 #include "lib/utf8.h"
 
-#define E9_PORT       0xe9
 #define BITS_PER_BYTE 10 /* on the line */
 
 /*
@@ -74,7 +73,7 @@ static void put_byte(uint8_t id, char c)
 	owner[head % RING_SIZE] = id;
 	head++;
 	if (also_e9)
-		outb(E9_PORT, (uint8_t)c);
+		outb(CONSOLE_E9_PORT, (uint8_t)c);
 }
 
 static void put(void *ctx, char c)

@@ -17,6 +17,9 @@
 /* A longer line of a guest is printed in pieces of at most this many bytes. */
 #define CONSOLE_LINE 240
 
+/* Where the console goes as well with console=e9, or the trace with trace=. */
+#define CONSOLE_E9_PORT 0xe9
+
 /* One guest's unfinished line. */
 struct console_line {
 	const char *name;

@@ -36,5 +36,6 @@ void panic(const char *text, ...)
 	format_text(line, sizeof(line), text, args);
 	va_end(args);
 	print("panic: %s", line);
+	print("  rip %016lx", (uintptr_t)__builtin_return_address(0) - 1); /* in the call */
 	machine_end(STATUS_HYPERVISOR_FAILED);
 }

@@ -5,10 +5,12 @@
 #include "hv/monitor/keys.h"
 
 #include "hv/machine/console.h"
+#include "hv/monitor/watch.h"
 #include "hv/vm/run.h"
 #include "lib/format.h"
 
 #define CTRL_A 0x01
+#define CTRL_D 0x04 /* the input has ended: tools/boot */
 
 static void print_help(void)
 {
@@ -51,6 +53,16 @@ static void act(int key, struct vm *const *vms, unsigned count)
 	}
 }
 
+/* Nobody is there who could go on: no stop any more. */
+static void end_of_input(void)
+{
+	watch_end_stops();
+	if (!run_is_stopped())
+		return;
+	print("monitor: the input has ended: going on");
+	run_continue();
+}
+
 void keys_poll(struct vm *const *vms, unsigned count)
 {
 	static bool after_ctrl_a;
@@ -59,6 +71,8 @@ void keys_poll(struct vm *const *vms, unsigned count)
 	while ((key = console_read()) >= 0) {
 		if (after_ctrl_a)
 			act(key, vms, count);
+		else if (key == CTRL_D)
+			end_of_input();
 		after_ctrl_a = !after_ctrl_a && key == CTRL_A;
 	}
 }

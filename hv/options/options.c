@@ -11,6 +11,7 @@
 #include "lib/string.h"
 
 #define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
+#define WATCH_EXPECTED "trace=exits, events or off; stop=entry, transition, exit, kill or vmcall"
 #define IOMMU_EXPECTED "iommu=off or iommu=on[,sc][,cm=off][,strict]"
 #define MEMORY_DEFAULT (128 * MiB)
 #define MEMORY_MIN     (2 * MiB)
@@ -134,22 +135,62 @@ static bool parse_mask(struct word rest, unsigned *mask)
 	return true;
 }
 
+/* Which of the names the word is, or -1. */
+static int find_name(struct word word, const char *const *names, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (names[i] && is(word, names[i]))
+			return (int)i;
+	return -1;
+}
+
+/* trace= and stop=; false: it is neither, or has no such value. */
+static bool parse_watch(struct word word, struct hv_options *options)
+{
+	static const char *const trace[] = {"off", "events", "exits"};
+	static const char *const stop[] = {NULL, "entry", "transition", "exit", "kill", "vmcall"};
+	int found;
+
+	if (has_key(&word, "trace=")) {
+		found = find_name(word, trace, ARRAY_SIZE(trace));
+		options->trace = found < 0 ? TRACE_OFF : (enum trace_option)found;
+		return found >= 0;
+	}
+	found = has_key(&word, "stop=") ? find_name(word, stop, ARRAY_SIZE(stop)) : -1;
+	options->stop = found < 0 ? STOP_NEVER : (enum stop_option)found;
+	return found >= 0;
+}
+
+static int parse_hv_word(struct word word, struct hv_options *options, struct option_error *error)
+{
+	struct word value = word;
+
+	if (is(word, "console=e9"))
+		options->console_e9 = true;
+	else if (is(word, "check"))
+		options->check = true;
+	else if (has_key(&value, "mask="))
+		return parse_mask(value, &options->mask) ? 0 : fail(error, word, MASK_EXPECTED);
+	else if (has_key(&value, "trace=") || has_key(&value, "stop="))
+		return parse_watch(word, options) ? 0 : fail(error, word, WATCH_EXPECTED);
+	else
+		return fail(error, word,
+			    "console=e9, check, trace=, stop= or mask=FEATURE[,FEATURE]...");
+	return 0;
+}
+
 int hv_options_parse(const char *line, struct hv_options *options, struct option_error *error)
 {
 	struct word word;
+	int bad;
 
 	memset(options, 0, sizeof(*options));
 	while ((word = next_word(&line)).length) {
-		struct word value = word;
-
-		if (is(word, "console=e9"))
-			options->console_e9 = true;
-		else if (is(word, "check"))
-			options->check = true;
-		else if (!has_key(&value, "mask="))
-			return fail(error, word, "console=e9, check or mask=FEATURE[,FEATURE]...");
-		else if (!parse_mask(value, &options->mask))
-			return fail(error, word, MASK_EXPECTED);
+		bad = parse_hv_word(word, options, error);
+		if (bad)
+			return bad;
+		if (options->trace && options->console_e9)
+			return fail(error, word, "trace= or console=e9: port 0xe9 has one use");
 	}
 	return 0;
 }

@@ -28,10 +28,24 @@ enum feature_mask {
 	MASK_INVEPT_SINGLE = 1 << 5, /* single-context INVEPT: all-context is used instead */
 };
 
+enum trace_option { TRACE_OFF, TRACE_EVENTS, TRACE_EXITS }; /* exits: events as well */
+
+/* Where the machine stops for the monitor. */
+enum stop_option {
+	STOP_NEVER,
+	STOP_ENTRY,      /* before the first entry of all */
+	STOP_TRANSITION, /* behind one of the noncoherent count */
+	STOP_EXIT,       /* where a VM has exited, or was killed */
+	STOP_KILL,
+	STOP_VMCALL, /* behind a VMCALL MARK */
+};
+
 struct hv_options {
 	bool console_e9;
 	bool check;    /* run the VM-entry checker before each VM's first entry */
 	unsigned mask; /* enum feature_mask */
+	enum trace_option trace;
+	enum stop_option stop;
 };
 
 /* One dev=NAME[,WORD]... */

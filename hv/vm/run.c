@@ -23,10 +23,30 @@
 /* hv/vmx/enter.asm */
 bool vcpu_enter(struct vcpu *vcpu, bool launched);
 
+static bool stopped;
+
+void run_stop(void)
+{
+	stopped = true;
+}
+
+void run_continue(void)
+{
+	stopped = false;
+}
+
+bool run_is_stopped(void)
+{
+	return stopped;
+}
+
 /* Is there anything for the vCPU to do? */
 static bool is_runnable(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+
+	if (stopped)
+		return false;
 
 	if (vm->waits_for_console && console_has_room(&vm->line))
 		vm->waits_for_console = false;
@@ -76,14 +96,10 @@ static void set_timer(struct vcpu *vcpu)
 	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
 }
 
-/* One stay in the guest, with the exits that are handled at once. */
-static void stay(struct vcpu *vcpu)
+static void enter(struct vcpu *vcpu)
 {
 	bool launched = vcpu->launched;
 
-	vcpu->slice = SLICE_EXITS;
-	interrupts_before_entry(vcpu);
-	set_timer(vcpu);
 	vcpu->launched = true;
 	if (vcpu_enter(vcpu, launched))
 		return;
@@ -92,6 +108,23 @@ static void stay(struct vcpu *vcpu)
 		vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
 	vcpu_check_entry(vcpu);
 	vcpu_dump(vcpu);
+}
+
+/* One stay in the guest, with the exits that are handled at once. */
+static void stay(struct vcpu *vcpu)
+{
+	vcpu->slice = SLICE_EXITS;
+	interrupts_before_entry(vcpu);
+	set_timer(vcpu);
+	enter(vcpu);
+}
+
+void run_once(struct vcpu *vcpu)
+{
+	vcpu_switch_to(vcpu);
+	vcpu_kick(vcpu);
+	set_timer(vcpu);
+	enter(vcpu);
 }
 
 /* A vCPU's turn: it lasts until its time is over, it halts, waits, or its VM ended. */
@@ -150,25 +183,24 @@ static void idle(struct vm *const *vms, unsigned count)
 {
 	uint64_t ticks = console_ticks();
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count && !stopped; i++)
 		if (vms[i]->state == VM_RUNNING)
 			ticks = MIN(ticks, ticks_to_event(vms[i]));
 	timer_halt(ticks, vmx.tsc_hz);
 	console_poll();
 }
 
-unsigned run_turn(struct vm *const *vms, unsigned count)
+bool run_turn(struct vm *const *vms, unsigned count)
 {
-	unsigned running = 0;
-	bool ran = false;
+	bool running = stopped, ran = false;
 
 	for (unsigned i = 0; i < count; i++) {
 		if (vms[i]->state != VM_RUNNING)
 			continue;
 		ran |= run_vcpus(vms[i]);
-		running += vms[i]->state == VM_RUNNING;
+		running |= vms[i]->state == VM_RUNNING;
 	}
 	if (running && !ran)
 		idle(vms, count);
-	return running;
+	return running || stopped;
 }

@@ -11,9 +11,21 @@
 void vcpu_switch_to(struct vcpu *vcpu);
 
 /*
- * Give each vCPU that has something to do a slice, VM after VM; if none has, halt until the next
- * event. Returns how many of the VMs still run.
+ * Stop all vCPUs of all VMs: none enters its guest before run_continue(). On a vCPU's exit: its
+ * handler has to return VCPU_LEAVE.
  */
-unsigned run_turn(struct vm *const *vms, unsigned count);
+void run_stop(void);
+void run_continue(void);
+bool run_is_stopped(void);
+
+/* One stay of a vCPU in its guest although all are stopped, without an interrupt; for a step. */
+void run_once(struct vcpu *vcpu);
+
+/*
+ * Give each vCPU that has something to do a slice, VM after VM; if none has, halt until the next
+ * event, or while all are stopped until something is typed. Returns whether there is more to do: a
+ * VM that runs, or somebody who stopped all.
+ */
+bool run_turn(struct vm *const *vms, unsigned count);
 
 #endif

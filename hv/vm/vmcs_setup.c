@@ -14,7 +14,9 @@
 #define DR7_RESET 0x400
 #define NO_VMCS   ~0ULL
 
-extern uint8_t vcpu_exit_entry[]; /* hv/vmx/enter.asm */
+extern uint8_t vcpu_exit_entry[], vcpu_exit_entry_watched[]; /* hv/vmx/enter.asm */
+
+bool exits_are_watched;
 
 static void setup_controls(const struct vcpu *vcpu)
 {
@@ -44,6 +46,13 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_CR4_MASK, ~guest_cr4_allowed());
 }
 
+void vmcs_set_exit_entry(const struct vcpu *vcpu)
+{
+	vcpu_assert_current(vcpu);
+	vmwrite(VMCS_HOST_RIP,
+		(uintptr_t)(exits_are_watched ? vcpu_exit_entry_watched : vcpu_exit_entry));
+}
+
 static void setup_host_state(const struct vcpu *vcpu)
 {
 	const struct cpu *cpu = this_cpu();
@@ -68,7 +77,7 @@ static void setup_host_state(const struct vcpu *vcpu)
 	vmwrite(VMCS_HOST_IA32_SYSENTER_EIP, 0);
 	vmwrite(VMCS_HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
 	vmwrite(VMCS_HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
-	vmwrite(VMCS_HOST_RIP, (uintptr_t)vcpu_exit_entry);
+	vmcs_set_exit_entry(vcpu);
 	vmwrite(VMCS_HOST_RSP, (uintptr_t)&vcpu->gpr[ARRAY_SIZE(vcpu->gpr)]);
 }
 

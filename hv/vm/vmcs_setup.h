@@ -10,6 +10,13 @@
 /* Fill the vCPU's VMCS, which is current: it begins at eip in flat 32-bit protected mode. */
 void vmcs_setup(struct vcpu *vcpu, uint32_t eip);
 
+/*
+ * Whether exits go by exit_dispatch_watched(). Who changes it says so to each VMCS that there is,
+ * by the second, while the vCPU's is current.
+ */
+extern bool exits_are_watched;
+void vmcs_set_exit_entry(const struct vcpu *vcpu);
+
 /* A filled MSR bitmap (SDM 3C 25.6.9), or 0 without memory. hv/vm/msr_bitmap.c. */
 uint64_t msr_bitmap_alloc(void);
 

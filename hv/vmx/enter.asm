@@ -10,8 +10,8 @@
         bits    64
         default rel
         section .text
-        global  vcpu_enter, vcpu_exit_entry
-        extern  exit_dispatch
+        global  vcpu_enter, vcpu_exit_entry, vcpu_exit_entry_watched
+        extern  exit_dispatch, exit_dispatch_watched
 
 HOST_RSP_OFFSET equ 16 * 8              ; vcpu->host_rsp, asserted in hv/vm/vcpu.c
 GPR             equ 8                   ; bytes each, in encoding order
@@ -38,9 +38,26 @@ failed:
         xor     eax, eax
         jmp     leave_guest
 
-; HOST_RIP: RSP = &vcpu->gpr[16].
-        align   16
-vcpu_exit_entry:
+%macro load_guest_registers 0
+        mov     rax, [rdi + 0 * GPR]
+        mov     rcx, [rdi + 1 * GPR]
+        mov     rdx, [rdi + 2 * GPR]
+        mov     rbx, [rdi + 3 * GPR]
+        mov     rbp, [rdi + 5 * GPR]
+        mov     rsi, [rdi + 6 * GPR]
+        mov     r8, [rdi + 8 * GPR]
+        mov     r9, [rdi + 9 * GPR]
+        mov     r10, [rdi + 10 * GPR]
+        mov     r11, [rdi + 11 * GPR]
+        mov     r12, [rdi + 12 * GPR]
+        mov     r13, [rdi + 13 * GPR]
+        mov     r14, [rdi + 14 * GPR]
+        mov     r15, [rdi + 15 * GPR]
+        mov     rdi, [rdi + 7 * GPR]
+%endmacro
+
+; HOST_RIP: RSP = &vcpu->gpr[16]. %1 is the function that serves the exit.
+%macro serve_exit 1
         push    r15
         push    r14
         push    r13
@@ -60,31 +77,25 @@ vcpu_exit_entry:
         mov     rdi, rsp
         mov     rsp, [rdi + HOST_RSP_OFFSET]
         mov     rbx, rdi
-        call    exit_dispatch
+        call    %1
         test    eax, eax
-        jz      .leave
+        jz      leave
         mov     rdi, rbx
-%macro load_guest_registers 0
-        mov     rax, [rdi + 0 * GPR]
-        mov     rcx, [rdi + 1 * GPR]
-        mov     rdx, [rdi + 2 * GPR]
-        mov     rbx, [rdi + 3 * GPR]
-        mov     rbp, [rdi + 5 * GPR]
-        mov     rsi, [rdi + 6 * GPR]
-        mov     r8, [rdi + 8 * GPR]
-        mov     r9, [rdi + 9 * GPR]
-        mov     r10, [rdi + 10 * GPR]
-        mov     r11, [rdi + 11 * GPR]
-        mov     r12, [rdi + 12 * GPR]
-        mov     r13, [rdi + 13 * GPR]
-        mov     r14, [rdi + 14 * GPR]
-        mov     r15, [rdi + 15 * GPR]
-        mov     rdi, [rdi + 7 * GPR]
-%endmacro
         load_guest_registers
         vmresume
         jmp     failed
-.leave: mov     eax, 1
+%endmacro
+
+        align   16
+vcpu_exit_entry:
+        serve_exit exit_dispatch
+
+; The same while somebody watches exits (hv/monitor/watch.c): who does not, pays nothing for it.
+        align   16
+vcpu_exit_entry_watched:
+        serve_exit exit_dispatch_watched
+
+leave:  mov     eax, 1
 leave_guest:
         add     rsp, 8
         pop     r15

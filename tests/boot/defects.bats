@@ -38,6 +38,7 @@ boots_broken() {
 	boots_broken 3
 	has 'hv: exception #UD \(vector 6\) error 0x0 in the hypervisor' \
 		'hv:   rip [0-9a-f]{16} rflags [0-9a-f]{16} rsp [0-9a-f]{16} cr2 [0-9a-f]{16}' \
+		'tools/boot: hv: rip 0x[0-9a-f]{16} is in exit_io, hv/exits/io.c:[0-9]+' \
 		'hv:   rax [0-9a-f]{16} .*' 'hv:   \[[0-9a-f]{16}\]( [0-9a-f]{16}){4}'
 }
 
@@ -86,10 +87,15 @@ address() {
 	echo $((16#$(nm "$broken" | sed -n "s/ [tT] $1\$//p")))
 }
 
+# jump FROM TO: the instruction that does.
+jump() {
+	printf 'e9%08x' $((($(address "$2") - $(address "$1") - 5) & 0xffffffff)) |
+		sed -E 's/(..)(..)(..)(..)$/\4\3\2\1/'
+}
+
 @test "an exit without a handler prints reason, qualification and guest state, and ends only its VM" {
 	# WRMSR's handler jumps to the one of unknown reasons; hello32 writes no MSR.
-	at exit_wrmsr "e9$(printf '%08x' $((($(address unknown_exit) - $(address exit_wrmsr) - 5) & 0xffffffff)) |
-		sed -E 's/(..)(..)(..)(..)/\4\3\2\1/')"
+	at exit_wrmsr "$(jump exit_wrmsr unknown_exit)"
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/hello.elf" "vm bad mem=32M --" \
 		"$G/hello32.elf" "vm good mem=32M --"
 	run --separate-stderr -1 tools/boot --engine "$ENGINE" "$BATS_TEST_TMPDIR/test.iso"
@@ -98,6 +104,12 @@ address() {
 		'hv:   rip [0-9a-f]{16} rflags [0-9a-f]{16} rsp [0-9a-f]{16}' \
 		'hv:   cr0 [0-9a-f]{16} .*' 'hv:   cs   0008 base 0{16} limit .*' \
 		'hv: vm good: exited with status 0' 'hv: end: status 1'
+}
+
+@test "a panic tells where it was called, by file and line" {
+	at exit_io "$(jump exit_io vmx_instruction_failed)"
+	boots_broken 3
+	has 'hv: panic: .*' 'tools/boot: hv: rip 0x[0-9a-f]{16} is in vmx_instruction_failed, hv/vmx/vmx.c:[0-9]+'
 }
 
 @test "a VM whose CPU cannot be made gives back what it took" {

@@ -356,9 +356,37 @@ static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
-		assert_hv_refused(words[i], words[i], "console=e9, check or mask=");
+		assert_hv_refused(words[i], words[i], "console=e9, check, trace=, stop= or mask=");
 	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++)
 		assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
+}
+
+static void trace_and_stop_take_their_names_and_no_other(void **state)
+{
+	static const char *const wrong[] = {"trace=",      "trace=on",   "trace=exits,events",
+					    "stop=",       "stop=never", "stop=exits",
+					    "stop=entry,", "trace=entry"};
+
+	(void)state;
+	assert_int_equal(hv_options_parse("trace=exits stop=transition", &hv, &error), 0);
+	assert_int_equal(hv.trace, TRACE_EXITS);
+	assert_int_equal(hv.stop, STOP_TRANSITION);
+	assert_int_equal(hv_options_parse("stop=entry trace=events stop=vmcall", &hv, &error), 0);
+	assert_int_equal(hv.trace, TRACE_EVENTS);
+	assert_int_equal(hv.stop, STOP_VMCALL);
+	assert_int_equal(hv_options_parse("trace=events trace=off stop=kill", &hv, &error), 0);
+	assert_int_equal(hv.trace, TRACE_OFF);
+	assert_int_equal(hv.stop, STOP_KILL);
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_hv_refused(wrong[i], wrong[i], "trace=exits, events or off; stop=entry");
+}
+
+static void port_0xe9_has_one_use(void **state)
+{
+	(void)state;
+	assert_hv_refused("trace=events console=e9", "console=e9", "trace= or console=e9");
+	assert_hv_refused("console=e9 check trace=exits", "trace=exits", "trace= or console=e9");
+	assert_int_equal(hv_options_parse("trace=off console=e9", &hv, &error), 0);
 }
 
 static void initrd_stands_alone(void **state)
@@ -419,6 +447,8 @@ int main(void)
 		cmocka_unit_test(the_hypervisors_line_may_be_empty),
 		cmocka_unit_test(every_word_of_the_hypervisors_line_is_taken),
 		cmocka_unit_test(a_wrong_word_on_the_hypervisors_line_is_named),
+		cmocka_unit_test(trace_and_stop_take_their_names_and_no_other),
+		cmocka_unit_test(port_0xe9_has_one_use),
 		cmocka_unit_test(initrd_stands_alone),
 		cmocka_unit_test(what_grub_put_before_quotes_and_backslashes_is_taken_back),
 	};

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trace and the stops. Both read the VMs' rings of last events, behind each exit while exits go
+ * by exit_dispatch_watched(). So telling an event costs no more for having these readers, and an
+ * exit nothing while there is none. What overflows a ring between two reads is counted as lost.
+ */
+#include "hv/monitor/watch.h"
+
+#include "hv/exits/exit.h"
+#include "hv/machine/console.h"
+#include "hv/vm/run.h"
+#include "hv/vm/vmcs_setup.h"
+#include "lib/asm.h"
+#include "lib/string.h"
+
+enum exit_action exit_dispatch_watched(struct vcpu *vcpu);
+
+static struct vm *const *vms;
+static unsigned count;
+static enum trace_option trace;
+static enum stop_option stop;
+static uint64_t records;       /* of the trace, and those lost */
+static uint64_t next[VMS_MAX]; /* of each VM's ring: the first event not read yet */
+
+static void put(const struct event *event)
+{
+	rep_outsb(CONSOLE_E9_PORT, event, sizeof(*event));
+	records++;
+}
+
+static void put_mark(void)
+{
+	const struct event mark = {
+		.tsc = rdtsc(),
+		.type_and_source = event_source(this_cpu()->index, 0, 0) | EVENT_TRACE,
+		.a = (uint32_t)(vmx.tsc_hz / 1000),
+		.b = records,
+		.c = EVENT_TRACE_MAGIC,
+	};
+
+	put(&mark);
+}
+
+static void put_traced(const struct event *event)
+{
+	if (records % EVENT_TRACE_EVERY == 0)
+		put_mark();
+	put(event);
+}
+
+static void put_name(const struct vm *vm)
+{
+	struct event name = {.tsc = rdtsc(),
+			     .type_and_source = event_source(0, vm->index, 0) | EVENT_NAME};
+
+	_Static_assert(VM_NAME_MAX < 2 * sizeof(uint64_t), "a name fits b and c");
+	memcpy(&name.b, vm->options.name, strlen(vm->options.name));
+	put_traced(&name);
+}
+
+/* Does the machine stop at this event? */
+static bool is_stop(const struct event *event)
+{
+	switch (event->type) {
+	case EVENT_TRANSITION:
+		return stop == STOP_TRANSITION;
+	case EVENT_MARK:
+		return stop == STOP_VMCALL;
+	case EVENT_END:
+		return stop == STOP_EXIT || (stop == STOP_KILL && event->a & EVENT_KILLED);
+	default:
+		return false;
+	}
+}
+
+static void print_stop(const struct vm *vm, const struct event *event)
+{
+	char text[120];
+
+	event_text(event, text, sizeof(text));
+	print("monitor: stopped: vm %s: %s", vm->options.name, text);
+}
+
+/* Read what the VM's ring has anew. Returns whether the machine stops there. */
+static bool read_ring(const struct vm *vm)
+{
+	struct event event;
+	bool stops = false;
+	uint64_t lost;
+
+	while (event_ring_read(&vm->events, &next[vm->index], &event, 1, &lost)) {
+		records += trace ? lost : 0;
+		if (trace)
+			put_traced(&event);
+		if (!is_stop(&event))
+			continue;
+		print_stop(vm, &event);
+		stops = true;
+	}
+	return stops;
+}
+
+/* What tells one exit from another of its reason. */
+static uint64_t detail(uint64_t reason)
+{
+	return vmread(reason == EXIT_REASON_EPT_VIOLATION ||
+				      reason == EXIT_REASON_EPT_MISCONFIGURATION
+			      ? VMCS_GUEST_PHYSICAL_ADDRESS
+			      : VMCS_EXIT_QUALIFICATION);
+}
+
+static void describe_exit(const struct vcpu *vcpu, struct event *exit)
+{
+	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+
+	exit->type_and_source = vcpu->event_source | EVENT_EXIT;
+	exit->b = vmread(VMCS_GUEST_RIP);
+	exit->c = TO_FIELD(reason, EVENT_REASON) | (detail(reason) & EVENT_DETAIL);
+	exit->tsc = rdtsc();
+}
+
+enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
+{
+	enum exit_action action;
+	struct event exit;
+
+	describe_exit(vcpu, &exit);
+	action = exit_dispatch(vcpu);
+	exit.a = (uint32_t)MIN(rdtsc() - exit.tsc, UINT32_MAX);
+	if (trace == TRACE_EXITS)
+		put_traced(&exit);
+	if (!read_ring(vcpu->vm))
+		return action;
+	run_stop();
+	return VCPU_LEAVE;
+}
+
+/* Exits take the way by here while somebody reads, and only then. */
+static void choose_entry(void)
+{
+	exits_are_watched = trace || stop > STOP_ENTRY;
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned n = 0; n < vms[i]->vcpus; n++) {
+			vcpu_switch_to(vms[i]->vcpu[n]);
+			vmcs_set_exit_entry(vms[i]->vcpu[n]);
+		}
+}
+
+void watch_set_trace(enum trace_option option)
+{
+	enum trace_option before = trace;
+
+	if (before && !option)
+		watch_end();
+	for (unsigned i = 0; i < count && !before; i++)
+		next[i] = vms[i]->events.next; /* what was before does not belong to it */
+	trace = option;
+	for (unsigned i = 0; i < count && trace && !before; i++)
+		put_name(vms[i]);
+	choose_entry();
+}
+
+void watch_end_stops(void)
+{
+	stop = STOP_NEVER;
+	choose_entry();
+}
+
+enum trace_option watch_trace(void)
+{
+	return trace;
+}
+
+void watch_init(const struct hv_options *options, struct vm *const *all, unsigned all_count)
+{
+	vms = all;
+	count = all_count;
+	stop = options->stop;
+	watch_set_trace(options->trace);
+}
+
+void watch_poll(void)
+{
+	for (unsigned i = 0; i < count && exits_are_watched; i++)
+		if (read_ring(vms[i]))
+			run_stop();
+}
+
+void watch_end(void)
+{
+	watch_poll();
+	if (trace)
+		put_mark();
+}
