@@ -29,15 +29,39 @@ enum {
 	WIDE = 1 << 13, /* none of 66, F2, F3; operands of 4 or 8 bytes */
 	PREFIX = 1 << 14,
 	ESCAPE = 1 << 15,	 /* two_byte[] has the next byte */
+	ESCAPE_38 = 1 << 16, /* three_byte() has it */
+	COUNT_1 = 1 << 17,	 /* the other operand is 1 */
+	COUNT_CL = 1 << 18,	 /* ... is CL */
+	CONDITION = 1 << 19, /* the opcode's low four bits */
+	STACK = 1 << 20,	 /* in 64-bit mode operands have 8 bytes, or 2 */
+	SEGMENT = 1 << 21,	 /* ModRM bits 5:3 name a segment register */
+	PAIR = 1 << 22,		 /* 8 bytes, 16 with REX.W */
+	VECTOR = 1 << 23,	 /* vector_move[] has it */
+	ONLY_F3 = 1 << 24,
+	F3_IS_NEXT = 1 << 25, /* with F3 it is the operation behind it */
+	LINE = 1 << 26,		 /* CLFLUSH and its kin */
+	NO_REPEAT = 1 << 27,  /* neither F2 nor F3 */
 };
 /* clang-format on */
 
 struct opcode {
 	uint8_t operation;
-	uint16_t flags;
+	uint32_t flags;
 };
 
-enum { GROUP_1, GROUP_3, GROUP_4, GROUP_8, GROUP_11, GROUPS };
+enum {
+	GROUP_1,
+	GROUP_1A,
+	GROUP_2,
+	GROUP_3,
+	GROUP_4,
+	GROUP_5,
+	GROUP_8,
+	GROUP_9,
+	GROUP_11,
+	GROUP_15,
+	GROUPS
+};
 
 /* clang-format off */
 static const struct opcode group[GROUPS][8] = {
@@ -47,16 +71,33 @@ static const struct opcode group[GROUPS][8] = {
 		{ INSN_AND, TO_MEMORY }, { INSN_SUB, TO_MEMORY },
 		{ INSN_XOR, TO_MEMORY }, { INSN_CMP, TO_MEMORY },
 	},
+	[GROUP_1A] = { { INSN_POP, TO_MEMORY | STACK } },
+	[GROUP_2] = {
+		{ INSN_ROL, TO_MEMORY }, { INSN_ROR, TO_MEMORY },
+		{ INSN_RCL, TO_MEMORY }, { INSN_RCR, TO_MEMORY },
+		{ INSN_SHL, TO_MEMORY }, { INSN_SHR, TO_MEMORY },
+		{ INSN_SHL, TO_MEMORY }, { INSN_SAR, TO_MEMORY },
+	},
 	[GROUP_3] = {
 		{ INSN_TEST, TO_MEMORY | IMMEDIATE }, { INSN_TEST, TO_MEMORY | IMMEDIATE },
 		{ INSN_NOT,  TO_MEMORY },	      { INSN_NEG,  TO_MEMORY },
+		{ INSN_MUL,  TO_MEMORY },	      { INSN_IMUL_WIDE, TO_MEMORY },
+		{ INSN_DIV,  TO_MEMORY },	      { INSN_IDIV, TO_MEMORY },
 	},
 	[GROUP_4] = { { INSN_INC, TO_MEMORY }, { INSN_DEC, TO_MEMORY } },
+	[GROUP_5] = {
+		{ INSN_INC, TO_MEMORY }, { INSN_DEC, TO_MEMORY },
+		{ INSN_CALL, STACK | TO_MEMORY },
+		[4] = { INSN_JMP, STACK | TO_MEMORY },
+		[6] = { INSN_PUSH, STACK | TO_MEMORY },
+	},
 	[GROUP_8] = {
 		[4] = { INSN_BT,  TO_MEMORY }, { INSN_BTS, TO_MEMORY },
 		      { INSN_BTR, TO_MEMORY }, { INSN_BTC, TO_MEMORY },
 	},
+	[GROUP_9] = { [1] = { INSN_CMPXCHG_PAIR, TO_MEMORY | PAIR } },
 	[GROUP_11] = { { INSN_MOV, TO_MEMORY } },
+	[GROUP_15] = { [6] = { INSN_FLUSH, TO_MEMORY | LINE }, { INSN_FLUSH, TO_MEMORY | LINE } },
 };
 
 /* The four forms of an arithmetic instruction: r/m8,r8  r/m,r  r8,r/m8  r,r/m. */
@@ -84,6 +125,8 @@ static const struct opcode one_byte[256] = {
 	[0x40 ... 0x4f] = { 0, PREFIX | ONLY_64 }, /* REX */
 	[0x63] = { INSN_MOVSX, MODRM | SOURCE_32 | ONLY_64 },
 	[0x64 ... 0x67] = { 0, PREFIX },	  /* FS, GS, operand size, address size */
+	[0x69] = { INSN_IMUL, MODRM | IMMEDIATE },
+	[0x6b] = { INSN_IMUL, MODRM | IMMEDIATE_8 },
 	[0x80] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE },
 	[0x81] = { GROUP_1, MODRM | GROUP | IMMEDIATE },
 	[0x82] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE | NOT_64 },
@@ -92,38 +135,121 @@ static const struct opcode one_byte[256] = {
 	[0x85] = { INSN_TEST, MODRM | TO_MEMORY },
 	[0x86] = { INSN_XCHG, MODRM | TO_MEMORY | BYTE },
 	[0x87] = { INSN_XCHG, MODRM | TO_MEMORY },
+	[0x8c] = { INSN_MOV, MODRM | TO_MEMORY | SEGMENT },
+	[0x8e] = { INSN_MOV, MODRM | SEGMENT },
+	[0x8f] = { GROUP_1A, MODRM | GROUP },
 	[0xa0] = { INSN_MOV, OFFSET | BYTE },
 	[0xa1] = { INSN_MOV, OFFSET },
 	[0xa2] = { INSN_MOV, OFFSET | TO_MEMORY | BYTE },
 	[0xa3] = { INSN_MOV, OFFSET | TO_MEMORY },
 	[0xa4] = { INSN_MOVS, STRING | TO_MEMORY | BYTE },
 	[0xa5] = { INSN_MOVS, STRING | TO_MEMORY },
+	[0xa6] = { INSN_CMPS, STRING | BYTE },
+	[0xa7] = { INSN_CMPS, STRING },
 	[0xaa] = { INSN_STOS, STRING | TO_MEMORY | BYTE },
 	[0xab] = { INSN_STOS, STRING | TO_MEMORY },
 	[0xac] = { INSN_LODS, STRING | BYTE },
 	[0xad] = { INSN_LODS, STRING },
+	[0xae] = { INSN_SCAS, STRING | BYTE },
+	[0xaf] = { INSN_SCAS, STRING },
+	[0xc0] = { GROUP_2, MODRM | GROUP | BYTE | IMMEDIATE_8 },
+	[0xc1] = { GROUP_2, MODRM | GROUP | IMMEDIATE_8 },
+	[0xc4 ... 0xc5] = { 0, VECTOR },	  /* VEX */
 	[0xc6] = { GROUP_11, MODRM | GROUP | BYTE | IMMEDIATE },
 	[0xc7] = { GROUP_11, MODRM | GROUP | IMMEDIATE },
+	[0xd0] = { GROUP_2, MODRM | GROUP | BYTE | COUNT_1 },
+	[0xd1] = { GROUP_2, MODRM | GROUP | COUNT_1 },
+	[0xd2] = { GROUP_2, MODRM | GROUP | BYTE | COUNT_CL },
+	[0xd3] = { GROUP_2, MODRM | GROUP | COUNT_CL },
 	[0xf0] = { 0, PREFIX },			  /* LOCK */
 	[0xf2 ... 0xf3] = { 0, PREFIX },	  /* REPNE, REP */
 	[0xf6] = { GROUP_3, MODRM | GROUP | BYTE },
 	[0xf7] = { GROUP_3, MODRM | GROUP },
 	[0xfe] = { GROUP_4, MODRM | GROUP | BYTE },
-	[0xff] = { GROUP_4, MODRM | GROUP },
+	[0xff] = { GROUP_5, MODRM | GROUP },
 };
 
 /* After the byte 0F. */
 static const struct opcode two_byte[256] = {
+	[0x10 ... 0x13] = { INSN_VECTOR, MODRM | VECTOR },
+	[0x16 ... 0x17] = { INSN_VECTOR, MODRM | VECTOR },
+	[0x28 ... 0x29] = { INSN_VECTOR, MODRM | VECTOR },
+	[0x2b] = { INSN_VECTOR, MODRM | VECTOR },
+	[0x38] = { 0, ESCAPE_38 },
+	[0x40 ... 0x4f] = { INSN_CMOV, MODRM | CONDITION },
+	[0x6e ... 0x6f] = { INSN_VECTOR, MODRM | VECTOR },
+	[0x7e ... 0x7f] = { INSN_VECTOR, MODRM | VECTOR },
+	[0x90 ... 0x9f] = { INSN_SET, MODRM | TO_MEMORY | BYTE | CONDITION },
 	[0xa3] = { INSN_BT,  MODRM | TO_MEMORY },
+	[0xa4] = { INSN_SHLD, MODRM | TO_MEMORY | IMMEDIATE_8 },
+	[0xa5] = { INSN_SHLD, MODRM | TO_MEMORY },
 	[0xab] = { INSN_BTS, MODRM | TO_MEMORY },
+	[0xac] = { INSN_SHRD, MODRM | TO_MEMORY | IMMEDIATE_8 },
+	[0xad] = { INSN_SHRD, MODRM | TO_MEMORY },
+	[0xae] = { GROUP_15, MODRM | GROUP },
+	[0xaf] = { INSN_IMUL, MODRM },
+	[0xb0] = { INSN_CMPXCHG, MODRM | TO_MEMORY | BYTE },
+	[0xb1] = { INSN_CMPXCHG, MODRM | TO_MEMORY },
 	[0xb3] = { INSN_BTR, MODRM | TO_MEMORY },
 	[0xb6] = { INSN_MOVZX, MODRM | SOURCE_8 },
 	[0xb7] = { INSN_MOVZX, MODRM | SOURCE_16 },
+	[0xb8] = { INSN_POPCNT, MODRM | ONLY_F3 },
 	[0xba] = { GROUP_8, MODRM | GROUP | IMMEDIATE_8 },
 	[0xbb] = { INSN_BTC, MODRM | TO_MEMORY },
+	[0xbc] = { INSN_BSF, MODRM | F3_IS_NEXT },
+	[0xbd] = { INSN_BSR, MODRM | F3_IS_NEXT },
 	[0xbe] = { INSN_MOVSX, MODRM | SOURCE_8 },
 	[0xbf] = { INSN_MOVSX, MODRM | SOURCE_16 },
+	[0xc0] = { INSN_XADD, MODRM | TO_MEMORY | BYTE },
+	[0xc1] = { INSN_XADD, MODRM | TO_MEMORY },
 	[0xc3] = { INSN_MOV, MODRM | TO_MEMORY | WIDE }, /* MOVNTI */
+	[0xc7] = { GROUP_9, MODRM | GROUP },
+	[0xd6] = { INSN_VECTOR, MODRM | VECTOR },
+	[0xe7] = { INSN_VECTOR, MODRM | VECTOR },
+	[0xf0] = { INSN_VECTOR, MODRM | VECTOR },
+};
+
+/* Mandatory prefixes, as VEX numbers them; a set of them is a mask of BIT(n). */
+enum { NONE, P66, PF3, PF2 };
+#define NONE_OR_66 (BIT(NONE) | BIT(P66))
+
+/* The moves between memory and an MMX, XMM or YMM register. */
+static const struct vector_move {
+	uint8_t map; /* 1: behind 0F; 2: behind 0F 38 */
+	uint8_t opcode;
+	uint8_t prefixes;
+	uint8_t part;  /* enum insn_vector */
+	uint8_t width; /* 0: the whole register; VECTOR_W: 4, or 8 with W */
+	bool to_memory;
+} vector_move[] = {
+#define VECTOR_W 1
+	{1, 0x10, NONE_OR_66, VECTOR_WHOLE, 0, false},
+	{1, 0x11, NONE_OR_66, VECTOR_WHOLE, 0, true},
+	{1, 0x10, BIT(PF3), VECTOR_SCALAR, 4, false}, /* MOVSS */
+	{1, 0x11, BIT(PF3), VECTOR_SCALAR, 4, true},
+	{1, 0x10, BIT(PF2), VECTOR_SCALAR, 8, false}, /* MOVSD */
+	{1, 0x11, BIT(PF2), VECTOR_SCALAR, 8, true},
+	{1, 0x12, NONE_OR_66, VECTOR_LOW, 8, false},
+	{1, 0x13, NONE_OR_66, VECTOR_LOW, 8, true},
+	{1, 0x16, NONE_OR_66, VECTOR_HIGH, 8, false},
+	{1, 0x17, NONE_OR_66, VECTOR_HIGH, 8, true},
+	{1, 0x28, NONE_OR_66, VECTOR_WHOLE, 0, false},
+	{1, 0x29, NONE_OR_66, VECTOR_WHOLE, 0, true},
+	{1, 0x2b, NONE_OR_66, VECTOR_WHOLE, 0, true}, /* MOVNTPS */
+	{1, 0x6e, BIT(NONE), VECTOR_MMX, VECTOR_W, false},
+	{1, 0x6e, BIT(P66), VECTOR_SCALAR, VECTOR_W, false},
+	{1, 0x7e, BIT(NONE), VECTOR_MMX, VECTOR_W, true},
+	{1, 0x7e, BIT(P66), VECTOR_SCALAR, VECTOR_W, true},
+	{1, 0x7e, BIT(PF3), VECTOR_SCALAR, 8, false},
+	{1, 0x6f, BIT(NONE), VECTOR_MMX, 8, false},
+	{1, 0x7f, BIT(NONE), VECTOR_MMX, 8, true},
+	{1, 0x6f, BIT(P66) | BIT(PF3), VECTOR_WHOLE, 0, false}, /* MOVDQA, MOVDQU */
+	{1, 0x7f, BIT(P66) | BIT(PF3), VECTOR_WHOLE, 0, true},
+	{1, 0xd6, BIT(P66), VECTOR_SCALAR, 8, true},
+	{1, 0xe7, BIT(NONE), VECTOR_MMX, 8, true},
+	{1, 0xe7, BIT(P66), VECTOR_WHOLE, 0, true}, /* MOVNTDQ */
+	{1, 0xf0, BIT(PF2), VECTOR_WHOLE, 0, false}, /* LDDQU */
+	{2, 0x2a, BIT(P66), VECTOR_WHOLE, 0, false}, /* MOVNTDQA */
 };
 /* clang-format on */
 
@@ -131,7 +257,8 @@ static const struct opcode two_byte[256] = {
 #define LOCKABLE                                                                                   \
 	(BIT(INSN_ADD) | BIT(INSN_ADC) | BIT(INSN_AND) | BIT(INSN_BTC) | BIT(INSN_BTR) |           \
 	 BIT(INSN_BTS) | BIT(INSN_DEC) | BIT(INSN_INC) | BIT(INSN_NEG) | BIT(INSN_NOT) |           \
-	 BIT(INSN_OR) | BIT(INSN_SBB) | BIT(INSN_SUB) | BIT(INSN_XOR) | BIT(INSN_XCHG))
+	 BIT(INSN_OR) | BIT(INSN_SBB) | BIT(INSN_SUB) | BIT(INSN_XOR) | BIT(INSN_XCHG) |           \
+	 BIT(INSN_XADD) | BIT(INSN_CMPXCHG) | BIT(INSN_CMPXCHG_PAIR))
 
 #define REX_W 8
 #define REX_R 4
@@ -145,7 +272,10 @@ struct decoder {
 	unsigned mode;
 	uint8_t rex;
 	int segment; /* override, or -1 */
-	bool operand_size, address_size, lock, repeat;
+	uint8_t repeat; /* F2 or F3, the last of them; or 0 */
+	bool operand_size, address_size, lock;
+	bool vex, vex_l;
+	uint8_t map, opcode, vex_prefix, vvvv;
 };
 
 /* The next byte; 0 once there is none. */
@@ -209,12 +339,60 @@ static void take_prefix(struct decoder *d, uint8_t byte)
 		break;
 	case 0xf2:
 	case 0xf3:
-		d->repeat = true;
+		d->repeat = byte;
 		break;
 	default:
 		d->rex = byte;
 		break;
 	}
+}
+
+/*
+ * C5 and C4: REX, map, prefix and length in two or three bytes (SDM 2A 2.3.5). Outside 64-bit mode
+ * they are LDS and LES, unless bits 7:6 of the next byte are set; other prefixes forbid them.
+ */
+static struct opcode take_vex(struct decoder *d, uint8_t byte)
+{
+	bool three = byte == 0xc4;
+	unsigned first = take_byte(d), last = three ? take_byte(d) : first;
+
+	if ((d->mode != 64 && first >> 6 != 3) || d->rex || d->repeat || d->operand_size || d->lock)
+		return (struct opcode){0};
+	d->vex = true;
+	d->rex = (uint8_t)(three ? (~first >> 5 & 7) | (last & 0x80) >> 4 : (~first >> 5 & REX_R));
+	if (d->mode != 64)
+		d->rex &= REX_W;
+	d->map = three ? first & 0x1f : 1;
+	d->vvvv = ~last >> 3 & 15;
+	d->vex_l = last & 4;
+	d->vex_prefix = last & 3;
+	d->opcode = take_byte(d);
+	return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
+}
+
+/* Behind 0F 38: MOVBE and MOVNTDQA. */
+static struct opcode take_three_byte(struct decoder *d)
+{
+	d->map = 2;
+	d->opcode = take_byte(d);
+	switch (d->opcode) {
+	case 0xf0:
+		return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT};
+	case 0xf1:
+		return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT | TO_MEMORY};
+	default:
+		return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
+	}
+}
+
+static struct opcode take_two_byte(struct decoder *d)
+{
+	struct opcode opcode;
+
+	d->map = 1;
+	d->opcode = take_byte(d);
+	opcode = two_byte[d->opcode];
+	return opcode.flags & ESCAPE_38 ? take_three_byte(d) : opcode;
 }
 
 /* Prefixes and opcode. The loop ends: what is missing is taken as 0, which is no prefix. */
@@ -224,12 +402,14 @@ static struct opcode take_opcode(struct decoder *d)
 		uint8_t byte = take_byte(d);
 		struct opcode opcode = one_byte[byte];
 
-		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64)))
+		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64 | VECTOR)))
 			return opcode;
 		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64))
 			return (struct opcode){0};
+		if (opcode.flags & VECTOR)
+			return take_vex(d, byte);
 		if (opcode.flags & ESCAPE)
-			return two_byte[take_byte(d)];
+			return take_two_byte(d);
 		if (!(opcode.flags & PREFIX))
 			return opcode;
 		take_prefix(d, byte);
@@ -321,6 +501,94 @@ static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opco
 	return true;
 }
 
+/* Which of the moves it is; false if it is none. */
+static bool find_vector(const struct decoder *d, struct insn *insn)
+{
+	unsigned prefix = d->vex ? d->vex_prefix : d->repeat ? (d->repeat == 0xf3 ? PF3 : PF2)
+			  : d->operand_size ? P66 : NONE;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(vector_move); i++) {
+		const struct vector_move *m = &vector_move[i];
+
+		if (m->map != d->map || m->opcode != d->opcode || !(m->prefixes >> prefix & 1))
+			continue;
+		insn->vector = m->part;
+		insn->to_memory = m->to_memory;
+		insn->width = m->width;
+		if (m->width == VECTOR_W)
+			insn->width = d->rex & REX_W && d->mode == 64 ? 8 : 4;
+		if (!m->width)
+			insn->width = d->vex_l ? 32 : 16;
+		return true;
+	}
+	return false;
+}
+
+static bool take_vector(const struct decoder *d, struct insn *insn)
+{
+	bool three_operands;
+
+	if (!find_vector(d, insn))
+		return false;
+	insn->vex = d->vex;
+	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
+	if (insn->vector == VECTOR_MMX)
+		insn->reg &= 7;
+	three_operands = !insn->to_memory &&
+			 (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH);
+	if (!d->vex)
+		return true;
+	if (d->vex_l && insn->vector != VECTOR_WHOLE &&
+	    !(insn->vector == VECTOR_SCALAR && d->opcode <= 0x11))
+		return false;
+	return insn->vector != VECTOR_MMX && (three_operands || !d->vvvv);
+}
+
+/* ModRM bits 5:3 name a segment register; CS is none to load. */
+static bool take_segment(struct insn *insn, unsigned reg)
+{
+	insn->operation = insn->to_memory ? INSN_MOV_FROM_SEGMENT : INSN_MOV_TO_SEGMENT;
+	insn->width = 2;
+	insn->reg = (uint8_t)reg;
+	return reg <= SEG_GS && (insn->to_memory || reg != SEG_CS);
+}
+
+/* What an instruction has beside its memory operand when it is no register of its width. */
+static bool take_specials(const struct decoder *d, struct insn *insn, unsigned flags)
+{
+	if (flags & (COUNT_1 | COUNT_CL)) {
+		insn->has_immediate = flags & COUNT_1;
+		insn->immediate = 1;
+		insn->reg = RCX;
+		insn->register_width = 1;
+		insn->high_byte = false;
+	}
+	if (flags & CONDITION)
+		insn->condition = d->opcode & 15;
+	if (flags & STACK && d->mode == 64)
+		insn->width = insn->width == 2 && insn->operation != INSN_CALL &&
+					      insn->operation != INSN_JMP
+				      ? 2
+				      : 8;
+	if (flags & LINE)
+		insn->width = 1;
+	if (flags & PAIR)
+		insn->width = d->rex & REX_W ? 16 : 8;
+	if (flags & F3_IS_NEXT && d->repeat == 0xf3)
+		insn->operation++;
+	if (flags & SEGMENT)
+		return take_segment(insn, insn->reg & 7);
+	return !(flags & VECTOR) || take_vector(d, insn);
+}
+#define SPECIALS                                                                                   \
+	(COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | VECTOR)
+
+/* A string instruction with nothing at SI. */
+static bool only_destination(const struct insn *insn)
+{
+	return insn->operation == INSN_STOS || insn->operation == INSN_SCAS;
+}
+
 /* What only some opcodes have: operands not in ModRM, or not of the operand size. */
 static void take_particulars(struct decoder *d, struct insn *insn, unsigned flags)
 {
@@ -336,7 +604,8 @@ static void take_particulars(struct decoder *d, struct insn *insn, unsigned flag
 		insn->displacement = (int64_t)take(d, insn->address_width);
 	if (flags & STRING) {
 		insn->rep = d->repeat;
-		insn->base = insn->operation == INSN_STOS ? RDI : RSI;
+		insn->until_equal = d->repeat == 0xf2;
+		insn->base = only_destination(insn) ? RDI : RSI;
 	}
 	if (flags & (IMMEDIATE | IMMEDIATE_8)) {
 		insn->has_immediate = true;
@@ -350,6 +619,12 @@ static void take_particulars(struct decoder *d, struct insn *insn, unsigned flag
 static bool prefixes_allowed(const struct decoder *d, const struct insn *insn, unsigned flags)
 {
 	if (d->lock && !(insn->to_memory && BIT(insn->operation) & LOCKABLE))
+		return false;
+	if (flags & ONLY_F3 && d->repeat != 0xf3)
+		return false;
+	if (flags & LINE) /* CLFLUSH has no prefix, CLFLUSHOPT and CLWB have 66 */
+		return !d->repeat && ((insn->reg & 7) == 7 || d->operand_size);
+	if (flags & NO_REPEAT && d->repeat)
 		return false;
 	return !(flags & WIDE && (d->operand_size || d->repeat));
 }
@@ -378,11 +653,14 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
 	insn->to_memory = opcode.flags & TO_MEMORY;
 	if (opcode.flags & PARTICULARS)
 		take_particulars(&d, insn, opcode.flags);
-	if (insn->operation == INSN_STOS)
+	if (opcode.flags & SPECIALS && !take_specials(&d, insn, opcode.flags))
+		return refuse(&d);
+	if (opcode.flags & STRING && only_destination(insn))
 		insn->segment = SEG_ES; /* which no prefix changes */
 	else if (d.segment >= 0)
 		insn->segment = (uint8_t)d.segment;
 	insn->length = (uint8_t)d.at;
+	insn->locked = d.lock || insn->operation == INSN_XCHG;
 	if (d.at > d.size || !prefixes_allowed(&d, insn, opcode.flags))
 		return refuse(&d);
 	return 0;

@@ -24,14 +24,39 @@ struct insn_cpu {
 	uint64_t rflags;
 	uint64_t segment_base[6]; /* in 64-bit mode 0 for all but FS and GS */
 	unsigned mode;            /* 16, 32 or 64: the code segment's default size */
+	/* What only some instructions need. */
+	struct insn_segment {
+		uint32_t limit, rights; /* as in a VMCS; not looked at in 64-bit mode */
+		uint16_t selector;
+	} segment[6];
+	uint64_t stack_mask;   /* how much of RSP the stack uses: 16, 32 or 64 bits */
+	uint8_t *fpu;          /* XSAVE area of x87, SSE and AVX: of INSN_VECTOR */
+	bool has_bmi, has_lzcnt; /* else TZCNT and LZCNT are BSF and BSR */
+	bool protected_mode;   /* CR0.PE, and not virtual-8086 mode */
+	int fault;             /* the exception of an instruction that failed; -1: of memory */
+	/* Load a segment register as MOV does. 0, or negative with the exception raised. */
+	int (*load_segment)(void *ctx, unsigned segment, uint16_t selector);
 };
 
-/* Memory as the instruction names it: a linear address. 0, or negative: stop, change nothing. */
+/*
+ * Do [offset, offset + width) lie in the segment, and may they be read or written (SDM 3A 5.3,
+ * 5.5)? Not for 64-bit mode, where segments have neither.
+ */
+bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset,
+			 unsigned width, bool write);
+
+/*
+ * Memory as the instruction names it: a linear address, 1, 2, 4, 8, 16 or 32 bytes in as many words
+ * as they fill. 0, or negative: stop, change nothing. probe_write() says what write() would,
+ * and changes nothing.
+ */
 struct insn_memory {
 	void *ctx;
 	int (*read)(void *ctx, uint64_t linear, unsigned width, uint64_t *value);
-	int (*write)(void *ctx, uint64_t linear, unsigned width, uint64_t value);
+	int (*write)(void *ctx, uint64_t linear, unsigned width, const uint64_t *value);
+	int (*probe_write)(void *ctx, uint64_t linear, unsigned width);
 };
+#define INSN_WORDS 4 /* the most */
 
 enum insn_operation {
 	INSN_MOV,
@@ -58,6 +83,51 @@ enum insn_operation {
 	INSN_BTS,
 	INSN_BTR,
 	INSN_BTC,
+	INSN_ROL,
+	INSN_ROR,
+	INSN_RCL,
+	INSN_RCR,
+	INSN_SHL,
+	INSN_SHR,
+	INSN_SAR,
+	INSN_SHLD,
+	INSN_SHRD,
+	INSN_CMPXCHG,
+	INSN_XADD,
+	INSN_IMUL, /* into a register */
+	INSN_BSF,
+	INSN_TZCNT,
+	INSN_BSR,
+	INSN_LZCNT,
+	INSN_POPCNT,
+	INSN_MUL, /* by RAX, into RDX:RAX */
+	INSN_IMUL_WIDE,
+	INSN_DIV,
+	INSN_IDIV,
+	INSN_CMPXCHG_PAIR, /* 8B and 16B */
+	INSN_MOVBE,
+	INSN_SET,
+	INSN_CMOV,
+	INSN_CMPS,
+	INSN_SCAS,
+	INSN_PUSH,
+	INSN_POP,
+	INSN_CALL,
+	INSN_JMP,
+	INSN_MOV_FROM_SEGMENT,
+	INSN_MOV_TO_SEGMENT,
+	INSN_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB */
+	INSN_VECTOR,
+	INSN_OPERATIONS
+};
+
+/* What an INSN_VECTOR moves: the parts of its register. */
+enum insn_vector {
+	VECTOR_WHOLE,  /* 16 or 32 bytes */
+	VECTOR_SCALAR, /* the lowest bytes; a load clears the rest of the 16 */
+	VECTOR_LOW,    /* the lower 8 of 16 */
+	VECTOR_HIGH,   /* the upper 8 of 16 */
+	VECTOR_MMX,
 };
 
 /*
@@ -69,13 +139,18 @@ struct insn {
 	int64_t displacement;   /* an absolute address where there is no base */
 	uint8_t operation;      /* enum insn_operation */
 	uint8_t length;         /* bytes */
-	uint8_t width;          /* of the memory operand: 1, 2, 4, 8 */
+	uint8_t width;          /* of the memory operand: 1, 2, 4, 8, 16, 32 */
 	uint8_t register_width; /* of the register operand */
 	bool to_memory;         /* memory is the first operand: where the result goes */
 	bool has_immediate;
 	uint8_t reg;    /* register operand; meaningless with an immediate */
 	bool high_byte; /* bits 15:8 of it: AH, CH, DH, BH */
-	bool rep;
+	bool rep, until_equal; /* REP or REPE; REPNE */
+	bool locked;
+	bool vex;
+	uint8_t vector; /* enum insn_vector */
+	uint8_t vvvv;   /* with VEX: the second register of a load of a half */
+	uint8_t condition;
 	uint8_t address_width; /* 2, 4 or 8 bytes */
 	uint8_t segment;
 	int8_t base, index; /* registers or -1 */
@@ -107,8 +182,9 @@ int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t si
 
 /*
  * Carry it out: registers, flags (SDM 1 3.4.3.1) and RIP change as the CPU would change them. A
- * REP form does one iteration and leaves RIP where it was until RCX is 0, so that the caller bounds
- * storms. 0, or the first error of 'memory': then the iteration has not happened.
+ * REP form does one iteration and leaves RIP where it was until it is done, so that the caller bounds
+ * storms. 0, or negative: then the iteration has not happened; cpu->fault is the exception's vector
+ * (its error code is 0), or -1 for an error of 'memory' or load_segment().
  */
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory);
 

@@ -1,36 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Carries out an instruction that insn_decode() understood, as the CPU would, with its memory
- * accesses replaced by calls. Called by the exit handler for MMIO. It never translates an address
- * or checks a segment: those are its caller's.
+ * accesses replaced by calls. Called by the exit handler for MMIO. It checks segments; to translate
+ * an address is its caller's.
  */
-#include "hv/emulate/insn.h"
-#include "lib/bits.h"
+#include "hv/emulate/insn_compute.h"
 
-#define FLAG_CF          BIT(0)
-#define FLAG_PF          BIT(2)
-#define FLAG_AF          BIT(4)
-#define FLAG_ZF          BIT(6)
-#define FLAG_SF          BIT(7)
-#define FLAG_DF          BIT(10)
-#define FLAG_OF          BIT(11)
-#define FLAGS_ARITHMETIC (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
-
-/* The low 'width' bytes. A table: this is done five times for each access. */
-static uint64_t cut(uint64_t value, unsigned width)
-{
-	static const uint64_t mask[] = {
-		[1] = BITS(7, 0), [2] = BITS(15, 0), [4] = BITS(31, 0), [8] = BITS(63, 0)};
-
-	return value & mask[width];
-}
-
-static uint64_t sign_extend(uint64_t value, unsigned width)
-{
-	unsigned shift = 64 - 8 * width;
-
-	return (uint64_t)((int64_t)(value << shift) >> shift);
-}
+#include "lib/errno.h"
+#include "lib/x86.h"
 
 static uint64_t read_register(const struct insn *insn, const struct insn_cpu *cpu)
 {
@@ -58,12 +35,46 @@ static void write_register(const struct insn *insn, struct insn_cpu *cpu, uint64
 		write_gpr(gpr, insn->register_width, value);
 }
 
-static uint64_t linear_address(const struct insn *insn, const struct insn_cpu *cpu,
-			       unsigned segment, uint64_t offset)
-{
-	uint64_t linear = cpu->segment_base[segment] + cut(offset, insn->address_width);
 
-	return cpu->mode == 64 ? linear : cut(linear, 4);
+bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset,
+			 unsigned width, bool write)
+{
+	uint64_t last = offset + width - 1, rights = segment->rights;
+	bool code = rights & SEGMENT_TYPE_CODE;
+
+	if (rights & SEGMENT_UNUSABLE)
+		return false;
+	if (protected_mode && (write || code) &&
+	    ((write && code) || !(rights & SEGMENT_TYPE_WRITABLE)))
+		return false;
+	if (code || !(rights & SEGMENT_TYPE_CONFORMING))
+		return last <= segment->limit;
+	return offset > segment->limit && last <= (rights & SEGMENT_DB ? 0xffffffff : 0xffff);
+}
+
+static int raise(struct insn_cpu *cpu, int vector)
+{
+	cpu->fault = vector;
+	return -EFAULT;
+}
+
+/* Where SEGMENT:offset is, if that may be accessed. */
+static int linear_address(const struct insn *insn, struct insn_cpu *cpu, unsigned segment,
+			  uint64_t offset, bool write, uint64_t *linear)
+{
+	int vector = segment == SEG_SS ? VECTOR_SS : VECTOR_GP;
+
+	offset = cut(offset, insn->address_width);
+	*linear = cpu->segment_base[segment] + offset;
+	if (cpu->mode == 64) /* of a #GP the page walk will tell, not of this */
+		return segment == SEG_SS && (int64_t)(*linear << 16) >> 16 != (int64_t)*linear
+			       ? raise(cpu, vector)
+			       : 0;
+	*linear = (uint32_t)*linear;
+	return insn_segment_allows(&cpu->segment[segment], cpu->protected_mode, offset, insn->width,
+				   write)
+		       ? 0
+		       : raise(cpu, vector);
 }
 
 static uint64_t effective_address(const struct insn *insn, const struct insn_cpu *cpu)
@@ -83,45 +94,129 @@ static void advance(const struct insn *insn, struct insn_cpu *cpu)
 {
 	cpu->rip += insn->length;
 	if (cpu->mode != 64)
-		cpu->rip = cut(cpu->rip, cpu->mode / 8);
+		cpu->rip = (uint32_t)cpu->rip; /* of 16-bit code too: only a jump cuts it to IP */
 }
 
-static int load(const struct insn *insn, const struct insn_memory *memory, uint64_t linear,
-		uint64_t *value)
+/* Read SEGMENT:offset; on success *value has no more than the width. */
+static int load(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
+		unsigned segment, uint64_t offset, uint64_t *value)
 {
-	int error = memory->read(memory->ctx, linear, insn->width, value);
+	uint64_t linear;
+	int error = linear_address(insn, cpu, segment, offset, false, &linear);
 
-	*value = cut(*value, insn->width);
+	if (!error)
+		error = memory->read(memory->ctx, linear, insn->width, value);
+	if (!error && insn->width < 8)
+		*value = cut(*value, insn->width);
 	return error;
 }
 
-static int store(const struct insn *insn, const struct insn_memory *memory, uint64_t linear,
-		 uint64_t value)
+static int store(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
+		 unsigned segment, uint64_t offset, uint64_t value)
 {
-	return memory->write(memory->ctx, linear, insn->width, cut(value, insn->width));
+	uint64_t linear;
+	int error = linear_address(insn, cpu, segment, offset, true, &linear);
+
+	value = cut(value, insn->width);
+	return error ? error : memory->write(memory->ctx, linear, insn->width, &value);
+}
+
+/* Read what will be written: who may not write does not read either. */
+static int load_to_modify(const struct insn *insn, struct insn_cpu *cpu,
+			  const struct insn_memory *memory, uint64_t offset, uint64_t *linear,
+			  uint64_t *value)
+{
+	int error = linear_address(insn, cpu, insn->segment, offset, true, linear);
+
+	if (!error)
+		error = memory->probe_write(memory->ctx, *linear, insn->width);
+	if (!error)
+		error = memory->read(memory->ctx, *linear, insn->width, value);
+	if (!error && insn->width < 8)
+		*value = cut(*value, insn->width);
+	return error;
+}
+
+/* What an instruction writes that does not read its memory operand. */
+static uint64_t stored_value(const struct insn *insn, const struct insn_cpu *cpu)
+{
+	switch (insn->operation) {
+	case INSN_SET:
+		return insn_condition(insn->condition, cpu->rflags);
+	case INSN_MOV_FROM_SEGMENT:
+		return cpu->segment[insn->reg].selector;
+	case INSN_MOVBE:
+		return __builtin_bswap64(read_register(insn, cpu)) >> (64 - 8 * insn->width);
+	default:
+		return insn->has_immediate ? insn->immediate : read_register(insn, cpu);
+	}
+}
+
+/* What an instruction makes of the value it has read. */
+static int take_loaded(const struct insn *insn, struct insn_cpu *cpu,
+		       const struct insn_memory *memory, uint64_t value)
+{
+	switch (insn->operation) {
+	case INSN_MOVSX:
+		value = sign_extend(value, insn->width);
+		break;
+	case INSN_MOVBE:
+		value = __builtin_bswap64(value) >> (64 - 8 * insn->width);
+		break;
+	case INSN_CMOV:
+		if (!insn_condition(insn->condition, cpu->rflags))
+			value = read_register(insn, cpu);
+		break;
+	case INSN_MOV_TO_SEGMENT:
+		return cpu->load_segment(memory->ctx, insn->reg, (uint16_t)value);
+	default:
+		break;
+	}
+	write_register(insn, cpu, value);
+	return 0;
 }
 
 static int execute_move(const struct insn *insn, struct insn_cpu *cpu,
 			const struct insn_memory *memory)
 {
-	uint64_t linear = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu));
+	uint64_t offset = effective_address(insn, cpu);
 	uint64_t value;
 	int error;
 
 	if (insn->to_memory) {
-		value = insn->has_immediate ? insn->immediate : read_register(insn, cpu);
-		error = store(insn, memory, linear, value);
+		error = store(insn, cpu, memory, insn->segment, offset, stored_value(insn, cpu));
 	} else {
-		error = load(insn, memory, linear, &value);
+		error = load(insn, cpu, memory, insn->segment, offset, &value);
+		if (!error)
+			error = take_loaded(insn, cpu, memory, value);
 	}
-	if (error)
-		return error;
-	if (!insn->to_memory)
-		write_register(insn, cpu,
-			       insn->operation == INSN_MOVSX ? sign_extend(value, insn->width)
-							     : value);
-	advance(insn, cpu);
-	return 0;
+	if (!error)
+		advance(insn, cpu);
+	return error;
+}
+
+static void set_flags(struct insn_cpu *cpu, struct outcome out)
+{
+	cpu->rflags = (cpu->rflags & ~out.changed) | (out.flags & out.changed);
+}
+
+/* What a string instruction touches: [SI], [DI], AX. */
+enum { FROM_SI = 1, FROM_DI = 2, TO_DI = 4, WITH_AX = 8 };
+
+static unsigned string_operands(const struct insn *insn)
+{
+	switch (insn->operation) {
+	case INSN_STOS:
+		return TO_DI;
+	case INSN_LODS:
+		return FROM_SI | WITH_AX;
+	case INSN_MOVS:
+		return FROM_SI | TO_DI;
+	case INSN_CMPS:
+		return FROM_SI | FROM_DI;
+	default: /* SCAS */
+		return FROM_DI;
+	}
 }
 
 /* One iteration of a string instruction; nothing has changed where it fails. */
@@ -129,30 +224,42 @@ static int string_step(const struct insn *insn, struct insn_cpu *cpu,
 		       const struct insn_memory *memory)
 {
 	uint64_t *gpr = cpu->gpr;
-	uint64_t step = cpu->rflags & FLAG_DF ? -(uint64_t)insn->width : insn->width;
-	uint64_t value = gpr[RAX];
+	uint64_t step = cpu->rflags & RFLAGS_DF ? -(uint64_t)insn->width : insn->width;
+	unsigned operands = string_operands(insn);
+	uint64_t value = cut(gpr[RAX], insn->width), other;
 	int error = 0;
 
-	if (insn->operation != INSN_STOS)
-		error = load(insn, memory, linear_address(insn, cpu, insn->segment, gpr[RSI]),
-			     &value);
-	if (!error && insn->operation != INSN_LODS)
-		error = store(insn, memory, linear_address(insn, cpu, SEG_ES, gpr[RDI]), value);
+	if (operands & FROM_SI)
+		error = load(insn, cpu, memory, insn->segment, gpr[RSI], &value);
+	if (!error && operands & FROM_DI)
+		error = load(insn, cpu, memory, SEG_ES, gpr[RDI], &other);
+	if (!error && operands & TO_DI)
+		error = store(insn, cpu, memory, SEG_ES, gpr[RDI], value);
 	if (error)
 		return error;
-	if (insn->operation == INSN_LODS)
+	if (operands & WITH_AX)
 		write_gpr(&gpr[RAX], insn->width, value);
-	if (insn->operation != INSN_STOS)
+	if (operands & FROM_DI)
+		set_flags(cpu, insn_difference(value, other, insn->width));
+	if (operands & FROM_SI)
 		write_gpr(&gpr[RSI], insn->address_width, gpr[RSI] + step);
-	if (insn->operation != INSN_LODS)
+	if (operands & (FROM_DI | TO_DI))
 		write_gpr(&gpr[RDI], insn->address_width, gpr[RDI] + step);
 	return 0;
+}
+
+/* CMPS and SCAS end a REPE or REPNE by what they found. */
+static bool has_found(const struct insn *insn, const struct insn_cpu *cpu)
+{
+	return string_operands(insn) & FROM_DI &&
+	       !(cpu->rflags & RFLAGS_ZF) != insn->until_equal;
 }
 
 static int execute_string(const struct insn *insn, struct insn_cpu *cpu,
 			  const struct insn_memory *memory)
 {
 	uint64_t *count = &cpu->gpr[RCX];
+	bool done = !insn->rep;
 	int error;
 
 	if (!insn->rep || cut(*count, insn->address_width)) {
@@ -161,115 +268,11 @@ static int execute_string(const struct insn *insn, struct insn_cpu *cpu,
 			return error;
 		if (insn->rep)
 			write_gpr(count, insn->address_width, *count - 1);
+		done |= has_found(insn, cpu);
 	}
-	if (!insn->rep || !cut(*count, insn->address_width))
+	if (done || !cut(*count, insn->address_width))
 		advance(insn, cpu);
 	return 0;
-}
-
-/* What an instruction computes, and the flags it leaves (SDM 1 3.4.3.1). */
-struct outcome {
-	uint64_t result;
-	uint64_t flags;
-	uint64_t changed; /* the flags it changes */
-};
-
-static struct outcome logical(uint64_t result, unsigned width)
-{
-	struct outcome out = {.result = result, .changed = FLAGS_ARITHMETIC};
-
-	if (!result)
-		out.flags |= FLAG_ZF;
-	if (result & BIT(8 * width - 1))
-		out.flags |= FLAG_SF;
-	if (!__builtin_parity((unsigned)result & 0xff))
-		out.flags |= FLAG_PF;
-	return out;
-}
-
-/* The flags of a sum or difference: 'carries' has a carry (or borrow) out of each bit. */
-static struct outcome arithmetic(uint64_t result, uint64_t carries, uint64_t overflow,
-				 unsigned width)
-{
-	struct outcome out = logical(result, width);
-	uint64_t sign = BIT(8 * width - 1);
-
-	if (carries & sign)
-		out.flags |= FLAG_CF;
-	if (carries & BIT(3))
-		out.flags |= FLAG_AF;
-	if (overflow & sign)
-		out.flags |= FLAG_OF;
-	return out;
-}
-
-static struct outcome sum(uint64_t a, uint64_t b, uint64_t carry, unsigned width)
-{
-	uint64_t result = cut(a + b + carry, width);
-
-	return arithmetic(result, (a & b) | ((a | b) & ~result), (a ^ result) & (b ^ result),
-			  width);
-}
-
-static struct outcome difference(uint64_t a, uint64_t b, uint64_t borrow, unsigned width)
-{
-	uint64_t result = cut(a - b - borrow, width);
-
-	return arithmetic(result, (~a & b) | ((~a | b) & result), (a ^ b) & (a ^ result), width);
-}
-
-/* BT and its kin: the bit goes to CF, the others stay. */
-static struct outcome bit_operation(enum insn_operation operation, uint64_t value, unsigned number)
-{
-	struct outcome out = {.result = value, .changed = FLAG_CF};
-
-	out.flags = value >> number & 1 ? FLAG_CF : 0;
-	if (operation == INSN_BTS)
-		out.result |= BIT(number);
-	else if (operation == INSN_BTR)
-		out.result &= ~BIT(number);
-	else if (operation == INSN_BTC)
-		out.result ^= BIT(number);
-	return out;
-}
-
-static struct outcome compute(const struct insn *insn, uint64_t rflags, uint64_t a, uint64_t b)
-{
-	unsigned width = insn->width;
-	struct outcome out;
-
-	switch (insn->operation) {
-	case INSN_ADD:
-		return sum(a, b, 0, width);
-	case INSN_ADC:
-		return sum(a, b, rflags & FLAG_CF, width);
-	case INSN_SUB:
-	case INSN_CMP:
-		return difference(a, b, 0, width);
-	case INSN_SBB:
-		return difference(a, b, rflags & FLAG_CF, width);
-	case INSN_NEG:
-		return difference(0, a, 0, width);
-	case INSN_AND:
-	case INSN_TEST:
-		return logical(a & b, width);
-	case INSN_OR:
-		return logical(a | b, width);
-	case INSN_XOR:
-		return logical(a ^ b, width);
-	case INSN_INC:
-	case INSN_DEC:
-		out = insn->operation == INSN_INC ? sum(a, 1, 0, width)
-						  : difference(a, 1, 0, width);
-		out.changed &= ~FLAG_CF;
-		return out;
-	case INSN_NOT:
-		return (struct outcome){.result = cut(~a, width)};
-	case INSN_XCHG:
-		return (struct outcome){.result = b};
-	default:
-		return bit_operation(insn->operation, a, (unsigned)b & (8 * width - 1));
-	}
 }
 
 static bool is_bit_operation(enum insn_operation operation)
@@ -286,51 +289,250 @@ static uint64_t bit_string_offset(const struct insn *insn, uint64_t number)
 	return (uint64_t)operands * insn->width;
 }
 
+
+/* The register that gets what was in memory. */
+static void write_old(const struct insn *insn, struct insn_cpu *cpu, uint64_t value)
+{
+	if (insn->operation != INSN_CMPXCHG)
+		write_register(insn, cpu, value);
+	else if (!(cpu->rflags & RFLAGS_ZF))
+		write_gpr(&cpu->gpr[RAX], insn->width, value);
+}
+
+/* Everything that writes a result of memory, a register or an immediate back to memory. */
+static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
+		  uint64_t other)
+{
+	enum insn_operation operation = insn->operation;
+	uint64_t offset = effective_address(insn, cpu);
+	uint64_t linear, value;
+	struct outcome out;
+	int error;
+
+	if (is_bit_operation(operation) && !insn->has_immediate)
+		offset += bit_string_offset(insn, other);
+	error = load_to_modify(insn, cpu, memory, offset, &linear, &value);
+	if (error)
+		return error;
+	out = insn_compute(insn, cpu, value, other);
+	error = memory->write(memory->ctx, linear, insn->width, &out.result);
+	if (error)
+		return error;
+	set_flags(cpu, out);
+	if (operation == INSN_XCHG || operation == INSN_XADD || operation == INSN_CMPXCHG)
+		write_old(insn, cpu, value);
+	advance(insn, cpu);
+	return 0;
+}
+
 /* Everything that combines memory with a register or an immediate. */
 static int execute_compute(const struct insn *insn, struct insn_cpu *cpu,
 			   const struct insn_memory *memory)
 {
 	const enum insn_operation operation = insn->operation;
 	bool discard = operation == INSN_CMP || operation == INSN_TEST || operation == INSN_BT;
-	uint64_t other =
-		insn->has_immediate ? cut(insn->immediate, insn->width) : read_register(insn, cpu);
-	uint64_t linear = effective_address(insn, cpu);
+	uint64_t other = insn->has_immediate && operation != INSN_SHLD && operation != INSN_SHRD
+				 ? cut(insn->immediate, insn->width)
+				 : read_register(insn, cpu);
+	uint64_t offset, value;
 	struct outcome out;
-	uint64_t value;
 	int error;
 
-	if (is_bit_operation(operation) && !insn->has_immediate)
-		linear += bit_string_offset(insn, other);
-	linear = linear_address(insn, cpu, insn->segment, linear);
-	error = load(insn, memory, linear, &value);
-	if (error)
-		return error;
-	out = insn->to_memory ? compute(insn, cpu->rflags, value, other)
-			      : compute(insn, cpu->rflags, other, value);
 	if (insn->to_memory && !discard)
-		error = store(insn, memory, linear, out.result);
+		return modify(insn, cpu, memory, other);
+	offset = effective_address(insn, cpu);
+	if (operation == INSN_BT && !insn->has_immediate)
+		offset += bit_string_offset(insn, other);
+	error = load(insn, cpu, memory, insn->segment, offset, &value);
 	if (error)
 		return error;
-	if (operation == INSN_XCHG)
-		write_register(insn, cpu, value);
-	else if (!insn->to_memory && !discard)
+	out = insn->to_memory ? insn_compute(insn, cpu, value, other)
+			      : insn_compute(insn, cpu, other, value);
+	if (!discard && out.writes)
 		write_register(insn, cpu, out.result);
-	cpu->rflags = (cpu->rflags & ~out.changed) | (out.flags & out.changed);
+	set_flags(cpu, out);
+	advance(insn, cpu);
+	return 0;
+}
+
+/* MUL, IMUL, DIV and IDIV of RDX:RAX, or AX, by memory. */
+static int execute_wide(const struct insn *insn, struct insn_cpu *cpu,
+			const struct insn_memory *memory)
+{
+	uint64_t value;
+	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
+	uint64_t *gpr = cpu->gpr;
+	struct wide wide;
+
+	if (error)
+		return error;
+	if (insn->width == 1)
+		wide = (struct wide){gpr[RAX] & 0xff, gpr[RAX] >> 8 & 0xff};
+	else
+		wide = (struct wide){cut(gpr[RAX], insn->width), cut(gpr[RDX], insn->width)};
+	if (!insn_multiply_or_divide(insn, cpu, &wide, value))
+		return raise(cpu, VECTOR_DE);
+	if (insn->width == 1) {
+		write_gpr(&gpr[RAX], 2, cut(wide.low, 1) | cut(wide.high, 1) << 8);
+	} else {
+		write_gpr(&gpr[RAX], insn->width, wide.low);
+		write_gpr(&gpr[RDX], insn->width, wide.high);
+	}
+	advance(insn, cpu);
+	return 0;
+}
+
+/* CMPXCHG8B and 16B: with RDX:RAX, to RCX:RBX. */
+static int execute_pair(const struct insn *insn, struct insn_cpu *cpu,
+			const struct insn_memory *memory)
+{
+	unsigned half = insn->width / 2;
+	uint64_t *gpr = cpu->gpr;
+	uint64_t linear, value[INSN_WORDS], old[2];
+	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), true,
+				   &linear);
+
+	if (!error && insn->width == 16 && linear & 15)
+		error = raise(cpu, VECTOR_GP);
+	if (!error)
+		error = memory->probe_write(memory->ctx, linear, insn->width);
+	if (!error)
+		error = memory->read(memory->ctx, linear, insn->width, value);
+	if (error)
+		return error;
+	old[0] = cut(value[0], half);
+	old[1] = half == 4 ? value[0] >> 32 : value[1];
+	cpu->rflags &= ~RFLAGS_ZF;
+	if (old[0] == cut(gpr[RAX], half) && old[1] == cut(gpr[RDX], half)) {
+		cpu->rflags |= RFLAGS_ZF;
+		value[0] = half == 4 ? cut(gpr[RBX], 4) | gpr[RCX] << 32 : gpr[RBX];
+		value[1] = gpr[RCX];
+	} else {
+		gpr[RAX] = old[0];
+		gpr[RDX] = old[1];
+	}
+	advance(insn, cpu);
+	return memory->write(memory->ctx, linear, insn->width, value);
+}
+
+/* Push or pop a value of the instruction's width. RSP moves only if that worked. */
+static int push(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
+		uint64_t value)
+{
+	struct insn stack = {.width = insn->width, .address_width = 8};
+	uint64_t *rsp = &cpu->gpr[RSP], top = (*rsp - insn->width) & cpu->stack_mask;
+	int error = store(&stack, cpu, memory, SEG_SS, top, value);
+
+	if (!error)
+		*rsp = (*rsp & ~cpu->stack_mask) | top;
+	return error;
+}
+
+/* SDM 2B "POP": an address with RSP is that after the increment. */
+static int execute_pop(const struct insn *insn, struct insn_cpu *cpu,
+		       const struct insn_memory *memory)
+{
+	struct insn stack = {.width = insn->width, .address_width = 8};
+	uint64_t *rsp = &cpu->gpr[RSP], old = *rsp, value;
+	int error = load(&stack, cpu, memory, SEG_SS, old & cpu->stack_mask, &value);
+
+	if (error)
+		return error;
+	*rsp = (old & ~cpu->stack_mask) | ((old + insn->width) & cpu->stack_mask);
+	error = store(insn, cpu, memory, insn->segment, effective_address(insn, cpu), value);
+	if (error)
+		*rsp = old;
+	else
+		advance(insn, cpu);
+	return error;
+}
+
+/* A near CALL or JMP goes to 'target'; beyond the code segment's limit, or to no address: #GP. */
+static bool is_target(const struct insn_cpu *cpu, uint64_t target)
+{
+	return cpu->mode == 64 ? (int64_t)(target << 16) >> 16 == (int64_t)target
+			       : target <= cpu->segment[SEG_CS].limit;
+}
+
+/* PUSH, CALL and JMP of what is in memory. */
+static int execute_stack(const struct insn *insn, struct insn_cpu *cpu,
+			 const struct insn_memory *memory)
+{
+	uint64_t value, rip = cpu->rip;
+	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
+
+	if (error)
+		return error;
+	if (insn->operation != INSN_PUSH && !is_target(cpu, value))
+		return raise(cpu, VECTOR_GP);
+	advance(insn, cpu);
+	if (insn->operation != INSN_JMP)
+		error = push(insn, cpu, memory, insn->operation == INSN_PUSH ? value : cpu->rip);
+	if (error)
+		cpu->rip = rip;
+	else if (insn->operation != INSN_PUSH)
+		cpu->rip = value;
+	return error;
+}
+
+static int execute_vector(const struct insn *insn, struct insn_cpu *cpu,
+			  const struct insn_memory *memory)
+{
+	uint64_t linear, value[INSN_WORDS] = {0};
+	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu),
+				   insn->to_memory, &linear);
+
+	if (!error && insn->to_memory) {
+		insn_vector_get(insn, cpu->fpu, value);
+		error = memory->write(memory->ctx, linear, insn->width, value);
+	} else if (!error) {
+		error = memory->read(memory->ctx, linear, insn->width, value);
+		if (!error)
+			insn_vector_set(insn, cpu->fpu, value);
+	}
+	if (error)
+		return error;
 	advance(insn, cpu);
 	return 0;
 }
 
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
+	cpu->fault = -1;
 	switch (insn->operation) {
 	case INSN_MOV:
 	case INSN_MOVZX:
 	case INSN_MOVSX:
+	case INSN_MOVBE:
+	case INSN_SET:
+	case INSN_CMOV:
+	case INSN_MOV_FROM_SEGMENT:
+	case INSN_MOV_TO_SEGMENT:
 		return execute_move(insn, cpu, memory);
 	case INSN_STOS:
 	case INSN_LODS:
 	case INSN_MOVS:
+	case INSN_CMPS:
+	case INSN_SCAS:
 		return execute_string(insn, cpu, memory);
+	case INSN_MUL:
+	case INSN_IMUL_WIDE:
+	case INSN_DIV:
+	case INSN_IDIV:
+		return execute_wide(insn, cpu, memory);
+	case INSN_CMPXCHG_PAIR:
+		return execute_pair(insn, cpu, memory);
+	case INSN_POP:
+		return execute_pop(insn, cpu, memory);
+	case INSN_PUSH:
+	case INSN_CALL:
+	case INSN_JMP:
+		return execute_stack(insn, cpu, memory);
+	case INSN_FLUSH: /* a device's memory is in no cache */
+		advance(insn, cpu);
+		return 0;
+	case INSN_VECTOR:
+		return execute_vector(insn, cpu, memory);
 	default:
 		return execute_compute(insn, cpu, memory);
 	}

@@ -11,6 +11,7 @@
 
 #include "hv/emulate/insn.h"
 #include "lib/errno.h"
+#include "lib/x86.h"
 
 struct fixture {
 	uint64_t gpr[16];
@@ -42,7 +43,7 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *val
 	return 0;
 }
 
-static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+static int memory_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
 {
 	struct fixture *f = ctx;
 
@@ -50,8 +51,17 @@ static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t val
 		return -EFAULT;
 	f->writes++;
 	assert_in_range(linear - f->base, 0, sizeof(f->bytes) - width);
-	memcpy(f->bytes + (linear - f->base), &value, width);
+	memcpy(f->bytes + (linear - f->base), value, width);
 	return 0;
+}
+
+static int probe_write(void *ctx, uint64_t linear, unsigned width)
+{
+	struct fixture *f = ctx;
+
+	(void)width;
+	f->last = linear;
+	return f->allowed ? 0 : -EFAULT;
 }
 
 static struct fixture *set_up(unsigned mode)
@@ -63,7 +73,11 @@ static struct fixture *set_up(unsigned mode)
 	f.cpu.mode = mode;
 	f.cpu.rip = 0x1000;
 	f.cpu.rflags = 2;
-	f.memory = (struct insn_memory){.ctx = &f, .read = memory_read, .write = memory_write};
+	f.cpu.stack_mask = ~0ULL;
+	f.cpu.protected_mode = true;
+	for (unsigned i = 0; i < 6; i++)
+		f.cpu.segment[i] = (struct insn_segment){.limit = ~0U, .rights = SEGMENT_FLAT_DATA};
+	f.memory = (struct insn_memory){&f, memory_read, memory_write, probe_write};
 	f.base = 0x8000;
 	f.allowed = 1000;
 	for (unsigned i = 0; i < sizeof(f.bytes); i++)
@@ -206,7 +220,7 @@ static void linear_addresses_wrap_at_32_bits_outside_64_bit_mode(void **state)
 	assert_int_equal(f->gpr[RAX], 0x13121110);
 }
 
-static void the_instruction_pointer_wraps_with_its_mode(void **state)
+static void the_instruction_pointer_wraps_at_32_bits_in_16_bit_code_too(void **state)
 {
 	struct fixture *f = set_up(16);
 
@@ -214,7 +228,7 @@ static void the_instruction_pointer_wraps_with_its_mode(void **state)
 	f->cpu.rip = 0xfffe;
 	f->gpr[RDI] = 0x8000;
 	assert_int_equal(RUN(f, "\x8b\x05"), 0);
-	assert_int_equal(f->cpu.rip, 0);
+	assert_int_equal(f->cpu.rip, 0x10000);
 	f = set_up(32);
 	f->cpu.rip = 0xfffffffe;
 	f->gpr[RDI] = 0x8000;
@@ -257,15 +271,17 @@ static void instructions_that_are_not_ours_are_refused(void **state)
 		unsigned size, mode;
 	} refused[] = {
 		{"\x8b\xc0", 2, 64},     /* mov eax, eax: no memory */
-		{"\x0f\x10\x07", 3, 64}, /* movups xmm0, [rdi] */
-		{"\x8c\x07", 2, 64},     /* mov [rdi], es */
-		{"\xff\x17", 2, 64},     /* call [rdi] */
+		{"\x0f\x58\x07", 3, 64}, /* addps xmm0, [rdi] */
+		{"\x8e\x0f", 2, 64},     /* mov cs, [rdi] */
+		{"\xff\x1f", 2, 64},     /* call far [rdi] */
 		{"\xf0\x8b\x07", 3, 64}, /* lock mov */
 		{"\xf0\x03\x07", 3, 64}, /* lock add eax, [rdi] */
 		{"\x63\x07", 2, 32},     /* arpl */
 		{"\x82\x07\x01", 3, 64},
 		{"\x66\x0f\xc3\x07", 4, 64},
-		{"\xc4\xe1\xf8\x10\x07", 5, 64}, /* VEX */
+		{"\xc5\xf8\x58\x07", 4, 64},     /* vaddps xmm0, xmm0, [rdi] */
+		{"\x66\xc5\xf8\x10\x07", 5, 64}, /* VEX behind 66 */
+		{"\xc5\xf0\x10\x07", 4, 64},     /* VEX.vvvv not 1111 */
 		{"\xf4", 1, 64},
 	};
 	struct insn insn;
@@ -315,7 +331,7 @@ int main(void)
 		cmocka_unit_test(a_string_of_no_iterations_touches_nothing),
 		cmocka_unit_test(addresses_wrap_at_16_bits_and_segments_are_added),
 		cmocka_unit_test(linear_addresses_wrap_at_32_bits_outside_64_bit_mode),
-		cmocka_unit_test(the_instruction_pointer_wraps_with_its_mode),
+		cmocka_unit_test(the_instruction_pointer_wraps_at_32_bits_in_16_bit_code_too),
 		cmocka_unit_test(strings_use_16_bit_registers_in_16_bit_code),
 		cmocka_unit_test(xchg_with_a_high_byte_works_on_bits_15_to_8),
 		cmocka_unit_test(instructions_that_are_not_ours_are_refused),

@@ -19,6 +19,7 @@
 #include "hv/emulate/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "lib/x86.h"
 
 #define ROUNDS  200000
 #define GS_BASE 0x12340ULL
@@ -27,6 +28,8 @@
 
 #define CF         0x001ULL
 #define AF         0x010ULL
+#define ZF         0x040ULL
+#define OF         0x800ULL
 #define DF         0x400ULL
 #define ARITHMETIC 0x8d5ULL
 
@@ -45,6 +48,11 @@ struct state {
 	uint64_t rflags;
 	uint64_t host_rsp;
 };
+
+/* x87, SSE and AVX before, and after the CPU and we have had it. */
+#define XSAVE_SIZE 832
+static uint8_t fpu[3][XSAVE_SIZE] __attribute__((aligned(64)));
+enum { BEFORE, NATIVE, OURS };
 
 /* Below 2 GiB, so that 32-bit addresses and displacements reach them. */
 static struct state *native;
@@ -125,11 +133,15 @@ struct sample {
 static const uint8_t one_byte[] = {
 	0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13, 0x18, 0x19, 0x1a,
 	0x1b, 0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b, 0x30, 0x31, 0x32, 0x33, 0x38, 0x39,
-	0x3a, 0x3b, 0x63, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0xa0,
-	0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff,
+	0x3a, 0x3b, 0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c,
+	0x8f, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf,
+	0xc0, 0xc1, 0xc4, 0xc4, 0xc5, 0xc5, 0xc6, 0xc7, 0xd0, 0xd1, 0xd2, 0xd3, 0xf6, 0xf6, 0xf7,
+	0xf7, 0xfe, 0xff,
 };
 static const uint8_t two_byte[] = {
-	0xa3, 0xab, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf, 0xc3,
+	0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29, 0x2b, 0x38, 0x40, 0x43, 0x46, 0x4c, 0x4f,
+	0x6e, 0x6f, 0x7e, 0x7f, 0x92, 0x95, 0x97, 0x9d, 0x9e, 0xa4, 0xa5, 0xac, 0xad, 0xae, 0xaf,
+	0xb0, 0xb1, 0xb8, 0xb8, 0xbc, 0xbd, 0xc0, 0xc1, 0xc7, 0xd6, 0xe7, 0xf0, 0xa3, 0xab, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf, 0xc3,
 };
 
 static unsigned add_prefixes(uint8_t *bytes)
@@ -160,6 +172,38 @@ static void add_modrm(struct sample *s, unsigned at)
 	s->displacement_size = mod == 1 ? 1 : mod == 2 || base == 5 ? 4 : 0;
 }
 
+/* What lies between C4, C5 or 0F 38 and ModRM. */
+static unsigned add_rest_of_opcode(uint8_t *bytes, unsigned opcode)
+{
+	static const uint8_t vex[] = {0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29,
+				      0x2b, 0x6e, 0x6f, 0x7e, 0x7f, 0xd6, 0xe7, 0xf0};
+	static const uint8_t map_38[] = {0x2a, 0xf0, 0xf1};
+	uint8_t last = (uint8_t)(next_random() | (next_random() % 4 ? 0x78 : 0));
+
+	switch (opcode) {
+	case 0x138:
+		bytes[0] = map_38[next_random() % 3];
+		return 1;
+	case 0xc5:
+		bytes[0] = last;
+		bytes[1] = vex[next_random() % sizeof(vex)];
+		return 2;
+	case 0xc4:
+		bytes[0] = (uint8_t)(next_random() & 0xe0) | (next_random() % 8 ? 1 : 2);
+		bytes[1] = last;
+		bytes[2] = (bytes[0] & 3) == 2 ? 0x2a : vex[next_random() % sizeof(vex)];
+		return 3;
+	default:
+		return 0;
+	}
+}
+
+/* Ours by other tests: what leaves the slot. */
+static bool is_jump(const struct insn *insn)
+{
+	return insn->operation == INSN_CALL || insn->operation == INSN_JMP;
+}
+
 /* A random instruction that insn_decode() takes. */
 static void choose(struct sample *s)
 {
@@ -177,19 +221,41 @@ static void choose(struct sample *s)
 			opcode = two_byte[opcode - ARRAY_SIZE(one_byte)] + 0x100U;
 		}
 		s->bytes[at++] = (uint8_t)opcode;
+		at += add_rest_of_opcode(s->bytes + at, opcode);
 		s->displacement_at = at; /* of A0-A3 */
 		s->displacement_size = 0;
 		if ((opcode & ~3U) == 0xa0)
 			s->displacement_size = memchr(s->bytes, 0x67, at) ? 4 : 8;
 		else
 			add_modrm(s, at);
-	} while (insn_decode(s->bytes, INSN_MAX, 64, &s->insn));
+	} while (insn_decode(s->bytes, INSN_MAX, 64, &s->insn) || is_jump(&s->insn));
 }
 
 static bool is_string(const struct insn *insn)
 {
 	return insn->operation == INSN_STOS || insn->operation == INSN_LODS ||
-	       insn->operation == INSN_MOVS;
+	       insn->operation == INSN_MOVS || insn->operation == INSN_CMPS ||
+	       insn->operation == INSN_SCAS;
+}
+
+/* A #GP where the operand is not aligned: some of the moves, and CMPXCHG16B. */
+static bool is_aligned(const struct insn *insn)
+{
+	return insn->operation == INSN_VECTOR || insn->operation == INSN_CMPXCHG_PAIR;
+}
+
+/* SHLD and SHRD of a word by more than its bits: CPUs differ in the result (SDM 2B "SHLD"). */
+static bool is_undefined(const struct insn *insn, const uint64_t *gpr)
+{
+	uint64_t count = insn->has_immediate ? insn->immediate : gpr[RCX];
+
+	return insn->width == 2 && (count & 31) > 16 &&
+	       (insn->operation == INSN_SHLD || insn->operation == INSN_SHRD);
+}
+
+static bool is_on_stack(const struct insn *insn)
+{
+	return insn->operation == INSN_PUSH || insn->operation == INSN_POP;
 }
 
 static bool is_bit_string(const struct insn *insn)
@@ -222,11 +288,17 @@ static bool fit(struct sample *s, struct state *state)
 {
 	struct insn *insn = &s->insn;
 	uint64_t *gpr = state->gpr;
-	uint64_t address = target() - (insn->segment == SEG_GS ? GS_BASE : 0);
+	uint64_t address = (is_aligned(insn) ? target() & ~31ULL : target()) -
+			   (insn->segment == SEG_GS ? GS_BASE : 0);
 
 	if (is_string(insn)) {
 		fit_string(s, state);
 		return true;
+	}
+	if (is_on_stack(insn)) {
+		gpr[RSP] = target();
+		if (insn->base == RSP)
+			return false;
 	}
 	if (is_bit_string(insn)) {
 		gpr[insn->reg] = (uint64_t)((int64_t)(next_random() % 4096) - 2048);
@@ -286,28 +358,60 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *val
 	return 0;
 }
 
-static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+static int probe_write(void *ctx, uint64_t linear, unsigned width)
 {
-	uint64_t offset = linear - (uintptr_t)data;
-
 	(void)ctx;
-	if (offset > DATA - width)
+	return linear - (uintptr_t)data > DATA - width ? -EFAULT : 0;
+}
+
+static int memory_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
+{
+	if (probe_write(ctx, linear, width))
 		return -EFAULT;
-	memcpy(copy + offset, &value, width);
+	memcpy(copy + (linear - (uintptr_t)data), value, width);
 	return 0;
 }
 
-static const struct insn_memory memory = {.read = memory_read, .write = memory_write};
+static const struct insn_memory memory = {
+	.read = memory_read, .write = memory_write, .probe_write = probe_write};
 
 /* Flags that the SDM leaves undefined after this operation. */
-static uint64_t undefined_flags(const struct insn *insn)
+static uint64_t undefined_flags(const struct insn *insn, const struct state *state)
 {
+	unsigned count = (unsigned)(insn->has_immediate ? insn->immediate : state->gpr[RCX]) &
+			 (insn->width == 8 ? 63 : 31);
+
 	switch (insn->operation) {
 	case INSN_AND:
 	case INSN_OR:
 	case INSN_XOR:
 	case INSN_TEST:
 		return AF;
+	case INSN_IMUL:
+	case INSN_MUL:
+	case INSN_IMUL_WIDE:
+		return ARITHMETIC & ~(CF | OF);
+	case INSN_DIV:
+	case INSN_IDIV:
+		return ARITHMETIC;
+	case INSN_BSF:
+	case INSN_BSR:
+		return ARITHMETIC & ~ZF;
+	case INSN_TZCNT:
+	case INSN_LZCNT:
+		return ARITHMETIC & ~(ZF | CF);
+	case INSN_SHL:
+	case INSN_SHR:
+	case INSN_SAR:
+	case INSN_SHLD:
+	case INSN_SHRD:
+		return AF | (count == 1 ? 0 : OF) | (count > 8 * insn->width ? ARITHMETIC : 0) |
+		       (count == 8 * insn->width && insn->operation != INSN_SAR ? CF : 0);
+	case INSN_ROL:
+	case INSN_ROR:
+	case INSN_RCL:
+	case INSN_RCR:
+		return count == 1 ? 0 : OF;
 	case INSN_BT:
 	case INSN_BTS:
 	case INSN_BTR:
@@ -331,11 +435,66 @@ static void complain(const struct sample *s, const struct state *ours, const cha
 	fail_msg("%s: %s", hex, what);
 }
 
+static void read_selectors(struct insn_cpu *cpu)
+{
+	__asm__("mov %%es, %0" : "=r"(cpu->segment[SEG_ES].selector));
+	__asm__("mov %%cs, %0" : "=r"(cpu->segment[SEG_CS].selector));
+	__asm__("mov %%ss, %0" : "=r"(cpu->segment[SEG_SS].selector));
+	__asm__("mov %%ds, %0" : "=r"(cpu->segment[SEG_DS].selector));
+	__asm__("mov %%fs, %0" : "=r"(cpu->segment[SEG_FS].selector));
+	__asm__("mov %%gs, %0" : "=r"(cpu->segment[SEG_GS].selector));
+}
+
+/* The stub keeps what a call must keep, and uses none of these registers itself. */
+static void run_native(void)
+{
+	__asm__ volatile("xrstor64 %1\n\t"
+			 "call *%2\n\t"
+			 "mov $7, %%eax\n\t"
+			 "xor %%edx, %%edx\n\t"
+			 "xsave64 %0\n\t"
+			 "vzeroall\n\t"
+			 "fninit"
+			 : "+m"(fpu[NATIVE])
+			 : "m"(fpu[BEFORE]), "b"(stub), "a"(7), "d"(0)
+			 : "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+}
+
+/* Random registers; x87 with any TOP and no exception waiting. */
+static void choose_fpu(void)
+{
+	uint8_t *area = fpu[BEFORE];
+	const uint32_t mxcsr = 0x1f80;
+	const uint16_t fcw = 0x37f, fsw = (uint16_t)(next_random() & 0x3800);
+
+	for (unsigned i = 32; i < XSAVE_SIZE; i++)
+		area[i] = (uint8_t)(next_random() >> 20);
+	memset(area, 0, 32);
+	memcpy(area, &fcw, 2);
+	memcpy(area + 2, &fsw, 2);
+	area[4] = (uint8_t)next_random();
+	memcpy(area + 24, &mxcsr, 4);
+	for (unsigned i = 0; i < 8; i++) /* what FXSAVE leaves out */
+		memset(area + 32 + 16 * i + 10, 0, 6);
+	memset(area + 416, 0, 576 - 416);
+	area[512] = 7;
+}
+
+/* FSW and the tags, ST or MMX with XMM, the upper halves of YMM. */
+static bool same_fpu(void)
+{
+	const uint8_t *a = fpu[NATIVE], *b = fpu[OURS];
+
+	return !memcmp(a + 2, b + 2, 3) && !memcmp(a + 32, b + 32, 416 - 32) &&
+	       !memcmp(a + 576, b + 576, 256);
+}
+
 /* Both ways from the same state. */
 static void compare(const struct sample *s, struct state *ours)
 {
 	struct insn_cpu cpu = {.gpr = ours->gpr, .rip = (uintptr_t)slot, .rflags = ours->rflags};
-	uint64_t mask = (ARITHMETIC | DF) & ~undefined_flags(&s->insn);
+	uint64_t mask = (ARITHMETIC | DF) & ~undefined_flags(&s->insn, ours);
+	int error = 0;
 
 	cpu.mode = 64;
 	cpu.segment_base[SEG_GS] = GS_BASE;
@@ -343,10 +502,23 @@ static void compare(const struct sample *s, struct state *ours)
 	memset(slot + s->insn.length, 0x90, INSN_MAX - s->insn.length);
 	memcpy(copy, data, DATA);
 	*native = *ours;
-	stub();
-	for (unsigned most = 1000; most && cpu.rip == (uintptr_t)slot; most--)
-		if (insn_execute(&s->insn, &cpu, &memory))
+	cpu.stack_mask = ~0ULL;
+	cpu.fpu = fpu[OURS];
+	cpu.has_bmi = __builtin_cpu_supports("bmi");
+	cpu.has_lzcnt = __builtin_cpu_supports("lzcnt");
+	read_selectors(&cpu);
+	memcpy(fpu[OURS], fpu[BEFORE], XSAVE_SIZE);
+	for (unsigned most = 1000; !error && most && cpu.rip == (uintptr_t)slot; most--)
+		error = insn_execute(&s->insn, &cpu, &memory);
+	if (error) {
+		/* The CPU would end the test: #DE, or #GP for a misaligned CMPXCHG16B. */
+		if (cpu.fault != VECTOR_DE && cpu.fault != VECTOR_GP)
 			complain(s, ours, "not executed");
+		return;
+	}
+	run_native();
+	if (s->insn.operation == INSN_VECTOR && !same_fpu())
+		complain(s, ours, "x87, SSE or AVX");
 	ours->rflags = cpu.rflags;
 	if (cpu.rip != (uintptr_t)slot + s->insn.length)
 		complain(s, ours, "RIP");
@@ -370,7 +542,7 @@ static uint64_t interesting(void)
 
 static void random_instructions_do_what_the_cpu_does(void **state)
 {
-	unsigned seen[INSN_BTC + 1] = {0};
+	unsigned seen[INSN_OPERATIONS] = {0};
 
 	(void)state;
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -385,16 +557,22 @@ static void random_instructions_do_what_the_cpu_does(void **state)
 
 			memcpy(data + i, &word, 8);
 		}
+		choose_fpu();
 		ours.rflags = (next_random() & (ARITHMETIC | DF)) | 0x202;
 		if (!fit(&s, &ours))
 			continue;
 		if (!is_string(&s.insn) && !in_data(effective(&s.insn, ours.gpr)))
 			continue;
+		if (is_undefined(&s.insn, ours.gpr))
+			continue;
+		if (is_aligned(&s.insn) && effective(&s.insn, ours.gpr) % 32)
+			continue;
 		seen[s.insn.operation]++;
 		compare(&s, &ours);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++)
-		if (seen[i] < ROUNDS / 1000)
+		if (seen[i] < ROUNDS / 2000 && i != INSN_CALL && i != INSN_JMP &&
+		    i != INSN_MOV_TO_SEGMENT)
 			fail_msg("operation %u was tried %u times only", i, seen[i]);
 }
 

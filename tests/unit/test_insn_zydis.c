@@ -57,7 +57,7 @@ static const struct {
 	{ZYDIS_MNEMONIC_STOSQ, INSN_STOS},   {ZYDIS_MNEMONIC_LODSB, INSN_LODS},
 	{ZYDIS_MNEMONIC_LODSW, INSN_LODS},   {ZYDIS_MNEMONIC_LODSD, INSN_LODS},
 	{ZYDIS_MNEMONIC_LODSQ, INSN_LODS},   {ZYDIS_MNEMONIC_MOVSB, INSN_MOVS},
-	{ZYDIS_MNEMONIC_MOVSW, INSN_MOVS},   {ZYDIS_MNEMONIC_MOVSD, INSN_MOVS},
+	{ZYDIS_MNEMONIC_MOVSW, INSN_MOVS},
 	{ZYDIS_MNEMONIC_MOVSQ, INSN_MOVS},   {ZYDIS_MNEMONIC_AND, INSN_AND},
 	{ZYDIS_MNEMONIC_OR, INSN_OR},        {ZYDIS_MNEMONIC_XOR, INSN_XOR},
 	{ZYDIS_MNEMONIC_ADD, INSN_ADD},      {ZYDIS_MNEMONIC_SUB, INSN_SUB},
@@ -68,30 +68,147 @@ static const struct {
 	{ZYDIS_MNEMONIC_NEG, INSN_NEG},      {ZYDIS_MNEMONIC_BT, INSN_BT},
 	{ZYDIS_MNEMONIC_BTS, INSN_BTS},      {ZYDIS_MNEMONIC_BTR, INSN_BTR},
 	{ZYDIS_MNEMONIC_BTC, INSN_BTC},
+	{ZYDIS_MNEMONIC_MOVBE, INSN_MOVBE},
+	{ZYDIS_MNEMONIC_ROL, INSN_ROL},
+	{ZYDIS_MNEMONIC_ROR, INSN_ROR},
+	{ZYDIS_MNEMONIC_RCL, INSN_RCL},
+	{ZYDIS_MNEMONIC_RCR, INSN_RCR},
+	{ZYDIS_MNEMONIC_SHL, INSN_SHL},
+	{ZYDIS_MNEMONIC_SHR, INSN_SHR},
+	{ZYDIS_MNEMONIC_SAR, INSN_SAR},
+	{ZYDIS_MNEMONIC_SHLD, INSN_SHLD},
+	{ZYDIS_MNEMONIC_SHRD, INSN_SHRD},
+	{ZYDIS_MNEMONIC_CMPXCHG, INSN_CMPXCHG},
+	{ZYDIS_MNEMONIC_XADD, INSN_XADD},
+	{ZYDIS_MNEMONIC_IMUL, INSN_IMUL},
+	{ZYDIS_MNEMONIC_BSF, INSN_BSF},
+	{ZYDIS_MNEMONIC_TZCNT, INSN_TZCNT},
+	{ZYDIS_MNEMONIC_BSR, INSN_BSR},
+	{ZYDIS_MNEMONIC_LZCNT, INSN_LZCNT},
+	{ZYDIS_MNEMONIC_POPCNT, INSN_POPCNT},
+	{ZYDIS_MNEMONIC_MUL, INSN_MUL},
+	{ZYDIS_MNEMONIC_DIV, INSN_DIV},
+	{ZYDIS_MNEMONIC_IDIV, INSN_IDIV},
+	{ZYDIS_MNEMONIC_PUSH, INSN_PUSH},
+	{ZYDIS_MNEMONIC_POP, INSN_POP},
+	{ZYDIS_MNEMONIC_CALL, INSN_CALL},
+	{ZYDIS_MNEMONIC_JMP, INSN_JMP},
+	{ZYDIS_MNEMONIC_CMPXCHG8B, INSN_CMPXCHG_PAIR},
+	{ZYDIS_MNEMONIC_CMPXCHG16B, INSN_CMPXCHG_PAIR},
+	{ZYDIS_MNEMONIC_SETO, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVO, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNO, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNO, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETB, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVB, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNB, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNB, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETZ, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVZ, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNZ, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNZ, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETBE, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVBE, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNBE, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNBE, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETS, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVS, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNS, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNS, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETP, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVP, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNP, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNP, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETL, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVL, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNL, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNL, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETLE, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVLE, INSN_CMOV},
+	{ZYDIS_MNEMONIC_SETNLE, INSN_SET},
+	{ZYDIS_MNEMONIC_CMOVNLE, INSN_CMOV},
+	{ZYDIS_MNEMONIC_CMPSB, INSN_CMPS},
+	{ZYDIS_MNEMONIC_SCASB, INSN_SCAS},
+	{ZYDIS_MNEMONIC_CMPSW, INSN_CMPS},
+	{ZYDIS_MNEMONIC_SCASW, INSN_SCAS},
+	{ZYDIS_MNEMONIC_SCASD, INSN_SCAS},
+	{ZYDIS_MNEMONIC_CMPSQ, INSN_CMPS},
+	{ZYDIS_MNEMONIC_SCASQ, INSN_SCAS},
+	{ZYDIS_MNEMONIC_CLFLUSH, INSN_FLUSH},
+	{ZYDIS_MNEMONIC_CLFLUSHOPT, INSN_FLUSH},
+	{ZYDIS_MNEMONIC_CLWB, INSN_FLUSH},
+	{ZYDIS_MNEMONIC_MOVUPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVUPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVUPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVUPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVSS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVSS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVLPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVLPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVLPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVLPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVHPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVHPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVHPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVHPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVAPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVAPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVAPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVAPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVNTPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVNTPS, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVNTPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVNTPD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVD, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVQ, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVQ, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVDQA, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVDQA, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVDQU, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVDQU, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVNTQ, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVNTDQ, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVNTDQ, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_LDDQU, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VLDDQU, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_MOVNTDQA, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VMOVNTDQA, INSN_VECTOR},
 };
 
 static int operation_of(const ZydisDecodedInstruction *z)
 {
+	bool string = z->meta.category == ZYDIS_CATEGORY_STRINGOP;
+
+	if (z->mnemonic == ZYDIS_MNEMONIC_IMUL && z->operand_count_visible == 1)
+		return INSN_IMUL_WIDE;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].mnemonic == z->mnemonic)
 			return names[i].operation;
-	return NOT_OURS;
+	/* The names of moves between XMM registers too. */
+	if (z->mnemonic == ZYDIS_MNEMONIC_MOVSD)
+		return string ? INSN_MOVS : INSN_VECTOR;
+	if (z->mnemonic == ZYDIS_MNEMONIC_VMOVSD)
+		return INSN_VECTOR;
+	return z->mnemonic == ZYDIS_MNEMONIC_CMPSD && string ? INSN_CMPS : NOT_OURS;
 }
 
 static bool is_string(int operation)
 {
-	return operation == INSN_STOS || operation == INSN_LODS || operation == INSN_MOVS;
+	return operation == INSN_STOS || operation == INSN_LODS || operation == INSN_MOVS ||
+	       operation == INSN_CMPS || operation == INSN_SCAS;
 }
 
 /* The operand that struct insn describes, or NULL. */
 static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *z,
 						 const ZydisDecodedOperand *operand)
 {
+	bool string = is_string(operation_of(z)), last = operation_of(z) == INSN_MOVS;
 	const ZydisDecodedOperand *found = NULL;
 
-	for (unsigned i = 0; i < z->operand_count; i++)
-		if (operand[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			found = &operand[i]; /* of MOVS the second, its source */
+	for (unsigned i = 0; i < (string ? z->operand_count : z->operand_count_visible); i++)
+		if (operand[i].type == ZYDIS_OPERAND_TYPE_MEMORY && (!found || last))
+			found = &operand[i]; /* of MOVS the second, its source; of CMPS the first */
 	return found;
 }
 
@@ -110,7 +227,9 @@ static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand 
 	const ZydisDecodedOperand *other = other_operand(z, operand);
 	int operation = operation_of(z);
 
-	if (operation == NOT_OURS || z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+	if (operation == NOT_OURS || z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ||
+	    (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+	     z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
 	    !memory_operand(z, operand))
 		return false;
 	if (is_string(operation))
@@ -122,6 +241,10 @@ static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand 
 	case ZYDIS_REGCLASS_GPR16:
 	case ZYDIS_REGCLASS_GPR32:
 	case ZYDIS_REGCLASS_GPR64:
+	case ZYDIS_REGCLASS_SEGMENT:
+	case ZYDIS_REGCLASS_MMX:
+	case ZYDIS_REGCLASS_XMM:
+	case ZYDIS_REGCLASS_YMM:
 		return true;
 	default:
 		return false;
@@ -172,16 +295,41 @@ static const char *compare_memory(const struct insn *insn, const ZydisDecodedOpe
 	return NULL;
 }
 
+static const char *compare_vector(const struct insn *insn, const ZydisDecodedOperand *other)
+{
+	static const ZydisRegister first[] = {
+		[8] = ZYDIS_REGISTER_MM0, [16] = ZYDIS_REGISTER_XMM0, [32] = ZYDIS_REGISTER_YMM0};
+	unsigned width = insn->vector == VECTOR_MMX ? 8 : insn->width == 32 ? 32 : 16;
+	bool half = insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH;
+
+	CHECK(other->reg.value == first[width] + insn->reg);
+	if (insn->vex && half && !insn->to_memory)
+		CHECK(other[1].reg.value == ZYDIS_REGISTER_XMM0 + insn->vvvv);
+	return NULL;
+}
+
 static const char *compare_other(const struct insn *insn, const ZydisDecodedOperand *other)
 {
-	unsigned width = insn->operation >= INSN_BT ? 1 : insn->width;
+	bool in_bits = insn->operation >= INSN_BT && insn->operation <= INSN_SHRD;
+	unsigned width = in_bits ? 1 : insn->width;
 
+	if (insn->operation == INSN_VECTOR)
+		return compare_vector(insn, other);
+	if (insn->operation == INSN_MOV_TO_SEGMENT || insn->operation == INSN_MOV_FROM_SEGMENT) {
+		CHECK(other->reg.value == (ZydisRegister)(ZYDIS_REGISTER_ES + insn->reg));
+		return NULL;
+	}
 	if (other->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
 		CHECK(insn->has_immediate);
 		CHECK(cut(other->imm.value.u, width) == cut(insn->immediate, width));
 		return NULL;
 	}
-	CHECK(!insn->has_immediate);
+	if (insn->has_immediate) { /* SHLD, SHRD and IMUL have a register before it */
+		CHECK(other[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+		      other[2].type == ZYDIS_OPERAND_TYPE_IMMEDIATE);
+		CHECK(insn->operation == INSN_IMUL || insn->operation == INSN_SHLD ||
+		      insn->operation == INSN_SHRD);
+	}
 	CHECK(other->type == ZYDIS_OPERAND_TYPE_REGISTER);
 	CHECK(other->reg.value == gpr(insn->reg, insn->register_width, insn->high_byte));
 	return NULL;
@@ -193,6 +341,8 @@ static const char *compare_other(const struct insn *insn, const ZydisDecodedOper
  */
 static bool zydis_errs(const ZydisDecodedInstruction *z)
 {
+	if (z->attributes & ZYDIS_ATTRIB_HAS_NOTRACK) /* it is DS all the same */
+		return true;
 	return z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && z->address_width == 32 &&
 	       z->raw.modrm.mod == 0 && z->raw.modrm.rm == 4 && z->raw.sib.base == 5 &&
 	       z->raw.rex.B;
@@ -207,10 +357,14 @@ static const char *compare(const struct insn *insn, const ZydisDecodedInstructio
 	const char *difference;
 
 	CHECK(is_ours(z, operand));
-	CHECK((int)insn->operation == operation_of(z));
+	CHECK((int)insn->operation == operation_of(z) ||
+	      ((insn->operation == INSN_MOV_TO_SEGMENT ||
+		insn->operation == INSN_MOV_FROM_SEGMENT) &&
+	       z->mnemonic == ZYDIS_MNEMONIC_MOV));
 	CHECK(insn->length == z->length);
 	/* MOVSXD r16 reads 16 bits (SDM 2B, MOVSX/MOVSXD); Zydis has AMD's 32. */
-	if (z->mnemonic != ZYDIS_MNEMONIC_MOVSXD || insn->register_width != 2)
+	if (insn->operation != INSN_FLUSH && /* a line, for Zydis */
+	    (z->mnemonic != ZYDIS_MNEMONIC_MOVSXD || insn->register_width != 2))
 		CHECK(insn->width * 8 == memory->size);
 	CHECK(insn->address_width * 8 == z->address_width);
 	difference = compare_memory(insn, &memory->mem, mode);
@@ -284,7 +438,7 @@ static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **s
 {
 	static const char *const prefixes[] = {
 		"",         "\x66",     "\x67",     "\xf0",         "\xf2",         "\xf3",
-		"\x2e",     "\x36",     "\x64",     "\x65\x26",     "\x66\x67",     "\x40",
+		"\x2e",     "\x36",     "\x64",     "\x65\x26",     "\x66\x67",     "\x0f\x38", "\x66\x0f\x38", "\xf2\x0f\x38", "\xf3\x48\x0f\x38", "\xc5\xf8", "\xc5\x7d", "\xc4\xe2\x7d", "\xc4\x41\xfa", "\xc4\x01\x4b", "\x40",
 		"\x41",     "\x42",     "\x44",     "\x47",         "\x48",         "\x4f",
 		"\x66\x48", "\x67\x4f", "\x48\x66", "\xf0\x66\x44", "\x64\x67\x4a",
 	};
