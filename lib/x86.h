@@ -79,6 +79,8 @@
 #define RFLAGS_VIF       BIT(19)
 #define RFLAGS_VIP       BIT(20)
 #define RFLAGS_ID        BIT(21)
+/* All that are not reserved. */
+#define RFLAGS_DEFINED (BITS(21, 0) & ~(BIT(1) | BIT(3) | BIT(5) | BIT(15)))
 
 /* XCR0, SDM 1 13.3. */
 #define XCR0_X87       BIT(0)
@@ -90,6 +92,15 @@
 #define XCR0_ZMM_HI256 BIT(6)
 #define XCR0_HI16_ZMM  BIT(7)
 #define XCR0_PKRU      BIT(9)
+
+/* DR6 and DR7, SDM 3B 18.2.3, 18.2.4. */
+#define DR6_B       BITS(3, 0)
+#define DR6_BD      BIT(13)
+#define DR6_BS      BIT(14)
+#define DR6_BT      BIT(15)
+#define DR7_ENABLED BITS(7, 0)
+#define DR7_LOCAL   0x155UL /* L0-L3 and LE */
+#define DR7_GD      BIT(13)
 
 /* A segment's access rights as the VMCS holds them, SDM 3C 25.4.1. */
 #define SEGMENT_TYPE     0x0000000fU
@@ -117,13 +128,14 @@
 #define SEGMENT_TYPE_TSS_BUSY   0xbU /* 32-bit; in IA-32e mode 64-bit */
 
 /* The access rights a guest starts with. */
-#define SEGMENT_REAL_CODE   0x009bU /* 16-bit, as after reset */
-#define SEGMENT_REAL_DATA   0x0093U
-#define SEGMENT_FLAT_CODE32 0xc09bU
-#define SEGMENT_FLAT_DATA   0xc093U
-#define SEGMENT_FLAT_CODE64 0xa09bU
-#define SEGMENT_LDTR        0x0082U
-#define SEGMENT_TR          0x008bU
+#define SEGMENT_REAL_CODE    0x009bU /* 16-bit, as after reset */
+#define SEGMENT_REAL_DATA    0x0093U
+#define SEGMENT_VIRTUAL_8086 0x00f3U /* of every register (SDM 3C 27.3.1.2) */
+#define SEGMENT_FLAT_CODE32  0xc09bU
+#define SEGMENT_FLAT_DATA    0xc093U
+#define SEGMENT_FLAT_CODE64  0xa09bU
+#define SEGMENT_LDTR         0x0082U
+#define SEGMENT_TR           0x008bU
 
 #define SELECTOR_RPL 0x3U
 #define SELECTOR_TI  0x4U
@@ -293,6 +305,7 @@
 #define CPUID_7_EBX_FSGSBASE             (1U << 0)
 #define CPUID_7_EBX_TSC_ADJUST           (1U << 1)
 #define CPUID_7_EBX_SGX                  (1U << 2)
+#define CPUID_7_EBX_BMI1                 (1U << 3)
 #define CPUID_7_EBX_SMEP                 (1U << 7)
 #define CPUID_7_EBX_INVPCID              (1U << 10)
 #define CPUID_7_EBX_RTM                  (1U << 11)
@@ -312,6 +325,7 @@
 #define CPUID_7_EDX_SSBD                 (1U << 31)
 #define CPUID_D_1_EAX_XSAVES             (1U << 3)
 #define CPUID_80000001_ECX_LAHF          (1U << 0)
+#define CPUID_80000001_ECX_LZCNT         (1U << 5)
 #define CPUID_80000001_EDX_SYSCALL       (1U << 11)
 #define CPUID_80000001_EDX_NX            (1U << 20)
 #define CPUID_80000001_EDX_1G            (1U << 26)

@@ -271,7 +271,7 @@ struct decoder {
 	unsigned at;   /* beyond size once a byte was missing */
 	unsigned mode;
 	uint8_t rex;
-	int segment; /* override, or -1 */
+	int segment;    /* override, or -1 */
 	uint8_t repeat; /* F2 or F3, the last of them; or 0 */
 	bool operand_size, address_size, lock;
 	bool vex, vex_l;
@@ -504,8 +504,10 @@ static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opco
 /* Which of the moves it is; false if it is none. */
 static bool find_vector(const struct decoder *d, struct insn *insn)
 {
-	unsigned prefix = d->vex ? d->vex_prefix : d->repeat ? (d->repeat == 0xf3 ? PF3 : PF2)
-			  : d->operand_size ? P66 : NONE;
+	unsigned prefix = d->vex            ? d->vex_prefix
+			  : d->repeat       ? (d->repeat == 0xf3 ? PF3 : PF2)
+			  : d->operand_size ? P66
+					    : NONE;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(vector_move); i++) {
 		const struct vector_move *m = &vector_move[i];
@@ -534,8 +536,8 @@ static bool take_vector(const struct decoder *d, struct insn *insn)
 	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
 	if (insn->vector == VECTOR_MMX)
 		insn->reg &= 7;
-	three_operands = !insn->to_memory &&
-			 (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH);
+	three_operands =
+		!insn->to_memory && (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH);
 	if (!d->vex)
 		return true;
 	if (d->vex_l && insn->vector != VECTOR_WHOLE &&

@@ -29,11 +29,11 @@ struct insn_cpu {
 		uint32_t limit, rights; /* as in a VMCS; not looked at in 64-bit mode */
 		uint16_t selector;
 	} segment[6];
-	uint64_t stack_mask;   /* how much of RSP the stack uses: 16, 32 or 64 bits */
-	uint8_t *fpu;          /* XSAVE area of x87, SSE and AVX: of INSN_VECTOR */
+	uint64_t stack_mask;     /* how much of RSP the stack uses: 16, 32 or 64 bits */
+	uint8_t *fpu;            /* XSAVE area of x87, SSE and AVX: of INSN_VECTOR */
 	bool has_bmi, has_lzcnt; /* else TZCNT and LZCNT are BSF and BSR */
-	bool protected_mode;   /* CR0.PE, and not virtual-8086 mode */
-	int fault;             /* the exception of an instruction that failed; -1: of memory */
+	bool protected_mode;     /* CR0.PE, and not virtual-8086 mode */
+	int fault;               /* the exception of an instruction that failed; -1: of memory */
 	/* Load a segment register as MOV does. 0, or negative with the exception raised. */
 	int (*load_segment)(void *ctx, unsigned segment, uint16_t selector);
 };
@@ -143,8 +143,8 @@ struct insn {
 	uint8_t register_width; /* of the register operand */
 	bool to_memory;         /* memory is the first operand: where the result goes */
 	bool has_immediate;
-	uint8_t reg;    /* register operand; meaningless with an immediate */
-	bool high_byte; /* bits 15:8 of it: AH, CH, DH, BH */
+	uint8_t reg;           /* register operand; meaningless with an immediate */
+	bool high_byte;        /* bits 15:8 of it: AH, CH, DH, BH */
 	bool rep, until_equal; /* REP or REPE; REPNE */
 	bool locked;
 	bool vex;
@@ -182,9 +182,9 @@ int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t si
 
 /*
  * Carry it out: registers, flags (SDM 1 3.4.3.1) and RIP change as the CPU would change them. A
- * REP form does one iteration and leaves RIP where it was until it is done, so that the caller bounds
- * storms. 0, or negative: then the iteration has not happened; cpu->fault is the exception's vector
- * (its error code is 0), or -1 for an error of 'memory' or load_segment().
+ * REP form does one iteration and leaves RIP where it was until it is done, so that the caller
+ * bounds storms. 0, or negative: then the iteration has not happened; cpu->fault is the exception's
+ * vector (its error code is 0), or -1 for an error of 'memory' or load_segment().
  */
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory);
 

@@ -8,8 +8,7 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 
-#define FLAGS_ARITHMETIC                                                                           \
-	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+#define FLAGS_ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
 static struct outcome logical(uint64_t result, unsigned width)
 {
@@ -79,10 +78,14 @@ bool insn_condition(unsigned condition, uint64_t rflags)
 {
 	bool less = !(rflags & RFLAGS_SF) != !(rflags & RFLAGS_OF);
 	const bool holds[8] = {
-		rflags & RFLAGS_OF, rflags & RFLAGS_CF,
-		rflags & RFLAGS_ZF, rflags & (RFLAGS_CF | RFLAGS_ZF),
-		rflags & RFLAGS_SF, rflags & RFLAGS_PF,
-		less,		    less || rflags & RFLAGS_ZF,
+		rflags & RFLAGS_OF,
+		rflags & RFLAGS_CF,
+		rflags & RFLAGS_ZF,
+		rflags & (RFLAGS_CF | RFLAGS_ZF),
+		rflags & RFLAGS_SF,
+		rflags & RFLAGS_PF,
+		less,
+		less || rflags & RFLAGS_ZF,
 	};
 
 	return holds[condition >> 1] != (condition & 1);
@@ -123,7 +126,8 @@ static struct outcome rotate_carry(bool left, uint64_t value, unsigned count, un
 	for (count %= width < 4 ? bits + 1 : 64; count; count--) {
 		bool out = left ? top_bit(value, bits) : value & 1;
 
-		value = left ? cut(value << 1 | cf, width) : value >> 1 | (uint64_t)cf << (bits - 1);
+		value = left ? cut(value << 1 | cf, width)
+			     : value >> 1 | (uint64_t)cf << (bits - 1);
 		cf = out;
 	}
 	of = left ? top_bit(value, bits) != cf : top_bit(value, bits) != top_bit(value << 1, bits);
@@ -166,13 +170,11 @@ static struct outcome shift(enum insn_operation operation, uint64_t value, uint6
 }
 
 /* All that shift and rotate: by the other operand, or by what SHLD and SHRD have beside it. */
-static struct outcome compute_shift(const struct insn *insn, const struct insn_cpu *cpu,
-				    uint64_t a, uint64_t b)
+static struct outcome compute_shift(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a,
+				    uint64_t b)
 {
 	bool twice = insn->operation == INSN_SHLD || insn->operation == INSN_SHRD;
-	uint64_t by = !twice		    ? b
-		      : insn->has_immediate ? insn->immediate
-					    : cpu->gpr[RCX];
+	uint64_t by = !twice ? b : insn->has_immediate ? insn->immediate : cpu->gpr[RCX];
 	unsigned count = (unsigned)by & (insn->width == 8 ? 63 : 31);
 
 	if (!count)
@@ -197,7 +199,7 @@ static struct outcome search(const struct insn *insn, const struct insn_cpu *cpu
 	bool forward = insn->operation <= INSN_TZCNT;
 	bool counts = (insn->operation == INSN_TZCNT && cpu->has_bmi) ||
 		      (insn->operation == INSN_LZCNT && cpu->has_lzcnt);
-	unsigned number = !value ? bits
+	unsigned number = !value    ? bits
 			  : forward ? (unsigned)__builtin_ctzll(value)
 				    : 63 - (unsigned)__builtin_clzll(value);
 	struct outcome out = {.writes = value || counts, .changed = FLAGS_ARITHMETIC};
@@ -278,8 +280,9 @@ bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, stru
 			both |= width == 8 ? 0 : ~(__uint128_t)0 << 2 * bits;
 		return divide(both, value, is_signed, width, wide);
 	}
-	both = is_signed ? (__uint128_t)((__int128_t)extend(wide->low, width) * extend(value, width))
-			 : (__uint128_t)wide->low * value;
+	both = is_signed
+		       ? (__uint128_t)((__int128_t)extend(wide->low, width) * extend(value, width))
+		       : (__uint128_t)wide->low * value;
 	wide->low = cut((uint64_t)both, width);
 	wide->high = cut((uint64_t)(both >> bits), width);
 	out = logical(wide->low, width);
@@ -296,6 +299,17 @@ static struct outcome compare_exchange(uint64_t accumulator, uint64_t old, uint6
 	struct outcome out = difference(cut(accumulator, width), old, 0, width);
 
 	out.result = out.flags & RFLAGS_ZF ? desired : old;
+	return out;
+}
+
+/* One by one: the compiler's own would be in libgcc. */
+static struct outcome count_bits(uint64_t value)
+{
+	struct outcome out = {.changed = FLAGS_ARITHMETIC, .writes = true};
+
+	out.flags = value ? 0 : RFLAGS_ZF;
+	for (; value; value &= value - 1)
+		out.result++;
 	return out;
 }
 
@@ -348,9 +362,7 @@ struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu,
 		return compute_shift(insn, cpu, a, b);
 	if (insn->operation != INSN_POPCNT)
 		return search(insn, cpu, b);
-	out = logical((uint64_t)__builtin_popcountll(b), width);
-	out.flags = b ? 0 : RFLAGS_ZF;
-	return out;
+	return count_bits(b);
 }
 
 /* The XSAVE area, SDM 1 10.5.1, 13.4. */

@@ -35,7 +35,6 @@ static void write_register(const struct insn *insn, struct insn_cpu *cpu, uint64
 		write_gpr(gpr, insn->register_width, value);
 }
 
-
 bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset,
 			 unsigned width, bool write)
 {
@@ -251,8 +250,7 @@ static int string_step(const struct insn *insn, struct insn_cpu *cpu,
 /* CMPS and SCAS end a REPE or REPNE by what they found. */
 static bool has_found(const struct insn *insn, const struct insn_cpu *cpu)
 {
-	return string_operands(insn) & FROM_DI &&
-	       !(cpu->rflags & RFLAGS_ZF) != insn->until_equal;
+	return string_operands(insn) & FROM_DI && !(cpu->rflags & RFLAGS_ZF) != insn->until_equal;
 }
 
 static int execute_string(const struct insn *insn, struct insn_cpu *cpu,
@@ -288,7 +286,6 @@ static uint64_t bit_string_offset(const struct insn *insn, uint64_t number)
 
 	return (uint64_t)operands * insn->width;
 }
-
 
 /* The register that gets what was in memory. */
 static void write_old(const struct insn *insn, struct insn_cpu *cpu, uint64_t value)

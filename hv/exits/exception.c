@@ -9,11 +9,48 @@
 #include "lib/asm.h"
 #include "lib/bits.h"
 
-/* DR6 and DR7 (SDM 3B 18.2.3, 18.2.4); the exit qualification of #DB has the same bits. */
-#define DR6_B  BITS(3, 0)
-#define DR6_BD BIT(13)
-#define DR6_BS BIT(14)
-#define DR7_GD BIT(13)
+/* DR7 has four bits of each breakpoint: what it waits for, and how many bytes it covers. */
+#define DR7_WHAT(n) BITS(17 + 4 * (n), 16 + 4 * (n))
+#define DR7_SIZE(n) BITS(19 + 4 * (n), 18 + 4 * (n))
+
+static uint64_t breakpoint_address(unsigned n)
+{
+	uint64_t value;
+
+	switch (n) {
+	case 0:
+		__asm__ volatile("mov %%db0, %0" : "=r"(value));
+		return value;
+	case 1:
+		__asm__ volatile("mov %%db1, %0" : "=r"(value));
+		return value;
+	case 2:
+		__asm__ volatile("mov %%db2, %0" : "=r"(value));
+		return value;
+	default:
+		__asm__ volatile("mov %%db3, %0" : "=r"(value));
+		return value;
+	}
+}
+
+uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kinds)
+{
+	static const uint8_t sizes[] = {1, 2, 8, 4};
+	uint64_t hits = 0;
+	bool enabled = false;
+
+	for (unsigned n = 0; n < 4; n++) {
+		uint64_t size = sizes[FIELD(dr7, DR7_SIZE(n))];
+		uint64_t first = ALIGN_DOWN(breakpoint_address(n), size);
+
+		if (!(kinds >> FIELD(dr7, DR7_WHAT(n)) & 1) || address >= first + size ||
+		    first >= address + width)
+			continue;
+		hits |= BIT(n);
+		enabled |= dr7 >> 2 * n & 3;
+	}
+	return enabled ? hits : 0;
+}
 
 static uint64_t read_dr6(void)
 {
@@ -48,15 +85,20 @@ static void restore_pending_step(void)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
+void debug_raise(struct vcpu *vcpu, uint64_t status)
+{
+	set_debug_status(status);
+	vcpu_inject(vcpu, VECTOR_DB, false, 0);
+}
+
 static void deliver_debug(struct vcpu *vcpu, uint64_t type)
 {
-	set_debug_status(vmread(VMCS_EXIT_QUALIFICATION));
 	if (type == INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) /* INT1 is done */
 		vmwrite(VMCS_GUEST_RIP,
 			vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 	else
 		restore_pending_step();
-	vcpu_inject(vcpu, VECTOR_DB, false, 0);
+	debug_raise(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
 }
 
 enum exit_action exit_exception(struct vcpu *vcpu)
@@ -67,10 +109,10 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 
 	if (type == INTERRUPTION_TYPE_NMI) /* for the host, where nobody wants one */
 		return VCPU_RESUME;
-	if (vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID) {
-		vm_kill(vcpu->vm, "exception %lu in the delivery of an event", vector);
-		return VCPU_LEAVE;
-	}
+	/*
+	 * Both are benign: in the delivery of another event they take its place, whatever it was
+	 * (SDM 3A table 6-5).
+	 */
 	if (vector == VECTOR_DB)
 		deliver_debug(vcpu, type);
 	else

@@ -29,20 +29,21 @@ static enum exit_action exit_triple_fault(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
-static enum exit_action exit_task_switch(struct vcpu *vcpu)
+static void vcpu_halt(struct vcpu *vcpu)
 {
-	vm_kill(vcpu->vm, "task switch to selector 0x%lx: not supported",
-		FIELD(vmread(VMCS_EXIT_QUALIFICATION), TASK_SWITCH_SELECTOR));
-	return VCPU_LEAVE;
+	vcpu->halted = true;
+	vcpu->halted_in_nmi = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
 }
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
 	vcpu_skip_instruction(vcpu);
+	if (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS))
+		return VCPU_RESUME; /* the single step is over, and wakes */
 	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 		vm_kill(vcpu->vm, "halted with interrupts off");
 	else
-		vcpu->halted = true;
+		vcpu_halt(vcpu);
 	return VCPU_LEAVE;
 }
 

@@ -24,8 +24,19 @@ uint64_t exit_total(const struct vm *vm);
 void exit_print_counts(const struct vm *vm);
 
 enum exit_action exit_exception(struct vcpu *vcpu); /* hv/exits/exception.c */
-enum exit_action exit_cpuid(struct vcpu *vcpu);     /* hv/exits/cpuid.c */
-enum exit_action exit_rdmsr(struct vcpu *vcpu);     /* hv/exits/msr.c */
+/*
+ * Which breakpoints an access of 'width' bytes hits that wait for one of 'kinds' (SDM 3B 18.2.4),
+ * as DR6 has them; 0 where none of them is enabled. The guest's DR0-DR3 are in the CPU.
+ */
+uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kinds);
+#define DEBUG_READ  (1U << 3)
+#define DEBUG_WRITE (1U << 1 | 1U << 3)
+#define DEBUG_PORT  (1U << 2)
+/* Inject #DB with these bits of DR6. */
+void debug_raise(struct vcpu *vcpu, uint64_t status);
+enum exit_action exit_task_switch(struct vcpu *vcpu); /* hv/exits/task.c */
+enum exit_action exit_cpuid(struct vcpu *vcpu);       /* hv/exits/cpuid.c */
+enum exit_action exit_rdmsr(struct vcpu *vcpu);       /* hv/exits/msr.c */
 enum exit_action exit_wrmsr(struct vcpu *vcpu);
 enum exit_action exit_cr_access(struct vcpu *vcpu); /* hv/exits/cr.c */
 enum exit_action exit_xsetbv(struct vcpu *vcpu);

@@ -9,6 +9,24 @@
 /* Iterations of REP INS or OUTS per exit; the guest comes back for the rest. */
 #define REP_BUDGET 64
 
+/* Breakpoints on the port, while CR4.DE makes them that (SDM 3B 18.2.4). */
+static uint64_t port_hits(uint16_t port, unsigned width)
+{
+	uint64_t dr7 = vmread(VMCS_GUEST_DR7);
+
+	return dr7 & DR7_ENABLED && vmread(VMCS_GUEST_CR4) & CR4_DE
+		       ? debug_hits(dr7, port, width, DEBUG_PORT)
+		       : 0;
+}
+
+static uint64_t memory_hits(uint64_t linear, unsigned width, bool write)
+{
+	uint64_t dr7 = vmread(VMCS_GUEST_DR7);
+
+	return dr7 & DR7_ENABLED ? debug_hits(dr7, linear, width, write ? DEBUG_WRITE : DEBUG_READ)
+				 : 0;
+}
+
 /* One IN or OUT on the accumulator (SDM 2A "IN": 8 and 16 bits keep the rest of RAX). */
 static void access_port(struct vcpu *vcpu, uint16_t port, unsigned width, bool in)
 {
@@ -27,16 +45,6 @@ static void set_counter(uint64_t *reg, uint64_t mask, uint64_t value)
 	*reg = mask == 0xffff ? (*reg & ~mask) | (value & mask) : value & mask;
 }
 
-/* Are all 'width' bytes at the offset inside the segment (SDM 3A 5.3)? */
-static bool within_limit(unsigned segment, uint64_t rights, uint64_t offset, unsigned width)
-{
-	uint64_t limit = vmread(VMCS_GUEST_LIMIT(segment)), last = offset + width - 1;
-
-	if (rights & SEGMENT_TYPE_CODE || !(rights & SEGMENT_TYPE_CONFORMING))
-		return last <= limit;
-	return offset > limit && last <= (rights & SEGMENT_DB ? 0xffffffff : 0xffff); /* down */
-}
-
 /*
  * The exit came before the CPU looked at the memory operand: what it would have checked of the
  * segment is checked here (SDM 3C 26.1.1). False with the exception injected.
@@ -45,16 +53,16 @@ static bool operand_is_allowed(struct vcpu *vcpu, uint64_t info, bool in, uint64
 			       unsigned width)
 {
 	unsigned segment = in ? VMCS_ES : (unsigned)FIELD(info, INS_OUTS_SEGMENT);
-	uint64_t rights, needed = in ? SEGMENT_TYPE_WRITABLE : 0;
-	bool protected = vmread(VMCS_GUEST_CR0) & CR0_PE;
+	struct insn_segment operand;
 
 	if (vcpu_mode(vcpu) == 64)
 		return true;
-	rights = vmread(VMCS_GUEST_ACCESS_RIGHTS(segment));
-	if (rights & SEGMENT_TYPE_CODE)
-		needed = in ? ~0UL : SEGMENT_TYPE_READABLE;
-	if (!(rights & SEGMENT_UNUSABLE) && (!protected || (rights & needed) == needed) &&
-	    within_limit(segment, rights, offset, width))
+	operand.limit = (uint32_t)vmread(VMCS_GUEST_LIMIT(segment));
+	operand.rights = (uint32_t)vmread(VMCS_GUEST_ACCESS_RIGHTS(segment));
+	if (insn_segment_allows(&operand,
+				vmread(VMCS_GUEST_CR0) & CR0_PE &&
+					!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM),
+				offset, width, in))
 		return true;
 	vcpu_inject(vcpu, segment == VMCS_SS ? VECTOR_SS : VECTOR_GP, true, 0);
 	return false;
@@ -72,11 +80,14 @@ static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned wi
 	bool in = qualification & IO_IN;
 	uint64_t *index = &vcpu->gpr[in ? RDI : RSI], *count = &vcpu->gpr[RCX];
 	uint64_t base = vmread(VMCS_GUEST_LINEAR_ADDRESS) - (*index & mask);
-	int64_t step = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF ? -(int64_t)width : (int64_t)width;
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS), hits = 0;
+	int64_t step = rflags & RFLAGS_DF ? -(int64_t)width : (int64_t)width;
 	unsigned budget = qualification & IO_REP ? REP_BUDGET : 1;
 	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
 
-	for (; budget && !vcpu_is_kicked(vcpu); budget--) {
+	if (rflags & RFLAGS_TF)
+		budget = 1;
+	for (; budget && !hits && !vcpu_is_kicked(vcpu); budget--) {
 		uint64_t linear = base + (*index & mask), value = 0;
 
 		if (qualification & IO_REP && !(*count & mask))
@@ -90,25 +101,35 @@ static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned wi
 		bus_do(&vcpu->vm->ports, port, width, !in, &value);
 		vcpu_look_at_clock(vcpu);
 		if (in)
-			guest_write(vcpu, linear, width, value);
+			guest_write(vcpu, linear, width, &value);
+		hits = port_hits(port, width) | memory_hits(linear, width, in);
 		set_counter(index, mask, *index + (uint64_t)step);
 		if (qualification & IO_REP)
 			set_counter(count, mask, *count - 1);
 	}
 	if (!(qualification & IO_REP) || !(*count & mask))
 		vcpu_skip_instruction(vcpu);
+	else
+		vcpu_end_iteration(vcpu);
+	if (hits)
+		vcpu_add_debug(vcpu, hits);
 }
 
 enum exit_action exit_io(struct vcpu *vcpu)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	unsigned width = (unsigned)FIELD(qualification, IO_SIZE) + 1;
+	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
+	uint64_t hits;
 
 	if (qualification & IO_STRING) {
 		access_string(vcpu, qualification, width);
 		return VCPU_RESUME;
 	}
-	access_port(vcpu, (uint16_t)FIELD(qualification, IO_PORT), width, qualification & IO_IN);
+	access_port(vcpu, port, width, qualification & IO_IN);
 	vcpu_skip_instruction(vcpu);
+	hits = port_hits(port, width);
+	if (__builtin_expect(hits, 0))
+		vcpu_add_debug(vcpu, hits);
 	return VCPU_RESUME;
 }

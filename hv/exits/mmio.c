@@ -5,10 +5,14 @@
  */
 #include "hv/emulate/insn.h"
 #include "hv/exits/exit.h"
+#include "hv/exits/segment.h"
+#include "hv/vm/cpu_model.h"
+#include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "lib/format.h"
 #include "lib/string.h"
 
 /* Iterations of a REP instruction per exit; the guest comes back for the rest. */
@@ -22,6 +26,9 @@ struct emulation {
 	struct vcpu *vcpu;
 	uint64_t linear, gpa; /* of the page */
 	bool written;         /* the access was a write: only then was that right checked */
+	bool align;           /* #AC is on */
+	uint64_t dr7;
+	uint64_t hits; /* breakpoints of the iteration at hand, as DR6 has them */
 };
 
 static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigned width)
@@ -29,55 +36,120 @@ static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigne
 	return linear - e->linear <= PAGE_SIZE - width;
 }
 
+/*
+ * What the CPU checks of each access, and has checked only of the one that exited: alignment, and
+ * breakpoints. 0, or -EFAULT with #AC.
+ */
+static int check_access(struct emulation *e, uint64_t linear, unsigned width, bool write)
+{
+	if (e->align && linear & (width - 1) && width <= 8) {
+		vcpu_inject(e->vcpu, VECTOR_AC, true, 0);
+		return -EFAULT;
+	}
+	if (e->dr7 & DR7_ENABLED)
+		e->hits |= debug_hits(e->dr7, linear, width, write ? DEBUG_WRITE : DEBUG_READ);
+	return 0;
+}
+
+static void access_device(const struct emulation *e, uint64_t linear, unsigned width, bool write,
+			  uint64_t *value)
+{
+	uint64_t gpa = e->gpa + (linear - e->linear);
+
+	for (; width > 8; width -= 8, gpa += 8)
+		vm_mmio(e->vcpu->vm, gpa, 8, write, value++);
+	vm_mmio(e->vcpu->vm, gpa, width, write, value);
+}
+
 static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
-	const struct emulation *e = ctx;
+	struct emulation *e = ctx;
 
+	if ((e->align || e->dr7 & DR7_ENABLED) && check_access(e, linear, width, false))
+		return -EFAULT;
 	if (!in_faulting_page(e, linear, width))
 		return guest_read(e->vcpu, linear, width, value);
-	vm_mmio(e->vcpu->vm, e->gpa + (linear - e->linear), width, false, value);
+	access_device(e, linear, width, false, value);
 	return 0;
 }
 
-static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+static int insn_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
+{
+	struct emulation *e = ctx;
+	uint64_t copy = *value;
+
+	if ((e->align || e->dr7 & DR7_ENABLED) && check_access(e, linear, width, true))
+		return -EFAULT;
+	if (!e->written || !in_faulting_page(e, linear, width))
+		return guest_write(e->vcpu, linear, width, value);
+	access_device(e, linear, width, true, width > 8 ? (uint64_t *)value : &copy);
+	return 0;
+}
+
+static int insn_probe_write(void *ctx, uint64_t linear, unsigned width)
 {
 	const struct emulation *e = ctx;
 
-	if (!e->written || !in_faulting_page(e, linear, width))
-		return guest_write(e->vcpu, linear, width, value);
-	vm_mmio(e->vcpu->vm, e->gpa + (linear - e->linear), width, true, &value);
-	return 0;
+	return e->written && in_faulting_page(e, linear, width)
+		       ? 0
+		       : guest_probe_write(e->vcpu, linear, width);
 }
 
-/* Decode at RIP, fetching more when the instruction runs over its page. */
-static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, const struct insn **insn)
+static int insn_load_segment(void *ctx, unsigned segment, uint16_t selector)
 {
-	uint8_t bytes[INSN_MAX];
-	int have = guest_fetch(vcpu, mode, 0, bytes, sizeof(bytes)), more, error;
+	const struct emulation *e = ctx;
 
-	if (have <= 0)
-		return have ? have : -EINVAL;
-	error = insn_decode_cached(&vcpu->insns, bytes, (unsigned)have, mode, insn);
-	if (error != -EAGAIN || have == INSN_MAX)
+	return segment_load(e->vcpu, segment, selector);
+}
+
+/*
+ * Decode at RIP, fetching more when the instruction runs over its page. The bytes stay in 'bytes',
+ * and *have says how many there are.
+ */
+static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, uint8_t *bytes, int *have,
+			    const struct insn **insn)
+{
+	int more, error;
+
+	*have = guest_fetch(vcpu, mode, 0, bytes, INSN_MAX);
+	if (*have <= 0)
+		return *have ? *have : -EINVAL;
+	error = insn_decode_cached(&vcpu->insns, bytes, (unsigned)*have, mode, insn);
+	if (error != -EAGAIN || *have == INSN_MAX)
 		return error;
-	more = guest_fetch(vcpu, mode, (unsigned)have, bytes + have,
-			   sizeof(bytes) - (unsigned)have);
+	more = guest_fetch(vcpu, mode, (unsigned)*have, bytes + *have, INSN_MAX - (unsigned)*have);
 	if (more <= 0)
 		return more ? more : -EINVAL;
-	return insn_decode_cached(&vcpu->insns, bytes, (unsigned)(have + more), mode, insn);
+	*have += more;
+	return insn_decode_cached(&vcpu->insns, bytes, (unsigned)*have, mode, insn);
+}
+
+/* What 64-bit mode does not look at. */
+static void load_segments(struct insn_cpu *cpu)
+{
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) {
+		cpu->segment_base[s] = vmread(VMCS_GUEST_BASE(s));
+		cpu->segment[s].limit = (uint32_t)vmread(VMCS_GUEST_LIMIT(s));
+		cpu->segment[s].rights = (uint32_t)vmread(VMCS_GUEST_ACCESS_RIGHTS(s));
+	}
+	cpu->protected_mode = vmread(VMCS_GUEST_CR0) & CR0_PE && !(cpu->rflags & RFLAGS_VM);
+	cpu->stack_mask = cpu->segment[SEG_SS].rights & SEGMENT_DB ? BITS(31, 0) : BITS(15, 0);
+}
+
+/* What few instructions need. */
+static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu *cpu)
+{
+	cpu->has_bmi = cpuid(7, 0).ebx & CPUID_7_EBX_BMI1;
+	cpu->has_lzcnt = cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_LZCNT;
+	cpu->load_segment = insn_load_segment;
+	cpu->fpu = vcpu->fpu;
+	if (insn->operation == INSN_MOV_FROM_SEGMENT)
+		cpu->segment[insn->reg].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR(insn->reg));
+	if (insn->operation == INSN_VECTOR)
+		fpu_save(vcpu->fpu, &vcpu->xcr0);
 }
 
 /* In 64-bit mode only FS and GS have a base (SDM 1 3.4.2.1), and few instructions name one. */
-static void load_segment_bases(const struct insn *insn, struct insn_cpu *cpu)
-{
-	memset(cpu->segment_base, 0, sizeof(cpu->segment_base));
-	if (cpu->mode != 64)
-		for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
-			cpu->segment_base[s] = vmread(VMCS_GUEST_BASE(s));
-	else if (insn->segment >= SEG_FS)
-		cpu->segment_base[insn->segment] = vmread(VMCS_GUEST_BASE(insn->segment));
-}
-
 static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
 		     struct insn_cpu *cpu)
 {
@@ -86,52 +158,106 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
 	cpu->mode = mode;
-	load_segment_bases(insn, cpu);
+	cpu->stack_mask = ~0UL;
+	if (mode != 64) {
+		load_segments(cpu);
+	} else {
+		memset(cpu->segment_base, 0, sizeof(cpu->segment_base));
+		if (insn->segment >= SEG_FS)
+			cpu->segment_base[insn->segment] = vmread(VMCS_GUEST_BASE(insn->segment));
+	}
+	if (insn->operation > INSN_BTC)
+		load_rest(vcpu, insn, cpu);
 }
 
 /*
  * One access may start long work (a queue of 32768 invalidations): between the iterations of a REP
- * the slice may be over. An error means that the guest was given a fault.
+ * the slice may be over. It is over, too, where the guest wants an exception after each. What
+ * insn_execute() returns.
  */
-static void execute(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu *cpu,
-		    const struct insn_memory *memory)
+static int execute(struct emulation *e, const struct insn *insn, struct insn_cpu *cpu)
 {
+	const struct insn_memory memory = {e, insn_read, insn_write, insn_probe_write};
 	uint64_t rip = cpu->rip;
 	unsigned budget = REP_BUDGET;
+	int error;
 
-	while (!insn_execute(insn, cpu, memory) && cpu->rip == rip && --budget) {
-		vcpu_look_at_clock(vcpu);
-		if (vcpu_is_kicked(vcpu))
-			return;
+	do {
+		e->hits = 0;
+		error = insn_execute(insn, cpu, &memory);
+		vcpu_look_at_clock(e->vcpu);
+	} while (!error && cpu->rip == rip && --budget && !vcpu_is_kicked(e->vcpu) && !e->hits &&
+		 !(cpu->rflags & RFLAGS_TF));
+	return error;
+}
+
+static void end_execution(const struct emulation *e, const struct insn *insn,
+			  const struct insn_cpu *cpu, uint64_t rip, int error)
+{
+	struct vcpu *vcpu = e->vcpu;
+
+	if (insn->operation == INSN_VECTOR)
+		fpu_load(vcpu->fpu, vcpu->xcr0);
+	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
+	vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags);
+	if (error) {
+		if (cpu->fault >= 0)
+			vcpu_inject(vcpu, (unsigned)cpu->fault, cpu->fault != VECTOR_DE, 0);
+		return;
 	}
-	vcpu_look_at_clock(vcpu);
+	if (cpu->rip != rip)
+		vcpu_end_instruction(vcpu, cpu->rip);
+	else
+		vcpu_end_iteration(vcpu);
+	if (e->hits)
+		vcpu_add_debug(vcpu, e->hits);
+	if (insn->operation == INSN_MOV_TO_SEGMENT && insn->reg == SEG_SS)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_MOV_SS);
+}
+
+/* At CPL 3 it is the program's fault, not the system's: for it the instruction does not exist. */
+static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint8_t *bytes,
+				     int have)
+{
+	char text[3 * INSN_MAX + 1] = "";
+
+	if (vcpu_cpl(vcpu) == 3) {
+		vcpu_inject_ud(vcpu);
+		return VCPU_RESUME;
+	}
+	for (int i = 0; i < have; i++)
+		format_append(text, sizeof(text), " %02x", bytes[i]);
+	vm_kill(vcpu->vm, "no emulation for the instruction at rip 0x%lx on 0x%lx:%s",
+		vmread(VMCS_GUEST_RIP), gpa, text);
+	vcpu_dump(vcpu);
+	return VCPU_LEAVE;
 }
 
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 {
-	struct emulation e = {vcpu, vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
-			      gpa & ~(PAGE_SIZE - 1), write};
-	const struct insn_memory memory = {&e, insn_read, insn_write};
+	struct emulation e = {vcpu,
+			      vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
+			      gpa & ~(PAGE_SIZE - 1),
+			      write,
+			      false,
+			      vmread(VMCS_GUEST_DR7),
+			      0};
 	unsigned mode = vcpu_mode(vcpu);
+	uint8_t bytes[INSN_MAX];
 	const struct insn *insn;
 	struct insn_cpu cpu;
 	uint64_t rip;
-	int error = fetch_and_decode(vcpu, mode, &insn);
+	int have, error = fetch_and_decode(vcpu, mode, bytes, &have, &insn);
 
 	if (error == -EFAULT)
 		return VCPU_RESUME; /* with a page fault */
-	if (error) {
-		vm_kill(vcpu->vm, "no emulation for the instruction at rip 0x%lx on 0x%lx",
-			vmread(VMCS_GUEST_RIP), gpa);
-		vcpu_dump(vcpu);
-		return VCPU_LEAVE;
-	}
+	if (error)
+		return not_emulated(vcpu, gpa, bytes, have);
 	load_cpu(vcpu, insn, mode, &cpu);
 	rip = cpu.rip;
-	execute(vcpu, insn, &cpu, &memory);
-	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
-	vmwrite(VMCS_GUEST_RFLAGS, cpu.rflags);
-	if (cpu.rip != rip)
-		vcpu_end_instruction(vcpu, cpu.rip);
+	if (__builtin_expect(cpu.rflags & RFLAGS_AC, 0))
+		e.align = vcpu_cpl(vcpu) == 3 && vmread(VMCS_GUEST_CR0) & CR0_AM;
+	error = execute(&e, insn, &cpu);
+	end_execution(&e, insn, &cpu, rip, error);
 	return VCPU_RESUME;
 }

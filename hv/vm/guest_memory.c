@@ -12,7 +12,7 @@
 #include "lib/string.h"
 
 /* The registers as the VMCS has them now: to read them is cheaper than to track their changes. */
-static void read_paging(struct vcpu *vcpu, uint64_t cr0)
+static void read_paging(struct vcpu *vcpu, uint64_t cr0, bool system)
 {
 	struct guest_paging *p = &vcpu->paging;
 
@@ -22,7 +22,9 @@ static void read_paging(struct vcpu *vcpu, uint64_t cr0)
 	p->efer = vmread(VMCS_GUEST_IA32_EFER);
 	p->rflags = vmread(VMCS_GUEST_RFLAGS);
 	p->mode = vcpu_mode(vcpu);
-	p->cpl = vcpu_cpl(vcpu);
+	p->cpl = system ? 0 : vcpu_cpl(vcpu);
+	if (system) /* SMAP holds for it whatever AC says (SDM 3A 4.6.1) */
+		p->rflags &= ~RFLAGS_AC;
 	if (p->cr4 & CR4_PAE && !(p->efer & EFER_LMA))
 		for (unsigned i = 0; i < 4; i++)
 			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
@@ -39,7 +41,8 @@ static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, ui
 		       : guest_walk(paging, ram, linear, access, gpa, error_code);
 }
 
-int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
+static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, bool system,
+		     uint64_t *gpa)
 {
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
 	uint32_t error_code;
@@ -48,7 +51,7 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
 		*gpa = (uint32_t)linear;
 		return 0;
 	}
-	read_paging(vcpu, cr0);
+	read_paging(vcpu, cr0, system);
 	switch (walk(vcpu, linear, access, gpa, &error_code)) {
 	case 0:
 		return 0;
@@ -65,7 +68,12 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
 	return -EFAULT;
 }
 
-/* Within one page. */
+int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
+{
+	return translate(vcpu, linear, access, false, gpa);
+}
+
+/* 1, 2, 4 or 8 bytes within one page. */
 static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write,
 			    uint64_t *value)
 {
@@ -76,53 +84,85 @@ static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned width, boo
 		vm_mmio(vcpu->vm, gpa, width, write, value);
 }
 
-/* Both pages are translated before either is touched. */
-static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned width, bool write,
-			 uint64_t *value)
+/* Any number of bytes within one page, as aligned accesses. */
+static void access_bytes(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool write, uint8_t *bytes)
 {
-	enum guest_access access = write ? GUEST_WRITE : GUEST_READ;
-	unsigned first = MIN(width, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
-	uint64_t gpa, gpa2 = 0, low, high = 0;
+	for (unsigned part; size; size -= part, gpa += part, bytes += part) {
+		uint64_t value = 0;
 
-	if (guest_translate(vcpu, linear, access, &gpa))
+		part = gpa & 7 ? (unsigned)(gpa & -gpa) : 8;
+		while (part > size)
+			part /= 2;
+		if (write)
+			memcpy(&value, bytes, part);
+		access_physical(vcpu, gpa, part, write, &value);
+		if (!write)
+			memcpy(bytes, &value, part);
+	}
+}
+
+/* Both pages are translated before either is touched. */
+static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned size,
+			 enum guest_access access, bool system, void *bytes)
+{
+	unsigned first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
+	bool write = access == GUEST_WRITE;
+	uint64_t gpa, gpa2 = 0;
+
+	if (translate(vcpu, linear, access, system, &gpa) ||
+	    (first < size && translate(vcpu, linear + first, access, system, &gpa2)))
 		return -EFAULT;
-	if (first == width) {
-		access_physical(vcpu, gpa, width, write, value);
+	if (first == size && size <= 8 && !(size & (size - 1))) {
+		access_physical(vcpu, gpa, size, write, bytes);
 		return 0;
 	}
-	if (guest_translate(vcpu, linear + first, access, &gpa2))
-		return -EFAULT;
-	for (unsigned i = 0; i < width; i++) { /* byte by byte: it happens once in a blue moon */
-		uint64_t at = i < first ? gpa + i : gpa2 + (i - first);
-
-		low = write ? *value >> 8 * i & 0xff : 0;
-		access_physical(vcpu, at, 1, write, &low);
-		high |= (low & 0xff) << 8 * i;
-	}
-	if (!write)
-		*value = high;
+	access_bytes(vcpu, gpa, first, write, bytes);
+	access_bytes(vcpu, gpa2, size - first, write, (uint8_t *)bytes + first);
 	return 0;
 }
 
 int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value)
 {
 	*value = 0;
-	return access_linear(vcpu, linear, width, false, value);
+	return access_linear(vcpu, linear, width, GUEST_READ, false, value);
 }
 
-int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t value)
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, const uint64_t *value)
 {
-	return access_linear(vcpu, linear, width, true, &value);
+	uint64_t copy[INSN_WORDS];
+
+	memcpy(copy, value, width <= 8 ? 8 : width);
+	return access_linear(vcpu, linear, width, GUEST_WRITE, false, copy);
+}
+
+int guest_read_system(struct vcpu *vcpu, uint64_t linear, unsigned size, void *to)
+{
+	return access_linear(vcpu, linear, size, GUEST_READ, true, to);
+}
+
+int guest_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size, const void *from)
+{
+	return access_linear(vcpu, linear, size, GUEST_WRITE, true, (void *)from);
+}
+
+static int probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system)
+{
+	uint64_t last = linear + size - 1, gpa;
+	int error = translate(vcpu, linear, GUEST_WRITE, system, &gpa);
+
+	if (!error && (linear ^ last) & ~(PAGE_SIZE - 1))
+		error = translate(vcpu, last & ~(PAGE_SIZE - 1), GUEST_WRITE, system, &gpa);
+	return error;
 }
 
 int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width)
 {
-	uint64_t last = linear + width - 1, gpa;
-	int error = guest_translate(vcpu, linear, GUEST_WRITE, &gpa);
+	return probe_write(vcpu, linear, width, false);
+}
 
-	if (!error && (linear ^ last) & ~(PAGE_SIZE - 1))
-		error = guest_translate(vcpu, last & ~(PAGE_SIZE - 1), GUEST_WRITE, &gpa);
-	return error;
+int guest_probe_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size)
+{
+	return probe_write(vcpu, linear, size, true);
 }
 
 int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size)

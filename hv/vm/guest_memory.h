@@ -17,11 +17,19 @@
 int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa);
 
 /*
- * Access 'width' bytes (1-8) at a linear address, RAM or device, over a page boundary if need
- * be. 0, or -EFAULT as above: then nothing was accessed.
+ * Access 'width' bytes (1, 2, 4, 8, 16, 32) at a linear address, RAM or device, over a page boundary
+ * if need be; 'value' has as many words as they fill. 0, or -EFAULT as above: then nothing was
+ * accessed.
  */
 int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
-int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t value);
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, const uint64_t *value);
+/*
+ * The same for what the CPU does by itself, at CPL 0 whatever runs (descriptors, TSS): any number
+ * of bytes up to a page.
+ */
+int guest_read_system(struct vcpu *vcpu, uint64_t linear, unsigned size, void *to);
+int guest_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size, const void *from);
+int guest_probe_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size);
 /* Would guest_write() succeed? 0, or -EFAULT as above. */
 int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
 

@@ -93,19 +93,30 @@ static bool extint_pending(struct vcpu *vcpu)
 	return pic_pending(vcpu->vm->chips.pic) && lapic_takes_extint(&vcpu->lapic);
 }
 
-bool interrupts_pending(struct vcpu *vcpu)
+static bool interrupt_pending(struct vcpu *vcpu)
 {
 	lapic_timer_poll(&vcpu->lapic);
-	return vcpu->nmi_pending || lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
+	return lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
 }
 
-/* No other event waits, and neither the usual blocking nor 'more' is on (SDM 3C 27.3.1.5). */
+bool interrupts_pending(struct vcpu *vcpu)
+{
+	bool nmi = vcpu->nmi_pending && !(vcpu->halted && vcpu->halted_in_nmi);
+
+	return interrupt_pending(vcpu) || nmi;
+}
+
+/*
+ * No other event waits, and neither the usual blocking nor 'more' is on (SDM 3C 27.3.1.5). A pending
+ * #DB comes first (SDM 3A table 6-2), and an injection would make an end of it (SDM 3C 27.7.3).
+ */
 static bool is_unblocked(const struct vcpu *vcpu, uint64_t more)
 {
 	uint64_t blocking = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | more;
 
 	vcpu_assert_current(vcpu);
 	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & blocking) &&
+	       !vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) &&
 	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
 }
 
@@ -154,13 +165,11 @@ void interrupts_before_entry(struct vcpu *vcpu)
 	if (vcpu->nmi_pending && can_inject_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
 		inject(vcpu, INTERRUPTION_TYPE_NMI, VECTOR_NMI);
-	} else if (!vcpu->nmi_pending && interrupts_pending(vcpu) && can_inject(vcpu)) {
+	} else if (interrupt_pending(vcpu) && can_inject(vcpu)) {
 		inject_interrupt(vcpu);
 	}
-	if (vcpu->nmi_pending)
-		want_window(vcpu, PRIMARY_NMI_WINDOW_EXITING);
-	else
-		want_window(vcpu, interrupts_pending(vcpu) ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0);
+	want_window(vcpu, (vcpu->nmi_pending ? PRIMARY_NMI_WINDOW_EXITING : 0) |
+				  (interrupt_pending(vcpu) ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
 }
 
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)

@@ -96,22 +96,53 @@ unsigned vcpu_check_entry(struct vcpu *vcpu)
 	return entry_check(&source, &vmx.capabilities, report_violation, NULL);
 }
 
-void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
+/* The shadow of STI or MOV SS is over. */
+static void end_shadow(void)
 {
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
+
+	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+}
+
+/* #DB is to come before the next instruction; what was pending is pending still. */
+static void add_pending_debug(uint64_t bits)
+{
+	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
+		vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | bits);
+}
+
+void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
+{
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	vcpu_assert_current(vcpu);
 	vmwrite(VMCS_GUEST_RIP, rip);
-	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
-			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	end_shadow();
 	if (__builtin_expect(!(rflags & (RFLAGS_TF | RFLAGS_RF)), 1))
 		return;
 	vmwrite(VMCS_GUEST_RFLAGS,
 		rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
 	if (rflags & RFLAGS_TF)
-		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+		add_pending_debug(PENDING_DEBUG_BS);
+}
+
+void vcpu_end_iteration(struct vcpu *vcpu)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+
+	vcpu_assert_current(vcpu);
+	end_shadow();
+	vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF); /* its breakpoint was passed already */
+	if (rflags & RFLAGS_TF)
+		add_pending_debug(PENDING_DEBUG_BS);
+}
+
+void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits)
+{
+	vcpu_assert_current(vcpu);
+	add_pending_debug(hits | PENDING_DEBUG_ENABLED);
 }
 
 void vcpu_skip_instruction(struct vcpu *vcpu)
@@ -130,6 +161,8 @@ void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32
 	vcpu_assert_current(vcpu);
 	/* In real mode no exception has an error code (SDM 3A 21.2.1). */
 	has_error_code = has_error_code && vmread(VMCS_GUEST_CR0) & CR0_PE;
+	if (vector != VECTOR_DB) /* in the flags that a fault pushes, SDM 3B 18.3.1.1 */
+		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	vcpu_tell(vcpu, EVENT_INJECTION,
 		  vector | (uint32_t)TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION,
 					      INTERRUPTION_INFO_TYPE),

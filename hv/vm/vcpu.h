@@ -37,6 +37,7 @@ struct vcpu {
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
 	bool halted;        /* by HLT: sleeps until interrupts_pending() */
+	bool halted_in_nmi; /* ... while NMIs are blocked: they do not wake it */
 	unsigned slice;     /* exits left before the scheduler looks up; see vcpu_kick() */
 	uint64_t slice_end; /* TSC: the end of its turn */
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
@@ -124,7 +125,12 @@ void vcpu_skip_instruction(struct vcpu *vcpu);
 /* The same, when the instruction was carried out here and the next one is at rip. */
 void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip);
 
-/* Inject an exception at the next entry (SDM 3C 27.6). */
+/* One iteration of a REP that was carried out here is done, and not the last. */
+void vcpu_end_iteration(struct vcpu *vcpu);
+/* Raise #DB before the next instruction, for breakpoints 'hits' (DR6.B0-B3). */
+void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits);
+
+/* Inject an exception at the next entry (SDM 3C 27.6): it is a fault, unless it is #DB. */
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code);
 static inline void vcpu_inject_ud(struct vcpu *vcpu)
 {

@@ -52,16 +52,12 @@ static int load_segment(void *ctx, unsigned segment, uint16_t selector)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	static const unsigned modes[] = {16, 32, 64};
-	const struct insn_memory memory = {.read = memory_read,
-					   .write = memory_write,
-					   .probe_write = probe_write};
+	const struct insn_memory memory = {
+		.read = memory_read, .write = memory_write, .probe_write = probe_write};
 	static uint8_t fpu[1024];
 	uint64_t gpr[16];
-	struct insn_cpu cpu = {.gpr = gpr,
-			       .rip = 0xfff0,
-			       .rflags = 2,
-			       .fpu = fpu,
-			       .load_segment = load_segment};
+	struct insn_cpu cpu = {
+		.gpr = gpr, .rip = 0xfff0, .rflags = 2, .fpu = fpu, .load_segment = load_segment};
 	struct insn insn;
 	uint8_t *code;
 	int error;

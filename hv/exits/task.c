@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hardware task switches (SDM 3A 7.3): a guest's JMP, CALL, IRET or task gate always exits before
+ * one, so it is carried out here, between 32-bit TSSs. The CPU has checked the gate and the new
+ * TSS's descriptor already (SDM 3C 26.4.2).
+ */
+#include <stddef.h>
+
+#include "hv/exits/exit.h"
+#include "hv/exits/segment.h"
+#include "hv/vm/guest_memory.h"
+#include "hv/vmx/vpid.h"
+#include "lib/asm.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+
+/* SDM 3A figure 7-2. */
+struct tss32 {
+	uint32_t link;
+	uint32_t stacks[6];
+	uint32_t cr3;
+	uint32_t eip, eflags;
+	uint32_t gpr[8];     /* in encoding order */
+	uint32_t segment[6]; /* and so are these */
+	uint32_t ldt;
+	uint32_t trap_and_io;
+};
+_Static_assert(sizeof(struct tss32) == 0x68, "SDM 3A figure 7-2");
+
+/* What a task switch stores into the old TSS: EIP to GS. */
+#define SAVED_AT        offsetof(struct tss32, eip)
+#define SAVED_SIZE      (offsetof(struct tss32, ldt) - SAVED_AT)
+#define TSS_TRAP        BIT(0)
+#define TSS_BUSY        BIT(41) /* of its descriptor: type 9 becomes 11 */
+#define TSS_AVAILABLE32 0x9U
+#define TSS_BUSY32      0xbU
+
+struct task_switch {
+	struct vcpu *vcpu;
+	uint64_t source;
+	bool nests;     /* CALL and gates: a later IRET leads back */
+	uint64_t event; /* what came through a gate: IDT-vectoring information, or 0 */
+	uint64_t old_base;
+	struct descriptor old, new;
+	struct tss32 tss;
+};
+
+/* Where the old task goes on: behind its instruction, unless a fault or interrupt came. */
+static uint32_t old_eip(const struct task_switch *t)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP), type = FIELD(t->event, INTERRUPTION_INFO_TYPE);
+
+	if (t->source != TASK_SWITCH_SOURCE_GATE || type >= INTERRUPTION_TYPE_SOFTWARE_INTERRUPT)
+		rip += vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	return (uint32_t)rip;
+}
+
+static void collect_old(const struct task_switch *t, struct tss32 *tss)
+{
+	tss->eip = old_eip(t);
+	tss->eflags = (uint32_t)vmread(VMCS_GUEST_RFLAGS);
+	if (t->source == TASK_SWITCH_SOURCE_IRET)
+		tss->eflags &= ~(uint32_t)RFLAGS_NT;
+	for (unsigned i = 0; i < 8; i++)
+		tss->gpr[i] = (uint32_t)vcpu_register(t->vcpu, i);
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
+		tss->segment[s] = (uint16_t)vmread(VMCS_GUEST_SELECTOR(s));
+}
+
+static int set_busy(struct vcpu *vcpu, struct descriptor *d, bool busy)
+{
+	d->raw = busy ? d->raw | TSS_BUSY : d->raw & ~TSS_BUSY;
+	return guest_write_system(vcpu, d->address, sizeof(d->raw), &d->raw);
+}
+
+/* All that may still fail in the old task: nothing is written before it has been read. */
+static int begin(struct task_switch *t, uint16_t selector)
+{
+	struct vcpu *vcpu = t->vcpu;
+	uint64_t base;
+
+	if (segment_find(vcpu, selector, VECTOR_TS, &t->new) ||
+	    segment_find(vcpu, (uint16_t)vmread(VMCS_GUEST_SELECTOR(VMCS_TR)), VECTOR_TS, &t->old))
+		return -EFAULT;
+	base = descriptor_base(&t->new);
+	if (descriptor_limit(&t->new) < sizeof(t->tss) - 1)
+		return segment_fault(vcpu, VECTOR_TS, selector);
+	t->old_base = vmread(VMCS_GUEST_BASE(VMCS_TR));
+	if (guest_read_system(vcpu, base, sizeof(t->tss), &t->tss))
+		return -EFAULT;
+	return guest_probe_write_system(vcpu, t->old_base, sizeof(t->tss));
+}
+
+/* The old TSS, the busy flags, the link. */
+static int store(struct task_switch *t)
+{
+	struct vcpu *vcpu = t->vcpu;
+	uint32_t link = (uint32_t)vmread(VMCS_GUEST_SELECTOR(VMCS_TR));
+	struct tss32 old;
+
+	collect_old(t, &old);
+	if (guest_write_system(vcpu, t->old_base + SAVED_AT, SAVED_SIZE, &old.eip))
+		return -EFAULT;
+	if (!t->nests && set_busy(vcpu, &t->old, false))
+		return -EFAULT;
+	if (t->source != TASK_SWITCH_SOURCE_IRET && set_busy(vcpu, &t->new, true))
+		return -EFAULT;
+	if (!t->nests)
+		return 0;
+	t->tss.eflags |= RFLAGS_NT;
+	return guest_write_system(vcpu, descriptor_base(&t->new), sizeof(uint16_t), &link);
+}
+
+static int load_cr3(struct vcpu *vcpu, uint32_t cr3)
+{
+	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG))
+		return 0;
+	vmwrite(VMCS_GUEST_CR3, cr3);
+	invvpid(vcpu->vpid);
+	return vmread(VMCS_GUEST_CR4) & CR4_PAE ? guest_load_pdptes(vcpu) : 0;
+}
+
+/* From here on faults are the new task's. */
+static void load_registers(const struct task_switch *t)
+{
+	struct vcpu *vcpu = t->vcpu;
+
+	t->vcpu->gpr[RSP] = t->tss.gpr[RSP];
+	for (unsigned i = 0; i < 8; i++)
+		vcpu_set_register(vcpu, i, t->tss.gpr[i]);
+	vmwrite(VMCS_GUEST_RIP, t->tss.eip);
+	vmwrite(VMCS_GUEST_RFLAGS, (t->tss.eflags & RFLAGS_DEFINED) | RFLAGS_FIXED_ONE);
+	segment_set(VMCS_TR, &t->new);
+	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR), t->new.rights | TSS_BUSY32);
+	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_TS);
+	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
+	/* What fails leaves selectors without segments behind. */
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
+		segment_set_null(s, (uint16_t)t->tss.segment[s]);
+	segment_set_null(VMCS_LDTR, (uint16_t)t->tss.ldt);
+}
+
+static int load_ldt(struct vcpu *vcpu, uint16_t selector)
+{
+	struct descriptor d;
+
+	if (!(selector & ~SELECTOR_RPL))
+		return 0;
+	if (selector & SELECTOR_TI)
+		return segment_fault(vcpu, VECTOR_TS, selector);
+	if (segment_find(vcpu, selector, VECTOR_TS, &d))
+		return -EFAULT;
+	if ((d.rights & (SEGMENT_TYPE | SEGMENT_S | SEGMENT_P)) != (SEGMENT_TYPE_LDT | SEGMENT_P))
+		return segment_fault(vcpu, VECTOR_TS, selector);
+	segment_set(VMCS_LDTR, &d);
+	return 0;
+}
+
+static int load_segments(const struct task_switch *t)
+{
+	static const uint8_t order[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
+	unsigned cpl = t->tss.segment[SEG_CS] & SELECTOR_RPL;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		unsigned s = order[i];
+		uint16_t selector = (uint16_t)t->tss.segment[s];
+
+		if (t->tss.eflags & RFLAGS_VM)
+			segment_set_virtual_8086(s, selector);
+		else if (segment_load_protected(t->vcpu, s, selector, cpl, VECTOR_TS))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* The error code that an exception brought through the gate goes to the new stack. */
+static int push_error_code(const struct task_switch *t)
+{
+	struct vcpu *vcpu = t->vcpu;
+	bool big = vmread(VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DB;
+	uint64_t rsp = vcpu_register(vcpu, RSP) - sizeof(uint32_t);
+	uint64_t code = vmread(VMCS_IDT_VECTORING_ERROR_CODE);
+
+	rsp = big ? (uint32_t)rsp : (uint16_t)rsp;
+	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + rsp), sizeof(uint32_t),
+			&code))
+		return -EFAULT;
+	vcpu_set_register(vcpu, RSP, rsp);
+	return 0;
+}
+
+/* The new task's own: LDT, segments, and what it begins with. */
+static void finish(struct task_switch *t)
+{
+	struct vcpu *vcpu = t->vcpu;
+
+	load_registers(t);
+	if (load_cr3(vcpu, t->tss.cr3)) {
+		segment_fault(vcpu, VECTOR_GP, 0);
+		return;
+	}
+	if (load_ldt(vcpu, (uint16_t)t->tss.ldt) || load_segments(t))
+		return;
+	if (t->event & INTERRUPTION_INFO_ERROR_CODE && push_error_code(t))
+		return;
+	if (t->tss.eip > vmread(VMCS_GUEST_LIMIT(VMCS_CS)))
+		segment_fault(vcpu, VECTOR_GP, 0);
+	else if (t->tss.trap_and_io & TSS_TRAP)
+		debug_raise(vcpu, DR6_BT);
+}
+
+enum exit_action exit_task_switch(struct vcpu *vcpu)
+{
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	uint16_t selector = (uint16_t)FIELD(qualification, TASK_SWITCH_SELECTOR);
+	struct task_switch t = {.vcpu = vcpu, .source = FIELD(qualification, TASK_SWITCH_SOURCE)};
+
+	t.nests = t.source == TASK_SWITCH_SOURCE_CALL || t.source == TASK_SWITCH_SOURCE_GATE;
+	if (t.source == TASK_SWITCH_SOURCE_GATE)
+		t.event = vmread(VMCS_IDT_VECTORING_INFO);
+	if (t.source == TASK_SWITCH_SOURCE_IRET) /* as any IRET */
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
+	if (begin(&t, selector))
+		return VCPU_RESUME;
+	if ((t.new.rights &SEGMENT_TYPE & ~2U) != TSS_AVAILABLE32 ||
+	    (t.old.rights & SEGMENT_TYPE) != TSS_BUSY32) {
+		vm_kill(vcpu->vm, "task switch to selector 0x%x: a 16-bit TSS", selector);
+		return VCPU_LEAVE;
+	}
+	if (!store(&t))
+		finish(&t);
+	return VCPU_RESUME;
+}
