@@ -17,9 +17,9 @@
 int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa);
 
 /*
- * Access 'width' bytes (1, 2, 4, 8, 16, 32) at a linear address, RAM or device, over a page boundary
- * if need be; 'value' has as many words as they fill. 0, or -EFAULT as above: then nothing was
- * accessed.
+ * Access 'width' bytes (1, 2, 4, 8, 16, 32) at a linear address, RAM or device, over a page
+ * boundary if need be; 'value' has as many words as they fill. 0, or -EFAULT as above: then nothing
+ * was accessed.
  */
 int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
 int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, const uint64_t *value);

@@ -107,8 +107,9 @@ bool interrupts_pending(struct vcpu *vcpu)
 }
 
 /*
- * No other event waits, and neither the usual blocking nor 'more' is on (SDM 3C 27.3.1.5). A pending
- * #DB comes first (SDM 3A table 6-2), and an injection would make an end of it (SDM 3C 27.7.3).
+ * No other event waits, and neither the usual blocking nor 'more' is on (SDM 3C 27.3.1.5). A
+ * pending #DB comes first (SDM 3A table 6-2), and an injection would make an end of it (SDM
+ * 3C 27.7.3).
  */
 static bool is_unblocked(const struct vcpu *vcpu, uint64_t more)
 {
