@@ -199,7 +199,7 @@ static void end_execution(const struct emulation *e, const struct insn *insn,
 	if (insn->operation == INSN_VECTOR)
 		fpu_load(vcpu->fpu, vcpu->xcr0);
 	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
-	vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags);
+	vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags | (error ? RFLAGS_RF : 0));
 	if (error) {
 		if (cpu->fault >= 0)
 			vcpu_inject(vcpu, (unsigned)cpu->fault, cpu->fault != VECTOR_DE, 0);

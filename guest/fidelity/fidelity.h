@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of guest/fidelity: cases whose lines are the same on the bare machine, and random
+ * instructions that do to a device's memory what they do to RAM.
+ */
+#ifndef GUEST_FIDELITY_H
+#define GUEST_FIDELITY_H
+
+#include <stdint.h>
+
+void fidelity_cases(void);
+
+/* 'rounds' instructions, from 'seed'. Returns how many differed. */
+unsigned fidelity_random(uint64_t seed, uint64_t rounds);
+
+#endif
