@@ -60,10 +60,11 @@ extern char image_end[];
 _Noreturn void try_resume(int vector);
 _Noreturn void enter_user(void (*function)(void *), void *argument, void *stack_top);
 _Noreturn void guest_start(uint32_t magic, const struct multiboot_info *info);
-void exception_handle(const struct exception *exception);
+void exception_handle(struct exception *exception);
 
 struct guest guest;
 struct exception last_exception;
+struct exception *interrupted;
 uint64_t last_cr2;
 
 static struct gate idt[256];
@@ -238,9 +239,10 @@ static void print_exception(const struct exception *e)
 	printf("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", e->rsi, e->rdi, e->rbp, e->rsp);
 }
 
-void exception_handle(const struct exception *e)
+void exception_handle(struct exception *e)
 {
 	if (handlers[e->vector]) {
+		interrupted = e;
 		handlers[e->vector]();
 		return;
 	}

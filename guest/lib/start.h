@@ -79,5 +79,7 @@ int try_wrmsr(uint32_t msr, uint64_t value);
 
 /* Called with interrupts off for each interrupt or exception of this vector; NULL: none. */
 void interrupt_handler(unsigned vector, void (*handler)(void));
+/* For it: what was interrupted, and what it returns to. */
+extern struct exception *interrupted;
 
 #endif
