@@ -631,6 +631,13 @@ static bool prefixes_allowed(const struct decoder *d, const struct insn *insn, u
 	return !(flags & WIDE && (d->operand_size || d->repeat));
 }
 
+/* What most accesses to devices are: insn_execute() has a short way for them. */
+static bool is_plain(const struct decoder *d, const struct insn *insn)
+{
+	return d->mode == 64 && insn->operation <= INSN_MOVZX && insn->segment == SEG_DS &&
+	       insn->base != RSP && insn->reg != RSP;
+}
+
 static int refuse(const struct decoder *d)
 {
 	return d->at > d->size && d->size < INSN_MAX ? -EAGAIN : -EINVAL;
@@ -662,6 +669,7 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
 	else if (d.segment >= 0)
 		insn->segment = (uint8_t)d.segment;
 	insn->length = (uint8_t)d.at;
+	insn->plain = is_plain(&d, insn);
 	insn->locked = d.lock || insn->operation == INSN_XCHG;
 	if (d.at > d.size || !prefixes_allowed(&d, insn, opcode.flags))
 		return refuse(&d);

@@ -47,13 +47,13 @@ bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode
 
 /*
  * Memory as the instruction names it: a linear address, 1, 2, 4, 8, 16 or 32 bytes in as many words
- * as they fill. 0, or negative: stop, change nothing. probe_write() says what write() would,
- * and changes nothing.
+ * as they fill; write() may change the words. 0, or negative: stop, change nothing. probe_write()
+ * says what write() would, and changes nothing.
  */
 struct insn_memory {
 	void *ctx;
 	int (*read)(void *ctx, uint64_t linear, unsigned width, uint64_t *value);
-	int (*write)(void *ctx, uint64_t linear, unsigned width, const uint64_t *value);
+	int (*write)(void *ctx, uint64_t linear, unsigned width, uint64_t *value);
 	int (*probe_write)(void *ctx, uint64_t linear, unsigned width);
 };
 #define INSN_WORDS 4 /* the most */
@@ -147,6 +147,7 @@ struct insn {
 	bool high_byte;        /* bits 15:8 of it: AH, CH, DH, BH */
 	bool rep, until_equal; /* REP or REPE; REPNE */
 	bool locked;
+	bool plain; /* a MOV or MOVZX of 64-bit mode without a base of a segment and without RSP */
 	bool vex;
 	uint8_t vector; /* enum insn_vector */
 	uint8_t vvvv;   /* with VEX: the second register of a load of a half */

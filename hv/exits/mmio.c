@@ -26,6 +26,7 @@ struct emulation {
 	struct vcpu *vcpu;
 	uint64_t linear, gpa; /* of the page */
 	bool written;         /* the access was a write: only then was that right checked */
+	bool checks;          /* one of the next two has something to see */
 	bool align;           /* #AC is on */
 	uint64_t dr7;
 	uint64_t hits; /* breakpoints of the iteration at hand, as DR6 has them */
@@ -40,7 +41,8 @@ static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigne
  * What the CPU checks of each access, and has checked only of the one that exited: alignment, and
  * breakpoints. 0, or -EFAULT with #AC.
  */
-static int check_access(struct emulation *e, uint64_t linear, unsigned width, bool write)
+static __attribute__((noinline)) int check_access(struct emulation *e, uint64_t linear,
+						  unsigned width, bool write)
 {
 	if (e->align && linear & (width - 1) && width <= 8) {
 		vcpu_inject(e->vcpu, VECTOR_AC, true, 0);
@@ -51,12 +53,12 @@ static int check_access(struct emulation *e, uint64_t linear, unsigned width, bo
 	return 0;
 }
 
-static void access_device(const struct emulation *e, uint64_t linear, unsigned width, bool write,
-			  uint64_t *value)
+static inline void access_device(const struct emulation *e, uint64_t linear, unsigned width,
+				 bool write, uint64_t *value)
 {
 	uint64_t gpa = e->gpa + (linear - e->linear);
 
-	for (; width > 8; width -= 8, gpa += 8)
+	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8)
 		vm_mmio(e->vcpu->vm, gpa, 8, write, value++);
 	vm_mmio(e->vcpu->vm, gpa, width, write, value);
 }
@@ -65,7 +67,7 @@ static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value
 {
 	struct emulation *e = ctx;
 
-	if ((e->align || e->dr7 & DR7_ENABLED) && check_access(e, linear, width, false))
+	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, false))
 		return -EFAULT;
 	if (!in_faulting_page(e, linear, width))
 		return guest_read(e->vcpu, linear, width, value);
@@ -73,16 +75,15 @@ static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value
 	return 0;
 }
 
-static int insn_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
+static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
 	struct emulation *e = ctx;
-	uint64_t copy = *value;
 
-	if ((e->align || e->dr7 & DR7_ENABLED) && check_access(e, linear, width, true))
+	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, true))
 		return -EFAULT;
 	if (!e->written || !in_faulting_page(e, linear, width))
 		return guest_write(e->vcpu, linear, width, value);
-	access_device(e, linear, width, true, width > 8 ? (uint64_t *)value : &copy);
+	access_device(e, linear, width, true, value);
 	return 0;
 }
 
@@ -153,10 +154,12 @@ static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cp
 static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
 		     struct insn_cpu *cpu)
 {
-	vcpu->gpr[RSP] = vmread(VMCS_GUEST_RSP);
 	cpu->gpr = vcpu->gpr;
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
+	if (insn->plain)
+		return;
+	vcpu->gpr[RSP] = vmread(VMCS_GUEST_RSP);
 	cpu->mode = mode;
 	cpu->stack_mask = ~0UL;
 	if (mode != 64) {
@@ -196,10 +199,12 @@ static void end_execution(const struct emulation *e, const struct insn *insn,
 {
 	struct vcpu *vcpu = e->vcpu;
 
-	if (insn->operation == INSN_VECTOR)
-		fpu_load(vcpu->fpu, vcpu->xcr0);
-	vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
-	vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags | (error ? RFLAGS_RF : 0));
+	if (!insn->plain) {
+		if (insn->operation == INSN_VECTOR)
+			fpu_load(vcpu->fpu, vcpu->xcr0);
+		vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
+		vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags | (error ? RFLAGS_RF : 0));
+	}
 	if (error) {
 		if (cpu->fault >= 0)
 			vcpu_inject(vcpu, (unsigned)cpu->fault, cpu->fault != VECTOR_DE, 0);
@@ -212,7 +217,8 @@ static void end_execution(const struct emulation *e, const struct insn *insn,
 	if (e->hits)
 		vcpu_add_debug(vcpu, e->hits);
 	if (insn->operation == INSN_MOV_TO_SEGMENT && insn->reg == SEG_SS)
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_MOV_SS);
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_MOV_SS);
 }
 
 /* At CPL 3 it is the program's fault, not the system's: for it the instruction does not exist. */
@@ -235,13 +241,13 @@ static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint
 
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 {
-	struct emulation e = {vcpu,
-			      vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
-			      gpa & ~(PAGE_SIZE - 1),
-			      write,
-			      false,
-			      vmread(VMCS_GUEST_DR7),
-			      0};
+	struct emulation e = {
+		.vcpu = vcpu,
+		.linear = vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
+		.gpa = gpa & ~(PAGE_SIZE - 1),
+		.written = write,
+		.dr7 = vmread(VMCS_GUEST_DR7),
+	};
 	unsigned mode = vcpu_mode(vcpu);
 	uint8_t bytes[INSN_MAX];
 	const struct insn *insn;
@@ -257,6 +263,7 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 	rip = cpu.rip;
 	if (__builtin_expect(cpu.rflags & RFLAGS_AC, 0))
 		e.align = vcpu_cpl(vcpu) == 3 && vmread(VMCS_GUEST_CR0) & CR0_AM;
+	e.checks = e.align || e.dr7 & DR7_ENABLED;
 	error = execute(&e, insn, &cpu);
 	end_execution(&e, insn, &cpu, rip, error);
 	return VCPU_RESUME;

@@ -127,12 +127,9 @@ int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *val
 	return access_linear(vcpu, linear, width, GUEST_READ, false, value);
 }
 
-int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, const uint64_t *value)
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value)
 {
-	uint64_t copy[INSN_WORDS];
-
-	memcpy(copy, value, width <= 8 ? 8 : width);
-	return access_linear(vcpu, linear, width, GUEST_WRITE, false, copy);
+	return access_linear(vcpu, linear, width, GUEST_WRITE, false, value);
 }
 
 int guest_read_system(struct vcpu *vcpu, uint64_t linear, unsigned size, void *to)

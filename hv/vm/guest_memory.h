@@ -22,7 +22,7 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
  * was accessed.
  */
 int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
-int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, const uint64_t *value);
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
 /*
  * The same for what the CPU does by itself, at CPL 0 whatever runs (descriptors, TSS): any number
  * of bytes up to a page.

@@ -34,7 +34,7 @@ static int probe_write(void *ctx, uint64_t linear, unsigned width)
 	return linear % 67 ? 0 : -EFAULT;
 }
 
-static int memory_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
+static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
 	assert(width >= 8 || *value >> (8 * width) == 0);
 	accesses++;

@@ -43,7 +43,7 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *val
 	return 0;
 }
 
-static int memory_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
+static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
 	struct fixture *f = ctx;
 

@@ -365,7 +365,7 @@ static int probe_write(void *ctx, uint64_t linear, unsigned width)
 	return linear - (uintptr_t)data > DATA - width ? -EFAULT : 0;
 }
 
-static int memory_write(void *ctx, uint64_t linear, unsigned width, const uint64_t *value)
+static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
 	if (probe_write(ctx, linear, width))
 		return -EFAULT;
