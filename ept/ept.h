@@ -77,6 +77,12 @@ struct ept_host {
 	 * yet. Called with the lock held. May be NULL.
 	 */
 	void (*zapped)(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves);
+	/*
+	 * Copy the 4K page at the one host address to the other, for slots with two copies of each
+	 * page: no leaf maps 'to' yet, or the page stays as it is for whoever has one. Called with
+	 * the lock held. NULL where no slot has two.
+	 */
+	void (*copy_page)(void *ctx, uint64_t to, uint64_t from);
 	/* Mutual exclusion of all changes to one VM's tables; may be NULL on one CPU. */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);
@@ -94,6 +100,7 @@ enum ept_slot_kind {
 	EPT_SLOT_RAM,
 	EPT_SLOT_ROM,       /* readable and executable; a write is an EPT violation */
 	EPT_SLOT_HOST_MMIO, /* a device of the host, always UC */
+	EPT_SLOT_RAM_TWICE, /* RAM with two host copies of each page: coherence=model */
 };
 
 /* A range of guest-physical space backed by host memory, 4K-aligned. */
@@ -102,6 +109,12 @@ struct ept_slot {
 	uint64_t size;
 	uint64_t hpa;
 	enum ept_slot_kind kind;
+	/*
+	 * Of RAM twice: leaves of type WB lead to 'hpa', all others here; and a byte for each page,
+	 * zero at first, that ept/coherence.c keeps.
+	 */
+	uint64_t uncached_hpa;
+	uint8_t *pages;
 };
 #define EPT_SLOTS 16
 
@@ -204,6 +217,26 @@ uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
  */
 uint64_t ept_zap_all(struct ept *ept);
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
+
+/*
+ * Memory as others than the guest's CPUs reach it, where pages have two copies (ept/coherence.c has
+ * the rules). Each calls use(ctx, hpa) under the lock with the host address of gpa, for bytes of
+ * that page only; a write calls it once more where both copies are written.
+ *
+ * ept_cpu_access(): in the place of 'cpu', through the leaf, which is installed first if there is
+ * none, and whose flags are set. 0, or as ept_fault().
+ * ept_dma_access(): by a device; around_cache: it does not look into caches. 0, or -EFAULT: no RAM.
+ */
+typedef void ept_use(void *ctx, uint64_t hpa);
+int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		   ept_use *use, void *ctx);
+int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache, ept_use *use,
+		   void *ctx);
+/*
+ * WBINVD of [gpa, gpa + size), where pages have two copies: flush, dirty pages to memory, nothing
+ * cached. The ranges of a larger one may be done one after the other.
+ */
+void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size);
 
 /*
  * The noncoherent count's only door: delta is +1 or -1. On 0 -> 1 and 1 -> 0 every leaf is

@@ -122,6 +122,8 @@ static enum ept_limit find_limit(struct ept *copy, const struct ept_cpu *cpu, ui
 	copy->noncoherent = 0; /* now all memory has one type */
 	if (level_in(copy, cpu, gpa) > level)
 		return EPT_LIMIT_TYPE;
+	if (copy->slot[slot].kind == EPT_SLOT_RAM_TWICE)
+		return EPT_LIMIT_COPIES;
 	copy->caps.large_2m = copy->caps.large_1g = true;
 	if (level_in(copy, cpu, gpa) > level)
 		return EPT_LIMIT_CPU;

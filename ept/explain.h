@@ -56,6 +56,7 @@ enum ept_limit {
 	EPT_LIMIT_ALIGNMENT, /* host memory is not as aligned as guest memory */
 	EPT_LIMIT_CPU,       /* the CPU has no such leaves, or they are masked off */
 	EPT_LIMIT_TYPE,      /* the guest's MTRRs differ within it */
+	EPT_LIMIT_COPIES,    /* the slot has two copies of each page (coherence=model) */
 	EPT_LIMIT_TABLE,     /* smaller leaves stand in its place */
 };
 

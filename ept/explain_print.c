@@ -53,7 +53,11 @@ static void add_entry(char *text, uint64_t entry, unsigned level)
 static void add_slot(char *text, const struct ept_explanation *why)
 {
 	static const char *const kinds[] = {
-		[EPT_SLOT_RAM] = "RAM", [EPT_SLOT_ROM] = "ROM", [EPT_SLOT_HOST_MMIO] = "host MMIO"};
+		[EPT_SLOT_RAM] = "RAM",
+		[EPT_SLOT_ROM] = "ROM",
+		[EPT_SLOT_HOST_MMIO] = "host MMIO",
+		[EPT_SLOT_RAM_TWICE] = "RAM in two copies",
+	};
 
 	if (!why->has_slot) {
 		format_append(text, LINE, "no slot: an access is the device models'");
@@ -146,6 +150,7 @@ static void add_size(char *text, const struct ept_explanation *why)
 		[EPT_LIMIT_ALIGNMENT] = {"host memory not aligned to ", ""},
 		[EPT_LIMIT_CPU] = {"no leaves of ", " on this CPU"},
 		[EPT_LIMIT_TYPE] = {"not uniform over ", ""},
+		[EPT_LIMIT_COPIES] = {"two copies of each page forbid ", ""},
 		[EPT_LIMIT_TABLE] = {"smaller leaves stand in the ", ""},
 	};
 	const char *larger = why->limit == EPT_LIMIT_NONE ? "" : level_spans[why->fill_level + 1];

@@ -70,6 +70,24 @@ static bool is_beside_small_leaf(const struct ept *ept, const struct ept_fill *f
 }
 
 /*
+ * What of a leaf is otherwise in a slot that is not plain RAM. 0, or -EPERM. RAM that is there
+ * twice has small leaves, each with the copy that belongs to its type.
+ */
+static int refine(const struct ept_slot *slot, bool write, struct ept_fill *fill)
+{
+	if (slot->kind == EPT_SLOT_ROM) {
+		fill->bits &= ~EPT_WRITE;
+		return write ? -EPERM : 0;
+	}
+	if (slot->kind == EPT_SLOT_RAM_TWICE) {
+		fill->level = 1;
+		if (!leaf_is_write_back(fill->bits))
+			fill->hpa += READ_ONCE(slot->uncached_hpa) - READ_ONCE(slot->hpa);
+	}
+	return 0;
+}
+
+/*
  * No lock: another CPU may change slots and count under our eyes. Whatever mixture is read then,
  * that CPU advances the generation before it drops the lock, and install refuses the result.
  */
@@ -85,17 +103,15 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 	if (!found)
 		return -ENOENT;
 	slot = read_slot(found);
-	if (write && slot.kind == EPT_SLOT_ROM)
-		return -EPERM;
 	fill->level =
 		is_beside_small_leaf(ept, fill, gpa) ? 1 : largest_level(&ept->caps, &slot, gpa);
 	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type))
 		fill->level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
-	fill->bits = type | (slot.kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX);
+	fill->bits = type | EPT_RWX;
 	fill->slot = (unsigned)(found - ept->slot);
-	return 0;
+	return slot.kind == EPT_SLOT_RAM ? 0 : refine(found, write, fill);
 }
 
 /* The leaf of 'level' for a fill: any level up to fill->level has the same type. */
@@ -121,6 +137,14 @@ static void count_leaf(struct ept *ept, const uint64_t *path, unsigned level)
 	}
 }
 
+/* The table that the next 4K leaf mostly goes into. */
+static void remember_table(struct ept *ept, const struct ept_fill *fill, uint64_t table)
+{
+	ept->last_table = table;
+	WRITE_ONCE(ept->last_region, fill->gpa >> level_shift(2));
+	WRITE_ONCE(ept->last_generation, ept->generation);
+}
+
 /*
  * Store a leaf over 'old'. From not present nothing has to be flushed (SDM 3C 29.4.3.3). Over a
  * kept, empty table it is one store, then the flush (a CPU may have cached the way to the table),
@@ -129,14 +153,13 @@ static void count_leaf(struct ept *ept, const uint64_t *path, unsigned level)
 static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *entry, uint64_t old,
 		     const uint64_t *path, unsigned level)
 {
+	if (ept->host.copy_page)
+		ept_leaf_comes(ept, fill->gpa, fill->bits);
+	else if (level == 1)
+		remember_table(ept, fill, path[1]);
 	entry_store(entry, leaf_entry(fill, level));
 	count_leaf(ept, path, level);
 	ept->stats.installed[level]++;
-	if (level == 1) {
-		ept->last_table = path[1];
-		WRITE_ONCE(ept->last_region, fill->gpa >> level_shift(2));
-		WRITE_ONCE(ept->last_generation, ept->generation);
-	}
 	if (entry_present(old)) {
 		*table_counts(ept, path[level]) -= INFO_TABLE;
 		ept_flush(ept);
@@ -194,7 +217,8 @@ static int install_from_root(struct ept *ept, struct ept_fill *fill)
 
 /*
  * Guests touch page after page, so the next 4K leaf mostly goes into the table of the last one.
- * While that table is live it is linked, and no count above it changes.
+ * While that table is live it is linked, and no count above it changes. (Where pages have two
+ * copies no table is remembered: this way pays nothing for them.)
  */
 static bool install_beside_last(struct ept *ept, struct ept_fill *fill)
 {
@@ -234,6 +258,14 @@ int ept_fault_install(struct ept *ept, struct ept_fill *fill)
 	return error;
 }
 
+int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		     struct ept_fill *fill)
+{
+	int error = ept_fault_begin(ept, cpu, gpa, write, fill);
+
+	return error ? error : install_locked(ept, fill);
+}
+
 /* The second try computes under the lock, where no transition can come between: it is the last. */
 int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
 		   struct ept_fill *fill)
@@ -246,9 +278,7 @@ int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, boo
 	if (error != -EAGAIN)
 		return error;
 	ept_lock(ept);
-	error = ept_fault_begin(ept, cpu, gpa, write, fill);
-	if (!error)
-		error = install_locked(ept, fill);
+	error = ept_fault_locked(ept, cpu, gpa, write, fill);
 	ept_unlock(ept);
 	return error;
 }

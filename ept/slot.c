@@ -42,6 +42,8 @@ static int slot_add(struct ept *ept, const struct ept_slot *new)
 	WRITE_ONCE(free->gpa, new->gpa);
 	WRITE_ONCE(free->hpa, new->hpa);
 	WRITE_ONCE(free->kind, new->kind);
+	WRITE_ONCE(free->uncached_hpa, new->uncached_hpa);
+	free->pages = new->pages;
 	WRITE_ONCE(ept->slots_end, MAX(ept->slots_end, new->gpa + new->size));
 	__atomic_store_n(&free->size, new->size, __ATOMIC_RELEASE);
 	WRITE_ONCE(ept->slots, MAX(ept->slots, (unsigned)(free - ept->slot) + 1));
@@ -55,6 +57,9 @@ int ept_slot_add(struct ept *ept, const struct ept_slot *slot)
 
 	if (!range_valid(slot->gpa, slot->size, EPT_GPA_BITS) ||
 	    !range_valid(slot->hpa, slot->size, ept->caps.address_width))
+		return -EINVAL;
+	if (slot->kind == EPT_SLOT_RAM_TWICE &&
+	    !range_valid(slot->uncached_hpa, slot->size, ept->caps.address_width))
 		return -EINVAL;
 	ept_lock(ept);
 	error = slot_add(ept, slot);

@@ -37,34 +37,37 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 }
 
 /* Under the lock: without it a table could be freed on the way. */
-static uint64_t walk(const struct ept *ept, uint64_t gpa, unsigned *level)
+uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level)
 {
 	uint64_t table = ept->root;
 
 	for (unsigned l = EPT_ROOT_LEVEL; l > 0; l--) {
-		uint64_t entry = entry_load(&table_entries(ept, table)[level_index(gpa, l)]);
+		uint64_t *at = &table_entries(ept, table)[level_index(gpa, l)];
+		uint64_t entry = entry_load(at);
 
 		if (entry_is_leaf(entry, l)) {
 			*level = l;
-			return entry;
+			return at;
 		}
 		if (!entry_present(entry))
 			break;
 		table = entry & EPT_ADDRESS;
 	}
 	*level = 0;
-	return 0;
+	return NULL;
 }
 
 uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level)
 {
-	uint64_t entry = 0;
+	const uint64_t *leaf;
+	uint64_t entry;
 
 	*level = 0;
 	if (gpa >> EPT_GPA_BITS)
 		return 0;
 	ept_lock(ept);
-	entry = walk(ept, gpa, level);
+	leaf = ept_find_leaf(ept, gpa, level);
+	entry = leaf ? entry_load(leaf) : 0;
 	ept_unlock(ept);
 	return entry;
 }

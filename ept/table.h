@@ -68,6 +68,15 @@ static inline void entry_store(uint64_t *entry, uint64_t value)
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
 }
 
+/*
+ * The same, where the flags that a CPU sets are wanted: what it set up to the very change is in the
+ * old entry. Costlier than a store.
+ */
+static inline uint64_t entry_exchange(uint64_t *entry, uint64_t value)
+{
+	return __atomic_exchange_n(entry, value, __ATOMIC_ACQ_REL);
+}
+
 /* A CPU may set accessed and dirty flags meanwhile: read once, then decide. */
 static inline uint64_t entry_load(const uint64_t *entry)
 {
@@ -130,15 +139,37 @@ static inline void ept_advance(struct ept *ept)
 	__atomic_store_n(&ept->generation, ept->generation + 1, __ATOMIC_RELEASE);
 }
 
-/* The rest is in table.c, ept.c and zap.c; all under the lock. */
+/* The rest is in table.c, ept.c, zap.c, fault.c and coherence.c; all under the lock. */
 
 /* A new, empty table, or 0. */
 uint64_t table_new(struct ept *ept);
 /* Free 'table' and all tables below it. No CPU can reach them any more. */
 void table_free_tree(struct ept *ept, uint64_t table, unsigned level);
 void ept_flush(struct ept *ept);
+/* The entry that is the leaf of gpa, and its level; NULL when none is present. */
+uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level);
+/* ept_fault_fill() for who has the lock. */
+int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
+		     struct ept_fill *fill);
 
 /* Unmap a slot's range: zap its leaves, unlink tables left empty, flush, free those tables. */
 void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size);
+
+/*
+ * Where pages have two copies: who stores a leaf says so before the store, who takes one away or
+ * gives it another type has the old entry by an exchange and says so behind it, and ept_flush()
+ * lies between the taking and the next leaf of that page.
+ */
+void ept_leaf_comes(struct ept *ept, uint64_t gpa, uint64_t leaf);
+void ept_leaf_goes(struct ept *ept, uint64_t gpa, uint64_t old);
+/* Is the page one that a device has written while the cache had another? */
+bool ept_page_diverged(const struct ept *ept, uint64_t gpa);
+/* All of [gpa, gpa + size) to memory, nothing cached: no WB leaf there has a flag set. */
+void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size);
+
+static inline bool leaf_is_write_back(uint64_t leaf)
+{
+	return FIELD(leaf, EPT_TYPE) == MEMTYPE_WB;
+}
 
 #endif

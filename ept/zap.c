@@ -36,12 +36,59 @@ static unsigned clear_leaves(struct ept *ept, const struct ept_iter_step *step, 
 	return leaves - left;
 }
 
+/* The guest-physical address of the step's entry 'index'. */
+static uint64_t entry_gpa(const struct ept_iter_step *step, unsigned level, unsigned index)
+{
+	return step->base * PAGE_SIZE + index * level_size(level);
+}
+
+/* The same where pages have two copies: what the CPUs noted in each leaf is taken over. */
+static unsigned take_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level)
+{
+	uint64_t *entries = table_entries(ept, step->table);
+	unsigned leaves = 0;
+
+	for (unsigned i = step->begin; (i = next_present(entries, i, step->end)) < step->end; i++) {
+		if (!entry_is_leaf(entry_load(&entries[i]), level))
+			continue;
+		ept_leaf_goes(ept, entry_gpa(step, level, i), entry_exchange(&entries[i], 0));
+		leaves++;
+	}
+	*table_counts(ept, step->table) -= leaves * INFO_LEAF;
+	return leaves;
+}
+
 /*
- * The one loop of all zaps: clear every leaf of the range, adding to the last zap's figures.
+ * WBINVD: what the CPUs noted is taken over, and the leaves stay, but for those of pages that a
+ * device has changed behind the cache. That is no zap: no figure of one counts them.
+ */
+static unsigned clean_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level)
+{
+	uint64_t *entries = table_entries(ept, step->table);
+
+	for (unsigned i = step->begin; (i = next_present(entries, i, step->end)) < step->end; i++) {
+		uint64_t entry = entry_load(&entries[i]), gpa = entry_gpa(step, level, i);
+		bool goes = ept_page_diverged(ept, gpa);
+
+		if (!entry_is_leaf(entry, level) || !leaf_is_write_back(entry))
+			continue;
+		entry = goes ? 0 : entry & ~(EPT_ACCESSED | EPT_DIRTY);
+		ept_leaf_goes(ept, gpa, entry_exchange(&entries[i], entry));
+		*table_counts(ept, step->table) -= goes ? INFO_LEAF : 0;
+	}
+	return 0;
+}
+
+/* Returns how many leaves of the table a zap has cleared. */
+typedef unsigned take_function(struct ept *, const struct ept_iter_step *, unsigned level);
+
+/*
+ * The one loop of all zaps: take the leaves of the range, adding to the last zap's figures.
  * Every table the iterator visits was live; one that is no longer is taken off its parent's
  * count, which is right because the parent comes after all its children.
  */
-static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
+static inline __attribute__((always_inline)) void take_range(struct ept *ept, uint64_t gpa,
+							     uint64_t size, take_function *take)
 {
 	struct ept_iter iter;
 	bool more = counts_live(*table_counts(ept, ept->root)) &&
@@ -50,13 +97,26 @@ static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	for (; more; more = ept_iter_next(&iter)) {
 		const struct ept_iter_step *here = ept_iter_here(&iter);
 		const struct ept_iter_step *parent = ept_iter_parent(&iter);
-		unsigned leaves = clear_leaves(ept, here, iter.level);
+		unsigned leaves = take(ept, here, iter.level);
 
 		ept->stats.last_zap_leaves += leaves;
 		ept->stats.last_zap_tables += leaves != 0;
 		if (parent && !counts_live(*table_counts(ept, here->table)))
 			*table_counts(ept, parent->table) -= INFO_LIVING;
 	}
+}
+
+static __attribute__((noinline)) void take_twice(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	take_range(ept, gpa, size, take_leaves);
+}
+
+static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	if (ept->host.copy_page)
+		take_twice(ept, gpa, size);
+	else
+		take_range(ept, gpa, size, clear_leaves);
 }
 
 /* Before the first clear_range() of a zap, and after the last. */
@@ -103,6 +163,17 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 uint64_t ept_zap_all(struct ept *ept)
 {
 	return ept_zap_range(ept, 0, 1ULL << EPT_GPA_BITS);
+}
+
+void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size)
+{
+	ept_lock(ept);
+	if (counts_live(*table_counts(ept, ept->root))) {
+		take_range(ept, gpa, size, clean_leaves);
+		ept_flush(ept);
+	}
+	ept_settle(ept, gpa, size);
+	ept_unlock(ept);
 }
 
 /*

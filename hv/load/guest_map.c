@@ -13,7 +13,8 @@
 static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa,
 		enum ept_slot_kind kind)
 {
-	map->slot[map->slots++] = (struct ept_slot){gpa, end - gpa, hpa, kind};
+	map->slot[map->slots++] =
+		(struct ept_slot){.gpa = gpa, .size = end - gpa, .hpa = hpa, .kind = kind};
 }
 
 void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)

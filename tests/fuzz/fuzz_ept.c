@@ -31,7 +31,8 @@ static void fuzz_model(const uint8_t *data, size_t size)
 		.cpus = 1 + data[1] % MODEL_CPUS,
 		.large_2m = data[2] & 1,
 		.large_1g = (data[2] & 3) == 3,
-		.accessed_dirty = data[2] & 4,
+		.accessed_dirty = data[2] & 12,
+		.twice = data[2] & 8,
 		.pages = data[3] & 1 ? 128 : 12,
 	};
 	unsigned count = (unsigned)MIN((size - 4) / OP_SIZE, OPS_MAX);

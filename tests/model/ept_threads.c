@@ -21,8 +21,10 @@ static unsigned faults = 100000;
 static unsigned running;
 static const char *broken;
 
-static const struct ept_slot always = {0, 4 * MiB, 0x1001000, EPT_SLOT_RAM};
-static const struct ept_slot comes_and_goes = {4 * MiB, 4 * MiB, 64 * MiB, EPT_SLOT_RAM};
+static const struct ept_slot always = {
+	.gpa = 0, .size = 4 * MiB, .hpa = 0x1001000, .kind = EPT_SLOT_RAM};
+static const struct ept_slot comes_and_goes = {
+	.gpa = 4 * MiB, .size = 4 * MiB, .hpa = 64 * MiB, .kind = EPT_SLOT_RAM};
 
 static void lock(void *ctx)
 {

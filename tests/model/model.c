@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "tests/model/caches.h"
 #include "tests/model/model_cpu.h"
 #include "tests/slow_mtrr.h"
 
@@ -17,20 +18,23 @@
 
 /* What can be plugged in: neighbours, overlaps, every alignment, both ends of the space. */
 static const struct ept_slot candidates[] = {
-	{0, 0xa0000, GiB, EPT_SLOT_RAM},
-	{0xc0000, 0x40000, GiB + 0xc0000, EPT_SLOT_ROM},
-	{MiB, 7 * MiB, GiB + MiB, EPT_SLOT_RAM},
-	{8 * MiB, 8 * MiB, 2 * GiB + 0x1000, EPT_SLOT_RAM},
-	{0, 16 * MiB, 3 * GiB, EPT_SLOT_RAM},
-	{16 * MiB, 0x1000, 0xfe000000, EPT_SLOT_HOST_MMIO},
-	{16 * MiB + 0x1000, 4 * MiB - 0x1000, 4 * GiB + 0x1000, EPT_SLOT_RAM},
-	{20 * MiB, 4 * MiB, 0xf0000000, EPT_SLOT_HOST_MMIO},
-	{GiB, GiB, 8 * GiB, EPT_SLOT_RAM},
-	{2 * GiB, 2 * GiB, 16 * GiB + 2 * MiB, EPT_SLOT_RAM},
-	{GiB + 512 * MiB, 16 * MiB, 10 * GiB, EPT_SLOT_RAM},
-	{511 * GiB, 2 * GiB, 32 * GiB, EPT_SLOT_RAM},
-	{(1ULL << 48) - 2 * MiB, 2 * MiB, 40 * GiB, EPT_SLOT_RAM},
-	{4 * GiB, 0x1000, 41 * GiB, EPT_SLOT_RAM},
+	{.gpa = 0, .size = 0xa0000, .hpa = GiB, .kind = EPT_SLOT_RAM},
+	{.gpa = 0xc0000, .size = 0x40000, .hpa = GiB + 0xc0000, .kind = EPT_SLOT_ROM},
+	{.gpa = MiB, .size = 7 * MiB, .hpa = GiB + MiB, .kind = EPT_SLOT_RAM},
+	{.gpa = 8 * MiB, .size = 8 * MiB, .hpa = 2 * GiB + 0x1000, .kind = EPT_SLOT_RAM},
+	{.gpa = 0, .size = 16 * MiB, .hpa = 3 * GiB, .kind = EPT_SLOT_RAM},
+	{.gpa = 16 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO},
+	{.gpa = 16 * MiB + 0x1000,
+	 .size = 4 * MiB - 0x1000,
+	 .hpa = 4 * GiB + 0x1000,
+	 .kind = EPT_SLOT_RAM},
+	{.gpa = 20 * MiB, .size = 4 * MiB, .hpa = 0xf0000000, .kind = EPT_SLOT_HOST_MMIO},
+	{.gpa = GiB, .size = GiB, .hpa = 8 * GiB, .kind = EPT_SLOT_RAM},
+	{.gpa = 2 * GiB, .size = 2 * GiB, .hpa = 16 * GiB + 2 * MiB, .kind = EPT_SLOT_RAM},
+	{.gpa = GiB + 512 * MiB, .size = 16 * MiB, .hpa = 10 * GiB, .kind = EPT_SLOT_RAM},
+	{.gpa = 511 * GiB, .size = 2 * GiB, .hpa = 32 * GiB, .kind = EPT_SLOT_RAM},
+	{.gpa = (1ULL << 48) - 2 * MiB, .size = 2 * MiB, .hpa = 40 * GiB, .kind = EPT_SLOT_RAM},
+	{.gpa = 4 * GiB, .size = 0x1000, .hpa = 41 * GiB, .kind = EPT_SLOT_RAM},
 };
 #define CANDIDATES ARRAY_SIZE(candidates)
 
@@ -47,6 +51,12 @@ struct model {
 	struct model_cpu cpu[MODEL_CPUS];
 	bool present[CANDIDATES]; /* the reference's slots */
 	unsigned noncoherent;
+	/* With two copies of each page: */
+	struct caches caches;
+	uint8_t *flags[CANDIDATES];
+	uint64_t value;     /* the last that was written: each write has its own */
+	bool in_write_back; /* of this range: */
+	uint64_t write_back, write_back_size;
 };
 
 static void blame(struct model *m, const char *rule)
@@ -77,6 +87,29 @@ static const struct ept_slot *reference_slot(const struct model *m, uint64_t gpa
 			return &candidates[i];
 	}
 	return NULL;
+}
+
+/* Where the second copy of all RAM lies. */
+#define TWICE (1ULL << 44)
+
+static bool is_twice(const struct model *m, const struct ept_slot *slot)
+{
+	return m->config->twice && slot && slot->kind == EPT_SLOT_RAM;
+}
+
+/* The reference's line of a page, or NULL where there is no second copy. */
+static struct cache_line *line_of(struct model *m, uint64_t gpa)
+{
+	const struct ept_slot *slot = reference_slot(m, gpa);
+
+	return is_twice(m, slot)
+		       ? caches_line(&m->caches, slot->hpa + TWICE + (gpa - slot->gpa), gpa)
+		       : NULL;
+}
+
+static bool is_write_back(uint64_t entry)
+{
+	return (entry & EPT_TYPE) == MEMTYPE_WB << 3;
 }
 
 /* The policy table again, for one CPU, as type and ignore-PAT bits. */
@@ -118,7 +151,10 @@ static void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned le
 		blame(m, "a CPU reaches memory of a slot that was removed");
 		return;
 	}
-	require(m, (entry & EPT_ADDRESS) + in_leaf == slot->hpa + (gpa - slot->gpa),
+	require(m,
+		(entry & EPT_ADDRESS) + in_leaf ==
+			slot->hpa + (gpa - slot->gpa) +
+				(is_twice(m, slot) && !is_write_back(entry) ? TWICE : 0),
 		"a CPU reaches the wrong host address");
 	require(m, (entry & EPT_RWX) == (rom ? EPT_READ | EPT_EXECUTE : EPT_RWX),
 		"wrong permissions");
@@ -127,6 +163,81 @@ static void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned le
 	m->result->stale++;
 	require(m, m->config->policy == MEMTYPE_KVM_6_6,
 		"a CPU uses a memory type that the policy forbids at this moment");
+}
+
+/* The number that a page holds, reached by this entry, is what the reference says, or becomes it.
+ */
+static void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write)
+{
+	struct cache_line *line = line_of(m, gpa);
+	uint64_t *page = caches_page(&m->caches, entry & EPT_ADDRESS);
+
+	if (!line)
+		return;
+	if (!write) {
+		require(m, *page == line_read(line, is_write_back(entry)),
+			"a CPU reads wrong bytes");
+		return;
+	}
+	*page = ++m->value;
+	line_write(line, is_write_back(entry), m->value);
+}
+
+/* A walk that ends in a WB leaf caches the page; behind a WBINVD's back, again. */
+static uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write,
+			  unsigned *level)
+{
+	struct cache_line *line = line_of(m, gpa);
+	uint64_t entry;
+
+	cpu->writes = write;
+	entry = model_translate(cpu, &m->world, m->ept.root, gpa, level, &m->result->broken);
+	if (!entry || !line || !cpu->walked || !is_write_back(entry))
+		return entry;
+	line_fill(line);
+	line->again = m->in_write_back && line->gpa - m->write_back < m->write_back_size;
+	return entry;
+}
+
+/* Until its own INVEPT a CPU writes on where the leaf was dirty when it saw it. */
+static void write_through_stale(struct model *m, struct model_cpu *cpu)
+{
+	for (unsigned c = 0; m->config->twice && c < MODEL_LEAVES; c++) {
+		if (cpu->leaf[c].level == 1 && (cpu->leaf[c].value & EPT_DIRTY))
+			use_page(m, cpu->leaf[c].gpa, cpu->leaf[c].value, true);
+	}
+}
+
+/* The page whose copy this is, for the moment of its copying: nobody may reach it meanwhile. */
+static void meddle(struct model *m, uint64_t hpa)
+{
+	unsigned level;
+
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		uint64_t offset = hpa % TWICE - candidates[i].hpa;
+
+		if (!m->present[i] || offset >= candidates[i].size)
+			continue;
+		for (unsigned c = 0; c < m->config->cpus; c++) {
+			uint64_t gpa = candidates[i].gpa + offset;
+			uint64_t entry = translate(m, &m->cpu[c], gpa, true, &level);
+
+			if (entry)
+				use_page(m, gpa, entry, true);
+		}
+	}
+}
+
+/* A WBINVD's copies are of pages that may be reached, and that is all right. */
+static void copy_page(void *ctx, uint64_t to, uint64_t from)
+{
+	struct world *world = ctx;
+	struct model *m = world->on_flush_arg;
+
+	world->errors += !world->locked;
+	if (!m->in_write_back)
+		meddle(m, from);
+	*caches_page(&m->caches, to) = *caches_page(&m->caches, from);
 }
 
 static void flush_all(void *arg)
@@ -140,9 +251,9 @@ static void flush_all(void *arg)
 			unsigned level;
 
 			if (cached->level)
-				model_translate(&m->cpu[i], &m->world, m->ept.root, cached->gpa,
-						&level, &m->result->broken);
+				translate(m, &m->cpu[i], cached->gpa, false, &level);
 		}
+		write_through_stale(m, &m->cpu[i]);
 		model_invept(&m->cpu[i]);
 	}
 }
@@ -161,35 +272,122 @@ static int expected_error(const struct model *m, uint64_t gpa, bool write)
 	return write && slot->kind == EPT_SLOT_ROM ? -EPERM : 0;
 }
 
+/* There was a leaf, or none; if one has come since, and its type is not WB, the cache let go. */
+static void note_leaf(struct model *m, uint64_t gpa, uint64_t before)
+{
+	struct cache_line *line = line_of(m, gpa);
+	unsigned level;
+	uint64_t leaf = ept_walk(&m->ept, gpa, &level);
+
+	if (line && !before && leaf && !is_write_back(leaf))
+		line_uncache(line);
+}
+
 static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write)
 {
 	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
 	unsigned level;
-	uint64_t entry =
-		model_translate(cpu, &m->world, m->ept.root, gpa, &level, &m->result->broken);
+	uint64_t before = ept_walk(&m->ept, gpa, &level);
+	uint64_t entry = translate(m, cpu, gpa, write, &level);
 	int error;
 
 	if (!entry || (write && !(entry & EPT_WRITE))) {
 		model_violation(cpu, gpa);
 		error = ept_fault(&m->ept, &ept_cpu, gpa, write);
+		note_leaf(m, gpa, before);
 		if (error == -ENOMEM)
 			return;
 		require(m, error == expected_error(m, gpa, write), "ept_fault() returns wrongly");
 		if (error)
 			return;
-		entry = model_translate(cpu, &m->world, m->ept.root, gpa, &level,
-					&m->result->broken);
+		entry = translate(m, cpu, gpa, write, &level);
 		require(m, entry, "a fault was served and the page is still not there");
 	}
-	if (entry)
-		check_use(m, gpa, entry, level);
+	if (!entry)
+		return;
+	check_use(m, gpa, entry, level);
+	use_page(m, gpa, entry, write);
+}
+
+/* The host addresses that an access of the hypervisor was given. */
+struct seen {
+	uint64_t hpa[2];
+	unsigned count;
+};
+
+static void see(void *ctx, uint64_t hpa)
+{
+	struct seen *seen = ctx;
+
+	if (seen->count < 2)
+		seen->hpa[seen->count] = hpa;
+	seen->count++;
+}
+
+static void emulated_access(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write)
+{
+	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
+	struct seen seen = {.count = 0};
+	unsigned level;
+	uint64_t before = ept_walk(&m->ept, gpa, &level), entry;
+	int error = ept_cpu_access(&m->ept, &ept_cpu, gpa, write, see, &seen);
+
+	note_leaf(m, gpa, before);
+	if (error == -ENOMEM)
+		return;
+	require(m, error == expected_error(m, gpa, write), "ept_cpu_access() returns wrongly");
+	require(m, seen.count == !error, "ept_cpu_access() is no single access");
+	if (error)
+		return;
+	entry = ept_walk(&m->ept, gpa, &level);
+	check_use(m, gpa, entry, level);
+	require(m,
+		seen.hpa[0] == ALIGN_DOWN(entry & EPT_ADDRESS, 1ULL << (12 + 9 * (level - 1))) +
+				       gpa % (1ULL << (12 + 9 * (level - 1))),
+		"an emulated access does not go where the leaf leads");
+	use_page(m, gpa, entry, write);
+}
+
+static void dma(struct model *m, uint64_t gpa, bool write, bool around)
+{
+	const struct ept_slot *slot = reference_slot(m, gpa);
+	struct cache_line *line = line_of(m, gpa);
+	bool ram = slot && slot->kind == EPT_SLOT_RAM;
+	struct seen seen = {.count = 0};
+
+	require(m, ept_dma_access(&m->ept, gpa, write, around, see, &seen) == (ram ? 0 : -EFAULT),
+		"ept_dma_access() returns wrongly");
+	if (!line) {
+		require(m,
+			seen.count == ram && (!ram || seen.hpa[0] == slot->hpa + (gpa - slot->gpa)),
+			"a device reaches the wrong host address");
+	} else if (!write) {
+		require(m, *caches_page(&m->caches, seen.hpa[0]) == line_dma_read(line, around),
+			"a device reads wrong bytes");
+	} else {
+		m->value++;
+		for (unsigned i = 0; i < MIN(seen.count, 2U); i++)
+			*caches_page(&m->caches, seen.hpa[i]) = m->value;
+		line_dma_write(line, around, m->value);
+	}
+}
+
+static void write_back(struct model *m, uint64_t gpa, uint64_t size)
+{
+	if (!m->config->twice)
+		return;
+	m->in_write_back = true;
+	m->write_back = gpa;
+	m->write_back_size = size;
+	ept_write_back(&m->ept, gpa, size);
+	m->in_write_back = false;
+	caches_write_back(&m->caches, gpa, size);
 }
 
 static void speculate(struct model *m, struct model_cpu *cpu, uint64_t gpa)
 {
 	unsigned level;
-	uint64_t entry =
-		model_translate(cpu, &m->world, m->ept.root, gpa, &level, &m->result->broken);
+	uint64_t entry = translate(m, cpu, gpa, false, &level);
 
 	if (entry)
 		check_use(m, gpa, entry, level);
@@ -197,14 +395,18 @@ static void speculate(struct model *m, struct model_cpu *cpu, uint64_t gpa)
 
 static void install(struct model *m, struct model_cpu *cpu)
 {
+	unsigned level;
+	uint64_t gpa = cpu->fill.gpa, before;
 	int error;
 
 	if (!cpu->filling)
 		return;
 	cpu->filling = false;
+	before = ept_walk(&m->ept, gpa, &level);
 	error = ept_fault_install(&m->ept, &cpu->fill);
 	require(m, error == 0 || error == -EAGAIN || error == -ENOMEM,
 		"ept_fault_install() returns wrongly");
+	note_leaf(m, gpa, before);
 	m->result->installs += error == 0;
 	m->result->retries += error == -EAGAIN;
 }
@@ -224,6 +426,8 @@ static void change_count(struct model *m, int delta)
 	require(m, ept_noncoherent_change(&m->ept, delta) == expected,
 		"ept_noncoherent_change() reports a transition wrongly");
 	require(m, m->ept.noncoherent == m->noncoherent, "the noncoherent count is wrong");
+	if (expected && m->config->policy != MEMTYPE_KVM_6_6)
+		write_back(m, 0, ~0ULL);
 }
 
 /* Register and value from 32 random bits: ranges around the slots, of 4K to 2G. */
@@ -272,34 +476,57 @@ static void toggle_cd(struct model *m, struct model_cpu *cpu)
 
 static void add_slot(struct model *m, unsigned n)
 {
-	const struct ept_slot *new = &candidates[n];
+	struct ept_slot new = candidates[n];
 	int expected = 0;
 
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		const struct ept_slot *slot = &candidates[i];
 
-		if (m->present[i] && new->gpa < slot->gpa + slot->size &&
-		    slot->gpa < new->gpa + new->size)
+		if (m->present[i] && new.gpa < slot->gpa + slot->size &&
+		    slot->gpa < new.gpa + new.size)
 			expected = -EEXIST;
 	}
-	require(m, ept_slot_add(&m->ept, new) == expected, "ept_slot_add() returns wrongly");
+	if (is_twice(m, &new) && !expected) {
+		m->flags[n] = calloc(1, new.size / PAGE_SIZE);
+		new.kind = EPT_SLOT_RAM_TWICE;
+		new.uncached_hpa = new.hpa + TWICE;
+		new.pages = m->flags[n];
+	}
+	require(m, ept_slot_add(&m->ept, &new) == expected, "ept_slot_add() returns wrongly");
 	if (expected == 0)
 		m->present[n] = true;
+}
+
+/* What the cache had of a slot that was removed is lost. */
+static void forget_lines(struct model *m, unsigned n)
+{
+	for (unsigned i = 0; i < CACHES_PAGES; i++) {
+		struct cache_line *line = &m->caches.line[i];
+
+		if (line->key % TWICE - candidates[n].hpa < candidates[n].size)
+			line->cached = line->dirty = false;
+	}
+	free(m->flags[n]);
+	m->flags[n] = NULL;
 }
 
 static void remove_slot(struct model *m, unsigned n)
 {
 	int expected = -ENOENT;
+	unsigned removed = CANDIDATES;
 
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		if (m->present[i] && candidates[i].gpa == candidates[n].gpa) {
 			m->present[i] = false;
 			expected = 0;
+			removed = i;
 			break;
 		}
 	}
 	require(m, ept_slot_remove(&m->ept, candidates[n].gpa) == expected,
 		"ept_slot_remove() returns wrongly");
+	if (removed < CANDIDATES)
+		forget_lines(m, removed);
 }
 
 static void zap_range(struct model *m, const struct model_op *op)
@@ -359,8 +586,42 @@ static void step(struct model *m, const struct model_op *op)
 	case OP_ZAP_ALL:
 		m->result->zapped += (unsigned)ept_zap_all(&m->ept);
 		break;
+	case OP_DMA_READ:
+		dma(m, gpa, false, op->value & 1);
+		break;
+	case OP_DMA_WRITE:
+		dma(m, gpa, true, op->value & 1);
+		break;
+	case OP_EMULATED_READ:
+		emulated_access(m, cpu, gpa, false);
+		break;
+	case OP_EMULATED_WRITE:
+		emulated_access(m, cpu, gpa, true);
+		break;
+	case OP_WRITE_BACK:
+		if (op->value & 1)
+			write_back(m, 0, ~0ULL);
+		else
+			write_back(m, gpa, (1 + (op->value >> 1) % 1024) * PAGE_SIZE);
+		break;
 	case OP_KINDS:
 		break;
+	}
+}
+
+/* Both copies of each page that was ever touched. */
+static void check_lines(struct model *m)
+{
+	for (unsigned i = 0; i < CACHES_PAGES; i++) {
+		struct cache_line *line = &m->caches.line[i];
+
+		if (!line->key || line_of(m, line->gpa) != line)
+			continue;
+		require(m, *caches_page(&m->caches, line->key) == line->memory,
+			"memory holds wrong bytes");
+		require(m,
+			!line->cached || *caches_page(&m->caches, line->key % TWICE) == line->cache,
+			"the cache holds wrong bytes");
 	}
 }
 
@@ -371,6 +632,7 @@ static void check_all(struct model *m)
 
 	if (broken)
 		blame(m, broken);
+	check_lines(m);
 	for (unsigned i = 0; i < m->config->cpus; i++) {
 		for (unsigned c = 0; c < MODEL_LEAVES; c++) {
 			struct model_cached *cached = &m->cpu[i].leaf[c];
@@ -391,11 +653,13 @@ static void start(struct model *m)
 	world_init(&m->world, m->config->pages);
 	m->world.on_flush = flush_all;
 	m->world.on_flush_arg = m;
+	m->world.host.copy_page = m->config->twice ? copy_page : NULL;
 	if (ept_init(&m->ept, &m->world.host, &caps, m->config->policy))
 		blame(m, "ept_init() fails");
 	for (unsigned i = 0; i < MODEL_CPUS; i++) {
 		mtrr_reset(&m->cpu[i].mtrr, GUEST_WIDTH);
 		m->cpu[i].accessed_dirty = ept_pointer(&m->ept) & BIT(6);
+		m->cpu[i].exact = m->config->twice;
 	}
 }
 
@@ -418,14 +682,17 @@ void model_run(const struct model_config *config, const struct model_op *ops, un
 	if (m->world.tables || m->world.errors)
 		blame(m, "ept_destroy() leaves tables behind or frees one twice");
 	world_destroy(&m->world);
+	for (unsigned i = 0; i < CANDIDATES; i++)
+		free(m->flags[i]);
 	free(m);
 }
 
 void model_print_op(FILE *out, const struct model_config *config, const struct model_op *op)
 {
 	static const char *const names[OP_KINDS] = {
-		"read",  "write", "speculate", "fault begin", "fault install", "attach", "detach",
-		"wrmsr", "CD",    "slot add",  "slot remove", "zap range",     "zap all"};
+		"read",    "write",    "speculate", "fault begin",   "fault install",  "attach",
+		"detach",  "wrmsr",    "CD",        "slot add",      "slot remove",    "zap range",
+		"zap all", "DMA read", "DMA write", "emulated read", "emulated write", "WBINVD"};
 
 	fprintf(out, "cpu %u %-13s slot %2u page 0x%llx value 0x%x\n", op->cpu % config->cpus,
 		names[op->kind % OP_KINDS], (unsigned)(op->where % CANDIDATES),

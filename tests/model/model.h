@@ -27,6 +27,11 @@ enum model_op_kind {
 	OP_SLOT_REMOVE,
 	OP_ZAP_RANGE,
 	OP_ZAP_ALL,
+	OP_DMA_READ, /* a device, around the cache or not */
+	OP_DMA_WRITE,
+	OP_EMULATED_READ, /* the hypervisor, in the place of a CPU */
+	OP_EMULATED_WRITE,
+	OP_WRITE_BACK, /* WBINVD, all of memory or a part */
 	OP_KINDS
 };
 
@@ -41,6 +46,7 @@ struct model_config {
 	enum memtype_policy policy;
 	unsigned cpus; /* 1 to MODEL_CPUS */
 	bool large_2m, large_1g, accessed_dirty;
+	bool twice;     /* two copies of each page of RAM; with accessed_dirty only */
 	unsigned pages; /* for tables: few of them exercise -ENOMEM */
 };
 #define MODEL_CPUS 3

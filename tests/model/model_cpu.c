@@ -50,6 +50,22 @@ void model_violation(struct model_cpu *cpu, uint64_t gpa)
 	}
 }
 
+/* A write through a translation whose leaf was not dirty then walks again (SDM 3C 29.3.5). */
+static bool is_usable(const struct model_cpu *cpu, struct model_cached *hit)
+{
+	if (!cpu->exact || !cpu->writes || (hit->value & EPT_DIRTY))
+		return true;
+	hit->level = 0;
+	return false;
+}
+
+static uint64_t leaf_flags(const struct model_cpu *cpu, uint64_t entry)
+{
+	bool dirty = cpu->exact ? cpu->writes : entry & EPT_WRITE;
+
+	return cpu->accessed_dirty && dirty ? EPT_DIRTY : 0;
+}
+
 /* Where to start: the lowest table that is cached for gpa, else the root. */
 static unsigned start_of_walk(struct model_cpu *cpu, uint64_t gpa, uint64_t *table)
 {
@@ -70,13 +86,15 @@ uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t ro
 {
 	uint64_t table = root;
 
+	cpu->walked = false;
 	for (*level = 1; *level <= 3; (*level)++) {
 		struct model_cached *hit = lookup(cpu->leaf, MODEL_LEAVES,
 						  ALIGN_DOWN(gpa, entry_size(*level)), *level);
 
-		if (hit)
+		if (hit && is_usable(cpu, hit))
 			return hit->value;
 	}
+	cpu->walked = true;
 	for (unsigned l = start_of_walk(cpu, gpa, &table); l > 0; l--) {
 		uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
 		uint64_t *entry;
@@ -90,7 +108,7 @@ uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t ro
 			return 0;
 		*entry |= cpu->accessed_dirty ? EPT_ACCESSED : 0;
 		if (l == 1 || (*entry & EPT_LARGE)) {
-			*entry |= cpu->accessed_dirty && (*entry & EPT_WRITE) ? EPT_DIRTY : 0;
+			*entry |= leaf_flags(cpu, *entry);
 			*level = l;
 			remember(cpu->leaf, MODEL_LEAVES, &cpu->next_leaf,
 				 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), *entry, l});

@@ -3,7 +3,8 @@
  * A CPU that does with an EPT what the SDM allows a CPU to do, at its worst: it keeps every
  * translation and every table address it has seen until it is told to forget (INVEPT), and on an
  * EPT violation forgets only what it used for that address (SDM 3C 29.4.2, 29.4.3.1). Where A/D
- * is on it sets accessed flags in all it walks through and dirty flags in leaves (SDM 3C 29.3.5).
+ * is on it sets accessed flags in all it walks through and dirty flags in leaves (SDM 3C 29.3.5):
+ * in all of them, or, where it counts what is dirty, for writes only.
  */
 #ifndef TESTS_MODEL_MODEL_CPU_H
 #define TESTS_MODEL_MODEL_CPU_H
@@ -17,6 +18,9 @@ struct model_cpu {
 	struct mtrr mtrr;
 	bool cd;
 	bool accessed_dirty; /* what bit 6 of the EPTP says */
+	bool exact;          /* a leaf gets its dirty flag by a write, and by nothing else */
+	bool writes;         /* the access at hand is a write */
+	bool walked;         /* the last translation came from the tables */
 	/* Guest-physical translations, and the paging-structure caches: 'level' of what is found.
 	 */
 	struct model_cached {

@@ -237,9 +237,10 @@ static bool expect_pruned(unsigned level, unsigned first, struct tree_range rang
 
 static bool remove_slot(struct tree_range range, unsigned last)
 {
-	const struct ept_slot slot = {range.first * PAGE_SIZE,
-				      (range.end - range.first) * PAGE_SIZE,
-				      HOST_RAM + range.first * PAGE_SIZE, EPT_SLOT_RAM};
+	const struct ept_slot slot = {.gpa = range.first * PAGE_SIZE,
+				      .size = (range.end - range.first) * PAGE_SIZE,
+				      .hpa = HOST_RAM + range.first * PAGE_SIZE,
+				      .kind = EPT_SLOT_RAM};
 	unsigned cleared = expect_cleared(range);
 
 	args("slot", range, last);
@@ -305,7 +306,8 @@ static unsigned expect_leaf(unsigned page, unsigned level)
 /* 'spare': tables that the host still has; fewer than needed and nothing may change but tables. */
 static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare)
 {
-	const struct ept_slot slot = {0, SPACE_SIZE, HOST_RAM, EPT_SLOT_RAM};
+	const struct ept_slot slot = {
+		.gpa = 0, .size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
 	const struct ept_pat pat = {0};
 	struct ept_explanation why;
 	unsigned level = level_for(page, largest), needed = 0;

@@ -191,12 +191,15 @@ static void random_mtrrs(void)
 static void random_world(void)
 {
 	static const struct ept_slot slots[] = {
-		{0, 0xa0000, 8 * GiB, EPT_SLOT_RAM},
-		{0xe0000, 0x20000, 8 * GiB + 0xe0000, EPT_SLOT_ROM},
-		{MiB, 15 * MiB, 8 * GiB + MiB, EPT_SLOT_RAM},
-		{16 * MiB, 8 * MiB, 16 * GiB + PAGE_SIZE, EPT_SLOT_RAM},
-		{24 * MiB, 8 * MiB, 24 * MiB, EPT_SLOT_HOST_MMIO},
-		{GiB, GiB, 32 * GiB, EPT_SLOT_RAM},
+		{.gpa = 0, .size = 0xa0000, .hpa = 8 * GiB, .kind = EPT_SLOT_RAM},
+		{.gpa = 0xe0000, .size = 0x20000, .hpa = 8 * GiB + 0xe0000, .kind = EPT_SLOT_ROM},
+		{.gpa = MiB, .size = 15 * MiB, .hpa = 8 * GiB + MiB, .kind = EPT_SLOT_RAM},
+		{.gpa = 16 * MiB,
+		 .size = 8 * MiB,
+		 .hpa = 16 * GiB + PAGE_SIZE,
+		 .kind = EPT_SLOT_RAM},
+		{.gpa = 24 * MiB, .size = 8 * MiB, .hpa = 24 * MiB, .kind = EPT_SLOT_HOST_MMIO},
+		{.gpa = GiB, .size = GiB, .hpa = 32 * GiB, .kind = EPT_SLOT_RAM},
 	};
 
 	ept.policy = (enum memtype_policy)(random64() % MEMTYPE_POLICIES);
@@ -339,8 +342,10 @@ static void the_words_for_a_stale_leaf(void **state)
 
 static void the_words_for_who_decides(void **state)
 {
-	static const struct ept_slot mmio = {24 * MiB, PAGE_SIZE, MiB, EPT_SLOT_HOST_MMIO};
-	static const struct ept_slot rom = {0xf0000, 0x10000, MiB, EPT_SLOT_ROM};
+	static const struct ept_slot mmio = {
+		.gpa = 24 * MiB, .size = PAGE_SIZE, .hpa = MiB, .kind = EPT_SLOT_HOST_MMIO};
+	static const struct ept_slot rom = {
+		.gpa = 0xf0000, .size = 0x10000, .hpa = MiB, .kind = EPT_SLOT_ROM};
 
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &mmio), 0);
