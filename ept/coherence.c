@@ -41,7 +41,7 @@ static void copy_page(const struct ept *ept, uint64_t to, uint64_t from)
 /* What a leaf says of its page: only one that leads to the cache says anything. */
 static uint8_t leaf_flags(uint64_t leaf)
 {
-	if (!entry_present(leaf) || !leaf_is_write_back(leaf))
+	if (!leaf_is_write_back(leaf))
 		return 0;
 	return (leaf & EPT_ACCESSED ? PAGE_CACHED : 0) | (leaf & EPT_DIRTY ? PAGE_DIRTY : 0);
 }

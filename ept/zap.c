@@ -91,8 +91,7 @@ static inline __attribute__((always_inline)) void take_range(struct ept *ept, ui
 							     uint64_t size, take_function *take)
 {
 	struct ept_iter iter;
-	bool more = counts_live(*table_counts(ept, ept->root)) &&
-		    ept_iter_first(&iter, ept, gpa, size, true);
+	bool more = ept_iter_first(&iter, ept, gpa, size, true);
 
 	for (; more; more = ept_iter_next(&iter)) {
 		const struct ept_iter_step *here = ept_iter_here(&iter);
@@ -113,6 +112,8 @@ static __attribute__((noinline)) void take_twice(struct ept *ept, uint64_t gpa, 
 
 static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
 {
+	if (!counts_live(*table_counts(ept, ept->root)))
+		return;
 	if (ept->host.copy_page)
 		take_twice(ept, gpa, size);
 	else

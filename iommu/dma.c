@@ -11,6 +11,7 @@ struct dma {
 	uint64_t iova;
 	uint8_t *to;         /* read by the device, or */
 	const uint8_t *from; /* written by it */
+	bool snoops;         /* the part at hand was translated by a leaf with SNP */
 };
 
 /* Bases and limits name the first and the last grain; the low bits of a limit count as ones. */
@@ -80,7 +81,7 @@ static uint64_t width_of(const struct vtd_context_entry *context)
 }
 
 /* Through the second-level tables of 'context'. */
-static enum vtd_reason translate_page(struct iommu *iommu, const struct dma *dma,
+static enum vtd_reason translate_page(struct iommu *iommu, struct dma *dma,
 				      const struct vtd_context_entry *context, uint64_t *gpa)
 {
 	struct iommu_translation page;
@@ -90,18 +91,20 @@ static enum vtd_reason translate_page(struct iommu *iommu, const struct dma *dma
 		return VTD_ADDRESS_TOO_WIDE;
 	page = look_up(iommu, dma, context);
 	reason = access_page(&page, dma->iova, dma->from, gpa);
+	dma->snoops = page.snp;
 	if (reason == VTD_OK && !page.snp)
 		iommu_unsnooped(iommu, dma->device);
 	return reason;
 }
 
 /* Where dma->iova goes, for this page; -EFAULT when blocked. */
-static int translate(struct iommu *iommu, const struct dma *dma, uint64_t *gpa)
+static int translate(struct iommu *iommu, struct dma *dma, uint64_t *gpa)
 {
 	enum vtd_reason reason;
 	struct iommu_context context;
 
 	*gpa = dma->iova;
+	dma->snoops = false;
 	if (!iommu->translating)
 		return is_protected(iommu, *gpa) ? -EFAULT : 0;
 	context = iommu_context_of(iommu, dma->device, dma->iova);
@@ -134,17 +137,19 @@ static int interrupt_request(struct iommu *iommu, const struct dma *dma, size_t 
 }
 
 /* 'size' bytes, within one page. */
-static int transfer_part(struct iommu *iommu, const struct dma *dma, size_t size)
+static int transfer_part(struct iommu *iommu, struct dma *dma, size_t size)
 {
+	bool around_cache;
 	uint64_t gpa;
 
 	if (is_interrupt(dma->iova))
 		return interrupt_request(iommu, dma, size);
 	if (translate(iommu, dma, &gpa))
 		return -EFAULT;
+	around_cache = dma->device->noncoherent && !dma->snoops;
 	if (dma->from)
-		return iommu->host.write(iommu->host.ctx, gpa, dma->from, size);
-	return iommu->host.read(iommu->host.ctx, gpa, dma->to, size);
+		return iommu->host.write(iommu->host.ctx, gpa, dma->from, size, around_cache);
+	return iommu->host.read(iommu->host.ctx, gpa, dma->to, size, around_cache);
 }
 
 /* The first part that fails ends it: no device goes on after an error. */
@@ -171,7 +176,7 @@ static int transfer(struct iommu *iommu, struct dma *dma, size_t size)
 
 int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size)
 {
-	struct dma dma = {iommu_find_device(iommu, source_id), iova, to, NULL};
+	struct dma dma = {iommu_find_device(iommu, source_id), iova, to, NULL, false};
 
 	return transfer(iommu, &dma, size);
 }
@@ -179,7 +184,7 @@ int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void 
 int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from,
 		    size_t size)
 {
-	struct dma dma = {iommu_find_device(iommu, source_id), iova, NULL, from};
+	struct dma dma = {iommu_find_device(iommu, source_id), iova, NULL, from, false};
 
 	return transfer(iommu, &dma, size);
 }

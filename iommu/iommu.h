@@ -56,9 +56,13 @@ struct iommu_stale {
 
 struct iommu_host {
 	void *ctx;
-	/* Guest RAM only, any length; -EFAULT (and nothing done) if any byte is not RAM. */
-	int (*read)(void *ctx, uint64_t gpa, void *to, size_t size);
-	int (*write)(void *ctx, uint64_t gpa, const void *from, size_t size);
+	/*
+	 * Guest RAM only, any length; -EFAULT (and nothing done) if any byte is not RAM.
+	 * around_cache: this is a part of a DMA that no cache sees, since the device is noncoherent
+	 * by now and nothing forces the part to snoop. The unit's own accesses never are.
+	 */
+	int (*read)(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache);
+	int (*write)(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache);
 	/* Deliver an interrupt message (after remapping): address 0xfeexxxxx and data. */
 	void (*interrupt)(void *ctx, uint64_t address, uint32_t data);
 	/*

@@ -34,7 +34,7 @@ static inline void set_reg64(struct iommu *iommu, unsigned offset, uint64_t valu
 
 static inline int memory_read(struct iommu *iommu, uint64_t gpa, void *to, size_t size)
 {
-	return iommu->host.read(iommu->host.ctx, gpa, to, size);
+	return iommu->host.read(iommu->host.ctx, gpa, to, size, false);
 }
 
 /* command.c: what writing a register does; 'old' is the register before the write. */

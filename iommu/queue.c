@@ -81,7 +81,7 @@ static int wait_descriptor(struct iommu *iommu, const struct vtd_descriptor *des
 	if ((desc->lo & VTD_WAIT_DESC_RSVD_LO) || (desc->hi & VTD_WAIT_DESC_RSVD_HI))
 		return -EINVAL;
 	if (desc->lo & VTD_WAIT_DESC_SW &&
-	    iommu->host.write(iommu->host.ctx, desc->hi, &data, sizeof(data)))
+	    iommu->host.write(iommu->host.ctx, desc->hi, &data, sizeof(data), false))
 		return -EFAULT;
 	/* One completion is one event until software has cleared it. */
 	if (desc->lo & VTD_WAIT_DESC_IF && !(ics & VTD_ICS_IWC)) {

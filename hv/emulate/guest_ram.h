@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest's RAM as its CPU reaches it: read, write and compare-exchange at a guest-physical
- * address. Nobody keeps a pointer into guest RAM: what lies behind an address may change from one
- * exit to the next. Pure: whoever makes a vCPU fills the table.
+ * address, and the reads of a page walk, which a CPU with EPT accessed and dirty flags treats as
+ * writes (SDM 3C 29.3.5). Nobody keeps a pointer into guest RAM: what lies behind an address may
+ * change from one exit to the next. Pure: whoever makes a vCPU fills the table.
  */
 #ifndef HV_EMULATE_GUEST_RAM_H
 #define HV_EMULATE_GUEST_RAM_H
@@ -28,6 +29,7 @@ struct guest_ram {
 	 * ROM.
 	 */
 	int (*read)(void *ctx, uint64_t gpa, void *to, unsigned size);
+	int (*read_table)(void *ctx, uint64_t gpa, void *to, unsigned size);
 	int (*write)(void *ctx, uint64_t gpa, const void *from, unsigned size);
 	/*
 	 * In one step, a naturally aligned 4 or 8 bytes: 'desired' if it is 'expected'. 0, -EAGAIN
@@ -51,6 +53,17 @@ static inline int guest_ram_read(const struct guest_ram *ram, uint64_t gpa, void
 
 	if (!from)
 		return ram->read(ram->ctx, gpa, to, size);
+	memcpy(to, from, size);
+	return 0;
+}
+
+static inline int guest_ram_read_table(const struct guest_ram *ram, uint64_t gpa, void *to,
+				       unsigned size)
+{
+	const void *from = guest_ram_flat(ram, gpa, size);
+
+	if (!from)
+		return ram->read_table(ram->ctx, gpa, to, size);
 	memcpy(to, from, size);
 	return 0;
 }

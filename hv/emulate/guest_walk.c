@@ -115,8 +115,8 @@ static int load_entry(struct walk *w, uint64_t gpa)
 	int error;
 
 	if (has_64bit_entries(w))
-		return guest_ram_read(w->ram, gpa, &w->entry, sizeof(w->entry));
-	error = guest_ram_read(w->ram, gpa, &entry32, sizeof(entry32));
+		return guest_ram_read_table(w->ram, gpa, &w->entry, sizeof(w->entry));
+	error = guest_ram_read_table(w->ram, gpa, &entry32, sizeof(entry32));
 	w->entry = entry32;
 	return error;
 }
@@ -281,7 +281,7 @@ static bool is_same_walk(const struct guest_walk_cache *cache, const struct gues
 	for (unsigned i = 0; same && i < cache->entries; i++) {
 		uint64_t value = 0;
 
-		same = !guest_ram_read(ram, cache->entry[i].gpa, &value, sizeof(value)) &&
+		same = !guest_ram_read_table(ram, cache->entry[i].gpa, &value, sizeof(value)) &&
 		       value == cache->entry[i].value;
 	}
 	return same && cache->entries;

@@ -7,6 +7,7 @@
 
 #include "hv/machine/console.h"
 #include "hv/machine/pic.h"
+#include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 #include "lib/format.h"
 
@@ -70,9 +71,13 @@ static enum exit_action exit_rdpmc(struct vcpu *vcpu)
  */
 static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 {
-	vcpu_skip_instruction(vcpu);
-	if (!vcpu->vm->ept.noncoherent)
+	if (!vcpu->vm->ept.noncoherent) {
+		vcpu_skip_instruction(vcpu);
 		return VCPU_RESUME;
+	}
+	if (vcpu->vm->cache && !coherence_write_back(vcpu))
+		return VCPU_LEAVE; /* and come again for the rest */
+	vcpu_skip_instruction(vcpu);
 	vm_write_back(vcpu->vm, true);
 	return VCPU_LEAVE; /* on a real CPU that took as long as a slice */
 }

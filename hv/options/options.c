@@ -328,11 +328,17 @@ static int parse_vm_word(struct word word, struct vm_options *options, struct op
 		return parse_device(word, value, options, error);
 	if (has_key(&value, "memtype="))
 		return parse_policy(word, value, options, error);
+	if (has_key(&value, "coherence=")) {
+		options->coherence = is(value, "model");
+		return options->coherence || is(value, "none")
+			       ? 0
+			       : fail(error, word, "coherence=none or coherence=model");
+	}
 	if (has_key(&value, "cpus=")) {
 		options->cpus = 1;
 		return is(value, "1") ? 0 : fail(error, word, "cpus=1");
 	}
-	return fail(error, word, "mem=, cpus=, iommu=, dev=, memtype= or --");
+	return fail(error, word, "mem=, cpus=, iommu=, dev=, memtype=, coherence= or --");
 }
 
 int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error)

@@ -65,6 +65,7 @@ struct vm_options {
 	struct device_option device[VM_DEVICES_MAX];
 	unsigned devices;
 	enum memtype_policy policy;
+	bool coherence;           /* coherence=model: what caches do to memory is modelled */
 	const char *command_line; /* points into the parsed line; "" when there is none */
 };
 

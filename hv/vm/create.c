@@ -8,6 +8,7 @@
 #include "hv/load/guest_map.h"
 #include "hv/load/load.h"
 #include "hv/machine/memory.h"
+#include "hv/vm/coherence.h"
 #include "hv/vm/devices.h"
 #include "hv/vm/events.h"
 #include "hv/vm/vcpu.h"
@@ -52,6 +53,7 @@ static int create_memory(struct vm *vm)
 		.free_table = free_table,
 		.flush = invept_vm,
 		.zapped = zapped,
+		.copy_page = vm->options.coherence ? coherence_copy_page : NULL,
 	};
 	uint64_t size = vm->options.memory;
 	struct guest_map map;
@@ -67,7 +69,10 @@ static int create_memory(struct vm *vm)
 		return error;
 	vm->ept_pointer = ept_pointer(&vm->ept);
 	guest_map_make(&map, size, vm->ram);
+	if (vm->options.coherence)
+		error = coherence_create(vm, &map);
 	vm->low_ram_end = map.low_end;
+	vm->flat_end = vm->options.coherence ? 0 : map.low_end;
 	vm->device_space = 4 * GiB - map.low_end;
 	for (unsigned i = 0; !error && i < map.slots; i++)
 		error = ept_slot_add(&vm->ept, &map.slot[i]);
@@ -105,6 +110,7 @@ static void discard(struct vm *vm)
 		ept_destroy(&vm->ept);
 	if (vm->ram)
 		memory_free(vm->ram, vm->options.memory);
+	coherence_destroy(vm);
 	devices_free(vm);
 	memory_free((uintptr_t)vm, sizeof(*vm));
 }
@@ -160,21 +166,45 @@ static const char *list_devices(const struct vm_options *options, char *list, si
 	return list[0] ? list : "no device";
 }
 
+static void announce(const struct vm_options *options)
+{
+	const char *policy = memtype_policy_name(options->policy);
+	char devices[DEVICE_LIST_MAX];
+
+	print("vm %s: %lu MiB, IOMMU %s, %s, memory types as %s%s", options->name,
+	      options->memory / MiB, options->iommu ? "on" : "off",
+	      list_devices(options, devices, sizeof(devices)), policy,
+	      options->coherence ? ", caches modelled" : "");
+	if (options->coherence && options->policy >= MEMTYPE_KVM_6_11)
+		print("vm %s: coherence=model: no buffer can be made UC, for %s asks no MTRR: "
+		      "what a device shares with the guest has to be written back",
+		      options->name, policy);
+}
+
 struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
 		     const struct boot_module *initrd)
 {
-	struct vm *vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
 	struct load_entry start;
 	const char *problem;
-	char devices[DEVICE_LIST_MAX];
+	struct vm *vm;
 
+	if (options->coherence && !vmx.ept.accessed_dirty) {
+		print("vm %s: coherence=model: the CPU has no EPT accessed and dirty flags, or "
+		      "they "
+		      "are masked; expected a CPU that has them",
+		      options->name);
+		return NULL;
+	}
+	vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
 	if (vm)
 		vm->options = *options;
 	if (!vm || create_memory(vm) || devices_create(vm)) {
 		discard(vm);
-		print("vm %s: mem=%luM: only %lu MiB of the machine's memory are left; expected a "
+		print("vm %s: mem=%luM%s: only %lu MiB of the machine's memory are left; expected "
+		      "a "
 		      "smaller mem= or a larger machine",
-		      options->name, options->memory / MiB, memory_left() / MiB);
+		      options->name, options->memory / MiB,
+		      options->coherence ? " twice, for coherence=model" : "", memory_left() / MiB);
 		return NULL;
 	}
 	create_firmware(vm);
@@ -190,9 +220,6 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 		discard(vm);
 		return NULL;
 	}
-	print("vm %s: %lu MiB, IOMMU %s, %s, memory types as %s", options->name,
-	      options->memory / MiB, options->iommu ? "on" : "off",
-	      list_devices(options, devices, sizeof(devices)),
-	      memtype_policy_name(options->policy));
+	announce(options);
 	return vm;
 }

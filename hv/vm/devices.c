@@ -23,14 +23,14 @@
 _Static_assert(IOAPIC_SOURCE_ID == IOMMU_IOAPIC_SOURCE_ID, "one id, for who sends and who remaps");
 _Static_assert(VM_DEVICES_MAX <= IOMMU_DEVICES, "each device has a place in the IOMMU's list");
 
-static int read_ram(void *ctx, uint64_t gpa, void *to, size_t size)
+static int read_ram(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
 {
-	return vm_ram_read(ctx, gpa, to, size);
+	return vm_ram_read(ctx, gpa, to, size, around_cache);
 }
 
-static int write_ram(void *ctx, uint64_t gpa, const void *from, size_t size)
+static int write_ram(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache)
 {
-	return vm_ram_write(ctx, gpa, from, size);
+	return vm_ram_write(ctx, gpa, from, size, around_cache);
 }
 
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
@@ -40,7 +40,7 @@ static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, s
 
 	if (vm->iommu)
 		return iommu_dma_read(vm->iommu, source_id, address, to, size);
-	error = read_ram(vm, address, to, size);
+	error = read_ram(vm, address, to, size, false);
 	if (error)
 		memset(to, 0xff, size);
 	return error;
@@ -54,7 +54,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	if (vm->iommu)
 		return iommu_dma_write(vm->iommu, source_id, address, from, size);
 	if (!interrupts_is_message(address))
-		return write_ram(vm, address, from, size);
+		return write_ram(vm, address, from, size, false);
 	if (size != sizeof(message))
 		return -EFAULT;
 	memcpy(&message, from, sizeof(message));

@@ -186,7 +186,8 @@ int guest_load_pdptes(struct vcpu *vcpu)
 	uint64_t reserved = ~BITS(guest_address_width() - 1, 12) & ~BITS(11, 9) &
 			    ~(PAGE_P | PAGE_PWT | PAGE_PCD);
 
-	if (guest_ram_read(&vcpu->ram, vmread(VMCS_GUEST_CR3) & BITS(31, 5), pdpte, sizeof(pdpte)))
+	if (guest_ram_read_table(&vcpu->ram, vmread(VMCS_GUEST_CR3) & BITS(31, 5), pdpte,
+				 sizeof(pdpte)))
 		memset(pdpte, 0xff, sizeof(pdpte)); /* what is no RAM reads as ones */
 	for (unsigned i = 0; i < 4; i++)
 		if (pdpte[i] & PAGE_P && pdpte[i] & reserved)

@@ -32,8 +32,11 @@ static void change_count(struct vm *vm, int delta)
 	uint64_t start = rdtsc(), ticks;
 	bool transition = ept_noncoherent_change(&vm->ept, delta);
 
-	if (transition && memtype_zaps_transitions(vm->ept.policy))
+	if (transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
+		if (vm->cache)
+			ept_write_back(&vm->ept, 0, vm->ept.slots_end);
+	}
 	ticks = rdtsc() - start;
 	invepts = vm->counter[COUNTER_INVEPT] - invepts;
 	cleared = vm->counter[COUNTER_LEAVES_CLEARED] - cleared; /* none under kvm-6.6 */

@@ -61,7 +61,8 @@ struct vcpu {
 		uint64_t gpa, rip;
 		unsigned times;
 	} repeated;
-	struct guest_ram ram;    /* how its instructions reach memory */
+	uint64_t written_back; /* gpa up to which a WBINVD is done that goes on (coherence=model) */
+	struct guest_ram ram;  /* how its instructions reach memory */
 	struct insn_cache insns; /* of recent accesses to devices */
 	struct guest_walk_cache fetches;
 	struct guest_paging paging; /* of the last walk; what never changes is set once */

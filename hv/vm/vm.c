@@ -5,6 +5,7 @@
 #include "hv/vm/vm.h"
 
 #include "hv/machine/console.h"
+#include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -104,12 +105,17 @@ static int compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t exp
 
 void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu)
 {
+	if (vm->cache) {
+		coherence_set_guest_ram(vcpu);
+		return;
+	}
 	vcpu->ram = (struct guest_ram){
 		.flat = (uint8_t *)vm->ram,
 		.flat_start = MiB, /* nearly all of RAM, and below it there are holes */
 		.flat_size = vm->low_ram_end - MiB,
 		.ctx = vm,
 		.read = read_page,
+		.read_table = read_page,
 		.write = write_page,
 		.compare_exchange = compare_exchange,
 	};
@@ -118,7 +124,7 @@ void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu)
 /* All of [gpa, gpa + size) in the large slot above 1 MiB, as nearly always? */
 static bool is_flat(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	return gpa >= MiB && gpa < vm->low_ram_end && size <= vm->low_ram_end - gpa;
+	return gpa >= MiB && gpa < vm->flat_end && size <= vm->flat_end - gpa;
 }
 
 /* Bytes from 'gpa' to the end of its page, at most 'size'. */
@@ -127,35 +133,62 @@ static unsigned within_page(uint64_t gpa, uint64_t size)
 	return (unsigned)MIN(size, PAGE_SIZE - (gpa & (PAGE_SIZE - 1)));
 }
 
-int vm_ram_read(const struct vm *vm, uint64_t gpa, void *to, uint64_t size)
+static int device_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache)
 {
-	if (is_flat(vm, gpa, size)) {
-		memcpy(to, (const void *)(vm->ram + gpa), size);
-		return 0;
-	}
-	for (unsigned part; size; gpa += part, size -= part, to = (uint8_t *)to + part) {
-		const void *from;
+	const void *from;
 
+	if (vm->cache)
+		return coherence_dma_read(vm, gpa, to, size, around_cache);
+	from = in_slot(vm, gpa, size, false);
+	if (!from)
+		return -EFAULT;
+	memcpy(to, from, size);
+	return 0;
+}
+
+static int device_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size,
+			bool around_cache)
+{
+	return vm->cache ? coherence_dma_write(vm, gpa, from, size, around_cache)
+			 : write_page(vm, gpa, from, size);
+}
+
+/* Page by page. Apart, for the short way of vm_ram_read() needs none of these registers. */
+static __attribute__((noinline)) int read_pages(struct vm *vm, uint64_t gpa, void *to,
+						uint64_t size, bool around_cache)
+{
+	for (unsigned part; size; gpa += part, size -= part, to = (uint8_t *)to + part) {
 		part = within_page(gpa, size);
-		from = in_slot(vm, gpa, part, false);
-		if (!from)
+		if (device_read(vm, gpa, to, part, around_cache))
 			return -EFAULT;
-		memcpy(to, from, part);
 	}
 	return 0;
 }
 
-int vm_ram_write(const struct vm *vm, uint64_t gpa, const void *from, uint64_t size)
+static __attribute__((noinline)) int write_pages(struct vm *vm, uint64_t gpa, const void *from,
+						 uint64_t size, bool around_cache)
 {
-	if (is_flat(vm, gpa, size)) {
-		memcpy((void *)(vm->ram + gpa), from, size);
-		return 0;
-	}
 	for (unsigned part; size; gpa += part, size -= part, from = (const uint8_t *)from + part) {
 		part = within_page(gpa, size);
-		if (write_page((void *)vm, gpa, from, part))
+		if (device_write(vm, gpa, from, part, around_cache))
 			return -EFAULT;
 	}
+	return 0;
+}
+
+int vm_ram_read(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache)
+{
+	if (!is_flat(vm, gpa, size))
+		return read_pages(vm, gpa, to, size, around_cache);
+	memcpy(to, (const void *)(vm->ram + gpa), size);
+	return 0;
+}
+
+int vm_ram_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t size, bool around_cache)
+{
+	if (!is_flat(vm, gpa, size))
+		return write_pages(vm, gpa, from, size, around_cache);
+	memcpy((void *)(vm->ram + gpa), from, size);
 	return 0;
 }
 

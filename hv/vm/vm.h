@@ -43,7 +43,10 @@ struct vm {
 
 	uint64_t ram;          /* host-physical address of guest-physical 0 */
 	uint64_t low_ram_end;  /* guest-physical */
+	uint64_t flat_end;     /* the same, if devices may take vm->ram for what it holds; else 0 */
 	uint64_t device_space; /* bytes from there to 4 GiB: no RAM and no ROM */
+	/* With coherence=model: the second copy of RAM, and a byte for each page; 0 without. */
+	uint64_t cache, page_flags;
 	struct ept ept;
 	uint64_t ept_pointer;
 	uint64_t counter[COUNTERS]; /* those that events count */
@@ -79,10 +82,10 @@ void vm_wait_for_console(struct vm *vm);
 
 /*
  * Guest-physical memory as devices reach it: any number of bytes, all RAM. 0, or -EFAULT when any
- * byte is not: then the pages before it were accessed.
+ * byte is not: then the pages before it were accessed. around_cache: as iommu_host.read() has it.
  */
-int vm_ram_read(const struct vm *vm, uint64_t gpa, void *to, uint64_t size);
-int vm_ram_write(const struct vm *vm, uint64_t gpa, const void *from, uint64_t size);
+int vm_ram_read(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache);
+int vm_ram_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t size, bool around_cache);
 
 /* How a vCPU of the VM reaches RAM: fills vcpu->ram. */
 void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu);

@@ -101,28 +101,30 @@ static void spec_catch_up(void)
 }
 
 /* 'at' in the buffer is about to come from or go to 'gpa': rightly, and is it known by now? */
-static void check_part(uint64_t gpa, const void *at)
+static void check_part(uint64_t gpa, const void *at, bool around)
 {
 	struct spec_device *d = &spec.device[moving.device];
 	uint64_t iova = moving.iova + (uint64_t)((const uint8_t *)at - buffer);
-	uint64_t expected = spec_part(&spec, d, iova);
+	bool expected_around;
+	uint64_t expected = spec_part(&spec, d, iova, &expected_around);
 
 	if (moving.stale_uses == iommu_stale_uses(&iommu))
-		assert(gpa == expected);
+		assert(gpa == expected && around == expected_around);
 	else /* the tables do not say what was used */
 		d->unsnooped = iommu.device[moving.device].unsnooped;
 	moving.stale_uses = iommu_stale_uses(&iommu);
 	assert(known[moving.device].noncoherent == spec_noncoherent(&spec, d));
 }
 
-static int host_read(void *ctx, uint64_t gpa, void *to, size_t size)
+static int host_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around)
 {
 	bool data = (uint8_t *)to >= buffer && (uint8_t *)to < buffer + sizeof(buffer);
 
 	(void)ctx;
 	calls++;
 	if (data)
-		check_part(gpa, to);
+		check_part(gpa, to, around);
+	assert(data || !around);
 	if (!in_ram(gpa, size)) {
 		data_refused = data_refused || data;
 		return -EFAULT;
@@ -131,14 +133,15 @@ static int host_read(void *ctx, uint64_t gpa, void *to, size_t size)
 	return 0;
 }
 
-static int host_write(void *ctx, uint64_t gpa, const void *from, size_t size)
+static int host_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool around)
 {
 	(void)ctx;
 	calls++;
 	if (moving.device >= 0)
-		check_part(gpa, from);
+		check_part(gpa, from, around);
 	else /* a wait descriptor: what stood before it has seen memory as it is now */
 		spec_catch_up();
+	assert(moving.device >= 0 || !around);
 	if (!in_ram(gpa, size)) {
 		data_refused = true;
 		return -EFAULT;

@@ -41,6 +41,7 @@ struct guest_ram fake_ram_modelled(struct fake_ram *ram)
 	return (struct guest_ram){
 		.ctx = ram,
 		.read = fake_read,
+		.read_table = fake_read,
 		.write = fake_write,
 		.compare_exchange = fake_compare_exchange,
 	};

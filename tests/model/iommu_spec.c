@@ -119,11 +119,12 @@ void spec_dma_begins(struct iommu_spec *s, struct spec_device *d)
 	d->cached = d->context.valid || s->caching_mode;
 }
 
-uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova)
+uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova, bool *around)
 {
 	uint64_t table = d->context.lo & VTD_CONTEXT_SLPTPTR, entry = 0;
 	unsigned shift = FIELD(d->context.hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 30 : 39;
 
+	*around = spec_noncoherent(s, d);
 	if (!s->translating || FIELD(d->context.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH)
 		return iova;
 	for (;; shift -= 9) {
@@ -134,5 +135,7 @@ uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova)
 		table = entry & VTD_SL_ADDR;
 	}
 	d->unsnooped = d->unsnooped || !(entry & VTD_SL_SNP);
+	/* SNP alone does not make the device coherent again, but this part snoops. */
+	*around = spec_noncoherent(s, d) && !(entry & VTD_SL_SNP);
 	return ((entry & VTD_SL_ADDR) >> shift << shift) + iova % (1ULL << shift);
 }

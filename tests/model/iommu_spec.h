@@ -47,7 +47,10 @@ void spec_command(struct iommu_spec *s, uint32_t gcmd, uint64_t rtaddr);
 void spec_invalidate(struct iommu_spec *s, unsigned granularity, uint16_t domain_id,
 		     uint16_t source_id, unsigned function_mask);
 void spec_dma_begins(struct iommu_spec *s, struct spec_device *d);
-/* A part of that DMA has been translated and is about to move: where to, by the tables? */
-uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova);
+/*
+ * A part of that DMA has been translated and is about to move: where to, by the tables, and does it
+ * go around the cache?
+ */
+uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova, bool *around);
 
 #endif

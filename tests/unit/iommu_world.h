@@ -58,6 +58,7 @@ struct world {
 	struct iommu_stale stale; /* the last report of a stale entry's use */
 	unsigned stale_count;
 	uint64_t reads; /* how often the unit read memory */
+	bool around;    /* was the last access of memory one around the cache? */
 };
 
 static inline bool in_ram(uint64_t gpa, size_t size)
@@ -65,21 +66,23 @@ static inline bool in_ram(uint64_t gpa, size_t size)
 	return gpa < RAM_SIZE && size <= RAM_SIZE - gpa;
 }
 
-static inline int world_read(void *ctx, uint64_t gpa, void *to, size_t size)
+static inline int world_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around)
 {
 	struct world *w = ctx;
 
 	w->reads++;
+	w->around = around;
 	if (!in_ram(gpa, size) || (w->on_read && w->on_read(w)))
 		return -EFAULT;
 	memcpy(to, w->ram + gpa, size);
 	return 0;
 }
 
-static inline int world_write(void *ctx, uint64_t gpa, const void *from, size_t size)
+static inline int world_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool around)
 {
 	struct world *w = ctx;
 
+	w->around = around;
 	if (!in_ram(gpa, size))
 		return -EFAULT;
 	if (w->on_write)

@@ -331,6 +331,17 @@ static void wbinvd_of_a_range_touches_no_other_page(void **state)
 	expect_copy(MEMORY, CACHE, 3);
 }
 
+static void an_empty_range_has_nothing_to_zap_or_write_back(void **state)
+{
+	(void)state;
+	cpu_touches(1, WRITES);
+	copies = 0;
+	assert_int_equal(ept_zap_range(&ept, PAGE_SIZE, 0), 0);
+	ept_write_back(&ept, PAGE_SIZE, 0);
+	expect_copies(0);
+	assert_int_equal(level_of(PAGE_SIZE), 1);
+}
+
 /* Nothing is mapped: nothing has to be flushed. */
 static void wbinvd_after_a_zap_flushes_nothing_more(void **state)
 {
@@ -414,6 +425,7 @@ int main(void)
 		TWICE(wbinvd_takes_away_the_leaf_of_a_page_that_a_device_wrote_around),
 		TWICE(wbinvd_is_no_zap),
 		TWICE(wbinvd_of_a_range_touches_no_other_page),
+		TWICE(an_empty_range_has_nothing_to_zap_or_write_back),
 		TWICE(wbinvd_after_a_zap_flushes_nothing_more),
 		TWICE(without_the_write_back_of_a_transition_a_device_reads_old_bytes),
 		TWICE(an_emulated_access_goes_through_the_leaf_and_sets_its_flags),

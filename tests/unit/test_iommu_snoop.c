@@ -114,6 +114,82 @@ static void with_sc_a_faulting_access_does_not_count(void **state)
 	world_free(w);
 }
 
+/* Whether the data of a DMA went around the cache, with one leaf of these bits. */
+static bool goes_around(bool snoop_control, uint64_t leaf, bool write)
+{
+	struct world *w = prepared(true, snoop_control, leaf);
+	bool around;
+
+	start(w);
+	if (write)
+		assert_int_equal(dma_write(w, EDU, 0, 42), 0);
+	else
+		dma_read(w, EDU, 0);
+	around = w->around;
+	world_free(w);
+	return around;
+}
+
+static void dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops(void **state)
+{
+	(void)state;
+	assert_true(goes_around(false, RW, true));
+	assert_true(goes_around(false, RW, false));
+	assert_true(goes_around(true, RW, true)); /* the first such part: it counts from now on */
+	assert_false(goes_around(true, RW | VTD_SL_SNP, true));
+	assert_false(goes_around(true, RW | VTD_SL_SNP, false));
+}
+
+/* The device stays noncoherent, its parts are one by one what their leaves say. */
+static void each_part_goes_its_own_way(void **state)
+{
+	struct world *w = prepared(true, true, RW);
+	uint64_t page = 0;
+
+	(void)state;
+	start(w);
+	map(w, peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR, 4, PAGE_SIZE, 1, DATA,
+	    RW | VTD_SL_SNP);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	assert_true(w->around);
+	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
+	assert_false(w->around);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, PAGE_SIZE - 4, &page, 8), 0);
+	assert_false(w->around);
+	world_free(w);
+}
+
+static void pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not(void **state)
+{
+	struct world *w = world_new(true, true);
+
+	(void)state;
+	assert_int_equal(dma_write(w, EDU, DATA, 1), 0); /* translation is off */
+	assert_false(w->around);
+	passed_through(w, EDU, DID);
+	start(w);
+	assert_int_equal(dma_write(w, EDU, DATA, 1), 0);
+	assert_true(w->around);
+	iommu_set_no_snoop(&w->iommu, EDU, false);
+	assert_int_equal(dma_write(w, EDU, DATA, 1), 0);
+	assert_false(w->around);
+	world_free(w);
+}
+
+static void the_units_own_accesses_never_go_around_the_cache(void **state)
+{
+	struct world *w = prepared(true, false, RW);
+
+	(void)state;
+	start(w);
+	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
+	assert_true(w->around);
+	flush_contexts(w); /* reads the queue and the contexts, writes its status */
+	assert_false(w->around);
+	world_free(w);
+}
+
 /* A write that runs over two pages, the second without SNP: the transition lies between them. */
 static void see_both_pages(struct world *w)
 {
@@ -162,6 +238,12 @@ int main(void)
 		cmocka_unit_test(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
 		cmocka_unit_test(with_sc_noncoherent_lasts_until_the_context_changes),
 		cmocka_unit_test(with_sc_a_faulting_access_does_not_count),
+		cmocka_unit_test(
+			dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops),
+		cmocka_unit_test(each_part_goes_its_own_way),
+		cmocka_unit_test(
+			pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not),
+		cmocka_unit_test(the_units_own_accesses_never_go_around_the_cache),
 		cmocka_unit_test(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
 		cmocka_unit_test(with_sc_snp_is_for_leaves_only),
 	};

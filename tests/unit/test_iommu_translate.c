@@ -274,11 +274,11 @@ static void pass_through_goes_to_the_same_address(void **state)
 }
 
 /* A host with memory everywhere. */
-static int accept_any(void *ctx, uint64_t gpa, const void *from, size_t size)
+static int accept_any(void *ctx, uint64_t gpa, const void *from, size_t size, bool around)
 {
 	struct world *w = ctx;
 
-	(void)gpa, (void)from, (void)size;
+	(void)gpa, (void)from, (void)size, (void)around;
 	w->seen[0]++;
 	return 0;
 }
