@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# A guest that does anything (guest/fuzz), beside a witness that measures how long it is kept from
+# the CPU. No operation may make the hypervisor fault or an entry fail, and the guest lives.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+# fuzz SEED OPERATIONS TICKS "OPTIONS": the witness runs for so many ticks.
+fuzz() {
+	BOOT_OPTIONS="--timeout 900" boots 0 "$4" "$G/neighbour.elf" "vm witness mem=32M -- ticks=$3" \
+		"$G/fuzz.elf" "vm fuzz $(words fuzz) -- seed=$1 ops=$2"
+	has "fuzz\\| seed $1: $2 operations, .*" 'hv: vm fuzz: exited with status 0' \
+		'witness\| ok 1 - .*' 'witness\| ok 2 - .*' 'hv: vm witness: exited with status 0'
+	lacks 'FAIL|VM entry failed|in the hypervisor|a defect of|rules for VM entries|SDM 3C'
+}
+
+@test "half a million random operations of a guest: it lives, and a neighbour gets its share" {
+	fuzz 1 500000 1200000000 ""
+}
+
+@test "... and half a million others" {
+	fuzz 2 500000 1200000000 ""
+}
