@@ -43,7 +43,7 @@ static bool range_holds(const struct mtrr *mtrr, unsigned n, uint64_t page)
 }
 
 /* Where a mask is contiguous, its lowest bit is the size (SDM 3A 12.11.2.3). */
-static struct ept_mtrr_range read_range(const struct mtrr *mtrr, unsigned n)
+struct ept_mtrr_range mtrr_range(const struct mtrr *mtrr, unsigned n)
 {
 	uint64_t mask = ALIGN_DOWN(mtrr->mask[n], PAGE_SIZE);
 	uint64_t size = mask & -mask;
@@ -58,7 +58,7 @@ static void read_ranges(const struct mtrr *mtrr, uint64_t page, struct ept_mtrr_
 {
 	reason->winner = MTRR_VARIABLE_COUNT;
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
-		reason->range[n] = read_range(mtrr, n);
+		reason->range[n] = mtrr_range(mtrr, n);
 		if (!range_holds(mtrr, n, page))
 			continue;
 		reason->holders |= 1U << n;

@@ -96,4 +96,23 @@ void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct 
 void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text),
 		       void *ctx);
 
+/* Variable range n as its registers say, whether or not it is on. */
+struct ept_mtrr_range mtrr_range(const struct mtrr *mtrr, unsigned n);
+
+/* All of a CPU's MTRRs in words, as ept_explain_print(). */
+void mtrr_print(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text), void *ctx);
+
+/* Leaves side by side, of one size, permissions and type. */
+struct ept_span {
+	uint64_t gpa, size; /* bytes */
+	unsigned level;
+	uint64_t bits; /* permissions and memory type */
+};
+
+/*
+ * The first such run of leaves at or behind gpa, whole where gpa lies before it. False: there is
+ * none. Takes the lock for as long as it looks.
+ */
+bool ept_next_span(const struct ept *ept, uint64_t gpa, struct ept_span *span);
+
 #endif

@@ -70,10 +70,8 @@ static void add_slot(char *text, const struct ept_explanation *why)
 }
 
 /* "variable 2 (WC, 0x2240000+256K)" */
-static void add_variable(char *text, const struct ept_mtrr_reason *mtrr, unsigned n)
+static void add_variable(char *text, const struct ept_mtrr_range *range, unsigned n)
 {
-	const struct ept_mtrr_range *range = &mtrr->range[n];
-
 	format_append(text, LINE, "variable %u (%s, ", n, memtype_name(range->type));
 	if (range->size)
 		add_range(text, range->start, range->size);
@@ -89,7 +87,7 @@ static void add_losers(char *text, const struct ept_mtrr_reason *mtrr, const cha
 		if (!(mtrr->holders & 1U << n) || n == mtrr->winner)
 			continue;
 		format_append(text, LINE, "%s", before);
-		add_variable(text, mtrr, n);
+		add_variable(text, &mtrr->range[n], n);
 		before = ", ";
 	}
 }
@@ -112,7 +110,7 @@ static void add_mtrr(char *text, const struct ept_mtrr_reason *mtrr)
 		break;
 	case EPT_MTRR_VARIABLE:
 		format_append(text, LINE, "MTRR ");
-		add_variable(text, mtrr, mtrr->winner);
+		add_variable(text, &mtrr->range[mtrr->winner], mtrr->winner);
 		add_losers(text, mtrr, " over ");
 		format_append(text, LINE, " over default %s", default_name);
 		break;
@@ -224,5 +222,48 @@ void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx
 		parts[i](text, why);
 		if (text[0])
 			line(ctx, text);
+	}
+}
+
+/* The fixed sub-ranges, those of one type as one. */
+static void print_fixed(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text),
+			void *ctx)
+{
+	uint64_t start = 0, end;
+	bool uniform;
+
+	for (uint64_t gpa = 0; gpa < FIXED_END; gpa = end) {
+		enum memtype type = mtrr_type(mtrr, gpa, PAGE_SIZE, &uniform);
+		char text[LINE] = "fixed: ";
+
+		end = gpa + BIT(mtrr_fixed_shift(gpa));
+		if (end < FIXED_END && mtrr_type(mtrr, end, PAGE_SIZE, &uniform) == type)
+			continue;
+		add_range(text, start, end - start);
+		format_append(text, LINE, " %s", memtype_name(type));
+		line(ctx, text);
+		start = end;
+	}
+}
+
+void mtrr_print(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	char text[LINE] = "";
+
+	format_append(text, LINE, "MTRRs %s, default %s, fixed ranges %s",
+		      mtrr->def_type & DEF_TYPE_E ? "on" : "off",
+		      memtype_name((unsigned)(mtrr->def_type & DEF_TYPE_TYPE)),
+		      mtrr->def_type & DEF_TYPE_FE ? "on" : "off");
+	line(ctx, text);
+	if (mtrr->def_type & DEF_TYPE_E && mtrr->def_type & DEF_TYPE_FE)
+		print_fixed(mtrr, line, ctx);
+	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
+		const struct ept_mtrr_range range = mtrr_range(mtrr, n);
+
+		if (!(mtrr->mask[n] & PHYSMASK_V))
+			continue;
+		text[0] = '\0';
+		add_variable(text, &range, n);
+		line(ctx, text);
 	}
 }

@@ -14,6 +14,7 @@
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
 #include "hv/monitor/keys.h"
+#include "hv/monitor/monitor.h"
 #include "hv/monitor/watch.h"
 #include "hv/options/options.h"
 #include "hv/vm/cpu_model.h"
@@ -170,6 +171,7 @@ void hv_main(uint32_t magic, const void *info)
 		check_first_entries();
 	if (!vmx.preemption_timer)
 		timer_start();
+	monitor_init(vms, vm_count);
 	watch_init(&options, vms, vm_count);
 	do {
 		watch_poll();

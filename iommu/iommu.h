@@ -134,6 +134,13 @@ uint64_t iommu_stale_uses(const struct iommu *iommu);
 #define IOMMU_STALE_TEXT 256 /* enough for any */
 void iommu_stale_text(const struct iommu_stale *stale, char *text, size_t size);
 
+/*
+ * What the unit holds, in words for people: devices with their contexts, the IOTLB, what waits in
+ * the queue, the fault record. Each line, without its end, goes to line(ctx, text); nothing
+ * changes.
+ */
+void iommu_show(struct iommu *iommu, void (*line)(void *ctx, const char *text), void *ctx);
+
 /* A device's (or the IOAPIC's) write to 0xfeexxxxx: remapped when enabled, then delivered. */
 void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, uint32_t data);
 

@@ -25,6 +25,10 @@ struct stretch {
  * What no variable range covers has the default type, which firmware left WB. Range 0 is the
  * PCI hole, so these are ranges 1 and 2.
  */
+/* The number of the mark behind step 3: who looks with the monitor (stop=vmcall) finds all in
+ * place. */
+#define LEAVES_ARE_BACK 3
+
 #define UC_BASE     (32 * MiB)
 #define UC_SIZE     (2 * MiB)
 #define WC_BASE     (34 * MiB + 256 * KiB)
@@ -255,6 +259,8 @@ static void attach_first(void)
 	check_transition(&b);
 	check_all_leaves_follow_mtrr();
 	check_intact();
+	if (!native)
+		vmcall_mark(LEAVES_ARE_BACK);
 }
 
 static void dma(void)

@@ -6,6 +6,7 @@
  * CPU like any other. What they do to the guest is what the CPU would have done.
  */
 #include "hv/exits/exit.h"
+#include "hv/vm/step.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 
@@ -109,6 +110,8 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 
 	if (type == INTERRUPTION_TYPE_NMI) /* for the host, where nobody wants one */
 		return VCPU_RESUME;
+	if (vector == VECTOR_DB && vcpu->stepping && vcpu_step_ended(vcpu))
+		return VCPU_LEAVE;
 	/*
 	 * Both are benign: in the delivery of another event they take its place, whatever it was
 	 * (SDM 3A table 6-5).

@@ -30,6 +30,7 @@ static struct console_line *lines[GUESTS + 1];
 static uint8_t input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
 static bool also_e9;
+static bool part_shown;     /* the line at hand is not whole: print_part() */
 static uint64_t byte_ticks; /* TSC ticks that a byte takes on the line; 0: not known yet */
 static uint64_t next_send;  /* TSC: before, the UART is busy with what it has */
 
@@ -82,11 +83,31 @@ static void put(void *ctx, char c)
 	put_byte(0, c);
 }
 
+static void begin_line(void)
+{
+	if (part_shown)
+		put_byte(0, '\n');
+	part_shown = false;
+}
+
+void print_part(const char *text, ...)
+{
+	va_list args;
+
+	lock(LOCK_CONSOLE);
+	va_start(args, text);
+	format(put, NULL, text, args);
+	va_end(args);
+	part_shown = ring[(head - 1) % RING_SIZE] != '\n';
+	unlock(LOCK_CONSOLE);
+}
+
 void print(const char *text, ...)
 {
 	va_list args;
 
 	lock(LOCK_CONSOLE);
+	begin_line();
 	for (const char *prefix = "hv: "; *prefix; prefix++)
 		put_byte(0, *prefix);
 	va_start(args, text);
@@ -132,6 +153,7 @@ static void put_escaped(struct console_line *line, uint8_t byte)
 static void put_guest_line(struct console_line *line, unsigned length)
 {
 	lock(LOCK_CONSOLE);
+	begin_line();
 	for (const char *name = line->name; *name; name++)
 		put_guest(line, (uint8_t)*name);
 	put_guest(line, '|');

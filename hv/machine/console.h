@@ -38,6 +38,12 @@ void console_set_clock(uint64_t tsc_hz);
 /* One line of the hypervisor: "hv: " and the text. See format() for what the text may hold. */
 void print(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Part of a line of the hypervisor's, shown at once: a prompt, what the operator types. Another
+ * line that comes meanwhile begins a new one.
+ */
+void print_part(const char *text, ...) __attribute__((format(printf, 1, 2)));
+
 /* A guest's line, and its end: what is queued is still sent. At most 16 at a time. */
 void console_line_open(struct console_line *line, const char *name);
 void console_line_close(struct console_line *line);

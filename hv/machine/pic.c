@@ -40,6 +40,12 @@ void pic_unmask(unsigned line)
 	outb(MASTER_DATA, mask);
 }
 
+void pic_mask(unsigned line)
+{
+	mask |= (uint8_t)(1U << line);
+	outb(MASTER_DATA, mask);
+}
+
 /* The poll command is an acknowledge cycle by ports (8259A datasheet, "Poll Command"). */
 void pic_acknowledge(void)
 {

@@ -12,8 +12,9 @@ enum { PIC_LINE_TIMER = 0, PIC_LINE_COM1 = 4 };
 
 /* Initialized, every line masked. */
 void pic_init_host(void);
-/* Let one of the lines 0-7 interrupt. */
+/* Let one of the lines 0-7 interrupt, or keep it from that. */
 void pic_unmask(unsigned line);
+void pic_mask(unsigned line);
 /* An external interrupt caused an exit: acknowledge it, so that it is not pending any more. */
 void pic_acknowledge(void);
 

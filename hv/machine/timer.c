@@ -68,7 +68,11 @@ void timer_halt(uint64_t ticks, uint64_t tsc_hz)
 
 	if (!count)
 		return; /* due now, or too soon for the PIT */
-	if (!periodic)
-		wake_after(count);
+	if (periodic) {
+		sti_hlt();
+		return;
+	}
+	wake_after(count);
 	sti_hlt();
+	pic_mask(PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
 }

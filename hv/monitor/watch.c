@@ -19,6 +19,7 @@ static struct vm *const *vms;
 static unsigned count;
 static enum trace_option trace;
 static enum stop_option stop;
+static bool port_taken;        /* by the console */
 static uint64_t records;       /* of the trace, and those lost */
 static uint64_t next[VMS_MAX]; /* of each VM's ring: the first event not read yet */
 
@@ -146,10 +147,12 @@ static void choose_entry(void)
 		}
 }
 
-void watch_set_trace(enum trace_option option)
+bool watch_set_trace(enum trace_option option)
 {
 	enum trace_option before = trace;
 
+	if (option && port_taken)
+		return false;
 	if (before && !option)
 		watch_end();
 	for (unsigned i = 0; i < count && !before; i++)
@@ -158,6 +161,7 @@ void watch_set_trace(enum trace_option option)
 	for (unsigned i = 0; i < count && trace && !before; i++)
 		put_name(vms[i]);
 	choose_entry();
+	return true;
 }
 
 void watch_end_stops(void)
@@ -166,9 +170,9 @@ void watch_end_stops(void)
 	choose_entry();
 }
 
-enum trace_option watch_trace(void)
+bool watch_may_stop(void)
 {
-	return trace;
+	return stop != STOP_NEVER;
 }
 
 void watch_init(const struct hv_options *options, struct vm *const *all, unsigned all_count)
@@ -176,7 +180,12 @@ void watch_init(const struct hv_options *options, struct vm *const *all, unsigne
 	vms = all;
 	count = all_count;
 	stop = options->stop;
+	port_taken = options->console_e9;
 	watch_set_trace(options->trace);
+	if (stop == STOP_ENTRY) {
+		print("monitor: stopped before the first entry");
+		run_stop();
+	}
 }
 
 void watch_poll(void)

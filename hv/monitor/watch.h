@@ -12,11 +12,11 @@
 /* All VMs there are, before the first runs. */
 void watch_init(const struct hv_options *options, struct vm *const *vms, unsigned count);
 
-/* What the trace holds from now on. */
-void watch_set_trace(enum trace_option option);
-enum trace_option watch_trace(void);
+/* What the trace holds from now on. False: port 0xe9 is the console's. */
+bool watch_set_trace(enum trace_option option);
 
-/* The machine stops nowhere any more. */
+/* Is there something at which the machine will stop? And: it stops nowhere any more. */
+bool watch_may_stop(void);
 void watch_end_stops(void);
 
 /* To be called between turns: tell the trace what happened outside of exits. */

@@ -30,6 +30,12 @@ static void read_paging(struct vcpu *vcpu, uint64_t cr0, bool system)
 			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
+void guest_read_paging(struct vcpu *vcpu, struct guest_paging *paging)
+{
+	read_paging(vcpu, vmread(VMCS_GUEST_CR0), false);
+	*paging = vcpu->paging;
+}
+
 static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa,
 		uint32_t *error_code)
 {

@@ -39,6 +39,9 @@ int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
  */
 int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size);
 
+/* What of the vCPU, which is current, decides a translation now. */
+void guest_read_paging(struct vcpu *vcpu, struct guest_paging *paging);
+
 /* PAE paging's four PDPTEs from CR3 into the VMCS; -EINVAL if one has a reserved bit set. */
 int guest_load_pdptes(struct vcpu *vcpu);
 

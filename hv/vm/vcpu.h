@@ -36,6 +36,8 @@ struct vcpu {
 	uint64_t msr_bitmap; /* and of its MSR bitmap */
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
+	bool stepping;      /* RFLAGS.TF is the monitor's: hv/vm/step.c */
+	bool own_trap_flag; /* and it was the guest's already */
 	bool halted;        /* by HLT: sleeps until interrupts_pending() */
 	bool halted_in_nmi; /* ... while NMIs are blocked: they do not wake it */
 	unsigned slice;     /* exits left before the scheduler looks up; see vcpu_kick() */

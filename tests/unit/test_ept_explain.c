@@ -462,6 +462,66 @@ static void permissions_accessed_and_dirty_are_told(void **state)
 	*entry = leaf;
 }
 
+/* The spans are the leaves that ept_walk() finds, none twice, and no two that could be one. */
+static void the_map_is_the_leaves(void **state)
+{
+	struct ept_span span, before = {0};
+	uint64_t gpa, pages = 0, found = 0;
+	unsigned level;
+
+	(void)state;
+	assert_false(ept_next_span(&ept, 0, &span));
+	assert_int_equal(ept_slot_add(&ept, RAM(0, 640 * KiB, 8 * GiB)), 0);
+	assert_int_equal(ept_slot_add(&ept, RAM(MiB, 63 * MiB, 8 * GiB + MiB)), 0);
+	wrmsr(0x204, 0x2240000 | MEMTYPE_WC);
+	wrmsr(0x205, (BIT(39) - 256 * KiB) | 0x800);
+	mtrr_all_wb();
+	ept_noncoherent_change(&ept, 1);
+	for (gpa = 0; gpa < 64 * MiB; gpa += 3 * PAGE_SIZE)
+		if ((gpa >> 20) % 5)
+			ept_fault(&ept, &cpu, gpa, false);
+	for (gpa = 0; ept_next_span(&ept, gpa, &span); gpa = span.gpa + span.size) {
+		assert_true(span.size && span.gpa >= gpa);
+		assert_false(before.gpa + before.size == span.gpa && before.bits == span.bits &&
+			     before.level == span.level);
+		for (uint64_t at = span.gpa; at < span.gpa + span.size; at += PAGE_SIZE, found++) {
+			assert_int_equal(ept_walk(&ept, at, &level) & (EPT_RWX | TYPES), span.bits);
+			assert_int_equal(level, span.level);
+		}
+		before = span;
+	}
+	for (uint64_t at = 0; at < 64 * MiB; at += PAGE_SIZE)
+		pages += ept_walk(&ept, at, &level) != 0;
+	assert_int_equal(found, pages);
+	assert_true(found > 1000);
+	assert_false(ept_next_span(&ept, 1ULL << 48, &span));
+}
+
+static void all_mtrrs_in_words(void **state)
+{
+	(void)state;
+	lines = 0;
+	mtrr_print(&mtrr, keep_line, NULL);
+	assert_int_equal(lines, 1);
+	assert_string_equal(said[0], "MTRRs off, default UC, fixed ranges off");
+	wrmsr(0x204, 0x2240000 | MEMTYPE_WC);
+	wrmsr(0x205, (BIT(39) - 256 * KiB) | 0x800);
+	wrmsr(0x206, 0x40000000 | MEMTYPE_WT); /* its mask is not on */
+	wrmsr(0x250, 0x0606060606060606);
+	wrmsr(0x2ff, 0xc00 | MEMTYPE_WP);
+	lines = 0;
+	mtrr_print(&mtrr, keep_line, NULL);
+	assert_int_equal(lines, 4);
+	assert_string_equal(said[0], "MTRRs on, default WP, fixed ranges on");
+	assert_string_equal(said[1], "fixed: 0x0+512K WB");
+	assert_string_equal(said[2], "fixed: 0x80000+512K UC");
+	assert_string_equal(said[3], "variable 2 (WC, 0x2240000+256K)");
+	wrmsr(0x2ff, 0x800 | MEMTYPE_WB);
+	lines = 0;
+	mtrr_print(&mtrr, keep_line, NULL);
+	assert_int_equal(lines, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +537,8 @@ int main(void)
 		TEST(of_ranges_of_one_type_the_first_is_told),
 		TEST(the_words_for_the_size),
 		TEST(permissions_accessed_and_dirty_are_told),
+		TEST(the_map_is_the_leaves),
+		TEST(all_mtrrs_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

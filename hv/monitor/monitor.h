@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor: commands by which a person looks at guests, stops them and goes on.
+ */
+#ifndef HV_MONITOR_MONITOR_H
+#define HV_MONITOR_MONITOR_H
+
+#include "hv/vm/vm.h"
+
+/* All VMs there are. */
+void monitor_init(struct vm *const *vms, unsigned count);
+
+/* Open it, or leave it as it is: whoever is stopped stays so. */
+void monitor_toggle(void);
+/* A key that is not the console's own. */
+void monitor_key(int key);
+/* Act on what was typed; open where the machine has stopped. To be called between turns. */
+void monitor_poll(void);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One instruction of a stopped vCPU.
+ */
+#ifndef HV_VM_STEP_H
+#define HV_VM_STEP_H
+
+#include "hv/vm/vcpu.h"
+
+/*
+ * Let the vCPU, which is current, carry out one instruction, by RFLAGS.TF, without an interrupt.
+ * False: it has not ended, because its VM did, the vCPU is halted, or an event was delivered; then
+ * the step ends when the handler returns. The guest sees the flag in what PUSHF or an event stores,
+ * and loses its own by POPF or IRET; MOV SS and the instruction behind it are one step.
+ */
+bool vcpu_step(struct vcpu *vcpu);
+
+/* A #DB has exited while vcpu->stepping: was it the step's own, so that the guest sees nothing? */
+bool vcpu_step_ended(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# The monitor, by scripts through a pipe: it stops guests where it was told to, shows what is there,
+# goes on, and leaves nothing behind that a guest could see.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+# script STATUS "SCRIPT" "OPTIONS" FILE "WORDS"...: boots with the script on standard input.
+script() {
+	local status_expected=$1 script=$2
+	shift 2
+	make_iso "$@"
+	# shellcheck disable=SC2086 # several words
+	run --separate-stderr tools/boot --engine "$ENGINE" --timeout 120 --interactive ${BOOT_OPTIONS:-} "$iso" \
+		<<<"$script"
+	[ "$status" -eq "$status_expected" ] || { show; return 1; }
+}
+
+demo() {
+	script 0 "$1" "$2" "$G/noncoherent.elf" "vm demo $(words noncoherent) ${3:-} --"
+	lacks FAIL
+}
+
+# after COMMAND: what it printed.
+after() {
+	awk -v command="$1" '/^hv: [a-z0-9-]*> / { on = substr($0, index($0, "> ") + 2) == command; next } on' <<<"$output"
+}
+
+@test "walk shows four levels, then why the page has its type" {
+	demo 'walk 0x2240000' stop=vmcall
+	has 'hv: monitor: stopped: vm demo: mark 3' 'hv: demo> walk 0x2240000'
+	[ "$(after 'walk 0x2240000' | grep -c '^hv:   level [4321]: ')" -eq 4 ]
+	has 'hv:   level 1: 0x[0-9a-f]+: 4K at 0x[0-9a-f]+, RWX, accessed, WC' \
+		'hv:   count 1, CR0\.CD 0, MTRR variable 2 \(WC, 0x2240000\+256K\) over default WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC \(SDM 3A table 12-7\)'
+}
+
+@test "va walks the guest's own tables first, and sets no flag in them" {
+	demo $'va 0x2240000\nva 0x2240000\nva 0x8000000000' stop=vmcall
+	[ "$(after 'va 0x2240000' | grep -c 'guest table at')" -eq 6 ] # 2M pages: three each
+	[ "$(after 'va 0x2240000' | grep 'guest table at' | sort -u | wc -l)" -eq 3 ]
+	[ "$(after 'va 0x2240000' | grep -c 'guest-physical 0x2240000')" -eq 2 ]
+	has 'hv:   0x8000000000 is not mapped: page fault, error code 0x0'
+}
+
+@test "ept, mtrr, iommu, exits, regs and vms show what is there" {
+	demo $'ept\nmtrr\niommu\nexits\nregs\nvms' stop=vmcall
+	has 'hv:   0x002240000-0x00227ffff +64 leaves of 4K, RWX, WC' \
+		'hv:   0x002000000-0x0021fffff +1 leaves of 2M, RWX, UC' \
+		'hv:   variable 2 \(WC, 0x2240000\+256K\)' 'hv:   fixed: 0x0\+640K WB' \
+		'hv:   translation on, queue on, interrupt remapping off; root table 0x[0-9a-f]+, bus 0.s contexts 0x[0-9a-f]+' \
+		'hv:   device 00:02.0: attached, noncoherent; context in memory .*: domain 1, 39 bits, table 0x[0-9a-f]+; cached' \
+		'hv:   device 00:03.0: not attached; .*' \
+		'hv:   rip [0-9a-f]{16} rflags .*' \
+		'hv: \* vm demo: running, stopped, 64 MiB, 1 vCPU, noncoherent count 1, [0-9]+ exits'
+	after exits | grep -qE '^hv: vm demo: [0-9]+ exits, .* VMCALL'
+}
+
+@test "stop=transition stops at both, stop=entry before anything, and continue goes on to the next" {
+	demo $'vms\ncontinue\nvms' stop=transition
+	[ "$(grep -c '^hv: monitor: stopped: vm demo: noncoherent count' <<<"$output")" -eq 2 ]
+	has 'hv: \* vm demo: .*, noncoherent count 1, .*' 'hv: \* vm demo: .*, noncoherent count 0, .*' \
+		'hv: monitor: the input has ended: going on'
+	demo 'vms' stop=entry
+	has 'hv: monitor: stopped before the first entry' 'hv: \* vm demo: .*, noncoherent count 0, 0 exits'
+}
+
+@test "stop=kill stops where a VM was killed, stop=exit at every end; not at the other" {
+	script 1 $'vms\nregs' stop=kill "$G/hello.elf" "vm good mem=32M --" "$G/faults.elf" "vm bad mem=32M -- triple"
+	has 'hv: monitor: stopped: vm bad: killed' 'hv:   vm bad: killed, .*'
+	lacks 'stopped: vm good'
+	script 0 $'vms\ncontinue' stop=exit "$G/hello.elf" "vm good mem=32M --"
+	has 'hv: monitor: stopped: vm good: exited with status 0' 'hv: \* vm good: exited, .*' 'hv: end: status 0'
+}
+
+@test "step carries out one instruction, and the guest goes on as if nothing had been" {
+	local steps=12 want
+	demo "$(yes step | head -n $steps)" stop=vmcall
+	has 'hv: vm demo: exited with status 0'
+	[ "$(grep -c 'vcpu 0: rip' <<<"$output")" -eq $steps ]
+	# Behind VMCALL in straight line: the addresses that the disassembler has.
+	want=$(objdump -d "$G/noncoherent.elf64" | awk '/<vmcall_mark>:/ { on = 1 }
+		on && after && NF { sub(":", "", $1); print "0x" $1; if (++n == 3) exit }
+		on && /vmcall *$/ { after = 1; skip = 1; next }' | sed -n '2,3p')
+	[ "$(sed -nE 's/^hv: vm demo: vcpu 0: rip (0x[0-9a-f]+),.*/\1/p' <<<"$output" | head -n 1)" = "$(head -n 1 <<<"$want")" ]
+	# Each is where an instruction begins.
+	sed -nE 's/^hv: vm demo: vcpu 0: rip 0x([0-9a-f]+),.*/\1/p' <<<"$output" | sort -u >"$BATS_TEST_TMPDIR/rips"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/rips")" -ge 4 ]
+	while read -r rip; do
+		objdump -d "$G/noncoherent.elf64" | grep -q "^ *$rip:"
+	done <"$BATS_TEST_TMPDIR/rips"
+}
+
+@test "a guest that steps itself, and one under a step, both see what a CPU does" {
+	script 0 $'step\nstep\nstep\nstep\nstep\nstep\nstep\nstep\ncontinue' stop=entry "$G/faults.elf" "vm t mem=32M -- debug"
+	lacks FAIL
+	[ "$(grep -c 'vcpu 0: rip' <<<"$output")" -eq 8 ]
+}
+
+@test "two VMs: vm chooses, kill ends one of them, the other goes on" {
+	script 1 $'vm b\nvms\nkill\nvm x\nvm' stop=entry "$G/hello.elf" "vm a mem=32M --" "$G/hello.elf" "vm b mem=32M --"
+	has 'hv: a> vm b' 'hv: \* vm b: .*' 'hv: vm b: killed: by the operator' 'hv: vm a: exited with status 0' \
+		"hv: 'x' is no VM: expected a name that vms lists" "hv: vm '' is not understood, expected vm NAME"
+}
+
+@test "quit ends the machine; its VMs are killed by the operator" {
+	script 1 'quit' stop=entry "$G/hello.elf" "vm a mem=32M --"
+	has 'hv: vm a: killed: by the operator' 'hv: end: status 1'
+}
+
+@test "what is not understood is named, with what was expected; help lists every command" {
+	demo $'walk\nwalk 12x\nwalk 0x\nregs 1\nfrob\nvms all\ntrace maybe\n  \nhelp' stop=entry
+	has "hv: walk '' is not understood, expected walk GPA" "hv: walk '12x' .*" "hv: walk '0x' .*" \
+		'hv: vCPU 1: vm demo has 1, from 0' "hv: 'frob' is no command: help lists them" \
+		"hv: vms 'all' is not understood, expected vms *" "hv: 'maybe' is not understood, expected trace on or trace off"
+	local command
+	for command in help vms vm regs walk va ept mtrr iommu exits trace pause continue step kill quit; do
+		after help | grep -qE "^hv:   $command +"
+	done
+}
+
+@test "without input a stop says so and goes on" {
+	boots 0 stop=transition "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
+	has 'hv: monitor: stopped: vm demo: .*' 'hv: monitor: the input has ended: going on' 'hv: vm demo: exited with status 0'
+}
+
+@test "4 KiB pasted arrive whole: every command of them is carried out" {
+	demo "$(yes 'vm pasted' | head -n 409)" stop=entry # 10 bytes each
+	[ "$(grep -c "^hv: 'pasted' is no VM" <<<"$output")" -eq 409 ]
+}
+
+@test "Ctrl-A c opens the monitor while guests run; pause, continue; Ctrl-A c leaves it" {
+	make_iso "" "$G/faults.elf" "vm t mem=32M -- spin-enabled"
+	local out=$BATS_TEST_TMPDIR/out
+	# shellcheck disable=SC2094 # the input waits for the output
+	{
+		until grep -q '^t| spin-enabled' "$out" 2>/dev/null; do sleep 0.1; done
+		printf '\001cpause\nvms\nregs\nstep\ncontinue\nvms\n\001c\001h'
+	} | tools/boot --engine "$ENGINE" --interactive --timeout 120 "$iso" >"$out"
+	output=$(<"$out")
+	has 'hv: t> pause' 'hv: \* vm t: running, stopped, .*' 'hv: \* vm t: running, 32 MiB, .*' 'hv: monitor: left' \
+		'hv: Ctrl-A h: this help; .*' 'hv: vm t: exited with status 0'
+}
+
+@test "trace on by the monitor begins a trace, trace off ends it" {
+	BOOT_OPTIONS="--trace $BATS_TEST_TMPDIR/trace"
+	demo $'trace on\ncontinue\ntrace off\ncontinue' stop=vmcall
+	run --separate-stderr -0 tools/trace --summary "$BATS_TEST_TMPDIR/trace"
+	[ -z "$stderr" ] && [[ $output == *"demo "*"EPT violation"* ]]
+}
+
+@test "port 0xe9 has one use: no trace by the monitor with console=e9" {
+	demo 'trace on' 'stop=entry console=e9'
+	has "hv: port 0xe9 is the console's \(console=e9\)"
+}
