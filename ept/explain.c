@@ -39,6 +39,7 @@ static bool range_holds(const struct mtrr *mtrr, unsigned n, uint64_t page)
 
 	alone.base[n] = (mtrr->base[n] & ~PHYSBASE_TYPE) | MEMTYPE_WB;
 	alone.mask[n] = mtrr->mask[n];
+	mtrr_prepare(&alone, n);
 	return mtrr_type(&alone, page, PAGE_SIZE, &uniform) == MEMTYPE_WB;
 }
 

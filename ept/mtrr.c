@@ -4,7 +4,7 @@
  * and which addresses a write gives another type. The MSR exits call it, and ept/fault.c. It
  * knows nothing of EPT.
  *
- * Everything about addresses rests on one question, answered by type_at(): which type has this
+ * Everything about addresses rests on one question, answered by mtrr_type_at(): which type has this
  * page, and up to where can it not change? A range is uniform when stepping through it from
  * answer to answer never gives another type; a write changes what two such walks, through the
  * registers before and after, disagree on.
@@ -43,6 +43,17 @@ void mtrr_reset(struct mtrr *mtrr, unsigned address_width)
 {
 	memset(mtrr, 0, sizeof(*mtrr));
 	mtrr->address_width = address_width;
+	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++)
+		mtrr_prepare(mtrr, n);
+}
+
+void mtrr_prepare(struct mtrr *mtrr, unsigned n)
+{
+	uint64_t mask = ALIGN_DOWN(mtrr->mask[n], PAGE_SIZE) | (~0ULL << mtrr->address_width);
+	unsigned others = mtrr->valid & ~(1U << n);
+
+	mtrr->match[n] = (struct mtrr_match){.base = mtrr->base[n] & mask, .mask = mask};
+	mtrr->valid = others | (mtrr->mask[n] & PHYSMASK_V ? 1U << n : 0);
 }
 
 static bool is_variable(uint32_t msr)
@@ -131,25 +142,39 @@ static enum memtype fixed_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *
 	return (enum memtype)((mtrr->fixed[first + n / 8] >> (8 * (n % 8))) & 0xff);
 }
 
+/* Do the bits above the lowest one of the mask all count? (SDM 3A 12.11.2.3) */
+static bool is_contiguous(uint64_t mask)
+{
+	return (~mask & (~mask + 1)) == 0;
+}
+
 /*
  * Does variable range n hold this page? *next (unless NULL: nobody asks) is lowered to where the
  * answer may change. An address beyond the guest's width is in no range.
  */
-static bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t gpa, uint64_t *next)
+static inline bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t gpa, uint64_t *next)
 {
-	uint64_t mask = ALIGN_DOWN(mtrr->mask[n], PAGE_SIZE) | (~0ULL << mtrr->address_width);
-	uint64_t base = mtrr->base[n] & mask;
+	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base;
 	uint64_t size = mask & -mask; /* of the smallest piece */
-	bool contiguous = (~mask & (~mask + 1)) == 0;
 	bool match = ((gpa ^ base) & mask) == 0;
 
 	if (!next)
 		return match;
-	if (match || !contiguous)
+	if (match || !is_contiguous(mask))
 		*next = MIN(*next, ALIGN_DOWN(gpa, size) + size);
 	else if (gpa < base)
 		*next = MIN(*next, base);
 	return match;
+}
+
+/* The other way: where, at or below gpa, the answer may have changed last. */
+static uint64_t variable_border_below(const struct mtrr *mtrr, unsigned n, uint64_t gpa)
+{
+	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base, size = mask & -mask;
+
+	if (((gpa ^ base) & mask) == 0 || !is_contiguous(mask))
+		return ALIGN_DOWN(gpa, size);
+	return gpa < base ? 0 : base + size;
 }
 
 /*
@@ -173,12 +198,14 @@ static enum memtype combine(unsigned seen)
 	}
 }
 
-static enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
+static inline enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 {
 	unsigned seen = 0;
 
-	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
-		if ((mtrr->mask[n] & PHYSMASK_V) && variable_match(mtrr, n, gpa, next))
+	for (unsigned left = mtrr->valid; left; left &= left - 1) {
+		unsigned n = (unsigned)__builtin_ctz(left);
+
+		if (variable_match(mtrr, n, gpa, next))
 			seen |= 1U << (mtrr->base[n] & 7);
 	}
 	if (!seen)
@@ -186,8 +213,7 @@ static enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, uint64_
 	return combine(seen);
 }
 
-/* The type of the page at gpa; from there up to *next (where next is not NULL) it is the same. */
-static enum memtype type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
+enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 {
 	if (next)
 		*next = ~0ULL;
@@ -195,16 +221,32 @@ static enum memtype type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *nex
 		return MEMTYPE_UC;
 	if (mtrr_is_fixed(mtrr, gpa))
 		return fixed_type(mtrr, gpa, next);
-	return variable_type(mtrr, gpa, next);
+	return next ? variable_type(mtrr, gpa, next) : variable_type(mtrr, gpa, NULL);
+}
+
+uint64_t mtrr_border_below(const struct mtrr *mtrr, uint64_t gpa)
+{
+	uint64_t border = 0;
+
+	if (!(mtrr->def_type & DEF_TYPE_E))
+		return 0;
+	if (mtrr_is_fixed(mtrr, gpa))
+		return ALIGN_DOWN(gpa, 1ULL << mtrr_fixed_shift(gpa));
+	if (mtrr->def_type & DEF_TYPE_FE)
+		border = FIXED_END;
+	for (unsigned left = mtrr->valid; left; left &= left - 1)
+		border = MAX(border,
+			     variable_border_below(mtrr, (unsigned)__builtin_ctz(left), gpa));
+	return border;
 }
 
 enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform)
 {
 	uint64_t next = ~0ULL, end = gpa + size;
-	enum memtype type = type_at(mtrr, gpa, size > PAGE_SIZE ? &next : NULL);
+	enum memtype type = mtrr_type_at(mtrr, gpa, size > PAGE_SIZE ? &next : NULL);
 
 	for (unsigned steps = 0; next < end; steps++) {
-		if (steps == STEPS_MAX || type_at(mtrr, next, &next) != type) {
+		if (steps == STEPS_MAX || mtrr_type_at(mtrr, next, &next) != type) {
 			*uniform = false;
 			return type;
 		}
@@ -249,7 +291,7 @@ static unsigned diff(const struct mtrr *old, const struct mtrr *new,
 	for (uint64_t gpa = both_fixed(old, new) ? FIXED_END : 0; gpa < space; gpa = next) {
 		if (steps++ == 2 * STEPS_MAX)
 			return add_change(changed, count, gpa, space);
-		bool same = type_at(old, gpa, &next_old) == type_at(new, gpa, &next_new);
+		bool same = mtrr_type_at(old, gpa, &next_old) == mtrr_type_at(new, gpa, &next_new);
 
 		next = MIN(MIN(next_old, next_new), space);
 		if (same)
@@ -274,7 +316,11 @@ int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
 		return -EINVAL;
 	before = *reg;
 	*reg = value;
-	if (!changed || before == value)
+	if (before == value)
+		return 0;
+	if (is_variable(msr))
+		mtrr_prepare(mtrr, (msr - MSR_PHYSBASE0) / 2);
+	if (!changed)
 		return 0;
 	if (fixed_index(msr) >= 0) {
 		if (both_fixed(mtrr, mtrr))
@@ -283,6 +329,8 @@ int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
 		struct mtrr old = *mtrr;
 
 		*find_register(&old, msr) = before;
+		if (is_variable(msr))
+			mtrr_prepare(&old, (msr - MSR_PHYSBASE0) / 2);
 		*count = diff(&old, mtrr, changed);
 	}
 	return 0;

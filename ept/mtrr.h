@@ -31,6 +31,14 @@ struct mtrr {
 	uint64_t base[MTRR_VARIABLE_COUNT]; /* IA32_MTRR_PHYSBASEn */
 	uint64_t mask[MTRR_VARIABLE_COUNT]; /* IA32_MTRR_PHYSMASKn */
 	unsigned address_width;             /* guest MAXPHYADDR in bits, 32-52 */
+	/*
+	 * Made of base[] and mask[] by each write, so that a lookup only compares: bit n of 'valid'
+	 * for each range that is on, and its page bits, the mask with all bits above the width.
+	 */
+	unsigned valid;
+	struct mtrr_match {
+		uint64_t base, mask;
+	} match[MTRR_VARIABLE_COUNT];
 };
 
 /* While MTRRs are on: does a fixed range decide the type of this address? (SDM 3A 12.11.4.1) */
@@ -56,6 +64,9 @@ struct ept_range {
 /* Power-on state: E=0, everything else 0. */
 void mtrr_reset(struct mtrr *mtrr, unsigned address_width);
 
+/* For who has set base[n] or mask[n] by hand: what is made of them. */
+void mtrr_prepare(struct mtrr *mtrr, unsigned n);
+
 /* Is this MSR one of those below (MTRRCAP, DEF_TYPE, fixed, variable)? */
 bool mtrr_has(uint32_t msr);
 
@@ -77,5 +88,13 @@ int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
  * range in many pieces by a mask with holes it may say "not uniform" of one that is.
  */
 enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform);
+
+/*
+ * The type of the page at gpa (any address in it); where next is not NULL, *next is a border above
+ * it, perhaps not the first where the type changes: up to there it is the same.
+ */
+enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next);
+/* A border at or below gpa: from there to gpa the type is the same. */
+uint64_t mtrr_border_below(const struct mtrr *mtrr, uint64_t gpa);
 
 #endif

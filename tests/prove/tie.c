@@ -70,7 +70,9 @@ static void tie_match(const struct mtrr *mtrr, uint64_t gpa, uint64_t next)
 	printf(of, mtrr->base[0], mtrr->mask[0], (uint64_t)mtrr->address_width, gpa);
 	printf(") %s)\n(= (next_of ", truth(match));
 	printf(of, mtrr->base[0], mtrr->mask[0], (uint64_t)mtrr->address_width, gpa);
-	printf(" #x%016" PRIx64 ") #x%016" PRIx64 ")\n", next, out);
+	printf(" #x%016" PRIx64 ") #x%016" PRIx64 ")\n(= (below_of ", next, out);
+	printf(of, mtrr->base[0], mtrr->mask[0], (uint64_t)mtrr->address_width, gpa);
+	printf(") #x%016" PRIx64 ")\n", variable_border_below(mtrr, 0, gpa));
 }
 
 /* A range of a random width and kind: contiguous, with holes, any; and addresses at its edges. */
@@ -85,6 +87,7 @@ static void tie_variable_match(void)
 			mtrr.mask[0] &= ~(random64() & holes);
 		mtrr.mask[0] = (mtrr.mask[0] & address) | (random64() & PHYSMASK_V);
 		mtrr.base[0] = (random64() & address) | (random64() % 7);
+		mtrr_prepare(&mtrr, 0);
 		base = mtrr.base[0] & mtrr.mask[0] & address;
 		size = mtrr.mask[0] & address & -(mtrr.mask[0] & address);
 		const uint64_t at[] = {base,

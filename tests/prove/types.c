@@ -131,6 +131,7 @@ static void overlaps(void)
 			for (unsigned i = 0; i < 5; i++) {
 				mtrr.base[i] = values[i];
 				mtrr.mask[i] = (BIT(WIDTH) - PAGE_SIZE) | (set >> i & 1) << 11;
+				mtrr_prepare(&mtrr, i);
 			}
 			cases++;
 			wrong += mtrr_type(&mtrr, 0, PAGE_SIZE, &uniform) != overlap(set);

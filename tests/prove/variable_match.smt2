@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; variable_match() of ept/mtrr.c: does a variable range hold an address, and up to where can the
-; answer not change? For all widths 32 to 52, all bases, masks and addresses. tests/prove/smt ties
+; variable_match() and variable_border_below() of ept/mtrr.c: does a variable range hold an address,
+; and up to where, and from where on, can the answer not change? For all widths 32 to 52, all bases, masks and addresses. tests/prove/smt ties
 ; the definitions to the C and checks the properties; each must be unsat.
 (set-logic QF_BV)
 
@@ -23,6 +23,14 @@
 (define-fun next_of ((base (_ BitVec 64)) (mask (_ BitVec 64)) (width (_ BitVec 64))
                      (gpa (_ BitVec 64)) (next (_ BitVec 64))) (_ BitVec 64)
   (border base (whole mask width) gpa next))
+(define-fun below_of ((base (_ BitVec 64)) (mask (_ BitVec 64)) (width (_ BitVec 64))
+                      (gpa (_ BitVec 64))) (_ BitVec 64)
+  (let ((m (whole mask width)))
+    (let ((size (bvand m (bvneg m)))
+          (contiguous (= (bvand (bvnot m) (bvadd (bvnot m) #x0000000000000001)) #x0000000000000000)))
+      (ite (or (matches base m gpa) (not contiguous))
+           (bvand gpa (bvnot (bvsub size #x0000000000000001)))
+           (ite (bvult gpa (bvand base m)) #x0000000000000000 (bvadd (bvand base m) size))))))
 ; ---- properties
 
 (declare-const width (_ BitVec 64))
@@ -59,5 +67,17 @@
 (assert (bvult gpa next))
 (assert (not (and (bvult gpa (next_of base mask width gpa next))
                   (bvule (next_of base mask width gpa next) next))))
+(check-sat)
+(pop)
+(push)
+(echo "variable_border_below: from there up to an address the answer is the same")
+(assert (bvule (below_of base mask width gpa) later))
+(assert (bvult later gpa))
+(assert (not (= (match_of base mask width gpa) (match_of base mask width later))))
+(check-sat)
+(pop)
+(push)
+(echo "variable_border_below: never above the address")
+(assert (bvult gpa (below_of base mask width gpa)))
 (check-sat)
 (pop)

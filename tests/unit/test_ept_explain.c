@@ -181,6 +181,7 @@ static void random_mtrrs(void)
 		mask &= random64() % 8 ? ~0ULL : ~BIT(30);
 		mtrr.base[n] = (random64() & BITS(24, 12)) | types[random64() % 5];
 		mtrr.mask[n] = random64() % 2 ? mask | 0x800 : 0;
+		mtrr_prepare(&mtrr, n);
 	}
 	for (unsigned n = 0; n < 11; n++)
 		mtrr.fixed[n] = 0x0101010101010101 * types[random64() % 5];

@@ -292,6 +292,37 @@ static void fixed_ranges_win_over_variable_ones_only_when_enabled(void **state)
 	expect_span(0, 2 * MiB, MEMTYPE_WT);
 }
 
+/* From the border below a page to the one above it nothing may differ from it. */
+static void expect_borders(uint64_t gpa)
+{
+	uint64_t next, below = mtrr_border_below(&m, gpa);
+	unsigned type = slow_mtrr_type(&m, gpa);
+
+	assert_int_equal(mtrr_type_at(&m, gpa, &next), type);
+	assert_true(below <= gpa && next > gpa);
+	for (uint64_t page = below; page < MIN(next, below + 2 * MiB); page += 0x1000)
+		assert_int_equal(slow_mtrr_type(&m, page), type);
+}
+
+static void the_border_below_is_the_end_of_the_range_before(void **state)
+{
+	(void)state;
+	wr(DEF, 6);
+	assert_int_equal(mtrr_border_below(&m, 5 * MiB), 0); /* all UC */
+	wr(DEF, E | 6);
+	variable(3, 4 * MiB, 2 * MiB, MEMTYPE_WC);
+	assert_int_equal(mtrr_border_below(&m, 3 * MiB), 0);
+	assert_int_equal(mtrr_border_below(&m, 5 * MiB), 4 * MiB);
+	assert_int_equal(mtrr_border_below(&m, 9 * MiB), 6 * MiB);
+	wr(MASK0 + 6, 0); /* off */
+	assert_int_equal(mtrr_border_below(&m, 9 * MiB), 0);
+	wr(DEF, E | FE | 6);
+	assert_int_equal(mtrr_border_below(&m, 9 * MiB), MiB);
+	wr(fixed_msrs[3], 0x06ULL << 8);
+	for (uint64_t gpa = 0; gpa < 2 * MiB; gpa += 0x1000)
+		expect_borders(gpa);
+}
+
 /* Compare each range of a space of 'pages' pages with the reference, page by page. */
 static void compare_all_ranges(unsigned pages, bool exact)
 {
@@ -302,6 +333,7 @@ static void compare_all_ranges(unsigned pages, bool exact)
 	for (unsigned first = 0; first < pages; first++) {
 		bool same = true;
 
+		expect_borders(first * 0x1000ULL);
 		for (unsigned last = first; last < pages; last++) {
 			bool uniform;
 
@@ -589,6 +621,7 @@ int main(void)
 		TEST(all_overlaps_of_four_ranges_agree_with_the_reference),
 		TEST(every_fixed_sub_range_has_its_own_byte),
 		TEST(fixed_ranges_win_over_variable_ones_only_when_enabled),
+		TEST(the_border_below_is_the_end_of_the_range_before),
 		TEST(every_range_over_16_pages_agrees_with_the_reference),
 		TEST(random_ranges_agree_with_the_reference),
 		TEST(an_address_beyond_the_guests_width_has_the_default_type),
