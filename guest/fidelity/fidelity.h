@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 void fidelity_cases(void);
+void fidelity_hlt(void);
 
 /* 'rounds' instructions, from 'seed'. Returns how many differed. */
 unsigned fidelity_random(uint64_t seed, uint64_t rounds);

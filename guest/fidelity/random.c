@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The same random instruction, once on RAM and once on the test device's memory, at the same linear
- * address and from the same state, at CPL 3: what it leaves must be the same - registers, flags, x87,
- * SSE and AVX, memory, the exception with its error code, RIP, CR2 and DR6. On RAM the CPU carries
- * it out, on the device the hypervisor does.
+ * address and from the same state, at CPL 3: what it leaves must be the same - registers, flags,
+ * x87, SSE and AVX, memory, the exception with its error code, RIP, CR2 and DR6. On RAM the CPU
+ * carries it out, on the device the hypervisor does.
  */
 #include "guest/fidelity/fidelity.h"
 #include "guest/lib/console.h"
@@ -13,22 +13,21 @@
 #include "lib/string.h"
 
 /* Page 0 is RAM, 1 and 2 are what is tested, 3 is not there. */
-#define WINDOW       0x40000000UL
-#define DEVICE       0xff000000UL
-#define SLACK        64  /* bytes before the operand that are compared */
-#define COMPARED     128 /* and all in all */
-#define INSN_MOST    15
-#define XSAVE_SIZE   832
-#define USER_DATA    0x1b
-#define USER_CODE    0x23
-#define USER_CODE32  0x43
-#define LIMITED      0x4b /* a data segment with a random limit */
-#define GDT_ENTRIES  10
-#define MSR_GS       0xc0000101
-#define DR6_RESET    0xffff0ff0UL
-#define DR7_RESET    0x400UL
-#define ARITHMETIC                                                                                 \
-	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+#define WINDOW      0x40000000UL
+#define DEVICE      0xff000000UL
+#define SLACK       64  /* bytes before the operand that are compared */
+#define COMPARED    128 /* and all in all */
+#define INSN_MOST   15
+#define XSAVE_SIZE  832
+#define USER_DATA   0x1b
+#define USER_CODE   0x23
+#define USER_CODE32 0x43
+#define LIMITED     0x4b /* a data segment with a random limit */
+#define GDT_ENTRIES 10
+#define MSR_GS      0xc0000101
+#define DR6_RESET   0xffff0ff0UL
+#define DR7_RESET   0x400UL
+#define ARITHMETIC  (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
 /* In the order in which load_state loads it. */
 struct state {
@@ -73,8 +72,8 @@ __asm__(".text\n"
 enum {
 	MODRM = 1,
 	IMM8 = 2,
-	IMM = 4,     /* of the operand's size */
-	STRING = 8,  /* RSI, RDI */
+	IMM = 4,       /* of the operand's size */
+	STRING = 8,    /* RSI, RDI */
 	BITS_REG = 16, /* the register is a bit number */
 	STACK = 32,
 	GROUP = 64, /* ModRM bits 5:3 from 'group' */
@@ -98,78 +97,160 @@ struct form {
 /* Opcodes with prefixes where they belong to them. A form may stand for those beside it. */
 static const struct form forms[] = {
 	/* ADD to CMP, TEST, XCHG, MOV */
-	{0x00, MODRM, 0, RFLAGS_AF}, {0x01, MODRM, 0, RFLAGS_AF}, {0x03, MODRM, 0, RFLAGS_AF},
-	{0x09, MODRM, 0, RFLAGS_AF}, {0x0a, MODRM, 0, RFLAGS_AF}, {0x11, MODRM, 0, 0},
-	{0x13, MODRM, 0, 0}, {0x18, MODRM, 0, 0}, {0x1b, MODRM, 0, 0}, {0x21, MODRM, 0, RFLAGS_AF},
-	{0x29, MODRM, 0, 0}, {0x2a, MODRM, 0, 0}, {0x33, MODRM, 0, RFLAGS_AF},
-	{0x38, MODRM, 0, 0}, {0x3b, MODRM, 0, 0}, {0x84, MODRM, 0, RFLAGS_AF},
-	{0x85, MODRM, 0, RFLAGS_AF}, {0x86, MODRM, 0, 0}, {0x87, MODRM, 0, 0},
-	{0x88, MODRM, 0, 0}, {0x89, MODRM, 0, 0}, {0x8a, MODRM, 0, 0}, {0x8b, MODRM, 0, 0},
-	{0x80, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF}, {0x81, MODRM | GROUP | IMM, 0xff, RFLAGS_AF},
-	{0x83, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF}, {0xc6, MODRM | GROUP | IMM8, 1, 0},
-	{0xc7, MODRM | GROUP | IMM, 1, 0}, {0xf6, MODRM | GROUP, 0x0c, 0},
-	{0xf7, MODRM | GROUP, 0x0c, 0}, {0xf6, MODRM | GROUP | IMM8, 1, RFLAGS_AF},
-	{0xf7, MODRM | GROUP | IMM, 1, RFLAGS_AF}, {0xfe, MODRM | GROUP, 3, 0},
-	{0xff, MODRM | GROUP, 3, 0}, {0x63, MODRM, 0, 0}, {0xa1, OFFSET, 0, 0}, {0xa2, OFFSET, 0, 0},
+	{0x00, MODRM, 0, RFLAGS_AF},
+	{0x01, MODRM, 0, RFLAGS_AF},
+	{0x03, MODRM, 0, RFLAGS_AF},
+	{0x09, MODRM, 0, RFLAGS_AF},
+	{0x0a, MODRM, 0, RFLAGS_AF},
+	{0x11, MODRM, 0, 0},
+	{0x13, MODRM, 0, 0},
+	{0x18, MODRM, 0, 0},
+	{0x1b, MODRM, 0, 0},
+	{0x21, MODRM, 0, RFLAGS_AF},
+	{0x29, MODRM, 0, 0},
+	{0x2a, MODRM, 0, 0},
+	{0x33, MODRM, 0, RFLAGS_AF},
+	{0x38, MODRM, 0, 0},
+	{0x3b, MODRM, 0, 0},
+	{0x84, MODRM, 0, RFLAGS_AF},
+	{0x85, MODRM, 0, RFLAGS_AF},
+	{0x86, MODRM, 0, 0},
+	{0x87, MODRM, 0, 0},
+	{0x88, MODRM, 0, 0},
+	{0x89, MODRM, 0, 0},
+	{0x8a, MODRM, 0, 0},
+	{0x8b, MODRM, 0, 0},
+	{0x80, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF},
+	{0x81, MODRM | GROUP | IMM, 0xff, RFLAGS_AF},
+	{0x83, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF},
+	{0xc6, MODRM | GROUP | IMM8, 1, 0},
+	{0xc7, MODRM | GROUP | IMM, 1, 0},
+	{0xf6, MODRM | GROUP, 0x0c, 0},
+	{0xf7, MODRM | GROUP, 0x0c, 0},
+	{0xf6, MODRM | GROUP | IMM8, 1, RFLAGS_AF},
+	{0xf7, MODRM | GROUP | IMM, 1, RFLAGS_AF},
+	{0xfe, MODRM | GROUP, 3, 0},
+	{0xff, MODRM | GROUP, 3, 0},
+	{0x63, MODRM, 0, 0},
+	{0xa1, OFFSET, 0, 0},
+	{0xa2, OFFSET, 0, 0},
 	/* MUL, IMUL, DIV, IDIV */
 	{0xf6, MODRM | GROUP, 0x30, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
 	{0xf7, MODRM | GROUP, 0x30, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
-	{0xf6, MODRM | GROUP, 0xc0, ARITHMETIC}, {0xf7, MODRM | GROUP, 0xc0, ARITHMETIC},
+	{0xf6, MODRM | GROUP, 0xc0, ARITHMETIC},
+	{0xf7, MODRM | GROUP, 0xc0, ARITHMETIC},
 	{0x0faf, MODRM, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
 	{0x69, MODRM | IMM, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
 	{0x6b, MODRM | IMM8, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
 	/* shifts */
-	{0xc0, MODRM | GROUP | IMM8, 0xff, SHIFTED}, {0xc1, MODRM | GROUP | IMM8, 0xff, SHIFTED},
-	{0xd0, MODRM | GROUP, 0xff, RFLAGS_AF}, {0xd1, MODRM | GROUP, 0xff, RFLAGS_AF},
-	{0xd2, MODRM | GROUP, 0xff, SHIFTED}, {0xd3, MODRM | GROUP, 0xff, SHIFTED},
-	{0x0fa4, MODRM | IMM8, 0, ARITHMETIC}, {0x0fa5, MODRM, 0, ARITHMETIC},
-	{0x0fac, MODRM | IMM8, 0, ARITHMETIC}, {0x0fad, MODRM, 0, ARITHMETIC},
+	{0xc0, MODRM | GROUP | IMM8, 0xff, SHIFTED},
+	{0xc1, MODRM | GROUP | IMM8, 0xff, SHIFTED},
+	{0xd0, MODRM | GROUP, 0xff, RFLAGS_AF},
+	{0xd1, MODRM | GROUP, 0xff, RFLAGS_AF},
+	{0xd2, MODRM | GROUP, 0xff, SHIFTED},
+	{0xd3, MODRM | GROUP, 0xff, SHIFTED},
+	{0x0fa4, MODRM | IMM8, 0, ARITHMETIC},
+	{0x0fa5, MODRM, 0, ARITHMETIC},
+	{0x0fac, MODRM | IMM8, 0, ARITHMETIC},
+	{0x0fad, MODRM, 0, ARITHMETIC},
 	/* bits */
 	{0x0fa3, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
 	{0x0fab, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
 	{0x0fb3, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
 	{0x0fbb, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
 	{0x0fba, MODRM | GROUP | IMM8, 0xf0, ALL_BUT(RFLAGS_CF)},
-	{0x0fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF)}, {0x0fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
+	{0x0fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
+	{0x0fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
 	{0xf30fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)},
-	{0xf30fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)}, {0xf30fb8, MODRM, 0, 0},
+	{0xf30fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)},
+	{0xf30fb8, MODRM, 0, 0},
 	/* SETcc, CMOVcc, MOVZX, MOVSX, MOVBE, MOVNTI */
-	{0x0f92, MODRM, 0, 0}, {0x0f9e, MODRM, 0, 0}, {0x0f95, MODRM, 0, 0}, {0x0f46, MODRM, 0, 0},
-	{0x0f4b, MODRM, 0, 0}, {0x0f4d, MODRM, 0, 0}, {0x0fb6, MODRM, 0, 0}, {0x0fb7, MODRM, 0, 0},
-	{0x0fbe, MODRM, 0, 0}, {0x0fbf, MODRM, 0, 0}, {0x0f38f0, MODRM, 0, 0},
-	{0x0f38f1, MODRM, 0, 0}, {0x0fc3, MODRM, 0, 0},
+	{0x0f92, MODRM, 0, 0},
+	{0x0f9e, MODRM, 0, 0},
+	{0x0f95, MODRM, 0, 0},
+	{0x0f46, MODRM, 0, 0},
+	{0x0f4b, MODRM, 0, 0},
+	{0x0f4d, MODRM, 0, 0},
+	{0x0fb6, MODRM, 0, 0},
+	{0x0fb7, MODRM, 0, 0},
+	{0x0fbe, MODRM, 0, 0},
+	{0x0fbf, MODRM, 0, 0},
+	{0x0f38f0, MODRM, 0, 0},
+	{0x0f38f1, MODRM, 0, 0},
+	{0x0fc3, MODRM, 0, 0},
 	/* CMPXCHG, XADD */
-	{0x0fb0, MODRM, 0, 0}, {0x0fb1, MODRM, 0, 0}, {0x0fc0, MODRM, 0, 0}, {0x0fc1, MODRM, 0, 0},
+	{0x0fb0, MODRM, 0, 0},
+	{0x0fb1, MODRM, 0, 0},
+	{0x0fc0, MODRM, 0, 0},
+	{0x0fc1, MODRM, 0, 0},
 	{0x0fc7, MODRM | GROUP | ALIGNED, 2, 0},
 	/* strings */
-	{0xa4, STRING, 0, 0}, {0xa5, STRING, 0, 0}, {0xa6, STRING, 0, 0}, {0xa7, STRING, 0, 0},
-	{0xaa, STRING, 0, 0}, {0xab, STRING, 0, 0}, {0xac, STRING, 0, 0}, {0xad, STRING, 0, 0},
-	{0xae, STRING, 0, 0}, {0xaf, STRING, 0, 0},
+	{0xa4, STRING, 0, 0},
+	{0xa5, STRING, 0, 0},
+	{0xa6, STRING, 0, 0},
+	{0xa7, STRING, 0, 0},
+	{0xaa, STRING, 0, 0},
+	{0xab, STRING, 0, 0},
+	{0xac, STRING, 0, 0},
+	{0xad, STRING, 0, 0},
+	{0xae, STRING, 0, 0},
+	{0xaf, STRING, 0, 0},
 	/* the stack, and where it leads */
-	{0xff, MODRM | GROUP | STACK, 0x40, 0}, {0x8f, MODRM | GROUP | STACK, 1, 0},
+	{0xff, MODRM | GROUP | STACK, 0x40, 0},
+	{0x8f, MODRM | GROUP | STACK, 1, 0},
 	{0xff, MODRM | GROUP | STACK | JUMPS, 0x14, 0},
 	/* segment registers, cache lines */
-	{0x8c, MODRM | GROUP, 0x3f, 0}, {0x8e, MODRM | GROUP, 0x3d, 0},
-	{0x0fae, MODRM | GROUP, 0x80, 0}, {0x660fae, MODRM | GROUP, 0xc0, 0},
+	{0x8c, MODRM | GROUP, 0x3f, 0},
+	{0x8e, MODRM | GROUP, 0x3d, 0},
+	{0x0fae, MODRM | GROUP, 0x80, 0},
+	{0x660fae, MODRM | GROUP, 0xc0, 0},
 	/* MMX, SSE */
-	{0x0f10, MODRM, 0, 0}, {0x0f11, MODRM, 0, 0}, {0x660f10, MODRM, 0, 0},
-	{0x660f11, MODRM, 0, 0}, {0xf30f10, MODRM, 0, 0}, {0xf30f11, MODRM, 0, 0},
-	{0xf20f10, MODRM, 0, 0}, {0xf20f11, MODRM, 0, 0}, {0x0f12, MODRM, 0, 0},
-	{0x660f13, MODRM, 0, 0}, {0x0f16, MODRM, 0, 0}, {0x660f17, MODRM, 0, 0},
-	{0x0f28, MODRM | ALIGNED, 0, 0}, {0x660f29, MODRM | ALIGNED, 0, 0},
-	{0x0f2b, MODRM | ALIGNED, 0, 0}, {0x0f6e, MODRM, 0, 0}, {0x660f6e, MODRM, 0, 0},
-	{0x0f7e, MODRM, 0, 0}, {0x660f7e, MODRM, 0, 0}, {0xf30f7e, MODRM, 0, 0},
-	{0x0f6f, MODRM, 0, 0}, {0x660f6f, MODRM | ALIGNED, 0, 0}, {0xf30f6f, MODRM, 0, 0},
-	{0x0f7f, MODRM, 0, 0}, {0x660f7f, MODRM | ALIGNED, 0, 0}, {0xf30f7f, MODRM, 0, 0},
-	{0x660fd6, MODRM, 0, 0}, {0x0fe7, MODRM, 0, 0}, {0x660fe7, MODRM | ALIGNED, 0, 0},
-	{0xf20ff0, MODRM, 0, 0}, {0x660f382a, MODRM | ALIGNED, 0, 0},
+	{0x0f10, MODRM, 0, 0},
+	{0x0f11, MODRM, 0, 0},
+	{0x660f10, MODRM, 0, 0},
+	{0x660f11, MODRM, 0, 0},
+	{0xf30f10, MODRM, 0, 0},
+	{0xf30f11, MODRM, 0, 0},
+	{0xf20f10, MODRM, 0, 0},
+	{0xf20f11, MODRM, 0, 0},
+	{0x0f12, MODRM, 0, 0},
+	{0x660f13, MODRM, 0, 0},
+	{0x0f16, MODRM, 0, 0},
+	{0x660f17, MODRM, 0, 0},
+	{0x0f28, MODRM | ALIGNED, 0, 0},
+	{0x660f29, MODRM | ALIGNED, 0, 0},
+	{0x0f2b, MODRM | ALIGNED, 0, 0},
+	{0x0f6e, MODRM, 0, 0},
+	{0x660f6e, MODRM, 0, 0},
+	{0x0f7e, MODRM, 0, 0},
+	{0x660f7e, MODRM, 0, 0},
+	{0xf30f7e, MODRM, 0, 0},
+	{0x0f6f, MODRM, 0, 0},
+	{0x660f6f, MODRM | ALIGNED, 0, 0},
+	{0xf30f6f, MODRM, 0, 0},
+	{0x0f7f, MODRM, 0, 0},
+	{0x660f7f, MODRM | ALIGNED, 0, 0},
+	{0xf30f7f, MODRM, 0, 0},
+	{0x660fd6, MODRM, 0, 0},
+	{0x0fe7, MODRM, 0, 0},
+	{0x660fe7, MODRM | ALIGNED, 0, 0},
+	{0xf20ff0, MODRM, 0, 0},
+	{0x660f382a, MODRM | ALIGNED, 0, 0},
 	/* AVX: the second byte of C5 is made up */
-	{0xc510, MODRM | VEX, 0, 0}, {0xc511, MODRM | VEX, 0, 0}, {0xc512, MODRM | VEX, 0, 0},
-	{0xc516, MODRM | VEX, 0, 0}, {0xc517, MODRM | VEX, 0, 0},
-	{0xc528, MODRM | VEX | ALIGNED, 0, 0}, {0xc529, MODRM | VEX | ALIGNED, 0, 0},
-	{0xc56e, MODRM | VEX, 0, 0}, {0xc57e, MODRM | VEX, 0, 0}, {0xc56f, MODRM | VEX, 0, 0},
-	{0xc57f, MODRM | VEX, 0, 0}, {0xc5d6, MODRM | VEX, 0, 0},
-	{0xc5e7, MODRM | VEX | ALIGNED, 0, 0}, {0xc5f0, MODRM | VEX, 0, 0},
+	{0xc510, MODRM | VEX, 0, 0},
+	{0xc511, MODRM | VEX, 0, 0},
+	{0xc512, MODRM | VEX, 0, 0},
+	{0xc516, MODRM | VEX, 0, 0},
+	{0xc517, MODRM | VEX, 0, 0},
+	{0xc528, MODRM | VEX | ALIGNED, 0, 0},
+	{0xc529, MODRM | VEX | ALIGNED, 0, 0},
+	{0xc56e, MODRM | VEX, 0, 0},
+	{0xc57e, MODRM | VEX, 0, 0},
+	{0xc56f, MODRM | VEX, 0, 0},
+	{0xc57f, MODRM | VEX, 0, 0},
+	{0xc5d6, MODRM | VEX, 0, 0},
+	{0xc5e7, MODRM | VEX | ALIGNED, 0, 0},
+	{0xc5f0, MODRM | VEX, 0, 0},
 };
 
 /* One instruction with the state it begins in. */
@@ -178,7 +259,7 @@ struct sample {
 	bool code64;
 	unsigned size;
 	uint8_t bytes[INSN_MOST];
-	uint64_t target; /* linear */
+	uint64_t target;      /* linear */
 	uint64_t base, limit; /* of LIMITED; base is GS's too */
 	struct state state;
 	uint8_t memory[COMPARED];
@@ -207,7 +288,8 @@ static unsigned below(unsigned limit)
 
 static uint64_t interesting(void)
 {
-	static const uint64_t edges[] = {0, 1, 0x7f, ~0UL, 0x80, 0xff, 0x8000, 0x7fffffff,
+	static const uint64_t edges[] = {0,          1,       0x7f,      ~0UL,
+					 0x80,       0xff,    0x8000,    0x7fffffff,
 					 0x80000000, BIT(63), USER_DATA, USER_CODE};
 
 	return below(4) ? next_random() : edges[below(ARRAY_SIZE(edges))];
@@ -291,7 +373,8 @@ static bool put_prefixes(struct sample *s, uint8_t *rex)
 	return gs;
 }
 
-/* Any register, length and prefix, and mostly no third operand. MOVDDUP and its kin are not ours. */
+/* Any register, length and prefix, and mostly no third operand. MOVDDUP and its kin are not ours.
+ */
 static uint8_t second_of_vex(const struct sample *s, uint32_t opcode)
 {
 	uint64_t byte = next_random() | (below(8) ? 0x78 : 0) | (s->code64 ? 0 : 0xc0);
@@ -394,8 +477,8 @@ static void choose(struct sample *s)
 		put(s, next_random(), has_prefix(s, 0x66) && !(rex & 8) ? 2 : 4);
 	for (unsigned i = 0; i < COMPARED; i += 8) {
 		/* Where the target is no address Bochs has changed the stack already. */
-		uint64_t word = form->kind & JUMPS ? (uint64_t)code_page + 64 + below(128)
-						   : interesting();
+		uint64_t word =
+			form->kind & JUMPS ? (uint64_t)code_page + 64 + below(128) : interesting();
 
 		memcpy(s->memory + i, &word, 8);
 	}
@@ -508,7 +591,8 @@ static bool same(const struct result *a, const struct result *b)
 
 static void show_result(const struct result *r, const char *where)
 {
-	printf("  %s: vector %ld error 0x%lx rip +%ld cs 0x%lx ss 0x%lx rflags 0x%lx cr2 0x%lx dr6 0x%lx\n",
+	printf("  %s: vector %ld error 0x%lx rip +%ld cs 0x%lx ss 0x%lx rflags 0x%lx cr2 0x%lx dr6 "
+	       "0x%lx\n",
 	       where, (long)(int32_t)r->vector, r->error, (long)r->rip, r->cs, r->ss, r->rflags,
 	       r->cr2, r->dr6);
 }
@@ -523,7 +607,7 @@ static void show_sample(const struct sample *s, uint64_t round)
 
 static void complain(const struct sample *s, uint64_t round)
 {
-	static const char *const names[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
+	static const char *const names[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9",  "r8",
 					    "rdi", "rsi", "rbp", "rbx", "rdx", "rcx", "rax", "rsp"};
 	const struct result *a = &results[0], *b = &results[1];
 
@@ -533,7 +617,8 @@ static void complain(const struct sample *s, uint64_t round)
 	show_result(b, "device");
 	for (unsigned i = 0; i < 16; i++)
 		if (a->gpr[i] != b->gpr[i])
-			printf("  %s: 0x%lx, on the device 0x%lx\n", names[i], a->gpr[i], b->gpr[i]);
+			printf("  %s: 0x%lx, on the device 0x%lx\n", names[i], a->gpr[i],
+			       b->gpr[i]);
 	for (unsigned i = 0; i < COMPARED; i++)
 		if (a->memory[i] != b->memory[i])
 			printf("  memory %d: 0x%02x, on the device 0x%02x\n",

@@ -69,7 +69,7 @@ static void write_dr6(uint64_t value)
 /* A #DB that exits has not changed DR6 and DR7 yet (SDM 3C 28.1). */
 static void set_debug_status(uint64_t qualification)
 {
-	write_dr6((read_dr6() & ~DR6_B) | (qualification & (DR6_B | DR6_BD | DR6_BS)));
+	write_dr6((read_dr6() & ~DR6_B) | (qualification & (DR6_B | DR6_BD | DR6_BS | DR6_BT)));
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
 }
 

@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# A guest finds what the bare machine has: the same image booted by GRUB on the same Bochs and as a guest of Leafcutter
+# prints the same lines, but for what guest/fidelity/differences lists with its reason. And random instructions do to a
+# device's memory what they do to RAM.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+# bare IMAGE: what it prints on the machine itself.
+bare() {
+	local dir=$BATS_TEST_TMPDIR/$1
+	mkdir -p "$dir/boot/grub"
+	cp "$G/$1.elf" "$dir/boot/"
+	printf 'multiboot /boot/%s.elf\nboot\n' "$1" >"$dir/boot/grub/grub.cfg"
+	tools/grub-image "$dir.iso" "$dir" multiboot
+	# There is no hypervisor's last line: the status says nothing.
+	tools/boot --engine bochs "$dir.iso" 2>/dev/null | tr -d '\r' | sed '$a\' || true
+}
+
+# agrees IMAGE: both say the same, to the end.
+agrees() {
+	local side image text
+	boots 0 "" "$G/$1.elf" "vm t $(words "$1") --"
+	sed -n 's/^t| //p' <<<"$output" >"$BATS_TEST_TMPDIR/guest"
+	bare "$1" >"$BATS_TEST_TMPDIR/bare"
+	grep -qx 'done' "$BATS_TEST_TMPDIR/bare"
+	for side in bare guest; do
+		while IFS=$'\t' read -r image text _; do
+			[ "$image" != "$1" ] || sed -i -E "/^$text/d" "$BATS_TEST_TMPDIR/$side"
+		done < <(grep -v '^#' guest/fidelity/differences)
+	done
+	diff "$BATS_TEST_TMPDIR/bare" "$BATS_TEST_TMPDIR/guest"
+}
+
+@test "faults, single steps, breakpoints, interrupts and NMIs are those of the bare machine" {
+	[ "$ENGINE" = bochs ] || skip "compares with Bochs"
+	agrees fidelity
+}
+
+@test "task switches, segment limits, PDPTEs, and 16-bit code are those of the bare machine" {
+	[ "$ENGINE" = bochs ] || skip "compares with Bochs"
+	agrees tasks
+}
+
+@test "HLT under a single step does not sleep" {
+	BOOT_OPTIONS="--timeout 120" boots 0 "" "$G/fidelity.elf" "vm t $(words fidelity) -- hlt"
+	has 't\| HLT with TF: \[1 within TF dr6 0x4000 rcx 0\]' 't\| done'
+}
+
+@test "random instructions do to a device's memory what they do to RAM" {
+	local seed
+	for seed in 1 2; do
+		BOOT_OPTIONS="--timeout 600" boots 0 "" "$G/fidelity.elf" \
+			"vm t $(words fidelity) -- random rounds=3000 seed=$seed"
+		has "t\\| 3000 random instructions of seed 0x$seed on RAM and on a device, [0-9]+ of them faults: 0 differed"
+	done
+}
