@@ -3,3 +3,16 @@
 UNIT_LIBS_test_insn_zydis = -lZydis
 UNIT_LIBS_test_acpi = $(BUILD)/gen/dsdt.o
 $(BUILD)/unit/test_acpi: $(BUILD)/gen/dsdt.o
+
+# The zoo of accessors, by each compiler with each set of options: code in a section of its own, never run.
+ZOO_OPTIONS := O0 O1 O2 O3 Os O2-mavx2-mmovbe-mbmi-mlzcnt-mpopcnt-mcx16 O3-march=ivybridge
+ZOO := $(foreach cc,gcc clang,$(foreach o,$(ZOO_OPTIONS),$(BUILD)/zoo/$(cc)-$(o).o))
+UNIT_LIBS_test_insn_zoo = -lZydis $(ZOO) -Wl,-z,noexecstack
+$(BUILD)/unit/test_insn_zoo: $(ZOO)
+$(BUILD)/zoo/%.o: tests/zoo/accessors.c | need-build
+	@mkdir -p $(@D)
+	$(call say,ZOO  $*)
+	$(Q)$(firstword $(subst -, ,$*)) -std=gnu11 -w -ffreestanding -fno-pic -fcf-protection=none -fno-stack-protector -fno-asynchronous-unwind-tables \
+		-mno-red-zone $(patsubst %,-%,$(filter-out gcc clang,$(subst -, ,$*))) -c $< -o $@.plain
+	$(Q)objcopy -O binary --only-section=.text $@.plain $@.text
+	$(Q)objcopy -I binary -O elf64-x86-64 --rename-section .data=zoo,alloc,load,readonly,data,contents $@.text $@

@@ -150,14 +150,19 @@ void idt_in_mmio(void)
 	survived();
 }
 
+/* No compiler's access to a device. */
+static void fxsave(void *address)
+{
+	__asm__ volatile("fxsave (%0)" : : "r"(address) : "memory");
+}
+
 void unknown_instruction_on_mmio(void)
 {
-	uint64_t address = device_address();
+	void *address = (void *)device_address();
 
-	__asm__ volatile("cmpxchg16b (%0)"
-			 :
-			 : "r"(address), "a"(0), "b"(0), "c"(0), "d"(0)
-			 : "memory", "cc");
+	write_cr4(read_cr4() | CR4_OSFXSR);
+	check_is(VECTOR_UD, (uint32_t)try_user(fxsave, address), "at CPL 3 it is #UD");
+	fxsave(address);
 	survived();
 }
 

@@ -29,7 +29,7 @@ static const struct {
 	{"tables-nothing", tables_in_nothing, "page tables where no memory is"},
 	{"tables-mmio", tables_in_mmio, "page tables in a device's registers"},
 	{"idt-mmio", idt_in_mmio, "an IDT in a device's registers"},
-	{"cmpxchg16b", unknown_instruction_on_mmio, "CMPXCHG16B on a device's register"},
+	{"fxsave", unknown_instruction_on_mmio, "FXSAVE to a device's registers"},
 	{"endless-string", endless_string, "REP STOS over a device, again and again"},
 	{"exit-byte", exit_by_byte, "status 0x1f written as one byte"},
 	{"exit-word", exit_by_word, "status 0x1234 written as two bytes"},

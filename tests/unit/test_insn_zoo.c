@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv/emulate/insn.c knows every instruction with which gcc and clang access a device: the Zydis
+ * disassembler finds them in what both make of tests/zoo/accessors.c, at several levels of
+ * optimization and for several CPUs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include <Zydis/Zydis.h>
+
+#include "hv/emulate/insn.h"
+
+/* The code of all variants: tests/dev.mk puts it in a section of this name, in no order. */
+extern const uint8_t __start_zoo[], __stop_zoo[];
+
+/* Through a pointer: neither the stack's frame nor the image's own data. */
+static bool is_through_pointer(const ZydisDecodedOperand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+	       o->mem.base != ZYDIS_REGISTER_RSP && o->mem.base != ZYDIS_REGISTER_RBP &&
+	       o->mem.base != ZYDIS_REGISTER_RIP && o->mem.base != ZYDIS_REGISTER_NONE;
+}
+
+static bool accesses_a_device(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
+{
+	if (z->mnemonic == ZYDIS_MNEMONIC_NOP)
+		return false;
+	for (unsigned i = 0; i < z->operand_count_visible; i++)
+		if (is_through_pointer(&operand[i]))
+			return true;
+	return false;
+}
+
+static void complain(const uint8_t *bytes, const ZydisDecodedInstruction *z)
+{
+	char hex[3 * ZYDIS_MAX_INSTRUCTION_LENGTH + 1] = "";
+
+	for (unsigned i = 0; i < z->length; i++)
+		sprintf(hex + 3 * i, "%02x ", bytes[i]);
+	print_error("%s: %s\n", hex, ZydisMnemonicGetString(z->mnemonic));
+}
+
+static void what_compilers_make_of_accessors_is_known(void **state)
+{
+	unsigned found = 0, missing = 0;
+	ZydisDecoder decoder;
+
+	(void)state;
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (const uint8_t *at = __start_zoo; at < __stop_zoo;) {
+		ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+		size_t left = (size_t)(__stop_zoo - at);
+		ZydisDecodedInstruction z;
+		struct insn insn;
+
+		if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, at, left, &z, operand)))
+			fail_msg("what is no instruction at +%zu", (size_t)(at - __start_zoo));
+		if (accesses_a_device(&z, operand)) {
+			found++;
+			if (insn_decode(at, z.length, 64, &insn) || insn.length != z.length) {
+				complain(at, &z);
+				missing++;
+			}
+		}
+		at += z.length;
+	}
+	assert_in_range(found, 2000, 100000);
+	assert_int_equal(missing, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_compilers_make_of_accessors_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
