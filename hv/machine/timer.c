@@ -74,5 +74,6 @@ void timer_halt(uint64_t ticks, uint64_t tsc_hz)
 	}
 	wake_after(count);
 	sti_hlt();
-	pic_mask(PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
+	pic_mask(
+		PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
 }
