@@ -215,7 +215,7 @@ enum { NONE, P66, PF3, PF2 };
 
 /* The moves between memory and an MMX, XMM or YMM register. */
 static const struct vector_move {
-	uint8_t map; /* 1: behind 0F; 2: behind 0F 38 */
+	uint8_t map; /* 1: behind 0F; 2: 0F 38; 3: 0F 3A, of VEX only */
 	uint8_t opcode;
 	uint8_t prefixes;
 	uint8_t part;  /* enum insn_vector */
@@ -250,6 +250,10 @@ static const struct vector_move {
 	{1, 0xe7, BIT(P66), VECTOR_WHOLE, 0, true}, /* MOVNTDQ */
 	{1, 0xf0, BIT(PF2), VECTOR_WHOLE, 0, false}, /* LDDQU */
 	{2, 0x2a, BIT(P66), VECTOR_WHOLE, 0, false}, /* MOVNTDQA */
+	{3, 0x18, BIT(P66), VECTOR_LANE, 16, false}, /* VINSERTF128, VEXTRACTF128 */
+	{3, 0x19, BIT(P66), VECTOR_LANE, 16, true},
+	{3, 0x38, BIT(P66), VECTOR_LANE, 16, false}, /* VINSERTI128, VEXTRACTI128 */
+	{3, 0x39, BIT(P66), VECTOR_LANE, 16, true},
 };
 /* clang-format on */
 
@@ -526,24 +530,30 @@ static bool find_vector(const struct decoder *d, struct insn *insn)
 	return false;
 }
 
-static bool take_vector(const struct decoder *d, struct insn *insn)
+/* What VEX allows of it: its length, and whether vvvv names a register. */
+static bool vex_allows(const struct decoder *d, const struct insn *insn)
 {
-	bool three_operands;
+	bool lane = insn->vector == VECTOR_LANE;
+	bool part = lane || insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH;
+	bool any_length = insn->vector == VECTOR_WHOLE ||
+			  (insn->vector == VECTOR_SCALAR && d->opcode <= 0x11);
 
+	if ((!any_length && d->vex_l != lane) || (lane && d->rex & REX_W))
+		return false;
+	return insn->vector != VECTOR_MMX && ((part && !insn->to_memory) || !d->vvvv);
+}
+
+static bool take_vector(struct decoder *d, struct insn *insn)
+{
 	if (!find_vector(d, insn))
 		return false;
 	insn->vex = d->vex;
 	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
 	if (insn->vector == VECTOR_MMX)
 		insn->reg &= 7;
-	three_operands =
-		!insn->to_memory && (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH);
-	if (!d->vex)
-		return true;
-	if (d->vex_l && insn->vector != VECTOR_WHOLE &&
-	    !(insn->vector == VECTOR_SCALAR && d->opcode <= 0x11))
-		return false;
-	return insn->vector != VECTOR_MMX && (three_operands || !d->vvvv);
+	if (insn->vector == VECTOR_LANE)
+		insn->immediate = take(d, 1) & 1;
+	return !d->vex || vex_allows(d, insn);
 }
 
 /* ModRM bits 5:3 name a segment register; CS is none to load. */
@@ -556,7 +566,7 @@ static bool take_segment(struct insn *insn, unsigned reg)
 }
 
 /* What an instruction has beside its memory operand when it is no register of its width. */
-static bool take_specials(const struct decoder *d, struct insn *insn, unsigned flags)
+static bool take_specials(struct decoder *d, struct insn *insn, unsigned flags)
 {
 	if (flags & (COUNT_1 | COUNT_CL)) {
 		insn->has_immediate = flags & COUNT_1;

@@ -127,6 +127,7 @@ enum insn_vector {
 	VECTOR_SCALAR, /* the lowest bytes; a load clears the rest of the 16 */
 	VECTOR_LOW,    /* the lower 8 of 16 */
 	VECTOR_HIGH,   /* the upper 8 of 16 */
+	VECTOR_LANE,   /* 16 bytes of a YMM register: the immediate says which */
 	VECTOR_MMX,
 };
 
@@ -150,7 +151,7 @@ struct insn {
 	bool plain; /* a MOV or MOVZX of 64-bit mode without a base of a segment and without RSP */
 	bool vex;
 	uint8_t vector; /* enum insn_vector */
-	uint8_t vvvv;   /* with VEX: the second register of a load of a half */
+	uint8_t vvvv;   /* with VEX: the register that has the rest of a load of a part */
 	uint8_t condition;
 	uint8_t address_width; /* 2, 4 or 8 bytes */
 	uint8_t segment;

@@ -402,9 +402,20 @@ void insn_vector_get(const struct insn *insn, uint8_t *fpu, uint64_t *value)
 		from = mmx_register(fpu, insn->reg);
 	if (insn->vector == VECTOR_HIGH)
 		from += REGISTER / 2;
+	if (insn->vector == VECTOR_LANE && insn->immediate)
+		from = fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg;
 	memcpy(value, from, MIN(insn->width, REGISTER));
 	if (insn->width > REGISTER)
 		memcpy(value + 2, fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg, REGISTER);
+}
+
+static void copy_register(uint8_t *fpu, unsigned to, unsigned from)
+{
+	if (to == from)
+		return;
+	memcpy(fpu + XSAVE_XMM + REGISTER * to, fpu + XSAVE_XMM + REGISTER * from, REGISTER);
+	memcpy(fpu + XSAVE_YMM_HIGH + REGISTER * to, fpu + XSAVE_YMM_HIGH + REGISTER * from,
+	       REGISTER);
 }
 
 void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *value)
@@ -420,16 +431,12 @@ void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *valu
 		return;
 	}
 	fpu[XSAVE_XSTATE_BV] |= (uint8_t)(XCR0_SSE | (insn->vex ? XCR0_AVX : 0));
-	if (insn->vex)
+	if (insn->vex) /* what a part leaves comes from another register */
+		copy_register(fpu, insn->reg, insn->vvvv);
+	if (insn->vex && insn->vector != VECTOR_LANE)
 		memcpy(high, value + 2, REGISTER);
-	switch (insn->vector) {
-	case VECTOR_LOW:
-	case VECTOR_HIGH:
-		if (insn->vex && insn->vvvv != insn->reg)
-			memcpy(to, fpu + XSAVE_XMM + REGISTER * insn->vvvv, REGISTER);
+	if (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH)
 		memcpy(to + (insn->vector == VECTOR_HIGH ? REGISTER / 2 : 0), value, REGISTER / 2);
-		break;
-	default:
-		memcpy(to, value, REGISTER);
-	}
+	else
+		memcpy(insn->vector == VECTOR_LANE && insn->immediate ? high : to, value, REGISTER);
 }

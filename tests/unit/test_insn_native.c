@@ -178,6 +178,7 @@ static unsigned add_rest_of_opcode(uint8_t *bytes, unsigned opcode)
 {
 	static const uint8_t vex[] = {0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29,
 				      0x2b, 0x6e, 0x6f, 0x7e, 0x7f, 0xd6, 0xe7, 0xf0};
+	static const uint8_t lane[] = {0x18, 0x19, 0x38, 0x39};
 	static const uint8_t map_38[] = {0x2a, 0xf0, 0xf1};
 	uint8_t last = (uint8_t)(next_random() | (next_random() % 4 ? 0x78 : 0));
 
@@ -190,9 +191,14 @@ static unsigned add_rest_of_opcode(uint8_t *bytes, unsigned opcode)
 		bytes[1] = vex[next_random() % sizeof(vex)];
 		return 2;
 	case 0xc4:
-		bytes[0] = (uint8_t)(next_random() & 0xe0) | (next_random() % 8 ? 1 : 2);
+		bytes[0] = (uint8_t)((next_random() & 0xe0) | (next_random() % 8 ? 1 : 2));
 		bytes[1] = last;
 		bytes[2] = (bytes[0] & 3) == 2 ? 0x2a : vex[next_random() % sizeof(vex)];
+		if (next_random() % 4 == 0) { /* VINSERTF128 and its kin */
+			bytes[0] |= 3;
+			bytes[1] = (uint8_t)((last & 0xf8) | 5);
+			bytes[2] = lane[next_random() % sizeof(lane)];
+		}
 		return 3;
 	default:
 		return 0;

@@ -188,6 +188,10 @@ static const struct {
 	{ZYDIS_MNEMONIC_VMOVNTDQ, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_LDDQU, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_VLDDQU, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VINSERTF128, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VEXTRACTF128, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VINSERTI128, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_VEXTRACTI128, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_MOVNTDQA, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_VMOVNTDQA, INSN_VECTOR},
 };
@@ -315,12 +319,13 @@ static const char *compare_vector(const struct insn *insn, const ZydisDecodedOpe
 {
 	static const ZydisRegister first[] = {
 		[8] = ZYDIS_REGISTER_MM0, [16] = ZYDIS_REGISTER_XMM0, [32] = ZYDIS_REGISTER_YMM0};
-	unsigned width = insn->vector == VECTOR_MMX ? 8 : insn->width == 32 ? 32 : 16;
-	bool half = insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH;
+	bool lane = insn->vector == VECTOR_LANE;
+	bool part = lane || insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH;
+	unsigned width = insn->vector == VECTOR_MMX ? 8 : lane || insn->width == 32 ? 32 : 16;
 
 	CHECK(other->reg.value == first[width] + insn->reg);
-	if (insn->vex && half && !insn->to_memory)
-		CHECK(other[1].reg.value == ZYDIS_REGISTER_XMM0 + insn->vvvv);
+	if (insn->vex && part && !insn->to_memory)
+		CHECK(other[1].reg.value == first[width] + insn->vvvv);
 	return NULL;
 }
 
@@ -471,6 +476,9 @@ static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **s
 		"\xc5\xf8",
 		"\xc5\x7d",
 		"\xc4\xe2\x7d",
+		"\xc4\xe3\x7d",
+		"\xc4\xe3\x65",
+		"\xc4\xe3\xfd",
 		"\xc4\x41\xfa",
 		"\xc4\x01\x4b",
 		"\x40",
