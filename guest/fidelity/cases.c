@@ -21,6 +21,7 @@
 #define TPR_ADDRESS (LAPIC_BASE + LAPIC_TPR)
 #define ICR_ADDRESS (LAPIC_BASE + LAPIC_ICR_LOW)
 #define ICR_NMI     0x400
+#define VIDEO       0xa0000UL /* no RAM, in a guest of ours */
 #define BAD_PAT     0x0202020202020202UL
 
 /* What came, in order: RIP counted from 'start', a label in front of the instructions. */
@@ -182,6 +183,8 @@ static void breakpoints(void)
 	set_breakpoint(TPR_ADDRESS, 1 | 3 << 2);
 	RUN("a breakpoint on writes of it: a write", 0, "movl $0, (%%rdi)", 0, TPR_ADDRESS);
 	RUN("a read", 0, "movl (%%rdi), %%eax", 0, TPR_ADDRESS);
+	set_breakpoint(VIDEO + 8, 1 | 3 << 2);
+	RUN("a breakpoint on what REP STOSD writes third", 0, "mov $4, %%ecx; rep stosl", 0, VIDEO);
 	no_breakpoint();
 }
 

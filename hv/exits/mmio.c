@@ -6,6 +6,7 @@
 #include "hv/emulate/insn.h"
 #include "hv/exits/exit.h"
 #include "hv/exits/segment.h"
+#include "hv/machine/lock.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
@@ -174,6 +175,23 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
 }
 
 /*
+ * Nobody else may come between the read and the write of what LOCK is on, or XCHG: not another
+ * CPU's emulation either. (RAM that shares the operand with a device is no part of that.)
+ */
+static int execute_one(const struct insn *insn, struct insn_cpu *cpu,
+		       const struct insn_memory *memory)
+{
+	int error;
+
+	if (__builtin_expect(!insn->locked, 1))
+		return insn_execute(insn, cpu, memory);
+	lock(LOCK_VM);
+	error = insn_execute(insn, cpu, memory);
+	unlock(LOCK_VM);
+	return error;
+}
+
+/*
  * One access may start long work (a queue of 32768 invalidations): between the iterations of a REP
  * the slice may be over. It is over, too, where the guest wants an exception after each. What
  * insn_execute() returns.
@@ -187,7 +205,7 @@ static int execute(struct emulation *e, const struct insn *insn, struct insn_cpu
 
 	do {
 		e->hits = 0;
-		error = insn_execute(insn, cpu, &memory);
+		error = execute_one(insn, cpu, &memory);
 		vcpu_look_at_clock(e->vcpu);
 	} while (!error && cpu->rip == rip && --budget && !vcpu_is_kicked(e->vcpu) && !e->hits &&
 		 !(cpu->rflags & RFLAGS_TF));
