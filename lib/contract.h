@@ -24,6 +24,10 @@ enum vmcall_number {
 
 /* What VMCALL_VERSION answers in RBX; a guest accepts any version from its own on. */
 #define CONTRACT_VERSION 2
+/* And in RCX: what was chosen for the VM; the policies are numbered as in docs/contract.md. */
+#define CHOSEN_POLICY    0xfU
+#define CHOSEN_COHERENCE (1U << 9)
+#define CHOSEN_STRICT    (1U << 10)
 
 /* The indices of VMCALL_COUNTER. 11 is taken, by kicks of other CPUs. */
 enum counter {

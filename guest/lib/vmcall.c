@@ -52,6 +52,14 @@ uint64_t vmcall_counter(enum counter index)
 	return call.rbx;
 }
 
+uint64_t vmcall_chosen(void)
+{
+	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION};
+
+	vmcall_must(&call);
+	return call.rcx;
+}
+
 void vmcall_mark(uint64_t number)
 {
 	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_MARK, .rbx = number};

@@ -8,10 +8,6 @@
 #include "hv/vm/events.h"
 #include "lib/errno.h"
 
-/* Where VMCALL_VERSION's RCX has what was chosen for the VM. */
-#define VERSION_COHERENCE BIT(9)
-#define VERSION_STRICT    BIT(10)
-
 _Static_assert(MEMTYPE_KVM_6_6 == 0 && MEMTYPE_KVM_6_7 == 1 && MEMTYPE_KVM_6_11 == 2 &&
 		       MEMTYPE_KVM_6_16 == 3,
 	       "the policies' numbers in docs/contract.md");
@@ -21,8 +17,8 @@ static int64_t call_version(struct vcpu *vcpu)
 	const struct vm_options *options = &vcpu->vm->options;
 
 	vcpu->gpr[RBX] = CONTRACT_VERSION;
-	vcpu->gpr[RCX] = options->policy | (options->coherence ? VERSION_COHERENCE : 0) |
-			 (options->strict ? VERSION_STRICT : 0);
+	vcpu->gpr[RCX] = options->policy | (options->coherence ? CHOSEN_COHERENCE : 0) |
+			 (options->strict ? CHOSEN_STRICT : 0);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ int coherence_dma_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, boo
 int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size,
 			bool around_cache);
 
+/* The WBINVD of a transition, whole: no leaf is left. */
+void coherence_transition(struct vm *vm);
 /*
  * WBINVD for the guest, as much as its slice allows: false when the rest has to be done with
  * the next call, which comes with the same instruction again.

@@ -5,6 +5,7 @@
  * not, ept/ clears every leaf and flushes, and only after that, and the WBINVD behind it, does this
  * return and iommu/ tell the guest that its invalidation is complete.
  */
+#include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 
 static void tell_device(struct vm *vm, const struct iommu_event *event)
@@ -35,7 +36,7 @@ static void change_count(struct vm *vm, int delta)
 	if (transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
 		if (vm->cache)
-			ept_write_back(&vm->ept, 0, vm->ept.slots_end);
+			coherence_transition(vm);
 	}
 	ticks = rdtsc() - start;
 	invepts = vm->counter[COUNTER_INVEPT] - invepts;
