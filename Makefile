@@ -163,6 +163,7 @@ clean:
 	@tools/locked Makefile rm -rf $(BUILD)
 
 include guest/guest.mk
+include web/web.mk
 include tests/tests.mk
 include tests/lint.mk
 

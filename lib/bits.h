@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#define BIT(n) (1UL << (n))
+#define BIT(n) (UINT64_C(1) << (n))
 /* Bits HIGH down to LOW, both included: BITS(5, 3) is 0x38. */
-#define BITS(high, low) ((~0UL >> (63 - (high))) & (~0UL << (low)))
+#define BITS(high, low) ((~UINT64_C(0) >> (63 - (high))) & (~UINT64_C(0) << (low)))
 /* The value of the field 'mask' (a BITS()) in 'word', shifted down. */
 #define FIELD(word, mask) (((uint64_t)(word) & (mask)) / ((mask) & -(mask)))
 /* 'value' shifted up to where the field 'mask' is. */
@@ -25,10 +25,10 @@
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-#define KiB       (1UL << 10)
-#define MiB       (1UL << 20)
-#define GiB       (1UL << 30)
-#define PAGE_SIZE 4096UL
+#define KiB       BIT(10)
+#define MiB       BIT(20)
+#define GiB       BIT(30)
+#define PAGE_SIZE UINT64_C(4096)
 
 /*
  * Page tables of 512 entries, the CPU's own and VT-d's: an entry of level 1 covers 4K (12 bits), of

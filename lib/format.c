@@ -78,7 +78,7 @@ static const char *parse_spec(const char *p, struct spec *spec)
 
 static uint64_t next_signed(const struct spec *spec, va_list *args, bool *negative)
 {
-	int64_t v = spec->longs ? va_arg(*args, long) : va_arg(*args, int);
+	int64_t v = spec->longs ? va_arg(*args, int64_t) : va_arg(*args, int);
 
 	*negative = v < 0;
 	return v < 0 ? -(uint64_t)v : (uint64_t)v;
@@ -86,7 +86,7 @@ static uint64_t next_signed(const struct spec *spec, va_list *args, bool *negati
 
 static uint64_t next_unsigned(const struct spec *spec, va_list *args)
 {
-	return spec->longs ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
+	return spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
 }
 
 static void put_string(const struct sink *sink, const struct spec *spec, const char *s)

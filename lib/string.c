@@ -9,6 +9,7 @@
 #undef memcpy
 #undef memset
 
+#ifdef __x86_64__
 /* By words, then what is left of one: in an emulator each step of a string instruction costs. */
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
@@ -20,6 +21,18 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	return to;
 }
 
+void *memset(void *to, int byte, size_t n)
+{
+	size_t words = n / sizeof(uint64_t), bytes = n % sizeof(uint64_t);
+	uint64_t pattern = (uint8_t)byte * 0x0101010101010101UL;
+	void *d = to;
+
+	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(pattern) : "memory");
+	return to;
+}
+#endif /* elsewhere, that is in the page, the compiler has its own */
+
 /* Nobody here calls it; GCC may, as with the other three (GCC manual, "Standards"). */
 void *memmove(void *to, const void *from, size_t n)
 {
@@ -30,17 +43,6 @@ void *memmove(void *to, const void *from, size_t n)
 		return memcpy(to, from, n);
 	while (n--)
 		d[n] = s[n];
-	return to;
-}
-
-void *memset(void *to, int byte, size_t n)
-{
-	size_t words = n / sizeof(uint64_t), bytes = n % sizeof(uint64_t);
-	uint64_t pattern = (uint8_t)byte * 0x0101010101010101UL;
-	void *d = to;
-
-	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(pattern) : "memory");
 	return to;
 }
 

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""The page in headless Chromium: each guided scenario, step by step against the host's objects
+(build/web/play), undo, links, keys, and how it looks. Prints TAP."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
+PAGE = BUILD / "web" / "leafcutter.html"
+SHOTS = BUILD / "web" / "screenshots"
+WIDTH = 1280
+
+
+def read_scenarios():
+    """[(name, [(words, [expected])])] of web/scenarios."""
+    scenarios = []
+    for line in open("web/scenarios", encoding="utf-8"):
+        line = line.rstrip("\n")
+        if line.startswith("="):
+            scenarios.append((line[1:].split(":")[0].strip(), []))
+        elif line.startswith("!"):
+            scenarios[-1][1][-1][1].append(line[1:].strip())
+        elif line and line[0] not in "#>":
+            scenarios[-1][1].append((line, []))
+    return scenarios
+
+
+def on_host(steps):
+    """[(answer, state)] of the same steps on the native objects, as the texts they are."""
+    done = subprocess.run([BUILD / "web" / "play"], input="".join(s + "\n" for s in steps),
+                          capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    return list(zip(lines[::2], lines[1::2]))
+
+
+def open_browser(dark=False):
+    options = Options()
+    for argument in ("headless", "no-sandbox", "disable-gpu", "no-first-run", "hide-scrollbars",
+                     "disable-background-networking", "disable-component-update", "disable-sync",
+                     f"window-size={WIDTH},1300", "user-data-dir=" + profile.name):
+        options.add_argument("--" + argument)
+    if dark:
+        options.add_argument("--blink-settings=preferredColorScheme=0")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+
+
+class Page:
+    """The page as a user has it: what is clicked and typed, and what is there then."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def open(self, hash_=""):
+        self.browser.get("about:blank")
+        self.browser.get(PAGE.as_uri() + hash_)
+        wait(lambda: self.js("return document.body.dataset.ready") == "yes")
+
+    def js(self, code, *arguments):
+        return self.browser.execute_script(code, *arguments)
+
+    def steps(self):
+        return self.js("return page.steps.map((s) => [s.words, s.answer, s.state])")
+
+    def press(self, id_):
+        self.browser.find_element(By.ID, id_).click()
+
+    def text(self, id_):
+        return self.browser.find_element(By.ID, id_).text
+
+    def keys(self, *keys):
+        webdriver.ActionChains(self.browser).send_keys(*keys).perform()
+
+    def shot(self, name):
+        """The whole page, however long."""
+        height = self.js("return document.documentElement.scrollHeight")
+        self.browser.set_window_size(WIDTH, max(height + 20, 900))
+        self.browser.save_screenshot(str(SHOTS / (name + ".png")))
+
+
+def wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain")
+        time.sleep(0.05)
+
+
+def same(found, expected, what):
+    if found != expected:
+        raise AssertionError(f"{what}: found {found!r}, expected {expected!r}")
+
+
+def check_scenario(name, steps):
+    """Click through it: each step is on the page what it is on the host, and shows what it must."""
+    page.open(f"#{name}!")
+    host = on_host([words for words, _ in steps])
+    for n, (words, expected) in enumerate(steps):
+        if n:
+            page.press("next")
+        found = page.steps()
+        same(len(found), n + 1, "steps done")
+        same(found[n][0], words, "the step")
+        same(found[n][1], host[n][0], f"the answer to '{words}' and the host's")
+        same(found[n][2], host[n][1], f"the state after '{words}' and the host's")
+        for text in expected:
+            if text not in page.text("lines"):
+                raise AssertionError(f"'{words}' does not show '{text}': {page.text('lines')}")
+    same(page.js("return document.getElementById('next').disabled"), True, "the end is reached")
+    page.shot(name)
+
+
+def check_undo():
+    """Each step can be undone, back to the first; and done again."""
+    page.open(f"#{last_name}!")
+    page.press("all")
+    whole = page.steps()
+    for left in range(len(whole) - 1, 0, -1):
+        page.press("undo")
+        same(page.steps(), whole[:left], "the steps after undo")
+        same(page.js("return machine.state()"), whole[left - 1][2], "the machine after undo")
+    same(page.js("return document.getElementById('undo').disabled"), True, "nothing left to undo")
+    page.press("all")
+    same(page.steps(), whole, "all done again")
+
+
+def check_link():
+    """The address is the scenario: opened anew it restores steps, machine and guide."""
+    page.open(f"#{last_name}!")
+    for _ in range(4):
+        page.press("next")
+    before, said = page.steps(), page.text("guide")
+    link = page.browser.current_url
+    same(page.js("return document.getElementById('link').href"), link, "the link shown")
+    page.open(link[link.index("#"):])
+    same(page.steps(), before, "the steps restored")
+    same(page.text("guide"), said, "the guide's text")
+
+
+def check_forms():
+    """What one does by hand is a step; a step that makes no sense is refused, and says why."""
+    page.open()
+    count = len(page.steps())
+    for details in page.browser.find_elements(By.TAG_NAME, "details"):
+        details.find_element(By.TAG_NAME, "summary").click()
+    forms = page.browser.find_elements(By.CSS_SELECTOR, "#operations form")
+    for form in forms[:-1]:
+        form.find_element(By.TAG_NAME, "button").click()
+        count += 1
+        same(page.js("return page.error"), "", form.text)
+        same(len(page.steps()), count, f"steps after '{form.text}'")
+    page.shot("by-hand")
+    field = forms[0].find_element(By.TAG_NAME, "input")
+    field.clear()
+    field.send_keys("nowhere", Keys.ENTER)
+    same(len(page.steps()), count, "a refused step is none")
+    if "expected read VCPU ADDRESS" not in page.text("lines"):
+        raise AssertionError("not said what was expected: " + page.text("lines"))
+
+
+def check_keys():
+    """n and u step and undo; in the EPT arrows move, Enter opens a table and explains a leaf."""
+    page.open("#demonstration!")
+    page.keys("nnn")
+    same(len(page.steps()), 4, "steps after three times n")
+    page.keys("u")
+    same(len(page.steps()), 3, "steps after u")
+    page.keys("n")
+    page.js("document.querySelector('#ept .level:last-child .cell[tabindex=\"0\"]').focus()")
+    page.keys(Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ENTER)
+    why = page.text("why")
+    if "ept_explain" not in why or "WB + ignore PAT" not in why:
+        raise AssertionError("no explanation: " + why)
+
+
+def check_looks():
+    """Nothing below 12 px, nothing wider than the window, a letter on each coloured cell."""
+    page.open(f"#{last_name}!")
+    page.press("all")
+    small = page.js("""return [...document.querySelectorAll('body *')].filter((e) =>
+        e.textContent.trim() && parseFloat(getComputedStyle(e).fontSize) < 12).map((e) => e.outerHTML.slice(0, 80))""")
+    same(small, [], "text below 12 px")
+    small = page.js("""return [...document.querySelectorAll('svg')].filter((s) => s.viewBox.baseVal.width &&
+        s.getBoundingClientRect().width / s.viewBox.baseVal.width < 0.95).length""")
+    same(small, 0, "pictures drawn smaller than their letters")
+    page.browser.set_window_size(WIDTH, 900)
+    if page.js("return document.documentElement.scrollWidth") > WIDTH:
+        raise AssertionError("wider than the window")
+    bare = page.js("""return [...document.querySelectorAll('.cell:not(.t-none)')].filter((c) =>
+        !/^[BUCTPbuctp▸]$/.test(c.textContent)).length""")
+    same(bare, 0, "coloured cells without a letter")
+
+
+def check_dark():
+    """In the dark the ground is dark, and the same is shown."""
+    browser = open_browser(dark=True)
+    try:
+        dark = Page(browser)
+        dark.open("#demonstration!")
+        dark.press("all")
+        same(dark.js("return matchMedia('(prefers-color-scheme: dark)').matches"), True, "it is dark")
+        ground = dark.js("return getComputedStyle(document.body).backgroundColor")
+        if max(map(int, re.findall(r"\d+", ground)[:3])) > 60:
+            raise AssertionError("a light ground: " + ground)
+        dark.shot("dark")
+        same(browser.get_log("browser"), [], "the console")
+    finally:
+        browser.quit()
+
+
+def check_no_network():
+    """The page is one file: it fetches nothing, and names nothing to fetch."""
+    page.open()
+    same(page.js("return performance.getEntriesByType('resource').map((e) => e.name)"
+                 ".filter((n) => !n.startsWith('data:'))"), [], "what was fetched")
+    same(re.findall(r'(?:src|href)="https?:[^"]*', PAGE.read_text(encoding="utf-8")), [], "addresses")
+
+
+def check_names():
+    """The functions that lines name stand in the files that they name."""
+    for name, steps in scenarios:
+        for answer, _ in on_host([words for words, _ in steps]):
+            for line in json.loads(answer)["lines"]:
+                source = pathlib.Path(line["file"]).read_text(encoding="utf-8")
+                if not re.search(rf"\b{line['function']}\(", source):
+                    raise AssertionError(f"{line['function']}() is not in {line['file']}")
+
+
+def check_console():
+    """No error on the browser's console in all of that."""
+    same(browser.get_log("browser"), [], "the console")
+
+
+def figures():
+    page.open()
+    paint = page.js("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime || 0")
+    rate = page.js("""const start = performance.now(); let n = 0;
+        for (; performance.now() - start < 500; n++) machine.step('read 0 0x' + (0x1000000 + n % 4096 * 4096).toString(16));
+        return n * 1000 / (performance.now() - start)""")
+    print(f"# {PAGE.stat().st_size} bytes, first paint {paint:.0f} ms, {rate:.0f} steps a second")
+
+
+def main():
+    tests = [(f"scenario {name}: page and host agree at every step", lambda n=name, s=steps: check_scenario(n, s))
+             for name, steps in scenarios]
+    tests += [(f.__doc__.split("\n")[0], f) for f in (check_undo, check_link, check_forms, check_keys, check_looks,
+                                                     check_dark, check_no_network, check_names, check_console)]
+    failed = 0
+    for number, (title, test) in enumerate(tests, 1):
+        try:
+            test()
+            print(f"ok {number} - {title}", flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            failed += 1
+            print(f"not ok {number} - {title}\n# " + str(error).replace("\n", "\n# "), flush=True)
+    figures()
+    print(f"1..{len(tests)}")
+    return failed != 0
+
+
+scenarios = read_scenarios()
+last_name = scenarios[-1][0]
+SHOTS.mkdir(parents=True, exist_ok=True)
+with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as base:
+    class profile:  # each browser its own
+        count = 0
+
+        @property
+        def name(self):
+            profile.count += 1
+            return f"{base}/{profile.count}"
+    profile = profile()
+    browser = open_browser()
+    try:
+        page = Page(browser)
+        status = main()
+    finally:
+        browser.quit()
+sys.exit(status)
