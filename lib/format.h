@@ -10,8 +10,9 @@
 #include <stddef.h>
 
 /*
- * %c %s %d %u %x %p %%, with l, ll or z (all 64 bits) before d, u, x; a width, 0 for zero padding, - for the
- * left; .N with s. Anything else is printed as it stands. Each character goes to put(ctx, c).
+ * %c %s %d %u %x %p %%, with l, ll or z (all 64 bits) before d, u, x; a width, 0 for zero padding,
+ * - for the left; .N with s. Anything else is printed as it stands. Each character goes to put(ctx,
+ * c).
  */
 void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list args);
 

@@ -151,6 +151,8 @@ static bool do_vm(struct machine *m, struct words *words)
 			properties.snoop_control = true;
 		else if (is_next(words, "cm=off"))
 			properties.caching_mode = false;
+		else if (is_next(words, "coherence=model"))
+			properties.coherence = true;
 		else if (is_next(words, "large=4K"))
 			properties.largest = 1;
 		else if (is_next(words, "large=2M"))
@@ -473,10 +475,14 @@ static bool do_dma(struct machine *m, struct words *words)
 	    (in && !number_up_to(words, 0xff, &value)))
 		return false;
 	byte = (uint8_t)value;
+	m->around = false;
 	error = in ? iommu_dma_write(&m->iommu, device_id[n], iova, &byte, 1)
 		   : iommu_dma_read(&m->iommu, device_id[n], iova, &byte, 1);
 	say(m, in ? &in_by : &out_by, "device %u %s 0x%02x at iova 0x%lx%s", n,
-	    in ? "writes" : "reads", byte, iova, error ? ": blocked" : "");
+	    in ? "writes" : "reads", byte, iova,
+	    error       ? ": blocked"
+	    : m->around ? ", around the caches"
+			: ", the caches snooped");
 	return true;
 }
 
@@ -486,7 +492,7 @@ static bool do_wbinvd(struct machine *m, struct words *words)
 
 	if (!vcpu(words, &cpu))
 		return false;
-	cpu_write_back(m, cpu, true);
+	cpu_write_back(m, cpu);
 	return true;
 }
 
@@ -519,7 +525,8 @@ static const struct {
 	bool (*run)(struct machine *m, struct words *words);
 	const char *expected;
 } commands[] = {
-	{"vm", do_vm, "vm [kvm-6.6|kvm-6.7|kvm-6.11|kvm-6.16] [sc] [cm=off] [large=4K|2M]"},
+	{"vm", do_vm,
+	 "vm [kvm-6.6|kvm-6.7|kvm-6.11|kvm-6.16] [sc] [cm=off] [large=4K|2M] [coherence=model]"},
 	{"read", do_read, "read VCPU ADDRESS"},
 	{"write", do_write, "write VCPU ADDRESS BYTE"},
 	{"sweep", do_sweep, "sweep VCPU START SIZE (at most 64M)"},

@@ -172,7 +172,7 @@ void guest_ring(struct machine *m)
 		    GUEST_STATUS, "wait, status to 0x5000");
 	say(m, &queue_by, "guest: tail of the queue = %u", m->driver.tail);
 	iommu_register_write(&m->iommu, VTD_IQT, 8, TO_FIELD(m->driver.tail, VTD_IQ_PTR));
-	ram_read(m, GUEST_STATUS, &status, sizeof(status));
+	ram_read(m, GUEST_STATUS, &status, sizeof(status), false);
 	if (status == m->driver.status)
 		say(m, &queue_by, "guest: sees its wait status: complete");
 	else

@@ -61,41 +61,74 @@ static void flush(void *ctx)
 	}
 }
 
-/* Host address of a byte of guest RAM, whichever leaf there is. */
-static int host_address(const struct machine *m, uint64_t gpa, uint64_t *hpa)
-{
-	const struct ept_slot *slot = ept_slot_find(&m->ept, gpa);
+/* A byte on its way between a device and the host address that ept/ names. */
+struct access {
+	struct machine *m;
+	uint8_t byte;
+	uint64_t hpa;
+};
 
-	if (!slot || slot->kind != EPT_SLOT_RAM)
-		return -EFAULT;
-	*hpa = slot->hpa + (gpa - slot->gpa);
-	return 0;
+static void take_byte(void *ctx, uint64_t hpa)
+{
+	struct access *access = ctx;
+
+	access->byte = memory_read(&access->m->memory, hpa);
+	access->hpa = hpa;
 }
 
-int ram_read(void *ctx, uint64_t gpa, void *to, size_t size)
+static void put_byte(void *ctx, uint64_t hpa)
 {
-	const struct machine *m = ctx;
-	uint64_t hpa;
+	struct access *access = ctx;
 
+	memory_write(&access->m->memory, hpa, access->byte);
+}
+
+int ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
+{
+	struct access access = {.m = ctx};
+
+	access.m->around |= around_cache;
 	for (size_t i = 0; i < size; i++) {
-		if (host_address(m, gpa + i, &hpa))
+		if (ept_dma_access(&access.m->ept, gpa + i, false, around_cache, take_byte,
+				   &access))
 			return -EFAULT;
-		((uint8_t *)to)[i] = memory_read(&m->memory, hpa);
+		((uint8_t *)to)[i] = access.byte;
 	}
 	return 0;
 }
 
-int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size)
+int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache)
 {
+	struct access access = {.m = ctx};
+
+	access.m->around |= around_cache;
+	for (size_t i = 0; i < size; i++) {
+		access.byte = ((const uint8_t *)from)[i];
+		if (ept_dma_access(&access.m->ept, gpa + i, true, around_cache, put_byte, &access))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* A read of the device changes nothing but the count of the lock. */
+uint8_t ram_peek(const struct machine *m, uint64_t gpa, bool around_cache, bool *cached)
+{
+	struct access access = {.m = (struct machine *)m};
+
+	(void)ept_dma_access(&access.m->ept, gpa, false, around_cache, take_byte, &access);
+	*cached = access.hpa >= HOST_CACHE;
+	return access.byte;
+}
+
+/* Told where bytes go to memory; the other way a page only becomes what memory is. */
+static void copy_page(void *ctx, uint64_t to, uint64_t from)
+{
+	static const struct by by = {"copy", "ept_settle", "ept/coherence.c", "SDM 3A 12.11.8"};
 	struct machine *m = ctx;
-	uint64_t hpa;
 
-	for (size_t i = 0; i < size; i++) {
-		if (host_address(m, gpa + i, &hpa))
-			return -EFAULT;
-		memory_write(&m->memory, hpa, ((const uint8_t *)from)[i]);
-	}
-	return 0;
+	memory_copy(&m->memory, to, from);
+	if (to < HOST_CACHE)
+		say(m, &by, "page 0x%lx: what the cache had is written to memory", to - HOST_RAM);
 }
 
 static void interrupt(void *ctx, uint64_t address, uint32_t data)
@@ -132,7 +165,9 @@ static bool change(struct machine *m, int delta)
 	transition = ept_noncoherent_change(&m->ept, delta);
 	if (transition && memtype_zaps_transitions(m->ept.policy)) {
 		for (unsigned cpu = 0; cpu < CPUS; cpu++)
-			cpu_write_back(m, cpu, false);
+			tell(m, EVENT_WBINVD, cpu, 0, 0, 0);
+		if (m->coherence)
+			ept_write_back(&m->ept, 0, m->ept.slots_end);
 	} else if (transition) {
 		say(m, &skipped, "no zap: every leaf stays as it is (as KVM did before 6.7)");
 	}
@@ -184,6 +219,19 @@ static void entry_mtrrs(struct mtrr *mtrr)
 		   &count);
 }
 
+/* As coherence_create() in hv/vm/coherence.c. */
+static void make_copies(struct machine *m, struct ept_slot *slot)
+{
+	uint64_t offset = slot->hpa - HOST_RAM;
+
+	if (slot->kind != EPT_SLOT_RAM)
+		return;
+	slot->kind = EPT_SLOT_RAM_TWICE;
+	slot->uncached_hpa = slot->hpa;
+	slot->hpa = HOST_CACHE + offset;
+	slot->pages = m->page_flags + offset / PAGE_SIZE;
+}
+
 static void make_ept(struct machine *m, const struct properties *properties)
 {
 	const struct ept_caps caps = {.large_2m = properties->largest >= 2,
@@ -196,10 +244,14 @@ static void make_ept(struct machine *m, const struct properties *properties)
 	m->world.on_flush = flush;
 	m->world.on_flush_arg = m;
 	m->world.host.zapped = zapped;
+	m->world.host.copy_page = properties->coherence ? copy_page : NULL;
 	ept_init(&m->ept, &m->world.host, &caps, properties->policy);
 	guest_map_make(&map, RAM_SIZE, HOST_RAM);
-	for (unsigned i = 0; i < map.slots; i++)
+	for (unsigned i = 0; i < map.slots; i++) {
+		if (properties->coherence)
+			make_copies(m, &map.slot[i]);
 		ept_slot_add(&m->ept, &map.slot[i]);
+	}
 }
 
 static void make_iommu(struct machine *m, const struct properties *properties)
@@ -228,10 +280,11 @@ void machine_reset(struct machine *m, const struct properties *properties)
 	m->lines = m->lost = 0;
 	m->snoop_control = properties->snoop_control;
 	m->caching_mode = properties->caching_mode;
+	m->coherence = properties->coherence;
 	m->driver.next_table = GUEST_TABLES;
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
 		entry_mtrrs(&m->cpu[cpu].mtrr);
-		m->cpu[cpu].accessed_dirty = true;
+		m->cpu[cpu].accessed_dirty = m->cpu[cpu].exact = true;
 		m->pat[cpu] = MEMTYPE_WB;
 	}
 	make_ept(m, properties);

@@ -18,10 +18,11 @@
 #define CPUS    2
 #define DEVICES 2
 
-#define RAM_SIZE  (64 * MiB) /* as the demonstration's guest has */
-#define HOST_RAM  (4 * GiB)  /* where it lies in the host; made up */
-#define LINE_SIZE 256
-#define LINES     160
+#define RAM_SIZE   (64 * MiB) /* as the demonstration's guest has */
+#define HOST_RAM   (4 * GiB)  /* where it lies in the host; made up */
+#define HOST_CACHE (8 * GiB)  /* with coherence=model, where what is cached lies */
+#define LINE_SIZE  256
+#define LINES      160
 
 /* One thing that happened: in words, and who did it by which section of the manuals. */
 struct line {
@@ -60,7 +61,9 @@ struct machine {
 		bool zap;          /* at the next transitions */
 		bool invept[CPUS]; /* on this CPU */
 	} skip;
-	bool snoop_control, caching_mode;
+	bool snoop_control, caching_mode, coherence;
+	uint8_t page_flags[RAM_SIZE / PAGE_SIZE]; /* of the slots, with coherence=model */
+	bool around;                              /* the last DMA went around the caches */
 	uint64_t invepts, cleared;
 	uint64_t watched[WATCHED];
 	unsigned watching;
@@ -74,7 +77,7 @@ extern const uint16_t device_id[DEVICES];
 /* A new machine with these properties, which are set before: nothing is mapped, nothing cached. */
 struct properties {
 	enum memtype_policy policy;
-	bool snoop_control, caching_mode;
+	bool snoop_control, caching_mode, coherence;
 	unsigned largest; /* level of the largest leaf that the CPU offers */
 };
 void machine_reset(struct machine *m, const struct properties *properties);
@@ -100,7 +103,8 @@ int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_
 int cpu_would_read(const struct machine *m, unsigned cpu, uint64_t gpa);
 /* The leaf that the CPU has cached for gpa, or NULL. */
 const struct model_cached *cpu_cached(const struct machine *m, unsigned cpu, uint64_t gpa);
-void cpu_write_back(struct machine *m, unsigned cpu, bool by_guest);
+/* The guest's WBINVD. */
+void cpu_write_back(struct machine *m, unsigned cpu);
 
 /* guest.c: what a guest's driver does to the unit, by stores of vCPU 0 and by registers. */
 void guest_start(struct machine *m);
@@ -124,9 +128,11 @@ void machine_state(const struct machine *m, struct out *out);
 /* Why gpa has its type for this CPU: lines of ept_explain_print(), as JSON. */
 void machine_explain(const struct machine *m, unsigned cpu, uint64_t gpa, struct out *out);
 
-/* Guest memory as the IOMMU reaches it; -EFAULT where no RAM is. */
-int ram_read(void *ctx, uint64_t gpa, void *to, size_t size);
-int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size);
+/* Guest memory as the IOMMU and devices reach it; -EFAULT where no RAM is. */
+int ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache);
+int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache);
+/* A byte of it that is only looked at, and whether a cache has its page. */
+uint8_t ram_peek(const struct machine *m, uint64_t gpa, bool around_cache, bool *cached);
 void watch(struct machine *m, uint64_t gpa);
 
 #endif

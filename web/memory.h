@@ -22,6 +22,8 @@ struct memory {
 
 /* The byte at a host address. */
 uint8_t memory_read(const struct memory *memory, uint64_t hpa);
+/* The page at 'from', whole, to 'to'. */
+void memory_copy(struct memory *memory, uint64_t to, uint64_t from);
 /* Dropped where MEMORY_PAGES pages have been written already. */
 void memory_write(struct memory *memory, uint64_t hpa, uint8_t byte);
 

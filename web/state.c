@@ -90,8 +90,10 @@ static void put_table(const struct machine *m, uint64_t table, unsigned level, u
 
 static void put_slots(const struct machine *m, struct out *out)
 {
-	static const char *const kinds[] = {
-		[EPT_SLOT_RAM] = "RAM", [EPT_SLOT_ROM] = "ROM", [EPT_SLOT_HOST_MMIO] = "MMIO"};
+	static const char *const kinds[] = {[EPT_SLOT_RAM] = "RAM",
+					    [EPT_SLOT_ROM] = "ROM",
+					    [EPT_SLOT_HOST_MMIO] = "MMIO",
+					    [EPT_SLOT_RAM_TWICE] = "RAM twice"};
 
 	out_print(out, "\"slots\":[");
 	for (unsigned i = 0; i < m->ept.slots; i++) {
@@ -189,11 +191,14 @@ static void put_vcpus(const struct machine *m, struct out *out)
 	out_print(out, "],");
 }
 
+/* As the unit would read it. */
 static uint64_t load(const struct machine *m, uint64_t gpa)
 {
 	uint64_t value = 0;
+	bool cached;
 
-	(void)ram_read((void *)m, gpa, &value, sizeof(value));
+	for (unsigned i = 0; i < sizeof(value); i++)
+		value |= (uint64_t)ram_peek(m, gpa + i, false, &cached) << 8 * i;
 	return value;
 }
 
@@ -308,17 +313,25 @@ static void put_iommu(const struct machine *m, struct out *out)
 	out_print(out, "},");
 }
 
+/* The bytes of both copies, and what each would read: a device as device 0 is now. */
 static void put_pages(const struct machine *m, struct out *out)
 {
+	bool around = m->coherence && m->iommu.device[0].noncoherent;
+
 	out_print(out, "\"pages\":[");
 	for (unsigned i = 0; i < m->watching; i++) {
 		uint64_t gpa = m->watched[i];
-		uint8_t byte = 0;
+		bool cached, memory;
+		uint8_t snooped = ram_peek(m, gpa, false, &cached);
+		uint8_t beside = ram_peek(m, gpa, true, &memory);
 
-		(void)ram_read((void *)m, gpa, &byte, 1);
 		out_comma(out);
-		out_print(out, "{\"gpa\":\"0x%lx\",\"memory\":%u,\"cpu\":[%d,%d]}", gpa, byte,
-			  cpu_would_read(m, 0, gpa), cpu_would_read(m, 1, gpa));
+		out_print(out,
+			  "{\"gpa\":\"0x%lx\",\"memory\":%u,\"cache\":%d,\"cpu\":[%d,%d],"
+			  "\"device\":%u}",
+			  gpa, beside, m->coherence && cached ? snooped : -1,
+			  cpu_would_read(m, 0, gpa), cpu_would_read(m, 1, gpa),
+			  around ? beside : snooped);
 	}
 	out_print(out, "]");
 }
@@ -330,9 +343,10 @@ void machine_state(const struct machine *m, struct out *out)
 	out_print(out,
 		  "{\"policy\":\"%s\",\"count\":%u,\"transitions\":%lu,\"cleared\":%lu,\"invepts\":"
 		  "%lu,"
-		  "\"tables\":%lu,\"skipzap\":%s,",
+		  "\"tables\":%lu,\"skipzap\":%s,\"coherence\":%s,",
 		  memtype_policy_name(m->ept.policy), m->ept.noncoherent, stats->transitions,
-		  m->cleared, m->invepts, stats->tables, boolean(m->skip.zap));
+		  m->cleared, m->invepts, stats->tables, boolean(m->skip.zap),
+		  boolean(m->coherence));
 	put_slots(m, out);
 	put_vcpus(m, out);
 	out_print(out, "\"ept\":");

@@ -72,14 +72,17 @@ static bool is_stale(const struct machine *m, uint64_t gpa, uint64_t leaf)
 }
 
 static void say_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_t byte,
-		       uint64_t leaf, bool hit)
+		       uint64_t leaf)
 {
+	static const char *const place[] = {", memory's copy", ", the cache's copy"};
 	enum memtype type = memtype_effective(leaf, m->pat[cpu], false);
 
-	say(m, &access_by, "vCPU %u %s 0x%02x at 0x%lx: %s, leaf %s%s, effective %s", cpu,
-	    write ? "writes" : "reads", byte, gpa, hit ? "cached translation" : "walk",
+	say(m, &access_by, "vCPU %u %s 0x%02x at 0x%lx: %s, leaf %s%s, effective %s%s", cpu,
+	    write ? "writes" : "reads", byte, gpa,
+	    m->cpu[cpu].walked ? "walk" : "cached translation",
 	    memtype_name((unsigned)FIELD(leaf, EPT_TYPE)),
-	    leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "", memtype_name(type));
+	    leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "", memtype_name(type),
+	    m->coherence ? place[FIELD(leaf, EPT_TYPE) == MEMTYPE_WB] : "");
 	if (is_stale(m, gpa, leaf))
 		say(m, &defect_by,
 		    "stale: the tables have another leaf there, or none; vCPU %u has "
@@ -92,11 +95,10 @@ int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_
 	const char *broken = NULL;
 	uint64_t leaf, hpa;
 	unsigned level;
-	bool hit;
 	int error;
 
+	m->cpu[cpu].writes = write;
 	for (;;) {
-		hit = cpu_cached(m, cpu, gpa) != NULL;
 		leaf = model_translate(&m->cpu[cpu], &m->world, m->ept.root, gpa, &level, &broken);
 		if (broken) {
 			say(m, &defect_by, "%s", broken);
@@ -114,7 +116,7 @@ int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_
 	else
 		*byte = memory_read(&m->memory, hpa);
 	if (!quiet)
-		say_access(m, cpu, gpa, write, *byte, leaf, hit);
+		say_access(m, cpu, gpa, write, *byte, leaf);
 	return 0;
 }
 
@@ -135,7 +137,15 @@ int cpu_would_read(const struct machine *m, unsigned cpu, uint64_t gpa)
 	return memory_read(&m->memory, fill.hpa + gpa % PAGE_SIZE);
 }
 
-void cpu_write_back(struct machine *m, unsigned cpu, bool by_guest)
+void cpu_write_back(struct machine *m, unsigned cpu)
 {
-	tell(m, EVENT_WBINVD, cpu, by_guest ? EVENT_BY_GUEST : 0, 0, 0);
+	static const struct by by = {"wbinvd", "exit_wbinvd", "hv/exits/exit.c", "SDM 3A 12.11.8"};
+
+	if (!m->ept.noncoherent) {
+		say(m, &by, "vCPU %u: WBINVD has no effect while no device is noncoherent", cpu);
+		return;
+	}
+	tell(m, EVENT_WBINVD, cpu, EVENT_BY_GUEST, 0, 0);
+	if (m->coherence)
+		ept_write_back(&m->ept, 0, m->ept.slots_end);
 }

@@ -189,14 +189,13 @@ function draw_vcpu(state, n, into) {
 const byte = (n) => (n < 0 ? '' : '0x' + n.toString(16).padStart(2, '0'));
 
 function draw_bytes(state, into) {
-	const rows = state.pages.map((p) => {
-		const differs = p.cpu.some((c) => c !== p.memory);
-
-		return {old: differs, cells: [p.gpa, byte(p.memory), byte(p.cpu[0]), byte(p.cpu[1])]};
-	});
+	const model = state.coherence;
+	const rows = state.pages.map((p) => ({old: p.cpu.some((c) => c !== p.device),
+		cells: [p.gpa, ...(model ? [p.cache < 0 ? '-' : byte(p.cache)] : []), byte(p.memory), byte(p.cpu[0]), byte(p.cpu[1]), byte(p.device)]}));
 
 	into.replaceChildren(element('h2', {}, 'First byte of the pages in use'),
-		table_of(['page', 'memory', 'vCPU 0', 'vCPU 1'], rows, 'no page was touched yet'));
+		element('p', {class: 'hint'}, model ? 'coherence=model: a page has a copy in the cache and one in memory; what each would read is modelled' : 'without coherence=model all see the same bytes'),
+		table_of(['page', ...(model ? ['cache'] : []), 'memory', 'vCPU 0', 'vCPU 1', 'device'], rows, 'no page was touched yet'));
 }
 
 function draw_iommu(state, into) {
