@@ -123,6 +123,10 @@ void guest_ring(struct machine *m);
 /* command.c: one step, in words. 0, or -EINVAL with m->error set and nothing changed. */
 int machine_command(struct machine *m, const char *words);
 
+/* trace.c: the numbers of a trace's records, as JSON; a record in words. */
+void trace_format(struct out *out);
+void trace_text(const struct event *event, struct out *out);
+
 /* state.c: everything that can be seen, as JSON. */
 void machine_state(const struct machine *m, struct out *out);
 /* Why gpa has its type for this CPU: lines of ept_explain_print(), as JSON. */

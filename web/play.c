@@ -2,6 +2,7 @@
 /* The one machine, and what it answers. The first step of a list is "vm ...", which makes it. */
 #include "web/play.h"
 
+#include "lib/string.h"
 #include "web/machine.h"
 
 static struct machine machine;
@@ -51,4 +52,19 @@ void play_explain(uint32_t cpu, uint64_t gpa)
 {
 	out_clear(&out);
 	machine_explain(&machine, cpu % CPUS, gpa, &out);
+}
+
+void play_trace_format(void)
+{
+	out_clear(&out);
+	trace_format(&out);
+}
+
+void play_trace_text(void)
+{
+	struct event event;
+
+	memcpy(&event, input, sizeof(event));
+	out_clear(&out);
+	trace_text(&event, &out);
 }

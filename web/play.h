@@ -20,6 +20,10 @@ const char *play_output(void);
 int play_step(void);
 /* Everything that can be seen. */
 void play_state(void);
+/* The numbers of a trace's records, for the timeline. */
+void play_trace_format(void);
+/* The record that lies in the input, in words. */
+void play_trace_text(void);
 /* Why the address has its memory type for this vCPU: lines of text. */
 void play_explain(uint32_t cpu, uint64_t gpa);
 

@@ -7,7 +7,8 @@ WEB_WASM_SRC := $(WEB_SRC) web/freestanding/libc.c
 WEB_CFLAGS := --target=wasm32 -std=gnu11 -Os -ffreestanding -mbulk-memory -Iweb/freestanding -I. \
 	-Wall -Wextra -Wno-format -Wno-int-to-pointer-cast -Wno-unused-function \
 	-Wno-sign-compare -MMD -MP $(if $(WERROR),-Werror)
-WEB_EXPORTS := play_input play_output play_step play_state play_explain
+WEB_EXPORTS := play_input play_output play_step play_state play_explain play_trace_format \
+	play_trace_text
 
 $(BUILD)/web/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -20,7 +21,7 @@ $(BUILD)/web/machine.wasm: $(WEB_WASM_SRC:%.c=$(BUILD)/web/obj/%.o)
 		$(WEB_EXPORTS:%=-Wl,--export=%) $^ -o $@
 
 WEB_PAGE := $(wildcard web/page/*)
-$(BUILD)/web/leafcutter.html: $(BUILD)/web/machine.wasm $(WEB_PAGE) web/scenarios web/bundle
+$(BUILD)/web/leafcutter.html: $(BUILD)/web/machine.wasm $(WEB_PAGE) web/scenarios web/example.trace.gz web/bundle
 	$(call say,HTML $@)
 	$(Q)web/bundle $(BUILD)/web/machine.wasm $@
 

@@ -19,6 +19,7 @@ from selenium.webdriver.chrome.service import Service
 BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
 PAGE = BUILD / "web" / "leafcutter.html"
 SHOTS = BUILD / "web" / "screenshots"
+TRACE = BUILD / "web" / "demonstration.trace"  # tests/web/run makes it
 WIDTH = 1280
 
 
@@ -46,7 +47,7 @@ def on_host(steps):
 
 def open_browser(dark=False):
     options = Options()
-    for argument in ("headless", "no-sandbox", "disable-gpu", "no-first-run", "hide-scrollbars",
+    for argument in ("headless", "no-sandbox", "disable-gpu", "no-first-run", "hide-scrollbars", "force-prefers-reduced-motion",
                      "disable-background-networking", "disable-component-update", "disable-sync",
                      f"window-size={WIDTH},1300", "user-data-dir=" + profile.name):
         options.add_argument("--" + argument)
@@ -219,6 +220,97 @@ def check_dark():
         browser.quit()
 
 
+def on_terminal(*arguments):
+    """What tools/trace prints."""
+    return subprocess.run(["tools/trace", *arguments], capture_output=True, text=True, check=False).stdout
+
+
+def open_trace(path):
+    """By the file button, as somebody who chooses one."""
+    page.open()
+    page.press("show-time")
+    page.browser.find_element(By.ID, "trace-file").send_keys(str(path))
+    wait(lambda: path.name in page.text("trace-about"))
+
+
+def check_trace():
+    """A trace from Bochs: as many exits, zaps, INVEPTs and events, and the same table, as tools/trace."""
+    open_trace(TRACE)
+    lines = on_terminal(TRACE).splitlines()
+    counts = [sum(text in line for line in lines) for text in ("", " exit: ", " zap from ", " INVEPT on ")]
+    found = re.match(r"[^:]*: ([\d ]+) events, ([\d ]+) exits, (\d+) zaps, (\d+) INVEPTs", page.text("trace-about"))
+    same([int(n.replace(" ", "")) for n in found.groups()], counts, "events, exits, zaps, INVEPTs")
+    if "lost" in page.text("trace-about") or "cut off" in page.text("trace-about"):
+        raise AssertionError(page.text("trace-about"))
+    rows = page.js("""return reasons_of(time.trace).map((r) => [vm_name(r.vm), time.trace.reasons[r.reason], r.count,
+        r.total, r.mean.toFixed(1), r.median, r.most99, r.most].join(' '))""")
+    same(rows, [" ".join(line.split()) for line in on_terminal("--summary", TRACE).splitlines()[1:]], "the reasons")
+    words = page.js("return time.trace.events.map((e) => text_of(e))")
+    same(words, [re.sub(r"^ *\d+ cpu \d+ \S+ ", "", line) for line in lines], "the events in words")
+    page.shot("timeline")
+
+
+def check_rebuilt():
+    """The EPT of any moment: each zap clears the leaves known, and the demonstration's are there."""
+    open_trace(TRACE)
+    page.browser.find_element(By.ID, "trace-search").send_keys("noncoherent count 0 -> 1")
+    same(page.text("search-found"), "1 found, this is 1", "the transition")
+    same(page.text("rebuilt-count"), "0", "leaves after it")
+    page.browser.find_element(By.ID, "trace-search").clear()
+    page.browser.find_element(By.ID, "trace-search").send_keys("zap", Keys.ENTER)
+    before = page.js("return rebuild_ept(time.trace, 0, time.at - 1)").get("doubt")
+    same(before, "", "doubt before a zap")
+    page.js("document.getElementById('lanes').focus()")
+    page.keys(Keys.END)
+    same(page.js("return rebuild_ept(time.trace, 0, time.at).doubt"), "", "doubt at the end")
+    lines = on_terminal(TRACE).splitlines()
+    installed = sum(" leaf, " in line for line in lines)
+    cleared = sum(int(re.search(r"bytes: (\d+) leaves", line)[1]) for line in lines if " zap from " in line)
+    same(page.text("rebuilt-count"), str(installed - cleared), "leaves at the end")
+    page.keys("+++", Keys.ARROW_LEFT, "-")
+
+
+def check_damaged():
+    """A trace with a hole says how many records are lost, and that the EPT is not known behind it."""
+    data = TRACE.read_bytes()
+    holes = TRACE.with_name("holes.trace")
+    holes.write_bytes(data[:64000] + data[64000 + 32 * 3 + 8:])
+    open_trace(holes)
+    lost = subprocess.run(["tools/trace", holes], capture_output=True, text=True, check=False).stderr
+    same(re.search(r"([\d ]+) records are lost", page.text("trace-about"))[1].strip(), re.search(r"(\d+) records", lost)[1], "lost")
+    same(page.js("return rebuild_ept(time.trace, 0, 5).doubt"), "", "doubt before the hole")
+    page.js("choose(1e9)")
+    if "cannot be rebuilt" not in page.text("rebuilt"):
+        raise AssertionError(page.text("rebuilt"))
+    short = TRACE.with_name("short.trace")
+    short.write_bytes(data[:10010])
+    open_trace(short)
+    if "cut off" not in page.text("trace-about"):
+        raise AssertionError(page.text("trace-about"))
+    nonsense = TRACE.with_name("nonsense.trace")
+    nonsense.write_bytes(b"x" * 64)
+    open_trace(nonsense)
+    if "no trace of Leafcutter" not in page.text("trace-about"):
+        raise AssertionError(page.text("trace-about"))
+
+
+def check_example():
+    """The example in the page is a whole trace of today's format, and a file can be dropped."""
+    page.open()
+    page.press("show-time")
+    page.press("trace-example")
+    wait(lambda: "the demonstration" in page.text("trace-about"))
+    if "lost" in page.text("trace-about") or "cut off" in page.text("trace-about"):
+        raise AssertionError(page.text("trace-about"))
+    count = page.js("return time.trace.events.length")
+    page.js("""const parts = new DataTransfer();
+        parts.items.add(new File([Uint8Array.from(atob('AAAA'), (c) => c.charCodeAt(0))], 'dropped'));
+        document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: parts, bubbles: true, cancelable: true}))""")
+    wait(lambda: "dropped: no trace" in page.text("trace-about"))
+    if count < 1000:
+        raise AssertionError(f"{count} events")
+
+
 def check_no_network():
     """The page is one file: it fetches nothing, and names nothing to fetch."""
     page.open()
@@ -254,7 +346,8 @@ def figures():
 def main():
     tests = [(f"scenario {name}: page and host agree at every step", lambda n=name, s=steps: check_scenario(n, s))
              for name, steps in scenarios]
-    tests += [(f.__doc__.split("\n")[0], f) for f in (check_undo, check_link, check_forms, check_keys, check_looks,
+    tests += [(f.__doc__.split("\n")[0], f) for f in (check_undo, check_link, check_forms, check_keys, check_looks, check_trace,
+                                                     check_rebuilt, check_damaged, check_example,
                                                      check_dark, check_no_network, check_names, check_console)]
     failed = 0
     for number, (title, test) in enumerate(tests, 1):

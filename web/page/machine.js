@@ -33,6 +33,16 @@ const machine = (() => {
 			code.play_state();
 			return output();
 		},
+		trace_format() {
+			code.play_trace_format();
+			return JSON.parse(output());
+		},
+		// A record of a trace, 32 bytes, in words.
+		trace_text(record) {
+			new Uint8Array(code.memory.buffer, code.play_input(), record.length).set(record);
+			code.play_trace_text();
+			return output();
+		},
 		explain(cpu, gpa) {
 			code.play_explain(cpu, BigInt(gpa));
 			return JSON.parse(output());
