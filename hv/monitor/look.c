@@ -2,7 +2,7 @@
 /*
  * What the monitor shows, asked of those who decide it: ept/explain.h, iommu_show(), the walk of
  * hv/emulate/. A guest's tables are read through a guest_ram of our own, which shows each entry and
- * sets no flag.
+ * sets no flag in it. (With coherence=model that read is one of the guest's CPU.)
  */
 #include "hv/monitor/look.h"
 
@@ -89,7 +89,7 @@ void look_at_linear(struct vcpu *vcpu, uint64_t linear)
 {
 	struct spy spy = {.vcpu = vcpu};
 	const struct guest_ram ram = {
-		.ctx = &spy, .read = spy_read, .compare_exchange = spy_exchange};
+		.ctx = &spy, .read_table = spy_read, .compare_exchange = spy_exchange};
 	struct guest_paging paging;
 	uint32_t error_code = 0;
 	uint64_t gpa;
