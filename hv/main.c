@@ -120,6 +120,18 @@ static void create_vms(void)
 	}
 }
 
+/* The operator's terminal becomes the guest's: there can be but one. */
+static void pass_console_on(void)
+{
+	if (vm_count != 1) {
+		print("options: 'console=guest' with %u VMs, expected one", vm_count);
+		failed = true;
+		return;
+	}
+	print("console of %s, Ctrl-A h for help", vms[0]->options.name);
+	console_pass_on(&vms[0]->line);
+}
+
 static void report_vms(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
@@ -162,13 +174,15 @@ void hv_main(uint32_t magic, const void *info)
 	if (!vmx_init(options.mask))
 		machine_end(STATUS_HYPERVISOR_FAILED);
 	fpu_init();
-	cpuid_init();
 	vmx.tsc_hz = timer_measure_tsc();
+	cpuid_init();
 	console_set_clock(vmx.tsc_hz);
 	show_machine();
 	create_vms();
 	if (options.check)
 		check_first_entries();
+	if (options.console_guest)
+		pass_console_on();
 	if (!vmx.preemption_timer)
 		timer_start();
 	monitor_init(vms, vm_count);

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-#define HOLE 0xa0000UL /* up to 1 MiB: no RAM */
+#define BIOS_DATA_END 0x500UL   /* from 0: vectors and data that firmware leaves */
+#define HOLE          0xa0000UL /* up to 1 MiB: no RAM */
 
 /* Address 0, which a compiler that could see it would not have accessed. */
 static inline uint64_t page_0(void)

@@ -75,7 +75,8 @@ void check_memory(uint64_t size)
 	check_range(2, MiB, low_end, "RAM from 1 MiB");
 	check_count(640, guest.memory_lower, "KiB", "KiB below 640 K");
 	check_count((low_end - MiB) / KiB, guest.memory_upper, "KiB", "KiB from 1 MiB");
-	check_is(0, mmio_read64(page_0()), "page 0 is zeroed");
+	check_is(0, mmio_read64(page_0() + BIOS_DATA_END),
+		 "page 0 is zeroed behind firmware's data");
 	check_whether(true, is_ram(page_0()), "it keeps what is written", "it does not",
 		      "page 0 is RAM");
 	check_whether(true, is_ram(HOLE - 8), "it keeps what is written", "it does not",

@@ -7,9 +7,6 @@
 
 #define SVR_SPURIOUS 0xffU
 
-#define PIC_MASTER_DATA 0x21
-#define PIC_SLAVE_DATA  0xa1
-
 uint32_t lapic_read(unsigned offset)
 {
 	return mmio_read32(LAPIC_BASE + offset);
@@ -31,8 +28,6 @@ bool lapic_enable(void)
 
 	if (!version || version == ~0U)
 		return false;
-	outb(PIC_MASTER_DATA, 0xff);
-	outb(PIC_SLAVE_DATA, 0xff);
 	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | SVR_SPURIOUS);
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/lapic.h"
+#include "hv/dev/rtc.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -152,6 +153,7 @@ static void *build_fadt(struct builder *b, const void *facs, const void *dsdt)
 	fadt->dsdt = address_of(b, dsdt);
 	fadt->x_dsdt = fadt->dsdt;
 	describe_power_management(fadt);
+	fadt->century = RTC_CENTURY;
 	fadt->boot_architecture = BOOT_LEGACY | BOOT_NO_VGA; /* and no keyboard controller */
 	fadt->flags = FADT_WBINVD | FADT_C1 | FADT_POWER_BUTTON | FADT_SLEEP_BUTTON |
 		      FADT_RTC_NOT_FIXED | FADT_TIMER_32_BIT | FADT_RESET;

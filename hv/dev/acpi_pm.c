@@ -18,17 +18,6 @@
 #define CONTROL_SLEEP      BIT(13) /* write-only */
 #define CONTROL_WRITABLE   (CONTROL_SLEEP_TYPE | BITS(2, 1))
 
-/* The board's clock at the timer's rate (ACPI 6.5 4.8.3.3), without overflow on the way. */
-static uint64_t read_timer(const struct acpi_pm *pm)
-{
-	uint64_t now, hz = pm->board->clock_hz;
-
-	if (!hz)
-		return 0;
-	now = pm->board->now(pm->board->ctx);
-	return (uint32_t)(now / hz * ACPI_PM_HZ + now % hz * ACPI_PM_HZ / hz);
-}
-
 static void write_control(struct acpi_pm *pm, uint64_t value)
 {
 	pm->control = (uint16_t)((value & CONTROL_WRITABLE) | CONTROL_SCI);
@@ -45,7 +34,8 @@ static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool w
 	if (!write) {
 		*value = 0;
 		if (offset == TIMER)
-			*value = read_timer(pm);
+			*value =
+				(uint32_t)board_clock(pm->board, ACPI_PM_HZ); /* ACPI 6.5 4.8.3.3 */
 		else if (offset == CONTROL)
 			*value = pm->control;
 		else if (offset == ENABLE)

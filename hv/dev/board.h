@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include "hv/dev/bus.h"
+#include "hv/dev/timers.h"
 
 struct ioapic;
 struct irq;
 struct pci;
 struct pic;
+struct uart;
 
 /* The devices that others are wired to. Each enters itself here when it is created. */
 struct chipset {
@@ -24,6 +26,7 @@ struct chipset {
 	struct pic *pic;
 	struct ioapic *ioapic;
 	struct irq *irq;
+	struct uart *uart;
 };
 
 /* One device's view; it lives as long as the device. A function that a device calls is there. */
@@ -34,6 +37,12 @@ struct board {
 
 	struct bus *ports, *mmio;
 	struct chipset *chips;
+	struct timers *timers;
+
+	/* What firmware would tell of the machine. */
+	unsigned cpus;
+	uint64_t low_ram_end, high_ram_end; /* as e820_make() takes them */
+	uint64_t start_time;                /* seconds from 1970 to 0 of the clock below */
 
 	void *ctx; /* what the functions are called with */
 	/*
@@ -58,6 +67,8 @@ struct board {
 	void (*flush)(void *ctx, uint64_t gpa);
 	/* A byte for the VM's console. */
 	void (*console)(void *ctx, uint8_t byte);
+	/* A byte for what is shown beside it, on lines of their own. */
+	void (*debug)(void *ctx, uint8_t byte);
 	/* The end of the VM: with a status, or because it was reset. */
 	void (*exit)(void *ctx, uint32_t status);
 	void (*reset)(void *ctx);
@@ -65,6 +76,17 @@ struct board {
 	uint64_t (*now)(void *ctx);
 	uint64_t clock_hz;
 };
+
+/* The board's clock at another rate, without overflow on the way; it stands if that has no rate. */
+static inline uint64_t board_clock(const struct board *board, uint64_t hz)
+{
+	uint64_t now;
+
+	if (!board->clock_hz)
+		return 0;
+	now = board->now(board->ctx);
+	return now / board->clock_hz * hz + now % board->clock_hz * hz / board->clock_hz;
+}
 
 struct device_row {
 	const char *name;

@@ -25,7 +25,7 @@ struct bus_region {
 	const char *name;
 	bool shadowed; /* a region added earlier answers part of it */
 };
-#define BUS_REGIONS 32
+#define BUS_REGIONS 48
 #define BUS_RECENT  8 /* a power of two */
 
 /* All zero is an empty bus. */

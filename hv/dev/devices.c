@@ -6,13 +6,18 @@
 #include "hv/dev/devices.h"
 
 #include "hv/dev/acpi_pm.h"
+#include "hv/dev/debug_port.h"
 #include "hv/dev/edu.h"
 #include "hv/dev/exit_port.h"
+#include "hv/dev/fw_cfg.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
+#include "hv/dev/keyboard.h"
 #include "hv/dev/pci.h"
 #include "hv/dev/pic.h"
+#include "hv/dev/pit.h"
 #include "hv/dev/reset.h"
+#include "hv/dev/rtc.h"
 #include "hv/dev/testdev.h"
 #include "hv/dev/uart.h"
 #include "lib/bits.h"
@@ -29,6 +34,11 @@ const struct device_row fixed_devices[] = {
 	 .create = ioapic_create,
 	 .source_id = IOAPIC_SOURCE_ID},
 	{.name = "irq", .size = sizeof(struct irq), .create = irq_create},
+	{.name = "pit", .size = sizeof(struct pit), .create = pit_create},
+	{.name = "rtc", .size = sizeof(struct rtc), .create = rtc_create},
+	{.name = "keyboard", .size = sizeof(struct keyboard), .create = keyboard_create},
+	{.name = "fw_cfg", .size = sizeof(struct fw_cfg), .create = fw_cfg_create},
+	{.name = "debug port", .size = sizeof(struct debug_port), .create = debug_port_create},
 	{.name = "acpi pm", .size = sizeof(struct acpi_pm), .create = acpi_pm_create},
 };
 const unsigned fixed_device_count = ARRAY_SIZE(fixed_devices);

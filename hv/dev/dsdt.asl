@@ -35,27 +35,83 @@ DefinitionBlock ("", "DSDT", 2, "LEAFCT", "LEAFCUTR", 1)
 					0, 0xc0000000, 0xfebfffff, 0, 0x3ec00000)
 			})
 
-			// INTA# of slots 1-31: IOAPIC pin 16 + slot % 8, or ISA line 10 + slot % 2.
-			Name (ROUT, Package (31) {})
-			Name (ENTR, Package (4) { 0, 0, 0, 0 }) // address, pin, no link, interrupt
-			Method (_PRT, 0, Serialized)
+			// INTA# of slots 1-31: IOAPIC pin 16 + slot % 8, or ISA line 10 + slot % 2. Written
+			// out, since whoever enables a device evaluates it again.
+			Name (PINS, Package ()
 			{
-				Local0 = 1
-				While (Local0 <= 31)
+				Package () { 0x00001ffff, 0, 0, 17 },
+				Package () { 0x00002ffff, 0, 0, 18 },
+				Package () { 0x00003ffff, 0, 0, 19 },
+				Package () { 0x00004ffff, 0, 0, 20 },
+				Package () { 0x00005ffff, 0, 0, 21 },
+				Package () { 0x00006ffff, 0, 0, 22 },
+				Package () { 0x00007ffff, 0, 0, 23 },
+				Package () { 0x00008ffff, 0, 0, 16 },
+				Package () { 0x00009ffff, 0, 0, 17 },
+				Package () { 0x0000affff, 0, 0, 18 },
+				Package () { 0x0000bffff, 0, 0, 19 },
+				Package () { 0x0000cffff, 0, 0, 20 },
+				Package () { 0x0000dffff, 0, 0, 21 },
+				Package () { 0x0000effff, 0, 0, 22 },
+				Package () { 0x0000fffff, 0, 0, 23 },
+				Package () { 0x00010ffff, 0, 0, 16 },
+				Package () { 0x00011ffff, 0, 0, 17 },
+				Package () { 0x00012ffff, 0, 0, 18 },
+				Package () { 0x00013ffff, 0, 0, 19 },
+				Package () { 0x00014ffff, 0, 0, 20 },
+				Package () { 0x00015ffff, 0, 0, 21 },
+				Package () { 0x00016ffff, 0, 0, 22 },
+				Package () { 0x00017ffff, 0, 0, 23 },
+				Package () { 0x00018ffff, 0, 0, 16 },
+				Package () { 0x00019ffff, 0, 0, 17 },
+				Package () { 0x0001affff, 0, 0, 18 },
+				Package () { 0x0001bffff, 0, 0, 19 },
+				Package () { 0x0001cffff, 0, 0, 20 },
+				Package () { 0x0001dffff, 0, 0, 21 },
+				Package () { 0x0001effff, 0, 0, 22 },
+				Package () { 0x0001fffff, 0, 0, 23 }
+			})
+			Name (LINS, Package ()
+			{
+				Package () { 0x00001ffff, 0, 0, 11 },
+				Package () { 0x00002ffff, 0, 0, 10 },
+				Package () { 0x00003ffff, 0, 0, 11 },
+				Package () { 0x00004ffff, 0, 0, 10 },
+				Package () { 0x00005ffff, 0, 0, 11 },
+				Package () { 0x00006ffff, 0, 0, 10 },
+				Package () { 0x00007ffff, 0, 0, 11 },
+				Package () { 0x00008ffff, 0, 0, 10 },
+				Package () { 0x00009ffff, 0, 0, 11 },
+				Package () { 0x0000affff, 0, 0, 10 },
+				Package () { 0x0000bffff, 0, 0, 11 },
+				Package () { 0x0000cffff, 0, 0, 10 },
+				Package () { 0x0000dffff, 0, 0, 11 },
+				Package () { 0x0000effff, 0, 0, 10 },
+				Package () { 0x0000fffff, 0, 0, 11 },
+				Package () { 0x00010ffff, 0, 0, 10 },
+				Package () { 0x00011ffff, 0, 0, 11 },
+				Package () { 0x00012ffff, 0, 0, 10 },
+				Package () { 0x00013ffff, 0, 0, 11 },
+				Package () { 0x00014ffff, 0, 0, 10 },
+				Package () { 0x00015ffff, 0, 0, 11 },
+				Package () { 0x00016ffff, 0, 0, 10 },
+				Package () { 0x00017ffff, 0, 0, 11 },
+				Package () { 0x00018ffff, 0, 0, 10 },
+				Package () { 0x00019ffff, 0, 0, 11 },
+				Package () { 0x0001affff, 0, 0, 10 },
+				Package () { 0x0001bffff, 0, 0, 11 },
+				Package () { 0x0001cffff, 0, 0, 10 },
+				Package () { 0x0001dffff, 0, 0, 11 },
+				Package () { 0x0001effff, 0, 0, 10 },
+				Package () { 0x0001fffff, 0, 0, 11 }
+			})
+			Method (_PRT)
+			{
+				If (PICM)
 				{
-					ENTR [0] = (Local0 << 16) | 0xffff
-					If (PICM)
-					{
-						ENTR [3] = 16 + (Local0 & 7)
-					}
-					Else
-					{
-						ENTR [3] = 10 + (Local0 & 1)
-					}
-					ROUT [Local0 - 1] = ENTR
-					Local0++
+					Return (PINS)
 				}
-				Return (ROUT)
+				Return (LINS)
 			}
 
 			Device (COM1)

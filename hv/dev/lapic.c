@@ -33,7 +33,7 @@
 #define SVR_ENABLED  BIT(8)
 #define SVR_WRITABLE 0x3ff
 #define LVT_MASKED   BIT(16)
-#define LVT_PERIODIC BIT(17)
+#define LVT_TIMING   BITS(18, 17)
 #define LVT_MODE     BITS(10, 8)
 
 /* Errors (SDM 3A 11.5.3). */
@@ -50,6 +50,7 @@
 #define ICR_DESTINATION  BITS(63, 56)
 #define ICR_LOW_WRITABLE 0x000ccfff
 enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_EXTINT = 7 };
+enum { TIMING_ONE_SHOT, TIMING_PERIODIC, TIMING_DEADLINE };
 enum { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 
 #define MESSAGE_DESTINATION BITS(19, 12)
@@ -259,26 +260,48 @@ static uint64_t timer_elapsed(const struct lapic *lapic)
 	return (lapic->host.now(lapic->host.ctx) - lapic->timer_start) >> timer_shift(lapic);
 }
 
+static uint64_t timing(const struct lapic *lapic)
+{
+	return FIELD(lapic->lvt[LVT_TIMER], LVT_TIMING);
+}
+
+bool lapic_timer_is_periodic(const struct lapic *lapic)
+{
+	return timing(lapic) == TIMING_PERIODIC;
+}
+
 static uint32_t timer_current(const struct lapic *lapic)
 {
 	uint64_t elapsed;
 
-	if (!lapic->timer_running)
+	if (!lapic->timer_running || timing(lapic) == TIMING_DEADLINE)
 		return 0;
 	elapsed = timer_elapsed(lapic);
 	if (elapsed < lapic->timer_initial)
 		return lapic->timer_initial - (uint32_t)elapsed;
-	if (lapic->lvt[LVT_TIMER] & LVT_PERIODIC)
+	if (timing(lapic) == TIMING_PERIODIC)
 		return lapic->timer_initial - (uint32_t)(elapsed % lapic->timer_initial);
 	return 0;
 }
 
 static void start_timer(struct lapic *lapic, uint32_t initial)
 {
+	if (timing(lapic) == TIMING_DEADLINE)
+		return;
 	lapic->timer_initial = initial;
 	lapic->timer_running = initial && lapic->host.now;
 	if (lapic->timer_running)
 		lapic->timer_start = lapic->host.now(lapic->host.ctx);
+}
+
+void lapic_set_deadline(struct lapic *lapic, uint64_t value, uint64_t ticks)
+{
+	if (timing(lapic) != TIMING_DEADLINE)
+		return;
+	lapic->deadline = value;
+	lapic->timer_running = value && lapic->host.now;
+	if (lapic->timer_running)
+		lapic->timer_start = lapic->host.now(lapic->host.ctx) + MIN(ticks, INT64_MAX);
 }
 
 bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
@@ -287,8 +310,9 @@ bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
 
 	if (!lapic->timer_running)
 		return false;
-	left = ((uint64_t)lapic->timer_initial << timer_shift(lapic)) -
-	       (lapic->host.now(lapic->host.ctx) - lapic->timer_start);
+	left = lapic->timer_start - lapic->host.now(lapic->host.ctx);
+	if (timing(lapic) != TIMING_DEADLINE)
+		left += (uint64_t)lapic->timer_initial << timer_shift(lapic);
 	*ticks = (int64_t)left < 0 ? 0 : left;
 	return true;
 }
@@ -296,30 +320,37 @@ bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
 /* Periods that passed unseen are one interrupt: the IRR could hold no more either. */
 void lapic_timer_poll(struct lapic *lapic)
 {
-	uint64_t elapsed;
+	uint64_t ticks;
 
-	if (!lapic->timer_running)
+	if (!lapic_timer_due(lapic, &ticks) || ticks)
 		return;
-	elapsed = timer_elapsed(lapic);
-	if (elapsed < lapic->timer_initial)
-		return;
-	if (lapic->lvt[LVT_TIMER] & LVT_PERIODIC)
+	if (timing(lapic) == TIMING_PERIODIC) {
+		uint64_t elapsed = timer_elapsed(lapic);
+
 		lapic->timer_start += (elapsed - elapsed % lapic->timer_initial)
 				      << timer_shift(lapic);
-	else
+	} else {
 		lapic->timer_running = false;
+		lapic->deadline = 0;
+	}
 	take_local(lapic, LVT_TIMER);
 }
 
 /* Registers. */
 
 static const uint32_t lvt_writable[LAPIC_LVTS] = {
-	[LVT_TIMER] = 0x000300ff, [LVT_THERMAL] = 0x000107ff, [LVT_PERFORMANCE] = 0x000107ff,
+	[LVT_TIMER] = 0x000700ff, [LVT_THERMAL] = 0x000107ff, [LVT_PERFORMANCE] = 0x000107ff,
 	[LVT_LINT0] = 0x0001a7ff, [LVT_LINT1] = 0x0001a7ff,   [LVT_ERROR] = 0x000100ff,
 };
 
+/* To and from deadline mode the timer is disarmed (SDM 3A 11.5.4.1). */
 static void write_lvt(struct lapic *lapic, unsigned entry, uint32_t value)
 {
+	if (entry == LVT_TIMER &&
+	    (FIELD(value, LVT_TIMING) == TIMING_DEADLINE) != (timing(lapic) == TIMING_DEADLINE)) {
+		lapic->timer_running = false;
+		lapic->deadline = 0;
+	}
 	lapic->lvt[entry] = value & lvt_writable[entry];
 	if (!software_enabled(lapic))
 		lapic->lvt[entry] |= LVT_MASKED;

@@ -40,8 +40,9 @@ struct lapic {
 	uint32_t icr_low, icr_high;
 	uint32_t lvt[LAPIC_LVTS];
 	uint32_t timer_initial, timer_divide;
-	uint64_t timer_start; /* host.now() when the count was last full */
+	uint64_t timer_start; /* host.now() when the count was last full; of a deadline, then */
 	bool timer_running;
+	uint64_t deadline; /* IA32_TSC_DEADLINE; 0: not armed */
 };
 
 /*
@@ -69,8 +70,15 @@ void lapic_ipi(struct lapic *lapic, uint64_t icr);
 uint64_t lapic_cr8(const struct lapic *lapic);
 void lapic_set_cr8(struct lapic *lapic, uint64_t value);
 
+/*
+ * IA32_TSC_DEADLINE is written (SDM 3A 11.5.4.1): 'value', which is 'ticks' of host.now() ahead. No
+ * effect unless the timer is in that mode.
+ */
+void lapic_set_deadline(struct lapic *lapic, uint64_t value, uint64_t ticks);
+
 /* Ticks of host.now() until the timer fires, 0 if it is due; false when it is not running. */
 bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks);
+bool lapic_timer_is_periodic(const struct lapic *lapic);
 /* Deliver the timer's interrupt if it is due. Call before lapic_pending(). */
 void lapic_timer_poll(struct lapic *lapic);
 

@@ -11,6 +11,7 @@
 #define MASTER_PORT 0x20
 #define SLAVE_PORT  0xa0
 #define ELCR_PORT   0x4d0
+#define TIMER       0
 #define CASCADE     2
 
 #define ICW1        0x10 /* in a write to the first port; else 0x08 tells OCW3 from OCW2 */
@@ -289,8 +290,8 @@ void pic_create(void *state, const struct board *board)
 	struct pic *pic = state;
 
 	pic->board = board;
-	pic->chip[0] =
-		(struct pic_chip){.base = 0x08, .imr = (uint8_t) ~(1U << CASCADE), .lowest = 7};
+	pic->chip[0] = (struct pic_chip){
+		.base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << CASCADE), .lowest = 7};
 	pic->chip[1] = (struct pic_chip){.base = 0x70, .imr = 0xff, .lowest = 7};
 	bus_add(board->ports, MASTER_PORT, 2, master_access, pic, board->name);
 	bus_add(board->ports, SLAVE_PORT, 2, slave_access, pic, "pic 2");

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The three reset ports. Each only asks for a reset, by the function it was given; what becomes of
+ * The two reset ports. Each only asks for a reset, by the function it was given; what becomes of
  * the VM is not decided here.
  */
 #include "hv/dev/reset.h"
 
-#define RESET_CONTROL   0xcf9
-#define RESET_CPU       0x04
-#define KEYBOARD_STATUS 0x64
-#define PULSE           0xf0 /* a command 0xf0-0xff pulses the lines whose bits are 0 */
-#define PULSE_NOT_RESET 0x01
-#define SYSTEM_CONTROL  0x92
-#define A20_ON          0x02
-#define FAST_RESET      0x01
+#define RESET_CONTROL  0xcf9
+#define RESET_CPU      0x04
+#define SYSTEM_CONTROL 0x92
+#define A20_ON         0x02
+#define FAST_RESET     0x01
 
 static void access_reset_control(void *device, uint64_t offset, unsigned width, bool write,
 				 uint64_t *value)
@@ -23,19 +20,6 @@ static void access_reset_control(void *device, uint64_t offset, unsigned width, 
 	if (!write)
 		*value = 0;
 	else if (*value & RESET_CPU)
-		reset->board->reset(reset->board->ctx);
-}
-
-/* Status 0: nothing to read, ready for a command. */
-static void access_keyboard(void *device, uint64_t offset, unsigned width, bool write,
-			    uint64_t *value)
-{
-	const struct reset *reset = device;
-
-	(void)offset, (void)width;
-	if (!write)
-		*value = 0;
-	else if ((*value & (0xf0 | PULSE_NOT_RESET)) == PULSE)
 		reset->board->reset(reset->board->ctx);
 }
 
@@ -57,6 +41,5 @@ void reset_create(void *state, const struct board *board)
 
 	reset->board = board;
 	bus_add(board->ports, RESET_CONTROL, 1, access_reset_control, reset, "reset control");
-	bus_add(board->ports, KEYBOARD_STATUS, 1, access_keyboard, reset, "keyboard");
 	bus_add(board->ports, SYSTEM_CONTROL, 1, access_system_control, reset, "system control");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ports by which a PC is reset: 0xcf9 (reset control), 0x64 (keyboard controller, pulse) and
- * 0x92 (system control port A). The rest of those devices is not here: they read as idle.
+ * The ports by which a PC is reset: 0xcf9 (reset control) and 0x92 (system control port A); a third
+ * is the keyboard controller's.
  */
 #ifndef HV_DEV_RESET_H
 #define HV_DEV_RESET_H

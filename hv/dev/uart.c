@@ -13,12 +13,17 @@ enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH };
 
 #define IER_RX      0x01
 #define IER_THRE    0x02
+#define IER_LINE    0x04
 #define IER_BITS    0x0f
 #define IIR_NONE    0x01
 #define IIR_THRE    0x02
 #define IIR_RX      0x04
+#define IIR_LINE    0x06
+#define IIR_TIMEOUT 0x0c /* fewer bytes than the trigger level, and no more come */
 #define IIR_FIFOS   0xc0
 #define FCR_ENABLE  0x01
+#define FCR_CLEAR   0x02 /* the receiver's FIFO */
+#define FCR_TRIGGER 0xc0
 #define LCR_DLAB    0x80
 #define MCR_DTR     0x01
 #define MCR_RTS     0x02
@@ -27,6 +32,7 @@ enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH };
 #define MCR_LOOP    0x10
 #define MCR_BITS    0x1f
 #define LSR_READY   0x01
+#define LSR_OVERRUN 0x02
 #define LSR_EMPTY   0x60
 #define MSR_CTS     0x10
 #define MSR_DSR     0x20
@@ -36,8 +42,13 @@ enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH };
 /* The interrupt of highest priority, as IIR bits 3:0 show it. */
 static uint8_t pending(const struct uart *uart)
 {
-	if (uart->data_ready && (uart->ier & IER_RX))
-		return IIR_RX;
+	static const uint8_t trigger[] = {1, 4, 8, 14};
+	unsigned wanted = uart->fcr & FCR_ENABLE ? trigger[FIELD(uart->fcr, FCR_TRIGGER)] : 1;
+
+	if (uart->overrun && (uart->ier & IER_LINE))
+		return IIR_LINE;
+	if (uart->received && (uart->ier & IER_RX))
+		return uart->received >= wanted ? IIR_RX : IIR_TIMEOUT;
 	if (uart->thre && (uart->ier & IER_THRE))
 		return IIR_THRE;
 	return IIR_NONE;
@@ -53,11 +64,39 @@ static void update_irq(struct uart *uart)
 	uart->board->line(uart->board->ctx, UART_LINE, level);
 }
 
+/* Into the receiver; without FIFO it has room for one. */
+static bool push(struct uart *uart, uint8_t byte)
+{
+	if (uart->received == (uart->fcr & FCR_ENABLE ? UART_FIFO : 1))
+		return false;
+	uart->fifo[(uart->first + uart->received++) % UART_FIFO] = byte;
+	return true;
+}
+
+static uint8_t pop(struct uart *uart)
+{
+	uint8_t byte = uart->fifo[uart->first];
+
+	if (!uart->received)
+		return 0;
+	uart->first = (uint8_t)((uart->first + 1) % UART_FIFO);
+	uart->received--;
+	return byte;
+}
+
+bool uart_receive(struct uart *uart, uint8_t byte)
+{
+	if (uart->mcr & MCR_LOOP || !push(uart, byte))
+		return false;
+	update_irq(uart);
+	return true;
+}
+
 static void send(struct uart *uart, uint8_t byte)
 {
 	if (uart->mcr & MCR_LOOP) {
-		uart->received = byte;
-		uart->data_ready = true;
+		if (!push(uart, byte))
+			uart->overrun = true;
 	} else {
 		uart->board->console(uart->board->ctx, byte);
 	}
@@ -79,9 +118,7 @@ static uint8_t read_register(struct uart *uart, unsigned offset)
 
 	switch (offset) {
 	case DATA:
-		value = uart->data_ready ? uart->received : 0;
-		uart->data_ready = false;
-		return value;
+		return pop(uart);
 	case IER:
 		return uart->ier;
 	case IIR_FCR:
@@ -94,7 +131,10 @@ static uint8_t read_register(struct uart *uart, unsigned offset)
 	case MCR:
 		return uart->mcr;
 	case LSR:
-		return LSR_EMPTY | (uart->data_ready ? LSR_READY : 0);
+		value = LSR_EMPTY | (uart->received ? LSR_READY : 0) |
+			(uart->overrun ? LSR_OVERRUN : 0);
+		uart->overrun = false;
+		return value;
 	case MSR:
 		return modem_status(uart);
 	default:
@@ -115,6 +155,9 @@ static void write_register(struct uart *uart, unsigned offset, uint8_t value)
 		uart->ier = value & IER_BITS;
 		break;
 	case IIR_FCR:
+		/* Switching the FIFOs on or off empties them. */
+		if ((value ^ uart->fcr) & FCR_ENABLE || value & FCR_CLEAR)
+			uart->received = 0;
 		uart->fcr = value;
 		break;
 	case LCR:
@@ -167,5 +210,6 @@ void uart_create(void *state, const struct board *board)
 	struct uart *uart = state;
 
 	uart->board = board;
+	board->chips->uart = uart;
 	bus_add(board->ports, UART_PORT, 8, uart_access, uart, board->name);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's console: a 16550A at port 0x3f8. Each byte sent goes to the board's console at once;
- * the receiver hears only what loopback mode sends it.
+ * what the operator types arrives by uart_receive().
  */
 #ifndef HV_DEV_UART_H
 #define HV_DEV_UART_H
@@ -13,18 +13,23 @@
 
 #define UART_PORT 0x3f8
 #define UART_LINE 4 /* of the ISA */
+#define UART_FIFO 16
 
 struct uart {
 	const struct board *board;
 	uint8_t ier, lcr, mcr, scratch, fcr;
 	uint8_t divisor[2];
-	uint8_t received; /* in loopback mode */
-	bool data_ready;
+	uint8_t fifo[UART_FIFO]; /* the receiver's; a ring */
+	uint8_t first, received; /* in it: where the oldest is, and how many there are */
+	bool overrun;
 	bool thre; /* "transmitter empty" not yet read from IIR */
 	bool irq_level;
 };
 
 /* Reset state; registers the eight ports. */
 void uart_create(void *state, const struct board *board);
+
+/* A byte comes in on the line. False if the receiver has no room, or is in loopback mode. */
+bool uart_receive(struct uart *uart, uint8_t byte);
 
 #endif

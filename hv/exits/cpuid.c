@@ -11,7 +11,7 @@ static void adjust(uint32_t leaf, uint32_t subleaf, struct cpuid_result *r)
 {
 	if (leaf == 1 && vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE)
 		r->ecx |= CPUID_1_ECX_OSXSAVE;
-	if (leaf == 0xd && subleaf == 0 && r->eax)
+	if (leaf == 0xd && subleaf <= 1 && r->eax) /* there is no supervisor state */
 		r->ebx = cpu_model_xsave_size(xgetbv(0));
 }
 

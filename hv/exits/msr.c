@@ -5,6 +5,7 @@
 #include "hv/exits/exit.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/interrupts.h"
+#include "hv/vm/run.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -53,6 +54,14 @@ static int write_efer(const struct vcpu *vcpu, uint64_t value)
 	return 0;
 }
 
+static void set_deadline(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t now = rdtsc() + vcpu->tsc_offset;
+
+	lapic_set_deadline(&vcpu->lapic, value, value > now ? value - now : 0);
+	vcpu_timer_armed(vcpu);
+}
+
 static int write_apic_base(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t allowed = APIC_BASE_EN | APIC_BASE_BSP | BITS(guest_address_width() - 1, 12);
@@ -61,6 +70,17 @@ static int write_apic_base(struct vcpu *vcpu, uint64_t value)
 		return -EINVAL;
 	interrupts_set_apic_base(vcpu, value);
 	return 0;
+}
+
+/* The guest's TSC is 'offset' ahead of ours from now on: its deadline is nearer or further by that.
+ */
+static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
+{
+	vcpu->tsc_adjust += offset - vcpu->tsc_offset;
+	vcpu->tsc_offset = offset;
+	vmwrite(VMCS_TSC_OFFSET, offset);
+	if (vcpu->lapic.deadline)
+		set_deadline(vcpu, vcpu->lapic.deadline);
 }
 
 static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -74,6 +94,12 @@ static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		return 0;
 	case MSR_IA32_APIC_BASE:
 		*value = vcpu->apic_base;
+		return 0;
+	case MSR_IA32_TSC_ADJUST:
+		*value = vcpu->tsc_adjust;
+		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		*value = vcpu->lapic.deadline;
 		return 0;
 	case MSR_IA32_MISC_ENABLE:
 		*value = MISC_ENABLE_FAST_STRINGS;
@@ -100,7 +126,13 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_IA32_APIC_BASE:
 		return write_apic_base(vcpu, value);
 	case MSR_IA32_TIME_STAMP_COUNTER:
-		vmwrite(VMCS_TSC_OFFSET, value - rdtsc());
+		set_tsc_offset(vcpu, value - rdtsc());
+		return 0;
+	case MSR_IA32_TSC_ADJUST:
+		set_tsc_offset(vcpu, vcpu->tsc_offset + value - vcpu->tsc_adjust);
+		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		set_deadline(vcpu, value);
 		return 0;
 	case MSR_IA32_MISC_ENABLE:
 	case MSR_IA32_BIOS_SIGN_ID: /* written before CPUID to read the microcode's revision */

@@ -30,7 +30,8 @@ static struct console_line *lines[GUESTS + 1];
 static uint8_t input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
 static bool also_e9;
-static bool part_shown;     /* the line at hand is not whole: print_part() */
+static struct console_line *passed_on; /* whose guest has the terminal, or NULL */
+static bool at_left = true;            /* the line at hand has nothing on it yet */
 static uint64_t byte_ticks; /* TSC ticks that a byte takes on the line; 0: not known yet */
 static uint64_t next_send;  /* TSC: before, the UART is busy with what it has */
 
@@ -80,14 +81,24 @@ static void put_byte(uint8_t id, char c)
 static void put(void *ctx, char c)
 {
 	(void)ctx;
+	if (c == '\n' && passed_on) /* the terminal is raw then */
+		put_byte(0, '\r');
 	put_byte(0, c);
 }
 
+/* A line of its own, whatever the guest that has the terminal left there, or print_part(). */
 static void begin_line(void)
 {
-	if (part_shown)
-		put_byte(0, '\n');
-	part_shown = false;
+	if (!at_left)
+		put(NULL, '\n');
+	at_left = true;
+}
+
+static void end_line(uint8_t id)
+{
+	if (passed_on)
+		put_byte(0, '\r');
+	put_byte(id, '\n');
 }
 
 void print_part(const char *text, ...)
@@ -98,7 +109,7 @@ void print_part(const char *text, ...)
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
-	part_shown = ring[(head - 1) % RING_SIZE] != '\n';
+	at_left = ring[(head - 1) % RING_SIZE] == '\n';
 	unlock(LOCK_CONSOLE);
 }
 
@@ -113,13 +124,13 @@ void print(const char *text, ...)
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
-	put_byte(0, '\n');
+	end_line(0);
 	unlock(LOCK_CONSOLE);
 }
 
 void console_line_open(struct console_line *line, const char *name)
 {
-	*line = (struct console_line){.name = name};
+	*line = (struct console_line){.name = name, .account = line};
 	for (uint8_t id = 1; id <= GUESTS; id++)
 		if (!lines[id]) {
 			line->id = id;
@@ -133,10 +144,20 @@ void console_line_close(struct console_line *line)
 	lines[line->id] = NULL;
 }
 
+void console_line_open_beside(struct console_line *line, struct console_line *first)
+{
+	*line = (struct console_line){.name = first->name, .id = first->id, .account = first};
+}
+
+void console_pass_on(struct console_line *line)
+{
+	passed_on = line;
+}
+
 static void put_guest(struct console_line *line, uint8_t byte)
 {
 	put_byte(line->id, (char)byte);
-	line->queued++;
+	line->account->queued++;
 }
 
 static void put_escaped(struct console_line *line, uint8_t byte)
@@ -166,7 +187,8 @@ static void put_guest_line(struct console_line *line, unsigned length)
 		for (; printable; printable--)
 			put_guest(line, line->text[i++]);
 	}
-	put_guest(line, '\n');
+	line->account->queued++;
+	end_line(line->id);
 	unlock(LOCK_CONSOLE);
 	line->length -= length;
 	memmove(line->text, line->text + length, line->length);
@@ -183,8 +205,20 @@ static void put_piece(struct console_line *line)
 	put_guest_line(line, line->length - cut);
 }
 
+static void pass_byte(struct console_line *line, uint8_t byte)
+{
+	lock(LOCK_CONSOLE);
+	put_guest(line, byte);
+	at_left = byte == '\n';
+	unlock(LOCK_CONSOLE);
+}
+
 void console_guest_byte(struct console_line *line, uint8_t byte)
 {
+	if (line == passed_on) {
+		pass_byte(line, byte);
+		return;
+	}
 	if (byte == '\r')
 		return;
 	if (byte == '\n') {
@@ -200,6 +234,14 @@ void console_guest_end(struct console_line *line)
 {
 	if (line->length)
 		put_guest_line(line, line->length);
+}
+
+void console_guest_age(struct console_line *line, uint64_t ticks, uint64_t limit)
+{
+	line->age = line->length == line->seen ? line->age + ticks : 0;
+	if (line->age >= limit)
+		console_guest_end(line);
+	line->seen = line->length;
 }
 
 bool console_is_full(const struct console_line *line)

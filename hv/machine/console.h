@@ -23,9 +23,12 @@
 /* One guest's unfinished line. */
 struct console_line {
 	const char *name;
-	uint8_t id;      /* of its bytes in the ring; 0: not in use */
-	unsigned queued; /* its bytes in the ring */
+	uint8_t id;                   /* of its bytes in the ring; 0: not in use */
+	struct console_line *account; /* on which they are counted: its own, or the guest's first */
+	unsigned queued;              /* its bytes in the ring */
 	unsigned length;
+	unsigned seen; /* the length when it was last looked at, by console_guest_age() */
+	uint64_t age;  /* ticks since the line last changed */
 	uint8_t text[CONSOLE_LINE];
 };
 
@@ -47,6 +50,14 @@ void print_part(const char *text, ...) __attribute__((format(printf, 1, 2)));
 /* A guest's line, and its end: what is queued is still sent. At most 16 at a time. */
 void console_line_open(struct console_line *line, const char *name);
 void console_line_close(struct console_line *line);
+/* A second line of the same guest, which shares its name and its share of the ring. */
+void console_line_open_beside(struct console_line *line, struct console_line *first);
+
+/*
+ * From now on the bytes of this line's guest pass as they are: the operator's terminal is the
+ * guest's. The hypervisor's lines, and other guests', begin at a terminal's left all the same.
+ */
+void console_pass_on(struct console_line *line);
 
 /*
  * A byte from a guest: carriage returns are dropped, a newline ends the line. What is neither
@@ -55,6 +66,8 @@ void console_line_close(struct console_line *line);
 void console_guest_byte(struct console_line *line, uint8_t byte);
 /* Print what is left of an unfinished line: it ends there. */
 void console_guest_end(struct console_line *line);
+/* 'ticks' have passed: a line that has not changed for 'limit' of them is printed. */
+void console_guest_age(struct console_line *line, uint64_t ticks, uint64_t limit);
 /* Has the guest used up its share of the ring? It has to wait then: half of it must be sent. */
 bool console_is_full(const struct console_line *line);
 bool console_has_room(const struct console_line *line);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the operator types: Ctrl-A and a letter, as in QEMU's console.
+ * What the operator types: Ctrl-A and a letter, as in QEMU's console; all else is for the UART of
+ * one guest, the first unless Ctrl-A n chose another.
  */
 #ifndef HV_MONITOR_KEYS_H
 #define HV_MONITOR_KEYS_H

@@ -329,10 +329,13 @@ void monitor_toggle(void)
 		      run_is_stopped() ? "; the VMs are stopped, Ctrl-A c comes back" : "");
 }
 
-void monitor_key(int key)
+bool monitor_key(int key)
 {
-	if (typed_head - typed_tail < TYPED_MAX)
+	bool takes = open || watch_may_stop();
+
+	if ((takes || key == CTRL_D) && typed_head - typed_tail < TYPED_MAX)
 		typed[typed_head++ % TYPED_MAX] = (uint8_t)key;
+	return takes;
 }
 
 static bool has_stopped; /* as it was at the last look */

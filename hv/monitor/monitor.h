@@ -12,8 +12,11 @@ void monitor_init(struct vm *const *vms, unsigned count);
 
 /* Open it, or leave it as it is: whoever is stopped stays so. */
 void monitor_toggle(void);
-/* A key that is not the console's own. */
-void monitor_key(int key);
+/*
+ * A key that is not the console's own. Whether it was for the monitor: which is open, or will open
+ * at a stop that is still to come. (The end of the input it takes notice of at all times.)
+ */
+bool monitor_key(int key);
 /* Act on what was typed; open where the machine has stopped. To be called between turns. */
 void monitor_poll(void);
 

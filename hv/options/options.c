@@ -167,6 +167,8 @@ static int parse_hv_word(struct word word, struct hv_options *options, struct op
 
 	if (is(word, "console=e9"))
 		options->console_e9 = true;
+	else if (is(word, "console=guest"))
+		options->console_guest = true;
 	else if (is(word, "check"))
 		options->check = true;
 	else if (has_key(&value, "mask="))
@@ -175,7 +177,8 @@ static int parse_hv_word(struct word word, struct hv_options *options, struct op
 		return parse_watch(word, options) ? 0 : fail(error, word, WATCH_EXPECTED);
 	else
 		return fail(error, word,
-			    "console=e9, check, trace=, stop= or mask=FEATURE[,FEATURE]...");
+			    "console=e9, console=guest, check, trace=, stop= or "
+			    "mask=FEATURE[,FEATURE]...");
 	return 0;
 }
 

@@ -42,8 +42,9 @@ enum stop_option {
 
 struct hv_options {
 	bool console_e9;
-	bool check;    /* run the VM-entry checker before each VM's first entry */
-	unsigned mask; /* enum feature_mask */
+	bool console_guest; /* the only VM gets the operator's terminal */
+	bool check;         /* run the VM-entry checker before each VM's first entry */
+	unsigned mask;      /* enum feature_mask */
 	enum trace_option trace;
 	enum stop_option stop;
 };

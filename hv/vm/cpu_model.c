@@ -19,6 +19,7 @@
 	 BIT(13) /* CX16 */ | BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ |   \
 	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ |    \
 	 BIT(28) /* AVX */ | BIT(29) /* F16C */ | BIT(30) /* RDRAND */)
+#define EMULATED_1_ECX CPUID_1_ECX_TSC_DEADLINE /* shown whatever the CPU has */
 /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
  * SSE2 SS */
 #define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))
@@ -53,17 +54,28 @@ static void set_topology(void)
 	cpu_model.basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
 }
 
+/*
+ * The crystal's clock is the TSC's, and the local APIC's timer counts it too (SDM 2A "CPUID", leaf
+ * 0x15; SDM 3B 19.7.3). A guest that reads this calibrates nothing.
+ */
+static void set_clock(void)
+{
+	cpu_model.basic[0x15][0] =
+		(struct cpuid_result){.eax = 1, .ebx = 1, .ecx = (uint32_t)vmx.tsc_hz};
+}
+
 static void set_features(void)
 {
 	uint32_t hide_7 = vmx.secondary & SECONDARY_INVPCID ? 0 : CPUID_7_EBX_INVPCID;
 
 	cpu_model.basic[1][0].ecx =
-		(cpu_model.basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR;
+		(cpu_model.basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR | EMULATED_1_ECX;
 	cpu_model.basic[1][0].edx &= SHOW_1_EDX;
 	cpu_model.basic[6][0] =
 		(struct cpuid_result){.eax = cpu_model.basic[6][0].eax & CPUID_6_EAX_ARAT};
 	cpu_model.basic[7][0].eax = 0;
 	cpu_model.basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
+	cpu_model.basic[7][0].ebx |= CPUID_7_EBX_TSC_ADJUST;
 	cpu_model.basic[7][0].ecx &= SHOW_7_ECX;
 	cpu_model.basic[7][0].edx = 0;
 	cpu_model.basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
@@ -106,7 +118,10 @@ void cpuid_init(void)
 				: leaf == 7   ? 1
 					      : 0);
 	read_leaf(0xb, 2);
-	cpu_model.basic[0][0].eax = MIN(max, CPU_MODEL_BASIC - 1U);
+	cpu_model.basic[0][0].eax = CPU_MODEL_BASIC - 1;
+	for (unsigned leaf = 0xe; leaf < CPU_MODEL_BASIC; leaf++)
+		cpu_model.basic[leaf][0] = (struct cpuid_result){.eax = 0};
+	set_clock();
 	cpu_model.basic[5][0] = cpu_model.basic[9][0] = cpu_model.basic[0xa][0] =
 		(struct cpuid_result){.eax = 0};
 	set_topology();

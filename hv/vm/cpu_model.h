@@ -12,10 +12,10 @@
 #include "lib/asm.h"
 #include "lib/x86.h"
 
-/* Call after vmx_init() and fpu_init(), whose results it shows. */
+/* Call after vmx_init() and fpu_init(), whose results it shows, and when vmx.tsc_hz is known. */
 void cpuid_init(void);
 
-#define CPU_MODEL_BASIC     14 /* leaves 0 to 0xd */
+#define CPU_MODEL_BASIC     22 /* leaves 0 to 0x15 */
 #define CPU_MODEL_SUBLEAVES 8
 #define CPU_MODEL_EXTENDED  9
 #define CPU_MODEL_XSAVE_SSE 576 /* bytes of the legacy area and the header */

@@ -73,6 +73,7 @@ static int create_memory(struct vm *vm)
 		error = coherence_create(vm, &map);
 	vm->low_ram_end = map.low_end;
 	vm->flat_end = vm->options.coherence ? 0 : map.low_end;
+	vm->high_ram_end = map.high_end;
 	vm->device_space = 4 * GiB - map.low_end;
 	for (unsigned i = 0; !error && i < map.slots; i++)
 		error = ept_slot_add(&vm->ept, &map.slot[i]);

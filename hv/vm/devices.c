@@ -10,6 +10,7 @@
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/pci.h"
+#include "hv/dev/uart.h"
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
 #include "hv/vm/events.h"
@@ -105,6 +106,15 @@ static void console_byte(void *ctx, uint8_t byte)
 	struct vm *vm = ctx;
 
 	console_guest_byte(&vm->line, byte);
+	if (console_is_full(&vm->line))
+		vm_wait_for_console(vm);
+}
+
+static void debug_byte(void *ctx, uint8_t byte)
+{
+	struct vm *vm = ctx;
+
+	console_guest_byte(&vm->debug_line, byte);
 	if (console_is_full(&vm->line))
 		vm_wait_for_console(vm);
 }
@@ -208,12 +218,20 @@ static void create_each(struct vm *vm, const struct board *board)
 	}
 }
 
+/* 2026-01-01, 00:00 UTC: when the machine was switched on, as far as its VMs know. */
+#define START_TIME 1767225600
+
 int devices_create(struct vm *vm)
 {
 	const struct board board = {
 		.ports = &vm->ports,
 		.mmio = &vm->mmio,
 		.chips = &vm->chips,
+		.timers = &vm->timers,
+		.cpus = vm->options.cpus,
+		.low_ram_end = vm->low_ram_end,
+		.high_ram_end = vm->high_ram_end,
+		.start_time = START_TIME,
 		.ctx = vm,
 		.dma_read = dma_read,
 		.dma_write = dma_write,
@@ -225,6 +243,7 @@ int devices_create(struct vm *vm)
 		.extint = interrupts_extint,
 		.flush = flush_page,
 		.console = console_byte,
+		.debug = debug_byte,
 		.exit = exit_with,
 		.reset = reset,
 		.now = now,
@@ -233,7 +252,9 @@ int devices_create(struct vm *vm)
 
 	if (allocate(vm))
 		return -ENOMEM;
+	timers_init(&vm->timers);
 	console_line_open(&vm->line, vm->options.name);
+	console_line_open_beside(&vm->debug_line, &vm->line);
 	interrupts_init(vm);
 	create_each(vm, &board);
 	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)
@@ -246,4 +267,9 @@ void devices_free(struct vm *vm)
 {
 	if (vm->devices)
 		memory_free(vm->devices, vm->devices_size);
+}
+
+bool devices_type(struct vm *vm, uint8_t byte)
+{
+	return uart_receive(vm->chips.uart, byte);
 }

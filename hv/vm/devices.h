@@ -14,4 +14,7 @@
 int devices_create(struct vm *vm);
 void devices_free(struct vm *vm);
 
+/* A byte typed at the VM's console; false while its UART has no room for it. */
+bool devices_type(struct vm *vm, uint8_t byte);
+
 #endif

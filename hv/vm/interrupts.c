@@ -95,6 +95,7 @@ static bool extint_pending(struct vcpu *vcpu)
 
 static bool interrupt_pending(struct vcpu *vcpu)
 {
+	timers_poll(&vcpu->vm->timers, rdtsc());
 	lapic_timer_poll(&vcpu->lapic);
 	return lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
 }
@@ -175,9 +176,10 @@ void interrupts_before_entry(struct vcpu *vcpu)
 
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
 {
-	uint64_t ticks;
+	uint64_t now = rdtsc(), due = vcpu->vm->timers.due;
+	uint64_t devices = due > now ? due - now : 0, ticks;
 
-	return lapic_timer_due(&vcpu->lapic, &ticks) ? ticks : ~0UL;
+	return lapic_timer_due(&vcpu->lapic, &ticks) ? MIN(ticks, devices) : devices;
 }
 
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value)

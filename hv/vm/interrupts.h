@@ -36,7 +36,10 @@ void interrupts_before_entry(struct vcpu *vcpu);
 /* Is there anything for which a halted vCPU wakes up? */
 bool interrupts_pending(struct vcpu *vcpu);
 
-/* TSC ticks until the local APIC's timer wants attention; ~0 when it does not run. */
+/*
+ * TSC ticks until the local APIC's timer or one of the VM's devices wants attention; far more than
+ * anybody waits when none runs.
+ */
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu);
 
 /* IA32_APIC_BASE was written: the register page moves or goes. */

@@ -57,6 +57,12 @@ static bool is_runnable(struct vcpu *vcpu)
 	return !vcpu->halted;
 }
 
+/* What fires but once cannot keep a guest from getting ahead. */
+static uint64_t shortest_stay(const struct vcpu *vcpu)
+{
+	return lapic_timer_is_periodic(&vcpu->lapic) ? STAY_TICKS : 0;
+}
+
 /* Slices of the invalidation queue before an entry, where no timer ends the stay soon. */
 #define SLICES_WITHOUT_TIMER 32
 
@@ -87,13 +93,24 @@ static bool work(struct vm *vm)
  */
 static void set_timer(struct vcpu *vcpu)
 {
-	uint64_t due = has_work(vcpu->vm) ? 0 : MIN(interrupts_timer_ticks(vcpu), console_ticks());
-	uint64_t ticks = MAX(MIN(due, SLICE_TICKS), STAY_TICKS);
+	uint64_t others = has_work(vcpu->vm) ? 0 : console_ticks();
+	uint64_t due = MAX(interrupts_timer_ticks(vcpu), shortest_stay(vcpu));
+	uint64_t ticks = MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS);
 
 	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer))
 		return;
 	vcpu->timer_ticks = ticks;
 	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
+}
+
+void vcpu_timer_armed(struct vcpu *vcpu)
+{
+	uint64_t ticks = interrupts_timer_ticks(vcpu) >> vmx.timer_shift;
+
+	if (!vmx.preemption_timer || !vmx.saves_timer)
+		vcpu_kick(vcpu);
+	else if (ticks < vmread(VMCS_PREEMPTION_TIMER))
+		vmwrite(VMCS_PREEMPTION_TIMER, ticks);
 }
 
 static void enter(struct vcpu *vcpu)
@@ -140,15 +157,16 @@ static void take_turn(struct vcpu *vcpu)
 }
 
 /* A guest that leaves a line unfinished for a second of its own time wants it seen: a prompt. */
-static void age_line(struct vm *vm, uint64_t ticks)
+static void age_lines(struct vm *vm, uint64_t ticks)
 {
-	if (vm->line.length != vm->line_seen)
-		vm->line_age = 0;
-	else
-		vm->line_age += ticks;
-	if (vm->line_age >= vmx.tsc_hz)
-		console_guest_end(&vm->line);
-	vm->line_seen = vm->line.length;
+	console_guest_age(&vm->line, ticks, vmx.tsc_hz);
+	console_guest_age(&vm->debug_line, ticks, vmx.tsc_hz);
+}
+
+/* TSC ticks until an unfinished line is shown. */
+static uint64_t ticks_to_line(const struct console_line *line)
+{
+	return line->length ? vmx.tsc_hz - line->age : ~0UL;
 }
 
 /* Each vCPU that has something to do gets a slice. Returns whether one had. */
@@ -163,7 +181,7 @@ static bool run_vcpus(struct vm *vm)
 			ran = true;
 		}
 	/* The VM's own time: its turn, or all the time while it sleeps. */
-	age_line(vm, rdtsc() - (ran ? start : vm->last_turn));
+	age_lines(vm, rdtsc() - (ran ? start : vm->last_turn));
 	vm->last_turn = rdtsc();
 	return ran;
 }
@@ -171,7 +189,7 @@ static bool run_vcpus(struct vm *vm)
 /* TSC ticks until something of the VM is due although it sleeps. */
 static uint64_t ticks_to_event(const struct vm *vm)
 {
-	uint64_t ticks = vm->line.length ? vmx.tsc_hz - vm->line_age : ~0UL;
+	uint64_t ticks = MIN(ticks_to_line(&vm->line), ticks_to_line(&vm->debug_line));
 
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		ticks = MIN(ticks, interrupts_timer_ticks(vm->vcpu[i]));

@@ -10,6 +10,10 @@
 /* Make the vCPU the one whose VMCS and state are on the CPU. */
 void vcpu_switch_to(struct vcpu *vcpu);
 
+/* In an exit: a timer of the vCPU was set, and may be due before this stay in the guest would end.
+ */
+void vcpu_timer_armed(struct vcpu *vcpu);
+
 /*
  * Stop all vCPUs of all VMs: none enters its guest before run_continue(). On a vCPU's exit: its
  * handler has to return VCPU_LEAVE.

@@ -49,6 +49,8 @@ struct vcpu {
 	struct ept_cpu ept_cpu; /* the MTRRs, and CR0.CD as its read shadow has it */
 	uint64_t apic_base;
 	struct lapic lapic;
+	uint64_t tsc_offset;  /* as the VMCS has it */
+	uint64_t tsc_adjust;  /* IA32_TSC_ADJUST */
 	uint64_t timer_ticks; /* what the preemption timer is set to */
 	uint32_t window;      /* interrupt- or NMI-window exiting, while it is on */
 	bool nmi_pending;

@@ -21,6 +21,7 @@ static bool end(struct vm *vm, enum vm_state state)
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		vcpu_kick(vm->vcpu[i]);
 	console_guest_end(&vm->line);
+	console_guest_end(&vm->debug_line);
 	return true;
 }
 

@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 static struct {
 	struct bus ports, mmio;
 	struct chipset chips;
+	struct timers timers;
 	struct lapic lapic;
 	uint64_t clock;
 	_Alignas(16) char devices[0x20000]; /* where they are created, one behind the other */
@@ -109,6 +110,9 @@ static const struct board board = {
 	.ports = &vm.ports,
 	.mmio = &vm.mmio,
 	.chips = &vm.chips,
+	.timers = &vm.timers,
+	.cpus = 1,
+	.low_ram_end = 1UL << 27,
 	.dma_read = dma_read,
 	.dma_write = dma_write,
 	.dma_device = source_flag,
@@ -119,6 +123,7 @@ static const struct board board = {
 	.extint = nothing,
 	.flush = flush,
 	.console = put,
+	.debug = put,
 	.exit = ended,
 	.reset = nothing,
 	.now = now,
@@ -137,6 +142,7 @@ static void create(void)
 	const struct lapic_host cpu = {.eoi = eoi, .now = now};
 
 	memset(&vm, 0, sizeof(vm));
+	timers_init(&vm.timers);
 	lapic_init(&vm.lapic, 0, &cpu);
 	bus_add(&vm.mmio, LAPIC_BASE, LAPIC_SIZE, lapic_access, &vm.lapic, "lapic");
 	for (unsigned i = 0; i < fixed_device_count; i++)
@@ -151,6 +157,7 @@ static void take_interrupts(void)
 {
 	int vector;
 
+	timers_poll(&vm.timers, vm.clock);
 	lapic_timer_poll(&vm.lapic);
 	vector = lapic_pending(&vm.lapic);
 	assert(vector == -1 || (vector >= 16 && vector <= 255));
@@ -161,8 +168,9 @@ static void take_interrupts(void)
 }
 
 /* Where something is, so that few accesses miss. */
-static const uint64_t ports[] = {0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0xf4, 0x3f8,
-				 0x3fc, 0x600, 0x604, 0x608, 0xcf8, 0xcfc, 0xe0, 0x2000};
+static const uint64_t ports[] = {0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0xf4,  0x3f8,
+				 0x3fc, 0x600, 0x604, 0x608, 0xcf8, 0xcfc, 0xe0,  0x2000,
+				 0x40,  0x61,  0x60,  0x64,  0x70,  0xe9,  0x510, 0x42};
 static const uint64_t pages[] = {BAR,
 				 BAR + 0x40000,
 				 BAR + EDU_BAR_SIZE,
@@ -186,7 +194,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		if (mmio)
 			bus_do(&vm.mmio, pages[input[0] >> 5] + input[1], width, write, &value);
 		else
-			bus_do(&vm.ports, ports[input[0] >> 4] + input[1] % 4,
+			bus_do(&vm.ports,
+			       ports[(input[0] >> 4) + (input[1] >> 2 & 16)] + input[1] % 4,
 			       width % 8 ? width : 4, write, &value);
 		if (!write && width < 8)
 			assert(value >> (8 * width) == 0 || !mmio);

@@ -22,6 +22,7 @@
 
 static struct bus ports, mmio;
 static struct chipset chips;
+static struct timers timers;
 static void *places[DEVICES_MAX];
 static unsigned created;
 static uint16_t last_dma_device;
@@ -32,8 +33,17 @@ static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
 	last_dma_device = source_id;
 }
 
-static const struct board board = {
-	.ports = &ports, .mmio = &mmio, .chips = &chips, .dma_device = dma_device};
+static void line(void *ctx, unsigned number, bool level)
+{
+	(void)ctx, (void)number, (void)level;
+}
+
+static const struct board board = {.ports = &ports,
+				   .mmio = &mmio,
+				   .chips = &chips,
+				   .timers = &timers,
+				   .line = line,
+				   .dma_device = dma_device};
 
 static void *create(const struct device_row *row, unsigned words)
 {
@@ -49,6 +59,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(&ports, 0, sizeof(ports));
 	memset(&mmio, 0, sizeof(mmio));
+	timers_init(&timers);
 	memset(&chips, 0, sizeof(chips));
 	created = 0;
 	last_dma_device = 0;
@@ -94,6 +105,7 @@ static void the_fullest_line_leaves_no_bus_full(void **state)
 		for (unsigned i = 0; i < VM_DEVICES_MAX; i++)
 			create(&optional_devices[row], 0);
 		assert_false(ports.full || mmio.full || chips.pci->full);
+		assert_true(timers.count <= TIMERS_MAX);
 	}
 }
 

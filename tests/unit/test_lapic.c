@@ -323,6 +323,68 @@ static void the_timer_counts_down_and_fires_once(void **state)
 	assert_int_equal(lapic_pending(&f->lapic), -1);
 }
 
+#define DEADLINE 0x00040000
+
+static void a_deadline_fires_once_when_it_is_reached(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x40 | DEADLINE);
+	set(f, 0x380, 5); /* of no effect in this mode */
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	lapic_set_deadline(&f->lapic, 70000, 500);
+	assert_int_equal(f->lapic.deadline, 70000);
+	assert_int_equal(get(f, 0x390), 0);
+	f->now += 499;
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 1);
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	f->now += 1;
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	assert_int_equal(f->lapic.deadline, 0);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+}
+
+static void a_deadline_of_0_or_another_mode_disarms(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x40 | DEADLINE);
+	lapic_set_deadline(&f->lapic, 70000, 500);
+	lapic_set_deadline(&f->lapic, 0, 0);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	lapic_set_deadline(&f->lapic, 70000, 500);
+	set(f, 0x320, 0x40);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(f->lapic.deadline, 0);
+	lapic_set_deadline(&f->lapic, 70000, 500); /* of no effect in this one */
+	assert_int_equal(f->lapic.deadline, 0);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	set(f, 0x380, 5);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	set(f, 0x320, 0x40 | DEADLINE);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+}
+
+/* Linux writes "never" so. */
+static void a_deadline_far_away_is_not_due(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x40 | DEADLINE);
+	lapic_set_deadline(&f->lapic, UINT64_MAX, UINT64_MAX - 5);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_true(ticks > UINT32_MAX);
+}
+
 static void a_periodic_timer_keeps_its_phase(void **state)
 {
 	struct fixture *f = set_up(0);
@@ -380,6 +442,9 @@ int main(void)
 		cmocka_unit_test(illegal_vectors_and_registers_are_errors),
 		cmocka_unit_test(only_aligned_4_byte_accesses_reach_registers),
 		cmocka_unit_test(the_timer_counts_down_and_fires_once),
+		cmocka_unit_test(a_deadline_fires_once_when_it_is_reached),
+		cmocka_unit_test(a_deadline_of_0_or_another_mode_disarms),
+		cmocka_unit_test(a_deadline_far_away_is_not_due),
 		cmocka_unit_test(a_periodic_timer_keeps_its_phase),
 		cmocka_unit_test(each_divider_divides_by_its_power_of_two),
 	};

@@ -343,7 +343,10 @@ static void every_word_of_the_hypervisors_line_is_taken(void **state)
 	assert_true(hv.check);
 	assert_int_equal(hv.mask, MASK_TIMER | MASK_VPID | MASK_EPT_AD | MASK_EPT_2M | MASK_EPT_1G |
 					  MASK_INVEPT_SINGLE);
-	assert_int_equal(hv_options_parse("mask=ept-1g", &hv, &error), 0);
+	assert_false(hv.console_guest);
+	assert_int_equal(hv_options_parse("console=guest mask=ept-1g", &hv, &error), 0);
+	assert_true(hv.console_guest);
+	assert_false(hv.console_e9);
 	assert_int_equal(hv.mask, MASK_EPT_1G);
 }
 
@@ -356,7 +359,8 @@ static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
-		assert_hv_refused(words[i], words[i], "console=e9, check, trace=, stop= or mask=");
+		assert_hv_refused(words[i], words[i],
+				  "console=e9, console=guest, check, trace=, stop= or mask=");
 	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++)
 		assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
 }

@@ -12,7 +12,6 @@
 #include "lib/bits.h"
 
 #define RESET_CONTROL  0xcf9
-#define KEYBOARD       0x64
 #define SYSTEM_CONTROL 0x92
 #define CONFIG_ADDRESS 0xcf8
 
@@ -67,18 +66,6 @@ static void reset_control_resets_with_the_cpu_bit(void **state)
 	assert_int_equal(in(RESET_CONTROL, 1), 0);
 }
 
-/* Pulse output port, 0xf0-0xff: line 0, reset, is pulsed when bit 0 is clear. */
-static void the_keyboard_controller_resets_when_it_pulses_line_0(void **state)
-{
-	(void)state;
-	for (unsigned command = 0; command < 256; command++) {
-		resets = 0;
-		out(KEYBOARD, 1, command);
-		assert_int_equal(resets, command >= 0xf0 && !(command & 1));
-	}
-	assert_int_equal(in(KEYBOARD, 1), 0); /* ready for a command, nothing to read */
-}
-
 static void system_control_resets_with_bit_0_and_keeps_a20_on(void **state)
 {
 	(void)state;
@@ -94,7 +81,6 @@ static void reading_never_resets(void **state)
 {
 	(void)state;
 	in(RESET_CONTROL, 1);
-	in(KEYBOARD, 1);
 	in(SYSTEM_CONTROL, 1);
 	assert_int_equal(resets, 0);
 }
@@ -111,7 +97,6 @@ static void a_wide_access_is_no_reset(void **state)
 {
 	(void)state;
 	out(RESET_CONTROL, 2, 0x0606);
-	out(KEYBOARD, 4, 0xfefefefe);
 	out(SYSTEM_CONTROL, 2, 0x0101);
 	assert_int_equal(resets, 0);
 }
@@ -120,8 +105,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reset_control_resets_with_the_cpu_bit, set_up),
-		cmocka_unit_test_setup(the_keyboard_controller_resets_when_it_pulses_line_0,
-				       set_up),
 		cmocka_unit_test_setup(system_control_resets_with_bit_0_and_keeps_a20_on, set_up),
 		cmocka_unit_test_setup(reading_never_resets, set_up),
 		cmocka_unit_test_setup(the_pci_address_register_around_reset_control_still_works,

@@ -12,6 +12,7 @@
 struct fixture {
 	struct bus ports;
 	struct board board;
+	struct chipset chips;
 	struct uart uart;
 	char sent[16];
 	unsigned length;
@@ -37,7 +38,8 @@ static void irq(void *ctx, unsigned line, bool level)
 static void set_up(struct fixture *f)
 {
 	*f = (struct fixture){0};
-	f->board = (struct board){.ports = &f->ports, .ctx = f, .console = put, .line = irq};
+	f->board = (struct board){
+		.ports = &f->ports, .chips = &f->chips, .ctx = f, .console = put, .line = irq};
 	uart_create(&f->uart, &f->board);
 }
 
@@ -137,6 +139,100 @@ static void the_empty_transmitter_interrupts_until_iir_is_read(void **state)
 	assert_false(f.irq);
 }
 
+static void feed(struct fixture *f, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		assert_true(uart_receive(&f->uart, (uint8_t)('a' + i)));
+}
+
+static void typed_bytes_wait_in_the_fifo_in_their_order(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 2, 0x01);
+	for (unsigned round = 0; round < 3; round++) {
+		feed(&f, 16);
+		assert_false(uart_receive(&f.uart, 'z'));
+		for (unsigned i = 0; i < 16; i++) {
+			assert_int_equal(in(&f, 5), 0x61);
+			assert_int_equal(in(&f, 0), 'a' + i);
+		}
+		assert_int_equal(in(&f, 5), 0x60);
+	}
+}
+
+static void without_fifo_the_receiver_holds_one_byte(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	feed(&f, 1);
+	assert_false(uart_receive(&f.uart, 'b'));
+	assert_int_equal(in(&f, 0), 'a');
+	assert_true(uart_receive(&f.uart, 'b'));
+}
+
+static void received_bytes_interrupt_until_they_are_read(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 4, 0x08);
+	out(&f, 2, 0x41); /* FIFO, trigger at four */
+	feed(&f, 1);
+	assert_false(f.irq);
+	out(&f, 1, 0x01);
+	assert_true(f.irq);
+	assert_int_equal(in(&f, 2), 0xcc); /* fewer than the level */
+	feed(&f, 3);
+	assert_int_equal(in(&f, 2), 0xc4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(f.irq);
+		in(&f, 0);
+	}
+	assert_false(f.irq);
+	assert_int_equal(in(&f, 2), 0xc1);
+}
+
+static void the_fifo_is_emptied_on_request_and_when_it_is_switched(void **state)
+{
+	static const uint8_t fcr[] = {0x03, 0x00};
+	struct fixture f;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		set_up(&f);
+		out(&f, 2, 0x01);
+		feed(&f, 5);
+		out(&f, 2, fcr[i]);
+		assert_int_equal(in(&f, 5), 0x60);
+	}
+}
+
+static void in_loopback_mode_nothing_is_heard_and_an_overrun_is_told_once(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	out(&f, 4, 0x18);
+	out(&f, 1, 0x04);
+	assert_false(uart_receive(&f.uart, 'a'));
+	out(&f, 0, 'x');
+	assert_false(f.irq);
+	out(&f, 0, 'y');
+	assert_true(f.irq);
+	assert_int_equal(in(&f, 2), 0x06);
+	assert_int_equal(in(&f, 5), 0x63);
+	assert_false(f.irq);
+	assert_int_equal(in(&f, 5), 0x61);
+	assert_int_equal(in(&f, 0), 'x');
+}
+
 static void out2_gates_the_interrupt_line(void **state)
 {
 	struct fixture f;
@@ -173,6 +269,11 @@ int main(void)
 		cmocka_unit_test(a_16550a_shows_its_fifos_and_scratch),
 		cmocka_unit_test(loopback_returns_bytes_and_modem_lines_and_sends_nothing),
 		cmocka_unit_test(the_empty_transmitter_interrupts_until_iir_is_read),
+		cmocka_unit_test(typed_bytes_wait_in_the_fifo_in_their_order),
+		cmocka_unit_test(without_fifo_the_receiver_holds_one_byte),
+		cmocka_unit_test(received_bytes_interrupt_until_they_are_read),
+		cmocka_unit_test(the_fifo_is_emptied_on_request_and_when_it_is_switched),
+		cmocka_unit_test(in_loopback_mode_nothing_is_heard_and_an_overrun_is_told_once),
 		cmocka_unit_test(out2_gates_the_interrupt_line),
 		cmocka_unit_test(a_wide_write_is_cut_into_ports),
 	};

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The date is computed when it is read, from seconds since 1970, and the seconds when it is set.
+ * The update cycle takes no time, so it is never seen in progress. Called through the port bus.
+ */
+#include "hv/dev/rtc.h"
+
+#include "lib/bits.h"
+
+#define RTC_PORT 0x70
+enum { INDEX, DATA };
+
+/* Registers; alarms are memory like what lies behind register D. */
+enum {
+	SECONDS = 0,
+	MINUTES = 2,
+	HOURS = 4,
+	WEEKDAY = 6,
+	DAY = 7,
+	MONTH = 8,
+	YEAR = 9,
+	REG_A = 10,
+	REG_B = 11,
+	REG_C = 12,
+	REG_D = 13,
+};
+#define A_DIVIDER  0x26 /* 32,768 Hz; a periodic rate of 1,024 Hz */
+#define A_UPDATING 0x80
+#define B_SET      0x80 /* the time stands, for it is being set */
+#define B_BINARY   0x04
+#define B_24_HOURS 0x02
+#define D_VALID    0x80
+#define HOURS_PM   0x80
+
+#define DAY_SECONDS   86400
+#define EPOCH_DAY     719468 /* days from 0000-03-01 to 1970-01-01 */
+#define ERA_DAYS      146097 /* of 400 years */
+#define FIRST_WEEKDAY 4      /* 1970-01-01 was a Thursday; Sunday is 0 */
+
+struct date {
+	unsigned year, month, day, hour, minute, second, weekday;
+};
+
+/* Gregorian, in years that begin in March, so that the leap day is the last. */
+static void date_of(uint64_t seconds, struct date *date)
+{
+	uint64_t days = seconds / DAY_SECONDS, shifted = days + EPOCH_DAY;
+	unsigned rest = (unsigned)(seconds % DAY_SECONDS);
+	unsigned of_era = (unsigned)(shifted % ERA_DAYS);
+	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+	unsigned month = (5 * of_year + 2) / 153; /* from March */
+
+	date->weekday = (unsigned)(days + FIRST_WEEKDAY) % 7;
+	date->day = of_year - (153 * month + 2) / 5 + 1;
+	date->month = month < 10 ? month + 3 : month - 9;
+	date->year = year + (unsigned)(shifted / ERA_DAYS) * 400 + (date->month <= 2);
+	date->hour = rest / 3600;
+	date->minute = rest / 60 % 60;
+	date->second = rest % 60;
+}
+
+static uint64_t seconds_of(const struct date *date)
+{
+	unsigned year = date->year - (date->month <= 2);
+	unsigned month = date->month > 2 ? date->month - 3 : date->month + 9;
+	unsigned of_year = (153 * month + 2) / 5 + date->day - 1;
+	uint64_t days = year * 365ULL + year / 4 - year / 100 + year / 400 + of_year;
+
+	return (days - EPOCH_DAY) * DAY_SECONDS + date->hour * 3600ULL + date->minute * 60ULL +
+	       date->second;
+}
+
+static uint64_t board_seconds(const struct rtc *rtc)
+{
+	return rtc->board->start_time + board_clock(rtc->board, 1);
+}
+
+static uint8_t encode(const struct rtc *rtc, unsigned value)
+{
+	if (rtc->memory[REG_B] & B_BINARY)
+		return (uint8_t)value;
+	return (uint8_t)(value / 10 << 4 | value % 10);
+}
+
+static unsigned decode(const struct rtc *rtc, uint8_t value)
+{
+	return rtc->memory[REG_B] & B_BINARY ? value : value / 16U * 10 + value % 16;
+}
+
+static uint8_t encode_hour(const struct rtc *rtc, unsigned hour)
+{
+	if (rtc->memory[REG_B] & B_24_HOURS)
+		return encode(rtc, hour);
+	return encode(rtc, (hour + 11) % 12 + 1) | (hour >= 12 ? HOURS_PM : 0);
+}
+
+static unsigned decode_hour(const struct rtc *rtc, uint8_t value)
+{
+	if (rtc->memory[REG_B] & B_24_HOURS)
+		return decode(rtc, value);
+	return decode(rtc, value & (uint8_t)~HOURS_PM) % 12 + (value & HOURS_PM ? 12 : 0);
+}
+
+/* Bring the registers to the time of now, unless it is being set. */
+static void update(struct rtc *rtc)
+{
+	uint8_t *m = rtc->memory;
+	struct date date;
+
+	if (m[REG_B] & B_SET)
+		return;
+	date_of(board_seconds(rtc) + (uint64_t)rtc->offset, &date);
+	m[SECONDS] = encode(rtc, date.second);
+	m[MINUTES] = encode(rtc, date.minute);
+	m[HOURS] = encode_hour(rtc, date.hour);
+	m[WEEKDAY] = encode(rtc, date.weekday + 1);
+	m[DAY] = encode(rtc, date.day);
+	m[MONTH] = encode(rtc, date.month);
+	m[YEAR] = encode(rtc, date.year % 100);
+	m[RTC_CENTURY] = encode(rtc, date.year / 100);
+}
+
+/* The registers are the time of now. A date that is none becomes one that is near. */
+static void set_time(struct rtc *rtc)
+{
+	const uint8_t *m = rtc->memory;
+	const struct date date = {
+		.year = MAX(1970U, decode(rtc, m[RTC_CENTURY]) * 100 + decode(rtc, m[YEAR])),
+		.month = MAX(1U, MIN(12U, decode(rtc, m[MONTH]))),
+		.day = MAX(1U, MIN(31U, decode(rtc, m[DAY]))),
+		.hour = decode_hour(rtc, m[HOURS]),
+		.minute = decode(rtc, m[MINUTES]),
+		.second = decode(rtc, m[SECONDS]),
+	};
+
+	rtc->offset = (int64_t)(seconds_of(&date) - board_seconds(rtc));
+}
+
+static bool is_time(unsigned index)
+{
+	return index == SECONDS || index == MINUTES || index == HOURS ||
+	       (index >= WEEKDAY && index <= YEAR) || index == RTC_CENTURY;
+}
+
+static void write_data(struct rtc *rtc, uint8_t value)
+{
+	bool was_set = rtc->memory[REG_B] & B_SET;
+
+	switch (rtc->index) {
+	case REG_A:
+		value &= (uint8_t)~A_UPDATING;
+		break;
+	case REG_C:
+	case REG_D:
+		return;
+	default:
+		update(rtc); /* the rest of the date, as it is without this write */
+		break;
+	}
+	rtc->memory[rtc->index] = value;
+	if (rtc->index == REG_B ? was_set && !(value & B_SET) : !was_set && is_time(rtc->index))
+		set_time(rtc);
+}
+
+static void rtc_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
+{
+	struct rtc *rtc = device;
+
+	(void)width;
+	if (write && offset == INDEX) {
+		rtc->index =
+			(uint8_t)*value % RTC_SIZE; /* bit 7 masks NMIs, of which there are none */
+	} else if (write) {
+		write_data(rtc, (uint8_t)*value);
+	} else if (offset == INDEX) {
+		*value = ~0ULL;
+	} else {
+		update(rtc);
+		*value = rtc->memory[rtc->index];
+	}
+}
+
+void rtc_create(void *state, const struct board *board)
+{
+	struct rtc *rtc = state;
+
+	rtc->board = board;
+	rtc->memory[REG_A] = A_DIVIDER;
+	rtc->memory[REG_B] = B_24_HOURS;
+	rtc->memory[REG_D] = D_VALID;
+	bus_add(board->ports, RTC_PORT, 2, rtc_access, rtc, board->name);
+}

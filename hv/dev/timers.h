@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The timers of a VM's devices: one list, of which whoever runs the VM knows when the first is due.
+ * A device has its timers in its state and adds them once.
+ */
+#ifndef HV_DEV_TIMERS_H
+#define HV_DEV_TIMERS_H
+
+#include <stdint.h>
+
+#define TIMERS_MAX 4
+#define TIMER_OFF  (~0ULL)
+
+struct timer {
+	uint64_t due; /* of the board's clock, or TIMER_OFF */
+	void (*fire)(void *device);
+	void *device;
+};
+
+struct timers {
+	struct timer *timer[TIMERS_MAX];
+	unsigned count;
+	uint64_t due; /* of the first; set by timers_init(), since 0 means now */
+};
+
+void timers_init(struct timers *timers);
+/* Add a timer that is off. There are at most TIMERS_MAX: the rows of devices.c have fewer. */
+void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device),
+		void *device);
+void timer_set(struct timers *timers, struct timer *timer, uint64_t due);
+
+/* Each timer that is due at 'now' goes off and fires; it may be set again by that. */
+void timers_fire(struct timers *timers, uint64_t now);
+static inline void timers_poll(struct timers *timers, uint64_t now)
+{
+	if (__builtin_expect(now >= timers->due, 0))
+		timers_fire(timers, now);
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/rtc.c: the date as the C library computes it, in every format, and setting it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "hv/dev/rtc.h"
+#include "tests/lib/port_device.h"
+
+#define DAY    86400ULL
+#define BCD(n) ((n) / 10 << 4 | (n) % 10)
+#define FIRST  1767225600ULL /* 2026-01-01 */
+
+static struct rtc rtc;
+
+static int set_up(void **state)
+{
+	(void)state;
+	port_device_reset();
+	machine.board.start_time = FIRST;
+	rtc = (struct rtc){0};
+	rtc_create(&rtc, &machine.board);
+	return 0;
+}
+
+static unsigned get(unsigned index)
+{
+	out(0x70, 1, index);
+	return (unsigned)in(0x71, 1);
+}
+
+static void set(unsigned index, unsigned value)
+{
+	out(0x70, 1, index);
+	out(0x71, 1, value);
+}
+
+static void assert_date(uint64_t seconds)
+{
+	const time_t when = (time_t)seconds;
+	struct tm tm;
+
+	gmtime_r(&when, &tm);
+	assert_int_equal(get(0), BCD(tm.tm_sec));
+	assert_int_equal(get(2), BCD(tm.tm_min));
+	assert_int_equal(get(4), BCD(tm.tm_hour));
+	assert_int_equal(get(6), tm.tm_wday + 1);
+	assert_int_equal(get(7), BCD(tm.tm_mday));
+	assert_int_equal(get(8), BCD(tm.tm_mon + 1));
+	assert_int_equal(get(9), BCD(tm.tm_year % 100));
+	assert_int_equal(get(0x32), BCD(tm.tm_year / 100 + 19));
+}
+
+static void the_date_is_that_of_the_calendar(void **state)
+{
+	static const uint64_t days[] = {0,     58,    59,    60,    364,   365,   789,
+					11016, 11017, 20512, 47540, 47541, 47542, 60000};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(days) / sizeof(days[0]); i++)
+		for (uint64_t at = 0; at < DAY; at += 4799) {
+			machine.board.start_time = days[i] * DAY + at;
+			assert_date(days[i] * DAY + at);
+		}
+}
+
+static void it_runs_with_the_boards_clock(void **state)
+{
+	(void)state;
+	pass(61 * TEST_CLOCK_HZ - 1);
+	assert_date(FIRST + 60);
+	pass(1);
+	assert_date(FIRST + 61);
+}
+
+static void it_is_ready_and_says_so(void **state)
+{
+	(void)state;
+	assert_int_equal(get(10), 0x26);
+	assert_int_equal(get(11), 0x02);
+	assert_int_equal(get(12), 0);
+	assert_int_equal(get(13), 0x80);
+	set(10, 0xa7);
+	set(12, 0xff);
+	set(13, 0);
+	assert_int_equal(get(10), 0x27); /* never "updating" */
+	assert_int_equal(get(12), 0);
+	assert_int_equal(get(13), 0x80);
+}
+
+static void binary_and_12_hours_are_formats(void **state)
+{
+	static const unsigned hours[][2] = {
+		{0, 0x12}, {1, 0x01}, {11, 0x11}, {12, 0x92}, {23, 0x91}};
+
+	(void)state;
+	machine.board.start_time = FIRST + 58 + 59 * 60;
+	set(11, 0x06);
+	assert_int_equal(get(0), 58);
+	assert_int_equal(get(9), 26);
+	set(11, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		machine.board.start_time = FIRST + hours[i][0] * 3600;
+		assert_int_equal(get(4), hours[i][1]);
+	}
+}
+
+static void write_date(void)
+{
+	set(0x32, 0x20);
+	set(9, 0x28);
+	set(8, 0x02);
+	set(7, 0x29);
+	set(4, 0x12);
+	set(2, 0x34);
+	set(0, 0x56);
+}
+
+#define LEAP_DAY 1835440496ULL /* 2028-02-29 12:34:56 */
+
+static void a_date_set_while_it_stands_goes_on_from_there(void **state)
+{
+	(void)state;
+	set(11, 0x82);
+	write_date();
+	pass(10 * TEST_CLOCK_HZ);
+	assert_int_equal(get(0), 0x56);
+	set(11, 0x02);
+	assert_date(LEAP_DAY);
+	pass(10 * TEST_CLOCK_HZ);
+	assert_date(LEAP_DAY + 10);
+}
+
+static void a_date_can_be_set_while_it_runs(void **state)
+{
+	(void)state;
+	write_date();
+	assert_date(LEAP_DAY);
+}
+
+static void hours_are_set_in_their_format(void **state)
+{
+	static const unsigned hours[][2] = {{0x12, 0}, {0x11, 11}, {0x92, 12}, {0x91, 23}};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		set(11, 0);
+		set(4, hours[i][0]);
+		set(11, 0x06);
+		assert_int_equal(get(4), hours[i][1]);
+	}
+}
+
+/* Each byte of nonsense: read back something, crash nothing. */
+static void a_date_that_is_none_becomes_one(void **state)
+{
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		set_up(state);
+		set(11, 0x82);
+		for (unsigned index = 0; index <= 0x32; index++)
+			if (index < 10 || index == 0x32)
+				set(index, byte);
+		set(11, 0x02);
+		assert_in_range(get(8), 0x01, 0x12);
+		assert_in_range(get(7), 0x01, 0x31);
+	}
+}
+
+static void the_rest_is_memory(void **state)
+{
+	(void)state;
+	for (unsigned index = 14; index < 128; index++)
+		if (index != 0x32)
+			set(index, index ^ 0x5a);
+	for (unsigned index = 14; index < 128; index++)
+		if (index != 0x32)
+			assert_int_equal(get(index | 0x80), index ^ 0x5a);
+	assert_int_equal(in(0x70, 1), 0xff);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_date_is_that_of_the_calendar),
+		TEST(it_runs_with_the_boards_clock),
+		TEST(it_is_ready_and_says_so),
+		TEST(binary_and_12_hours_are_formats),
+		TEST(a_date_set_while_it_stands_goes_on_from_there),
+		TEST(a_date_can_be_set_while_it_runs),
+		TEST(hours_are_set_in_their_format),
+		TEST(a_date_that_is_none_becomes_one),
+		TEST(the_rest_is_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/timers.c: when the first is due, and that each fires once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "hv/dev/timers.h"
+
+static struct timers timers;
+static struct timer first, second;
+static unsigned fired;
+
+static void count(void *device)
+{
+	(*(unsigned *)device)++;
+}
+
+static void again(void *device)
+{
+	count(device);
+	timer_set(&timers, &second, 500);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	fired = 0;
+	timers_init(&timers);
+	timers_add(&timers, &first, count, &fired);
+	timers_add(&timers, &second, again, &fired);
+	return 0;
+}
+
+static void none_is_due_until_one_is_set(void **state)
+{
+	(void)state;
+	assert_int_equal(timers.due, TIMER_OFF);
+	timers_poll(&timers, TIMER_OFF - 1);
+	assert_int_equal(fired, 0);
+}
+
+static void the_first_counts_and_fires_once(void **state)
+{
+	(void)state;
+	timer_set(&timers, &second, 200);
+	timer_set(&timers, &first, 100);
+	assert_int_equal(timers.due, 100);
+	timers_poll(&timers, 99);
+	assert_int_equal(fired, 0);
+	timers_poll(&timers, 100);
+	assert_int_equal(fired, 1);
+	assert_int_equal(timers.due, 200);
+	timer_set(&timers, &second, TIMER_OFF);
+	assert_int_equal(timers.due, TIMER_OFF);
+}
+
+static void one_that_fires_may_be_set_again(void **state)
+{
+	(void)state;
+	timer_set(&timers, &second, 200);
+	timers_poll(&timers, 300);
+	assert_int_equal(fired, 1);
+	assert_int_equal(timers.due, 500);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(none_is_due_until_one_is_set, set_up),
+		cmocka_unit_test_setup(the_first_counts_and_fires_once, set_up),
+		cmocka_unit_test_setup(one_that_fires_may_be_set_again, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
