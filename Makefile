@@ -141,8 +141,10 @@ $(BUILD)/leafcutter.iso: $(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf 
 # Only what this run boots is built: the ISO of `make` for the plain demonstration, else the
 # hypervisor and the images asked for. (tools/run refuses what there is no image of.)
 plain_run = $(if $(filter-out noncoherent,$(GUEST))$(ARGS)$(VM)$(HV)$(INITRD)$(TRACE),,yes)
-RUN_IMAGES = $(filter $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST)),$(GUEST_IMAGES))
-run_guests = GUESTS="$(GUEST_IMAGES:$(BUILD)/guest/%.elf=%)" $(leash) tools/run --engine $(ENGINE)
+RUN_LINUX = $(filter $(LINUX_GUESTS),$(GUEST))
+RUN_IMAGES = $(filter $(patsubst %,$(BUILD)/guest/%.elf,$(GUEST)),$(GUEST_IMAGES)) \
+	$(RUN_LINUX:%=$(BUILD)/guest/%.initrd) $(if $(RUN_LINUX),$(LINUX)/vmlinuz)
+run_guests = GUESTS="$(GUEST_IMAGES:$(BUILD)/guest/%.elf=%)" LINUX_GUESTS="$(LINUX_GUESTS)" $(leash) tools/run --engine $(ENGINE)
 .PHONY: run
 run: need-build need-$(ENGINE)
 	@$(run_guests) check

@@ -2,12 +2,14 @@
 # Guest images: each guest/NAME/*.c with the small library guest/lib becomes one multiboot1 ELF,
 # build/guest/NAME.elf, an ELF32 as `qemu -kernel` takes it. NAME.elf64 beside it is the same
 # program with its symbols, for gdb. An image with an entry.asm of its own is 32-bit assembly only.
-GUESTS := $(sort $(filter-out lib thirdparty,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
+GUESTS := $(sort $(filter-out lib thirdparty linux%,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
 GUESTS32 := $(patsubst guest/%/entry.asm,%,$(filter-out guest/lib/%,$(wildcard guest/*/entry.asm)))
 GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.c) lib/string.c \
 	lib/format.c ept/memtype.c)
 GUEST_ENTRY := $(BUILD)/guest/obj/guest/lib/entry.asm.o
 GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64 thirdparty)
+
+include guest/linux/linux.mk
 
 .PHONY: guests
 guests: need-build

@@ -42,6 +42,7 @@ unit: need-build
 LONG := $(patsubst %,tests/boot/%.bats,kvm guests entry nested machine)
 SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(EPT_SUITES) \
 	$(UNIT)
+TEST_FILES += $(LINUX)/vmlinuz $(LINUX_GUESTS:%=$(BUILD)/guest/%.initrd)
 .PHONY: test
 test: need-test
 	$(call build,$(BUILD)/leafcutter.iso $(GUEST_IMAGES) $(UNIT) $(TEST_FILES))

@@ -6,8 +6,9 @@
 # with its libraries and KVM's modules; the jobs, which alone belong to one run. The first two are prepared once, under
 # $BUILD/nested, and again when a package they come from has another version.
 
+# shellcheck source=tools/kernel.sh
+source "$tools/kernel.sh"
 nested_cache=${BUILD:-build}/nested
-nested_kernel=linux-image-cloud-amd64
 nested_isolinux=/usr/lib/ISOLINUX nested_syslinux=/usr/lib/syslinux/modules/bios
 nested_cpu_model=corei7_haswell_4770 # the safest for this kernel
 
@@ -37,10 +38,10 @@ nested_check() {
 # What the prepared pieces depend on: packages by version, and these files by content. Where apt's
 # lists are absent the kernel is taken as unchanged.
 nested_versions() {
-	apt-cache policy "$nested_kernel" 2>/dev/null | grep 'Candidate: [0-9]' ||
+	kernel_candidate ||
 		grep -s Candidate "$nested_cache/versions"
 	dpkg-query -W -f '${Package} ${Version}\n' qemu-system-x86 seabios busybox-static libc6 isolinux
-	cat "$tools/engines/nested.sh" "$tools/engines/nested-init" | sha256sum
+	cat "$tools/engines/nested.sh" "$tools/engines/nested-init" "$tools/kernel.sh" | sha256sum
 }
 
 # Bring the prepared pieces up to date; $nested_cache/versions is absent when that failed. (The
@@ -68,13 +69,12 @@ nested_build() {
 	local work="$nested_cache/work" version PATH=$PATH:/sbin:/usr/sbin
 	rm -rf "$work"
 	mkdir -p "$work"/{deb,linux/{boot,isolinux},initramfs/{bin,dev,proc,qemu,jobs},qemu}
-	nested_unpack_kernel "$work/deb"
+	kernel_unpack "$work/deb"
 	version=$(ls "$work/deb/lib/modules")
-	depmod -b "$work/deb" "$version"
 
 	cp /bin/busybox "$work/initramfs/bin/"
 	install -m 755 "$tools/engines/nested-init" "$work/initramfs/init"
-	nested_modules "$work/deb" "$work/initramfs/modules" ata_piix sd_mod
+	kernel_modules "$work/deb" "$work/initramfs/modules" ata_piix sd_mod
 	(cd "$work/initramfs" && find . | cpio -o -H newc --owner=0:0) >"$work/linux/boot/initramfs"
 	cp "$work/deb/boot/vmlinuz-$version" "$work/linux/boot/vmlinuz"
 	printf '%s\n' 'DEFAULT linux' 'LABEL linux' 'KERNEL /boot/vmlinuz' \
@@ -85,48 +85,11 @@ nested_build() {
 	bochs_disk "$work/linux.iso" "$work/linux.img"
 
 	nested_qemu "$work/qemu"
-	nested_modules "$work/deb" "$work/qemu/modules" kvm_intel
+	kernel_modules "$work/deb" "$work/qemu/modules" kvm_intel
 	sed -i 's/^kvm-intel.ko$/& nested=1/' "$work/qemu/modules/order"
 	nested_ext2 "$work/qemu" "$work/qemu.img"
 	mv -f "$work/linux.img" "$work/qemu.img" "$nested_cache/"
 	rm -rf "$work"
-}
-
-# Fetch the kernel's package (the one that the empty package names) and unpack it to $1. Where apt's
-# lists are absent or older than the archive, they are brought up to date.
-nested_unpack_kernel() {
-	nested_fetch_kernel "$1" || {
-		as_root apt-get -q update
-		nested_fetch_kernel "$1"
-	}
-	dpkg -x "$1"/*.deb "$1"
-	[ -e "$1/lib" ] || ln -s usr/lib "$1/lib" # Debian 13: all modules are in /usr/lib, packed
-	find "$1/lib/modules/" -name '*.ko.xz' -exec xz -d {} +
-}
-
-nested_fetch_kernel() {
-	local package
-	package=$(apt-cache depends "$nested_kernel" | sed -n 's/^ *Depends: \(linux-image-\)/\1/p' | head -n 1)
-	[ -n "$package" ] && (cd "$1" && apt-get -q download "$package")
-}
-
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-# Copy the modules $3... of the kernel in $1 and what they depend on to $2, without what only a
-# debugger, a tracer or a signature check reads (the kernel would work through it all: loading KVM
-# takes a sixth of the time without), and their order.
-nested_modules() {
-	local from=$1 to=$2 module
-	shift 2
-	mkdir -p "$to"
-	for module in "$@"; do
-		modprobe -d "$from" -S "$(ls "$from/lib/modules")" --show-depends "$module"
-	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r module; do
-		objcopy --strip-debug -R .BTF -R __mcount_loc -R ".orc_unwind*" "$module" "$to/${module##*/}"
-		echo "${module##*/}" >>"$to/order"
-	done
 }
 
 # Copy QEMU, the libraries it loads and the firmware of its PC to $1, at the paths they have here.

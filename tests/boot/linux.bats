@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# Debian's stock kernel as a guest: it comes up, its drivers find the machine they know, it is typed at,
+# and it ends as it should.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+	L=$BUILD/linux/vmlinuz
+	I=$G/linux.initrd
+}
+
+# linux STATUS "HYPERVISOR WORDS" "KERNEL WORDS": boots it as `make run` does.
+linux() {
+	boots "$1" "$2" "$L" "vm linux $(words linux) $3" "$I" initrd
+}
+
+up='init: Linux [0-9.]+-[0-9]+-cloud-amd64 is up, 1 CPU, [0-9]+ kB'
+
+@test "Linux comes up quietly, attaches its device and powers off: status 0" {
+	linux 0 "" "quiet -- cat /proc/interrupts /proc/uptime"
+	has "linux\| $up" 'linux\| \[.*\] reboot: Power down' 'hv: vm linux: exited with status 0' \
+		'hv: vm linux: device 00:02.0 attached, noncoherent' \
+		'hv: vm linux: device 00:02.0 detached, was noncoherent' 'hv: end: status 0'
+	has 'linux\| +LOC: +[0-9]{4} .*' 'linux\| +ERR: +0' 'linux\| +MIS: +0'
+	# Nothing but these lines: what Linux warns of, it says although it is told to be quiet.
+	lacks 'linux\| \[.*(WARN|BUG|Oops|rror|fail|Call Trace)'
+}
+
+@test "Linux's reboot is a reset, and the run's status 1" {
+	linux 1 "" "quiet -- reboot -f"
+	has "linux\| $up" 'hv: vm linux: killed: reset' 'hv: end: status 1'
+}
+
+# at_prompt TEXT...: wait for the shell's prompt on the console in $1, then print the rest.
+at_prompt() {
+	local console=$1
+	until grep -q '^~ # \|^/ # ' "$console" 2>/dev/null; do
+		sleep 0.2
+	done
+	printf '%s\n' "${@:2}"
+	while ! grep -q 'hv: end' "$console"; do # else the shell's input would end
+		sleep 0.2
+	done
+}
+
+@test "console=guest: the shell at the terminal is the guest's, Ctrl-A stays the hypervisor's" {
+	make_iso "console=guest" "$L" "vm linux $(words linux) quiet" "$I" initrd
+	local console=$BATS_TEST_TMPDIR/console
+	: >"$console"
+	# To the guest's shell Ctrl-A is the way to the line's beginning.
+	# shellcheck disable=SC2094 # the console is read while it is written
+	at_prompt "$console" $'\x01w42\x01\x01echo typed ' exit |
+		tools/boot --engine "$ENGINE" --interactive "$iso" >"$console"
+	output=$(tr -d '\r' <"$console")
+	has 'hv: console of linux, Ctrl-A h for help' "$up" 'typed 42' \
+		'hv: vm linux: vcpu 0: rip .*' 'hv: vm linux: exited with status 0'
+	lacks '^linux\|'
+}
