@@ -13,3 +13,15 @@ $(BUILD)/guest/linux.initrd: guest/linux/init tools/linux tools/kernel.sh $(LINU
 	@mkdir -p $(@D)
 	$(call say,CPIO $@)
 	$(Q)tools/linux initrd $(LINUX) $@ $<
+
+# One with a static program and the modules of VFIO.
+$(BUILD)/guest/obj/vfio: guest/linux-vfio/vfio.c | need-build
+	@mkdir -p $(@D)
+	$(call say,CC   $<)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARN) -static -o $@ $<
+
+$(BUILD)/guest/linux-vfio.initrd: guest/linux-vfio/init $(BUILD)/guest/obj/vfio tools/linux \
+		tools/kernel.sh $(LINUX)/vmlinuz
+	$(call say,CPIO $@)
+	$(Q)tools/linux initrd $(LINUX) $@ $< --module vfio-pci --module vfio_iommu_type1 \
+		$(BUILD)/guest/obj/vfio

@@ -59,3 +59,49 @@ at_prompt() {
 		'hv: vm linux: vcpu 0: rip .*' 'hv: vm linux: exited with status 0'
 	lacks '^linux\|'
 }
+
+# steps: of the console in $output, each step of linux-vfio and what it did to the noncoherent count: ^ for
+# 0 -> 1, v for 1 -> 0, - for neither; one line for each step, as it is in every round.
+steps() {
+	awk '
+		/^linux-vfio\| (vfio|init): / {
+			if (step != "") print step, marks == "" ? "-" : marks
+			step = ""; marks = ""
+			sub(/^linux-vfio\| (vfio|init): /, "")
+			if (/^(bind|unbind|remove) / || /^(open|close|rescan|SET_IRQS .*|[A-Z_]+|DMA to .*)$/) {
+				sub(/ 0000:.*/, ""); gsub(/ /, "-"); step = $0
+			}
+		}
+		/noncoherent count 0 -> 1: cleared/ { marks = marks "^" }
+		/noncoherent count 1 -> 0: cleared/ { marks = marks "v" }
+	' <<<"$output" | sort | uniq -c | awk '{ print $1, $2, $3 }'
+}
+
+@test "vfio-pci takes edu ten times: DMA both ways, MSI by remapping; each attach and detach is seen" {
+	boots 0 "" "$L" "vm linux-vfio $(words linux-vfio)" "$G/linux-vfio.initrd" initrd
+	lacks 'FAIL'
+	lacks 'iommu: stale'
+	has 'linux-vfio\| init: all rounds are through' 'linux-vfio\| vfio: the IOMMU cannot force snooping' \
+		'linux-vfio\| init: kernel: DMAR-IR: Enabled IRQ remapping in .*' \
+		'hv: vm linux-vfio: exited with status 0'
+	[ "$(grep -c 'vfio: checksums .*: equal' <<<"$output")" -eq 10 ]
+	# A re-attach is two transitions: Linux clears the entry, flushes, writes it, flushes.
+	diff <(steps) - <<-'END'
+		10 DMA-to-memory -
+		10 DMA-to-the-device -
+		10 GET_DEVICE_FD -
+		10 GROUP_SET_CONTAINER v^
+		10 MAP_DMA -
+		10 SET_IOMMU v^
+		10 SET_IRQS-(MSI) -
+		10 SET_IRQS-(off) -
+		10 UNMAP_DMA -
+		10 UNSET_CONTAINER v^v^
+		10 bind -
+		10 close -
+		10 open -
+		10 remove v
+		10 rescan ^
+		10 unbind -
+	END
+}
