@@ -107,7 +107,8 @@ static void check_counters(void)
 	check_words(!level, leaf_words(leaf, level), leaf_words(0, 0),
 		    "no leaf where nothing was touched");
 	before = vmcall_counter(COUNTER_VIOLATIONS);
-	check_is(0, mmio_read64(fresh), "memory never touched is 0");
+	/* In the smallest VM it is page 0, of which firmware has the beginning. */
+	check_is(0, mmio_read64(fresh + BIOS_DATA_END), "memory never touched is 0");
 	check_count(before + 1, vmcall_counter(COUNTER_VIOLATIONS), "violations",
 		    "5: that was one violation");
 	mmio_read32(HOLE);

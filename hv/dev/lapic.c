@@ -370,6 +370,11 @@ static bool is_lvt(uint64_t offset)
 	return offset >= REG_LVT && offset < REG_LVT + 16 * LAPIC_LVTS;
 }
 
+bool lapic_is_timer(uint64_t offset)
+{
+	return offset == REG_LVT || offset >= REG_TIMER_INITIAL;
+}
+
 /* One of eight words, 16 bytes apart. */
 static uint32_t word_of(const uint32_t *words, uint64_t offset)
 {

@@ -54,6 +54,9 @@ void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host);
 /* The register page; 'device' is the struct lapic. */
 void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value);
 
+/* Does the register at this offset of the page belong to the timer? */
+bool lapic_is_timer(uint64_t offset);
+
 /* The highest vector that priority allows to be delivered, or -1 (SDM 3A 11.8.3). */
 int lapic_pending(const struct lapic *lapic);
 /* The CPU takes 'vector', as returned by lapic_pending(): it is in service now. */

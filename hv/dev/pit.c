@@ -173,10 +173,10 @@ static void read_back(struct pit *pit, uint8_t word)
 
 static void set_mode(struct pit *pit, struct pit_channel *c, uint8_t word)
 {
-	unsigned mode = FIELD(word, WORD_MODE);
+	unsigned mode = (unsigned)FIELD(word, WORD_MODE);
 
 	c->mode = (uint8_t)(mode > HARDWARE_STROBE ? mode & 3 : mode); /* 6 and 7 are 2 and 3 */
-	c->access = FIELD(word, WORD_ACCESS);
+	c->access = (uint8_t)FIELD(word, WORD_ACCESS);
 	c->write_high = c->read_high = c->latched = c->status_latched = c->loaded = false;
 	if (c != pit->channel)
 		return;
@@ -186,7 +186,7 @@ static void set_mode(struct pit *pit, struct pit_channel *c, uint8_t word)
 
 static void write_control(struct pit *pit, uint8_t word)
 {
-	unsigned channel = FIELD(word, WORD_CHANNEL);
+	unsigned channel = (unsigned)FIELD(word, WORD_CHANNEL);
 
 	if (channel == WORD_READ_BACK)
 		read_back(pit, word);

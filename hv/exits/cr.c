@@ -7,6 +7,7 @@
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
+#include "hv/vm/interrupts.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -105,7 +106,7 @@ static int set_cr8(struct vcpu *vcpu, uint64_t value)
 	if (value > 15)
 		return -EINVAL;
 	lapic_set_cr8(&vcpu->lapic, value);
-	vcpu_kick(vcpu);
+	interrupts_lapic_written(vcpu, false);
 	return 0;
 }
 

@@ -26,20 +26,6 @@ static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return error;
 }
 
-/* Each of the eight bytes must be a memory type (SDM 3A 12.12.2). */
-static int write_pat(const struct vcpu *vcpu, uint64_t value)
-{
-	vcpu_assert_current(vcpu);
-	for (unsigned i = 0; i < 8; i++) {
-		unsigned type = value >> 8 * i & 0xff;
-
-		if (type > 7 || type == 2 || type == 3)
-			return -EINVAL;
-	}
-	vmwrite(VMCS_GUEST_IA32_PAT, value);
-	return 0;
-}
-
 static int write_efer(const struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = vmread(VMCS_GUEST_IA32_EFER);
@@ -89,9 +75,6 @@ static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		return mtrr_read(&vcpu->mtrr, msr, value);
 	*value = 0;
 	switch (msr) {
-	case MSR_IA32_PAT:
-		*value = vmread(VMCS_GUEST_IA32_PAT); /* what the CPU has loaded */
-		return 0;
 	case MSR_IA32_APIC_BASE:
 		*value = vcpu->apic_base;
 		return 0;
@@ -119,8 +102,6 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (mtrr_has(msr))
 		return write_mtrr(vcpu, msr, value);
 	switch (msr) {
-	case MSR_IA32_PAT:
-		return write_pat(vcpu, value);
 	case MSR_IA32_EFER:
 		return write_efer(vcpu, value);
 	case MSR_IA32_APIC_BASE:

@@ -8,6 +8,7 @@
 #include "hv/dev/ioapic.h"
 #include "hv/dev/pic.h"
 #include "hv/vm/events.h"
+#include "hv/vm/run.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
@@ -21,7 +22,17 @@ static void lapic_mmio(void *device, uint64_t offset, unsigned width, bool write
 	(void)device;
 	lapic_access(&vcpu->lapic, offset, width, write, value);
 	if (write)
+		interrupts_lapic_written(vcpu, lapic_is_timer(offset));
+}
+
+/* Only what became pending ends the stay in the guest: an EOI or an IPI elsewhere seldom does that.
+ */
+void interrupts_lapic_written(struct vcpu *vcpu, bool timer)
+{
+	if (interrupts_pending(vcpu))
 		vcpu_kick(vcpu);
+	else if (timer)
+		vcpu_timer_armed(vcpu);
 }
 
 static void eoi(void *ctx, uint8_t vector)

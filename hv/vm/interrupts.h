@@ -42,6 +42,9 @@ bool interrupts_pending(struct vcpu *vcpu);
  */
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu);
 
+/* The guest wrote a register of its local APIC: one of its timer's, or CR8, or another. */
+void interrupts_lapic_written(struct vcpu *vcpu, bool timer);
+
 /* IA32_APIC_BASE was written: the register page moves or goes. */
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value);
 

@@ -21,7 +21,7 @@
 static const uint32_t direct[] = {
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP,   MSR_IA32_SYSENTER_EIP, MSR_IA32_STAR,
 	MSR_IA32_LSTAR,       MSR_IA32_CSTAR,          MSR_IA32_FMASK,        MSR_IA32_FS_BASE,
-	MSR_IA32_GS_BASE,     MSR_IA32_KERNEL_GS_BASE,
+	MSR_IA32_GS_BASE,     MSR_IA32_KERNEL_GS_BASE, MSR_IA32_PAT,
 };
 /* And those it only reads so. */
 static const uint32_t direct_read[] = {MSR_IA32_TIME_STAMP_COUNTER, MSR_IA32_EFER};

@@ -29,8 +29,8 @@ enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEX
 #define SECONDARY_REQUIRED (SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
 #define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
 #define EXIT_REQUIRED                                                                              \
-	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_HOST_64BIT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |             \
-	 EXIT_LOAD_EFER)
+	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_HOST_64BIT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |              \
+	 EXIT_SAVE_EFER | EXIT_LOAD_EFER)
 #define ENTRY_REQUIRED (ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
 struct requirement {
@@ -66,6 +66,7 @@ static const struct requirement secondary_names[] = {
 static const struct requirement exit_names[] = {
 	{EXIT_SAVE_DEBUG_CONTROLS, "save debug controls"},
 	{EXIT_HOST_64BIT, "64-bit host"},
+	{EXIT_SAVE_PAT, "save IA32_PAT on exit"},
 	{EXIT_LOAD_PAT, "load IA32_PAT on exit"},
 	{EXIT_SAVE_EFER, "save IA32_EFER on exit"},
 	{EXIT_LOAD_EFER, "load IA32_EFER on exit"},
