@@ -2,7 +2,8 @@
 # What proves and measures ept/ beyond its unit tests: the model, the fuzzer, the coverage, the
 # mutation run, and the host part of the bench.
 MODEL_OPS ?= 1000000
-MODEL_SRC := tests/model/model.c tests/model/model_cpu.c tests/model/caches.c
+MODEL_SRC := tests/model/model.c tests/model/model_cpu.c tests/model/bytes.c \
+	tests/model/caches.c
 MODEL_OBJ := $(patsubst %.c,$(BUILD)/host/%.o,$(MODEL_SRC) tests/model/ept_model.c)
 
 $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a

@@ -73,7 +73,7 @@ without() {
 		't\| ok 8 - UC by MTRR: the device reads what was written'
 }
 
-@test "coherence: a guest's WBINVD, and INVD, write back and drop what is cached" {
+@test "coherence: a guest's WBINVD writes back and drops what is cached" {
 	without coherence_write_back
 	has 't\| FAIL 16 - found 4096 old and 0 new bytes, .*: WB, WBINVD before and after: the device reads .*' \
 		't\| FAIL 20 - found 4096 old and 0 new bytes, .*: WB, WBINVD before and after: the CPU reads .*'

@@ -5,19 +5,17 @@
  * each operation no access of any CPU may use a host address, a permission or a memory type that
  * is not right at that moment.
  */
-#include "tests/model/model.h"
+#include "tests/model/inside.h"
 
 #include <errno.h>
 
-#include "tests/model/caches.h"
-#include "tests/model/model_cpu.h"
 #include "tests/slow_mtrr.h"
 
 #define HOST_WIDTH  46
 #define GUEST_WIDTH 40
 
 /* What can be plugged in: neighbours, overlaps, every alignment, both ends of the space. */
-static const struct ept_slot candidates[] = {
+const struct ept_slot candidates[CANDIDATES] = {
 	{.gpa = 0, .size = 0xa0000, .hpa = GiB, .kind = EPT_SLOT_RAM},
 	{.gpa = 0xc0000, .size = 0x40000, .hpa = GiB + 0xc0000, .kind = EPT_SLOT_ROM},
 	{.gpa = MiB, .size = 7 * MiB, .hpa = GiB + MiB, .kind = EPT_SLOT_RAM},
@@ -36,28 +34,11 @@ static const struct ept_slot candidates[] = {
 	{.gpa = (1ULL << 48) - 2 * MiB, .size = 2 * MiB, .hpa = 40 * GiB, .kind = EPT_SLOT_RAM},
 	{.gpa = 4 * GiB, .size = 0x1000, .hpa = 41 * GiB, .kind = EPT_SLOT_RAM},
 };
-#define CANDIDATES ARRAY_SIZE(candidates)
 
 /* Pages of a slot worth touching, from its start; negative from its end. */
 static const int64_t pages[] = {0, 1, 2, 3, 511, 512, 513, 1024, 131072, -1, -2, -512, -513, 160};
 
 static const unsigned valid_types[] = {0, 1, 4, 5, 6};
-
-struct model {
-	const struct model_config *config;
-	struct model_result *result;
-	struct world world;
-	struct ept ept;
-	struct model_cpu cpu[MODEL_CPUS];
-	bool present[CANDIDATES]; /* the reference's slots */
-	unsigned noncoherent;
-	/* With two copies of each page: */
-	struct caches caches;
-	uint8_t *flags[CANDIDATES];
-	uint64_t value;     /* the last that was written: each write has its own */
-	bool in_write_back; /* of this range: */
-	uint64_t write_back, write_back_size;
-};
 
 static void blame(struct model *m, const char *rule)
 {
@@ -65,7 +46,7 @@ static void blame(struct model *m, const char *rule)
 		m->result->broken = rule;
 }
 
-static void require(struct model *m, bool holds, const char *rule)
+void require(struct model *m, bool holds, const char *rule)
 {
 	if (!holds)
 		blame(m, rule);
@@ -80,36 +61,13 @@ static uint64_t page_of(const struct model_op *op)
 	return slot->gpa + (uint64_t)(((page % total) + total) % total) * PAGE_SIZE;
 }
 
-static const struct ept_slot *reference_slot(const struct model *m, uint64_t gpa)
+const struct ept_slot *reference_slot(const struct model *m, uint64_t gpa)
 {
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		if (m->present[i] && gpa - candidates[i].gpa < candidates[i].size)
 			return &candidates[i];
 	}
 	return NULL;
-}
-
-/* Where the second copy of all RAM lies. */
-#define TWICE (1ULL << 44)
-
-static bool is_twice(const struct model *m, const struct ept_slot *slot)
-{
-	return m->config->twice && slot && slot->kind == EPT_SLOT_RAM;
-}
-
-/* The reference's line of a page, or NULL where there is no second copy. */
-static struct cache_line *line_of(struct model *m, uint64_t gpa)
-{
-	const struct ept_slot *slot = reference_slot(m, gpa);
-
-	return is_twice(m, slot)
-		       ? caches_line(&m->caches, slot->hpa + TWICE + (gpa - slot->gpa), gpa)
-		       : NULL;
-}
-
-static bool is_write_back(uint64_t entry)
-{
-	return (entry & EPT_TYPE) == MEMTYPE_WB << 3;
 }
 
 /* The policy table again, for one CPU, as type and ignore-PAT bits. */
@@ -141,7 +99,7 @@ static bool type_allowed(const struct model *m, const struct ept_slot *slot, uin
 }
 
 /* All that must be right of an entry by which a CPU reaches the page at gpa. */
-static void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned level)
+void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned level)
 {
 	const struct ept_slot *slot = reference_slot(m, gpa);
 	uint64_t in_leaf = gpa & ((1ULL << (12 + 9 * (level - 1))) - 1);
@@ -165,81 +123,6 @@ static void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned le
 		"a CPU uses a memory type that the policy forbids at this moment");
 }
 
-/* The number that a page holds, reached by this entry, is what the reference says, or becomes it.
- */
-static void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write)
-{
-	struct cache_line *line = line_of(m, gpa);
-	uint64_t *page = caches_page(&m->caches, entry & EPT_ADDRESS);
-
-	if (!line)
-		return;
-	if (!write) {
-		require(m, *page == line_read(line, is_write_back(entry)),
-			"a CPU reads wrong bytes");
-		return;
-	}
-	*page = ++m->value;
-	line_write(line, is_write_back(entry), m->value);
-}
-
-/* A walk that ends in a WB leaf caches the page; behind a WBINVD's back, again. */
-static uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write,
-			  unsigned *level)
-{
-	struct cache_line *line = line_of(m, gpa);
-	uint64_t entry;
-
-	cpu->writes = write;
-	entry = model_translate(cpu, &m->world, m->ept.root, gpa, level, &m->result->broken);
-	if (!entry || !line || !cpu->walked || !is_write_back(entry))
-		return entry;
-	line_fill(line);
-	line->again = m->in_write_back && line->gpa - m->write_back < m->write_back_size;
-	return entry;
-}
-
-/* Until its own INVEPT a CPU writes on where the leaf was dirty when it saw it. */
-static void write_through_stale(struct model *m, struct model_cpu *cpu)
-{
-	for (unsigned c = 0; m->config->twice && c < MODEL_LEAVES; c++) {
-		if (cpu->leaf[c].level == 1 && (cpu->leaf[c].value & EPT_DIRTY))
-			use_page(m, cpu->leaf[c].gpa, cpu->leaf[c].value, true);
-	}
-}
-
-/* The page whose copy this is, for the moment of its copying: nobody may reach it meanwhile. */
-static void meddle(struct model *m, uint64_t hpa)
-{
-	unsigned level;
-
-	for (unsigned i = 0; i < CANDIDATES; i++) {
-		uint64_t offset = hpa % TWICE - candidates[i].hpa;
-
-		if (!m->present[i] || offset >= candidates[i].size)
-			continue;
-		for (unsigned c = 0; c < m->config->cpus; c++) {
-			uint64_t gpa = candidates[i].gpa + offset;
-			uint64_t entry = translate(m, &m->cpu[c], gpa, true, &level);
-
-			if (entry)
-				use_page(m, gpa, entry, true);
-		}
-	}
-}
-
-/* A WBINVD's copies are of pages that may be reached, and that is all right. */
-static void copy_page(void *ctx, uint64_t to, uint64_t from)
-{
-	struct world *world = ctx;
-	struct model *m = world->on_flush_arg;
-
-	world->errors += !world->locked;
-	if (!m->in_write_back)
-		meddle(m, from);
-	*caches_page(&m->caches, to) = *caches_page(&m->caches, from);
-}
-
 static void flush_all(void *arg)
 {
 	struct model *m = arg;
@@ -258,29 +141,18 @@ static void flush_all(void *arg)
 	}
 }
 
-static struct ept_cpu as_ept_cpu(const struct model_cpu *cpu)
+struct ept_cpu as_ept_cpu(const struct model_cpu *cpu)
 {
 	return (struct ept_cpu){.mtrr = &cpu->mtrr, .cd = cpu->cd};
 }
 
-static int expected_error(const struct model *m, uint64_t gpa, bool write)
+int expected_error(const struct model *m, uint64_t gpa, bool write)
 {
 	const struct ept_slot *slot = reference_slot(m, gpa);
 
 	if (!slot)
 		return -ENOENT;
 	return write && slot->kind == EPT_SLOT_ROM ? -EPERM : 0;
-}
-
-/* There was a leaf, or none; if one has come since, and its type is not WB, the cache let go. */
-static void note_leaf(struct model *m, uint64_t gpa, uint64_t before)
-{
-	struct cache_line *line = line_of(m, gpa);
-	unsigned level;
-	uint64_t leaf = ept_walk(&m->ept, gpa, &level);
-
-	if (line && !before && leaf && !is_write_back(leaf))
-		line_uncache(line);
 }
 
 static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write)
@@ -307,81 +179,6 @@ static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bo
 		return;
 	check_use(m, gpa, entry, level);
 	use_page(m, gpa, entry, write);
-}
-
-/* The host addresses that an access of the hypervisor was given. */
-struct seen {
-	uint64_t hpa[2];
-	unsigned count;
-};
-
-static void see(void *ctx, uint64_t hpa)
-{
-	struct seen *seen = ctx;
-
-	if (seen->count < 2)
-		seen->hpa[seen->count] = hpa;
-	seen->count++;
-}
-
-static void emulated_access(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write)
-{
-	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
-	struct seen seen = {.count = 0};
-	unsigned level;
-	uint64_t before = ept_walk(&m->ept, gpa, &level), entry;
-	int error = ept_cpu_access(&m->ept, &ept_cpu, gpa, write, see, &seen);
-
-	note_leaf(m, gpa, before);
-	if (error == -ENOMEM)
-		return;
-	require(m, error == expected_error(m, gpa, write), "ept_cpu_access() returns wrongly");
-	require(m, seen.count == !error, "ept_cpu_access() is no single access");
-	if (error)
-		return;
-	entry = ept_walk(&m->ept, gpa, &level);
-	check_use(m, gpa, entry, level);
-	require(m,
-		seen.hpa[0] == ALIGN_DOWN(entry & EPT_ADDRESS, 1ULL << (12 + 9 * (level - 1))) +
-				       gpa % (1ULL << (12 + 9 * (level - 1))),
-		"an emulated access does not go where the leaf leads");
-	use_page(m, gpa, entry, write);
-}
-
-static void dma(struct model *m, uint64_t gpa, bool write, bool around)
-{
-	const struct ept_slot *slot = reference_slot(m, gpa);
-	struct cache_line *line = line_of(m, gpa);
-	bool ram = slot && slot->kind == EPT_SLOT_RAM;
-	struct seen seen = {.count = 0};
-
-	require(m, ept_dma_access(&m->ept, gpa, write, around, see, &seen) == (ram ? 0 : -EFAULT),
-		"ept_dma_access() returns wrongly");
-	if (!line) {
-		require(m,
-			seen.count == ram && (!ram || seen.hpa[0] == slot->hpa + (gpa - slot->gpa)),
-			"a device reaches the wrong host address");
-	} else if (!write) {
-		require(m, *caches_page(&m->caches, seen.hpa[0]) == line_dma_read(line, around),
-			"a device reads wrong bytes");
-	} else {
-		m->value++;
-		for (unsigned i = 0; i < MIN(seen.count, 2U); i++)
-			*caches_page(&m->caches, seen.hpa[i]) = m->value;
-		line_dma_write(line, around, m->value);
-	}
-}
-
-static void write_back(struct model *m, uint64_t gpa, uint64_t size)
-{
-	if (!m->config->twice)
-		return;
-	m->in_write_back = true;
-	m->write_back = gpa;
-	m->write_back_size = size;
-	ept_write_back(&m->ept, gpa, size);
-	m->in_write_back = false;
-	caches_write_back(&m->caches, gpa, size);
 }
 
 static void speculate(struct model *m, struct model_cpu *cpu, uint64_t gpa)
@@ -497,19 +294,6 @@ static void add_slot(struct model *m, unsigned n)
 		m->present[n] = true;
 }
 
-/* What the cache had of a slot that was removed is lost. */
-static void forget_lines(struct model *m, unsigned n)
-{
-	for (unsigned i = 0; i < CACHES_PAGES; i++) {
-		struct cache_line *line = &m->caches.line[i];
-
-		if (line->key % TWICE - candidates[n].hpa < candidates[n].size)
-			line->cached = line->dirty = false;
-	}
-	free(m->flags[n]);
-	m->flags[n] = NULL;
-}
-
 static void remove_slot(struct model *m, unsigned n)
 {
 	int expected = -ENOENT;
@@ -606,22 +390,6 @@ static void step(struct model *m, const struct model_op *op)
 		break;
 	case OP_KINDS:
 		break;
-	}
-}
-
-/* Both copies of each page that was ever touched. */
-static void check_lines(struct model *m)
-{
-	for (unsigned i = 0; i < CACHES_PAGES; i++) {
-		struct cache_line *line = &m->caches.line[i];
-
-		if (!line->key || line_of(m, line->gpa) != line)
-			continue;
-		require(m, *caches_page(&m->caches, line->key) == line->memory,
-			"memory holds wrong bytes");
-		require(m,
-			!line->cached || *caches_page(&m->caches, line->key % TWICE) == line->cache,
-			"the cache holds wrong bytes");
 	}
 }
 

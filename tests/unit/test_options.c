@@ -131,7 +131,7 @@ static void an_unknown_word_is_named_with_what_was_expected(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "mem=, cpus=, iommu=, dev=, memtype= or --");
+				  "mem=, cpus=, iommu=, dev=, memtype=, coherence= or --");
 		assert_string_equal(vm.name, "a"); /* the line on the console names it */
 	}
 }
@@ -297,6 +297,25 @@ static void the_four_policies_are_known_and_no_other(void **state)
 	}
 }
 
+static void caches_are_modelled_or_not(void **state)
+{
+	static const char *const words[] = {"coherence=", "coherence=mode", "coherence=models"};
+	char line[64];
+
+	(void)state;
+	assert_vm("vm a");
+	assert_false(vm.coherence);
+	assert_vm("vm a coherence=model");
+	assert_true(vm.coherence);
+	assert_vm("vm a coherence=model coherence=none");
+	assert_false(vm.coherence);
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		strcpy(line, "vm a ");
+		assert_vm_refused(strcat(line, words[i]), words[i],
+				  "coherence=none or coherence=model");
+	}
+}
+
 static void the_guests_command_line_is_kept_as_it_was_written(void **state)
 {
 	(void)state;
@@ -446,6 +465,7 @@ int main(void)
 		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
 		cmocka_unit_test(an_unknown_device_is_refused),
 		cmocka_unit_test(the_four_policies_are_known_and_no_other),
+		cmocka_unit_test(caches_are_modelled_or_not),
 		cmocka_unit_test(the_guests_command_line_is_kept_as_it_was_written),
 		cmocka_unit_test(a_long_word_is_cut_for_the_console_and_kept_printable),
 		cmocka_unit_test(the_hypervisors_line_may_be_empty),
