@@ -91,7 +91,7 @@ without() {
 
 @test "coherence: guests that share no memory with a device see nothing of the model" {
 	local name
-	for name in contract leaves mmio modes noncoherent; do
-		boots 0 "" "$G/$name.elf" "vm t $(words $name) coherence=model -- $([ $name != contract ] || echo policy=0x201)"
+	for name in mmio modes noncoherent; do
+		boots 0 "" "$G/$name.elf" "vm t $(words $name) coherence=model --"
 	done
 }
