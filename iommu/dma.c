@@ -104,7 +104,6 @@ static int translate(struct iommu *iommu, struct dma *dma, uint64_t *gpa)
 	struct iommu_context context;
 
 	*gpa = dma->iova;
-	dma->snoops = false;
 	if (!iommu->translating)
 		return is_protected(iommu, *gpa) ? -EFAULT : 0;
 	context = iommu_context_of(iommu, dma->device, dma->iova);
