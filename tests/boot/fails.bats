@@ -75,6 +75,8 @@ emulated() {
 		strings -n 4 "$image" | grep -E '^(FAIL|BAD)' >>"$BATS_TEST_TMPDIR/forms" || true
 	done
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/forms")" -ge 12 ]
-	run -1 grep -vE '^(FAIL|BAD).*found (%s, expected%s%s|otherwise, expected): $' \
+	# One says in a line of its own what a stale leaf did, behind the check that failed by it.
+	run -1 grep -vE -e '^(FAIL|BAD).*found (%s, expected%s%s|otherwise, expected): $' \
+		-e '^FAIL: the %s read %u old bytes of 0x%lx: its leaf is still %s$' \
 		"$BATS_TEST_TMPDIR/forms"
 }

@@ -46,8 +46,8 @@ module() {
 }
 
 @test "two VMs in one machine have two policies" {
-	boots 0 "" "$G/memtypes.elf" "vm old $(words memtypes) memtype=kvm-6.6 -- policy=kvm-6.6" \
-		"$G/memtypes.elf" "vm new $(words memtypes) memtype=kvm-6.11 -- policy=kvm-6.11"
+	boots 0 "" "$G/memtypes.elf" "vm old $(words memtypes) memtype=kvm-6.6 --" \
+		"$G/memtypes.elf" "vm new $(words memtypes) memtype=kvm-6.11 --"
 	lacks 'FAIL'
 	has 'hv: vm old: .* memory types as kvm-6.6' 'hv: vm new: .* memory types as kvm-6.11' \
 		'hv: vm old: exited with status 0' 'hv: vm new: exited with status 0'
@@ -98,22 +98,22 @@ module() {
 @test "apic: acceptance, priority, delivery and the timer" { image apic; }
 
 @test "memtypes: each combination has the expected type under kvm-6.7" {
-	image memtypes policy=kvm-6.7
+	image memtypes
 	[ "$(grep -c 'proved by rule' <<<"$output")" -eq 20 ]
 	has 't\| ok [0-9]+ - kvm-6.7: the first page.s leaf was cleared'
 }
 
 @test "memtypes: kvm-6.6 leaves the stale leaf that kvm-6.7 clears" {
-	image memtypes policy=kvm-6.6 "$(words memtypes) memtype=kvm-6.6"
+	image memtypes "" "$(words memtypes) memtype=kvm-6.6"
 	has 't\| ok [0-9]+ - kvm-6.6: the first page.s leaf is stale, WB \+ ignore PAT'
 }
 
 @test "memtypes: kvm-6.11 does not honour guest MTRRs" {
-	image memtypes policy=kvm-6.11 "$(words memtypes) memtype=kvm-6.11"
+	image memtypes "" "$(words memtypes) memtype=kvm-6.11"
 }
 
 @test "memtypes: under kvm-6.16 attach changes nothing, and the PAT counts at all times" {
-	image memtypes policy=kvm-6.16 "$(words memtypes) memtype=kvm-6.16"
+	image memtypes "" "$(words memtypes) memtype=kvm-6.16"
 	has 't\| ok [0-9]+ - kvm-6.16: the first page.s leaf is as it was, WB' \
 		't\| ok [0-9]+ - the attach was no transition' \
 		'hv: vm t: noncoherent count 0 -> 1: no transition'
