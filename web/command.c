@@ -234,8 +234,8 @@ static bool write_mtrr(struct machine *m, unsigned cpu, uint32_t msr, uint64_t v
 	return true;
 }
 
-static void mtrr_range(struct machine *m, unsigned cpu, uint64_t range, uint64_t base,
-		       uint64_t mask)
+static void set_mtrr_range(struct machine *m, unsigned cpu, uint64_t range, uint64_t base,
+			   uint64_t mask)
 {
 	uint32_t msr = MSR_IA32_MTRR_PHYSBASE0 + 2 * (uint32_t)range;
 
@@ -269,9 +269,10 @@ static bool do_mtrr(struct machine *m, struct words *words)
 			write_mtrr(m, cpu, MSR_IA32_MTRR_DEF_TYPE,
 				   (m->cpu[cpu].mtrr.def_type & ~DEF_TYPE_TYPE) | type);
 		else
-			mtrr_range(m, cpu, range, start | type,
-				   off ? 0
-				       : (BIT(m->cpu[cpu].mtrr.address_width) - size) | PHYSMASK_V);
+			set_mtrr_range(m, cpu, range, start | type,
+				       off ? 0
+					   : (BIT(m->cpu[cpu].mtrr.address_width) - size) |
+						       PHYSMASK_V);
 	}
 	return true;
 }
