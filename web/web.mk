@@ -33,7 +33,16 @@ $(BUILD)/web/play: $(patsubst %.c,$(BUILD)/host/%.o,$(filter web/% tests/model/%
 	$(Q)$(CC) $(HOST_CFLAGS) $(filter %.o,$^) -o $@ $(BUILD)/host/libpure.a
 
 TEST_FILES += $(BUILD)/web/leafcutter.html $(BUILD)/web/play
-WEB_SUITES := tests/web/run
+WEB_SUITES := tests/web/run tests/web/pictures.bats
+
+# The pictures of the documents, from real runs; with a browser also README's screenshot.
+.PHONY: pictures
+pictures: need-build need-bochs need-web need-browser
+	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/noncoherent.elf $(BUILD)/web/play $(BUILD)/web/leafcutter.html \
+		$(BUILD)/tools/trace)
+	@tests/web/trace $(BUILD)/web/demonstration.trace
+	@web/pictures docs/pictures $(BUILD)/web/demonstration.trace
+	@/usr/bin/python3 tests/web/browser.py --screenshot docs/pictures/page.png
 
 .PHONY: web
 web: need-web

@@ -192,9 +192,16 @@ def check_looks():
     small = page.js("""return [...document.querySelectorAll('body *')].filter((e) =>
         e.textContent.trim() && parseFloat(getComputedStyle(e).fontSize) < 12).map((e) => e.outerHTML.slice(0, 80))""")
     same(small, [], "text below 12 px")
-    small = page.js("""return [...document.querySelectorAll('svg')].filter((s) => s.viewBox.baseVal.width &&
+    page.press("show-time")
+    page.press("trace-example")
+    wait(lambda: "the demonstration" in page.text("trace-about"))
+    small = page.js("""return [...document.querySelectorAll('svg')].filter((s) => s.getBoundingClientRect().width &&
         s.getBoundingClientRect().width / s.viewBox.baseVal.width < 0.95).length""")
     same(small, 0, "pictures drawn smaller than their letters")
+    page.press("show-play")
+    small = page.js("""return [...document.querySelectorAll('svg')].filter((s) => s.getBoundingClientRect().width &&
+        s.getBoundingClientRect().width / s.viewBox.baseVal.width < 0.95).length""")
+    same(small, 0, "pictures of the playground drawn smaller than their letters")
     page.browser.set_window_size(WIDTH, 900)
     if page.js("return document.documentElement.scrollWidth") > WIDTH:
         raise AssertionError("wider than the window")
@@ -343,6 +350,16 @@ def figures():
     print(f"# {PAGE.stat().st_size} bytes, first paint {paint:.0f} ms, {rate:.0f} steps a second")
 
 
+def screenshot(path):
+    """README's: the demonstration just after the attach."""
+    page.open("#demonstration!")
+    while page.steps()[-1][0] != "ring":
+        page.press("next")
+    page.browser.set_window_size(WIDTH, 1010)
+    page.browser.save_screenshot(path)
+    return 0
+
+
 def main():
     tests = [(f"scenario {name}: page and host agree at every step", lambda n=name, s=steps: check_scenario(n, s))
              for name, steps in scenarios]
@@ -377,7 +394,7 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as base:
     browser = open_browser()
     try:
         page = Page(browser)
-        status = main()
+        status = screenshot(sys.argv[2]) if "--screenshot" in sys.argv else main()
     finally:
         browser.quit()
 sys.exit(status)

@@ -83,6 +83,7 @@ function draw_legend(into) {
 	into.replaceChildren(...Object.keys(LETTERS).map((t) => element('span', {}, chip(t), ` ${t}, ${TYPE_WORDS[t]}`)),
 		element('span', {}, chip('WB', false), ' small letter: the PAT is ignored'),
 		element('span', {}, element('span', {class: 'chip t-table'}, '▸'), ' table'),
+		element('span', {}, element('span', {class: 'chip gone'}, '×'), ' cleared by this step'),
 		element('span', {class: 'bad'}, 'framed: of an old type, or stale'));
 }
 
@@ -96,12 +97,16 @@ function cells_of(table) {
 	return cells;
 }
 
-function draw_cell(table, index, e, open, fresh) {
+function draw_cell(table, index, e, open, before) {
 	const gpa = Number(table.gpa) + index * LEVEL_SIZE[table.level];
 	let attributes = {type: 'button', class: 'cell t-none', tabindex: -1, 'data-gpa': hex(gpa), 'data-level': table.level, 'data-index': index};
-	let text = '·', words = 'not present';
+	let text = '·', words = 'not present', fresh = before === null;
 
-	if (e && e.table) {
+	if (!e && before) {
+		attributes.class = 'cell t-none gone';
+		text = '×';
+		words = 'not present any more';
+	} else if (e && e.table) {
 		attributes.class = 'cell t-table' + (open ? ' open' : '');
 		text = '▸';
 		words = `table at ${e.table.at}`;
@@ -125,11 +130,11 @@ function draw_level(table, open_index, before) {
 	for (let row = 0; row < 16; row++) {
 		const part = cells.slice(row * 32, row * 32 + 32);
 
-		if (row && part.every((c) => !c)) {
+		if (row && part.every((c, i) => !c && !(old_cells && old_cells[row * 32 + i]))) {
 			hidden += 32;
 			continue;
 		}
-		part.forEach((e, i) => grid.append(draw_cell(table, row * 32 + i, e, open_index === row * 32 + i, old_cells && e && !e.table && !old_cells[row * 32 + i])));
+		part.forEach((e, i) => grid.append(draw_cell(table, row * 32 + i, e, open_index === row * 32 + i, old_cells ? old_cells[row * 32 + i] : undefined)));
 	}
 	return element('div', {class: 'level'},
 		element('h3', {}, `Level ${table.level}, ${TABLE_NAMES[table.level]} `, element('span', {}, `at ${table.at}, from ${table.gpa}: ${present} of 512 present${hidden ? `, ${hidden} more not shown` : ''}`)),
@@ -195,7 +200,7 @@ function draw_bytes(state, into) {
 
 	into.replaceChildren(element('h2', {}, 'First byte of the pages in use'),
 		element('p', {class: 'hint'}, model ? 'coherence=model: a page has a copy in the cache and one in memory; what each would read is modelled' : 'without coherence=model all see the same bytes'),
-		table_of(['page', ...(model ? ['cache'] : []), 'memory', 'vCPU 0', 'vCPU 1', 'device'], rows, 'no page was touched yet'));
+		table_of(['page', ...(model ? ['cache'] : []), 'memory', 'CPU 0', 'CPU 1', 'device'], rows, 'no page was touched yet'));
 }
 
 function draw_iommu(state, into) {

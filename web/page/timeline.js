@@ -4,7 +4,7 @@
 'use strict';
 
 const LANE = 26, LEFT = 110;
-const time = {trace: null, from: 0, to: 1, at: 0, hits: [], lanes: []};
+const time = {trace: null, from: 0, to: 1, at: 0, hits: [], lanes: [], ranks: []};
 
 const vm_name = (vm) => time.trace.names[vm] || `vm ${vm}`;
 const ticks = (n) => Math.round(n).toLocaleString('en').replace(/,/g, ' ');
@@ -39,13 +39,16 @@ function make_lanes() {
 
 const REASON_COLOURS = ['--wt', '--wb', '--wc', '--wp', '--uc', '--wbi'];
 
+// By rank, so that the costliest differ.
+const reason_colour = (reason) => REASON_COLOURS[time.ranks.indexOf(reason) % REASON_COLOURS.length];
+
 function colour_of(e, style) {
 	if (e.type === time.trace.types.INSTALL) {
 		const type = leaf_type(Number(e.c & 0xffn));
 
 		return style.getPropertyValue({WB: '--wb', UC: '--uc', WC: '--wc', WT: '--wt', WP: '--wp'}[type] || '--table');
 	}
-	return style.getPropertyValue(e.reason >= 0 ? REASON_COLOURS[e.reason % REASON_COLOURS.length] : '--accent');
+	return style.getPropertyValue(e.reason >= 0 ? reason_colour(e.reason) : '--accent');
 }
 
 const x_of = (t, width) => LEFT + (t - time.from) / (time.to - time.from) * (width - LEFT);
@@ -157,17 +160,17 @@ function show_ept_at() {
 // One row over what the leaves span.
 function draw_leaves(leaves) {
 	const most = Math.max(2 ** 21, ...[...leaves].map(([gpa, leaf]) => gpa + leaf.size));
-	const svg = element('svg', {viewBox: '0 0 560 36', width: '100%', role: 'img', 'aria-label': 'leaves over guest-physical addresses'}, element('rect', {x: 0, y: 0, width: 560, height: 18, class: 't-none'}));
+	const svg = element('svg', {viewBox: '0 0 460 36', width: '100%', role: 'img', 'aria-label': 'leaves over guest-physical addresses'}, element('rect', {x: 0, y: 0, width: 460, height: 18, class: 't-none'}));
 
 	for (const [gpa, leaf] of leaves)
-		svg.append(element('rect', {x: gpa / most * 560, y: 0, width: Math.max(leaf.size / most * 560, 1), height: 18, class: type_class(leaf_type(leaf.bits), leaf_pat(leaf.bits))}));
-	svg.append(element('text', {x: 0, y: 32}, '0'), element('text', {x: 560, y: 32, 'text-anchor': 'end'}, hex(most)));
+		svg.append(element('rect', {x: gpa / most * 460, y: 0, width: Math.max(leaf.size / most * 460, 1), height: 18, class: type_class(leaf_type(leaf.bits), leaf_pat(leaf.bits))}));
+	svg.append(element('text', {x: 0, y: 32}, '0'), element('text', {x: 460, y: 32, 'text-anchor': 'end'}, hex(most)));
 	return svg;
 }
 
 function show_reasons() {
 	by_id('reasons').replaceChildren(table_of(['VM', 'exit', 'count', 'total ticks', 'mean', 'median', '99th', 'most'],
-		reasons_of(time.trace).map((r) => ({cells: [vm_name(r.vm), element('span', {}, element('span', {class: 'chip', style: `color: var(--type-ink); background: var(${REASON_COLOURS[r.reason % REASON_COLOURS.length]})`}, String(r.reason)), ' ' + (time.trace.reasons[r.reason] || 'unknown')), ticks(r.count), ticks(r.total), r.mean.toFixed(1), ticks(r.median), ticks(r.most99), ticks(r.most)]})),
+		reasons_of(time.trace).map((r) => ({cells: [vm_name(r.vm), element('span', {}, element('span', {class: 'chip', style: `color: var(--type-ink); background: var(${reason_colour(r.reason)})`}, String(r.reason)), ' ' + (time.trace.reasons[r.reason] || 'unknown')), ticks(r.count), ticks(r.total), r.mean.toFixed(1), ticks(r.median), ticks(r.most99), ticks(r.most)]})),
 		'no exits in it: the hypervisor was told to trace events only'));
 }
 
@@ -234,6 +237,7 @@ function open_trace(name, buffer) {
 	time.hits = [];
 	by_id('trace-search').value = by_id('search-found').textContent = '';
 	look_at(0, time.trace.last);
+	time.ranks = [...new Set(reasons_of(time.trace).sort((x, y) => y.total - x.total).map((r) => r.reason))];
 	describe(name);
 	make_lanes();
 	show_reasons();
