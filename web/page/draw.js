@@ -155,8 +155,10 @@ function path_to(root, gpa) {
 	}
 }
 
+const all_tables = (table) => [table, ...table.entries.filter((e) => e.table).flatMap((e) => all_tables(e.table))];
+
 function draw_ept(state, before, gpa, into) {
-	const path = path_to(state.ept, gpa), old = before ? path_to(before.ept, gpa) : [];
+	const path = path_to(state.ept, gpa), old = before ? all_tables(before.ept) : [];
 
 	into.replaceChildren(...path.map((table, i) => {
 		const same = old.find((t) => t.at === table.at && t.level === table.level);
