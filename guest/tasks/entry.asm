@@ -37,7 +37,6 @@ USER_GATE	equ 0x61
 TSS_LINK	equ 0
 TSS_ESP0	equ 4
 TSS_SS0		equ 8
-TSS_CR3		equ 28
 TSS_EIP		equ 32
 TSS_EFLAGS	equ 36
 TSS_EAX		equ 40
@@ -48,7 +47,6 @@ TSS_SS		equ 80
 TSS_DS		equ 84
 TSS_TRAP	equ 100
 TSS_SIZE	equ 104
-
 ; say TEXT: print it; all registers stay.
 %macro say 1
 	pushfd
@@ -120,16 +118,13 @@ guest_entry:
 	mov dword [main_tss + TSS_SS0], DATA
 	mov edi, other_tss
 	mov ebx, other_task
-	mov ecx, other_stack_top
 	call fill_tss
 	mov edi, broken_tss
 	mov ebx, other_task
-	mov ecx, other_stack_top
 	call fill_tss
 	mov word [broken_tss + TSS_DS], MAIN
 	mov edi, trapped_tss
 	mov ebx, trapped_task
-	mov ecx, other_stack_top
 	call fill_tss
 	mov byte [trapped_tss + TSS_TRAP], 1
 	mov eax, MAIN
@@ -155,10 +150,10 @@ guest_entry:
 .stop:	hlt
 	jmp .stop
 
-; A TSS at EDI that begins at EBX with the stack ECX.
+; A TSS at EDI that begins at EBX.
 fill_tss:
 	mov [edi + TSS_EIP], ebx
-	mov [edi + TSS_ESP], ecx
+	mov dword [edi + TSS_ESP], other_stack_top
 	mov dword [edi + TSS_EFLAGS], 2
 	mov dword [edi + TSS_EAX], 0x12345678
 	mov word [edi + TSS_CS], CODE
@@ -185,8 +180,6 @@ other_task:
 	tell " link ", eax
 	movzx eax, byte [gdt + MAIN + 5]
 	tell " main's type ", eax
-	movzx eax, byte [gdt + OTHER + 5]
-	tell " its own ", eax
 	mov eax, esp
 	sub eax, other_stack_top
 	tell " stack ", eax
@@ -210,7 +203,6 @@ other_task:
 
 trapped_task:
 	jmp MAIN:0
-	jmp trapped_task
 
 ; after: the line of a switch that has come back to the main task.
 %macro after 1
@@ -290,7 +282,6 @@ restore_main:
 	mov es, eax
 	mov ss, eax
 	mov fs, eax
-	mov gs, eax
 	clts
 	ret
 
@@ -370,8 +361,7 @@ long_16_bit_code:
 	mov eax, VIDEO
 	expect .fault
 	jmp CODE16:0xfff8
-.fault:	tell "16-bit code over 64 KiB: vector ", [seen.vector]
-	say {10}
+.fault:	say {"16-bit code over 64 KiB faults", 10}
 	ret
 come_back:
 	say {"16-bit code over 64 KiB goes on", 10}
@@ -406,10 +396,8 @@ misaligned_delivery:
 faulting_iret:
 	mov dword [SVR], 0x1ff
 	mov dword [ICR + 0x10], 0
-	mov dword [nmis], 0
 	expect .caught
 	mov dword [ICR], ICR_NMI
-	nop
 	nop
 .caught:
 	mov eax, [nmis]
@@ -417,7 +405,6 @@ faulting_iret:
 	tell " error ", [seen.error]
 	tell " NMIs ", eax
 	mov dword [ICR], ICR_NMI
-	nop
 	nop
 	tell " and with one more ", [nmis]
 	say {10}

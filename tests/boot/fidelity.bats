@@ -19,7 +19,7 @@ bare() {
 	printf 'multiboot /boot/%s.elf\nboot\n' "$1" >"$dir/boot/grub/grub.cfg"
 	tools/grub-image "$dir.iso" "$dir" multiboot
 	# There is no hypervisor's last line: the status says nothing.
-	tools/boot --engine bochs "$dir.iso" 2>/dev/null | tr -d '\r' | sed '$a\' || true
+	tools/boot --engine bochs --timeout 120 "$dir.iso" 2>/dev/null | tr -d '\r' | awk 1 || true
 }
 
 # agrees IMAGE: both say the same, to the end.

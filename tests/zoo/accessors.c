@@ -253,7 +253,9 @@ bool swap_pair(unsigned __int128 *r, unsigned __int128 a, unsigned __int128 b)
 		__builtin_memset(r, 0, n);                                                         \
 	}
 COPY(3)
-COPY(7) COPY(8) COPY(12) COPY(16) COPY(24) COPY(31) COPY(32) COPY(48)
+COPY(7)
+COPY(8)
+COPY(12) COPY(16) COPY(24) COPY(31) COPY(32) COPY(48)
 	COPY(64) void call_through(void (*volatile *r)(void))
 {
 	(*r)();

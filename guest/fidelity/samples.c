@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Makes up an instruction of those that compilers use on devices, with prefixes, registers, flags
+ * and memory, and an operand that is where it is wanted.
+ */
+#include "guest/fidelity/samples.h"
+#include "lib/string.h"
+#include "lib/x86.h"
+
+#define ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+
+uint8_t code_page[PAGE_SIZE] __attribute__((aligned(4096)));
+static uint64_t seed;
+
+enum {
+	MODRM = 1,
+	IMM8 = 2,
+	IMM = 4,       /* of the operand's size */
+	STRING = 8,    /* RSI, RDI */
+	BITS_REG = 16, /* the register is a bit number */
+	STACK = 32,
+	GROUP = 64, /* ModRM bits 5:3 from 'group' */
+	VEX = 128,
+	ALIGNED = 256, /* a #GP where the operand is not */
+	OFFSET = 512,
+	COUNTS = 1024, /* CL, or the immediate, is a shift's count */
+	JUMPS = 2048,
+};
+
+struct form {
+	uint32_t opcode; /* its bytes, the first one highest */
+	uint16_t kind;
+	uint8_t group; /* a mask of what ModRM bits 5:3 may be */
+	uint16_t undefined;
+};
+
+#define ALL_BUT(flags) (ARITHMETIC & ~(uint64_t)(flags))
+#define SHIFTED        (RFLAGS_AF | RFLAGS_OF | RFLAGS_CF)
+
+/* Opcodes with prefixes where they belong to them. A form may stand for those beside it. */
+static const struct form forms[] = {
+	/* ADD to CMP, TEST, XCHG, MOV */
+	{0x00, MODRM, 0, RFLAGS_AF},
+	{0x01, MODRM, 0, RFLAGS_AF},
+	{0x03, MODRM, 0, RFLAGS_AF},
+	{0x09, MODRM, 0, RFLAGS_AF},
+	{0x0a, MODRM, 0, RFLAGS_AF},
+	{0x11, MODRM, 0, 0},
+	{0x13, MODRM, 0, 0},
+	{0x18, MODRM, 0, 0},
+	{0x1b, MODRM, 0, 0},
+	{0x21, MODRM, 0, RFLAGS_AF},
+	{0x29, MODRM, 0, 0},
+	{0x2a, MODRM, 0, 0},
+	{0x33, MODRM, 0, RFLAGS_AF},
+	{0x38, MODRM, 0, 0},
+	{0x3b, MODRM, 0, 0},
+	{0x84, MODRM, 0, RFLAGS_AF},
+	{0x85, MODRM, 0, RFLAGS_AF},
+	{0x86, MODRM, 0, 0},
+	{0x87, MODRM, 0, 0},
+	{0x88, MODRM, 0, 0},
+	{0x89, MODRM, 0, 0},
+	{0x8a, MODRM, 0, 0},
+	{0x8b, MODRM, 0, 0},
+	{0x80, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF},
+	{0x81, MODRM | GROUP | IMM, 0xff, RFLAGS_AF},
+	{0x83, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF},
+	{0xc6, MODRM | GROUP | IMM8, 1, 0},
+	{0xc7, MODRM | GROUP | IMM, 1, 0},
+	{0xf6, MODRM | GROUP, 0x0c, 0},
+	{0xf7, MODRM | GROUP, 0x0c, 0},
+	{0xf6, MODRM | GROUP | IMM8, 1, RFLAGS_AF},
+	{0xf7, MODRM | GROUP | IMM, 1, RFLAGS_AF},
+	{0xfe, MODRM | GROUP, 3, 0},
+	{0xff, MODRM | GROUP, 3, 0},
+	{0x63, MODRM, 0, 0},
+	{0xa1, OFFSET, 0, 0},
+	{0xa2, OFFSET, 0, 0},
+	/* MUL, IMUL, DIV, IDIV */
+	{0xf6, MODRM | GROUP, 0x30, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
+	{0xf7, MODRM | GROUP, 0x30, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
+	{0xf6, MODRM | GROUP, 0xc0, ARITHMETIC},
+	{0xf7, MODRM | GROUP, 0xc0, ARITHMETIC},
+	{0x0faf, MODRM, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
+	{0x69, MODRM | IMM, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
+	{0x6b, MODRM | IMM8, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
+	/* shifts */
+	{0xc0, MODRM | GROUP | IMM8, 0xff, SHIFTED},
+	{0xc1, MODRM | GROUP | IMM8, 0xff, SHIFTED},
+	{0xd0, MODRM | GROUP, 0xff, RFLAGS_AF},
+	{0xd1, MODRM | GROUP, 0xff, RFLAGS_AF},
+	{0xd2, MODRM | GROUP, 0xff, SHIFTED},
+	{0xd3, MODRM | GROUP, 0xff, SHIFTED},
+	{0x0fa4, MODRM | IMM8, 0, ARITHMETIC},
+	{0x0fa5, MODRM, 0, ARITHMETIC},
+	{0x0fac, MODRM | IMM8, 0, ARITHMETIC},
+	{0x0fad, MODRM, 0, ARITHMETIC},
+	/* bits */
+	{0x0fa3, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
+	{0x0fab, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
+	{0x0fb3, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
+	{0x0fbb, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
+	{0x0fba, MODRM | GROUP | IMM8, 0xf0, ALL_BUT(RFLAGS_CF)},
+	{0x0fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
+	{0x0fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
+	{0xf30fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)},
+	{0xf30fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)},
+	{0xf30fb8, MODRM, 0, 0},
+	/* SETcc, CMOVcc, MOVZX, MOVSX, MOVBE, MOVNTI */
+	{0x0f92, MODRM, 0, 0},
+	{0x0f9e, MODRM, 0, 0},
+	{0x0f95, MODRM, 0, 0},
+	{0x0f46, MODRM, 0, 0},
+	{0x0f4b, MODRM, 0, 0},
+	{0x0f4d, MODRM, 0, 0},
+	{0x0fb6, MODRM, 0, 0},
+	{0x0fb7, MODRM, 0, 0},
+	{0x0fbe, MODRM, 0, 0},
+	{0x0fbf, MODRM, 0, 0},
+	{0x0f38f0, MODRM, 0, 0},
+	{0x0f38f1, MODRM, 0, 0},
+	{0x0fc3, MODRM, 0, 0},
+	/* CMPXCHG, XADD */
+	{0x0fb0, MODRM, 0, 0},
+	{0x0fb1, MODRM, 0, 0},
+	{0x0fc0, MODRM, 0, 0},
+	{0x0fc1, MODRM, 0, 0},
+	{0x0fc7, MODRM | GROUP | ALIGNED, 2, 0},
+	/* strings */
+	{0xa4, STRING, 0, 0},
+	{0xa5, STRING, 0, 0},
+	{0xa6, STRING, 0, 0},
+	{0xa7, STRING, 0, 0},
+	{0xaa, STRING, 0, 0},
+	{0xab, STRING, 0, 0},
+	{0xac, STRING, 0, 0},
+	{0xad, STRING, 0, 0},
+	{0xae, STRING, 0, 0},
+	{0xaf, STRING, 0, 0},
+	/* the stack, and where it leads */
+	{0xff, MODRM | GROUP | STACK, 0x40, 0},
+	{0x8f, MODRM | GROUP | STACK, 1, 0},
+	{0xff, MODRM | GROUP | STACK | JUMPS, 0x14, 0},
+	/* segment registers, cache lines */
+	{0x8c, MODRM | GROUP, 0x3f, 0},
+	{0x8e, MODRM | GROUP, 0x3d, 0},
+	{0x0fae, MODRM | GROUP, 0x80, 0},
+	{0x660fae, MODRM | GROUP, 0xc0, 0},
+	/* MMX, SSE */
+	{0x0f10, MODRM, 0, 0},
+	{0x0f11, MODRM, 0, 0},
+	{0x660f10, MODRM, 0, 0},
+	{0x660f11, MODRM, 0, 0},
+	{0xf30f10, MODRM, 0, 0},
+	{0xf30f11, MODRM, 0, 0},
+	{0xf20f10, MODRM, 0, 0},
+	{0xf20f11, MODRM, 0, 0},
+	{0x0f12, MODRM, 0, 0},
+	{0x660f13, MODRM, 0, 0},
+	{0x0f16, MODRM, 0, 0},
+	{0x660f17, MODRM, 0, 0},
+	{0x0f28, MODRM | ALIGNED, 0, 0},
+	{0x660f29, MODRM | ALIGNED, 0, 0},
+	{0x0f2b, MODRM | ALIGNED, 0, 0},
+	{0x0f6e, MODRM, 0, 0},
+	{0x660f6e, MODRM, 0, 0},
+	{0x0f7e, MODRM, 0, 0},
+	{0x660f7e, MODRM, 0, 0},
+	{0xf30f7e, MODRM, 0, 0},
+	{0x0f6f, MODRM, 0, 0},
+	{0x660f6f, MODRM | ALIGNED, 0, 0},
+	{0xf30f6f, MODRM, 0, 0},
+	{0x0f7f, MODRM, 0, 0},
+	{0x660f7f, MODRM | ALIGNED, 0, 0},
+	{0xf30f7f, MODRM, 0, 0},
+	{0x660fd6, MODRM, 0, 0},
+	{0x0fe7, MODRM, 0, 0},
+	{0x660fe7, MODRM | ALIGNED, 0, 0},
+	{0xf20ff0, MODRM, 0, 0},
+	{0x660f382a, MODRM | ALIGNED, 0, 0},
+	/* AVX: the second byte of C5 is made up */
+	{0xc510, MODRM | VEX, 0, 0},
+	{0xc511, MODRM | VEX, 0, 0},
+	{0xc512, MODRM | VEX, 0, 0},
+	{0xc516, MODRM | VEX, 0, 0},
+	{0xc517, MODRM | VEX, 0, 0},
+	{0xc528, MODRM | VEX | ALIGNED, 0, 0},
+	{0xc529, MODRM | VEX | ALIGNED, 0, 0},
+	{0xc56e, MODRM | VEX, 0, 0},
+	{0xc57e, MODRM | VEX, 0, 0},
+	{0xc56f, MODRM | VEX, 0, 0},
+	{0xc57f, MODRM | VEX, 0, 0},
+	{0xc5d6, MODRM | VEX, 0, 0},
+	{0xc5e7, MODRM | VEX | ALIGNED, 0, 0},
+	{0xc5f0, MODRM | VEX, 0, 0},
+};
+
+void sample_seed(uint64_t first)
+{
+	seed = first;
+}
+
+uint64_t sample_random(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+unsigned sample_below(unsigned limit)
+{
+	return (unsigned)((sample_random() >> 16) % limit);
+}
+
+static uint64_t interesting(void)
+{
+	static const uint64_t edges[] = {0,          1,       0x7f,      ~0UL,
+					 0x80,       0xff,    0x8000,    0x7fffffff,
+					 0x80000000, BIT(63), USER_DATA, USER_CODE};
+
+	return sample_below(4) ? sample_random() : edges[sample_below(ARRAY_SIZE(edges))];
+}
+
+static void put(struct sample *s, uint64_t value, unsigned width)
+{
+	for (; width && s->size < INSN_MOST; width--, value >>= 8)
+		s->bytes[s->size++] = (uint8_t)value;
+}
+
+/* Where the operand will be: nearly always inside, now and then over a border. */
+static uint64_t choose_target(unsigned kind)
+{
+	uint64_t target = WINDOW + PAGE_SIZE + 512 + sample_below(PAGE_SIZE - 1024);
+
+	if (!sample_below(8))
+		target = WINDOW + PAGE_SIZE * (1 + sample_below(3)) - sample_below(34);
+	if (sample_below(4) || kind & JUMPS)
+		target &= ~7UL;
+	if (kind & ALIGNED && sample_below(8))
+		target &= ~31UL;
+	return target;
+}
+
+/* The operand's offset in the segment that the instruction will use. */
+static uint64_t offset_in(const struct sample *s, bool gs)
+{
+	if (s->code64)
+		return gs ? s->target - s->base : s->target;
+	if (gs)
+		return s->target;
+	return s->state.data_segment == LIMITED ? s->target - s->base : s->target;
+}
+
+/* ModRM, SIB and displacement so that the operand is at the target. */
+static void put_operand(struct sample *s, unsigned reg, bool gs)
+{
+	unsigned base = sample_below(8), index = sample_below(8), form = sample_below(4);
+	uint64_t *gpr = s->state.gpr, offset = offset_in(s, gs);
+	int32_t displacement = (int8_t)sample_random();
+
+	if (form == 3 || base == 4 || (s->form->kind & STACK && base == 5)) {
+		s->bytes[s->size++] = (uint8_t)(reg << 3 | 4); /* no base: an address of 32 bits */
+		s->bytes[s->size++] = 0x25;
+		put(s, offset, 4);
+		return;
+	}
+	if (s->form->kind & BITS_REG && base == reg)
+		base = reg == 3 ? 2 : 3;
+	if (base == 5 && !s->code64) /* EBP would mean SS */
+		base = 3;
+	if (form == 2 && index != 4 && index != base) {
+		s->bytes[s->size++] = (uint8_t)(0x40 | reg << 3 | 4);
+		s->bytes[s->size++] = (uint8_t)(index << 3 | base);
+		s->bytes[s->size++] = (uint8_t)displacement;
+		gpr[base] = offset - (uint64_t)displacement - gpr[index];
+		return;
+	}
+	s->bytes[s->size++] = (uint8_t)((form ? 0x80 : 0x40) | reg << 3 | base);
+	displacement = form ? (int32_t)(sample_random() & 0xffff) : displacement;
+	put(s, (uint64_t)displacement, form ? 4 : 1);
+	gpr[base] = offset - (uint64_t)(int64_t)displacement;
+}
+
+/* Returns whether GS is meant. */
+static bool put_prefixes(struct sample *s, uint8_t *rex)
+{
+	bool gs = !sample_below(8);
+
+	if (!sample_below(6) && !(s->form->kind & JUMPS)) /* which would cut the target */
+		s->bytes[s->size++] = 0x66;
+	if (gs)
+		s->bytes[s->size++] = 0x65;
+	if (!sample_below(8))
+		s->bytes[s->size++] = 0xf0;
+	/* With another opcode they would make another instruction. */
+	if (s->form->opcode <= 0xff && !sample_below(s->form->kind & STRING ? 2 : 16))
+		s->bytes[s->size++] = sample_below(2) ? 0xf2 : 0xf3;
+	*rex = s->code64 && sample_below(2) ? (uint8_t)(0x40 | (sample_random() & 0x0c)) : 0;
+	return gs;
+}
+
+/* Any register, length and prefix, and mostly no third operand. MOVDDUP and its kin are not ours.
+ */
+static uint8_t second_of_vex(const struct sample *s, uint32_t opcode)
+{
+	uint64_t byte = sample_random() | (sample_below(8) ? 0x78 : 0) | (s->code64 ? 0 : 0xc0);
+
+	return (uint8_t)(opcode == 0x12 || opcode == 0x16 ? byte & ~2UL : byte);
+}
+
+static void put_opcode(struct sample *s, uint8_t rex)
+{
+	uint32_t opcode = s->form->opcode;
+	int shift = 24;
+
+	while (shift && !(opcode >> shift))
+		shift -= 8;
+	for (; shift >= 0; shift -= 8) {
+		uint8_t byte = (uint8_t)(opcode >> shift);
+		bool prefix = opcode > 0xffff && (byte == 0x66 || byte == 0xf2 || byte == 0xf3);
+
+		if (!prefix && rex) {
+			s->bytes[s->size++] = rex;
+			rex = 0;
+		}
+		s->bytes[s->size++] = byte;
+		if (byte == 0xc5 && s->form->kind & VEX)
+			s->bytes[s->size++] = second_of_vex(s, opcode & 0xff);
+	}
+}
+
+static unsigned choose_reg(const struct sample *s)
+{
+	unsigned reg = sample_below(8);
+
+	while (s->form->kind & GROUP && !(s->form->group >> reg & 1))
+		reg = (reg + 1) & 7;
+	return reg;
+}
+
+static bool has_prefix(const struct sample *s, uint8_t prefix)
+{
+	for (unsigned i = 0; i < s->size && i < 4; i++)
+		if (s->bytes[i] == prefix)
+			return true;
+	return false;
+}
+
+static void choose_registers(struct sample *s)
+{
+	uint64_t *gpr = s->state.gpr;
+
+	for (unsigned i = 0; i < 16; i++)
+		gpr[i] = interesting();
+	if (s->form->kind & STRING) {
+		gpr[6] = offset_in(s, has_prefix(s, 0x65));
+		gpr[7] = offset_in(s, false);
+		if (sample_below(2))
+			gpr[6] = gpr[7] + sample_below(32) - 16;
+		gpr[1] = sample_below(9);
+	}
+	s->state.rsp = s->form->kind & STACK && sample_below(2)
+			       ? s->target + 8 * sample_below(4)
+			       : WINDOW + 256 + 8 * sample_below(64);
+}
+
+/* A bit number reaches no further than what is compared. */
+static void limit_bit_number(struct sample *s, unsigned reg, uint8_t rex)
+{
+	unsigned number = reg | (rex & 4 ? 8 : 0);
+
+	if (s->form->kind & BITS_REG)
+		s->state.gpr[number] = (uint64_t)((int64_t)sample_below(1024) - 512);
+}
+
+void sample_choose(struct sample *s)
+{
+	const struct form *form = &forms[sample_below(ARRAY_SIZE(forms))];
+	unsigned reg;
+	uint8_t rex;
+	bool gs;
+
+	memset(s, 0, sizeof(*s));
+	s->form = form;
+	s->undefined = form->undefined;
+	s->code64 = sample_below(3) || form->opcode == 0x63; /* else ARPL */
+	s->target = choose_target(form->kind);
+	s->base = sample_below(2) ? 0x1000UL * sample_below(16) : 0;
+	s->limit = s->target - s->base + sample_below(64);
+	s->state.data_segment = sample_below(2) ? LIMITED : USER_DATA;
+	gs = put_prefixes(s, &rex);
+	if (form->kind & VEX)
+		s->size = 0, gs = false, rex = 0;
+	choose_registers(s);
+	put_opcode(s, rex);
+	reg = choose_reg(s);
+	limit_bit_number(s, reg, rex);
+	if (form->kind & MODRM)
+		put_operand(s, reg, gs);
+	if (form->kind & OFFSET)
+		put(s, offset_in(s, gs), s->code64 ? 8 : 4);
+	if (form->kind & IMM8)
+		put(s, sample_random(), 1);
+	if (form->kind & IMM)
+		put(s, sample_random(), has_prefix(s, 0x66) && !(rex & 8) ? 2 : 4);
+	for (unsigned i = 0; i < COMPARED; i += 8) {
+		/* Where the target is no address Bochs has changed the stack already. */
+		uint64_t word = form->kind & JUMPS ? (uint64_t)code_page + 64 + sample_below(128)
+						   : interesting();
+
+		memcpy(s->memory + i, &word, 8);
+	}
+	s->state.rflags = 2 | (sample_random() & (ARITHMETIC | RFLAGS_DF)) |
+			  (sample_below(4) ? 0 : RFLAGS_TF) | (sample_below(4) ? 0 : RFLAGS_AC);
+	if (form->opcode == 0x8e) /* Bochs raises #DB before what MOV to SS raises */
+		s->state.rflags &= ~RFLAGS_TF;
+}

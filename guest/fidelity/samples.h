@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A random instruction with the state it begins in, for guest/fidelity/random.c: samples.c makes
+ * one, so that its operand lies in a window of four pages.
+ */
+#ifndef GUEST_FIDELITY_SAMPLES_H
+#define GUEST_FIDELITY_SAMPLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/bits.h"
+
+/* Page 0 is RAM, 1 and 2 are what is tested, 3 is not there. */
+#define WINDOW      0x40000000UL
+#define SLACK       64  /* bytes before the operand that are compared */
+#define COMPARED    128 /* and all in all */
+#define INSN_MOST   15
+#define USER_DATA   0x1b
+#define USER_CODE   0x23
+#define USER_CODE32 0x43
+#define LIMITED     0x4b /* a data segment with a random limit */
+/* In the order in which load_state loads it. */
+struct state {
+	uint64_t gpr[16];
+	uint64_t rip, cs, rflags, rsp, ss;
+	uint64_t data_segment;
+};
+
+struct form;
+
+/* One instruction with the state it begins in. */
+struct sample {
+	const struct form *form;
+	uint64_t undefined; /* flags */
+	bool code64;
+	unsigned size;
+	uint8_t bytes[INSN_MOST];
+	uint64_t target;      /* linear */
+	uint64_t base, limit; /* of LIMITED; base is GS's too */
+	struct state state;
+	uint8_t memory[COMPARED];
+};
+
+/* Code of CPL 3 is here; behind the instruction is INT3. */
+extern uint8_t code_page[PAGE_SIZE];
+
+void sample_seed(uint64_t seed);
+uint64_t sample_random(void);
+unsigned sample_below(unsigned limit);
+void sample_choose(struct sample *s);
+
+#endif
