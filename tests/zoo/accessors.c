@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* clang-format off */
 #define WIDTHS(form) form(8) form(16) form(32) form(64)
 
 /* Reads and writes, plain and with an extension. */
@@ -361,3 +362,4 @@ void stream_256(__m256i *r, __m256i v)
 	_mm256_stream_si256(r, v);
 }
 #endif
+/* clang-format on */
