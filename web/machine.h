@@ -121,7 +121,7 @@ void guest_ring(struct machine *m);
 #define GUEST_QUEUE_ENTRIES 256U
 
 /* command.c: one step, in words. 0, or -EINVAL with m->error set and nothing changed. */
-int machine_command(struct machine *m, const char *words);
+int machine_command(struct machine *m, const char *text);
 
 /* trace.c: the numbers of a trace's records, as JSON; a record in words. */
 void trace_format(struct out *out);
