@@ -147,6 +147,11 @@ def check_link():
     page.open(link[link.index("#"):])
     same(page.steps(), before, "the steps restored")
     same(page.text("guide"), said, "the guide's text")
+    page.open("#!vm;frob+1")
+    same([s[0] for s in page.steps()], ["vm"], "the steps of a link that ends in nonsense")
+    for nonsense in ("#!frob", "#%E0%A4%A", "#nowhere!"):
+        page.open(nonsense)
+        same(len(page.steps()), 1, f"the steps of {nonsense}")
 
 
 def check_forms():

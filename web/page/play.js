@@ -80,13 +80,27 @@ function hash_of() {
 	return '#' + (page.guide ? page.guide.name : '') + '!' + page.steps.map((s) => s.words.replace(/ /g, '+')).join(';');
 }
 
+function unescape_hash() {
+	try {
+		return decodeURIComponent(location.hash.slice(1));
+	} catch {
+		return ''; // a stray %
+	}
+}
+
 function read_hash() {
-	const [name, list] = decodeURIComponent(location.hash.slice(1)).split('!');
+	const [name, list] = unescape_hash().split('!');
 
 	page.guide = scenarios.find((s) => s.name === name) || null;
 	run_all(list ? list.split(';').map((s) => s.replace(/\+/g, ' ')) : [(page.guide || scenarios[0]).steps[0].words]);
 	if (!list && !page.guide)
 		page.guide = scenarios[0];
+	if (!page.steps.length) { // a link that makes no sense: what is wrong with it stands beside the first step
+		const error = page.error;
+
+		run(scenarios[0].steps[0].words);
+		page.error = error;
+	}
 }
 
 function show_lines(step) {
