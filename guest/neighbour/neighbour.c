@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Two neighbours on one CPU. As a witness (no word) it spins and says how long it was kept from the
- * CPU at the worst. With a word (outsb, mtrr, cd, wbinvd, queue, dma, lines, mmio) it is the
+ * CPU at the worst. With a word (outsb, mtrr, cd, wbinvd, dirty, queue, dma, lines, mmio) it is the
  * neighbour from hell: it does nothing but what takes the hypervisor longest. Both run for ticks=
  * TSC ticks.
  */
@@ -123,11 +123,19 @@ static void mmio(void)
 			 : "memory");
 }
 
+/* All of memory is dirty, and all of it goes back: with coherence=model each page is copied. */
+static void dirty(void)
+{
+	for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE)
+		mmio_write8(page, 1);
+	wbinvd();
+}
+
 static const struct {
 	const char *word;
 	void (*storm)(void);
 } storms[] = {
-	{"outsb", outsb}, {"mtrr", mtrr}, {"cd", cd},       {"wbinvd", wbinvd},
+	{"outsb", outsb}, {"mtrr", mtrr}, {"cd", cd},       {"wbinvd", wbinvd}, {"dirty", dirty},
 	{"queue", queue}, {"dma", dma},   {"lines", lines}, {"mmio", mmio},
 };
 

@@ -54,10 +54,10 @@ place='hv:   vcpu 0: rip 0x[0-9a-f]+, cr3 0x[0-9a-f]+, (16|32|64)-bit code( with
 		"$place" 'hv: end: status 1'
 }
 
-# neighbour STORM: a witness beside that storm, two VMs on one CPU.
+# neighbour STORM ["WORDS"]: a witness beside that storm, two VMs on one CPU.
 neighbour() {
 	boots 0 "" "$G/neighbour.elf" "vm witness mem=32M --" \
-		"$G/neighbour.elf" "vm storm $(words neighbour) -- $1"
+		"$G/neighbour.elf" "vm storm $(words neighbour) ${2:-} -- $1"
 	lacks FAIL
 	has 'witness\| ok 1 - .*' 'witness\| ok 2 - .*'
 }
@@ -71,6 +71,11 @@ neighbour() {
 	neighbour mtrr
 	neighbour cd
 	neighbour wbinvd
+}
+
+# 70 MiB of dirty pages take 6 M ticks in all.
+@test "... WBINVD of much dirty memory, with coherence=model" {
+	neighbour dirty "mem=80M coherence=model"
 }
 
 @test "... a queue of 32,766 descriptors (its head is seen to move), DMA and MMIO storms" {
