@@ -73,7 +73,7 @@ neighbour() {
 	neighbour wbinvd
 }
 
-# 70 MiB of dirty pages take 6 M ticks in all.
+# 70 MiB of dirty pages take 15 M ticks in all.
 @test "... WBINVD of much dirty memory, with coherence=model" {
 	neighbour dirty "mem=80M coherence=model"
 }

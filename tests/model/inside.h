@@ -68,7 +68,7 @@ void emulated_access(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool 
 void dma(struct model *m, uint64_t gpa, bool write, bool around);
 void write_back(struct model *m, uint64_t gpa, uint64_t size);
 /* What the cache had of a slot that was removed is lost. */
-void forget_lines(struct model *m, unsigned candidate);
+void forget_lines(struct model *m, unsigned n);
 /* Both copies of each page that was ever touched are as the reference has them. */
 void check_lines(struct model *m);
 
