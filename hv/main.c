@@ -120,6 +120,19 @@ static void create_vms(void)
 	}
 }
 
+/* VMs that were reset and start again. Returns how many. */
+static unsigned restart_vms(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < vm_count; i++)
+		if (vms[i]->state == VM_RESET) {
+			vm_restart(vms[i]);
+			count++;
+		}
+	return count;
+}
+
 /* The operator's terminal becomes the guest's: there can be but one. */
 static void pass_console_on(void)
 {
@@ -190,7 +203,7 @@ void hv_main(uint32_t magic, const void *info)
 	do {
 		watch_poll();
 		keys_poll(vms, vm_count);
-	} while (run_turn(vms, vm_count));
+	} while (run_turn(vms, vm_count) | restart_vms());
 	watch_end();
 	report_vms();
 	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);

@@ -337,11 +337,17 @@ static int parse_vm_word(struct word word, struct vm_options *options, struct op
 			       ? 0
 			       : fail(error, word, "coherence=none or coherence=model");
 	}
+	if (has_key(&value, "reset=")) {
+		options->restart = is(value, "restart");
+		return options->restart || is(value, "end")
+			       ? 0
+			       : fail(error, word, "reset=end or reset=restart");
+	}
 	if (has_key(&value, "cpus=")) {
 		options->cpus = 1;
 		return is(value, "1") ? 0 : fail(error, word, "cpus=1");
 	}
-	return fail(error, word, "mem=, cpus=, iommu=, dev=, memtype=, coherence= or --");
+	return fail(error, word, "mem=, cpus=, iommu=, dev=, memtype=, coherence=, reset= or --");
 }
 
 int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error)

@@ -65,6 +65,7 @@ struct vm_options {
 	bool strict;        /* iommu=on,strict: tell of stale entries' uses */
 	struct device_option device[VM_DEVICES_MAX];
 	unsigned devices;
+	bool restart; /* reset=restart */
 	enum memtype_policy policy;
 	bool coherence;           /* coherence=model: what caches do to memory is modelled */
 	const char *command_line; /* points into the parsed line; "" when there is none */

@@ -17,6 +17,7 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/format.h"
+#include "lib/string.h"
 
 static void invept_vm(void *ctx)
 {
@@ -99,21 +100,20 @@ static void create_firmware(struct vm *vm)
 	acpi_build((void *)(vm->ram + ACPI_BASE), FIRMWARE_CODE - ACPI_BASE, &config);
 }
 
-/* Give back all of a VM that has not run. */
-static void discard(struct vm *vm)
+/* Give back all but the structure itself. Nothing of the VM is on a CPU then. */
+static void take_down(struct vm *vm)
 {
-	if (!vm)
-		return;
 	console_line_close(&vm->line);
 	for (unsigned i = 0; i < vm->vcpus; i++)
 		vcpu_destroy(vm->vcpu[i]);
-	if (vm->ept.root)
+	if (vm->ept.root) {
+		invept(vm->ept_pointer); /* its root may be the next VM's */
 		ept_destroy(&vm->ept);
+	}
 	if (vm->ram)
 		memory_free(vm->ram, vm->options.memory);
 	coherence_destroy(vm);
 	devices_free(vm);
-	memory_free((uintptr_t)vm, sizeof(*vm));
 }
 
 static int create_vcpus(struct vm *vm, const struct load_entry *start)
@@ -128,14 +128,13 @@ static int create_vcpus(struct vm *vm, const struct load_entry *start)
 }
 
 /* As load_image(). */
-static int load_guest(struct vm *vm, const struct boot_module *image,
-		      const struct boot_module *initrd, struct load_entry *entry,
-		      const char **problem)
+static int load_guest(struct vm *vm, struct load_entry *entry, const char **problem)
 {
+	const struct boot_module *initrd = vm->initrd;
 	struct guest_map map;
 	const struct load_job job = {
-		.image = (const uint8_t *)image->start,
-		.size = image->size,
+		.image = (const uint8_t *)vm->image->start,
+		.size = vm->image->size,
 		.initrd = initrd ? (const uint8_t *)initrd->start : NULL,
 		.initrd_size = initrd ? initrd->size : 0,
 		.name = vm->options.name,
@@ -182,45 +181,76 @@ static void announce(const struct vm_options *options)
 		      options->name, policy);
 }
 
-struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
-		     const struct boot_module *initrd)
+/* All that the VM's options ask for; nothing is taken when one line has said what is wrong. */
+static int build(struct vm *vm)
 {
+	const struct vm_options *options = &vm->options;
 	struct load_entry start;
 	const char *problem;
-	struct vm *vm;
 
-	if (options->coherence && !vmx.ept.accessed_dirty) {
-		print("vm %s: coherence=model: the CPU has no EPT accessed and dirty flags, or "
-		      "they "
-		      "are masked; expected a CPU that has them",
-		      options->name);
-		return NULL;
-	}
-	vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
-	if (vm)
-		vm->options = *options;
-	if (!vm || create_memory(vm) || devices_create(vm)) {
-		discard(vm);
+	if (create_memory(vm) || devices_create(vm)) {
+		take_down(vm);
 		print("vm %s: mem=%luM%s: only %lu MiB of the machine's memory are left; expected "
-		      "a "
-		      "smaller mem= or a larger machine",
+		      "a smaller mem= or a larger machine",
 		      options->name, options->memory / MiB,
 		      options->coherence ? " twice, for coherence=model" : "", memory_left() / MiB);
-		return NULL;
+		return -ENOMEM;
 	}
 	create_firmware(vm);
-	if (load_guest(vm, image, initrd, &start, &problem)) {
-		print("vm %s: image of %lu bytes: %s", options->name, image->size, problem);
-		discard(vm);
-		return NULL;
+	if (load_guest(vm, &start, &problem)) {
+		print("vm %s: image of %lu bytes: %s", options->name, vm->image->size, problem);
+		take_down(vm);
+		return -ENOEXEC;
 	}
 	if (create_vcpus(vm, &start)) {
 		print("vm %s: mem=%luM: no memory is left for its CPU; expected a smaller mem= or "
 		      "a larger machine",
 		      options->name, options->memory / MiB);
-		discard(vm);
+		take_down(vm);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
+		     const struct boot_module *initrd)
+{
+	struct vm *vm;
+
+	if (options->coherence && !vmx.ept.accessed_dirty) {
+		print("vm %s: coherence=model: the CPU has no EPT accessed and dirty flags, or "
+		      "they are masked; expected a CPU that has them",
+		      options->name);
+		return NULL;
+	}
+	vm = (struct vm *)memory_alloc(sizeof(*vm), PAGE_SIZE);
+	if (!vm) {
+		print("vm %s: no memory is left; expected a larger machine", options->name);
+		return NULL;
+	}
+	vm->options = *options;
+	vm->image = image;
+	vm->initrd = initrd;
+	if (build(vm)) {
+		memory_free((uintptr_t)vm, sizeof(*vm));
 		return NULL;
 	}
 	announce(options);
 	return vm;
+}
+
+void vm_restart(struct vm *vm)
+{
+	const struct vm_options options = vm->options;
+	const struct boot_module *image = vm->image, *initrd = vm->initrd;
+	const uint8_t index = vm->index;
+
+	take_down(vm);
+	memset(vm, 0, sizeof(*vm));
+	vm->options = options;
+	vm->image = image;
+	vm->initrd = initrd;
+	vm->index = index;
+	if (build(vm)) /* what it needs was free a moment ago */
+		vm_kill(vm, "reset, and it cannot be made again");
 }

@@ -126,7 +126,7 @@ static void exit_with(void *ctx, uint32_t status)
 
 static void reset(void *ctx)
 {
-	vm_kill(ctx, "reset");
+	vm_reset(ctx);
 }
 
 static uint64_t now(void *ctx)

@@ -25,6 +25,14 @@ static bool end(struct vm *vm, enum vm_state state)
 	return true;
 }
 
+void vm_reset(struct vm *vm)
+{
+	if (!vm->options.restart)
+		vm_kill(vm, "reset");
+	else if (end(vm, VM_RESET))
+		print("vm %s: reset: it starts again", vm->options.name);
+}
+
 void vm_exit(struct vm *vm, uint32_t status)
 {
 	if (!end(vm, VM_EXITED))

@@ -22,7 +22,7 @@
 
 #define VMS_MAX 16
 
-enum vm_state { VM_RUNNING, VM_EXITED, VM_KILLED };
+enum vm_state { VM_RUNNING, VM_EXITED, VM_KILLED, VM_RESET /* it starts again */ };
 
 #define VM_KILLED_TEXT 160
 
@@ -36,6 +36,7 @@ struct vm {
 	struct vcpu *vcpu[VM_CPUS_MAX]; /* [0] is the one that boots */
 	unsigned vcpus;
 	struct vm_options options;
+	const struct boot_module *image, *initrd; /* the second may be NULL */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
 	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */
@@ -72,6 +73,11 @@ struct vm {
 struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
 		     const struct boot_module *initrd);
 
+/* A VM that is VM_RESET starts again as it was created, its image loaded anew. */
+void vm_restart(struct vm *vm);
+
+/* The guest asked for a reset: by its options that is its end, or it starts again. */
+void vm_reset(struct vm *vm);
 /* End the VM with the contract's line; a VM ends once. */
 void vm_exit(struct vm *vm, uint32_t status);
 void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));

@@ -34,13 +34,16 @@ up='init: Linux [0-9.]+-[0-9]+-cloud-amd64 is up, 1 CPU, [0-9]+ kB'
 	has "linux\| $up" 'hv: vm linux: killed: reset' 'hv: end: status 1'
 }
 
-# at_prompt TEXT...: wait for the shell's prompt on the console in $1, then print the rest.
-at_prompt() {
-	local console=$1
-	until grep -q '^~ # \|^/ # ' "$console" 2>/dev/null; do
-		sleep 0.2
+# at_prompts CONSOLE TEXT...: at each prompt of the shell on the console the next text is typed.
+at_prompts() {
+	local console=$1 text prompts=0
+	for text in "${@:2}"; do
+		prompts=$((prompts + 1))
+		until [ "$(grep -c '^/ # ' "$console")" -ge $prompts ]; do
+			sleep 0.2
+		done
+		printf '%s\n' "$text"
 	done
-	printf '%s\n' "${@:2}"
 	while ! grep -q 'hv: end' "$console"; do # else the shell's input would end
 		sleep 0.2
 	done
@@ -52,12 +55,24 @@ at_prompt() {
 	: >"$console"
 	# To the guest's shell Ctrl-A is the way to the line's beginning.
 	# shellcheck disable=SC2094 # the console is read while it is written
-	at_prompt "$console" $'\x01w42\x01\x01echo typed ' exit |
+	at_prompts "$console" $'\x01w42\x01\x01echo typed ' exit |
 		tools/boot --engine "$ENGINE" --interactive "$iso" >"$console"
 	output=$(tr -d '\r' <"$console")
 	has 'hv: console of linux, Ctrl-A h for help' "$up" 'typed 42' \
 		'hv: vm linux: vcpu 0: rip .*' 'hv: vm linux: exited with status 0'
 	lacks '^linux\|'
+}
+
+@test "reset=restart: five reboots of Linux, each a machine as new" {
+	make_iso "console=guest" "$L" "vm linux reset=restart $(words linux) quiet" "$I" initrd
+	local console=$BATS_TEST_TMPDIR/console reboot='reboot -f'
+	: >"$console"
+	at_prompts "$console" "$reboot" "$reboot" "$reboot" "$reboot" "$reboot" exit |
+		tools/boot --engine "$ENGINE" --interactive "$iso" >"$console"
+	output=$(tr -d '\r' <"$console")
+	[ "$(grep -cxE "$up" <<<"$output")" -eq 6 ]
+	[ "$(grep -cx 'hv: vm linux: reset: it starts again' <<<"$output")" -eq 5 ]
+	has 'hv: vm linux: exited with status 0' 'hv: end: status 0'
 }
 
 # steps: of the console in $output, each step of linux-vfio and what it did to the noncoherent count: ^ for

@@ -131,7 +131,7 @@ static void an_unknown_word_is_named_with_what_was_expected(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "mem=, cpus=, iommu=, dev=, memtype=, coherence= or --");
+				  "mem=, cpus=, iommu=, dev=, memtype=, coherence=, reset= or --");
 		assert_string_equal(vm.name, "a"); /* the line on the console names it */
 	}
 }
@@ -187,6 +187,18 @@ static void a_bad_size_is_refused(void **state)
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i], "from 2M to 1024G");
 	}
+}
+
+static void a_reset_is_the_end_or_a_restart(void **state)
+{
+	(void)state;
+	assert_vm("vm a --");
+	assert_false(vm.restart);
+	assert_vm("vm a reset=restart --");
+	assert_true(vm.restart);
+	assert_vm("vm a reset=restart reset=end --");
+	assert_false(vm.restart);
+	assert_vm_refused("vm a reset=again --", "reset=again", "reset=end or reset=restart");
 }
 
 static void only_one_cpu_is_offered(void **state)
@@ -458,6 +470,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_word_is_named_with_what_was_expected),
 		cmocka_unit_test(a_size_has_a_number_and_an_optional_unit),
 		cmocka_unit_test(a_bad_size_is_refused),
+		cmocka_unit_test(a_reset_is_the_end_or_a_restart),
 		cmocka_unit_test(only_one_cpu_is_offered),
 		cmocka_unit_test(the_iommu_is_off_or_on_with_its_options_in_any_order),
 		cmocka_unit_test(a_second_iommu_word_takes_the_place_of_the_first),
