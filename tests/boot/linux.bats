@@ -67,6 +67,7 @@ at_prompts() {
 	make_iso "console=guest" "$L" "vm linux reset=restart $(words linux) quiet" "$I" initrd
 	local console=$BATS_TEST_TMPDIR/console reboot='reboot -f'
 	: >"$console"
+	# shellcheck disable=SC2094 # the console is read while it is written
 	at_prompts "$console" "$reboot" "$reboot" "$reboot" "$reboot" "$reboot" exit |
 		tools/boot --engine "$ENGINE" --interactive "$iso" >"$console"
 	output=$(tr -d '\r' <"$console")
