@@ -575,6 +575,26 @@ static void an_entry_that_changes_under_the_walk_is_tried_again(void **state)
 	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -EAGAIN);
 }
 
+static int reads_nothing(void *ctx, uint64_t at, void *to, unsigned size)
+{
+	(void)ctx, (void)at, (void)to, (void)size;
+	return -EFAULT;
+}
+
+/* As a CPU with EPT accessed and dirty flags has it: a table's read is a write. */
+static void a_walk_reads_tables_and_nothing_else(void **state)
+{
+	struct guest_ram memory = fake_ram_modelled(&fake);
+	struct guest_walk_cache last = {0};
+
+	(void)state;
+	memory.read = reads_nothing;
+	for (unsigned i = 0; i < 2; i++) /* the second by the cache */
+		assert_int_equal(guest_walk_fetch(&last, &cpu, &memory, LINEAR64, &gpa, &code), 0);
+	memory.read_table = reads_nothing;
+	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -ENOENT);
+}
+
 static void a_table_in_rom_cannot_take_its_flags(void **state)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
@@ -624,6 +644,7 @@ int main(void)
 		cmocka_unit_test_setup(a_remembered_walk_does_not_outlive_its_ram, long_mode),
 		cmocka_unit_test_setup(an_entry_that_changes_under_the_walk_is_tried_again,
 				       long_mode),
+		cmocka_unit_test_setup(a_walk_reads_tables_and_nothing_else, long_mode),
 		cmocka_unit_test_setup(a_table_in_rom_cannot_take_its_flags, long_mode),
 	};
 
