@@ -166,6 +166,11 @@ uint64_t ept_pointer(const struct ept *ept);
  * host's address width; -EEXIST overlap; -ENOSPC.
  */
 int ept_slot_add(struct ept *ept, const struct ept_slot *slot);
+/*
+ * The most table pages, root included, that leaves for these slots can need: every leaf 4K. Slots
+ * are as ept_slot_add() takes them.
+ */
+uint64_t ept_tables_for(const struct ept_slot *slot, unsigned slots);
 /* Remove the slot that begins at gpa: unmap, flush, free tables left empty. 0 or -ENOENT. */
 int ept_slot_remove(struct ept *ept, uint64_t gpa);
 /* The slot that holds gpa, or NULL. */

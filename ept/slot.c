@@ -87,6 +87,40 @@ int ept_slot_remove(struct ept *ept, uint64_t gpa)
 	return error;
 }
 
+/* Whether a slot reaches into the table of 'level' that is the index-th from gpa 0 on. */
+static bool reaches_table(const struct ept_slot *slot, unsigned level, uint64_t index)
+{
+	uint64_t last = slot->gpa + slot->size - 1;
+
+	return slot->gpa >> level_shift(level + 1) <= index &&
+	       index <= last >> level_shift(level + 1);
+}
+
+/* Tables of 'level' that slot[n] needs and none before it does. */
+static uint64_t new_tables(const struct ept_slot *slot, unsigned n, unsigned level)
+{
+	uint64_t index = slot[n].gpa >> level_shift(level + 1), tables = 0;
+
+	for (; reaches_table(&slot[n], level, index); index++) {
+		unsigned i = 0;
+
+		while (i < n && !reaches_table(&slot[i], level, index))
+			i++;
+		tables += i == n;
+	}
+	return tables;
+}
+
+uint64_t ept_tables_for(const struct ept_slot *slot, unsigned slots)
+{
+	uint64_t tables = 1;
+
+	for (unsigned level = 1; level < EPT_ROOT_LEVEL; level++)
+		for (unsigned n = 0; n < slots; n++)
+			tables += new_tables(slot, n, level);
+	return tables;
+}
+
 static bool slot_holds(const struct ept_slot *slot, uint64_t gpa)
 {
 	uint64_t size = __atomic_load_n(&slot->size, __ATOMIC_ACQUIRE);

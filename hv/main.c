@@ -133,6 +133,14 @@ static unsigned restart_vms(void)
 	return count;
 }
 
+/* What a VM had is free again as soon as it has ended. */
+static void release_ended(void)
+{
+	for (unsigned i = 0; i < vm_count; i++)
+		if (vms[i]->state != VM_RUNNING && vms[i]->ram)
+			vm_release(vms[i]);
+}
+
 /* The operator's terminal becomes the guest's: there can be but one. */
 static void pass_console_on(void)
 {
@@ -151,6 +159,17 @@ static void report_vms(void)
 		exit_print_counts(vms[i]);
 		failed |= vms[i]->state != VM_EXITED || vms[i]->status;
 	}
+}
+
+/* All of them are gone: memory is as it was before there was any, and in no more pieces. */
+static void destroy_vms(uint64_t free_before, unsigned pieces_before)
+{
+	for (unsigned i = 0; i < vm_count; i++)
+		vm_destroy(vms[i]);
+	if (memory_left() != free_before || memory_pieces() != pieces_before)
+		print("a defect of the hypervisor: of %lu KiB in %u pieces %lu KiB in %u were "
+		      "given back",
+		      free_before / KiB, pieces_before, memory_left() / KiB, memory_pieces());
 }
 
 static void check_first_entries(void)
@@ -175,6 +194,9 @@ static void show_machine(void)
 
 void hv_main(uint32_t magic, const void *info)
 {
+	unsigned running, pieces;
+	uint64_t free;
+
 	cpu_init_boot();
 	console_init();
 	traps_init();
@@ -191,6 +213,8 @@ void hv_main(uint32_t magic, const void *info)
 	cpuid_init();
 	console_set_clock(vmx.tsc_hz);
 	show_machine();
+	free = memory_left();
+	pieces = memory_pieces();
 	create_vms();
 	if (options.check)
 		check_first_entries();
@@ -203,8 +227,11 @@ void hv_main(uint32_t magic, const void *info)
 	do {
 		watch_poll();
 		keys_poll(vms, vm_count);
-	} while (run_turn(vms, vm_count) | restart_vms());
+		running = run_turn(vms, vm_count) | restart_vms();
+		release_ended();
+	} while (running);
 	watch_end();
 	report_vms();
+	destroy_vms(free, pieces);
 	machine_end(failed ? STATUS_VM_FAILED : STATUS_OK);
 }

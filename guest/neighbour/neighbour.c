@@ -2,8 +2,8 @@
 /*
  * Two neighbours on one CPU. As a witness (no word) it spins and says how long it was kept from the
  * CPU at the worst. With a word (outsb, mtrr, cd, wbinvd, dirty, queue, dma, lines, mmio) it is the
- * neighbour from hell: it does nothing but what takes the hypervisor longest. Both run for ticks=
- * TSC ticks.
+ * neighbour from hell: it does nothing but what takes the hypervisor longest; "touch" and
+ * "alternate" need as many EPT tables as there can be. Both run for ticks= TSC ticks.
  */
 #include "guest/lib/caching.h"
 #include "guest/lib/check.h"
@@ -131,12 +131,29 @@ static void dirty(void)
 	wbinvd();
 }
 
+/* Each page of the memory above the image. */
+static void touch(void)
+{
+	for (uint64_t at = 4 * MiB; at < ram_end() - MiB; at += PAGE_SIZE)
+		mmio_write8(at, 1);
+}
+
+/* The same, with every other page WC: no leaf can be larger than 4K. */
+static void alternate(void)
+{
+	wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2, MEMTYPE_WC);
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, BIT(12) | BIT(11));
+	touch();
+}
+
 static const struct {
 	const char *word;
 	void (*storm)(void);
 } storms[] = {
-	{"outsb", outsb}, {"mtrr", mtrr}, {"cd", cd},       {"wbinvd", wbinvd}, {"dirty", dirty},
-	{"queue", queue}, {"dma", dma},   {"lines", lines}, {"mmio", mmio},
+	{"outsb", outsb},   {"mtrr", mtrr},           {"cd", cd},
+	{"wbinvd", wbinvd}, {"dirty", dirty},         {"queue", queue},
+	{"dma", dma},       {"lines", lines},         {"mmio", mmio},
+	{"touch", touch},   {"alternate", alternate},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */
@@ -158,8 +175,9 @@ static void storm(void (*once)(void), uint64_t ticks)
 	for (unsigned i = 79; i < BLOCK; i += 80)
 		block[i] = '\n';
 	attach();
-	while (rdtsc() < end)
+	do
 		once();
+	while (rdtsc() < end);
 }
 
 static int witness(uint64_t ticks)

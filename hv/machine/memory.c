@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A list of free ranges, made of what GRUB reported less what is in use, and on it a stack of
- * single pages that were given back.
+ * A list of free ranges, made of what GRUB reported less what is in use.
  */
 #include "hv/machine/memory.h"
 
@@ -18,8 +17,6 @@
 /* Free RAM: disjoint pieces, in no order, whole pages. An empty one has size 0. */
 static struct boot_range free_range[2 * BOOT_RANGES];
 static unsigned free_ranges;
-static uint64_t free_page; /* head of a list linked through the pages' first words */
-static uint64_t free_pages;
 static uint64_t top;
 static uint64_t reachable = 4 * GiB; /* what boot/entry.asm mapped */
 uint32_t *page_word;
@@ -32,6 +29,21 @@ static struct boot_range *unused_entry(void)
 	return free_ranges < ARRAY_SIZE(free_range) ? &free_range[free_ranges++] : NULL;
 }
 
+/* Take the free ranges that touch [*start, *end) out of the list, and into that range. */
+static void join(uint64_t *start, uint64_t *end)
+{
+	for (unsigned i = 0; i < free_ranges; i++) {
+		struct boot_range *r = &free_range[i];
+		uint64_t r_end = r->start + r->size;
+
+		if (!r->size || (r_end != *start && r->start != *end))
+			continue;
+		*start = MIN(*start, r->start);
+		*end = MAX(*end, r_end);
+		r->size = 0;
+	}
+}
+
 static void add_range(uint64_t start, uint64_t end)
 {
 	struct boot_range *range;
@@ -40,6 +52,7 @@ static void add_range(uint64_t start, uint64_t end)
 	end = ALIGN_DOWN(MIN(end, MAX_TOP), PAGE_SIZE);
 	if (start >= end)
 		return;
+	join(&start, &end);
 	range = unused_entry();
 	if (!range)
 		return;
@@ -130,39 +143,14 @@ void memory_free(uint64_t start, uint64_t size)
 	unlock(LOCK_MEMORY);
 }
 
-/* A page of the list, or else of the free ranges, or 0. */
-static uint64_t take_page(void)
-{
-	uint64_t page = free_page;
-
-	if (!page)
-		return take(PAGE_SIZE, PAGE_SIZE);
-	free_page = *(uint64_t *)page;
-	free_pages--;
-	return page;
-}
-
 uint64_t page_alloc(void)
 {
-	uint64_t page;
-
-	lock(LOCK_MEMORY);
-	page = take_page();
-	unlock(LOCK_MEMORY);
-	if (!page)
-		return 0;
-	zero_words((void *)page, PAGE_SIZE);
-	page_word[page >> 12] = 0;
-	return page;
+	return memory_alloc(PAGE_SIZE, PAGE_SIZE);
 }
 
 void page_free(uint64_t page)
 {
-	lock(LOCK_MEMORY);
-	*(uint64_t *)page = free_page;
-	free_page = page;
-	free_pages++;
-	unlock(LOCK_MEMORY);
+	memory_free(page, PAGE_SIZE);
 }
 
 void memory_reach(uint64_t end)
@@ -172,11 +160,20 @@ void memory_reach(uint64_t end)
 
 uint64_t memory_left(void)
 {
-	uint64_t left = free_pages * PAGE_SIZE;
+	uint64_t left = 0;
 
 	for (unsigned i = 0; i < free_ranges; i++)
 		left += free_range[i].size;
 	return left;
+}
+
+unsigned memory_pieces(void)
+{
+	unsigned pieces = 0;
+
+	for (unsigned i = 0; i < free_ranges; i++)
+		pieces += free_range[i].size != 0;
+	return pieces;
 }
 
 uint64_t memory_top(void)

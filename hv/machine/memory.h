@@ -21,20 +21,21 @@ void memory_reach(uint64_t end);
 
 /* A zeroed piece, size and align powers-of-two multiples of 4K; 0 when there is none. */
 uint64_t memory_alloc(uint64_t size, uint64_t align);
-/* Give such a piece back. Pieces are not joined: an equal or smaller one can be had again. */
+/* Give such a piece back. It is joined with what is free beside it. */
 void memory_free(uint64_t start, uint64_t size);
 
 /* A zeroed 4K page, or 0. page_free() gives one back. */
 uint64_t page_alloc(void);
 void page_free(uint64_t page);
 
-/* Bytes not handed out, and the first address above all RAM. */
+/* Bytes not handed out, in how many pieces, and the first address above all RAM. */
 uint64_t memory_left(void);
+unsigned memory_pieces(void);
 uint64_t memory_top(void);
 
 /*
  * One word per page of RAM, [address >> 12], for whoever owns the page (ept/ counts the present
- * entries of a table there). Zero when a page is allocated.
+ * entries of a table there).
  */
 extern uint32_t *page_word;
 

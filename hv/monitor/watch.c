@@ -141,7 +141,7 @@ static void choose_entry(void)
 {
 	exits_are_watched = trace || stop > STOP_ENTRY;
 	for (unsigned i = 0; i < count; i++)
-		for (unsigned n = 0; n < vms[i]->vcpus; n++) {
+		for (unsigned n = 0; vms[i]->state == VM_RUNNING && n < vms[i]->vcpus; n++) {
 			vcpu_switch_to(vms[i]->vcpu[n]);
 			vmcs_set_exit_entry(vms[i]->vcpu[n]);
 		}

@@ -44,6 +44,7 @@ void coherence_destroy(struct vm *vm)
 		memory_free(vm->cache, vm->options.memory);
 	if (vm->page_flags)
 		memory_free(vm->page_flags, flags_size(vm));
+	vm->cache = vm->page_flags = 0;
 }
 
 void coherence_copy_page(void *ctx, uint64_t to, uint64_t from)

@@ -32,16 +32,31 @@ static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 	vm_tell(ctx, EVENT_ZAP, (uint32_t)leaves, gpa, size);
 }
 
+/*
+ * Tables come from what was reserved when the VM was made, so that no guest can use up what another
+ * needs; -ENOMEM at a fault would be a defect of ept_tables_for().
+ */
 static uint64_t alloc_table(void *ctx)
 {
-	(void)ctx;
-	return page_alloc();
+	struct vm *vm = ctx;
+	uint64_t table = vm->free_table;
+
+	if (table) {
+		vm->free_table = *(uint64_t *)table;
+		zero_words((void *)table, PAGE_SIZE);
+	} else if (vm->tables_used < vm->tables_size) {
+		table = vm->tables + vm->tables_used;
+		vm->tables_used += PAGE_SIZE;
+	}
+	return table;
 }
 
 static void free_table(void *ctx, uint64_t table)
 {
-	(void)ctx;
-	page_free(table);
+	struct vm *vm = ctx;
+
+	*(uint64_t *)table = vm->free_table;
+	vm->free_table = table;
 }
 
 /* Reserve and zero the guest's RAM and give it to the EPT as slots. */
@@ -63,13 +78,15 @@ static int create_memory(struct vm *vm)
 	vm->ram = memory_alloc(size, size >= GiB ? GiB : 2 * MiB);
 	if (!vm->ram)
 		vm->ram = memory_alloc(size, 2 * MiB);
-	if (!vm->ram)
+	guest_map_make(&map, size, vm->ram);
+	vm->tables_size = ept_tables_for(map.slot, map.slots) * PAGE_SIZE;
+	vm->tables = memory_alloc(vm->tables_size, PAGE_SIZE);
+	if (!vm->ram || !vm->tables)
 		return -ENOMEM;
 	error = ept_init(&vm->ept, &host, &vmx.ept, vm->options.policy);
 	if (error)
 		return error;
 	vm->ept_pointer = ept_pointer(&vm->ept);
-	guest_map_make(&map, size, vm->ram);
 	if (vm->options.coherence)
 		error = coherence_create(vm, &map);
 	vm->low_ram_end = map.low_end;
@@ -104,14 +121,33 @@ static void create_firmware(struct vm *vm)
 static void take_down(struct vm *vm)
 {
 	console_line_close(&vm->line);
+	vm_release(vm);
 	for (unsigned i = 0; i < vm->vcpus; i++)
-		vcpu_destroy(vm->vcpu[i]);
-	if (vm->ept.root) {
-		invept(vm->ept_pointer); /* its root may be the next VM's */
-		ept_destroy(&vm->ept);
-	}
+		memory_free((uintptr_t)vm->vcpu[i], sizeof(*vm->vcpu[i]));
+}
+
+void vm_destroy(struct vm *vm)
+{
+	take_down(vm);
+	memory_free((uintptr_t)vm, sizeof(*vm));
+}
+
+/*
+ * INVEPT comes before the memory is anybody else's: what the CPU has of the tables would lead into
+ * it (SDM 3C 29.4.3.3).
+ */
+void vm_release(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		vcpu_release(vm->vcpu[i]);
+	if (vm->ept_pointer)
+		invept(vm->ept_pointer);
+	vm->ept_pointer = 0;
+	if (vm->tables)
+		memory_free(vm->tables, vm->tables_size);
 	if (vm->ram)
 		memory_free(vm->ram, vm->options.memory);
+	vm->tables = vm->ram = 0;
 	coherence_destroy(vm);
 	devices_free(vm);
 }

@@ -267,6 +267,8 @@ void devices_free(struct vm *vm)
 {
 	if (vm->devices)
 		memory_free(vm->devices, vm->devices_size);
+	vm->devices = 0;
+	vm->iommu = NULL;
 }
 
 bool devices_type(struct vm *vm, uint8_t byte)

@@ -51,7 +51,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 	vcpu->msr_bitmap = msr_bitmap_alloc();
 	vcpu->fpu = (uint8_t *)page_alloc();
 	if (!vcpu->vpid || !vcpu->vmcs || !vcpu->msr_bitmap || !vcpu->fpu) {
-		vcpu_destroy(vcpu);
+		vcpu_release(vcpu);
+		memory_free((uintptr_t)vcpu, sizeof(*vcpu));
 		return NULL;
 	}
 	vm_set_guest_ram(vm, vcpu);
@@ -62,17 +63,19 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 	return vcpu;
 }
 
-void vcpu_destroy(struct vcpu *vcpu)
+void vcpu_release(struct vcpu *vcpu)
 {
-	if (!vcpu)
-		return;
 	if (this_cpu()->vcpu == vcpu)
 		this_cpu()->vcpu = NULL;
 	vpid_free(vcpu->vpid);
 	vmcs_free(vcpu->vmcs);
-	page_free(vcpu->msr_bitmap);
-	page_free((uintptr_t)vcpu->fpu);
-	memory_free((uintptr_t)vcpu, sizeof(*vcpu));
+	if (vcpu->msr_bitmap)
+		page_free(vcpu->msr_bitmap);
+	if (vcpu->fpu)
+		page_free((uintptr_t)vcpu->fpu);
+	vcpu->vpid = 0;
+	vcpu->vmcs = vcpu->msr_bitmap = 0;
+	vcpu->fpu = NULL;
 }
 
 static void report_violation(void *ctx, const struct entry_violation *violation)

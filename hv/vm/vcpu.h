@@ -84,8 +84,11 @@ struct vcpu {
  * nothing is taken.
  */
 struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *start);
-/* Give back all it took; it is on no CPU after that. 'vcpu' may be NULL. */
-void vcpu_destroy(struct vcpu *vcpu);
+/*
+ * Give back all it took but itself, once or again; it is on no CPU after that. Whoever gets its VPID
+ * next begins with INVVPID (hv/vmx/vpid.c).
+ */
+void vcpu_release(struct vcpu *vcpu);
 
 /*
  * Make the vCPU look up: it leaves the guest with this exit, and before it enters again the

@@ -50,6 +50,10 @@ struct vm {
 	uint64_t cache, page_flags;
 	struct ept ept;
 	uint64_t ept_pointer;
+	uint64_t tables;            /* EPT tables: the most it can need, in one piece of memory */
+	uint64_t tables_size;       /* bytes */
+	uint64_t tables_used;       /* bytes that were given out for the first time */
+	uint64_t free_table;        /* head of those that came back, linked by their first words */
 	uint64_t counter[COUNTERS]; /* those that events count */
 	struct events_shown shown;
 	struct event_ring events;
@@ -78,6 +82,15 @@ void vm_restart(struct vm *vm);
 
 /* The guest asked for a reset: by its options that is its end, or it starts again. */
 void vm_reset(struct vm *vm);
+
+/*
+ * Give back the memory, tables, devices and VMCSs of a VM that runs no more, once or again. What is
+ * left says how it ended and how often it exited.
+ */
+void vm_release(struct vm *vm);
+/* Give back everything, the VM itself included. */
+void vm_destroy(struct vm *vm);
+
 /* End the VM with the contract's line; a VM ends once. */
 void vm_exit(struct vm *vm, uint32_t status);
 void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));

@@ -226,10 +226,32 @@ static void no_page_for_the_root_is_enomem(void **state)
 	assert_int_equal(ept_init(&other, &w.host, &all_caps, MEMTYPE_KVM_6_7), -ENOMEM);
 }
 
+/* Touching every page of the slots with 4K leaves takes exactly so many tables. */
+static void as_many_tables_as_the_worst_case_says(void **state)
+{
+	static const struct ept_slot slots[] = {
+		{0, 640 * KiB, GiB, EPT_SLOT_RAM},
+		{768 * KiB, 256 * KiB, GiB + 768 * KiB, EPT_SLOT_RAM},
+		{MiB, 8 * MiB, GiB + MiB, EPT_SLOT_RAM},
+		{GiB - 4 * KiB, 8 * KiB, 2 * GiB, EPT_SLOT_RAM}, /* across two tables */
+		{512 * GiB, 4 * KiB, 3 * GiB, EPT_SLOT_RAM},
+	};
+
+	(void)state;
+	ept.caps.large_1g = ept.caps.large_2m = false;
+	for (unsigned n = 0; n < ARRAY_SIZE(slots); n++) {
+		assert_int_equal(ept_slot_add(&ept, &slots[n]), 0);
+		for (uint64_t at = 0; at < slots[n].size; at += PAGE_SIZE)
+			touch(slots[n].gpa + at);
+		assert_int_equal(ept_tables_for(slots, n + 1), ept.stats.tables);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_aligned_gigabyte_gets_one_1g_leaf),
+		TEST(as_many_tables_as_the_worst_case_says),
 		TEST(without_1g_pages_2m_is_the_largest),
 		TEST(without_2m_pages_4k_is_the_largest),
 		TEST(the_host_address_must_be_aligned_for_a_large_leaf),
