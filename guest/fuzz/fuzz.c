@@ -3,8 +3,8 @@
  * A guest that does anything: ops= random operations from seed=, on the CPU and on every device. It
  * checks nothing of what they do: the hypervisor must not fault, no entry may fail, a neighbour
  * gets its share, and this image lives to say how many it has done. It leaves out what would end it
- * by right (reset, exit, jumps into nowhere). With only=NAME it does one kind; with from= it is
- * silent about nothing, but prints the number of each operation from there on, to find the culprit.
+ * by right (reset, exit, jumps into nowhere). With the name of a kind it does only that; with from=
+ * it tells the number and kind of each operation from there on, to find a culprit.
  */
 #include "guest/fuzz/fuzz.h"
 #include "guest/lib/check.h"
