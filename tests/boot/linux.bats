@@ -69,7 +69,7 @@ at_prompts() {
 	: >"$console"
 	# shellcheck disable=SC2094 # the console is read while it is written
 	at_prompts "$console" "$reboot" "$reboot" "$reboot" "$reboot" "$reboot" exit |
-		tools/boot --engine "$ENGINE" --interactive "$iso" >"$console"
+		tools/boot --engine "$ENGINE" --timeout 3600 --interactive "$iso" >"$console"
 	output=$(tr -d '\r' <"$console")
 	[ "$(grep -cxE "$up" <<<"$output")" -eq 6 ]
 	[ "$(grep -cx 'hv: vm linux: reset: it starts again' <<<"$output")" -eq 5 ]
