@@ -222,6 +222,21 @@ static void put_context(const struct machine *m, unsigned n, struct out *out)
 			  (device->context.entry.lo != lo || device->context.entry.hi != hi)));
 }
 
+/* The tables of levels 4 to 1 on the way to iova, as far as they are there. */
+static void put_path(const struct machine *m, const struct mapping *mapping, struct out *out)
+{
+	uint64_t table = m->driver.root[mapping->device];
+
+	out_print(out, "\"path\":[");
+	for (unsigned level = 4; level && table; level--) {
+		out_comma(out);
+		out_print(out, "\"0x%lx\"", table);
+		table = load(m, table + page_level_index(mapping->iova, level) * sizeof(uint64_t)) &
+			VTD_SL_ADDR;
+	}
+	out_print(out, "],");
+}
+
 static void put_mappings(const struct machine *m, struct out *out)
 {
 	out_print(out, "],\"mappings\":[");
@@ -230,8 +245,10 @@ static void put_mappings(const struct machine *m, struct out *out)
 		uint64_t leaf = load(m, mapping->at);
 
 		out_comma(out);
+		out_print(out, "{");
+		put_path(m, mapping, out);
 		out_print(out,
-			  "{\"device\":%u,\"iova\":\"0x%lx\",\"at\":\"0x%lx\",\"gpa\":\"0x%lx\","
+			  "\"device\":%u,\"iova\":\"0x%lx\",\"at\":\"0x%lx\",\"gpa\":\"0x%lx\","
 			  "\"read\":%s,\"write\":%s,\"snp\":%s}",
 			  mapping->device, mapping->iova, mapping->at, leaf & VTD_SL_ADDR,
 			  boolean(leaf & VTD_SL_R), boolean(leaf & VTD_SL_W),

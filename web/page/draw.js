@@ -216,6 +216,7 @@ function draw_iommu(state, into) {
 			d.present ? `domain ${d.domain}${yes(d.pass, ', pass')}` : 'not present', d.cached ? (d.old ? 'another' : 'the same') : 'none',
 			d.attached ? (d.noncoherent ? 'noncoherent' : 'coherent') : 'not attached']})), ''),
 		element('h3', {}, 'Page tables in memory'),
+		...io.mappings.slice(0, 1).map((m) => element('p', {class: 'hint'}, `${m.iova}: tables ${m.path.join(' > ')}`)),
 		table_of(['dev', 'iova', 'leads to', ''], io.mappings.map((m) => ({cells: [String(m.device), m.iova, m.read || m.write ? m.gpa : 'nothing', yes(m.read, 'r') + yes(m.write, 'w') + yes(m.snp, ' snp')]})), 'none'),
 		element('h3', {}, 'IOTLB'),
 		table_of(['device', 'iova', 'leads to', ''], io.iotlb.map((t) => ({old: t.old, cells: [t.source, t.iova, t.gpa, yes(t.read, 'r') + yes(t.write, 'w') + yes(t.snp, ' snp') + yes(t.old, ' stale')]})), 'empty'),
