@@ -101,6 +101,8 @@ int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_
 	       bool quiet);
 /* What the CPU would read there now, without doing it; -1: no RAM. */
 int cpu_would_read(const struct machine *m, unsigned cpu, uint64_t gpa);
+/* Has the leaf another type than a fault of the CPU would give it now? */
+bool leaf_is_old(const struct machine *m, unsigned cpu, uint64_t gpa, uint64_t leaf);
 /* The leaf that the CPU has cached for gpa, or NULL. */
 const struct model_cached *cpu_cached(const struct machine *m, unsigned cpu, uint64_t gpa);
 /* The guest's WBINVD. */

@@ -19,17 +19,6 @@ static const char *type_of(uint64_t leaf)
 	return memtype_name((unsigned)FIELD(leaf, EPT_TYPE));
 }
 
-/* Has the leaf another type than a fault of vCPU 0 would give it now? */
-static bool has_old_type(const struct machine *m, uint64_t gpa, uint64_t leaf)
-{
-	const struct ept_cpu cpu = machine_ept_cpu(m, 0);
-	const uint64_t type = EPT_TYPE | EPT_IGNORE_PAT;
-	struct ept_fill fill;
-
-	return !ept_fault_begin(&m->ept, &cpu, gpa, false, &fill) &&
-	       (fill.bits & type) != (leaf & type);
-}
-
 /* Leaves side by side that differ in their addresses only. */
 struct run {
 	unsigned first, last;
@@ -66,7 +55,7 @@ static void put_table(const struct machine *m, uint64_t table, unsigned level, u
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t entry = entries[i], gpa = base + i * page_level_size(level);
 		bool leaf = (entry & EPT_RWX) && (level == 1 || (entry & EPT_LARGE));
-		bool old = leaf && has_old_type(m, gpa, entry);
+		bool old = leaf && leaf_is_old(m, 0, gpa, entry);
 
 		if (leaf && extends(&run, i, entry, old)) {
 			run.last = i;

@@ -12,6 +12,7 @@ static const struct by access_by = {"access", "memtype_effective", "ept/memtype.
 				    "SDM 3C 29.3.7.2"};
 static const struct by violation_by = {"violation", "exit_ept_violation", "hv/exits/ept.c",
 				       "SDM 3C 29.3.3.2"};
+static const struct by old_by = {"stale", "ept_fault_begin", "ept/fault.c", "SDM 3C 29.3.7.2"};
 static const struct by defect_by = {"stale", "model_translate", "tests/model/model_cpu.c",
 				    "SDM 3C 29.4.2"};
 
@@ -71,6 +72,16 @@ static bool is_stale(const struct machine *m, uint64_t gpa, uint64_t leaf)
 	return (ept_walk(&m->ept, gpa, &level) & ~flags) != (leaf & ~flags);
 }
 
+bool leaf_is_old(const struct machine *m, unsigned cpu, uint64_t gpa, uint64_t leaf)
+{
+	const struct ept_cpu ept_cpu = machine_ept_cpu(m, cpu);
+	const uint64_t type = EPT_TYPE | EPT_IGNORE_PAT;
+	struct ept_fill fill;
+
+	return !ept_fault_begin(&m->ept, &ept_cpu, gpa, false, &fill) &&
+	       (fill.bits & type) != (leaf & type);
+}
+
 static void say_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_t byte,
 		       uint64_t leaf)
 {
@@ -88,6 +99,9 @@ static void say_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write
 		    "stale: the tables have another leaf there, or none; vCPU %u has "
 		    "not executed INVEPT since",
 		    cpu);
+	else if (leaf_is_old(m, cpu, gpa, leaf))
+		say(m, &old_by,
+		    "the leaf has another type than a fault of vCPU %u would give it now", cpu);
 }
 
 int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_t *byte, bool quiet)
