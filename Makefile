@@ -23,8 +23,9 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(filter-out $(VARIABLES),$(GIVEN)),\
 	$(error unknown variable '$(name)': see make help))
 ifneq ($(filter gdb,$(MAKECMDGOALS)),)
-$(foreach name,$(filter $(RUN_VARIABLES),$(GIVEN)),\
-	$(error make gdb takes no $(name)=: it boots the demonstration))
+GDB_REFUSES := $(if $(filter GUEST,$(GIVEN)),ENGINE TIMEOUT TRACE,$(RUN_VARIABLES))
+$(foreach name,$(filter $(GDB_REFUSES),$(GIVEN)),\
+	$(error make gdb takes no $(name)=: see make help))
 endif
 ifneq ($(words $(BUILD)),1)
 $(error BUILD='$(BUILD)': expected a path without blanks)
@@ -152,9 +153,16 @@ run: need-build need-$(ENGINE)
 	@$(run_guests)
 
 .PHONY: gdb
+ifeq ($(filter GUEST,$(GIVEN)),)
 gdb: need-build need-gdb
 	$(call build,$(BUILD)/leafcutter.iso)
 	@$(leash) tools/gdb $(BUILD)/leafcutter.iso $(BUILD)/leafcutter.elf $(GDB)
+else
+gdb: need-build need-auto need-gdb
+	@$(run_guests) check
+	$(call build,$(BUILD)/leafcutter.elf $(RUN_IMAGES))
+	@$(run_guests) gdb $(GDB)
+endif
 
 .PHONY: help
 help:

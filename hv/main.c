@@ -13,6 +13,7 @@
 #include "hv/machine/pic.h"
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
+#include "hv/monitor/gdb.h"
 #include "hv/monitor/keys.h"
 #include "hv/monitor/monitor.h"
 #include "hv/monitor/watch.h"
@@ -224,12 +225,16 @@ void hv_main(uint32_t magic, const void *info)
 		timer_start();
 	monitor_init(vms, vm_count);
 	watch_init(&options, vms, vm_count);
+	if (options.gdb && vm_count)
+		gdb_init(vms, vm_count);
 	do {
 		watch_poll();
 		keys_poll(vms, vm_count);
+		gdb_poll();
 		running = run_turn(vms, vm_count) | restart_vms();
 		release_ended();
 	} while (running);
+	gdb_poll();
 	watch_end();
 	report_vms();
 	destroy_vms(free, pieces);

@@ -110,6 +110,10 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 
 	if (type == INTERRUPTION_TYPE_NMI) /* for the host, where nobody wants one */
 		return VCPU_RESUME;
+	if (vector == VECTOR_BP) { /* only with a debugger */
+		vcpu_breakpoint(vcpu);
+		return VCPU_LEAVE;
+	}
 	if (vector == VECTOR_DB && vcpu->stepping && vcpu_step_ended(vcpu))
 		return VCPU_LEAVE;
 	/*

@@ -4,8 +4,8 @@
  */
 #include "hv/machine/console.h"
 
-#include "hv/machine/com1.h"
 #include "hv/machine/lock.h"
+#include "hv/machine/serial.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/format.h"
@@ -39,7 +39,7 @@ _Static_assert(GUESTS *(GUEST_SHARE + 4 * CONSOLE_LINE + 32) <= RING_SIZE / 2, "
 
 void console_init(void)
 {
-	com1_init();
+	serial_init(COM1);
 }
 
 void console_also_e9(void)
@@ -49,14 +49,14 @@ void console_also_e9(void)
 
 void console_set_clock(uint64_t tsc_hz)
 {
-	byte_ticks = tsc_hz * BITS_PER_BYTE / COM1_RATE;
+	byte_ticks = tsc_hz * BITS_PER_BYTE / SERIAL_RATE;
 }
 
 /* Send from the ring what the UART takes, up to where the ring wraps. */
 static unsigned send(void)
 {
 	uint32_t at = tail % RING_SIZE;
-	unsigned sent = com1_send(&ring[at], MIN(head - tail, RING_SIZE - at));
+	unsigned sent = serial_send(COM1, &ring[at], MIN(head - tail, RING_SIZE - at));
 
 	for (unsigned i = 0; i < sent; i++)
 		if (lines[owner[at + i]])
@@ -68,7 +68,7 @@ static unsigned send(void)
 static void put_byte(uint8_t id, char c)
 {
 	if (head - tail == RING_SIZE) { /* only the hypervisor's own lines come so far */
-		com1_wait_empty();
+		serial_wait_empty(COM1);
 		send();
 	}
 	ring[head % RING_SIZE] = c;
@@ -261,7 +261,7 @@ void console_poll(void)
 	lock(LOCK_CONSOLE);
 	if (head != tail && rdtsc() >= next_send)
 		next_send = rdtsc() + byte_ticks * MAX(send(), 1U);
-	while (input_head - input_tail < INPUT_SIZE && (byte = com1_receive()) >= 0)
+	while (input_head - input_tail < INPUT_SIZE && (byte = serial_receive(COM1)) >= 0)
 		input[input_head++ % INPUT_SIZE] = (uint8_t)byte;
 	unlock(LOCK_CONSOLE);
 }
@@ -283,8 +283,8 @@ int console_read(void)
 void console_flush(void)
 {
 	while (head != tail) {
-		com1_wait_empty();
+		serial_wait_empty(COM1);
 		send();
 	}
-	com1_wait_idle();
+	serial_wait_idle(COM1);
 }

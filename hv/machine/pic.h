@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { PIC_LINE_TIMER = 0, PIC_LINE_COM1 = 4 };
+enum { PIC_LINE_TIMER = 0, PIC_LINE_COM2 = 3, PIC_LINE_COM1 = 4 };
 
 /* Initialized, every line masked. */
 void pic_init_host(void);

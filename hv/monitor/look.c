@@ -49,6 +49,7 @@ void look_at_gpa(const struct vcpu *vcpu, uint64_t gpa)
 /* The entries of a walk through the guest's tables, as they are read. */
 struct spy {
 	struct vcpu *vcpu;
+	bool quiet;
 	unsigned entries;
 	uint64_t last;
 };
@@ -64,7 +65,8 @@ static int spy_read(void *ctx, uint64_t gpa, void *to, unsigned size)
 	if (!error)
 		memcpy(&spy->last, to, size);
 	spy->entries++;
-	print("  guest table at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
+	if (!spy->quiet)
+		print("  guest table at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
 	return error;
 }
 
@@ -88,19 +90,36 @@ static unsigned pat_index(const struct spy *spy, bool four_levels)
 	       (spy->last & PAGE_PWT ? 1U : 0);
 }
 
+/* As the kernel reads. 0, or as guest_walk(). */
+static int walk(struct spy *spy, struct guest_paging *paging, uint64_t linear, uint64_t *gpa,
+		uint32_t *error_code)
+{
+	const struct guest_ram ram = {
+		.ctx = spy, .read_table = spy_read, .compare_exchange = spy_exchange};
+
+	guest_read_paging(spy->vcpu, paging);
+	paging->cpl = 0;
+	paging->cr4 &= ~CR4_SMAP;
+	return guest_walk(paging, &ram, linear, GUEST_READ, gpa, error_code);
+}
+
+bool look_up_linear(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa)
+{
+	struct spy spy = {.vcpu = vcpu, .quiet = true};
+	struct guest_paging paging;
+	uint32_t error_code;
+
+	return !walk(&spy, &paging, linear, gpa, &error_code);
+}
+
 void look_at_linear(struct vcpu *vcpu, uint64_t linear)
 {
 	struct spy spy = {.vcpu = vcpu};
-	const struct guest_ram ram = {
-		.ctx = &spy, .read_table = spy_read, .compare_exchange = spy_exchange};
 	struct guest_paging paging;
 	uint32_t error_code = 0;
 	uint64_t gpa;
-	int error;
+	int error = walk(&spy, &paging, linear, &gpa, &error_code);
 
-	guest_read_paging(vcpu, &paging);
-	paging.cpl = 0; /* as the kernel sees it */
-	error = guest_walk(&paging, &ram, linear, GUEST_READ, &gpa, &error_code);
 	if (error) {
 		print("  0x%lx is not mapped: %s, error code 0x%x", linear,
 		      error == -EFAULT   ? "page fault"

@@ -14,6 +14,8 @@ void look_at_place(struct vcpu *vcpu);
 void look_at_gpa(const struct vcpu *vcpu, uint64_t gpa);
 /* The guest's own tables over a linear address, and the same for where they lead. */
 void look_at_linear(struct vcpu *vcpu, uint64_t linear);
+/* The same without a word: where it leads. False: nowhere. */
+bool look_up_linear(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 void look_at_ept(const struct vm *vm);
 void look_at_mtrrs(const struct vcpu *vcpu);
 void look_at_iommu(const struct vm *vm);

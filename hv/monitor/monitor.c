@@ -26,6 +26,8 @@ static struct vm *vm; /* the one that commands are about */
 static bool open;
 static char line[LINE_MAX + 1];
 static unsigned length;
+static const char *word;         /* behind a command's name, "" for nothing */
+static uint64_t number;          /* its value, if it has one */
 static uint8_t typed[TYPED_MAX]; /* and not acted upon yet */
 static uint32_t typed_head, typed_tail;
 
@@ -33,8 +35,7 @@ struct command {
 	const char *name;
 	const char *words;
 	const char *help;
-	/* 'word' is what follows the name, "" for nothing; number its value, if it has one. */
-	void (*run)(const char *word, uint64_t number);
+	void (*run)(void);
 	enum { NO_WORD, NAME, NUMBER, MAYBE_NUMBER } takes;
 };
 
@@ -58,23 +59,21 @@ static bool parse_number(const char *text, uint64_t *value)
 	return true;
 }
 
-/* vCPU 'number' of the VM, whose VMCS is current then; NULL after a line. */
-static struct vcpu *choose_vcpu(uint64_t number)
+/* vCPU n of the VM, whose VMCS is current then; NULL after a line. */
+static struct vcpu *choose_vcpu(uint64_t n)
 {
-	if (number >= vm->vcpus) {
-		print("vCPU %lu: vm %s has %u, from 0", number, vm->options.name, vm->vcpus);
+	if (n >= vm->vcpus) {
+		print("vCPU %lu: vm %s has %u, from 0", n, vm->options.name, vm->vcpus);
 		return NULL;
 	}
-	vcpu_switch_to(vm->vcpu[number]);
-	return vm->vcpu[number];
+	vcpu_switch_to(vm->vcpu[n]);
+	return vm->vcpu[n];
 }
 
-static void show_vms(const char *word, uint64_t number)
+static void show_vms(void)
 {
 	static const char *const states[] = {"running", "exited", "killed"};
 
-	(void)word;
-	(void)number;
 	for (unsigned i = 0; i < vm_count; i++) {
 		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits",
 		      vms[i] == vm ? "*" : " ", vms[i]->options.name, states[vms[i]->state],
@@ -84,9 +83,8 @@ static void show_vms(const char *word, uint64_t number)
 	}
 }
 
-static void choose_vm(const char *word, uint64_t number)
+static void choose_vm(void)
 {
-	(void)number;
 	for (unsigned i = 0; i < vm_count; i++)
 		if (!strcmp(vms[i]->options.name, word)) {
 			vm = vms[i];
@@ -95,60 +93,49 @@ static void choose_vm(const char *word, uint64_t number)
 	print("'%s' is no VM: expected a name that vms lists", word);
 }
 
-static void show_registers(const char *word, uint64_t number)
+static void show_registers(void)
 {
 	struct vcpu *vcpu = choose_vcpu(number);
 
-	(void)word;
 	if (vcpu)
 		vcpu_dump(vcpu);
 }
 
-static void walk(const char *word, uint64_t number)
+static void walk(void)
 {
-	(void)word;
 	look_at_gpa(choose_vcpu(0), number);
 }
 
-static void translate(const char *word, uint64_t number)
+static void translate(void)
 {
-	(void)word;
 	look_at_linear(choose_vcpu(0), number);
 }
 
-static void show_ept(const char *word, uint64_t number)
+static void show_ept(void)
 {
-	(void)word;
-	(void)number;
 	look_at_ept(vm);
 }
 
-static void show_mtrrs(const char *word, uint64_t number)
+static void show_mtrrs(void)
 {
 	const struct vcpu *vcpu = choose_vcpu(number);
 
-	(void)word;
 	if (vcpu)
 		look_at_mtrrs(vcpu);
 }
 
-static void show_iommu(const char *word, uint64_t number)
+static void show_iommu(void)
 {
-	(void)word;
-	(void)number;
 	look_at_iommu(vm);
 }
 
-static void show_exits(const char *word, uint64_t number)
+static void show_exits(void)
 {
-	(void)word;
-	(void)number;
 	exit_print_counts(vm);
 }
 
-static void set_trace(const char *word, uint64_t number)
+static void set_trace(void)
 {
-	(void)number;
 	if (!strcmp(word, "off"))
 		watch_set_trace(TRACE_OFF);
 	else if (strcmp(word, "on") != 0)
@@ -157,26 +144,21 @@ static void set_trace(const char *word, uint64_t number)
 		print("port 0xe9 is the console's (console=e9)");
 }
 
-static void pause(const char *word, uint64_t number)
+static void pause(void)
 {
-	(void)word;
-	(void)number;
 	run_stop();
 }
 
-static void go_on(const char *word, uint64_t number)
+static void go_on(void)
 {
-	(void)word;
-	(void)number;
 	run_continue();
 	open = open && !watch_may_stop(); /* it comes back where the machine stops */
 }
 
-static void step(const char *word, uint64_t number)
+static void step(void)
 {
 	struct vcpu *vcpu = choose_vcpu(number);
 
-	(void)word;
 	if (!run_is_stopped() || vm->state != VM_RUNNING) {
 		print("step: vm %s is not stopped: pause", vm->options.name);
 		return;
@@ -189,21 +171,19 @@ static void step(const char *word, uint64_t number)
 		print("  its instruction has not ended: halted, ended, or in a handler of its own");
 }
 
-static void kill(const char *word, uint64_t number)
+static void kill(void)
 {
-	(void)word;
-	(void)number;
 	vm_kill(vm, "by the operator");
 }
 
-static void quit(const char *word, uint64_t number)
+static void quit(void)
 {
 	for (unsigned i = 0; i < vm_count; i++)
 		vm_kill(vms[i], "by the operator");
-	go_on(word, number);
+	go_on();
 }
 
-static void show_help(const char *word, uint64_t number);
+static void show_help(void);
 
 static const struct command commands[] = {
 	{"help", "", "this list", show_help, NO_WORD},
@@ -226,18 +206,15 @@ static const struct command commands[] = {
 	{"quit", "", "end the machine", quit, NO_WORD},
 };
 
-static void show_help(const char *word, uint64_t number)
+static void show_help(void)
 {
-	(void)word;
-	(void)number;
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		print("  %-8s %-8s %s", commands[i].name, commands[i].words, commands[i].help);
 	print("  Ctrl-A c leaves the monitor, and comes back to it");
 }
 
-static void run_command(const struct command *command, const char *word)
+static void run_command(const struct command *command)
 {
-	uint64_t number = 0;
 	bool is_number = parse_number(word, &number);
 	bool fits = command->takes == NO_WORD        ? !*word
 		    : command->takes == NAME         ? *word != '\0'
@@ -245,7 +222,7 @@ static void run_command(const struct command *command, const char *word)
 						     : is_number;
 
 	if (fits)
-		command->run(word, number);
+		command->run();
 	else
 		print("%s '%s' is not understood, expected %s %s", command->name, word,
 		      command->name, command->words);
@@ -254,19 +231,21 @@ static void run_command(const struct command *command, const char *word)
 /* A line: a name, and at most one word behind it. */
 static void run_line(void)
 {
-	char *name = line, *word;
+	char *name = line, *rest;
 
 	while (*name == ' ')
 		name++;
-	for (word = name; *word && *word != ' '; word++)
+	for (rest = name; *rest && *rest != ' '; rest++)
 		;
-	for (; *word == ' '; word++)
-		*word = '\0';
+	for (; *rest == ' '; rest++)
+		*rest = '\0';
+	word = rest;
+	number = 0;
 	if (!*name)
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(name, commands[i].name)) {
-			run_command(&commands[i], word);
+			run_command(&commands[i]);
 			return;
 		}
 	print("'%s' is no command: help lists them", name);

@@ -171,13 +171,15 @@ static int parse_hv_word(struct word word, struct hv_options *options, struct op
 		options->console_guest = true;
 	else if (is(word, "check"))
 		options->check = true;
+	else if (is(word, "gdb"))
+		options->gdb = true;
 	else if (has_key(&value, "mask="))
 		return parse_mask(value, &options->mask) ? 0 : fail(error, word, MASK_EXPECTED);
 	else if (has_key(&value, "trace=") || has_key(&value, "stop="))
 		return parse_watch(word, options) ? 0 : fail(error, word, WATCH_EXPECTED);
 	else
 		return fail(error, word,
-			    "console=e9, console=guest, check, trace=, stop= or "
+			    "console=e9, console=guest, check, gdb, trace=, stop= or "
 			    "mask=FEATURE[,FEATURE]...");
 	return 0;
 }

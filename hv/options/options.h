@@ -47,6 +47,7 @@ struct hv_options {
 	unsigned mask;      /* enum feature_mask */
 	enum trace_option trace;
 	enum stop_option stop;
+	bool gdb; /* a gdb on COM2; all are stopped until it comes */
 };
 
 /* One dev=NAME[,WORD]... */

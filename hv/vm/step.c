@@ -57,3 +57,23 @@ bool vcpu_step_ended(struct vcpu *vcpu)
 	set_trap_flag(false);
 	return true;
 }
+
+static struct vcpu *at_breakpoint;
+
+void vcpu_intercept_breakpoints(struct vcpu *vcpu)
+{
+	vcpu_assert_current(vcpu);
+	vmwrite(VMCS_EXCEPTION_BITMAP, vmread(VMCS_EXCEPTION_BITMAP) | BIT(VECTOR_BP));
+}
+
+void vcpu_breakpoint(struct vcpu *vcpu)
+{
+	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	at_breakpoint = vcpu;
+	run_stop();
+}
+
+struct vcpu *vcpu_at_breakpoint(void)
+{
+	return at_breakpoint;
+}

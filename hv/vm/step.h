@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instruction of a stopped vCPU.
+ * One instruction of a stopped vCPU, and breakpoints that a debugger wrote into its code.
  */
 #ifndef HV_VM_STEP_H
 #define HV_VM_STEP_H
@@ -17,5 +17,12 @@ bool vcpu_step(struct vcpu *vcpu);
 
 /* A #DB has exited while vcpu->stepping: was it the step's own, so that the guest sees nothing? */
 bool vcpu_step_ended(struct vcpu *vcpu);
+
+/* INT3 exits from now on, and stops all; the vCPU is current. */
+void vcpu_intercept_breakpoints(struct vcpu *vcpu);
+/* It did: all stop, with RIP behind it. */
+void vcpu_breakpoint(struct vcpu *vcpu);
+/* The vCPU that stopped last by one, or NULL. */
+struct vcpu *vcpu_at_breakpoint(void);
 
 #endif

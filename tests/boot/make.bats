@@ -104,7 +104,7 @@ refuses() {
 @test "a variable that make help does not list is refused by its name" {
 	refuses "unknown variable 'guest'" guest=hello
 	refuses "unknown variable 'ENGIEN'" run ENGIEN=bochs
-	refuses "make gdb takes no GUEST=" gdb GUEST=hello
+	refuses "make gdb takes no TRACE=" gdb GUEST=hello TRACE=file
 	refuses "make gdb takes no ENGINE=" gdb ENGINE=bochs
 	refuses "BUILD='a b'" BUILD='a b'
 	refuses "BUILD=''" clean BUILD=

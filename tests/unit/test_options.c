@@ -391,7 +391,7 @@ static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		assert_hv_refused(words[i], words[i],
-				  "console=e9, console=guest, check, trace=, stop= or mask=");
+				  "console=e9, console=guest, check, gdb, trace=, stop= or mask=");
 	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++)
 		assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
 }
@@ -403,7 +403,8 @@ static void trace_and_stop_take_their_names_and_no_other(void **state)
 					    "stop=entry,", "trace=entry"};
 
 	(void)state;
-	assert_int_equal(hv_options_parse("trace=exits stop=transition", &hv, &error), 0);
+	assert_int_equal(hv_options_parse("trace=exits gdb stop=transition", &hv, &error), 0);
+	assert_true(hv.gdb);
 	assert_int_equal(hv.trace, TRACE_EXITS);
 	assert_int_equal(hv.stop, STOP_TRANSITION);
 	assert_int_equal(hv_options_parse("stop=entry trace=events stop=vmcall", &hv, &error), 0);

@@ -3,13 +3,9 @@
  * A 16550 by its registers (National Semiconductor PC16550D, chapter 8). Each look at the line
  * status may be an exit to whatever lies under us, so a full FIFO is sent for one.
  */
-#include "hv/machine/com1.h"
-
-#include <stdint.h>
+#include "hv/machine/serial.h"
 
 #include "lib/asm.h"
-
-#define COM1 0x3f8
 
 /* Registers by offset, and the bits used. */
 enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
@@ -27,48 +23,48 @@ enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
 /* A port without a UART reads as ones, so every wait ends; a broken one is given up on. */
 #define WAIT_LIMIT 1000000
 
-void com1_init(void)
+void serial_init(uint16_t port)
 {
-	outb(COM1 + IER, 0);
-	outb(COM1 + LCR, LCR_DLAB);
-	outb(COM1 + 0, 1); /* divisor 1 */
-	outb(COM1 + 1, 0);
-	outb(COM1 + LCR, LCR_8N1);
-	outb(COM1 + FCR, FCR_ENABLE_CLEAR);
-	outb(COM1 + MCR, MCR_DTR_RTS_OUT2);
-	outb(COM1 + IER, IER_RECEIVED);
+	outb(port + IER, 0);
+	outb(port + LCR, LCR_DLAB);
+	outb(port + 0, 1); /* divisor 1 */
+	outb(port + 1, 0);
+	outb(port + LCR, LCR_8N1);
+	outb(port + FCR, FCR_ENABLE_CLEAR);
+	outb(port + MCR, MCR_DTR_RTS_OUT2);
+	outb(port + IER, IER_RECEIVED);
 }
 
-unsigned com1_send(const char *text, unsigned size)
+unsigned serial_send(uint16_t port, const char *text, unsigned size)
 {
 	unsigned n = 0;
 
-	if (!(inb(COM1 + LSR) & LSR_THR_EMPTY))
+	if (!(inb(port + LSR) & LSR_THR_EMPTY))
 		return 0;
 	for (; n < size && n < FIFO_SIZE; n++)
-		outb(COM1 + DATA, (uint8_t)text[n]);
+		outb(port + DATA, (uint8_t)text[n]);
 	return n;
 }
 
-int com1_receive(void)
+int serial_receive(uint16_t port)
 {
-	uint8_t status = inb(COM1 + LSR);
+	uint8_t status = inb(port + LSR);
 
-	return status == LSR_NO_UART || !(status & LSR_RECEIVED) ? -1 : inb(COM1 + DATA);
+	return status == LSR_NO_UART || !(status & LSR_RECEIVED) ? -1 : inb(port + DATA);
 }
 
-static void wait_for(uint8_t lsr_bit)
+static void wait_for(uint16_t port, uint8_t lsr_bit)
 {
-	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(COM1 + LSR) & lsr_bit); i++)
+	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(port + LSR) & lsr_bit); i++)
 		;
 }
 
-void com1_wait_empty(void)
+void serial_wait_empty(uint16_t port)
 {
-	wait_for(LSR_THR_EMPTY);
+	wait_for(port, LSR_THR_EMPTY);
 }
 
-void com1_wait_idle(void)
+void serial_wait_idle(uint16_t port)
 {
-	wait_for(LSR_IDLE);
+	wait_for(port, LSR_IDLE);
 }

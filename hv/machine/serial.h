@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's serial ports: bytes out, bytes in, and nobody waits but where a name says so.
+ */
+#ifndef HV_MACHINE_SERIAL_H
+#define HV_MACHINE_SERIAL_H
+
+#include <stdint.h>
+
+/* The port that each function takes. */
+#define COM1 0x3f8
+#define COM2 0x2f8
+
+/* Bits a second; a byte takes ten with its start and stop bit. */
+#define SERIAL_RATE 115200
+
+/* 115200 8N1, FIFOs on and empty, an interrupt for each byte that comes in. */
+void serial_init(uint16_t port);
+
+/* Send as many of the 'size' bytes as the transmitter takes now. Returns their number. */
+unsigned serial_send(uint16_t port, const char *text, unsigned size);
+
+/* The next byte that came in, or -1. */
+int serial_receive(uint16_t port);
+
+/* Wait until the transmitter takes bytes again, or until the last one has left the machine. */
+void serial_wait_empty(uint16_t port);
+void serial_wait_idle(uint16_t port);
+
+#endif
