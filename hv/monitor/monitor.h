@@ -8,7 +8,7 @@
 #include "hv/vm/vm.h"
 
 /* All VMs there are. */
-void monitor_init(struct vm *const *vms, unsigned count);
+void monitor_init(struct vm *const *all, unsigned count);
 
 /* Open it, or leave it as it is: whoever is stopped stays so. */
 void monitor_toggle(void);

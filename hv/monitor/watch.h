@@ -10,7 +10,7 @@
 #include "hv/vm/vm.h"
 
 /* All VMs there are, before the first runs. */
-void watch_init(const struct hv_options *options, struct vm *const *vms, unsigned count);
+void watch_init(const struct hv_options *options, struct vm *const *all, unsigned all_count);
 
 /* What the trace holds from now on. False: port 0xe9 is the console's. */
 bool watch_set_trace(enum trace_option option);

@@ -40,3 +40,14 @@ hv: end: status 0" ]
 	run -0 tools/boot --engine nested --timeout 300 --trace "$TMPDIR/trace" "$TMPDIR/0.iso"
 	[ "$(cat "$TMPDIR/trace")" = $'trace: one\ntrace: two' ]
 }
+
+@test "nested: a trace of exits, whole, and a script for the monitor" {
+	local build=${BUILD:-build}
+	tools/iso "$TMPDIR/m.iso" "$build/leafcutter.elf" "trace=exits stop=entry" "$build/guest/hello.elf" "vm t mem=32M --"
+	run -0 tools/boot --engine nested --timeout 600 --interactive --trace "$TMPDIR/trace" "$TMPDIR/m.iso" <<<$'vms\nwalk 0x100000\ncontinue'
+	grep -qx 'hv: t> walk 0x100000' <<<"$output"
+	grep -qx 'hv:   count 0, CR0.CD 0, no noncoherent DMA: WB + ignore PAT; .*' <<<"$output"
+	grep -qx 'hv: vm t: exited with status 0' <<<"$output"
+	run --separate-stderr -0 tools/trace --summary "$TMPDIR/trace"
+	[ -z "$stderr" ] && [[ $output == *" I/O "* ]]
+}

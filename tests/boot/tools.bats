@@ -176,7 +176,7 @@ make_broken_bios() {
 		boot --engine "$engine" --interactive "$K/e.iso" <"$BATS_TEST_TMPDIR/paste" >"$BATS_TEST_TMPDIR/out"
 		diff "$BATS_TEST_TMPDIR/out" <(echo 'hv: options: act e'; seq 1 1000; echo 'hv: end: status 0')
 	done
-	refused "not on the engine nested" --interactive --engine nested "$K/e.iso"
+	refused "not on the engine nested" --interactive --engine nested "$K/e.iso" "$K/0.iso"
 }
 
 # at_terminal TEXT KEYS COMMAND: run the command at a terminal and type KEYS once it has shown TEXT;
