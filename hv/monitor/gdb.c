@@ -273,7 +273,6 @@ static bool receive_packet(void)
 void gdb_init(struct vm *const *vms, unsigned count)
 {
 	vm = vms[0];
-	vcpu = vm->vcpu[0];
 	serial_init(COM2);
 	pic_unmask(PIC_LINE_COM2);
 	for (unsigned i = 0; i < count; i++)
@@ -292,9 +291,12 @@ void gdb_poll(void)
 
 	if (!vm)
 		return;
-	if (stopped && stopped->vm == vm)
-		vcpu = stopped;
+	vcpu = vm->vcpu[0]; /* a VM that was reset has new ones */
+	for (unsigned n = 0; n < vm->vcpus; n++)
+		if (vm->vcpu[n] == stopped)
+			vcpu = stopped;
 	vcpu_switch_to(vcpu);
+	vcpu_intercept_breakpoints(vcpu);
 	if (owes_stop && (run_is_stopped() || vm->state != VM_RUNNING)) {
 		put_stop();
 		send_answer();

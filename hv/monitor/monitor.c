@@ -72,7 +72,7 @@ static struct vcpu *choose_vcpu(uint64_t n)
 
 static void show_vms(void)
 {
-	static const char *const states[] = {"running", "exited", "killed"};
+	static const char *const states[] = {"running", "exited", "killed", "reset"};
 
 	for (unsigned i = 0; i < vm_count; i++) {
 		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits",

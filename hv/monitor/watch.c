@@ -89,6 +89,8 @@ static bool read_ring(const struct vm *vm)
 	bool stops = false;
 	uint64_t lost;
 
+	if (next[vm->index] > vm->events.next) /* a reset begins a new one */
+		next[vm->index] = 0;
 	while (event_ring_read(&vm->events, &next[vm->index], &event, 1, &lost)) {
 		records += trace ? lost : 0;
 		if (trace)
