@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Extended page tables of one VM (SDM 3C 29.3): memory slots, leaves filled on demand one per
- * fault, and zaps that clear every leaf entry and keep the tables. No hardware access: the world
+ * fault, and zaps that clear every leaf entry and keep the tables; or, where chosen, tables filled
+ * whole and leaves whose type changes in place. No hardware access: the world
  * is reached through 'struct ept_host'. The same object runs in the image, in the unit tests, in
  * the fuzzer and in the bench.
  *
@@ -124,11 +125,26 @@ struct ept_cpu {
 	bool cd; /* guest CR0.CD */
 };
 
+/* How a transition of the noncoherent count gives leaves their other type. */
+enum ept_transition {
+	EPT_TRANSITION_ZAP,    /* all are cleared, and come back by faults */
+	EPT_TRANSITION_RETYPE, /* each is changed where it is; nothing faults */
+};
+
+/* What a fault installs. */
+enum ept_fill_way {
+	EPT_FILL_LEAF,  /* the leaf that covers the address */
+	EPT_FILL_TABLE, /* where that is a 4K leaf, its neighbours of the same type in its table too
+			 */
+};
+
 struct ept_stats {
 	uint64_t transitions;     /* of the noncoherent count, 0 <-> non-zero, both directions */
 	uint64_t leaves_cleared;  /* by all zaps */
 	uint64_t last_zap_leaves; /* by the last zap */
 	uint64_t last_zap_tables; /* tables the last zap cleared a leaf in */
+	uint64_t leaves_retyped;  /* given their type in place, by all transitions that retype */
+	uint64_t tables_retyped;  /* tables that held them then */
 	uint64_t flushes;         /* calls of host->flush */
 	uint64_t tables;          /* table pages in use now, root included */
 	uint64_t retries;         /* faults computed again because the generation had moved */
@@ -139,6 +155,9 @@ struct ept {
 	struct ept_host host;
 	struct ept_caps caps;
 	enum memtype_policy policy;
+	/* ept_init() leaves both 0; the owner chooses before the first fault. */
+	enum ept_transition transition;
+	enum ept_fill_way fill;
 	uint64_t root;                   /* physical address of the PML4 table */
 	unsigned noncoherent;            /* devices that can do noncoherent DMA */
 	uint64_t generation;             /* advanced by every change; see ept_fault_begin() */
@@ -199,6 +218,8 @@ struct ept_fill {
 	uint64_t bits;  /* permissions and memory type */
 	unsigned level; /* the largest leaf allowed; a smaller one has the same bits */
 	unsigned slot;
+	uint64_t start,
+		end; /* with EPT_FILL_TABLE: the pages that 4K leaves of these bits may map */
 };
 int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
 		    struct ept_fill *fill);
@@ -248,8 +269,14 @@ void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size);
  * zapped and flushed before it returns true (a transition; under kvm-6.6 it is counted and
  * nothing is zapped, as KVM did before 6.7). Under kvm-6.16 no type depends on the count: it
  * changes, and nothing else. Going below 0 is refused: returns false and changes nothing.
+ *
+ * With EPT_TRANSITION_RETYPE each leaf gets, in the place of being zapped, the type that a fault of
+ * 'cpu' would give it, the vCPU whose write brought the change; where types now differ under a
+ * large leaf it becomes smaller ones, where they no longer do small ones become a large one. Then
+ * no CPU may be in the guest from the call to the return: it would use two types of one page. Only
+ * a leaf that must be split when no table is left is cleared.
  */
-bool ept_noncoherent_change(struct ept *ept, int delta);
+bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delta);
 
 /*
  * A guest CPU changed MTRRs or CR0.CD: while noncoherent DMA is present, zap these ranges (any

@@ -9,8 +9,6 @@
 
 #include "ept/table.h"
 
-#define LEAF_LEVEL_MAX 3 /* 1G */
-
 /* The entries on the way down, under the lock. */
 static void read_entries(const struct ept *ept, struct ept_explanation *why)
 {
@@ -118,7 +116,7 @@ static unsigned level_in(const struct ept *ept, const struct ept_cpu *cpu, uint6
 static enum ept_limit find_limit(struct ept *copy, const struct ept_cpu *cpu, uint64_t gpa,
 				 unsigned slot, unsigned level)
 {
-	if (level == LEAF_LEVEL_MAX)
+	if (level == EPT_LEAF_LEVEL_MAX)
 		return EPT_LIMIT_NONE;
 	copy->noncoherent = 0; /* now all memory has one type */
 	if (level_in(copy, cpu, gpa) > level)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Everything that installs leaves: an EPT violation is served with one leaf, the largest that
- * alignment, slot and memory type allow. The exit handler calls it (and the model CPU of the
- * tests). It never clears a leaf.
+ * alignment, slot and memory type allow, or with fill=table with all 4K leaves of its table that
+ * one answer serves. The exit handler calls it (and the model CPU of the tests). It never clears a
+ * leaf.
  */
 #include "ept/table.h"
 #include "lib/errno.h"
@@ -21,8 +22,8 @@ static bool slot_allows(const struct ept_slot *slot, uint64_t gpa, unsigned leve
  * The level of the largest leaf around gpa that the CPU offers and the slot allows. 1G leaves are
  * used only with 2M leaves: where a large leaf may stand, a smaller one may.
  */
-static unsigned largest_level(const struct ept_caps *caps, const struct ept_slot *slot,
-			      uint64_t gpa)
+static inline unsigned largest_level(const struct ept_caps *caps, const struct ept_slot *slot,
+				     uint64_t gpa)
 {
 	if (!caps->large_2m || !IS_ALIGNED(slot->hpa - slot->gpa, level_size(2)))
 		return 1; /* at once: where leaves are small there are many faults */
@@ -31,23 +32,86 @@ static unsigned largest_level(const struct ept_caps *caps, const struct ept_slot
 	return slot_allows(slot, gpa, 2) ? 2 : 1;
 }
 
+unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa)
+{
+	return largest_level(caps, slot, gpa);
+}
+
+/* Is it the guest's MTRRs that give this memory its type? */
+static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu,
+			      enum ept_slot_kind kind)
+{
+	return READ_ONCE(ept->noncoherent) && kind != EPT_SLOT_HOST_MMIO && !cpu->cd &&
+	       ept->policy < MEMTYPE_KVM_6_11;
+}
+
 /*
  * The memory type of the leaf of 'level' around gpa, for this CPU, in *bits; false when it is not
- * the same over all of it. The one place where a leaf's type is decided. The guest's MTRRs mostly
- * have no say: then nobody looks at them.
+ * the same over all of it. A leaf's type is decided here and nowhere else. The guest's MTRRs mostly
+ * have no say: then nobody looks at them. Where 'next' is not NULL, level is 1 and *next is a
+ * border above gpa: up to there all pages of such a slot have the type.
  */
-static bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
-		      uint64_t gpa, unsigned level, uint64_t *bits)
+static inline bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu,
+			     enum ept_slot_kind kind, uint64_t gpa, unsigned level, uint64_t *bits,
+			     uint64_t *next)
 {
-	bool noncoherent = READ_ONCE(ept->noncoherent) != 0, uniform = true;
-	bool host_mmio = kind == EPT_SLOT_HOST_MMIO;
 	enum memtype mtrr = MEMTYPE_WB;
+	bool uniform = true;
 
-	if (noncoherent && !host_mmio && !cpu->cd && ept->policy < MEMTYPE_KVM_6_11)
-		mtrr = mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)), level_size(level),
-				 &uniform);
-	*bits = memtype_leaf_bits(ept->policy, host_mmio, noncoherent, cpu->cd, mtrr);
+	if (next)
+		*next = ~0ULL;
+	if (asks_mtrrs(ept, cpu, kind))
+		mtrr = next ? mtrr_type_at(cpu->mtrr, gpa, next)
+			    : mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)),
+					level_size(level), &uniform);
+	*bits = memtype_leaf_bits(ept->policy, kind == EPT_SLOT_HOST_MMIO,
+				  READ_ONCE(ept->noncoherent) != 0, cpu->cd, mtrr);
 	return uniform;
+}
+
+bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
+		   uint64_t gpa, unsigned level, uint64_t *bits)
+{
+	return leaf_type(ept, cpu, kind, gpa, level, bits, NULL);
+}
+
+uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
+		       uint64_t gpa, uint64_t *next)
+{
+	uint64_t bits;
+
+	leaf_type(ept, cpu, kind, gpa, 1, &bits, next);
+	return bits;
+}
+
+bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa,
+		     uint8_t types[EPT_ENTRIES], uint64_t bits[MEMTYPES])
+{
+	if (!mtrr_page_types(cpu->mtrr, gpa, EPT_ENTRIES, types))
+		return false;
+	for (unsigned type = 0; type < MEMTYPES; type++)
+		bits[type] =
+			memtype_leaf_bits(ept->policy, false, true, cpu->cd, (enum memtype)type);
+	return true;
+}
+
+/*
+ * fill=table: the pages around fill->gpa that lie in its 4K table and slot and have its type, as
+ * far as one look at the MTRRs tells.
+ */
+static __attribute__((noinline)) void widen(const struct ept *ept, const struct ept_cpu *cpu,
+					    const struct ept_slot *slot, struct ept_fill *fill)
+{
+	uint64_t start = MAX(slot->gpa, ALIGN_DOWN(fill->gpa, level_size(2)));
+	uint64_t end =
+		MIN(slot->gpa + slot->size, ALIGN_DOWN(fill->gpa, level_size(2)) + level_size(2));
+	uint64_t next;
+
+	(void)ept_page_type(ept, cpu, slot->kind, fill->gpa, &next);
+	if (asks_mtrrs(ept, cpu, slot->kind))
+		start = MAX(start, mtrr_border_below(cpu->mtrr, fill->gpa));
+	fill->start = start;
+	fill->end = MIN(end, next);
 }
 
 static struct ept_slot read_slot(const struct ept_slot *slot)
@@ -105,12 +169,14 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 	slot = read_slot(found);
 	fill->level =
 		is_beside_small_leaf(ept, fill, gpa) ? 1 : largest_level(&ept->caps, &slot, gpa);
-	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type))
+	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type, NULL))
 		fill->level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
 	fill->bits = type | EPT_RWX;
 	fill->slot = (unsigned)(found - ept->slot);
+	if (READ_ONCE(ept->fill) == EPT_FILL_TABLE)
+		widen(ept, cpu, &slot, fill);
 	return slot.kind == EPT_SLOT_RAM ? 0 : refine(found, write, fill);
 }
 
@@ -137,10 +203,30 @@ static void count_leaf(struct ept *ept, const uint64_t *path, unsigned level)
 	}
 }
 
-/* The table that the next 4K leaf mostly goes into. */
+/* fill=table: the other leaves that fill->start to fill->end may have and that are not there. */
+static void fill_table(struct ept *ept, const struct ept_fill *fill, uint64_t table)
+{
+	uint64_t *entries = table_entries(ept, table);
+	uint64_t leaf = leaf_entry(fill, 1) - (fill->gpa - fill->start);
+	unsigned first = level_index(fill->start, 1), leaves = 0;
+	unsigned end = first + (unsigned)((fill->end - fill->start) / PAGE_SIZE);
+
+	for (unsigned i = first; i < end; i++, leaf += PAGE_SIZE) {
+		if (entry_present(entry_load(&entries[i])))
+			continue;
+		if (ept->host.copy_page)
+			ept_leaf_comes(ept, fill->start + (i - first) * PAGE_SIZE, leaf);
+		entry_store(&entries[i], leaf);
+		leaves++;
+	}
+	*table_counts(ept, table) += leaves * INFO_LEAF;
+	ept->stats.installed[1] += leaves;
+}
+
+/* The next 4K leaf mostly goes into the table of the last one; not where faults fill tables. */
 static void remember_table(struct ept *ept, const struct ept_fill *fill, uint64_t table)
 {
-	ept->last_table = table;
+	ept->last_table = ept->fill == EPT_FILL_TABLE ? 0 : table;
 	WRITE_ONCE(ept->last_region, fill->gpa >> level_shift(2));
 	WRITE_ONCE(ept->last_generation, ept->generation);
 }
@@ -160,6 +246,8 @@ static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *ent
 	entry_store(entry, leaf_entry(fill, level));
 	count_leaf(ept, path, level);
 	ept->stats.installed[level]++;
+	if (level == 1 && ept->fill == EPT_FILL_TABLE)
+		fill_table(ept, fill, path[1]);
 	if (entry_present(old)) {
 		*table_counts(ept, path[level]) -= INFO_TABLE;
 		ept_flush(ept);

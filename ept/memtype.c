@@ -11,8 +11,6 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define TYPES 8
-
 static const char *const policy_names[MEMTYPE_POLICIES] = {
 	[MEMTYPE_KVM_6_6] = "kvm-6.6",
 	[MEMTYPE_KVM_6_7] = "kvm-6.7",
@@ -42,9 +40,10 @@ bool memtype_zaps_transitions(enum memtype_policy policy)
 
 const char *memtype_name(unsigned type)
 {
-	static const char *const names[TYPES] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-"};
+	static const char *const names[MEMTYPES] = {"UC", "WC", "??", "??",
+						    "WT", "WP", "WB", "UC-"};
 
-	return type < TYPES ? names[type] : "??";
+	return type < MEMTYPES ? names[type] : "??";
 }
 
 static uint64_t leaf_bits(enum memtype type, bool ignore_pat)
@@ -86,7 +85,7 @@ enum memtype memtype_effective(uint64_t leaf, enum memtype pat, bool cd)
 		WP = MEMTYPE_WP,
 		WB = MEMTYPE_WB
 	};
-	static const uint8_t combined[TYPES][TYPES] = {
+	static const uint8_t combined[MEMTYPES][MEMTYPES] = {
 		/*        UC  WC  -   -   WT  WP  WB  UC- */
 		[UC] = {UC, WC, UC, UC, UC, UC, UC, UC}, [WC] = {UC, WC, UC, UC, UC, UC, WC, WC},
 		[WT] = {UC, WC, UC, UC, WT, WP, WT, UC}, [WP] = {UC, WC, UC, UC, WT, WP, WP, WC},
@@ -98,5 +97,5 @@ enum memtype memtype_effective(uint64_t leaf, enum memtype pat, bool cd)
 		return MEMTYPE_UC;
 	if (leaf & EPT_IGNORE_PAT)
 		return (enum memtype)type;
-	return (enum memtype)combined[type][pat % TYPES];
+	return (enum memtype)combined[type][pat % MEMTYPES];
 }

@@ -18,6 +18,7 @@ enum memtype {
 	MEMTYPE_WB = 6,
 	MEMTYPE_UC_MINUS = 7, /* PAT only */
 };
+#define MEMTYPES 8 /* encodings, valid or not */
 
 /*
  * 'memtype=' on a VM's GRUB line; each behaves as the Linux release it is named after. In the

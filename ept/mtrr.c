@@ -149,13 +149,25 @@ static bool is_contiguous(uint64_t mask)
 }
 
 /*
+ * Around gpa, the aligned block in which a range gives one answer: where it matches, its smallest
+ * piece (with a contiguous mask that is all of it); elsewhere the block over which the highest bit
+ * that differs stays.
+ */
+static uint64_t block_size(uint64_t gpa, uint64_t base, uint64_t mask)
+{
+	uint64_t differs = (gpa ^ base) & mask;
+
+	return differs ? BIT(63 - __builtin_clzll(differs)) : mask & -mask;
+}
+
+/*
  * Does variable range n hold this page? *next (unless NULL: nobody asks) is lowered to where the
  * answer may change. An address beyond the guest's width is in no range.
  */
 static inline bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t gpa, uint64_t *next)
 {
 	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base;
-	uint64_t size = mask & -mask; /* of the smallest piece */
+	uint64_t size = block_size(gpa, base, mask);
 	bool match = ((gpa ^ base) & mask) == 0;
 
 	if (!next)
@@ -170,11 +182,11 @@ static inline bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t 
 /* The other way: where, at or below gpa, the answer may have changed last. */
 static uint64_t variable_border_below(const struct mtrr *mtrr, unsigned n, uint64_t gpa)
 {
-	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base, size = mask & -mask;
+	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base;
 
 	if (((gpa ^ base) & mask) == 0 || !is_contiguous(mask))
-		return ALIGN_DOWN(gpa, size);
-	return gpa < base ? 0 : base + size;
+		return ALIGN_DOWN(gpa, block_size(gpa, base, mask));
+	return gpa < base ? 0 : base + (mask & -mask);
 }
 
 /*
@@ -222,6 +234,38 @@ enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 	if (mtrr_is_fixed(mtrr, gpa))
 		return fixed_type(mtrr, gpa, next);
 	return next ? variable_type(mtrr, gpa, next) : variable_type(mtrr, gpa, NULL);
+}
+
+/* Set 'bit' of each page that range n holds: those whose number agrees with base where mask is 1.
+ */
+static void mark_pages(const struct mtrr_match *range, unsigned pages, uint8_t bit, uint8_t *seen)
+{
+	unsigned mask = (unsigned)(range->mask / PAGE_SIZE) % pages;
+	unsigned base = (unsigned)(range->base / PAGE_SIZE) % pages, others = 0;
+
+	do {
+		seen[base | others] |= bit;
+		others = ((others | mask) + 1) & ~mask & (pages - 1); /* count in the other bits */
+	} while (others);
+}
+
+bool mtrr_page_types(const struct mtrr *mtrr, uint64_t gpa, unsigned pages, uint8_t *types)
+{
+	uint64_t above = ~(pages * PAGE_SIZE - 1);
+
+	if (!(mtrr->def_type & DEF_TYPE_E) || mtrr_is_fixed(mtrr, gpa))
+		return false;
+	memset(types, 0, pages);
+	for (unsigned left = mtrr->valid; left; left &= left - 1) {
+		unsigned n = (unsigned)__builtin_ctz(left);
+
+		if (!((gpa ^ mtrr->match[n].base) & mtrr->match[n].mask & above))
+			mark_pages(&mtrr->match[n], pages, (uint8_t)(1U << (mtrr->base[n] & 7)),
+				   types);
+	}
+	for (unsigned i = 0; i < pages; i++)
+		types[i] = (uint8_t)(types[i] ? combine(types[i]) : mtrr->def_type & DEF_TYPE_TYPE);
+	return true;
 }
 
 uint64_t mtrr_border_below(const struct mtrr *mtrr, uint64_t gpa)

@@ -94,6 +94,12 @@ enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, boo
  * it, perhaps not the first where the type changes: up to there it is the same.
  */
 enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next);
+/*
+ * The types of so many pages from gpa on, a power of two, gpa aligned to all of them: a tenth of
+ * the work of asking for each, where masks have holes. False, and nothing written, where MTRRs are
+ * off or a fixed range decides.
+ */
+bool mtrr_page_types(const struct mtrr *mtrr, uint64_t gpa, unsigned pages, uint8_t *types);
 /* A border at or below gpa: from there to gpa the type is the same. */
 uint64_t mtrr_border_below(const struct mtrr *mtrr, uint64_t gpa);
 

@@ -36,6 +36,27 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 	ept->stats.tables--;
 }
 
+/*
+ * Chained through the first entry: an address with clear permission bits is not present, so a CPU
+ * that still walks there finds nothing. What else the table holds is of no use any more.
+ */
+void table_chain(struct ept *ept, uint64_t table, uint64_t *chain)
+{
+	*table_counts(ept, table) = 0;
+	entry_store(table_entries(ept, table), *chain);
+	*chain = table;
+}
+
+void table_free_chain(struct ept *ept, uint64_t chain)
+{
+	while (chain) {
+		uint64_t next = entry_load(table_entries(ept, chain));
+
+		table_free_tree(ept, chain, 1);
+		chain = next;
+	}
+}
+
 /* Under the lock: without it a table could be freed on the way. */
 uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level)
 {

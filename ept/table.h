@@ -9,8 +9,9 @@
 #include "ept/ept.h"
 #include "lib/bits.h"
 
-#define EPT_ENTRIES  (1U << EPT_INDEX_BITS)
-#define EPT_GPA_BITS (12 + EPT_INDEX_BITS * EPT_ROOT_LEVEL)
+#define EPT_ENTRIES        (1U << EPT_INDEX_BITS)
+#define EPT_LEAF_LEVEL_MAX 3 /* 1G */
+#define EPT_GPA_BITS       (12 + EPT_INDEX_BITS * EPT_ROOT_LEVEL)
 
 _Static_assert(EPT_ENTRIES * sizeof(uint64_t) <= PAGE_SIZE, "a table fits a page");
 _Static_assert(EPT_GPA_BITS <= 48, "at most four levels of nine bits");
@@ -139,18 +140,53 @@ static inline void ept_advance(struct ept *ept)
 	__atomic_store_n(&ept->generation, ept->generation + 1, __ATOMIC_RELEASE);
 }
 
-/* The rest is in table.c, ept.c, zap.c, fault.c and coherence.c; all under the lock. */
+static inline uint64_t slot_rights(enum ept_slot_kind kind)
+{
+	return kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX;
+}
+
+/* The rest is in table.c, ept.c, fault.c, retype.c, zap.c and coherence.c; all under the lock. */
 
 /* A new, empty table, or 0. */
 uint64_t table_new(struct ept *ept);
 /* Free 'table' and all tables below it. No CPU can reach them any more. */
 void table_free_tree(struct ept *ept, uint64_t table, unsigned level);
+/*
+ * A chain of tables that nothing leads to any more: put one at the head of it; free all of it,
+ * after the flush: until then a CPU may have their addresses cached.
+ */
+void table_chain(struct ept *ept, uint64_t table, uint64_t *chain);
+void table_free_chain(struct ept *ept, uint64_t chain);
 void ept_flush(struct ept *ept);
 /* The entry that is the leaf of gpa, and its level; NULL when none is present. */
 uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level);
 /* ept_fault_fill() for who has the lock. */
 int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
 		     struct ept_fill *fill);
+
+/* The level of the largest leaf around gpa that the CPU offers and the slot, its own, allows. */
+unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa);
+
+/*
+ * The type bits of the leaf of 'level' around gpa that a fault of 'cpu' would install, in *bits;
+ * false when they are not the same over all of it. ept_page_type(): those of a 4K page; the pages
+ * of such a slot up to *next have the same.
+ */
+bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
+		   uint64_t gpa, unsigned level, uint64_t *bits);
+uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
+		       uint64_t gpa, uint64_t *next);
+/*
+ * The same of all pages of the table of level 1 at gpa, all of one slot, whose type the guest's
+ * MTRRs decide: that of page i is bits[types[i]]. False where fixed ranges do.
+ */
+bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa,
+		     uint8_t types[EPT_ENTRIES], uint64_t bits[MEMTYPES]);
+
+/* retype.c: every leaf to the type that a fault of 'cpu' would give it; flushes. */
+void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu);
+/* zap.c: leaves of [gpa, gpa + size) were cleared: count and tell. */
+void ept_zapped(struct ept *ept, uint64_t gpa, uint64_t size);
 
 /* Unmap a slot's range: zap its leaves, unlink tables left empty, flush, free those tables. */
 void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything that takes leaves away: zaps, the transition of the noncoherent count, MTRR and CD
- * changes, and the unmapping of a slot. A zap clears leaves and keeps tables; only unmapping
- * frees tables. Nothing here installs an entry or decides a memory type.
+ * Everything that takes leaves away: zaps, the transition of the noncoherent count (where that does
+ * not retype, retype.c), MTRR and CD changes, and the unmapping of a slot. A zap clears leaves and
+ * keeps tables; only unmapping frees tables. Nothing here installs an entry or decides a memory
+ * type.
  */
 #include "ept/iter.h"
 
@@ -128,8 +129,7 @@ static void zap_begin(struct ept *ept)
 	ept->stats.last_zap_tables = 0;
 }
 
-/* The leaves of [gpa, gpa + size) are cleared: count and tell. */
-static void zap_cleared(struct ept *ept, uint64_t gpa, uint64_t size)
+void ept_zapped(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept->stats.leaves_cleared += ept->stats.last_zap_leaves;
 	if (ept->host.zapped)
@@ -138,7 +138,7 @@ static void zap_cleared(struct ept *ept, uint64_t gpa, uint64_t size)
 
 static uint64_t zap_end(struct ept *ept, uint64_t gpa, uint64_t size)
 {
-	zap_cleared(ept, gpa, size);
+	ept_zapped(ept, gpa, size);
 	if (ept->stats.last_zap_leaves)
 		ept_flush(ept);
 	return ept->stats.last_zap_leaves;
@@ -177,11 +177,7 @@ void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size)
 	ept_unlock(ept);
 }
 
-/*
- * Unlink the empty tables of a range and chain them through their first entry: an address with
- * clear permission bits is not present, so a CPU that still walks there finds nothing. Returns
- * the head of the chain or 0.
- */
+/* Unlink the empty tables of a range. Returns the head of the chain of them, or 0. */
 static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	struct ept_iter iter;
@@ -196,8 +192,7 @@ static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
 			continue;
 		entry_store(&table_entries(ept, parent->table)[parent->next - 1], 0);
 		*table_counts(ept, parent->table) -= INFO_TABLE;
-		entry_store(table_entries(ept, here->table), chain);
-		chain = here->table;
+		table_chain(ept, here->table, &chain);
 	}
 	return chain;
 }
@@ -210,19 +205,22 @@ void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	zap_begin(ept);
 	clear_range(ept, gpa, size);
 	chain = unlink_empty(ept, gpa, size);
-	zap_cleared(ept, gpa, size);
+	ept_zapped(ept, gpa, size);
 	if (ept->stats.last_zap_leaves || chain)
 		ept_flush(ept);
-	while (chain) {
-		uint64_t next = entry_load(table_entries(ept, chain));
-
-		entry_store(table_entries(ept, chain), 0);
-		table_free_tree(ept, chain, 1);
-		chain = next;
-	}
+	table_free_chain(ept, chain);
 }
 
-bool ept_noncoherent_change(struct ept *ept, int delta)
+/* All types are others than before: the one way or the other. */
+static void change_types(struct ept *ept, const struct ept_cpu *cpu)
+{
+	if (ept->transition == EPT_TRANSITION_RETYPE)
+		ept_retype_all(ept, cpu);
+	else
+		zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
+}
+
+bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delta)
 {
 	bool transition = false;
 
@@ -237,7 +235,7 @@ bool ept_noncoherent_change(struct ept *ept, int delta)
 		ept->stats.transitions++;
 		ept_advance(ept);
 		if (memtype_zaps_transitions(ept->policy))
-			zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
+			change_types(ept, cpu);
 	}
 	ept_unlock(ept);
 	return transition;

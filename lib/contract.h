@@ -25,9 +25,11 @@ enum vmcall_number {
 /* What VMCALL_VERSION answers in RBX; a guest accepts any version from its own on. */
 #define CONTRACT_VERSION 2
 /* And in RCX: what was chosen for the VM; the policies are numbered as in docs/contract.md. */
-#define CHOSEN_POLICY    0xfU
-#define CHOSEN_COHERENCE (1U << 9)
-#define CHOSEN_STRICT    (1U << 10)
+#define CHOSEN_POLICY     0xfU
+#define CHOSEN_TRANSITION 0xf0U     /* 0 zap, 1 retype */
+#define CHOSEN_FILL       (1U << 8) /* fill=table */
+#define CHOSEN_COHERENCE  (1U << 9)
+#define CHOSEN_STRICT     (1U << 10)
 
 /* The indices of VMCALL_COUNTER. 11 is taken, by kicks of other CPUs. */
 enum counter {
@@ -40,7 +42,7 @@ enum counter {
 	COUNTER_MISCONFIGURATIONS = 6,
 	COUNTER_TRANSITION_TICKS = 7,
 	COUNTER_EXITS = 8,
-	COUNTER_RETYPED = 9, /* 0: every transition zaps */
+	COUNTER_RETYPED = 9, /* leaves, with transition=retype */
 	COUNTER_STALE_USES = 10,
 	COUNTERS
 };

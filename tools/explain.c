@@ -231,7 +231,8 @@ static void touch_at_counts(struct vm *vm)
 		if (!parse_number(at, &count, &at) || count > COUNT_MAX || (*at && *at != ','))
 			refuse("COUNT", text, "0 to 8, or several in turn: 0,1");
 		while (vm->ept.noncoherent != count)
-			ept_noncoherent_change(&vm->ept, vm->ept.noncoherent < count ? 1 : -1);
+			ept_noncoherent_change(&vm->ept, &vm->cpu,
+					       vm->ept.noncoherent < count ? 1 : -1);
 		ept_fault(&vm->ept, &vm->cpu, vm->gpa, false);
 	} while (*at++);
 }

@@ -32,6 +32,7 @@ enum event_type {
 	EVENT_END,        /* a: 0 exited, 1 killed; b: exit status */
 	EVENT_TRACE,      /* the trace itself: see EVENT_TRACE_MAGIC */
 	EVENT_NAME,       /* the VM's name, in b and c, zeroes behind it */
+	EVENT_RETYPE,     /* a transition changed leaves in place; b: leaves, tables */
 	EVENT_TYPES
 };
 
@@ -73,7 +74,7 @@ static inline uint32_t event_source(unsigned cpu, unsigned vm, unsigned vcpu)
  */
 #define EVENT_REASON BITS(63, 56)
 #define EVENT_DETAIL BITS(55, 0)
-/* Fields of 'b' of a transition. */
+/* Fields of 'b' of a transition and of a retype. */
 #define EVENT_LEAVES BITS(31, 0)
 #define EVENT_TABLES BITS(63, 32)
 

@@ -93,6 +93,10 @@ void event_text(const struct event *e, char *text, size_t size)
 	case EVENT_MARK:
 		format_append(text, size, "mark %lu", e->b);
 		return;
+	case EVENT_RETYPE:
+		format_append(text, size, "retyped %lu leaves in %lu tables",
+			      FIELD(e->b, EVENT_LEAVES), FIELD(e->b, EVENT_TABLES));
+		return;
 	case EVENT_END:
 		end_text(e, text, size);
 		return;

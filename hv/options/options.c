@@ -321,6 +321,14 @@ static int parse_policy(struct word word, struct word value, struct vm_options *
 	return 0;
 }
 
+/* One of two words, 'expected' says which: is it the second? */
+static int parse_either(struct word word, struct word value, const char *first, const char *other,
+			const char *expected, bool *second, struct option_error *error)
+{
+	*second = is(value, other);
+	return *second || is(value, first) ? 0 : fail(error, word, expected);
+}
+
 static int parse_vm_word(struct word word, struct vm_options *options, struct option_error *error)
 {
 	struct word value = word;
@@ -349,7 +357,15 @@ static int parse_vm_word(struct word word, struct vm_options *options, struct op
 		options->cpus = 1;
 		return is(value, "1") ? 0 : fail(error, word, "cpus=1");
 	}
-	return fail(error, word, "mem=, cpus=, iommu=, dev=, memtype=, coherence=, reset= or --");
+	if (has_key(&value, "transition="))
+		return parse_either(word, value, "zap", "retype", "transition=zap or retype",
+				    &options->retype, error);
+	if (has_key(&value, "fill="))
+		return parse_either(word, value, "leaf", "table", "fill=leaf or table",
+				    &options->fill_table, error);
+	return fail(error, word,
+		    "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, fill=, "
+		    "reset= or --");
 }
 
 int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error)

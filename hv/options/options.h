@@ -69,6 +69,8 @@ struct vm_options {
 	bool restart; /* reset=restart */
 	enum memtype_policy policy;
 	bool coherence;           /* coherence=model: what caches do to memory is modelled */
+	bool retype;              /* transition=retype */
+	bool fill_table;          /* fill=table */
 	const char *command_line; /* points into the parsed line; "" when there is none */
 };
 

@@ -86,6 +86,8 @@ static int create_memory(struct vm *vm)
 	error = ept_init(&vm->ept, &host, &vmx.ept, vm->options.policy);
 	if (error)
 		return error;
+	vm->ept.transition = vm->options.retype ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP;
+	vm->ept.fill = vm->options.fill_table ? EPT_FILL_TABLE : EPT_FILL_LEAF;
 	vm->ept_pointer = ept_pointer(&vm->ept);
 	if (vm->options.coherence)
 		error = coherence_create(vm, &map);

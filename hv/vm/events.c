@@ -54,6 +54,7 @@ void events_show(struct vm *vm, const struct event *event)
 	case EVENT_COHERENCE:
 	case EVENT_COUNT:
 	case EVENT_TRANSITION:
+	case EVENT_RETYPE:
 		if (!may_show(vm))
 			return;
 		if (event->type == EVENT_TRANSITION)

@@ -14,7 +14,8 @@
 void events_show(struct vm *vm, const struct event *event);
 
 /* VMCALL's counters as a reader. */
-static inline void events_count(uint64_t *counter, enum event_type type, uint32_t a, uint64_t c)
+static inline void events_count(uint64_t *counter, enum event_type type, uint32_t a, uint64_t b,
+				uint64_t c)
 {
 	switch (type) {
 	case EVENT_TRANSITION:
@@ -27,6 +28,9 @@ static inline void events_count(uint64_t *counter, enum event_type type, uint32_
 	case EVENT_ZAP:
 		counter[COUNTER_LEAVES_CLEARED] += a;
 		counter[COUNTER_LAST_ZAP] = a;
+		break;
+	case EVENT_RETYPE:
+		counter[COUNTER_RETYPED] += FIELD(b, EVENT_LEAVES);
 		break;
 	case EVENT_INVEPT:
 		counter[COUNTER_INVEPT]++;
@@ -45,6 +49,7 @@ static inline bool events_are_shown(const struct vm *vm, enum event_type type)
 	case EVENT_COHERENCE:
 	case EVENT_COUNT:
 	case EVENT_TRANSITION:
+	case EVENT_RETYPE:
 	case EVENT_END:
 		return true;
 	case EVENT_INSTALL: /* the first of each type after a transition */
@@ -68,7 +73,7 @@ static inline void event_tell(struct vm *vm, uint32_t source, enum event_type ty
 	event->b = b;
 	event->c = c;
 	__atomic_store_n(&event->type_and_source, source | type, __ATOMIC_RELEASE);
-	events_count(vm->counter, type, a, c);
+	events_count(vm->counter, type, a, b, c);
 	if (events_are_shown(vm, type))
 		events_show(vm, event);
 }

@@ -2,8 +2,8 @@
 /*
  * The path of the mission, from the IOMMU's report to the last INVEPT: a device was attached,
  * detached, or changed its coherence. When the number of noncoherent devices goes between zero and
- * not, ept/ clears every leaf and flushes, and only after that, and the WBINVD behind it, does this
- * return and iommu/ tell the guest that its invalidation is complete.
+ * not, ept/ clears or retypes every leaf and flushes, and only after that, and the WBINVD behind
+ * it, does this return and iommu/ tell the guest that its invalidation is complete.
  */
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
@@ -20,6 +20,17 @@ static void tell_device(struct vm *vm, const struct iommu_event *event)
 }
 
 /*
+ * Whose MTRRs and CD a retype goes by: those of the vCPU whose write brought the change. One that
+ * the queue's next slice brings is of the vCPU that wrote the tail, whoever runs by then.
+ */
+static const struct ept_cpu *cause(const struct vm *vm)
+{
+	const struct vcpu *vcpu = this_cpu()->vcpu;
+
+	return &(vcpu && vcpu->vm == vm ? vcpu : vm->vcpu[0])->ept_cpu;
+}
+
+/*
  * WBINVD after the INVEPT, both ways, self-snoop or not: that serves a CPU's own accesses, not a
  * device that goes around the caches. On 0 -> 1 bytes written while all memory was WB may lie dirty
  * in a cache, where the device reads old ones; on 1 -> 0 a cache may hold what a device has
@@ -29,9 +40,10 @@ static void change_count(struct vm *vm, int delta)
 {
 	uint64_t cleared = vm->counter[COUNTER_LEAVES_CLEARED],
 		 invepts = vm->counter[COUNTER_INVEPT];
+	uint64_t retyped = vm->ept.stats.leaves_retyped, tables = vm->ept.stats.tables_retyped;
 	unsigned before = vm->ept.noncoherent;
 	uint64_t start = rdtsc(), ticks;
-	bool transition = ept_noncoherent_change(&vm->ept, delta);
+	bool transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
 
 	if (transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
@@ -39,6 +51,11 @@ static void change_count(struct vm *vm, int delta)
 			coherence_transition(vm);
 	}
 	ticks = rdtsc() - start;
+	if (vm->ept.stats.leaves_retyped != retyped)
+		vm_tell(vm, EVENT_RETYPE, 0,
+			(vm->ept.stats.leaves_retyped - retyped) |
+				TO_FIELD(vm->ept.stats.tables_retyped - tables, EVENT_TABLES),
+			0);
 	invepts = vm->counter[COUNTER_INVEPT] - invepts;
 	cleared = vm->counter[COUNTER_LEAVES_CLEARED] - cleared; /* none under kvm-6.6 */
 	vm_tell(vm, transition ? EVENT_TRANSITION : EVENT_COUNT,

@@ -334,12 +334,12 @@ static void typed(unsigned leaves, unsigned rounds)
 		touch_all(&b, leaves * 4096ULL, 4096);
 		if (round)
 			add(&plain, t);
-		ept_noncoherent_change(&b.ept, 1);
+		ept_noncoherent_change(&b.ept, &b.cpu, 1);
 		t = __rdtsc();
 		touch_all(&b, leaves * 4096ULL, 4096);
 		if (round)
 			add(&asked, t);
-		ept_noncoherent_change(&b.ept, -1);
+		ept_noncoherent_change(&b.ept, &b.cpu, -1);
 	}
 	row("touch with 8 variable ranges asked / with none", best(&asked), best(&plain), leaves,
 	    "/leaf", 0);

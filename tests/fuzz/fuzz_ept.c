@@ -33,6 +33,8 @@ static void fuzz_model(const uint8_t *data, size_t size)
 		.large_1g = (data[2] & 3) == 3,
 		.accessed_dirty = data[2] & 12,
 		.twice = data[2] & 8,
+		.transition = data[2] & 16 ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP,
+		.fill = data[2] & 32 ? EPT_FILL_TABLE : EPT_FILL_LEAF,
 		.pages = data[3] & 1 ? 128 : 12,
 	};
 	unsigned count = (unsigned)MIN((size - 4) / OP_SIZE, OPS_MAX);

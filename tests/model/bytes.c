@@ -41,12 +41,13 @@ void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write)
 uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write,
 		   unsigned *level)
 {
-	struct cache_line *line = line_of(m, gpa);
+	struct cache_line *line;
 	uint64_t entry;
 
 	cpu->writes = write;
 	entry = model_translate(cpu, &m->world, m->ept.root, gpa, level, &m->result->broken);
-	if (!entry || !line || !cpu->walked || !is_write_back(entry))
+	line = entry && cpu->walked && is_write_back(entry) ? line_of(m, gpa) : NULL;
+	if (!line)
 		return entry;
 	line_fill(line);
 	line->again = m->in_write_back && line->gpa - m->write_back < m->write_back_size;
@@ -91,18 +92,34 @@ void copy_page(void *ctx, uint64_t to, uint64_t from)
 	world->errors += !world->locked;
 	if (!m->in_write_back)
 		meddle(m, from);
-	*caches_page(&m->caches, to) = *caches_page(&m->caches, from);
+	if (caches_has(&m->caches, to) || caches_has(&m->caches, from))
+		*caches_page(&m->caches, to) = *caches_page(&m->caches, from);
 }
 
-/* There was a leaf, or none; if one has come since, and its type is not WB, the cache let go. */
-void note_leaf(struct model *m, uint64_t gpa, uint64_t before)
+/* Is it the line of the page that is at its address now? */
+static bool line_is_current(const struct model *m, const struct cache_line *line)
 {
-	struct cache_line *line = line_of(m, gpa);
-	unsigned level;
-	uint64_t leaf = ept_walk(&m->ept, gpa, &level);
+	const struct ept_slot *slot = line->key ? reference_slot(m, line->gpa) : NULL;
 
-	if (line && !before && leaf && !is_write_back(leaf))
-		line_uncache(line);
+	return is_twice(m, slot) &&
+	       ALIGN_DOWN(line->key, PAGE_SIZE) == slot->hpa + TWICE + (line->gpa - slot->gpa);
+}
+
+/*
+ * Leaves may have come or changed since: where the type is not WB the cache has let go. Where it
+ * was so before, there is nothing to let go of.
+ */
+void note_leaves(struct model *m)
+{
+	struct cache_line *end = m->caches.line + (m->config->twice ? CACHES_PAGES : 0);
+
+	for (struct cache_line *line = m->caches.line; line < end; line++) {
+		unsigned level;
+		uint64_t leaf = line_is_current(m, line) ? ept_walk(&m->ept, line->gpa, &level) : 0;
+
+		if (leaf && !is_write_back(leaf))
+			line_uncache(line);
+	}
 }
 
 /* The host addresses that an access of the hypervisor was given. */
@@ -125,10 +142,10 @@ void emulated_access(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool 
 	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
 	struct seen seen = {.count = 0};
 	unsigned level;
-	uint64_t before = ept_walk(&m->ept, gpa, &level), entry;
+	uint64_t entry;
 	int error = ept_cpu_access(&m->ept, &ept_cpu, gpa, write, see, &seen);
 
-	note_leaf(m, gpa, before);
+	note_leaves(m);
 	if (error == -ENOMEM)
 		return;
 	require(m, error == expected_error(m, gpa, write), "ept_cpu_access() returns wrongly");

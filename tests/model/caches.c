@@ -10,7 +10,7 @@
 /* Addresses are multiples of 4K, and few: a table that is probed in order is enough. */
 static unsigned start_of(uint64_t hpa)
 {
-	return (unsigned)((hpa >> 12) * 0x9e3779b97f4a7c15ULL >> 54) % CACHES_PAGES;
+	return (unsigned)((hpa >> 12) * 0x9e3779b97f4a7c15ULL >> 52) % CACHES_PAGES;
 }
 
 uint64_t *caches_page(struct caches *c, uint64_t hpa)
@@ -24,6 +24,18 @@ uint64_t *caches_page(struct caches *c, uint64_t hpa)
 			return &c->page[i].value;
 	}
 	abort();
+}
+
+bool caches_has(const struct caches *c, uint64_t hpa)
+{
+	uint64_t key = hpa >> 12 << 12 | 1;
+	unsigned i = start_of(hpa);
+
+	for (unsigned n = 0; n < CACHES_PAGES && c->page[i].hpa; n++, i = (i + 1) % CACHES_PAGES) {
+		if (c->page[i].hpa == key)
+			return true;
+	}
+	return false;
 }
 
 struct cache_line *caches_line(struct caches *c, uint64_t hpa, uint64_t gpa)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CACHES_PAGES 1024 /* more than a run can touch */
+#define CACHES_PAGES 4096 /* more than a run can touch */
 
 struct cache_line {
 	uint64_t key, gpa; /* the host address of its memory; 0: unused */
@@ -29,6 +29,9 @@ struct caches {
 
 /* The content of a host page; none was written yet: 0. */
 uint64_t *caches_page(struct caches *c, uint64_t hpa);
+
+/* Was the host page ever asked for? If not, copying it to another such changes nothing. */
+bool caches_has(const struct caches *c, uint64_t hpa);
 
 /* The line of the page with memory at 'hpa'. */
 struct cache_line *caches_line(struct caches *c, uint64_t hpa, uint64_t gpa);

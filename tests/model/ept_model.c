@@ -56,6 +56,8 @@ static void random_run(uint64_t seed, struct model_config *config, struct model_
 	config->twice = random64() % 2;
 	config->accessed_dirty = config->twice || random64() % 2;
 	config->pages = random64() % 8 ? 256 : 12;
+	config->transition = random64() % 2 ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP;
+	config->fill = random64() % 4 ? EPT_FILL_LEAF : EPT_FILL_TABLE;
 	/* Few places make operations meet; many make tables. */
 	unsigned places = random64() % 3 ? 40 : 1000;
 
@@ -118,11 +120,14 @@ static void report(const struct model_config *config, struct model_op *ops, uint
 	count = shrink(config, ops, result.at + 1);
 	model_run(config, ops, count, &result);
 	printf("# seed %" PRIu64 ": %s\n", seed, result.broken);
-	printf("# %s, %u CPUs, 2M %d, 1G %d, A/D %d, RAM twice %d, %u table pages; the shortest "
-	       "run "
+	printf("# %s, %s, %s, %u CPUs, 2M %d, 1G %d, A/D %d, RAM twice %d, %u table pages; the "
+	       "shortest run "
 	       "found:\n",
-	       memtype_policy_name(config->policy), config->cpus, config->large_2m,
-	       config->large_1g, config->accessed_dirty, config->twice, config->pages);
+	       memtype_policy_name(config->policy),
+	       config->transition == EPT_TRANSITION_RETYPE ? "retype" : "zap",
+	       config->fill == EPT_FILL_TABLE ? "fill=table" : "fill=leaf", config->cpus,
+	       config->large_2m, config->large_1g, config->accessed_dirty, config->twice,
+	       config->pages);
 	for (unsigned i = 0; i < count; i++) {
 		printf("#   ");
 		model_print_op(stdout, config, &ops[i]);

@@ -95,10 +95,10 @@ static void *disturb(void *arg)
 	while (__atomic_load_n(&running, __ATOMIC_RELAXED)) {
 		switch (next_random(&state) % 5) {
 		case 0:
-			ept_noncoherent_change(&ept, 1);
+			ept_noncoherent_change(&ept, &cpu, 1);
 			break;
 		case 1:
-			ept_noncoherent_change(&ept, -1);
+			ept_noncoherent_change(&ept, &cpu, -1);
 			break;
 		case 2:
 			ept_zap_range(&ept, next_random(&state) % (8 * MiB), 0x10000);

@@ -59,7 +59,7 @@ void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write);
 uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write,
 		   unsigned *level);
 /* There was a leaf, or none; if one has come since, and its type is not WB, the cache let go. */
-void note_leaf(struct model *m, uint64_t gpa, uint64_t before);
+void note_leaves(struct model *m);
 /* Until its own INVEPT a CPU writes on where the leaf was dirty when it saw it. */
 void write_through_stale(struct model *m, struct model_cpu *cpu);
 /* ept_host.copy_page. */

@@ -155,23 +155,41 @@ int expected_error(const struct model *m, uint64_t gpa, bool write)
 	return write && slot->kind == EPT_SLOT_ROM ? -EPERM : 0;
 }
 
+/* With fill=table one fault maps all of its 4K table that the slot covers, where types are alike.
+ */
+static void check_filled(struct model *m, uint64_t gpa)
+{
+	const struct ept_slot *slot = reference_slot(m, gpa);
+	uint64_t start = MAX(slot->gpa, ALIGN_DOWN(gpa, 2 * MiB));
+	uint64_t end = MIN(slot->gpa + slot->size, ALIGN_DOWN(gpa, 2 * MiB) + 2 * MiB);
+	unsigned level;
+
+	ept_walk(&m->ept, gpa, &level);
+	if (m->config->fill != EPT_FILL_TABLE || level != 1 || m->noncoherent)
+		return;
+	ept_walk(&m->ept, start, &level);
+	require(m, level, "fill=table has left out the first page");
+	ept_walk(&m->ept, end - PAGE_SIZE, &level);
+	require(m, level, "fill=table has left out the last page");
+}
+
 static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write)
 {
 	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
 	unsigned level;
-	uint64_t before = ept_walk(&m->ept, gpa, &level);
 	uint64_t entry = translate(m, cpu, gpa, write, &level);
 	int error;
 
 	if (!entry || (write && !(entry & EPT_WRITE))) {
 		model_violation(cpu, gpa);
 		error = ept_fault(&m->ept, &ept_cpu, gpa, write);
-		note_leaf(m, gpa, before);
+		note_leaves(m);
 		if (error == -ENOMEM)
 			return;
 		require(m, error == expected_error(m, gpa, write), "ept_fault() returns wrongly");
 		if (error)
 			return;
+		check_filled(m, gpa);
 		entry = translate(m, cpu, gpa, write, &level);
 		require(m, entry, "a fault was served and the page is still not there");
 	}
@@ -192,37 +210,77 @@ static void speculate(struct model *m, struct model_cpu *cpu, uint64_t gpa)
 
 static void install(struct model *m, struct model_cpu *cpu)
 {
-	unsigned level;
-	uint64_t gpa = cpu->fill.gpa, before;
 	int error;
 
 	if (!cpu->filling)
 		return;
 	cpu->filling = false;
-	before = ept_walk(&m->ept, gpa, &level);
 	error = ept_fault_install(&m->ept, &cpu->fill);
 	require(m, error == 0 || error == -EAGAIN || error == -ENOMEM,
 		"ept_fault_install() returns wrongly");
-	note_leaf(m, gpa, before);
+	note_leaves(m);
 	m->result->installs += error == 0;
 	m->result->retries += error == -EAGAIN;
 }
 
-static void change_count(struct model *m, int delta)
+/*
+ * A transition that retypes leaves what was mapped mapped, with the type that a fault of this CPU
+ * would give, accessed and dirty if it was; where a table was missing to split a leaf, that leaf
+ * may be gone.
+ */
+static void check_retyped(struct model *m, const struct model_cpu *cpu, const uint64_t *was,
+			  uint64_t cleared)
 {
+	for (unsigned i = 0; i < CANDIDATES * ARRAY_SIZE(pages); i++) {
+		uint64_t gpa = page_of(&(struct model_op){.where = (uint16_t)i});
+		unsigned level;
+		uint64_t leaf = ept_walk(&m->ept, gpa, &level);
+
+		require(m, level || !was[i] || cleared, "a retype has lost a leaf");
+		require(m,
+			m->config->twice || !m->config->accessed_dirty || !level ||
+				!(was[i] & ~leaf & (EPT_ACCESSED | EPT_DIRTY)),
+			"a retype has lost that a leaf was accessed or dirty");
+		if (level)
+			require(m,
+				(leaf & 0x78) ==
+					reference_type(m, cpu, reference_slot(m, gpa), gpa),
+				"a retyped leaf has another type than a fault would give");
+	}
+}
+
+static void change_count(struct model *m, struct model_cpu *cpu, int delta)
+{
+	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
+	uint64_t was[CANDIDATES * ARRAY_SIZE(pages)];
+	uint64_t cleared = m->ept.stats.leaves_cleared;
 	bool zero = m->noncoherent == 0;
 	bool refused = zero && delta < 0;
 	bool expected;
 
 	if (m->noncoherent == 5 && delta > 0)
 		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(was); i++) {
+		unsigned level;
+
+		was[i] = ept_walk(&m->ept, page_of(&(struct model_op){.where = (uint16_t)i}),
+				  &level);
+	}
 	if (!refused)
 		m->noncoherent += (unsigned)delta;
 	expected =
 		!refused && zero != (m->noncoherent == 0) && m->config->policy != MEMTYPE_KVM_6_16;
-	require(m, ept_noncoherent_change(&m->ept, delta) == expected,
+	require(m, ept_noncoherent_change(&m->ept, &ept_cpu, delta) == expected,
 		"ept_noncoherent_change() reports a transition wrongly");
 	require(m, m->ept.noncoherent == m->noncoherent, "the noncoherent count is wrong");
+	note_leaves(m);
+	if (expected && m->config->transition == EPT_TRANSITION_RETYPE &&
+	    memtype_zaps_transitions(m->config->policy)) {
+		cleared = m->ept.stats.leaves_cleared - cleared;
+		require(m, !cleared || m->world.tables == m->world.pages,
+			"a retype cleared leaves although tables were left");
+		check_retyped(m, cpu, was, cleared);
+	}
 	if (expected && m->config->policy != MEMTYPE_KVM_6_6)
 		write_back(m, 0, ~0ULL);
 }
@@ -347,10 +405,10 @@ static void step(struct model *m, const struct model_op *op)
 		install(m, cpu);
 		break;
 	case OP_ATTACH:
-		change_count(m, 1);
+		change_count(m, cpu, 1);
 		break;
 	case OP_DETACH:
-		change_count(m, -1);
+		change_count(m, cpu, -1);
 		break;
 	case OP_WRMSR:
 		write_mtrr(m, cpu, op);
@@ -424,6 +482,8 @@ static void start(struct model *m)
 	m->world.host.copy_page = m->config->twice ? copy_page : NULL;
 	if (ept_init(&m->ept, &m->world.host, &caps, m->config->policy))
 		blame(m, "ept_init() fails");
+	m->ept.transition = m->config->transition;
+	m->ept.fill = m->config->fill;
 	for (unsigned i = 0; i < MODEL_CPUS; i++) {
 		mtrr_reset(&m->cpu[i].mtrr, GUEST_WIDTH);
 		m->cpu[i].accessed_dirty = ept_pointer(&m->ept) & BIT(6);

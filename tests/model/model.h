@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "ept/memtype.h"
+#include "ept/ept.h"
 
 enum model_op_kind {
 	OP_READ, /* a CPU reads a page: translate, fault, translate again */
@@ -44,6 +44,8 @@ struct model_op {
 
 struct model_config {
 	enum memtype_policy policy;
+	enum ept_transition transition;
+	enum ept_fill_way fill;
 	unsigned cpus; /* 1 to MODEL_CPUS */
 	bool large_2m, large_1g, accessed_dirty;
 	bool twice;     /* two copies of each page of RAM; with accessed_dirty only */

@@ -173,7 +173,7 @@ static bool transition(void)
 			flushes_expected = expect_cleared(WHOLE) != 0;
 		snprintf(arguments, sizeof(arguments), "count %u%+d under %s", steps[step].count,
 			 steps[step].delta, memtype_policy_name(ept.policy));
-		require(ept_noncoherent_change(&ept, steps[step].delta) ==
+		require(ept_noncoherent_change(&ept, &cpu, steps[step].delta) ==
 				(crosses && ept.policy != MEMTYPE_KVM_6_16),
 			"a transition is reported wrongly");
 		if (!end())

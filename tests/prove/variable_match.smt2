@@ -10,12 +10,23 @@
 (define-fun matches ((base (_ BitVec 64)) (m (_ BitVec 64)) (gpa (_ BitVec 64))) Bool
   (= (bvand (bvxor gpa (bvand base m)) m) #x0000000000000000))
 (define-fun smaller ((a (_ BitVec 64)) (b (_ BitVec 64))) (_ BitVec 64) (ite (bvult a b) a b))
+(define-fun contiguous ((m (_ BitVec 64))) Bool
+  (= (bvand (bvnot m) (bvadd (bvnot m) #x0000000000000001)) #x0000000000000000))
+; The highest bit of x: x with all bits below it set, without the same shifted.
+(define-fun smear ((x (_ BitVec 64)) (by (_ BitVec 64))) (_ BitVec 64) (bvor x (bvlshr x by)))
+(define-fun highest ((x (_ BitVec 64))) (_ BitVec 64)
+  (let ((s (smear (smear (smear (smear (smear (smear x #x0000000000000001) #x0000000000000002)
+                  #x0000000000000004) #x0000000000000008) #x0000000000000010) #x0000000000000020)))
+    (bvsub s (bvlshr s #x0000000000000001))))
+(define-fun block ((base (_ BitVec 64)) (m (_ BitVec 64)) (gpa (_ BitVec 64))) (_ BitVec 64)
+  (ite (matches base m gpa) (bvand m (bvneg m)) (highest (bvand (bvxor gpa base) m))))
+(define-fun start_of ((gpa (_ BitVec 64)) (size (_ BitVec 64))) (_ BitVec 64)
+  (bvand gpa (bvnot (bvsub size #x0000000000000001))))
 (define-fun border ((base (_ BitVec 64)) (m (_ BitVec 64)) (gpa (_ BitVec 64))
                     (next (_ BitVec 64))) (_ BitVec 64)
-  (let ((size (bvand m (bvneg m)))
-        (contiguous (= (bvand (bvnot m) (bvadd (bvnot m) #x0000000000000001)) #x0000000000000000)))
-    (ite (or (matches base m gpa) (not contiguous))
-         (smaller next (bvadd (bvand gpa (bvnot (bvsub size #x0000000000000001))) size))
+  (let ((size (block base m gpa)))
+    (ite (or (matches base m gpa) (not (contiguous m)))
+         (smaller next (bvadd (start_of gpa size) size))
          (ite (bvult gpa (bvand base m)) (smaller next (bvand base m)) next))))
 (define-fun match_of ((base (_ BitVec 64)) (mask (_ BitVec 64)) (width (_ BitVec 64))
                       (gpa (_ BitVec 64))) Bool
@@ -26,11 +37,10 @@
 (define-fun below_of ((base (_ BitVec 64)) (mask (_ BitVec 64)) (width (_ BitVec 64))
                       (gpa (_ BitVec 64))) (_ BitVec 64)
   (let ((m (whole mask width)))
-    (let ((size (bvand m (bvneg m)))
-          (contiguous (= (bvand (bvnot m) (bvadd (bvnot m) #x0000000000000001)) #x0000000000000000)))
-      (ite (or (matches base m gpa) (not contiguous))
-           (bvand gpa (bvnot (bvsub size #x0000000000000001)))
-           (ite (bvult gpa (bvand base m)) #x0000000000000000 (bvadd (bvand base m) size))))))
+    (ite (or (matches base m gpa) (not (contiguous m)))
+         (start_of gpa (block base m gpa))
+         (ite (bvult gpa (bvand base m)) #x0000000000000000
+              (bvadd (bvand base m) (bvand m (bvneg m)))))))
 ; ---- properties
 
 (declare-const width (_ BitVec 64))

@@ -120,7 +120,7 @@ static void host_mmio_is_uc_and_no_ram_leaf_covers_it(void **state)
 	expect_leaf(0, 2, GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
 	expect_leaf(4 * MiB, 1, 0xfe000000 | EPT_RWX);
 	expect_leaf(4 * MiB + 0x1000, 1, (GiB + 4 * MiB + 0x1000) | EPT_RWX | WB_IPAT);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	mtrr_all_wb();
 	touch(4 * MiB);
 	expect_leaf(4 * MiB, 1, 0xfe000000 | EPT_RWX);

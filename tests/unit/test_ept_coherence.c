@@ -84,7 +84,7 @@ static void expect_copy(uint64_t to, uint64_t from, uint64_t page)
 static void attach_with_type(uint64_t page, enum memtype type)
 {
 	if (!ept.noncoherent)
-		ept_noncoherent_change(&ept, 1);
+		ept_noncoherent_change(&ept, &cpu, 1);
 	wrmsr(0x200, page * PAGE_SIZE | type);
 	wrmsr(0x201, (BIT(39) - PAGE_SIZE) | 0x800);
 }
@@ -214,7 +214,7 @@ static void a_leaf_that_goes_leaves_its_flags_behind(void **state)
 		if (way == 0)
 			ept_zap_range(&ept, PAGE_SIZE, PAGE_SIZE);
 		else if (way == 1)
-			ept_noncoherent_change(&ept, 1);
+			ept_noncoherent_change(&ept, &cpu, 1);
 		else
 			ept_type_changed(&ept, &all, 1);
 		copies = 0;

@@ -211,7 +211,7 @@ static void random_world(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
 		assert_int_equal(ept_slot_add(&ept, &slots[i]), 0);
 	for (uint64_t devices = random64() % 3; devices; devices--)
-		ept_noncoherent_change(&ept, 1);
+		ept_noncoherent_change(&ept, &cpu, 1);
 }
 
 static void an_explanation_is_what_the_next_fault_installs(void **state)
@@ -252,7 +252,7 @@ static void a_stale_leaf_is_called_stale(void **state)
 	small_ram(0, MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	touch(0);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	explain(0);
 	assert_true(why.stale);
 	assert_int_equal(why.effective, MEMTYPE_WC);
@@ -306,7 +306,7 @@ static void the_words_name_every_step(void **state)
 	wrmsr(0x204, 0x2240000 | MEMTYPE_WC);
 	wrmsr(0x205, (BIT(39) - 256 * KiB) | 0x800);
 	mtrr_all_wb();
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch(0x2240000);
 	say(0x2240000, reset_pat);
 	assert_int_equal(lines, 7);
@@ -365,7 +365,7 @@ static void the_words_for_who_decides(void **state)
 			    "reach beyond the slot: 4K leaf; PAT ignored: effective WB "
 			    "(SDM 3C 29.3.7.2)");
 	cpu.cd = true;
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	say(0xf0000, reset_pat);
 	assert_non_null(strstr(last(0), "count 1, CR0.CD 1, caches disabled: UC + ignore PAT;"));
 	ept.policy = MEMTYPE_KVM_6_11;
@@ -377,7 +377,7 @@ static void the_words_for_which_mtrr_wins(void **state)
 {
 	(void)state;
 	small_ram(0, 64 * MiB);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	say(0, reset_pat);
 	assert_non_null(strstr(last(1), "MTRRs disabled: UC;"));
 	wrmsr(0x2ff, 0xc00 | MEMTYPE_WB);
@@ -412,7 +412,7 @@ static void of_ranges_of_one_type_the_first_is_told(void **state)
 		wrmsr(0x200 + 2 * n, MEMTYPE_WC);
 		wrmsr(0x201 + 2 * n, (BIT(39) - MiB) | 0x800);
 	}
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	explain(0);
 	assert_int_equal(why.mtrr.by, EPT_MTRR_VARIABLE);
 	assert_int_equal(why.mtrr.holders, 14);
@@ -477,7 +477,7 @@ static void the_map_is_the_leaves(void **state)
 	wrmsr(0x204, 0x2240000 | MEMTYPE_WC);
 	wrmsr(0x205, (BIT(39) - 256 * KiB) | 0x800);
 	mtrr_all_wb();
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	for (gpa = 0; gpa < 64 * MiB; gpa += 3 * PAGE_SIZE)
 		if ((gpa >> 20) % 5)
 			ept_fault(&ept, &cpu, gpa, false);

@@ -16,15 +16,15 @@ static void the_first_device_and_the_last_are_transitions(void **state)
 	(void)state;
 	small_ram(0, MiB);
 	touch(0);
-	assert_true(ept_noncoherent_change(&ept, 1));
+	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
 	assert_int_equal(level_of(0), 0);
 	touch(0);
-	assert_false(ept_noncoherent_change(&ept, 1));
+	assert_false(ept_noncoherent_change(&ept, &cpu, 1));
 	assert_int_equal(level_of(0), 1);
-	assert_false(ept_noncoherent_change(&ept, -1));
+	assert_false(ept_noncoherent_change(&ept, &cpu, -1));
 	assert_int_equal(level_of(0), 1);
 	assert_int_equal(ept.noncoherent, 1);
-	assert_true(ept_noncoherent_change(&ept, -1));
+	assert_true(ept_noncoherent_change(&ept, &cpu, -1));
 	assert_int_equal(level_of(0), 0);
 	assert_int_equal(ept.noncoherent, 0);
 	assert_int_equal(ept.stats.transitions, 2);
@@ -35,10 +35,10 @@ static void the_first_device_and_the_last_are_transitions(void **state)
 static void the_count_never_goes_below_zero(void **state)
 {
 	(void)state;
-	assert_false(ept_noncoherent_change(&ept, -1));
+	assert_false(ept_noncoherent_change(&ept, &cpu, -1));
 	assert_int_equal(ept.noncoherent, 0);
 	assert_int_equal(ept.stats.transitions, 0);
-	assert_true(ept_noncoherent_change(&ept, 1));
+	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
 }
 
 static void after_a_transition_leaves_come_back_with_the_guests_types(void **state)
@@ -54,7 +54,7 @@ static void after_a_transition_leaves_come_back_with_the_guests_types(void **sta
 		touch(gpa);
 		expect_leaf(gpa, 2, (8 * GiB + gpa) | EPT_RWX | WB_IPAT | EPT_LARGE);
 	}
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	for (uint64_t gpa = 0; gpa < 8 * MiB; gpa += 2 * MiB)
 		touch(gpa);
 	touch(6 * MiB + 0x1000);
@@ -62,7 +62,7 @@ static void after_a_transition_leaves_come_back_with_the_guests_types(void **sta
 	expect_leaf(4 * MiB, 2, (8 * GiB + 4 * MiB) | EPT_RWX | EPT_LARGE);
 	expect_leaf(6 * MiB, 1, (8 * GiB + 6 * MiB) | EPT_RWX | MEMTYPE_WC << 3);
 	expect_leaf(6 * MiB + 0x1000, 1, (8 * GiB + 6 * MiB + 0x1000) | EPT_RWX | WB);
-	ept_noncoherent_change(&ept, -1);
+	ept_noncoherent_change(&ept, &cpu, -1);
 	touch(6 * MiB);
 	expect_leaf(6 * MiB, 2, (8 * GiB + 6 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
 }
@@ -74,13 +74,13 @@ static void under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays(void 
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	touch(0);
-	assert_true(ept_noncoherent_change(&ept, 1));
+	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
 	assert_int_equal(ept.stats.transitions, 1);
 	assert_int_equal(w.flushes, 0);
 	assert_int_equal(bits_of(0), WB_IPAT); /* the bug: the guest's type is WC now */
 	touch(2 * MiB);
 	assert_int_equal(bits_of(2 * MiB), MEMTYPE_WC << 3);
-	assert_true(ept_noncoherent_change(&ept, -1));
+	assert_true(ept_noncoherent_change(&ept, &cpu, -1));
 	assert_int_equal(bits_of(2 * MiB), MEMTYPE_WC << 3);
 	assert_int_equal(ept.stats.leaves_cleared, 0);
 }
@@ -91,7 +91,7 @@ static void under_kvm_6_7_the_same_leaf_is_not_stale(void **state)
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	touch(0);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch(0);
 	assert_int_equal(bits_of(0), MEMTYPE_WC << 3);
 }
@@ -105,7 +105,7 @@ static void under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored(void **
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	touch(0);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	assert_int_equal(level_of(0), 0);
 	cpu.cd = true;
 	touch(0);
@@ -123,7 +123,7 @@ static void under_kvm_6_16_attach_and_detach_change_nothing_but_the_count(void *
 	touch(0);
 	assert_int_equal(bits_of(0), WB);
 	for (int delta = 1; delta >= -1; delta -= 2) {
-		assert_false(ept_noncoherent_change(&ept, delta));
+		assert_false(ept_noncoherent_change(&ept, &cpu, delta));
 		assert_int_equal(ept.noncoherent, delta == 1);
 		assert_int_equal(bits_of(0), WB);
 		cpu.cd = true;
@@ -148,7 +148,7 @@ static void cd_makes_leaves_uc_only_while_noncoherent(void **state)
 	assert_int_equal(bits_of(0), WB_IPAT);
 	assert_int_equal(ept_type_changed(&ept, &all, 1), 0);
 	assert_int_equal(bits_of(0), WB_IPAT);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch(0);
 	assert_int_equal(bits_of(0), UC_IPAT);
 	cpu.cd = false;
@@ -164,7 +164,7 @@ static void with_cd_the_leaf_is_large_whatever_the_mtrrs_say(void **state)
 	mtrr_all_wb();
 	wrmsr(0x200, 3 * MiB | MEMTYPE_WC);
 	wrmsr(0x201, (BIT(39) - 4096) | 0x800);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	cpu.cd = true;
 	touch(2 * MiB);
 	assert_int_equal(level_of(2 * MiB), 2);
@@ -176,7 +176,7 @@ static void an_mtrr_write_zaps_only_what_it_changes(void **state)
 	(void)state;
 	small_ram(0, 16 * MiB);
 	mtrr_all_wb();
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(4 * MiB - 0x1000, 3);
 	wrmsr(0x200, 4 * MiB | MEMTYPE_UC);
 	wrmsr(0x201, (BIT(39) - 4096) | 0x800);
@@ -195,7 +195,7 @@ static void under_kvm_6_6_an_mtrr_write_zaps(void **state)
 	ept.policy = MEMTYPE_KVM_6_6;
 	small_ram(0, 16 * MiB);
 	mtrr_all_wb();
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch(0);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WT);
 	assert_int_equal(level_of(0), 0);
@@ -216,7 +216,7 @@ static void a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_agai
 	(void)state;
 	large_ram(0, 4 * MiB);
 	mtrr_all_wb();
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch(2 * MiB);
 	assert_int_equal(level_of(3 * MiB), 2);
 	wrmsr(0x200, 3 * MiB | MEMTYPE_WC);
@@ -240,7 +240,7 @@ static void a_1g_leaf_is_split_into_2m_and_4k_where_types_differ(void **state)
 	(void)state;
 	large_ram(0, 2 * GiB);
 	mtrr_all_wb();
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch(0);
 	assert_int_equal(level_of(0), 3);
 	wrmsr(0x200, 4 * MiB | MEMTYPE_UC);
@@ -264,7 +264,7 @@ static void several_ranges_are_merged_into_one_zap_with_one_flush(void **state)
 
 	(void)state;
 	small_ram(0, 16 * MiB);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(0, 8);
 	touch_pages(8 * MiB, 8);
 	assert_int_equal(ept_type_changed(&ept, ranges, 4), 6);
@@ -286,7 +286,7 @@ static void too_many_ranges_become_everything(void **state)
 
 	(void)state;
 	small_ram(0, 16 * MiB);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(0, 8);
 	for (unsigned i = 0; i < 40; i++)
 		ranges[i] = (struct ept_range){i * GiB + GiB, 0x1000};
@@ -300,7 +300,7 @@ static void a_range_at_the_end_of_all_addresses_does_not_wrap(void **state)
 
 	(void)state;
 	small_ram(0, 16 * MiB);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(0, 2);
 	assert_int_equal(ept_type_changed(&ept, ranges, 1), 0);
 	assert_int_equal(ept_type_changed(&ept, ranges, 2), 1);
@@ -314,7 +314,7 @@ static void a_fault_computed_before_a_transition_is_not_installed_after_it(void 
 	(void)state;
 	large_ram(0, 4 * MiB);
 	assert_int_equal(ept_fault_begin(&ept, &cpu, 0, true, &fill), 0);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	assert_int_equal(ept_fault_install(&ept, &fill), -EAGAIN);
 	assert_int_equal(level_of(0), 0);
 	assert_int_equal(ept.stats.retries, 1);
@@ -330,7 +330,7 @@ static void a_fault_computed_before_any_change_is_not_installed_after_it(void **
 
 	(void)state;
 	large_ram(0, 4 * MiB);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	for (unsigned change = 0; change < 5; change++) {
 		assert_int_equal(ept_fault_begin(&ept, &cpu, 0, true, &fill), 0);
 		if (change == 0)

@@ -72,7 +72,7 @@ static void each_zap_is_told_with_its_range_and_leaves_before_its_flush(void **s
 	assert_int_equal(w.zaps_at_flush, 1);
 	ept_zap_range(&ept, 0x3000, 0x2000); /* none is left there, and none is flushed */
 	assert_told(2, 0x3000, 0x2000, 0);
-	ept_noncoherent_change(&ept, 1);
+	ept_noncoherent_change(&ept, &cpu, 1);
 	assert_told(3, 0, SPACE, 1022);
 	assert_int_equal(w.zaps_at_flush, 3);
 	touch_pages(0, 1024);
@@ -372,7 +372,7 @@ static void after_a_zap_and_the_same_touches_no_table_is_gained(void **state)
 		if (round == 0)
 			tables = ept.stats.tables;
 		assert_int_equal(ept.stats.tables, tables);
-		ept_noncoherent_change(&ept, round % 2 ? -1 : 1);
+		ept_noncoherent_change(&ept, &cpu, round % 2 ? -1 : 1);
 	}
 }
 

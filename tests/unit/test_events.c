@@ -87,6 +87,7 @@ static void the_console_s_events_read_as_its_lines(void **state)
 		{{.type = EVENT_DETACH, .a = 0xff10}, "device ff:02.0 detached, was coherent"},
 		{{.type = EVENT_COHERENCE, .a = 0x10}, "device 00:02.0 is now coherent"},
 		{{.type = EVENT_COUNT, .a = 0x0201}, "noncoherent count 1 -> 2: no transition"},
+		{{.type = EVENT_RETYPE, .b = 0x20000001d}, "retyped 29 leaves in 2 tables"},
 		{{.type = EVENT_TRANSITION, .a = 0x10100, .b = 0x20000001d, .c = 3253},
 		 "noncoherent count 0 -> 1: cleared 29 leaves in 2 tables, INVEPT 1, 3253 ticks"},
 		{{.type = EVENT_END, .b = 0xffffffff}, "exited with status 4294967295"},

@@ -323,6 +323,37 @@ static void the_border_below_is_the_end_of_the_range_before(void **state)
 		expect_borders(gpa);
 }
 
+/* Those of a whole table at once are those of each of its pages. */
+static void expect_page_types(uint64_t gpa)
+{
+	uint8_t types[512];
+
+	assert_true(mtrr_page_types(&m, gpa, 512, types));
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(types[i], slow_mtrr_type(&m, gpa + i * 0x1000ULL));
+}
+
+static void the_types_of_a_table_are_those_of_its_pages(void **state)
+{
+	uint8_t types[512];
+
+	(void)state;
+	assert_false(mtrr_page_types(&m, 0, 512, types)); /* off */
+	wr(DEF, E | 6);
+	wr(BASE0, 2 * MiB | MEMTYPE_WC);
+	wr(MASK0, (BITS(35, 21) | 0x15000) | V);
+	variable(1, 2 * MiB + 0x40000, 0x40000, MEMTYPE_WT);
+	variable(2, 0, 4 * MiB, MEMTYPE_WB);
+	wr(BASE0 + 6, 0x8000 | MEMTYPE_UC);
+	wr(MASK0 + 6, 0x8000 | V);
+	for (uint64_t gpa = 0; gpa < 8 * MiB; gpa += 2 * MiB)
+		expect_page_types(gpa);
+	expect_page_types(1ULL << 36); /* beyond the width */
+	wr(DEF, E | FE | 6);
+	assert_false(mtrr_page_types(&m, 0, 512, types));
+	expect_page_types(2 * MiB);
+}
+
 /* Compare each range of a space of 'pages' pages with the reference, page by page. */
 static void compare_all_ranges(unsigned pages, bool exact)
 {
@@ -621,6 +652,7 @@ int main(void)
 		TEST(all_overlaps_of_four_ranges_agree_with_the_reference),
 		TEST(every_fixed_sub_range_has_its_own_byte),
 		TEST(fixed_ranges_win_over_variable_ones_only_when_enabled),
+		TEST(the_types_of_a_table_are_those_of_its_pages),
 		TEST(the_border_below_is_the_end_of_the_range_before),
 		TEST(every_range_over_16_pages_agrees_with_the_reference),
 		TEST(random_ranges_agree_with_the_reference),

@@ -54,6 +54,8 @@ static void a_vm_line_without_words_has_the_defaults_of_the_contract(void **stat
 	assert_true(vm.caching_mode);
 	assert_int_equal(vm.devices, 0);
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_7);
+	assert_false(vm.retype);
+	assert_false(vm.fill_table);
 	assert_string_equal(vm.command_line, "");
 }
 
@@ -61,7 +63,7 @@ static void every_word_of_the_contract_is_taken(void **state)
 {
 	(void)state;
 	assert_vm("vm demo-2 mem=64M cpus=1 iommu=on,sc,cm=off dev=edu dev=edu,snoop "
-		  "dev=testdev memtype=kvm-6.6 -- one two");
+		  "dev=testdev memtype=kvm-6.6 transition=retype fill=table -- one two");
 	assert_string_equal(vm.name, "demo-2");
 	assert_int_equal(vm.memory, 64 * MiB);
 	assert_true(vm.iommu);
@@ -74,6 +76,8 @@ static void every_word_of_the_contract_is_taken(void **state)
 	assert_int_equal(vm.device[1].words, EDU_SNOOP);
 	assert_string_equal(vm.device[2].row->name, "testdev");
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_6);
+	assert_true(vm.retype);
+	assert_true(vm.fill_table);
 	assert_string_equal(vm.command_line, "one two");
 }
 
@@ -131,7 +135,8 @@ static void an_unknown_word_is_named_with_what_was_expected(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "mem=, cpus=, iommu=, dev=, memtype=, coherence=, reset= or --");
+				  "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, "
+				  "fill=, reset= or --");
 		assert_string_equal(vm.name, "a"); /* the line on the console names it */
 	}
 }
@@ -309,23 +314,15 @@ static void the_four_policies_are_known_and_no_other(void **state)
 	}
 }
 
-static void caches_are_modelled_or_not(void **state)
+static void transitions_and_fills_have_two_ways_each(void **state)
 {
-	static const char *const words[] = {"coherence=", "coherence=mode", "coherence=models"};
-	char line[64];
-
 	(void)state;
-	assert_vm("vm a");
-	assert_false(vm.coherence);
-	assert_vm("vm a coherence=model");
-	assert_true(vm.coherence);
-	assert_vm("vm a coherence=model coherence=none");
-	assert_false(vm.coherence);
-	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
-		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "coherence=none or coherence=model");
-	}
+	assert_vm("vm a transition=retype transition=zap fill=table fill=leaf");
+	assert_false(vm.retype);
+	assert_false(vm.fill_table);
+	assert_vm_refused("vm a transition=lazy", "transition=lazy", "transition=zap or retype");
+	assert_vm_refused("vm a transition=", "transition=", "transition=zap or retype");
+	assert_vm_refused("vm a fill=tables", "fill=tables", "fill=leaf or table");
 }
 
 static void the_guests_command_line_is_kept_as_it_was_written(void **state)
@@ -479,7 +476,7 @@ int main(void)
 		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
 		cmocka_unit_test(an_unknown_device_is_refused),
 		cmocka_unit_test(the_four_policies_are_known_and_no_other),
-		cmocka_unit_test(caches_are_modelled_or_not),
+		cmocka_unit_test(transitions_and_fills_have_two_ways_each),
 		cmocka_unit_test(the_guests_command_line_is_kept_as_it_was_written),
 		cmocka_unit_test(a_long_word_is_cut_for_the_console_and_kept_printable),
 		cmocka_unit_test(the_hypervisors_line_may_be_empty),

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The transition that changes leaves where they are: one walk over the live tables, one store for
+ * each leaf, one flush. No vCPU of the VM may be in its guest meanwhile, so entries are changed by
+ * plain reads and stores: no CPU walks, and none sets accessed or dirty flags. Where pages have two
+ * copies it takes two walks, the flush between them, for a leaf of another type leads to the other
+ * copy. Which type a leaf gets is asked of fault.c.
+ */
+#include "ept/table.h"
+
+#define TYPE_BITS (EPT_TYPE | EPT_IGNORE_PAT)
+
+struct retype {
+	struct ept *ept;
+	const struct ept_cpu *cpu;
+	struct ept_slot slot; /* the last one found */
+	uint64_t start, end;  /* a part of it in which all pages have one type */
+	uint64_t bits;        /* that type */
+	uint64_t chain;       /* of tables that a large leaf has replaced */
+	uint64_t leaves, tables, cleared;
+	bool parked; /* where pages have two copies: leaves have been taken away and flushed */
+};
+
+/* Is there a slot at gpa? Then r->slot is it. */
+static bool find_slot(struct retype *r, uint64_t gpa)
+{
+	const struct ept_slot *slot;
+
+	if (gpa - r->slot.gpa < r->slot.size)
+		return true;
+	slot = ept_slot_find(r->ept, gpa);
+	if (slot)
+		r->slot = *slot;
+	return slot;
+}
+
+/* The type of the page at gpa, in r->bits: asked only where the last answer does not reach. */
+static bool find_type(struct retype *r, uint64_t gpa)
+{
+	uint64_t next;
+
+	if (gpa - r->start < r->end - r->start)
+		return true;
+	if (!find_slot(r, gpa))
+		return false;
+	r->bits = ept_page_type(r->ept, r->cpu, r->slot.kind, gpa, &next);
+	r->start = gpa;
+	r->end = MIN(next, r->slot.gpa + r->slot.size);
+	return true;
+}
+
+/*
+ * Have all pages of [gpa, gpa + the span of such an entry) one slot and one type? The first border
+ * is mostly beyond it; where it is not, types on both sides may still be the same.
+ */
+static bool is_uniform(struct retype *r, uint64_t gpa, unsigned level)
+{
+	uint64_t end = gpa + level_size(level), bits;
+
+	if (!find_type(r, gpa))
+		return false;
+	if (r->end >= end)
+		return true;
+	if (r->slot.gpa + r->slot.size < end ||
+	    !ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, level, &bits))
+		return false;
+	r->end = end;
+	return true;
+}
+
+/* May one leaf stand for all of a table below an entry of this level? */
+static bool one_leaf_may_stand(struct retype *r, uint64_t gpa, unsigned level)
+{
+	return !r->ept->host.copy_page && find_type(r, gpa) &&
+	       ept_largest_level(&r->ept->caps, &r->slot, gpa) >= level &&
+	       is_uniform(r, gpa, level);
+}
+
+/*
+ * Every leaf of a full table, if setting bits makes the type of each the right one, or if clearing
+ * bits does: that takes one instruction to find out and one to change it, where looking at each
+ * leaf takes four. WB with the PAT ignored has all bits but the lowest of the type, so it can be
+ * made of UC, WT and WB by setting and made those by clearing; WC and WP go the other way.
+ */
+static bool change_full_table(uint64_t *entries, uint64_t bits)
+{
+	uint64_t some = 0, all = ~0ULL;
+
+	if (!(entries[0] & TYPE_BITS & ~bits)) {
+#pragma GCC unroll 64
+		for (unsigned i = 0; i < EPT_ENTRIES; i++)
+			some |= entries[i];
+		if (some & TYPE_BITS & ~bits)
+			return false;
+#pragma GCC unroll 64
+		for (unsigned i = 0; i < EPT_ENTRIES; i++)
+			entries[i] |= bits;
+		return true;
+	}
+#pragma GCC unroll 64
+	for (unsigned i = 0; i < EPT_ENTRIES; i++)
+		all &= entries[i];
+	if (bits & ~all)
+		return false;
+#pragma GCC unroll 64
+	for (unsigned i = 0; i < EPT_ENTRIES; i++)
+		entries[i] &= bits | ~TYPE_BITS;
+	return true;
+}
+
+/* One leaf, of any level: its type, and nothing else of it. */
+static inline void change_leaf(uint64_t *entry, uint64_t bits)
+{
+	entry_store(entry, (entry_load(entry) & ~TYPE_BITS) | bits);
+}
+
+/* The leaves of a table whose pages differ in nothing but what the MTRRs say of each. */
+static bool change_by_mtrrs(struct retype *r, uint64_t *entries, uint64_t base, unsigned left)
+{
+	uint8_t types[EPT_ENTRIES];
+	uint64_t bits[MEMTYPES];
+
+	if (!find_slot(r, base) || r->slot.gpa + r->slot.size < base + level_size(2) ||
+	    !ept_table_types(r->ept, r->cpu, base, types, bits))
+		return false;
+	for (unsigned i = 0; left; i++, left--) {
+		i = next_present(entries, i, EPT_ENTRIES);
+		change_leaf(&entries[i], bits[types[i]]);
+	}
+	return true;
+}
+
+/* What stands in the place of a leaf that has been taken away for a moment; not present. */
+#define PARKED EPT_IGNORE_PAT
+
+/* What the CPUs noted in the leaves of a table is taken over; they wait for the flush. */
+static void park_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsigned left)
+{
+	for (unsigned i = 0; left; i++, left--) {
+		i = next_present(entries, i, EPT_ENTRIES);
+		ept_leaf_goes(r->ept, base + i * PAGE_SIZE, entry_exchange(&entries[i], PARKED));
+	}
+}
+
+/* Behind the flush each comes back with its type, and the copy that belongs to it. */
+static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsigned left)
+{
+	for (unsigned i = 0; left; i++) {
+		uint64_t gpa = base + i * PAGE_SIZE, leaf;
+
+		if (!entry_load(&entries[i]))
+			continue;
+		find_type(r, gpa);
+		leaf = (r->slot.kind == EPT_SLOT_RAM_TWICE && !leaf_is_write_back(r->bits)
+				? r->slot.uncached_hpa
+				: r->slot.hpa) +
+		       (gpa - r->slot.gpa);
+		leaf |= r->bits | slot_rights(r->slot.kind);
+		ept_leaf_comes(r->ept, gpa, leaf);
+		entry_store(&entries[i], leaf);
+		left--;
+	}
+}
+
+/* The leaves of a table of level 1, from base on. */
+static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
+{
+	uint64_t *entries = table_entries(r->ept, table);
+	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
+
+	r->leaves += left;
+	r->tables++;
+	if (r->ept->host.copy_page) {
+		(r->parked ? put_leaves : park_leaves)(r, entries, base, left);
+		return;
+	}
+	if (is_uniform(r, base, 2)) {
+		if (left == EPT_ENTRIES && change_full_table(entries, r->bits))
+			return;
+	} else if (change_by_mtrrs(r, entries, base, left)) {
+		return;
+	}
+	for (unsigned i = 0; left; i++, left--) {
+		i = next_present(entries, i, EPT_ENTRIES);
+		find_type(r, base + i * PAGE_SIZE);
+		change_leaf(&entries[i], r->bits);
+	}
+}
+
+/* A table and all below it goes: nothing leads there any more. Its leaves have become one. */
+static void take_off(struct retype *r, uint64_t table, unsigned level)
+{
+	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_TABLES);
+	unsigned leaves = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
+	const uint64_t *entries = table_entries(r->ept, table);
+
+	r->leaves += leaves;
+	r->tables += leaves != 0;
+	for (unsigned i = 0; left; i++) {
+		uint64_t entry = entry_load(&entries[i]);
+
+		if (entry_is_table(entry)) {
+			take_off(r, entry & EPT_ADDRESS, level - 1);
+			left--;
+		}
+	}
+	table_chain(r->ept, table, &r->chain);
+}
+
+/*
+ * One large leaf over a live table. That it was accessed and written to is taken for granted: to
+ * know, all entries would have to be read.
+ */
+static void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
+{
+	uint64_t table = entry_load(entry) & EPT_ADDRESS;
+	uint64_t flags = r->ept->caps.accessed_dirty ? EPT_ACCESSED | EPT_DIRTY : 0;
+
+	entry_store(entry, (r->slot.hpa + (gpa - r->slot.gpa)) | slot_rights(r->slot.kind) |
+				   r->bits | EPT_LARGE | flags);
+	*table_counts(r->ept, parent) += INFO_LEAF - INFO_TABLE - INFO_LIVING;
+	take_off(r, table, level - 1);
+}
+
+/*
+ * A table of smaller leaves in the place of a large one, alike but for their size. Without memory
+ * for it the leaf goes, and comes back by faults.
+ */
+static bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level)
+{
+	uint64_t small = entry_load(entry) & ~(level == 2 ? EPT_LARGE : 0);
+	uint64_t table = table_new(r->ept);
+
+	if (!table) {
+		entry_store(entry, 0);
+		*table_counts(r->ept, parent) -= INFO_LEAF;
+		r->cleared++;
+		return false;
+	}
+	for (unsigned i = 0; i < EPT_ENTRIES; i++, small += level_size(level - 1))
+		entry_store(&table_entries(r->ept, table)[i], small);
+	*table_counts(r->ept, table) = EPT_ENTRIES * INFO_LEAF;
+	entry_store(entry, table | EPT_RWX);
+	*table_counts(r->ept, parent) += INFO_TABLE + INFO_LIVING - INFO_LEAF;
+	return true;
+}
+
+static void retype_entries(struct retype *r, uint64_t table, unsigned level, uint64_t base);
+
+/* A live table below an entry of the parent. */
+static void retype_table(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level,
+			 uint64_t gpa)
+{
+	uint64_t table = entry_load(entry) & EPT_ADDRESS;
+
+	if (level < EPT_LEAF_LEVEL_MAX && one_leaf_may_stand(r, gpa, level + 1)) {
+		merge(r, entry, parent, level + 1, gpa);
+		return;
+	}
+	if (level == 1)
+		retype_leaves(r, table, gpa);
+	else
+		retype_entries(r, table, level, gpa);
+	if (!counts_live(*table_counts(r->ept, table)))
+		*table_counts(r->ept, parent) -= INFO_LIVING;
+}
+
+/*
+ * A large leaf. It counts as one, whatever becomes of it.
+ */
+static void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level,
+			 uint64_t gpa)
+{
+	uint64_t leaves = r->leaves + 1, tables = r->tables;
+
+	if (r->parked)
+		return;
+	if (is_uniform(r, gpa, level)) {
+		change_leaf(entry, r->bits);
+	} else if (split(r, entry, parent, level)) {
+		retype_table(r, entry, parent, level - 1, gpa);
+	} else {
+		leaves--;
+	}
+	r->leaves = leaves;
+	r->tables = tables;
+}
+
+/* All leaves of a table above level 1, and all below it. */
+static void retype_entries(struct retype *r, uint64_t table, unsigned level, uint64_t base)
+{
+	uint64_t *entries = table_entries(r->ept, table);
+	uint32_t counts = *table_counts(r->ept, table);
+	unsigned left = (unsigned)(FIELD(counts, INFO_LEAVES) + FIELD(counts, INFO_LIVE));
+
+	r->tables += (counts & INFO_LEAVES) != 0;
+	for (unsigned i = 0; left; i++) {
+		uint64_t entry = entry_load(&entries[i]), gpa = base + i * level_size(level);
+
+		if (!entry_present(entry))
+			continue;
+		if (entry_is_leaf(entry, level))
+			retype_large(r, &entries[i], table, level, gpa);
+		else if (counts_live(*table_counts(r->ept, entry & EPT_ADDRESS)))
+			retype_table(r, &entries[i], table, level - 1, gpa);
+		else
+			continue;
+		left--;
+	}
+}
+
+void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu)
+{
+	struct retype r = {.ept = ept, .cpu = cpu};
+
+	if (!counts_live(*table_counts(ept, ept->root)))
+		return;
+	retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);
+	ept->stats.leaves_retyped += r.leaves;
+	ept->stats.tables_retyped += r.tables;
+	if (r.cleared) {
+		ept->stats.last_zap_leaves = r.cleared;
+		ept->stats.last_zap_tables = 1;
+		ept_zapped(ept, 0, 1ULL << EPT_GPA_BITS);
+	}
+	ept_flush(ept);
+	table_free_chain(ept, r.chain);
+	if (ept->host.copy_page) {
+		r.parked = true;
+		retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);
+	}
+}
