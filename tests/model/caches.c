@@ -10,7 +10,7 @@
 /* Addresses are multiples of 4K, and few: a table that is probed in order is enough. */
 static unsigned start_of(uint64_t hpa)
 {
-	return (unsigned)((hpa >> 12) * 0x9e3779b97f4a7c15ULL >> 52) % CACHES_PAGES;
+	return (unsigned)((hpa >> 12) * 0x9e3779b97f4a7c15ULL >> 54) % CACHES_PAGES;
 }
 
 uint64_t *caches_page(struct caches *c, uint64_t hpa)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CACHES_PAGES 4096 /* more than a run can touch */
+#define CACHES_PAGES 1024 /* more than a run can touch */
 
 struct cache_line {
 	uint64_t key, gpa; /* the host address of its memory; 0: unused */

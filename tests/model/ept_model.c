@@ -57,7 +57,7 @@ static void random_run(uint64_t seed, struct model_config *config, struct model_
 	config->accessed_dirty = config->twice || random64() % 2;
 	config->pages = random64() % 8 ? 256 : 12;
 	config->transition = random64() % 2 ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP;
-	config->fill = random64() % 4 ? EPT_FILL_LEAF : EPT_FILL_TABLE;
+	config->fill = random64() % (config->twice ? 32 : 4) ? EPT_FILL_LEAF : EPT_FILL_TABLE;
 	/* Few places make operations meet; many make tables. */
 	unsigned places = random64() % 3 ? 40 : 1000;
 
