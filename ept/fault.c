@@ -39,9 +39,9 @@ unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *s
 
 /* Is it the guest's MTRRs that give this memory its type? */
 static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu,
-			      enum ept_slot_kind kind)
+			      enum ept_slot_kind kind, bool noncoherent)
 {
-	return READ_ONCE(ept->noncoherent) && kind != EPT_SLOT_HOST_MMIO && !cpu->cd &&
+	return noncoherent && kind != EPT_SLOT_HOST_MMIO && !cpu->cd &&
 	       ept->policy < MEMTYPE_KVM_6_11;
 }
 
@@ -55,17 +55,17 @@ static inline bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu,
 			     enum ept_slot_kind kind, uint64_t gpa, unsigned level, uint64_t *bits,
 			     uint64_t *next)
 {
+	bool noncoherent = READ_ONCE(ept->noncoherent) != 0, uniform = true;
 	enum memtype mtrr = MEMTYPE_WB;
-	bool uniform = true;
 
 	if (next)
 		*next = ~0ULL;
-	if (asks_mtrrs(ept, cpu, kind))
+	if (asks_mtrrs(ept, cpu, kind, noncoherent))
 		mtrr = next ? mtrr_type_at(cpu->mtrr, gpa, next)
 			    : mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)),
 					level_size(level), &uniform);
-	*bits = memtype_leaf_bits(ept->policy, kind == EPT_SLOT_HOST_MMIO,
-				  READ_ONCE(ept->noncoherent) != 0, cpu->cd, mtrr);
+	*bits = memtype_leaf_bits(ept->policy, kind == EPT_SLOT_HOST_MMIO, noncoherent, cpu->cd,
+				  mtrr);
 	return uniform;
 }
 
@@ -99,16 +99,17 @@ bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t 
  * fill=table: the pages around fill->gpa that lie in its 4K table and slot and have its type, as
  * far as one look at the MTRRs tells.
  */
-static __attribute__((noinline)) void widen(const struct ept *ept, const struct ept_cpu *cpu,
-					    const struct ept_slot *slot, struct ept_fill *fill)
+static void widen(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot,
+		  struct ept_fill *fill)
 {
-	uint64_t start = MAX(slot->gpa, ALIGN_DOWN(fill->gpa, level_size(2)));
-	uint64_t end =
-		MIN(slot->gpa + slot->size, ALIGN_DOWN(fill->gpa, level_size(2)) + level_size(2));
-	uint64_t next;
+	uint64_t start = ALIGN_DOWN(fill->gpa, level_size(2)), end = start + level_size(2), next;
+	uint64_t slot_start = READ_ONCE(slot->gpa), slot_size = READ_ONCE(slot->size);
+	enum ept_slot_kind kind = READ_ONCE(slot->kind);
 
-	(void)ept_page_type(ept, cpu, slot->kind, fill->gpa, &next);
-	if (asks_mtrrs(ept, cpu, slot->kind))
+	(void)ept_page_type(ept, cpu, kind, fill->gpa, &next);
+	start = MAX(start, slot_start);
+	end = MIN(end, slot_start + slot_size);
+	if (asks_mtrrs(ept, cpu, kind, ept->noncoherent != 0))
 		start = MAX(start, mtrr_border_below(cpu->mtrr, fill->gpa));
 	fill->start = start;
 	fill->end = MIN(end, next);
@@ -134,11 +135,15 @@ static bool is_beside_small_leaf(const struct ept *ept, const struct ept_fill *f
 }
 
 /*
- * What of a leaf is otherwise in a slot that is not plain RAM. 0, or -EPERM. RAM that is there
- * twice has small leaves, each with the copy that belongs to its type.
+ * What is otherwise where the slot is not plain RAM or faults fill tables. 0, or -EPERM. RAM that
+ * is there twice has small leaves, each with the copy that belongs to its type.
  */
-static int refine(const struct ept_slot *slot, bool write, struct ept_fill *fill)
+static __attribute__((noinline)) int refine(const struct ept *ept, const struct ept_cpu *cpu,
+					    const struct ept_slot *slot, bool write,
+					    struct ept_fill *fill)
 {
+	if (ept->fill == EPT_FILL_TABLE)
+		widen(ept, cpu, slot, fill);
 	if (slot->kind == EPT_SLOT_ROM) {
 		fill->bits &= ~EPT_WRITE;
 		return write ? -EPERM : 0;
@@ -175,9 +180,9 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
 	fill->bits = type | EPT_RWX;
 	fill->slot = (unsigned)(found - ept->slot);
-	if (READ_ONCE(ept->fill) == EPT_FILL_TABLE)
-		widen(ept, cpu, &slot, fill);
-	return slot.kind == EPT_SLOT_RAM ? 0 : refine(found, write, fill);
+	return slot.kind == EPT_SLOT_RAM && ept->fill == EPT_FILL_LEAF
+		       ? 0
+		       : refine(ept, cpu, found, write, fill);
 }
 
 /* The leaf of 'level' for a fill: any level up to fill->level has the same type. */

@@ -10,12 +10,20 @@
 
 #define TYPE_BITS (EPT_TYPE | EPT_IGNORE_PAT)
 
+/*
+ * A full table is two instructions a leaf, and half of what is left for its walk would go into
+ * saving registers for what is rare.
+ */
+#define OUT_OF_LINE __attribute__((noinline))
+
 struct retype {
 	struct ept *ept;
 	const struct ept_cpu *cpu;
 	struct ept_slot slot; /* the last one found */
+	unsigned largest;     /* level of the largest leaf there, were it not for its edges */
 	uint64_t start, end;  /* a part of it in which all pages have one type */
 	uint64_t bits;        /* that type */
+	uint64_t uncounted;   /* the type of all RAM while no device counts */
 	uint64_t chain;       /* of tables that a large leaf has replaced */
 	uint64_t leaves, tables, cleared;
 	bool parked; /* where pages have two copies: leaves have been taken away and flushed */
@@ -29,18 +37,19 @@ static bool find_slot(struct retype *r, uint64_t gpa)
 	if (gpa - r->slot.gpa < r->slot.size)
 		return true;
 	slot = ept_slot_find(r->ept, gpa);
-	if (slot)
+	if (slot) {
+		struct ept_slot endless = {.size = ~0ULL, .hpa = slot->hpa - slot->gpa};
+
 		r->slot = *slot;
+		r->largest = ept_largest_level(&r->ept->caps, &endless, 0);
+	}
 	return slot;
 }
 
-/* The type of the page at gpa, in r->bits: asked only where the last answer does not reach. */
-static bool find_type(struct retype *r, uint64_t gpa)
+static OUT_OF_LINE bool ask_type(struct retype *r, uint64_t gpa)
 {
 	uint64_t next;
 
-	if (gpa - r->start < r->end - r->start)
-		return true;
 	if (!find_slot(r, gpa))
 		return false;
 	r->bits = ept_page_type(r->ept, r->cpu, r->slot.kind, gpa, &next);
@@ -49,18 +58,17 @@ static bool find_type(struct retype *r, uint64_t gpa)
 	return true;
 }
 
-/*
- * Have all pages of [gpa, gpa + the span of such an entry) one slot and one type? The first border
- * is mostly beyond it; where it is not, types on both sides may still be the same.
- */
-static bool is_uniform(struct retype *r, uint64_t gpa, unsigned level)
+/* The type of the page at gpa, in r->bits: asked only where the last answer does not reach. */
+static inline bool find_type(struct retype *r, uint64_t gpa)
 {
-	uint64_t end = gpa + level_size(level), bits;
+	return gpa - r->start < r->end - r->start || ask_type(r, gpa);
+}
 
-	if (!find_type(r, gpa))
-		return false;
-	if (r->end >= end)
-		return true;
+/* A border lies below 'end', but types on both sides of it may be the same. */
+static OUT_OF_LINE bool is_alike(struct retype *r, uint64_t gpa, unsigned level, uint64_t end)
+{
+	uint64_t bits;
+
 	if (r->slot.gpa + r->slot.size < end ||
 	    !ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, level, &bits))
 		return false;
@@ -68,43 +76,45 @@ static bool is_uniform(struct retype *r, uint64_t gpa, unsigned level)
 	return true;
 }
 
-/* May one leaf stand for all of a table below an entry of this level? */
-static bool one_leaf_may_stand(struct retype *r, uint64_t gpa, unsigned level)
+/* Have all pages of [gpa, gpa + the span of such an entry) one slot and one type? */
+static inline bool is_uniform(struct retype *r, uint64_t gpa, unsigned level)
 {
-	return !r->ept->host.copy_page && find_type(r, gpa) &&
-	       ept_largest_level(&r->ept->caps, &r->slot, gpa) >= level &&
-	       is_uniform(r, gpa, level);
+	uint64_t end = gpa + level_size(level);
+
+	return find_type(r, gpa) && (r->end >= end || is_alike(r, gpa, level, end));
+}
+
+/* May one leaf stand for all of a table below an entry of this level? */
+static inline bool one_leaf_may_stand(struct retype *r, uint64_t gpa, unsigned level)
+{
+	return find_type(r, gpa) && r->largest >= level && is_uniform(r, gpa, level) &&
+	       !r->ept->host.copy_page;
 }
 
 /*
- * Every leaf of a full table, if setting bits makes the type of each the right one, or if clearing
- * bits does: that takes one instruction to find out and one to change it, where looking at each
- * leaf takes four. WB with the PAT ignored has all bits but the lowest of the type, so it can be
- * made of UC, WT and WB by setting and made those by clearing; WC and WP go the other way.
+ * Every leaf of a full table of RAM or ROM, if that is one instruction for each, or two. While the
+ * count was 0 they all had one type, whoever faulted them in: the difference changes them. The
+ * other way the new type has all bits but the lowest set: where no leaf has that, WC and WP do,
+ * setting bits is enough. Looking at each leaf takes four.
  */
-static bool change_full_table(uint64_t *entries, uint64_t bits)
+static OUT_OF_LINE bool change_full_table(const struct retype *r, uint64_t *entries)
 {
-	uint64_t some = 0, all = ~0ULL;
+	uint64_t bits = r->bits, differs = r->uncounted ^ bits, some = 0;
 
-	if (!(entries[0] & TYPE_BITS & ~bits)) {
+	if (r->ept->noncoherent) {
 #pragma GCC unroll 64
 		for (unsigned i = 0; i < EPT_ENTRIES; i++)
-			some |= entries[i];
-		if (some & TYPE_BITS & ~bits)
-			return false;
-#pragma GCC unroll 64
-		for (unsigned i = 0; i < EPT_ENTRIES; i++)
-			entries[i] |= bits;
+			entries[i] ^= differs;
 		return true;
 	}
 #pragma GCC unroll 64
 	for (unsigned i = 0; i < EPT_ENTRIES; i++)
-		all &= entries[i];
-	if (bits & ~all)
+		some |= entries[i];
+	if (some & TYPE_BITS & ~bits)
 		return false;
 #pragma GCC unroll 64
 	for (unsigned i = 0; i < EPT_ENTRIES; i++)
-		entries[i] &= bits | ~TYPE_BITS;
+		entries[i] |= bits;
 	return true;
 }
 
@@ -162,29 +172,36 @@ static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsig
 	}
 }
 
-/* The leaves of a table of level 1, from base on. */
-static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
+/* The leaves of a table of level 1, from base on, one by one. */
+static OUT_OF_LINE void retype_each(struct retype *r, uint64_t *entries, uint64_t base,
+				    unsigned left)
 {
-	uint64_t *entries = table_entries(r->ept, table);
-	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
-
-	r->leaves += left;
-	r->tables++;
 	if (r->ept->host.copy_page) {
 		(r->parked ? put_leaves : park_leaves)(r, entries, base, left);
 		return;
 	}
-	if (is_uniform(r, base, 2)) {
-		if (left == EPT_ENTRIES && change_full_table(entries, r->bits))
-			return;
-	} else if (change_by_mtrrs(r, entries, base, left)) {
+	if (!is_uniform(r, base, 2) && change_by_mtrrs(r, entries, base, left))
 		return;
-	}
-	for (unsigned i = 0; left; i++, left--) {
-		i = next_present(entries, i, EPT_ENTRIES);
+	for (unsigned i = 0; left; i++) {
+		if (!entry_present(entry_load(&entries[i])))
+			continue;
 		find_type(r, base + i * PAGE_SIZE);
 		change_leaf(&entries[i], r->bits);
+		left--;
 	}
+}
+
+/* The same, all at once where it can be. */
+static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
+{
+	uint64_t *entries = table_entries(r->ept, table);
+	unsigned leaves = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
+
+	r->leaves += leaves;
+	r->tables++;
+	if (leaves < EPT_ENTRIES || r->ept->host.copy_page || !is_uniform(r, base, 2) ||
+	    r->slot.kind == EPT_SLOT_HOST_MMIO || !change_full_table(r, entries))
+		retype_each(r, entries, base, leaves);
 }
 
 /* A table and all below it goes: nothing leads there any more. Its leaves have become one. */
@@ -211,7 +228,8 @@ static void take_off(struct retype *r, uint64_t table, unsigned level)
  * One large leaf over a live table. That it was accessed and written to is taken for granted: to
  * know, all entries would have to be read.
  */
-static void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
+static OUT_OF_LINE void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level,
+			      uint64_t gpa)
 {
 	uint64_t table = entry_load(entry) & EPT_ADDRESS;
 	uint64_t flags = r->ept->caps.accessed_dirty ? EPT_ACCESSED | EPT_DIRTY : 0;
@@ -226,7 +244,7 @@ static void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned l
  * A table of smaller leaves in the place of a large one, alike but for their size. Without memory
  * for it the leaf goes, and comes back by faults.
  */
-static bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level)
+static OUT_OF_LINE bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level)
 {
 	uint64_t small = entry_load(entry) & ~(level == 2 ? EPT_LARGE : 0);
 	uint64_t table = table_new(r->ept);
@@ -255,21 +273,20 @@ static void retype_table(struct retype *r, uint64_t *entry, uint64_t parent, uns
 
 	if (level < EPT_LEAF_LEVEL_MAX && one_leaf_may_stand(r, gpa, level + 1)) {
 		merge(r, entry, parent, level + 1, gpa);
-		return;
-	}
-	if (level == 1)
+	} else if (level == 1) {
 		retype_leaves(r, table, gpa);
-	else
+	} else {
 		retype_entries(r, table, level, gpa);
-	if (!counts_live(*table_counts(r->ept, table)))
-		*table_counts(r->ept, parent) -= INFO_LIVING;
+		if (!counts_live(*table_counts(r->ept, table)))
+			*table_counts(r->ept, parent) -= INFO_LIVING;
+	}
 }
 
 /*
  * A large leaf. It counts as one, whatever becomes of it.
  */
-static void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level,
-			 uint64_t gpa)
+static OUT_OF_LINE void retype_large(struct retype *r, uint64_t *entry, uint64_t parent,
+				     unsigned level, uint64_t gpa)
 {
 	uint64_t leaves = r->leaves + 1, tables = r->tables;
 
@@ -313,6 +330,7 @@ void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu)
 {
 	struct retype r = {.ept = ept, .cpu = cpu};
 
+	r.uncounted = memtype_leaf_bits(ept->policy, false, false, cpu->cd, MEMTYPE_WB);
 	if (!counts_live(*table_counts(ept, ept->root)))
 		return;
 	retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);

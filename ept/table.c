@@ -16,6 +16,14 @@ uint64_t table_new(struct ept *ept)
 	return table;
 }
 
+static void free_one(struct ept *ept, uint64_t table)
+{
+	if (table == ept->last_table)
+		ept->last_table = 0;
+	ept->host.free_table(ept->host.ctx, table);
+	ept->stats.tables--;
+}
+
 /* At most four deep, and below level 1 there is nothing. */
 void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 {
@@ -30,10 +38,7 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 			left--;
 		}
 	}
-	if (table == ept->last_table)
-		ept->last_table = 0;
-	ept->host.free_table(ept->host.ctx, table);
-	ept->stats.tables--;
+	free_one(ept, table);
 }
 
 /*
@@ -52,7 +57,7 @@ void table_free_chain(struct ept *ept, uint64_t chain)
 	while (chain) {
 		uint64_t next = entry_load(table_entries(ept, chain));
 
-		table_free_tree(ept, chain, 1);
+		free_one(ept, chain);
 		chain = next;
 	}
 }

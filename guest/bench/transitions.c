@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What only Leafcutter has: the transition of the noncoherent count by the number of leaves it
- * clears, touching memory again after it, and what the IOMMU costs. Needs dev=edu iommu=on, and
- * 512 MiB for the largest number of leaves.
+ * clears or retypes, touching memory again after it, and what the IOMMU costs. Needs dev=edu
+ * iommu=on, and 2 GiB for the largest number of leaves.
  */
 #include "guest/bench/bench.h"
 #include "guest/lib/caching.h"
@@ -41,30 +41,42 @@ static uint64_t touch(uint64_t base, uint64_t pages)
 	return rdtsc() - before;
 }
 
-static void report_transition(const char *what, uint64_t ticks)
+/* An attach or a detach: its ticks, the INVEPTs, and what it did to leaves. */
+static void change(bool attach)
 {
-	printf("%s: %lu leaves cleared in %lu ticks, %lu with the guest's part and the console's\n",
-	       what, vmcall_counter(COUNTER_LAST_ZAP), vmcall_counter(COUNTER_TRANSITION_TICKS),
-	       ticks);
+	uint64_t retyped = vmcall_counter(COUNTER_RETYPED);
+	uint64_t cleared = vmcall_counter(COUNTER_LEAVES_CLEARED);
+
+	if (attach)
+		vtd_attach(edu.source_id, DOMAIN, second_level);
+	else
+		vtd_detach(edu.source_id, DOMAIN);
+	cleared = vmcall_counter(COUNTER_LEAVES_CLEARED) - cleared;
+	retyped = vmcall_counter(COUNTER_RETYPED) - retyped;
+	printf("  %s: %lu ticks, %lu leaves cleared, %lu retyped\n", attach ? "0 -> 1" : "1 -> 0",
+	       vmcall_counter(COUNTER_TRANSITION_TICKS), cleared, retyped);
 }
 
-/*
- * Attach, give 'pages' pages a 4K leaf each, detach; and touch them once more. So many leaves there
- * are only before a detach: while no device is noncoherent, leaves are as large as can be. Clearing
- * them is the same work in both directions.
- */
-static void transition(uint64_t base, uint64_t pages)
+/* What touching the pages costs beyond the loop, and by how many EPT violations. */
+static void report_touch(const char *when, uint64_t base, uint64_t pages)
 {
-	uint64_t before = rdtsc();
+	uint64_t faults = vmcall_counter(COUNTER_VIOLATIONS), ticks = touch(base, pages), loop;
 
-	vtd_attach(edu.source_id, DOMAIN, second_level);
-	report_transition("attach", rdtsc() - before);
-	printf("%lu pages get 4K leaves, under a mask with holes, in %lu ticks\n", pages,
-	       touch(base, pages));
-	before = rdtsc();
-	vtd_detach(edu.source_id, DOMAIN);
-	report_transition("detach", rdtsc() - before);
-	printf("%lu pages touched again in %lu ticks\n", pages, touch(base, pages));
+	faults = vmcall_counter(COUNTER_VIOLATIONS) - faults;
+	loop = touch(base, pages);
+	printf("  touched %s: %lu ticks beyond the loop's %lu, %lu faults\n", when,
+	       ticks > loop ? ticks - loop : 0, loop, faults);
+}
+
+/* Both transitions over so many pages that are mapped, and touching all of them after each. */
+static void transition(const char *types, uint64_t base, uint64_t pages)
+{
+	printf("%lu pages, %s\n", pages, types);
+	report_touch("first", base, pages);
+	change(true);
+	report_touch("again", base, pages);
+	change(false);
+	report_touch("again", base, pages);
 }
 
 static void do_invalidation(void)
@@ -99,7 +111,7 @@ static void iommu(void)
 
 void bench_transitions(void)
 {
-	static const uint64_t sizes[] = {1024, 16384, 65536};
+	static const uint64_t sizes[] = {1024, 16384, 65536, 262144};
 	uint64_t base = ram_end() / 2;
 
 	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on())
@@ -108,8 +120,11 @@ void bench_transitions(void)
 	vtd_map(second_level, 3, IOVA, 8 * MiB, SL_RW);
 	vtd_command(GCMD_TE, true);
 	iommu();
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i] * PAGE_SIZE <= base)
+			transition("one type", base, sizes[i]);
 	split_upper_half(base);
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
 		if (sizes[i] * PAGE_SIZE <= base)
-			transition(base, sizes[i]);
+			transition("a mask with holes", base, sizes[i]);
 }

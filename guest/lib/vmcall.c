@@ -60,6 +60,11 @@ uint64_t vmcall_chosen(void)
 	return call.rcx;
 }
 
+bool vmcall_retypes(void)
+{
+	return FIELD(vmcall_chosen(), CHOSEN_TRANSITION) == 1;
+}
+
 void vmcall_mark(uint64_t number)
 {
 	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_MARK, .rbx = number};

@@ -38,6 +38,8 @@ uint64_t vmcall_ept_walk(uint64_t gpa, unsigned *level);
 uint64_t vmcall_counter(enum counter index);
 /* What was chosen for the VM on its GRUB line: CHOSEN_ bits. */
 uint64_t vmcall_chosen(void);
+/* Was this VM made with transition=retype: do transitions change leaves where they are? */
+bool vmcall_retypes(void);
 /* A number for the record of what happened (version 2). */
 void vmcall_mark(uint64_t number);
 

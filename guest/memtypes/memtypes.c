@@ -210,10 +210,17 @@ static void attach(void)
 	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over",
 		      "it never is", "device attached");
 	leaf = vmcall_ept_walk(page, &level);
-	check_words((leaf & LEAF_TYPE_BITS) == after[policy].leaf && !level == !after[policy].leaf,
-		    leaf_words(leaf, level),
-		    after[policy].leaf ? type_words(after[policy].leaf) : leaf_words(0, 0), "%s",
-		    after[policy].what);
+	if (vmcall_retypes() && !after[policy].leaf)
+		check_words(level && (leaf & LEAF_TYPE_BITS) !=
+					     (LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT),
+			    leaf_words(leaf, level), words("a leaf of another type"),
+			    "the first page's leaf was retyped where it is");
+	else
+		check_words((leaf & LEAF_TYPE_BITS) == after[policy].leaf &&
+				    !level == !after[policy].leaf,
+			    leaf_words(leaf, level),
+			    after[policy].leaf ? type_words(after[policy].leaf) : leaf_words(0, 0),
+			    "%s", after[policy].what);
 	check_count(1, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
 		    "noncoherent count is 1");
 	check_count(after[policy].transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions",

@@ -130,8 +130,12 @@ static void check_all_absent(void)
 		pages += s.pages;
 		absent += s.absent;
 	}
-	check_words(absent == pages, found, words("no leaf"),
-		    "none of the %u pages has a leaf any more", pages);
+	if (vmcall_retypes())
+		check_count(0, absent, "pages without", "all of the %u pages still have a leaf",
+			    pages);
+	else
+		check_words(absent == pages, found, words("no leaf"),
+			    "none of the %u pages has a leaf any more", pages);
 }
 
 static void check_all_present(void)
@@ -163,7 +167,7 @@ static void check_attached(uint64_t expected, const char *text)
 
 /* The counters that a transition moves, before it. */
 struct before {
-	uint64_t transitions, cleared, flushes;
+	uint64_t transitions, cleared, flushes, retyped;
 };
 
 static struct before counters(void)
@@ -174,7 +178,19 @@ static struct before counters(void)
 		vmcall_counter(COUNTER_TRANSITIONS),
 		vmcall_counter(COUNTER_LEAVES_CLEARED),
 		vmcall_counter(COUNTER_INVEPT),
+		vmcall_counter(COUNTER_RETYPED),
 	};
+}
+
+/* With transition=retype no leaf is cleared. */
+static void check_retyped(const struct before *b)
+{
+	uint64_t retyped = vmcall_counter(COUNTER_RETYPED) - b->retyped;
+
+	check_words(retyped, words("none"), words("some"), "it retyped %lu leaves, in %lu ticks",
+		    retyped, vmcall_counter(COUNTER_TRANSITION_TICKS));
+	check_count(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves",
+		    "no leaf was cleared");
 }
 
 /* A transition happened since: leaves were cleared and INVEPT executed. */
@@ -188,7 +204,9 @@ static void check_transition(const struct before *b)
 	in_all = vmcall_counter(COUNTER_LEAVES_CLEARED) - b->cleared;
 	check_count(b->transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
 		    "one more transition");
-	if (cleared && in_all == cleared)
+	if (vmcall_retypes())
+		check_retyped(b);
+	else if (cleared && in_all == cleared)
 		check(true, "its zap cleared %lu leaves, in %lu ticks", cleared,
 		      vmcall_counter(COUNTER_TRANSITION_TICKS));
 	else

@@ -38,7 +38,7 @@ module() {
 	sum=$(module "$BATS_TEST_TMPDIR/module" 10001)
 	boots 0 "" "$G/contract.elf" \
 		"vm t mem=32M dev=edu dev=edu,snoop -- mem=32 edu=2 module=10001 sum=$sum" \
-		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M memtype=kvm-6.11 -- mem=2 policy=2" \
+		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M memtype=kvm-6.11 transition=retype fill=table -- mem=2 policy=0x112" \
 		"$G/contract.elf" "vm large mem=160M dev=edu iommu=on,strict -- mem=160 edu=1 policy=0x401"
 	lacks 'FAIL'
 	has 't\| ok [0-9]+ - the sum of its bytes' 'hv: vm t: exited with status 0' \
@@ -101,6 +101,14 @@ module() {
 	image memtypes
 	[ "$(grep -c 'proved by rule' <<<"$output")" -eq 20 ]
 	has 't\| ok [0-9]+ - kvm-6.7: the first page.s leaf was cleared'
+}
+
+@test "memtypes: with transition=retype, and with fill=table, the same types; leaves are retyped in place" {
+	image memtypes policy=kvm-6.7 "$(words memtypes) transition=retype fill=table"
+	has 't\| ok [0-9]+ - the first page.s leaf was retyped where it is' \
+		'hv: vm t: retyped [1-9][0-9]* leaves in [1-9][0-9]* tables' \
+		'hv: vm t: noncoherent count 0 -> 1: cleared 0 leaves in 0 tables, INVEPT 1, [0-9]+ ticks'
+	image memtypes policy=kvm-6.11 "$(words memtypes) memtype=kvm-6.11 transition=retype"
 }
 
 @test "memtypes: kvm-6.6 leaves the stale leaf that kvm-6.7 clears" {

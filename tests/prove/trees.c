@@ -24,6 +24,7 @@ static uint64_t cases;
 static const char *broken; /* the rule that the last case broke */
 static char arguments[128];
 static unsigned flushes_expected;
+static bool retyping; /* what it leaves is judged page by page, by judge_retyped() */
 
 static void require(bool holds, const char *rule)
 {
@@ -49,7 +50,7 @@ static void at_flush(void *arg)
 {
 	(void)arg;
 	tree_read(&w, &ept, &after);
-	require(maps_alike(&after, &expected), "the flush came before the last store");
+	require(retyping || maps_alike(&after, &expected), "the flush came before the last store");
 }
 
 /*
@@ -179,6 +180,69 @@ static bool transition(void)
 		if (!end())
 			return false;
 	}
+	return true;
+}
+
+/* One page of type UC by MTRR, all others WB: what a fault would give. */
+static uint64_t fault_type(unsigned page, unsigned uncached)
+{
+	return !ept.noncoherent ? 0x70 : page == uncached ? 0 : 0x30;
+}
+
+/*
+ * What was mapped still is, and all that is has the type that a fault would give and leads where it
+ * should; more is mapped only by large leaves.
+ */
+static void judge_retyped(unsigned uncached)
+{
+	tree_read(&w, &ept, &after);
+	require(!after.broken, after.broken);
+	for (unsigned p = 0; p < SPACE_PAGES; p++) {
+		unsigned level = after.level[p];
+		unsigned first = level ? p / tree_span(level) * tree_span(level) : p;
+
+		require(level || !before.level[p], "a retype has lost a leaf");
+		require(!level || before.level[p] || level > 1, "a retype has made a leaf");
+		require(!level || (after.leaf[p] & 0x7f) == (EPT_RWX | fault_type(p, uncached)),
+			"a retyped leaf has another type than a fault would give");
+		require(!level || (after.leaf[p] & EPT_ADDRESS) == HOST_RAM + first * PAGE_SIZE,
+			"a retyped leaf leads elsewhere");
+	}
+	require(after.tables == w.tables && after.tables == ept.stats.tables && !w.errors,
+		"a table is leaked, freed twice, or not counted");
+	require(w.flushes == (before.leaves != 0), "flushed too often, or not at all");
+}
+
+/* Both directions, each page the one that is UC or none, each size of leaf. */
+static bool retype(void)
+{
+	static const struct ept_slot slot = {
+		.size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
+	unsigned count;
+
+	for (unsigned i = 0; i <= SPACE_PAGES; i++) {
+		for (unsigned j = 0; j < 2 * LEAF_LEVELS; j++) {
+			begin(0);
+			ept_slot_add(&ept, &slot);
+			ept.transition = EPT_TRANSITION_RETYPE;
+			ept.noncoherent = j % 2;
+			ept.caps.large_2m = j / 2 > 0;
+			ept.caps.large_1g = j / 2 > 1;
+			mtrr_write(&mtrr, 0x200, i * PAGE_SIZE | MEMTYPE_UC, NULL, &count);
+			mtrr_write(&mtrr, 0x201, (BIT(40) - PAGE_SIZE) | 0x800, NULL, &count);
+			mtrr_write(&mtrr, 0x2ff, 0x800 | MEMTYPE_WB, NULL, &count);
+			snprintf(arguments, sizeof(arguments),
+				 "retype from count %u, page %u UC, leaves up to level %u", j % 2,
+				 i, 1 + j / 2);
+			retyping = true;
+			ept_noncoherent_change(&ept, &cpu, j % 2 ? -1 : 1);
+			retyping = false;
+			judge_retyped(i);
+			if (broken)
+				return false;
+		}
+	}
+	mtrr_reset(&mtrr, 40);
 	return true;
 }
 
@@ -387,6 +451,7 @@ static const struct operation {
 	{"the tree is as it was built, and a walk finds each leaf", walks},
 	{"after any zap no leaf of its range is left, all others are, and all tables", zap},
 	{"after a transition that zaps no leaf is left, after any other every leaf is", transition},
+	{"after any retype what was mapped is, with the type that a fault would give it", retype},
 	{"a slot's removal clears its range and frees the tables it leaves empty, after the flush",
 	 slot_removal},
 	{"a fault installs the largest leaf that has room, and changes no other page", faults},

@@ -261,6 +261,24 @@ static void host_mmio_stays_uncached_and_rom_read_only(void **state)
 	expect_leaf(0x20000, 1, (4 * GiB) | EPT_READ | EPT_EXECUTE | WB_IPAT);
 }
 
+static void a_full_table_of_host_mmio_stays_uncached(void **state)
+{
+	const struct ept_slot mmio = {2 * MiB, 2 * MiB, 0xf0001000, EPT_SLOT_HOST_MMIO};
+
+	(void)state;
+	mtrr_all_wb();
+	ept_slot_add(&ept, &mmio);
+	touch_pages(2 * MiB, LEAVES_2M);
+	for (unsigned i = 0; i < 2; i++) {
+		if (i)
+			detach();
+		else
+			attach();
+		for (unsigned p = 0; p < LEAVES_2M; p++)
+			assert_int_equal(bits_of(2 * MiB + p * PAGE_SIZE), 0);
+	}
+}
+
 static void a_large_leaf_under_which_types_differ_is_split(void **state)
 {
 	(void)state;
@@ -574,6 +592,7 @@ int main(void)
 		RETYPE(where_types_differ_each_leaf_gets_its_own),
 		RETYPE(a_sparse_table_under_a_mask_with_holes),
 		RETYPE(host_mmio_stays_uncached_and_rom_read_only),
+		RETYPE(a_full_table_of_host_mmio_stays_uncached),
 		RETYPE(a_large_leaf_under_which_types_differ_is_split),
 		RETYPE(small_leaves_of_one_type_become_a_large_one),
 		RETYPE(without_flags_in_the_ept_a_merged_leaf_has_none),
