@@ -153,6 +153,10 @@ static bool do_vm(struct machine *m, struct words *words)
 			properties.caching_mode = false;
 		else if (is_next(words, "coherence=model"))
 			properties.coherence = true;
+		else if (is_next(words, "transition=retype"))
+			properties.transition = EPT_TRANSITION_RETYPE;
+		else if (is_next(words, "fill=table"))
+			properties.fill = EPT_FILL_TABLE;
 		else if (is_next(words, "large=4K"))
 			properties.largest = 1;
 		else if (is_next(words, "large=2M"))
@@ -527,7 +531,8 @@ static const struct {
 	const char *expected;
 } commands[] = {
 	{"vm", do_vm,
-	 "vm [kvm-6.6|kvm-6.7|kvm-6.11|kvm-6.16] [sc] [cm=off] [large=4K|2M] [coherence=model]"},
+	 "vm [kvm-6.6|kvm-6.7|kvm-6.11|kvm-6.16] [transition=retype] [fill=table] [sc] [cm=off] "
+	 "[large=4K|2M] [coherence=model]"},
 	{"read", do_read, "read VCPU ADDRESS"},
 	{"write", do_write, "write VCPU ADDRESS BYTE"},
 	{"sweep", do_sweep, "sweep VCPU START SIZE (at most 64M)"},

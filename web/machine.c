@@ -157,12 +157,13 @@ static bool change(struct machine *m, int delta)
 {
 	static const struct by skipped = {"skipped", "memtype_zaps_transitions", "ept/memtype.c",
 					  "SDM 3C 29.3.7.2"};
+	const struct ept_cpu writer = machine_ept_cpu(m, 0); /* vCPU 0 rings the queue */
 	enum memtype_policy policy = m->ept.policy;
 	bool transition;
 
 	if (m->skip.zap && policy == MEMTYPE_KVM_6_7)
 		m->ept.policy = MEMTYPE_KVM_6_6;
-	transition = ept_noncoherent_change(&m->ept, delta);
+	transition = ept_noncoherent_change(&m->ept, &writer, delta);
 	if (transition && memtype_zaps_transitions(m->ept.policy)) {
 		for (unsigned cpu = 0; cpu < CPUS; cpu++)
 			tell(m, EVENT_WBINVD, cpu, 0, 0, 0);
@@ -178,9 +179,15 @@ static bool change(struct machine *m, int delta)
 static void change_count(struct machine *m, int delta)
 {
 	uint64_t cleared = m->cleared, invepts = m->invepts;
+	uint64_t retyped = m->ept.stats.leaves_retyped, tables = m->ept.stats.tables_retyped;
 	unsigned before = m->ept.noncoherent;
 	bool transition = change(m, delta);
 
+	if (m->ept.stats.leaves_retyped != retyped)
+		tell(m, EVENT_RETYPE, 0, 0,
+		     (m->ept.stats.leaves_retyped - retyped) |
+			     TO_FIELD(m->ept.stats.tables_retyped - tables, EVENT_TABLES),
+		     0);
 	cleared = m->cleared - cleared;
 	tell(m, transition ? EVENT_TRANSITION : EVENT_COUNT, 0,
 	     (uint32_t)(TO_FIELD(before, EVENT_COUNT_BEFORE) |
@@ -246,6 +253,8 @@ static void make_ept(struct machine *m, const struct properties *properties)
 	m->world.host.zapped = zapped;
 	m->world.host.copy_page = properties->coherence ? copy_page : NULL;
 	ept_init(&m->ept, &m->world.host, &caps, properties->policy);
+	m->ept.transition = properties->transition;
+	m->ept.fill = properties->fill;
 	guest_map_make(&map, RAM_SIZE, HOST_RAM);
 	for (unsigned i = 0; i < map.slots; i++) {
 		if (properties->coherence)

@@ -78,6 +78,8 @@ extern const uint16_t device_id[DEVICES];
 struct properties {
 	enum memtype_policy policy;
 	bool snoop_control, caching_mode, coherence;
+	enum ept_transition transition;
+	enum ept_fill_way fill;
 	unsigned largest; /* level of the largest leaf that the CPU offers */
 };
 void machine_reset(struct machine *m, const struct properties *properties);

@@ -349,10 +349,11 @@ void machine_state(const struct machine *m, struct out *out)
 	out_print(out,
 		  "{\"policy\":\"%s\",\"count\":%u,\"transitions\":%lu,\"cleared\":%lu,\"invepts\":"
 		  "%lu,"
-		  "\"tables\":%lu,\"skipzap\":%s,\"coherence\":%s,",
+		  "\"tables\":%lu,\"skipzap\":%s,\"coherence\":%s,\"retype\":%s,\"filltable\":%s,",
 		  memtype_policy_name(m->ept.policy), m->ept.noncoherent, stats->transitions,
 		  m->cleared, m->invepts, stats->tables, boolean(m->skip.zap),
-		  boolean(m->coherence));
+		  boolean(m->coherence), boolean(m->ept.transition == EPT_TRANSITION_RETYPE),
+		  boolean(m->ept.fill == EPT_FILL_TABLE));
 	put_slots(m, out);
 	put_vcpus(m, out);
 	out_print(out, "\"ept\":");

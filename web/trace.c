@@ -32,7 +32,8 @@ void trace_format(struct out *out)
 		{"WBINVD", EVENT_WBINVD},   {"FAULT", EVENT_FAULT},
 		{"STALE", EVENT_STALE},     {"MARK", EVENT_MARK},
 		{"END", EVENT_END},         {"TRACE", EVENT_TRACE},
-		{"NAME", EVENT_NAME},       {"TYPES", EVENT_TYPES},
+		{"NAME", EVENT_NAME},       {"RETYPE", EVENT_RETYPE},
+		{"TYPES", EVENT_TYPES},
 	};
 
 	out_print(out, "{\"size\":%u,\"magic\":\"0x%lx\",\"types\":{",

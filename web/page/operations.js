@@ -42,7 +42,7 @@ const OPERATIONS = [
 		['Skip zaps', 'skip zap {on}', [ON]],
 	]],
 	['Another machine (begins anew)', [
-		['New', 'vm {policy} {large} {sc} {cm} {coherence}', [['', 'policy', ['kvm-6.7', 'kvm-6.6', 'kvm-6.11', 'kvm-6.16']], ['', 'large', ['', 'large=2M', 'large=4K']], ['', 'sc', ['', 'sc']], ['', 'cm', ['', 'cm=off']], ['', 'coherence', ['', 'coherence=model']]]],
+		['New', 'vm {policy} {transition} {fill} {large} {sc} {cm} {coherence}', [['', 'policy', ['kvm-6.7', 'kvm-6.6', 'kvm-6.11', 'kvm-6.16']], ['', 'transition', ['', 'transition=retype']], ['', 'fill', ['', 'fill=table']], ['', 'large', ['', 'large=2M', 'large=4K']], ['', 'sc', ['', 'sc']], ['', 'cm', ['', 'cm=off']], ['', 'coherence', ['', 'coherence=model']]]],
 	]],
 ];
 

@@ -132,7 +132,7 @@ function show_guide() {
 function show_figures(state) {
 	const part = (name, value) => [`${name} `, element('b', {}, String(value)), '  '];
 
-	by_id('figures').replaceChildren(...part('policy', state.policy), ...part('noncoherent count', state.count), ...part('transitions', state.transitions),
+	by_id('figures').replaceChildren(...part('policy', state.policy + (state.retype ? ', retype' : '') + (state.filltable ? ', fill table' : '')), ...part('noncoherent count', state.count), ...part('transitions', state.transitions),
 		...part('leaves cleared', state.cleared), ...part('INVEPTs', state.invepts), ...part('tables', state.tables));
 }
 

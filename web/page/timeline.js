@@ -14,7 +14,7 @@ function mark_of(e) {
 	const T = time.trace.types;
 
 	return {[T.ZAP]: 'Z', [T.INVEPT]: 'I', [T.WBINVD]: 'W', [T.ATTACH]: 'A', [T.DETACH]: 'D', [T.COHERENCE]: 'C', [T.COUNT]: 'n', [T.TRANSITION]: 'T',
-		[T.FAULT]: 'F', [T.STALE]: 'S', [T.MARK]: 'M', [T.END]: 'E'}[e.type];
+		[T.RETYPE]: 'R', [T.FAULT]: 'F', [T.STALE]: 'S', [T.MARK]: 'M', [T.END]: 'E'}[e.type];
 }
 
 // Lanes: each vCPU's exits, then per VM what the IOMMU tells, what is cleared, and leaves.
@@ -29,7 +29,7 @@ function make_lanes() {
 			lane(`${e.vm}.0.${e.vcpu}`, `${vm} vCPU ${e.vcpu}`).events.push(e);
 		else if (e.type === T.INSTALL)
 			lane(`${e.vm}.1`, `${vm} leaves`).events.push(e);
-		else if (e.type === T.ZAP || e.type === T.INVEPT || e.type === T.WBINVD)
+		else if (e.type === T.ZAP || e.type === T.RETYPE || e.type === T.INVEPT || e.type === T.WBINVD)
 			lane(`${e.vm}.2`, `${vm} flush`).events.push(e);
 		else
 			lane(`${e.vm}.3`, `${vm} devices`).events.push(e);

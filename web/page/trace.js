@@ -114,6 +114,8 @@ function rebuild_ept(trace, vm, number) {
 			const size = LEVEL_SIZE[e.a], gpa = Number(e.b) - Number(e.b) % size;
 
 			leaves.set(gpa, {size, level: e.a, bits: Number(e.c & 0xffn)});
+		} else if (e.type === T.RETYPE) {
+			doubt = 'a transition has given leaves their type in place (transition=retype), and its event does not say which';
 		} else if (e.type === T.ZAP) {
 			const from = Number(e.b), to = from + Number(e.c);
 			let cleared = 0;
