@@ -127,6 +127,9 @@ static void limit_holds(uint64_t gpa)
 			uniform &= slow_mtrr_type(&mtrr, at) == why.mtrr.type;
 		assert_false(uniform && !some_mask_has_holes());
 		break;
+	case EPT_LIMIT_COPIES:
+		assert_int_equal(why.slot.kind, EPT_SLOT_RAM_TWICE);
+		break;
 	case EPT_LIMIT_TABLE:
 		assert_true(smaller_leaf_within(gpa, why.fill_level + 1));
 		break;
