@@ -52,72 +52,57 @@ _Static_assert(sizeof(struct memory_map_entry) == 24, "Multiboot2 3.6.8");
 static const char *tag_string(const uint8_t *tag, uint32_t offset, uint32_t size)
 {
 	for (uint32_t i = offset; i < size; i++)
-		if (!tag[i])
-			return (const char *)tag + offset;
+		if (!tag[i]) return (const char *)tag + offset;
 	return NULL;
 }
 
-static int read_module(const uint8_t *bytes, uint32_t size, struct boot_info *boot,
-		       const char **what)
+static int read_module(const uint8_t *bytes, uint32_t size, struct boot_info *boot, const char **what)
 {
 	struct module_tag tag;
 	struct boot_module *module = &boot->module[boot->modules];
 
 	*what = "more than 32 modules";
-	if (boot->modules == BOOT_MODULES)
-		return -E2BIG;
+	if (boot->modules == BOOT_MODULES) return -E2BIG;
 	*what = "module";
-	if (size < sizeof(tag))
-		return -EINVAL;
+	if (size < sizeof(tag)) return -EINVAL;
 	memcpy(&tag, bytes, sizeof(tag));
 	module->line = tag_string(bytes, sizeof(tag), size);
-	if (!module->line || tag.end < tag.start)
-		return -EINVAL;
+	if (!module->line || tag.end < tag.start) return -EINVAL;
 	module->start = tag.start;
 	module->size = tag.end - tag.start;
 	boot->modules++;
 	return 0;
 }
 
-static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info *boot,
-			   const char **what)
+static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info *boot, const char **what)
 {
 	struct memory_map_tag tag;
 	struct memory_map_entry entry;
 
 	*what = "memory map";
-	if (size < sizeof(tag))
-		return -EINVAL;
+	if (size < sizeof(tag)) return -EINVAL;
 	memcpy(&tag, bytes, sizeof(tag));
-	if (tag.entry_size < sizeof(entry))
-		return -EINVAL;
+	if (tag.entry_size < sizeof(entry)) return -EINVAL;
 	boot->ram_ranges = 0; /* a second map replaces the first: no RAM is listed twice */
 	for (uint64_t at = sizeof(tag); at + tag.entry_size <= size; at += tag.entry_size) {
 		memcpy(&entry, bytes + at, sizeof(entry));
-		if (entry.type != MEMORY_AVAILABLE || boot->ram_ranges == BOOT_RANGES)
-			continue;
-		if (!entry.length || entry.base + entry.length < entry.base)
-			continue;
-		boot->ram[boot->ram_ranges++] =
-			(struct boot_range){.start = entry.base, .size = entry.length};
+		if (entry.type != MEMORY_AVAILABLE || boot->ram_ranges == BOOT_RANGES) continue;
+		if (!entry.length || entry.base + entry.length < entry.base) continue;
+		boot->ram[boot->ram_ranges++] = (struct boot_range){.start = entry.base, .size = entry.length};
 	}
 	return 0;
 }
 
-static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot,
-		    const char **what)
+static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot, const char **what)
 {
 	switch (tag->type) {
 	case TAG_COMMAND_LINE:
 		*what = "command line";
 		boot->line = tag_string(bytes, sizeof(*tag), tag->size);
 		return boot->line ? 0 : -EINVAL;
-	case TAG_MODULE:
-		return read_module(bytes, tag->size, boot, what);
-	case TAG_MEMORY_MAP:
-		return read_memory_map(bytes, tag->size, boot, what);
-	default:
-		return 0;
+	case TAG_MODULE: return read_module(bytes, tag->size, boot, what);
+	case TAG_MEMORY_MAP: return read_memory_map(bytes, tag->size, boot, what);
+	default: return 0;
 	}
 }
 
@@ -129,24 +114,19 @@ int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, con
 	memset(boot, 0, sizeof(*boot));
 	boot->line = "";
 	*what = "size";
-	if (limit < HEADER_SIZE)
-		return -EINVAL;
+	if (limit < HEADER_SIZE) return -EINVAL;
 	memcpy(&total, bytes, sizeof(total));
-	if (total < HEADER_SIZE || total > limit)
-		return -EINVAL;
+	if (total < HEADER_SIZE || total > limit) return -EINVAL;
 	for (uint64_t at = HEADER_SIZE; at + sizeof(struct tag) <= total;) {
 		struct tag tag;
 		int error;
 
 		memcpy(&tag, bytes + at, sizeof(tag));
 		*what = "tag";
-		if (tag.size < sizeof(tag) || tag.size > total - at)
-			return -EINVAL;
-		if (tag.type == TAG_END)
-			break;
+		if (tag.size < sizeof(tag) || tag.size > total - at) return -EINVAL;
+		if (tag.type == TAG_END) break;
 		error = read_tag(bytes + at, &tag, boot, what);
-		if (error)
-			return error;
+		if (error) return error;
 		at = ALIGN_UP(at + tag.size, 8);
 	}
 	*what = "memory map";

@@ -25,11 +25,9 @@ static bool find_page(const struct ept *ept, uint64_t gpa, struct page *page)
 	const struct ept_slot *slot = ept_slot_find(ept, gpa);
 	uint64_t offset;
 
-	if (!slot || slot->kind != EPT_SLOT_RAM_TWICE)
-		return false;
+	if (!slot || slot->kind != EPT_SLOT_RAM_TWICE) return false;
 	offset = ALIGN_DOWN(gpa - slot->gpa, PAGE_SIZE);
-	*page = (struct page){&slot->pages[offset / PAGE_SIZE], slot->hpa + offset,
-			      slot->uncached_hpa + offset};
+	*page = (struct page){&slot->pages[offset / PAGE_SIZE], slot->hpa + offset, slot->uncached_hpa + offset};
 	return true;
 }
 
@@ -41,8 +39,7 @@ static void copy_page(const struct ept *ept, uint64_t to, uint64_t from)
 /* What a leaf says of its page: only one that leads to the cache says anything. */
 static uint8_t leaf_flags(uint64_t leaf)
 {
-	if (!leaf_is_write_back(leaf))
-		return 0;
+	if (!leaf_is_write_back(leaf)) return 0;
 	return (leaf & EPT_ACCESSED ? PAGE_CACHED : 0) | (leaf & EPT_DIRTY ? PAGE_DIRTY : 0);
 }
 
@@ -57,8 +54,7 @@ static uint8_t page_flags(const struct ept *ept, const struct page *page, uint64
 /* The cache has nothing of the page any more. */
 static void settle(struct ept *ept, const struct page *page)
 {
-	if (*page->flags & PAGE_DIRTY)
-		copy_page(ept, page->memory, page->cache);
+	if (*page->flags & PAGE_DIRTY) copy_page(ept, page->memory, page->cache);
 	*page->flags = 0;
 }
 
@@ -70,8 +66,7 @@ void ept_leaf_comes(struct ept *ept, uint64_t gpa, uint64_t leaf)
 {
 	struct page page;
 
-	if (!find_page(ept, gpa, &page))
-		return;
+	if (!find_page(ept, gpa, &page)) return;
 	if (!leaf_is_write_back(leaf))
 		settle(ept, &page);
 	else if (!(*page.flags & PAGE_CACHED))
@@ -82,8 +77,7 @@ void ept_leaf_goes(struct ept *ept, uint64_t gpa, uint64_t old)
 {
 	struct page page;
 
-	if (find_page(ept, gpa, &page))
-		*page.flags |= leaf_flags(old);
+	if (find_page(ept, gpa, &page)) *page.flags |= leaf_flags(old);
 }
 
 bool ept_page_diverged(const struct ept *ept, uint64_t gpa)
@@ -100,11 +94,9 @@ static uint64_t next_flagged(const uint8_t *flags, uint64_t at, uint64_t end)
 
 	for (; at + sizeof(eight) <= end; at += sizeof(eight)) {
 		__builtin_memcpy(&eight, &flags[at], sizeof(eight));
-		if (eight)
-			break;
+		if (eight) break;
 	}
-	while (at < end && !flags[at])
-		at++;
+	while (at < end && !flags[at]) at++;
 	return at;
 }
 
@@ -122,17 +114,15 @@ void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	for (unsigned s = 0; s < ept->slots; s++) {
 		const struct ept_slot *slot = &ept->slot[s];
-		uint64_t start = MAX(slot->gpa, gpa),
-			 end = MIN(slot->gpa + slot->size, gpa + MIN(size, ~gpa));
+		uint64_t start = MAX(slot->gpa, gpa), end = MIN(slot->gpa + slot->size, gpa + MIN(size, ~gpa));
 
 		if (slot->size && slot->kind == EPT_SLOT_RAM_TWICE && start < end)
-			settle_slot(ept, slot, (start - slot->gpa) / PAGE_SIZE,
-				    (end - slot->gpa) / PAGE_SIZE);
+			settle_slot(ept, slot, (start - slot->gpa) / PAGE_SIZE, (end - slot->gpa) / PAGE_SIZE);
 	}
 }
 
-static void dma_page(struct ept *ept, const struct page *page, uint64_t gpa, bool write,
-		     bool around_cache, ept_use *use, void *ctx)
+static void dma_page(struct ept *ept, const struct page *page, uint64_t gpa, bool write, bool around_cache,
+		     ept_use *use, void *ctx)
 {
 	bool cached = page_flags(ept, page, gpa) & PAGE_CACHED;
 	uint64_t offset = gpa % PAGE_SIZE;
@@ -148,8 +138,7 @@ static void dma_page(struct ept *ept, const struct page *page, uint64_t gpa, boo
 		use(ctx, page->cache + offset);
 }
 
-int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache, ept_use *use,
-		   void *ctx)
+int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache, ept_use *use, void *ctx)
 {
 	const struct ept_slot *slot;
 	struct page page;
@@ -168,24 +157,21 @@ int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache,
 }
 
 /* The leaf of gpa that allows the access, installed if there is none. 0 or as ept_fault(). */
-static int leaf_for(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		    uint64_t **leaf, unsigned *level)
+static int leaf_for(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, uint64_t **leaf,
+		    unsigned *level)
 {
 	struct ept_fill fill;
 	int error;
 
-	if (gpa >> EPT_GPA_BITS)
-		return -ENOENT;
+	if (gpa >> EPT_GPA_BITS) return -ENOENT;
 	*leaf = ept_find_leaf(ept, gpa, level);
-	if (*leaf && (!write || (entry_load(*leaf) & EPT_WRITE)))
-		return 0;
+	if (*leaf && (!write || (entry_load(*leaf) & EPT_WRITE))) return 0;
 	error = ept_fault_locked(ept, cpu, gpa, write, &fill);
 	*leaf = ept_find_leaf(ept, gpa, level);
 	return error;
 }
 
-int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		   ept_use *use, void *ctx)
+int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, ept_use *use, void *ctx)
 {
 	uint64_t flags = EPT_ACCESSED | (write ? EPT_DIRTY : 0), *leaf, entry;
 	unsigned level;
@@ -195,10 +181,8 @@ int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, boo
 	error = leaf_for(ept, cpu, gpa, write, &leaf, &level);
 	if (!error) {
 		entry = entry_load(leaf);
-		if (leaf_is_write_back(entry))
-			__atomic_or_fetch(leaf, flags, __ATOMIC_SEQ_CST);
-		use(ctx,
-		    ALIGN_DOWN(entry & EPT_ADDRESS, level_size(level)) + gpa % level_size(level));
+		if (leaf_is_write_back(entry)) __atomic_or_fetch(leaf, flags, __ATOMIC_SEQ_CST);
+		use(ctx, ALIGN_DOWN(entry & EPT_ADDRESS, level_size(level)) + gpa % level_size(level));
 	}
 	ept_unlock(ept);
 	return error;

@@ -19,8 +19,7 @@ void ept_flush(struct ept *ept)
 	ept->host.flush(ept->host.ctx);
 }
 
-int ept_init(struct ept *ept, const struct ept_host *host, const struct ept_caps *caps,
-	     enum memtype_policy policy)
+int ept_init(struct ept *ept, const struct ept_host *host, const struct ept_caps *caps, enum memtype_policy policy)
 {
 	memset(ept, 0, sizeof(*ept));
 	ept->host = *host;
@@ -38,7 +37,6 @@ void ept_destroy(struct ept *ept)
 
 uint64_t ept_pointer(const struct ept *ept)
 {
-	return ept->root | TO_FIELD(MEMTYPE_WB, EPTP_TYPE) |
-	       TO_FIELD(EPT_ROOT_LEVEL - 1, EPTP_LEVELS) |
+	return ept->root | TO_FIELD(MEMTYPE_WB, EPTP_TYPE) | TO_FIELD(EPT_ROOT_LEVEL - 1, EPTP_LEVELS) |
 	       (ept->caps.accessed_dirty ? EPTP_ENABLE_AD : 0);
 }

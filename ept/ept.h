@@ -172,8 +172,7 @@ struct ept {
 };
 
 /* An empty EPT. 0, or -ENOMEM when there is no page for the root. */
-int ept_init(struct ept *ept, const struct ept_host *host, const struct ept_caps *caps,
-	     enum memtype_policy policy);
+int ept_init(struct ept *ept, const struct ept_host *host, const struct ept_caps *caps, enum memtype_policy policy);
 /* Free every table. The caller has stopped all CPUs that use it. */
 void ept_destroy(struct ept *ept);
 
@@ -218,15 +217,12 @@ struct ept_fill {
 	uint64_t bits;  /* permissions and memory type */
 	unsigned level; /* the largest leaf allowed; a smaller one has the same bits */
 	unsigned slot;
-	uint64_t start,
-		end; /* with EPT_FILL_TABLE: the pages that 4K leaves of these bits may map */
+	uint64_t start, end; /* with EPT_FILL_TABLE: the pages that 4K leaves of these bits may map */
 };
-int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		    struct ept_fill *fill);
+int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 int ept_fault_install(struct ept *ept, struct ept_fill *fill);
 /* ept_fault() whole, which leaves in *fill what it installed. */
-int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		   struct ept_fill *fill);
+int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 
 /*
  * The leaf entry that maps gpa, whole, and its level in *level (1-3); 0 and level 0 when none is
@@ -254,10 +250,8 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
  * ept_dma_access(): by a device; around_cache: it does not look into caches. 0, or -EFAULT: no RAM.
  */
 typedef void ept_use(void *ctx, uint64_t hpa);
-int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		   ept_use *use, void *ctx);
-int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache, ept_use *use,
-		   void *ctx);
+int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, ept_use *use, void *ctx);
+int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache, ept_use *use, void *ctx);
 /*
  * WBINVD of [gpa, gpa + size), where pages have two copies: flush, dirty pages to memory, nothing
  * cached. The ranges of a larger one may be done one after the other.

@@ -15,15 +15,13 @@ static void read_entries(const struct ept *ept, struct ept_explanation *why)
 	uint64_t table = ept->root, entry;
 
 	why->lowest = EPT_ROOT_LEVEL + 1;
-	if (why->gpa >> EPT_GPA_BITS)
-		return;
+	if (why->gpa >> EPT_GPA_BITS) return;
 	do {
 		unsigned level = --why->lowest;
 
 		entry = entry_load(&table_entries(ept, table)[level_index(why->gpa, level)]);
 		why->entry[level] = entry;
-		if (entry_is_leaf(entry, level))
-			why->level = level;
+		if (entry_is_leaf(entry, level)) why->level = level;
 		table = entry & EPT_ADDRESS;
 	} while (entry_present(entry) && !why->level);
 }
@@ -31,8 +29,7 @@ static void read_entries(const struct ept *ept, struct ept_explanation *why)
 /* Does variable range n hold the page? Ask the MTRRs with that range alone, and of type WB. */
 static bool range_holds(const struct mtrr *mtrr, unsigned n, uint64_t page)
 {
-	struct mtrr alone = {.def_type = DEF_TYPE_E | MEMTYPE_UC,
-			     .address_width = mtrr->address_width};
+	struct mtrr alone = {.def_type = DEF_TYPE_E | MEMTYPE_UC, .address_width = mtrr->address_width};
 	bool uniform;
 
 	alone.base[n] = (mtrr->base[n] & ~PHYSBASE_TYPE) | MEMTYPE_WB;
@@ -58,11 +55,9 @@ static void read_ranges(const struct mtrr *mtrr, uint64_t page, struct ept_mtrr_
 	reason->winner = MTRR_VARIABLE_COUNT;
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		reason->range[n] = mtrr_range(mtrr, n);
-		if (!range_holds(mtrr, n, page))
-			continue;
+		if (!range_holds(mtrr, n, page)) continue;
 		reason->holders |= 1U << n;
-		if (reason->range[n].type == reason->type)
-			reason->winner = MIN(reason->winner, n);
+		if (reason->range[n].type == reason->type) reason->winner = MIN(reason->winner, n);
 	}
 }
 
@@ -94,12 +89,9 @@ static enum ept_decided_by decided_by(const struct ept_explanation *why)
 	bool mmio = why->slot.kind == EPT_SLOT_HOST_MMIO, noncoherent = why->count != 0;
 	uint64_t bits = memtype_leaf_bits(why->policy, mmio, noncoherent, why->cd, MEMTYPE_WB);
 
-	if (mmio)
-		return EPT_BY_HOST_MMIO;
-	if (bits != memtype_leaf_bits(why->policy, mmio, noncoherent, why->cd, MEMTYPE_UC))
-		return EPT_BY_MTRR;
-	if (bits != memtype_leaf_bits(why->policy, mmio, noncoherent, !why->cd, MEMTYPE_WB))
-		return EPT_BY_CD;
+	if (mmio) return EPT_BY_HOST_MMIO;
+	if (bits != memtype_leaf_bits(why->policy, mmio, noncoherent, why->cd, MEMTYPE_UC)) return EPT_BY_MTRR;
+	if (bits != memtype_leaf_bits(why->policy, mmio, noncoherent, !why->cd, MEMTYPE_WB)) return EPT_BY_CD;
 	return bits & EPT_IGNORE_PAT ? EPT_BY_COUNT : EPT_BY_POLICY;
 }
 
@@ -113,19 +105,15 @@ static unsigned level_in(const struct ept *ept, const struct ept_cpu *cpu, uint6
 }
 
 /* What keeps a leaf of 'level' from being larger, in a copy of the EPT that is ours to change. */
-static enum ept_limit find_limit(struct ept *copy, const struct ept_cpu *cpu, uint64_t gpa,
-				 unsigned slot, unsigned level)
+static enum ept_limit find_limit(struct ept *copy, const struct ept_cpu *cpu, uint64_t gpa, unsigned slot,
+				 unsigned level)
 {
-	if (level == EPT_LEAF_LEVEL_MAX)
-		return EPT_LIMIT_NONE;
+	if (level == EPT_LEAF_LEVEL_MAX) return EPT_LIMIT_NONE;
 	copy->noncoherent = 0; /* now all memory has one type */
-	if (level_in(copy, cpu, gpa) > level)
-		return EPT_LIMIT_TYPE;
-	if (copy->slot[slot].kind == EPT_SLOT_RAM_TWICE)
-		return EPT_LIMIT_COPIES;
+	if (level_in(copy, cpu, gpa) > level) return EPT_LIMIT_TYPE;
+	if (copy->slot[slot].kind == EPT_SLOT_RAM_TWICE) return EPT_LIMIT_COPIES;
 	copy->caps.large_2m = copy->caps.large_1g = true;
-	if (level_in(copy, cpu, gpa) > level)
-		return EPT_LIMIT_CPU;
+	if (level_in(copy, cpu, gpa) > level) return EPT_LIMIT_CPU;
 	copy->slot[slot].hpa = copy->slot[slot].gpa;
 	return level_in(copy, cpu, gpa) > level ? EPT_LIMIT_ALIGNMENT : EPT_LIMIT_EDGE;
 }
@@ -134,57 +122,47 @@ static enum ept_limit find_limit(struct ept *copy, const struct ept_cpu *cpu, ui
  * The level at which the leaf stands, or would: that of the rule, or the first below it that no
  * live table takes.
  */
-static unsigned standing_level(const struct ept *ept, const struct ept_explanation *why,
-			       unsigned level)
+static unsigned standing_level(const struct ept *ept, const struct ept_explanation *why, unsigned level)
 {
-	if (why->level)
-		return MIN(level, why->level);
-	while (level > why->lowest &&
-	       counts_live(*table_counts(ept, why->entry[level] & EPT_ADDRESS)))
-		level--;
+	if (why->level) return MIN(level, why->level);
+	while (level > why->lowest && counts_live(*table_counts(ept, why->entry[level] & EPT_ADDRESS))) level--;
 	return level;
 }
 
-static void explain_leaf(const struct ept *ept, const struct ept_cpu *cpu,
-			 struct ept_explanation *why)
+static void explain_leaf(const struct ept *ept, const struct ept_cpu *cpu, struct ept_explanation *why)
 {
 	struct ept copy = *ept;
 	struct ept_fill fill;
 
 	/* The level by the rule, not by the small leaf that went in beside it. */
 	copy.last_generation = copy.generation + 1;
-	if (ept_fault_begin(&copy, cpu, why->gpa, false, &fill))
-		return;
+	if (ept_fault_begin(&copy, cpu, why->gpa, false, &fill)) return;
 	why->has_slot = true;
 	why->slot_number = fill.slot;
 	why->slot = ept->slot[fill.slot];
 	why->decided_by = decided_by(why);
-	if (why->decided_by == EPT_BY_MTRR)
-		explain_mtrr(cpu->mtrr, fill.gpa, &why->mtrr);
+	if (why->decided_by == EPT_BY_MTRR) explain_mtrr(cpu->mtrr, fill.gpa, &why->mtrr);
 	why->bits = fill.bits;
 	why->fill_level = standing_level(ept, why, fill.level);
-	why->limit = why->fill_level < fill.level
-			     ? EPT_LIMIT_TABLE
-			     : find_limit(&copy, cpu, why->gpa, fill.slot, fill.level);
+	why->limit = why->fill_level < fill.level ? EPT_LIMIT_TABLE
+						  : find_limit(&copy, cpu, why->gpa, fill.slot, fill.level);
 }
 
 static void explain_access(struct ept_explanation *why)
 {
 	uint64_t leaf = why->entry[why->level], types = EPT_TYPE | EPT_IGNORE_PAT;
 
-	why->pat_type = why->pat.index == EPT_NO_PAGING
-				? MEMTYPE_WB
-				: (enum memtype)(why->pat.value >> 8 * why->pat.index & 7);
+	why->pat_type =
+		why->pat.index == EPT_NO_PAGING ? MEMTYPE_WB : (enum memtype)(why->pat.value >> 8 * why->pat.index & 7);
 	why->effective = memtype_effective(why->bits, why->pat_type, false);
 	why->in_place = memtype_effective(leaf, why->pat_type, false);
 	why->stale = why->has_slot && why->level && ((leaf ^ why->bits) & types);
 }
 
-void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_pat *pat,
-		 uint64_t gpa, struct ept_explanation *why)
+void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_pat *pat, uint64_t gpa,
+		 struct ept_explanation *why)
 {
-	*why = (struct ept_explanation){
-		.gpa = gpa, .policy = ept->policy, .cd = cpu->cd, .pat = *pat};
+	*why = (struct ept_explanation){.gpa = gpa, .policy = ept->policy, .cd = cpu->cd, .pat = *pat};
 	ept_lock(ept);
 	why->count = ept->noncoherent;
 	read_entries(ept, why);

@@ -89,12 +89,11 @@ struct ept_explanation {
  * Explain gpa (any byte of a page) for an access of 'cpu'. Takes the lock for as long as it reads
  * tables; changes nothing.
  */
-void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_pat *pat,
-		 uint64_t gpa, struct ept_explanation *why);
+void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_pat *pat, uint64_t gpa,
+		 struct ept_explanation *why);
 
 /* The same in words: each line, without its end, goes to line(ctx, text). */
-void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text),
-		       void *ctx);
+void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text), void *ctx);
 
 /* Variable range n as its registers say, whether or not it is on. */
 struct ept_mtrr_range mtrr_range(const struct mtrr *mtrr, unsigned n);

@@ -19,8 +19,7 @@ static void add_range(char *text, uint64_t start, uint64_t size)
 	static const char units[] = "KMGTP";
 	unsigned unit = 0;
 
-	for (size >>= 10; IS_ALIGNED(size, KiB); size >>= 10)
-		unit++;
+	for (size >>= 10; IS_ALIGNED(size, KiB); size >>= 10) unit++;
 	format_append(text, LINE, "0x%lx+%lu%c", start, size, units[unit]);
 }
 
@@ -39,9 +38,8 @@ static void add_entry(char *text, uint64_t entry, unsigned level)
 		format_append(text, LINE, "not present");
 		return;
 	}
-	format_append(text, LINE, "%s at 0x%lx, %c%c%c%s%s",
-		      entry_is_leaf(entry, level) ? level_names[level] : "table", address,
-		      entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-',
+	format_append(text, LINE, "%s at 0x%lx, %c%c%c%s%s", entry_is_leaf(entry, level) ? level_names[level] : "table",
+		      address, entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-',
 		      entry & EPT_EXECUTE ? 'X' : '-', entry & EPT_ACCESSED ? ", accessed" : "",
 		      entry & EPT_DIRTY ? ", dirty" : "");
 	if (entry_is_leaf(entry, level)) {
@@ -65,8 +63,7 @@ static void add_slot(char *text, const struct ept_explanation *why)
 	}
 	format_append(text, LINE, "slot %u: %s ", why->slot_number, kinds[why->slot.kind]);
 	add_range(text, why->slot.gpa, why->slot.size);
-	format_append(text, LINE, " at 0x%lx; policy %s", why->slot.hpa,
-		      memtype_policy_name(why->policy));
+	format_append(text, LINE, " at 0x%lx; policy %s", why->slot.hpa, memtype_policy_name(why->policy));
 }
 
 /* "variable 2 (WC, 0x2240000+256K)" */
@@ -84,8 +81,7 @@ static void add_variable(char *text, const struct ept_mtrr_range *range, unsigne
 static void add_losers(char *text, const struct ept_mtrr_reason *mtrr, const char *before)
 {
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
-		if (!(mtrr->holders & 1U << n) || n == mtrr->winner)
-			continue;
+		if (!(mtrr->holders & 1U << n) || n == mtrr->winner) continue;
 		format_append(text, LINE, "%s", before);
 		add_variable(text, &mtrr->range[n], n);
 		before = ", ";
@@ -97,17 +93,13 @@ static void add_mtrr(char *text, const struct ept_mtrr_reason *mtrr)
 	const char *default_name = memtype_name(mtrr->default_type);
 
 	switch (mtrr->by) {
-	case EPT_MTRR_OFF:
-		format_append(text, LINE, "MTRRs disabled");
-		break;
+	case EPT_MTRR_OFF: format_append(text, LINE, "MTRRs disabled"); break;
 	case EPT_MTRR_FIXED:
 		format_append(text, LINE, "MTRR fixed (%s, ", memtype_name(mtrr->type));
 		add_range(text, mtrr->start, mtrr->size);
 		format_append(text, LINE, ") over variable and default");
 		break;
-	case EPT_MTRR_DEFAULT:
-		format_append(text, LINE, "MTRR default %s, in no variable range", default_name);
-		break;
+	case EPT_MTRR_DEFAULT: format_append(text, LINE, "MTRR default %s, in no variable range", default_name); break;
 	case EPT_MTRR_VARIABLE:
 		format_append(text, LINE, "MTRR ");
 		add_variable(text, &mtrr->range[mtrr->winner], mtrr->winner);
@@ -153,8 +145,8 @@ static void add_size(char *text, const struct ept_explanation *why)
 	};
 	const char *larger = why->limit == EPT_LIMIT_NONE ? "" : level_spans[why->fill_level + 1];
 
-	format_append(text, LINE, "%s%s%s: %s leaf", words[why->limit][0], larger,
-		      words[why->limit][1], level_names[why->fill_level]);
+	format_append(text, LINE, "%s%s%s: %s leaf", words[why->limit][0], larger, words[why->limit][1],
+		      level_names[why->fill_level]);
 }
 
 static void add_access(char *text, const struct ept_explanation *why)
@@ -177,16 +169,14 @@ static void add_row(char *text, const struct ept_explanation *why)
 {
 	const char *row = memtype_name((unsigned)FIELD(why->bits, EPT_TYPE));
 
-	if (!why->has_slot || (why->bits & EPT_IGNORE_PAT))
-		return;
+	if (!why->has_slot || (why->bits & EPT_IGNORE_PAT)) return;
 	format_append(text, LINE, "table 12-7: row %s (the leaf), column %s (the PAT): %s", row,
 		      memtype_name(why->pat_type), memtype_name(why->effective));
 }
 
 static void add_stale(char *text, const struct ept_explanation *why)
 {
-	if (!why->stale)
-		return;
+	if (!why->stale) return;
 	format_append(text, LINE, "stale: the leaf in place is ");
 	add_type(text, why->entry[why->level]);
 	format_append(text, LINE, ", effective %s", memtype_name(why->in_place));
@@ -195,8 +185,7 @@ static void add_stale(char *text, const struct ept_explanation *why)
 /* The rule in one line. */
 static void add_rule(char *text, const struct ept_explanation *why)
 {
-	if (!why->has_slot)
-		return;
+	if (!why->has_slot) return;
 	add_decision(text, why);
 	format_append(text, LINE, "; ");
 	add_size(text, why);
@@ -204,12 +193,11 @@ static void add_rule(char *text, const struct ept_explanation *why)
 	add_access(text, why);
 }
 
-void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text),
-		       void *ctx)
+void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	/* Each leaves the line empty where it has nothing to say. */
-	static void (*const parts[])(char *text, const struct ept_explanation *why) = {
-		add_slot, add_rule, add_row, add_stale};
+	static void (*const parts[])(char *text, const struct ept_explanation *why) = {add_slot, add_rule, add_row,
+										       add_stale};
 	char text[LINE];
 
 	for (unsigned level = EPT_ROOT_LEVEL; level >= why->lowest; level--) {
@@ -220,14 +208,12 @@ void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
 		text[0] = '\0';
 		parts[i](text, why);
-		if (text[0])
-			line(ctx, text);
+		if (text[0]) line(ctx, text);
 	}
 }
 
 /* The fixed sub-ranges, those of one type as one. */
-static void print_fixed(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text),
-			void *ctx)
+static void print_fixed(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	uint64_t start = 0, end;
 	bool uniform;
@@ -237,8 +223,7 @@ static void print_fixed(const struct mtrr *mtrr, void (*line)(void *ctx, const c
 		char text[LINE] = "fixed: ";
 
 		end = gpa + BIT(mtrr_fixed_shift(gpa));
-		if (end < FIXED_END && mtrr_type(mtrr, end, PAGE_SIZE, &uniform) == type)
-			continue;
+		if (end < FIXED_END && mtrr_type(mtrr, end, PAGE_SIZE, &uniform) == type) continue;
 		add_range(text, start, end - start);
 		format_append(text, LINE, " %s", memtype_name(type));
 		line(ctx, text);
@@ -250,18 +235,15 @@ void mtrr_print(const struct mtrr *mtrr, void (*line)(void *ctx, const char *tex
 {
 	char text[LINE] = "";
 
-	format_append(text, LINE, "MTRRs %s, default %s, fixed ranges %s",
-		      mtrr->def_type & DEF_TYPE_E ? "on" : "off",
+	format_append(text, LINE, "MTRRs %s, default %s, fixed ranges %s", mtrr->def_type & DEF_TYPE_E ? "on" : "off",
 		      memtype_name((unsigned)(mtrr->def_type & DEF_TYPE_TYPE)),
 		      mtrr->def_type & DEF_TYPE_FE ? "on" : "off");
 	line(ctx, text);
-	if (mtrr->def_type & DEF_TYPE_E && mtrr->def_type & DEF_TYPE_FE)
-		print_fixed(mtrr, line, ctx);
+	if (mtrr->def_type & DEF_TYPE_E && mtrr->def_type & DEF_TYPE_FE) print_fixed(mtrr, line, ctx);
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		const struct ept_mtrr_range range = mtrr_range(mtrr, n);
 
-		if (!(mtrr->mask[n] & PHYSMASK_V))
-			continue;
+		if (!(mtrr->mask[n] & PHYSMASK_V)) continue;
 		text[0] = '\0';
 		add_variable(text, &range, n);
 		line(ctx, text);

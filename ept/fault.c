@@ -14,21 +14,18 @@ static bool slot_allows(const struct ept_slot *slot, uint64_t gpa, unsigned leve
 	uint64_t size = level_size(level);
 	uint64_t start = ALIGN_DOWN(gpa, size);
 
-	return start >= slot->gpa && start - slot->gpa + size <= slot->size &&
-	       IS_ALIGNED(slot->hpa - slot->gpa, size);
+	return start >= slot->gpa && start - slot->gpa + size <= slot->size && IS_ALIGNED(slot->hpa - slot->gpa, size);
 }
 
 /*
  * The level of the largest leaf around gpa that the CPU offers and the slot allows. 1G leaves are
  * used only with 2M leaves: where a large leaf may stand, a smaller one may.
  */
-static inline unsigned largest_level(const struct ept_caps *caps, const struct ept_slot *slot,
-				     uint64_t gpa)
+static inline unsigned largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa)
 {
 	if (!caps->large_2m || !IS_ALIGNED(slot->hpa - slot->gpa, level_size(2)))
 		return 1; /* at once: where leaves are small there are many faults */
-	if (caps->large_1g && slot_allows(slot, gpa, 3))
-		return 3;
+	if (caps->large_1g && slot_allows(slot, gpa, 3)) return 3;
 	return slot_allows(slot, gpa, 2) ? 2 : 1;
 }
 
@@ -38,11 +35,10 @@ unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *s
 }
 
 /* Is it the guest's MTRRs that give this memory its type? */
-static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu,
-			      enum ept_slot_kind kind, bool noncoherent)
+static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
+			      bool noncoherent)
 {
-	return noncoherent && kind != EPT_SLOT_HOST_MMIO && !cpu->cd &&
-	       ept->policy < MEMTYPE_KVM_6_11;
+	return noncoherent && kind != EPT_SLOT_HOST_MMIO && !cpu->cd && ept->policy < MEMTYPE_KVM_6_11;
 }
 
 /*
@@ -51,32 +47,28 @@ static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu,
  * have no say: then nobody looks at them. Where 'next' is not NULL, level is 1 and *next is a
  * border above gpa: up to there all pages of such a slot have the type.
  */
-static inline bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu,
-			     enum ept_slot_kind kind, uint64_t gpa, unsigned level, uint64_t *bits,
-			     uint64_t *next)
+static inline bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
+			     unsigned level, uint64_t *bits, uint64_t *next)
 {
 	bool noncoherent = READ_ONCE(ept->noncoherent) != 0, uniform = true;
 	enum memtype mtrr = MEMTYPE_WB;
 
-	if (next)
-		*next = ~0ULL;
+	if (next) *next = ~0ULL;
 	if (asks_mtrrs(ept, cpu, kind, noncoherent))
 		mtrr = next ? mtrr_type_at(cpu->mtrr, gpa, next)
-			    : mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)),
-					level_size(level), &uniform);
-	*bits = memtype_leaf_bits(ept->policy, kind == EPT_SLOT_HOST_MMIO, noncoherent, cpu->cd,
-				  mtrr);
+			    : mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)), level_size(level), &uniform);
+	*bits = memtype_leaf_bits(ept->policy, kind == EPT_SLOT_HOST_MMIO, noncoherent, cpu->cd, mtrr);
 	return uniform;
 }
 
-bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
-		   uint64_t gpa, unsigned level, uint64_t *bits)
+bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
+		   unsigned level, uint64_t *bits)
 {
 	return leaf_type(ept, cpu, kind, gpa, level, bits, NULL);
 }
 
-uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
-		       uint64_t gpa, uint64_t *next)
+uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
+		       uint64_t *next)
 {
 	uint64_t bits;
 
@@ -84,14 +76,12 @@ uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ep
 	return bits;
 }
 
-bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa,
-		     uint8_t types[EPT_ENTRIES], uint64_t bits[MEMTYPES])
+bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, uint8_t types[EPT_ENTRIES],
+		     uint64_t bits[MEMTYPES])
 {
-	if (!mtrr_page_types(cpu->mtrr, gpa, EPT_ENTRIES, types))
-		return false;
+	if (!mtrr_page_types(cpu->mtrr, gpa, EPT_ENTRIES, types)) return false;
 	for (unsigned type = 0; type < MEMTYPES; type++)
-		bits[type] =
-			memtype_leaf_bits(ept->policy, false, true, cpu->cd, (enum memtype)type);
+		bits[type] = memtype_leaf_bits(ept->policy, false, true, cpu->cd, (enum memtype)type);
 	return true;
 }
 
@@ -99,8 +89,7 @@ bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t 
  * fill=table: the pages around fill->gpa that lie in its 4K table and slot and have its type, as
  * far as one look at the MTRRs tells.
  */
-static void widen(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot,
-		  struct ept_fill *fill)
+static void widen(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot, struct ept_fill *fill)
 {
 	uint64_t start = ALIGN_DOWN(fill->gpa, level_size(2)), end = start + level_size(2), next;
 	uint64_t slot_start = READ_ONCE(slot->gpa), slot_size = READ_ONCE(slot->size);
@@ -139,19 +128,16 @@ static bool is_beside_small_leaf(const struct ept *ept, const struct ept_fill *f
  * is there twice has small leaves, each with the copy that belongs to its type.
  */
 static __attribute__((noinline)) int refine(const struct ept *ept, const struct ept_cpu *cpu,
-					    const struct ept_slot *slot, bool write,
-					    struct ept_fill *fill)
+					    const struct ept_slot *slot, bool write, struct ept_fill *fill)
 {
-	if (ept->fill == EPT_FILL_TABLE)
-		widen(ept, cpu, slot, fill);
+	if (ept->fill == EPT_FILL_TABLE) widen(ept, cpu, slot, fill);
 	if (slot->kind == EPT_SLOT_ROM) {
 		fill->bits &= ~EPT_WRITE;
 		return write ? -EPERM : 0;
 	}
 	if (slot->kind == EPT_SLOT_RAM_TWICE) {
 		fill->level = 1;
-		if (!leaf_is_write_back(fill->bits))
-			fill->hpa += READ_ONCE(slot->uncached_hpa) - READ_ONCE(slot->hpa);
+		if (!leaf_is_write_back(fill->bits)) fill->hpa += READ_ONCE(slot->uncached_hpa) - READ_ONCE(slot->hpa);
 	}
 	return 0;
 }
@@ -160,8 +146,7 @@ static __attribute__((noinline)) int refine(const struct ept *ept, const struct 
  * No lock: another CPU may change slots and count under our eyes. Whatever mixture is read then,
  * that CPU advances the generation before it drops the lock, and install refuses the result.
  */
-int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		    struct ept_fill *fill)
+int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill)
 {
 	const struct ept_slot *found;
 	struct ept_slot slot;
@@ -169,20 +154,15 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 
 	fill->generation = __atomic_load_n(&ept->generation, __ATOMIC_ACQUIRE);
 	found = ept_slot_find(ept, gpa);
-	if (!found)
-		return -ENOENT;
+	if (!found) return -ENOENT;
 	slot = read_slot(found);
-	fill->level =
-		is_beside_small_leaf(ept, fill, gpa) ? 1 : largest_level(&ept->caps, &slot, gpa);
-	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type, NULL))
-		fill->level--;
+	fill->level = is_beside_small_leaf(ept, fill, gpa) ? 1 : largest_level(&ept->caps, &slot, gpa);
+	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type, NULL)) fill->level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
 	fill->bits = type | EPT_RWX;
 	fill->slot = (unsigned)(found - ept->slot);
-	return slot.kind == EPT_SLOT_RAM && ept->fill == EPT_FILL_LEAF
-		       ? 0
-		       : refine(ept, cpu, found, write, fill);
+	return slot.kind == EPT_SLOT_RAM && ept->fill == EPT_FILL_LEAF ? 0 : refine(ept, cpu, found, write, fill);
 }
 
 /* The leaf of 'level' for a fill: any level up to fill->level has the same type. */
@@ -217,10 +197,8 @@ static void fill_table(struct ept *ept, const struct ept_fill *fill, uint64_t ta
 	unsigned end = first + (unsigned)((fill->end - fill->start) / PAGE_SIZE);
 
 	for (unsigned i = first; i < end; i++, leaf += PAGE_SIZE) {
-		if (entry_present(entry_load(&entries[i])))
-			continue;
-		if (ept->host.copy_page)
-			ept_leaf_comes(ept, fill->start + (i - first) * PAGE_SIZE, leaf);
+		if (entry_present(entry_load(&entries[i]))) continue;
+		if (ept->host.copy_page) ept_leaf_comes(ept, fill->start + (i - first) * PAGE_SIZE, leaf);
 		entry_store(&entries[i], leaf);
 		leaves++;
 	}
@@ -241,8 +219,8 @@ static void remember_table(struct ept *ept, const struct ept_fill *fill, uint64_
  * kept, empty table it is one store, then the flush (a CPU may have cached the way to the table),
  * and only then are the table and those below it freed.
  */
-static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *entry, uint64_t old,
-		     const uint64_t *path, unsigned level)
+static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *entry, uint64_t old, const uint64_t *path,
+		     unsigned level)
 {
 	if (ept->host.copy_page)
 		ept_leaf_comes(ept, fill->gpa, fill->bits);
@@ -251,8 +229,7 @@ static void put_leaf(struct ept *ept, const struct ept_fill *fill, uint64_t *ent
 	entry_store(entry, leaf_entry(fill, level));
 	count_leaf(ept, path, level);
 	ept->stats.installed[level]++;
-	if (level == 1 && ept->fill == EPT_FILL_TABLE)
-		fill_table(ept, fill, path[1]);
+	if (level == 1 && ept->fill == EPT_FILL_TABLE) fill_table(ept, fill, path[1]);
 	if (entry_present(old)) {
 		*table_counts(ept, path[level]) -= INFO_TABLE;
 		ept_flush(ept);
@@ -302,8 +279,7 @@ static int install_from_root(struct ept *ept, struct ept_fill *fill)
 			break;
 		}
 		table = entry_present(old) ? old & EPT_ADDRESS : put_table(ept, entry, table);
-		if (!table)
-			return -ENOMEM;
+		if (!table) return -ENOMEM;
 	}
 	return 0;
 }
@@ -317,8 +293,8 @@ static bool install_beside_last(struct ept *ept, struct ept_fill *fill)
 {
 	uint64_t *entry;
 
-	if (fill->level > 1 || fill->gpa >> level_shift(2) != ept->last_region ||
-	    !ept->last_table || !counts_live(*table_counts(ept, ept->last_table)))
+	if (fill->level > 1 || fill->gpa >> level_shift(2) != ept->last_region || !ept->last_table ||
+	    !counts_live(*table_counts(ept, ept->last_table)))
 		return false;
 	entry = &table_entries(ept, ept->last_table)[level_index(fill->gpa, 1)];
 	if (!entry_present(entry_load(entry))) {
@@ -351,8 +327,7 @@ int ept_fault_install(struct ept *ept, struct ept_fill *fill)
 	return error;
 }
 
-int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		     struct ept_fill *fill)
+int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill)
 {
 	int error = ept_fault_begin(ept, cpu, gpa, write, fill);
 
@@ -360,16 +335,13 @@ int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, b
 }
 
 /* The second try computes under the lock, where no transition can come between: it is the last. */
-int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		   struct ept_fill *fill)
+int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill)
 {
 	int error = ept_fault_begin(ept, cpu, gpa, write, fill);
 
-	if (error)
-		return error;
+	if (error) return error;
 	error = ept_fault_install(ept, fill);
-	if (error != -EAGAIN)
-		return error;
+	if (error != -EAGAIN) return error;
 	ept_lock(ept);
 	error = ept_fault_locked(ept, cpu, gpa, write, fill);
 	ept_unlock(ept);

@@ -34,10 +34,7 @@
 #include "ept/iter.h"
 
 /* The number of 4K pages that one entry of a table of this level covers. */
-static unsigned page_shift(unsigned level)
-{
-	return level_shift(level) - 12;
-}
+static unsigned page_shift(unsigned level) { return level_shift(level) - 12; }
 
 /* Begin with a table: which of its entries lie in the range, how many children it has. */
 static void enter(struct ept_iter *iter, unsigned level, uint64_t table, uint64_t base)
@@ -61,31 +58,25 @@ static bool step_down(struct ept_iter *iter)
 	struct ept_iter_step *step = &iter->at[iter->level];
 	const uint64_t *entries = table_entries(iter->ept, step->table);
 
-	while (step->left &&
-	       (step->next = next_present(entries, step->next, step->end)) < step->end) {
+	while (step->left && (step->next = next_present(entries, step->next, step->end)) < step->end) {
 		unsigned index = step->next++;
 		uint64_t entry = entry_load(&entries[index]);
 		uint64_t child = entry & EPT_ADDRESS;
 
-		if (!entry_is_table(entry))
-			continue;
-		if (iter->live_only && !counts_live(*table_counts(iter->ept, child)))
-			continue;
+		if (!entry_is_table(entry)) continue;
+		if (iter->live_only && !counts_live(*table_counts(iter->ept, child))) continue;
 		step->left--;
-		enter(iter, iter->level - 1, child,
-		      step->base + ((uint64_t)index << page_shift(iter->level)));
+		enter(iter, iter->level - 1, child, step->base + ((uint64_t)index << page_shift(iter->level)));
 		return true;
 	}
 	return false;
 }
 
-bool ept_iter_first(struct ept_iter *iter, const struct ept *ept, uint64_t gpa, uint64_t size,
-		    bool live_only)
+bool ept_iter_first(struct ept_iter *iter, const struct ept *ept, uint64_t gpa, uint64_t size, bool live_only)
 {
 	uint64_t space = 1ULL << EPT_GPA_BITS;
 
-	if (size == 0 || gpa >= space)
-		return false;
+	if (size == 0 || gpa >= space) return false;
 	iter->ept = ept;
 	iter->first = gpa >> 12;
 	iter->last = (gpa + MIN(size, space - gpa) - 1) >> 12;
@@ -98,8 +89,7 @@ bool ept_iter_first(struct ept_iter *iter, const struct ept *ept, uint64_t gpa, 
 
 bool ept_iter_next(struct ept_iter *iter)
 {
-	if (iter->level == EPT_ROOT_LEVEL)
-		return false;
+	if (iter->level == EPT_ROOT_LEVEL) return false;
 	iter->level++;
 	while (step_down(iter))
 		;

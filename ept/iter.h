@@ -26,16 +26,12 @@ struct ept_iter {
  * Stand on the first table of [gpa, gpa + size), clipped to 48 bits. False: the range is empty.
  * The caller holds the lock from here to the last step.
  */
-bool ept_iter_first(struct ept_iter *iter, const struct ept *ept, uint64_t gpa, uint64_t size,
-		    bool live_only);
+bool ept_iter_first(struct ept_iter *iter, const struct ept *ept, uint64_t gpa, uint64_t size, bool live_only);
 /* Go on; false when the root has been visited, which comes last. */
 bool ept_iter_next(struct ept_iter *iter);
 
 /* Where it stands. */
-static inline const struct ept_iter_step *ept_iter_here(const struct ept_iter *iter)
-{
-	return &iter->at[iter->level];
-}
+static inline const struct ept_iter_step *ept_iter_here(const struct ept_iter *iter) { return &iter->at[iter->level]; }
 
 /* The table above, or 0 at the root; its entry that points here is number 'next' - 1. */
 static inline const struct ept_iter_step *ept_iter_parent(const struct ept_iter *iter)

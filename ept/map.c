@@ -12,8 +12,7 @@ static uint64_t leaf_at(const struct ept *ept, uint64_t gpa, unsigned *level)
 
 	for (*level = EPT_ROOT_LEVEL;; --*level) {
 		entry = entry_load(&table_entries(ept, table)[level_index(gpa, *level)]);
-		if (!entry_present(entry) || entry_is_leaf(entry, *level))
-			return entry_present(entry) ? entry : 0;
+		if (!entry_present(entry) || entry_is_leaf(entry, *level)) return entry_present(entry) ? entry : 0;
 		table = entry & EPT_ADDRESS;
 	}
 }
@@ -29,10 +28,8 @@ bool ept_next_span(const struct ept *ept, uint64_t gpa, struct ept_span *span)
 		uint64_t bits = entry & (EPT_RWX | EPT_TYPE | EPT_IGNORE_PAT);
 
 		gpa = ALIGN_DOWN(gpa, size);
-		if (span->size && (level != span->level || bits != span->bits))
-			break;
-		if (entry && !span->size)
-			*span = (struct ept_span){.gpa = gpa, .level = level, .bits = bits};
+		if (span->size && (level != span->level || bits != span->bits)) break;
+		if (entry && !span->size) *span = (struct ept_span){.gpa = gpa, .level = level, .bits = bits};
 		span->size += entry ? size : 0;
 		gpa += size;
 	}

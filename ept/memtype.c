@@ -21,8 +21,7 @@ static const char *const policy_names[MEMTYPE_POLICIES] = {
 int memtype_policy_parse(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(policy_names); i++) {
-		if (!strcmp(name, policy_names[i]))
-			return (int)i;
+		if (!strcmp(name, policy_names[i])) return (int)i;
 	}
 	return -EINVAL;
 }
@@ -40,8 +39,7 @@ bool memtype_zaps_transitions(enum memtype_policy policy)
 
 const char *memtype_name(unsigned type)
 {
-	static const char *const names[MEMTYPES] = {"UC", "WC", "??", "??",
-						    "WT", "WP", "WB", "UC-"};
+	static const char *const names[MEMTYPES] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-"};
 
 	return type < MEMTYPES ? names[type] : "??";
 }
@@ -61,30 +59,19 @@ static uint64_t leaf_bits(enum memtype type, bool ignore_pat)
  * Linux vmx_get_mt_mask() of each release; CD=1 as with the quirk CD_NW_CLEARED off, kvm-6.16
  * as with the quirk IGNORE_GUEST_PAT off.
  */
-uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool noncoherent, bool cd,
-			   enum memtype mtrr)
+uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool noncoherent, bool cd, enum memtype mtrr)
 {
-	if (host_mmio)
-		return leaf_bits(MEMTYPE_UC, false);
-	if (!noncoherent)
-		return leaf_bits(MEMTYPE_WB, policy != MEMTYPE_KVM_6_16);
-	if (policy >= MEMTYPE_KVM_6_11)
-		return leaf_bits(MEMTYPE_WB, false);
-	if (cd)
-		return leaf_bits(MEMTYPE_UC, true);
+	if (host_mmio) return leaf_bits(MEMTYPE_UC, false);
+	if (!noncoherent) return leaf_bits(MEMTYPE_WB, policy != MEMTYPE_KVM_6_16);
+	if (policy >= MEMTYPE_KVM_6_11) return leaf_bits(MEMTYPE_WB, false);
+	if (cd) return leaf_bits(MEMTYPE_UC, true);
 	return leaf_bits(mtrr, false);
 }
 
 /* SDM 3A table 12-7, with the leaf's type in the place of the MTRR's (SDM 3C 29.3.7.2). */
 enum memtype memtype_effective(uint64_t leaf, enum memtype pat, bool cd)
 {
-	enum {
-		UC = MEMTYPE_UC,
-		WC = MEMTYPE_WC,
-		WT = MEMTYPE_WT,
-		WP = MEMTYPE_WP,
-		WB = MEMTYPE_WB
-	};
+	enum { UC = MEMTYPE_UC, WC = MEMTYPE_WC, WT = MEMTYPE_WT, WP = MEMTYPE_WP, WB = MEMTYPE_WB };
 	static const uint8_t combined[MEMTYPES][MEMTYPES] = {
 		/*        UC  WC  -   -   WT  WP  WB  UC- */
 		[UC] = {UC, WC, UC, UC, UC, UC, UC, UC}, [WC] = {UC, WC, UC, UC, UC, UC, WC, WC},
@@ -93,9 +80,7 @@ enum memtype memtype_effective(uint64_t leaf, enum memtype pat, bool cd)
 	};
 	unsigned type = (unsigned)FIELD(leaf, EPT_TYPE);
 
-	if (cd)
-		return MEMTYPE_UC;
-	if (leaf & EPT_IGNORE_PAT)
-		return (enum memtype)type;
+	if (cd) return MEMTYPE_UC;
+	if (leaf & EPT_IGNORE_PAT) return (enum memtype)type;
 	return (enum memtype)combined[type][pat % MEMTYPES];
 }

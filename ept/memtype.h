@@ -46,8 +46,7 @@ const char *memtype_name(unsigned type);
  * host_mmio: the leaf maps a device of the host; noncoherent: some device can do noncoherent DMA;
  * cd: the faulting CPU's guest CR0.CD; mtrr: its guest MTRR type for the range.
  */
-uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool noncoherent, bool cd,
-			   enum memtype mtrr);
+uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool noncoherent, bool cd, enum memtype mtrr);
 
 /*
  * The type the CPU uses for an access through a leaf with 'leaf_bits' (SDM 3C 29.3.7.2):

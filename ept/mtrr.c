@@ -43,8 +43,7 @@ void mtrr_reset(struct mtrr *mtrr, unsigned address_width)
 {
 	memset(mtrr, 0, sizeof(*mtrr));
 	mtrr->address_width = address_width;
-	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++)
-		mtrr_prepare(mtrr, n);
+	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) mtrr_prepare(mtrr, n);
 }
 
 void mtrr_prepare(struct mtrr *mtrr, unsigned n)
@@ -56,20 +55,14 @@ void mtrr_prepare(struct mtrr *mtrr, unsigned n)
 	mtrr->valid = others | (mtrr->mask[n] & PHYSMASK_V ? 1U << n : 0);
 }
 
-static bool is_variable(uint32_t msr)
-{
-	return msr >= MSR_PHYSBASE0 && msr <= MSR_PHYSMASK_LAST;
-}
+static bool is_variable(uint32_t msr) { return msr >= MSR_PHYSBASE0 && msr <= MSR_PHYSMASK_LAST; }
 
 /* Which of fixed[] this MSR is, or -1. */
 static int fixed_index(uint32_t msr)
 {
-	if (msr == MSR_FIX64K_00000)
-		return 0;
-	if (msr == MSR_FIX16K_80000 || msr == MSR_FIX16K_A0000)
-		return (int)(1 + msr - MSR_FIX16K_80000);
-	if (msr >= MSR_FIX4K_C0000 && msr <= MSR_FIX4K_F8000)
-		return (int)(3 + msr - MSR_FIX4K_C0000);
+	if (msr == MSR_FIX64K_00000) return 0;
+	if (msr == MSR_FIX16K_80000 || msr == MSR_FIX16K_A0000) return (int)(1 + msr - MSR_FIX16K_80000);
+	if (msr >= MSR_FIX4K_C0000 && msr <= MSR_FIX4K_F8000) return (int)(3 + msr - MSR_FIX4K_C0000);
 	return -1;
 }
 
@@ -78,23 +71,19 @@ static uint64_t *find_register(struct mtrr *mtrr, uint32_t msr)
 {
 	unsigned n = (msr - MSR_PHYSBASE0) / 2;
 
-	if (is_variable(msr))
-		return msr & 1 ? &mtrr->mask[n] : &mtrr->base[n];
-	if (fixed_index(msr) >= 0)
-		return &mtrr->fixed[fixed_index(msr)];
+	if (is_variable(msr)) return msr & 1 ? &mtrr->mask[n] : &mtrr->base[n];
+	if (fixed_index(msr) >= 0) return &mtrr->fixed[fixed_index(msr)];
 	return msr == MSR_DEF_TYPE ? &mtrr->def_type : NULL;
 }
 
 bool mtrr_has(uint32_t msr)
 {
-	return msr == MSR_MTRRCAP || msr == MSR_DEF_TYPE || is_variable(msr) ||
-	       fixed_index(msr) >= 0;
+	return msr == MSR_MTRRCAP || msr == MSR_DEF_TYPE || is_variable(msr) || fixed_index(msr) >= 0;
 }
 
 int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value)
 {
-	if (!mtrr_has(msr))
-		return -EINVAL;
+	if (!mtrr_has(msr)) return -EINVAL;
 	if (msr == MSR_MTRRCAP)
 		*value = TO_FIELD(MTRR_VARIABLE_COUNT, MTRRCAP_VCNT) | MTRRCAP_FIX | MTRRCAP_WC;
 	else
@@ -120,12 +109,9 @@ static bool value_valid(const struct mtrr *mtrr, uint32_t msr, uint64_t value)
 	uint64_t address = BITS(mtrr->address_width - 1, 12);
 
 	if (msr == MSR_DEF_TYPE)
-		return types_valid(value & DEF_TYPE_TYPE) &&
-		       !(value & ~(DEF_TYPE_TYPE | DEF_TYPE_FE | DEF_TYPE_E));
-	if (fixed_index(msr) >= 0)
-		return types_valid(value);
-	if (msr & 1)
-		return !(value & ~(address | PHYSMASK_V));
+		return types_valid(value & DEF_TYPE_TYPE) && !(value & ~(DEF_TYPE_TYPE | DEF_TYPE_FE | DEF_TYPE_E));
+	if (fixed_index(msr) >= 0) return types_valid(value);
+	if (msr & 1) return !(value & ~(address | PHYSMASK_V));
 	return types_valid(value & PHYSBASE_TYPE) && !(value & ~(address | PHYSBASE_TYPE));
 }
 
@@ -137,16 +123,12 @@ static enum memtype fixed_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *
 	unsigned first = gpa < 0x80000 ? 0 : gpa < 0xc0000 ? 1 : 3;
 	unsigned n = (unsigned)((gpa - start) >> shift);
 
-	if (next)
-		*next = ALIGN_DOWN(gpa, 1ULL << shift) + (1ULL << shift);
+	if (next) *next = ALIGN_DOWN(gpa, 1ULL << shift) + (1ULL << shift);
 	return (enum memtype)((mtrr->fixed[first + n / 8] >> (8 * (n % 8))) & 0xff);
 }
 
 /* Do the bits above the lowest one of the mask all count? (SDM 3A 12.11.2.3) */
-static bool is_contiguous(uint64_t mask)
-{
-	return (~mask & (~mask + 1)) == 0;
-}
+static bool is_contiguous(uint64_t mask) { return (~mask & (~mask + 1)) == 0; }
 
 /*
  * Around gpa, the aligned block in which a range gives one answer: where it matches, its smallest
@@ -170,8 +152,7 @@ static inline bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t 
 	uint64_t size = block_size(gpa, base, mask);
 	bool match = ((gpa ^ base) & mask) == 0;
 
-	if (!next)
-		return match;
+	if (!next) return match;
 	if (match || !is_contiguous(mask))
 		*next = MIN(*next, ALIGN_DOWN(gpa, size) + size);
 	else if (gpa < base)
@@ -184,8 +165,7 @@ static uint64_t variable_border_below(const struct mtrr *mtrr, unsigned n, uint6
 {
 	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base;
 
-	if (((gpa ^ base) & mask) == 0 || !is_contiguous(mask))
-		return ALIGN_DOWN(gpa, block_size(gpa, base, mask));
+	if (((gpa ^ base) & mask) == 0 || !is_contiguous(mask)) return ALIGN_DOWN(gpa, block_size(gpa, base, mask));
 	return gpa < base ? 0 : base + (mask & -mask);
 }
 
@@ -196,17 +176,12 @@ static uint64_t variable_border_below(const struct mtrr *mtrr, unsigned n, uint6
 static enum memtype combine(unsigned seen)
 {
 	switch (seen) {
-	case 1U << MEMTYPE_WC:
-		return MEMTYPE_WC;
-	case 1U << MEMTYPE_WP:
-		return MEMTYPE_WP;
-	case 1U << MEMTYPE_WB:
-		return MEMTYPE_WB;
+	case 1U << MEMTYPE_WC: return MEMTYPE_WC;
+	case 1U << MEMTYPE_WP: return MEMTYPE_WP;
+	case 1U << MEMTYPE_WB: return MEMTYPE_WB;
 	case 1U << MEMTYPE_WT:
-	case 1U << MEMTYPE_WT | 1U << MEMTYPE_WB:
-		return MEMTYPE_WT;
-	default:
-		return MEMTYPE_UC;
+	case 1U << MEMTYPE_WT | 1U << MEMTYPE_WB: return MEMTYPE_WT;
+	default: return MEMTYPE_UC;
 	}
 }
 
@@ -217,22 +192,17 @@ static inline enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, 
 	for (unsigned left = mtrr->valid; left; left &= left - 1) {
 		unsigned n = (unsigned)__builtin_ctz(left);
 
-		if (variable_match(mtrr, n, gpa, next))
-			seen |= 1U << (mtrr->base[n] & 7);
+		if (variable_match(mtrr, n, gpa, next)) seen |= 1U << (mtrr->base[n] & 7);
 	}
-	if (!seen)
-		return (enum memtype)(mtrr->def_type & DEF_TYPE_TYPE);
+	if (!seen) return (enum memtype)(mtrr->def_type & DEF_TYPE_TYPE);
 	return combine(seen);
 }
 
 enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 {
-	if (next)
-		*next = ~0ULL;
-	if (!(mtrr->def_type & DEF_TYPE_E))
-		return MEMTYPE_UC;
-	if (mtrr_is_fixed(mtrr, gpa))
-		return fixed_type(mtrr, gpa, next);
+	if (next) *next = ~0ULL;
+	if (!(mtrr->def_type & DEF_TYPE_E)) return MEMTYPE_UC;
+	if (mtrr_is_fixed(mtrr, gpa)) return fixed_type(mtrr, gpa, next);
 	return next ? variable_type(mtrr, gpa, next) : variable_type(mtrr, gpa, NULL);
 }
 
@@ -253,15 +223,13 @@ bool mtrr_page_types(const struct mtrr *mtrr, uint64_t gpa, unsigned pages, uint
 {
 	uint64_t above = ~(pages * PAGE_SIZE - 1);
 
-	if (!(mtrr->def_type & DEF_TYPE_E) || mtrr_is_fixed(mtrr, gpa))
-		return false;
+	if (!(mtrr->def_type & DEF_TYPE_E) || mtrr_is_fixed(mtrr, gpa)) return false;
 	memset(types, 0, pages);
 	for (unsigned left = mtrr->valid; left; left &= left - 1) {
 		unsigned n = (unsigned)__builtin_ctz(left);
 
 		if (!((gpa ^ mtrr->match[n].base) & mtrr->match[n].mask & above))
-			mark_pages(&mtrr->match[n], pages, (uint8_t)(1U << (mtrr->base[n] & 7)),
-				   types);
+			mark_pages(&mtrr->match[n], pages, (uint8_t)(1U << (mtrr->base[n] & 7)), types);
 	}
 	for (unsigned i = 0; i < pages; i++)
 		types[i] = (uint8_t)(types[i] ? combine(types[i]) : mtrr->def_type & DEF_TYPE_TYPE);
@@ -272,15 +240,11 @@ uint64_t mtrr_border_below(const struct mtrr *mtrr, uint64_t gpa)
 {
 	uint64_t border = 0;
 
-	if (!(mtrr->def_type & DEF_TYPE_E))
-		return 0;
-	if (mtrr_is_fixed(mtrr, gpa))
-		return ALIGN_DOWN(gpa, 1ULL << mtrr_fixed_shift(gpa));
-	if (mtrr->def_type & DEF_TYPE_FE)
-		border = FIXED_END;
+	if (!(mtrr->def_type & DEF_TYPE_E)) return 0;
+	if (mtrr_is_fixed(mtrr, gpa)) return ALIGN_DOWN(gpa, 1ULL << mtrr_fixed_shift(gpa));
+	if (mtrr->def_type & DEF_TYPE_FE) border = FIXED_END;
 	for (unsigned left = mtrr->valid; left; left &= left - 1)
-		border = MAX(border,
-			     variable_border_below(mtrr, (unsigned)__builtin_ctz(left), gpa));
+		border = MAX(border, variable_border_below(mtrr, (unsigned)__builtin_ctz(left), gpa));
 	return border;
 }
 
@@ -300,8 +264,7 @@ enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, boo
 }
 
 /* Append [start, end): to the last range where they touch, or where there is no room. */
-static unsigned add_change(struct ept_range changed[MTRR_CHANGE_MAX], unsigned count,
-			   uint64_t start, uint64_t end)
+static unsigned add_change(struct ept_range changed[MTRR_CHANGE_MAX], unsigned count, uint64_t start, uint64_t end)
 {
 	struct ept_range *last = count ? &changed[count - 1] : NULL;
 
@@ -326,20 +289,17 @@ static bool both_fixed(const struct mtrr *old, const struct mtrr *new)
  * 1 MiB counts as one range, and that the last range takes in what is left when there are more
  * than MTRR_CHANGE_MAX or a mask with holes makes too many steps.
  */
-static unsigned diff(const struct mtrr *old, const struct mtrr *new,
-		     struct ept_range changed[MTRR_CHANGE_MAX])
+static unsigned diff(const struct mtrr *old, const struct mtrr *new, struct ept_range changed[MTRR_CHANGE_MAX])
 {
 	uint64_t space = 1ULL << ADDRESS_BITS, next_old, next_new, next;
 	unsigned count = 0, steps = 0;
 
 	for (uint64_t gpa = both_fixed(old, new) ? FIXED_END : 0; gpa < space; gpa = next) {
-		if (steps++ == 2 * STEPS_MAX)
-			return add_change(changed, count, gpa, space);
+		if (steps++ == 2 * STEPS_MAX) return add_change(changed, count, gpa, space);
 		bool same = mtrr_type_at(old, gpa, &next_old) == mtrr_type_at(new, gpa, &next_new);
 
 		next = MIN(MIN(next_old, next_new), space);
-		if (same)
-			continue;
+		if (same) continue;
 		if (gpa < FIXED_END) {
 			gpa = 0;
 			next = MAX(next, FIXED_END);
@@ -349,32 +309,26 @@ static unsigned diff(const struct mtrr *old, const struct mtrr *new,
 	return count;
 }
 
-int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
-	       struct ept_range changed[MTRR_CHANGE_MAX], unsigned *count)
+int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value, struct ept_range changed[MTRR_CHANGE_MAX],
+	       unsigned *count)
 {
 	uint64_t *reg = find_register(mtrr, msr);
 	uint64_t before;
 
 	*count = 0;
-	if (!reg || !value_valid(mtrr, msr, value))
-		return -EINVAL;
+	if (!reg || !value_valid(mtrr, msr, value)) return -EINVAL;
 	before = *reg;
 	*reg = value;
-	if (before == value)
-		return 0;
-	if (is_variable(msr))
-		mtrr_prepare(mtrr, (msr - MSR_PHYSBASE0) / 2);
-	if (!changed)
-		return 0;
+	if (before == value) return 0;
+	if (is_variable(msr)) mtrr_prepare(mtrr, (msr - MSR_PHYSBASE0) / 2);
+	if (!changed) return 0;
 	if (fixed_index(msr) >= 0) {
-		if (both_fixed(mtrr, mtrr))
-			*count = add_change(changed, 0, 0, FIXED_END);
+		if (both_fixed(mtrr, mtrr)) *count = add_change(changed, 0, 0, FIXED_END);
 	} else {
 		struct mtrr old = *mtrr;
 
 		*find_register(&old, msr) = before;
-		if (is_variable(msr))
-			mtrr_prepare(&old, (msr - MSR_PHYSBASE0) / 2);
+		if (is_variable(msr)) mtrr_prepare(&old, (msr - MSR_PHYSBASE0) / 2);
 		*count = diff(&old, mtrr, changed);
 	}
 	return 0;

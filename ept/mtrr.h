@@ -48,10 +48,7 @@ static inline bool mtrr_is_fixed(const struct mtrr *mtrr, uint64_t gpa)
 }
 
 /* log2 of the fixed sub-range around an address below 1 MiB (SDM 3A table 12-9). */
-static inline unsigned mtrr_fixed_shift(uint64_t gpa)
-{
-	return gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12;
-}
+static inline unsigned mtrr_fixed_shift(uint64_t gpa) { return gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12; }
 
 /* [start, start + size) of guest-physical space, in bytes. */
 struct ept_range {
@@ -79,8 +76,8 @@ int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value);
  * none has). They are sorted, disjoint and 4K-aligned. 'changed' may be NULL for a caller who
  * has no use for them (no noncoherent DMA): then the write costs next to nothing.
  */
-int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value,
-	       struct ept_range changed[MTRR_CHANGE_MAX], unsigned *count);
+int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value, struct ept_range changed[MTRR_CHANGE_MAX],
+	       unsigned *count);
 
 /*
  * The type of [gpa, gpa + size), both 4K-aligned. *uniform says whether all of it has that

@@ -34,8 +34,7 @@ static bool find_slot(struct retype *r, uint64_t gpa)
 {
 	const struct ept_slot *slot;
 
-	if (gpa - r->slot.gpa < r->slot.size)
-		return true;
+	if (gpa - r->slot.gpa < r->slot.size) return true;
 	slot = ept_slot_find(r->ept, gpa);
 	if (slot) {
 		struct ept_slot endless = {.size = ~0ULL, .hpa = slot->hpa - slot->gpa};
@@ -50,8 +49,7 @@ static OUT_OF_LINE bool ask_type(struct retype *r, uint64_t gpa)
 {
 	uint64_t next;
 
-	if (!find_slot(r, gpa))
-		return false;
+	if (!find_slot(r, gpa)) return false;
 	r->bits = ept_page_type(r->ept, r->cpu, r->slot.kind, gpa, &next);
 	r->start = gpa;
 	r->end = MIN(next, r->slot.gpa + r->slot.size);
@@ -69,8 +67,7 @@ static OUT_OF_LINE bool is_alike(struct retype *r, uint64_t gpa, unsigned level,
 {
 	uint64_t bits;
 
-	if (r->slot.gpa + r->slot.size < end ||
-	    !ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, level, &bits))
+	if (r->slot.gpa + r->slot.size < end || !ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, level, &bits))
 		return false;
 	r->end = end;
 	return true;
@@ -87,8 +84,7 @@ static inline bool is_uniform(struct retype *r, uint64_t gpa, unsigned level)
 /* May one leaf stand for all of a table below an entry of this level? */
 static inline bool one_leaf_may_stand(struct retype *r, uint64_t gpa, unsigned level)
 {
-	return find_type(r, gpa) && r->largest >= level && is_uniform(r, gpa, level) &&
-	       !r->ept->host.copy_page;
+	return find_type(r, gpa) && r->largest >= level && is_uniform(r, gpa, level) && !r->ept->host.copy_page;
 }
 
 /*
@@ -103,18 +99,14 @@ static OUT_OF_LINE bool change_full_table(const struct retype *r, uint64_t *entr
 
 	if (r->ept->noncoherent) {
 #pragma GCC unroll 64
-		for (unsigned i = 0; i < EPT_ENTRIES; i++)
-			entries[i] ^= differs;
+		for (unsigned i = 0; i < EPT_ENTRIES; i++) entries[i] ^= differs;
 		return true;
 	}
 #pragma GCC unroll 64
-	for (unsigned i = 0; i < EPT_ENTRIES; i++)
-		some |= entries[i];
-	if (some & TYPE_BITS & ~bits)
-		return false;
+	for (unsigned i = 0; i < EPT_ENTRIES; i++) some |= entries[i];
+	if (some & TYPE_BITS & ~bits) return false;
 #pragma GCC unroll 64
-	for (unsigned i = 0; i < EPT_ENTRIES; i++)
-		entries[i] |= bits;
+	for (unsigned i = 0; i < EPT_ENTRIES; i++) entries[i] |= bits;
 	return true;
 }
 
@@ -158,12 +150,10 @@ static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsig
 	for (unsigned i = 0; left; i++) {
 		uint64_t gpa = base + i * PAGE_SIZE, leaf;
 
-		if (!entry_load(&entries[i]))
-			continue;
+		if (!entry_load(&entries[i])) continue;
 		find_type(r, gpa);
-		leaf = (r->slot.kind == EPT_SLOT_RAM_TWICE && !leaf_is_write_back(r->bits)
-				? r->slot.uncached_hpa
-				: r->slot.hpa) +
+		leaf = (r->slot.kind == EPT_SLOT_RAM_TWICE && !leaf_is_write_back(r->bits) ? r->slot.uncached_hpa
+											   : r->slot.hpa) +
 		       (gpa - r->slot.gpa);
 		leaf |= r->bits | slot_rights(r->slot.kind);
 		ept_leaf_comes(r->ept, gpa, leaf);
@@ -173,18 +163,15 @@ static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsig
 }
 
 /* The leaves of a table of level 1, from base on, one by one. */
-static OUT_OF_LINE void retype_each(struct retype *r, uint64_t *entries, uint64_t base,
-				    unsigned left)
+static OUT_OF_LINE void retype_each(struct retype *r, uint64_t *entries, uint64_t base, unsigned left)
 {
 	if (r->ept->host.copy_page) {
 		(r->parked ? put_leaves : park_leaves)(r, entries, base, left);
 		return;
 	}
-	if (!is_uniform(r, base, 2) && change_by_mtrrs(r, entries, base, left))
-		return;
+	if (!is_uniform(r, base, 2) && change_by_mtrrs(r, entries, base, left)) return;
 	for (unsigned i = 0; left; i++) {
-		if (!entry_present(entry_load(&entries[i])))
-			continue;
+		if (!entry_present(entry_load(&entries[i]))) continue;
 		find_type(r, base + i * PAGE_SIZE);
 		change_leaf(&entries[i], r->bits);
 		left--;
@@ -228,14 +215,13 @@ static void take_off(struct retype *r, uint64_t table, unsigned level)
  * One large leaf over a live table. That it was accessed and written to is taken for granted: to
  * know, all entries would have to be read.
  */
-static OUT_OF_LINE void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level,
-			      uint64_t gpa)
+static OUT_OF_LINE void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
 	uint64_t table = entry_load(entry) & EPT_ADDRESS;
 	uint64_t flags = r->ept->caps.accessed_dirty ? EPT_ACCESSED | EPT_DIRTY : 0;
 
-	entry_store(entry, (r->slot.hpa + (gpa - r->slot.gpa)) | slot_rights(r->slot.kind) |
-				   r->bits | EPT_LARGE | flags);
+	entry_store(entry,
+		    (r->slot.hpa + (gpa - r->slot.gpa)) | slot_rights(r->slot.kind) | r->bits | EPT_LARGE | flags);
 	*table_counts(r->ept, parent) += INFO_LEAF - INFO_TABLE - INFO_LIVING;
 	take_off(r, table, level - 1);
 }
@@ -266,8 +252,7 @@ static OUT_OF_LINE bool split(struct retype *r, uint64_t *entry, uint64_t parent
 static void retype_entries(struct retype *r, uint64_t table, unsigned level, uint64_t base);
 
 /* A live table below an entry of the parent. */
-static void retype_table(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level,
-			 uint64_t gpa)
+static void retype_table(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
 	uint64_t table = entry_load(entry) & EPT_ADDRESS;
 
@@ -277,21 +262,18 @@ static void retype_table(struct retype *r, uint64_t *entry, uint64_t parent, uns
 		retype_leaves(r, table, gpa);
 	} else {
 		retype_entries(r, table, level, gpa);
-		if (!counts_live(*table_counts(r->ept, table)))
-			*table_counts(r->ept, parent) -= INFO_LIVING;
+		if (!counts_live(*table_counts(r->ept, table))) *table_counts(r->ept, parent) -= INFO_LIVING;
 	}
 }
 
 /*
  * A large leaf. It counts as one, whatever becomes of it.
  */
-static OUT_OF_LINE void retype_large(struct retype *r, uint64_t *entry, uint64_t parent,
-				     unsigned level, uint64_t gpa)
+static OUT_OF_LINE void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
 	uint64_t leaves = r->leaves + 1, tables = r->tables;
 
-	if (r->parked)
-		return;
+	if (r->parked) return;
 	if (is_uniform(r, gpa, level)) {
 		change_leaf(entry, r->bits);
 	} else if (split(r, entry, parent, level)) {
@@ -314,8 +296,7 @@ static void retype_entries(struct retype *r, uint64_t table, unsigned level, uin
 	for (unsigned i = 0; left; i++) {
 		uint64_t entry = entry_load(&entries[i]), gpa = base + i * level_size(level);
 
-		if (!entry_present(entry))
-			continue;
+		if (!entry_present(entry)) continue;
 		if (entry_is_leaf(entry, level))
 			retype_large(r, &entries[i], table, level, gpa);
 		else if (counts_live(*table_counts(r->ept, entry & EPT_ADDRESS)))
@@ -331,8 +312,7 @@ void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu)
 	struct retype r = {.ept = ept, .cpu = cpu};
 
 	r.uncounted = memtype_leaf_bits(ept->policy, false, false, cpu->cd, MEMTYPE_WB);
-	if (!counts_live(*table_counts(ept, ept->root)))
-		return;
+	if (!counts_live(*table_counts(ept, ept->root))) return;
 	retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);
 	ept->stats.leaves_retyped += r.leaves;
 	ept->stats.tables_retyped += r.tables;

@@ -12,8 +12,7 @@ static bool range_valid(uint64_t start, uint64_t size, unsigned bits)
 {
 	uint64_t space = 1ULL << bits;
 
-	return size && IS_ALIGNED(start | size, PAGE_SIZE) && start < space &&
-	       size <= space - start;
+	return size && IS_ALIGNED(start | size, PAGE_SIZE) && start < space && size <= space - start;
 }
 
 static bool overlap(const struct ept_slot *a, const struct ept_slot *b)
@@ -32,13 +31,10 @@ static int slot_add(struct ept *ept, const struct ept_slot *new)
 	for (unsigned i = 0; i < EPT_SLOTS; i++) {
 		struct ept_slot *slot = &ept->slot[i];
 
-		if (slot->size && overlap(slot, new))
-			return -EEXIST;
-		if (!slot->size && !free)
-			free = slot;
+		if (slot->size && overlap(slot, new)) return -EEXIST;
+		if (!slot->size && !free) free = slot;
 	}
-	if (!free)
-		return -ENOSPC;
+	if (!free) return -ENOSPC;
 	WRITE_ONCE(free->gpa, new->gpa);
 	WRITE_ONCE(free->hpa, new->hpa);
 	WRITE_ONCE(free->kind, new->kind);
@@ -58,8 +54,7 @@ int ept_slot_add(struct ept *ept, const struct ept_slot *slot)
 	if (!range_valid(slot->gpa, slot->size, EPT_GPA_BITS) ||
 	    !range_valid(slot->hpa, slot->size, ept->caps.address_width))
 		return -EINVAL;
-	if (slot->kind == EPT_SLOT_RAM_TWICE &&
-	    !range_valid(slot->uncached_hpa, slot->size, ept->caps.address_width))
+	if (slot->kind == EPT_SLOT_RAM_TWICE && !range_valid(slot->uncached_hpa, slot->size, ept->caps.address_width))
 		return -EINVAL;
 	ept_lock(ept);
 	error = slot_add(ept, slot);
@@ -76,8 +71,7 @@ int ept_slot_remove(struct ept *ept, uint64_t gpa)
 		struct ept_slot *slot = &ept->slot[i];
 		uint64_t size = slot->size;
 
-		if (!size || slot->gpa != gpa)
-			continue;
+		if (!size || slot->gpa != gpa) continue;
 		__atomic_store_n(&slot->size, 0, __ATOMIC_RELEASE);
 		ept_unmap_range(ept, gpa, size);
 		error = 0;
@@ -92,8 +86,7 @@ static bool reaches_table(const struct ept_slot *slot, unsigned level, uint64_t 
 {
 	uint64_t last = slot->gpa + slot->size - 1;
 
-	return slot->gpa >> level_shift(level + 1) <= index &&
-	       index <= last >> level_shift(level + 1);
+	return slot->gpa >> level_shift(level + 1) <= index && index <= last >> level_shift(level + 1);
 }
 
 /* Tables of 'level' that slot[n] needs and none before it does. */
@@ -104,8 +97,7 @@ static uint64_t new_tables(const struct ept_slot *slot, unsigned n, unsigned lev
 	for (; reaches_table(&slot[n], level, index); index++) {
 		unsigned i = 0;
 
-		while (i < n && !reaches_table(&slot[i], level, index))
-			i++;
+		while (i < n && !reaches_table(&slot[i], level, index)) i++;
 		tables += i == n;
 	}
 	return tables;
@@ -116,8 +108,7 @@ uint64_t ept_tables_for(const struct ept_slot *slot, unsigned slots)
 	uint64_t tables = 1;
 
 	for (unsigned level = 1; level < EPT_ROOT_LEVEL; level++)
-		for (unsigned n = 0; n < slots; n++)
-			tables += new_tables(slot, n, level);
+		for (unsigned n = 0; n < slots; n++) tables += new_tables(slot, n, level);
 	return tables;
 }
 
@@ -133,13 +124,10 @@ const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa)
 	const struct ept_slot *last = &ept->slot[READ_ONCE(ept->last_slot)];
 	unsigned slots = READ_ONCE(ept->slots);
 
-	if (slot_holds(last, gpa))
-		return last;
-	if (gpa >= READ_ONCE(ept->slots_end))
-		return NULL;
+	if (slot_holds(last, gpa)) return last;
+	if (gpa >= READ_ONCE(ept->slots_end)) return NULL;
 	for (unsigned i = 0; i < slots; i++) {
-		if (slot_holds(&ept->slot[i], gpa))
-			return &ept->slot[i];
+		if (slot_holds(&ept->slot[i], gpa)) return &ept->slot[i];
 	}
 	return NULL;
 }

@@ -18,8 +18,7 @@ uint64_t table_new(struct ept *ept)
 
 static void free_one(struct ept *ept, uint64_t table)
 {
-	if (table == ept->last_table)
-		ept->last_table = 0;
+	if (table == ept->last_table) ept->last_table = 0;
 	ept->host.free_table(ept->host.ctx, table);
 	ept->stats.tables--;
 }
@@ -75,8 +74,7 @@ uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level)
 			*level = l;
 			return at;
 		}
-		if (!entry_present(entry))
-			break;
+		if (!entry_present(entry)) break;
 		table = entry & EPT_ADDRESS;
 	}
 	*level = 0;
@@ -89,8 +87,7 @@ uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level)
 	uint64_t entry;
 
 	*level = 0;
-	if (gpa >> EPT_GPA_BITS)
-		return 0;
+	if (gpa >> EPT_GPA_BITS) return 0;
 	ept_lock(ept);
 	leaf = ept_find_leaf(ept, gpa, level);
 	entry = leaf ? entry_load(leaf) : 0;

@@ -25,10 +25,7 @@ _Static_assert(EPT_GPA_BITS <= 48, "at most four levels of nine bits");
 #define INFO_LIVING (1U << 20) /* one child table that is live */
 
 /* log2 of the bytes that one entry of a table of this level covers: 12, 21, 30, 39. */
-static inline unsigned level_shift(unsigned level)
-{
-	return 12 + EPT_INDEX_BITS * (level - 1);
-}
+static inline unsigned level_shift(unsigned level) { return 12 + EPT_INDEX_BITS * (level - 1); }
 
 static inline uint64_t level_size(unsigned level)
 {
@@ -43,10 +40,7 @@ static inline unsigned level_index(uint64_t gpa, unsigned level)
 }
 
 /* Not present is defined by the permissions alone (SDM 3C 29.3.2). */
-static inline bool entry_present(uint64_t entry)
-{
-	return entry & EPT_RWX;
-}
+static inline bool entry_present(uint64_t entry) { return entry & EPT_RWX; }
 
 static inline bool entry_is_leaf(uint64_t entry, unsigned level)
 {
@@ -54,20 +48,14 @@ static inline bool entry_is_leaf(uint64_t entry, unsigned level)
 }
 
 /* For entries of level 2 and above. */
-static inline bool entry_is_table(uint64_t entry)
-{
-	return entry_present(entry) && !(entry & EPT_LARGE);
-}
+static inline bool entry_is_table(uint64_t entry) { return entry_present(entry) && !(entry & EPT_LARGE); }
 
 /*
  * Every change of an entry is this one 64-bit store: a CPU that walks at the same time sees the
  * old entry or the new one (an aligned 8-byte store is atomic, SDM 3A 9.1.1). Release: whatever
  * the entry points to has been written before.
  */
-static inline void entry_store(uint64_t *entry, uint64_t value)
-{
-	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
-}
+static inline void entry_store(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
 
 /*
  * The same, where the flags that a CPU sets are wanted: what it set up to the very change is in the
@@ -79,10 +67,7 @@ static inline uint64_t entry_exchange(uint64_t *entry, uint64_t value)
 }
 
 /* A CPU may set accessed and dirty flags meanwhile: read once, then decide. */
-static inline uint64_t entry_load(const uint64_t *entry)
-{
-	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
-}
+static inline uint64_t entry_load(const uint64_t *entry) { return __atomic_load_n(entry, __ATOMIC_ACQUIRE); }
 
 /*
  * The first present entry at or behind 'index', or 'end'. Sparse tables are mostly nothing: four
@@ -90,12 +75,10 @@ static inline uint64_t entry_load(const uint64_t *entry)
  */
 static inline unsigned next_present(const uint64_t *entries, unsigned index, unsigned end)
 {
-	while (index + 4 <= end &&
-	       !(entry_load(&entries[index]) | entry_load(&entries[index + 1]) |
-		 entry_load(&entries[index + 2]) | entry_load(&entries[index + 3])))
+	while (index + 4 <= end && !(entry_load(&entries[index]) | entry_load(&entries[index + 1]) |
+				     entry_load(&entries[index + 2]) | entry_load(&entries[index + 3])))
 		index += 4;
-	while (index < end && !entry_present(entry_load(&entries[index])))
-		index++;
+	while (index < end && !entry_present(entry_load(&entries[index]))) index++;
 	return index;
 }
 
@@ -110,10 +93,7 @@ static inline uint32_t *table_counts(const struct ept *ept, uint64_t table)
 }
 
 /* A table is live while a leaf exists in it or anywhere below it. */
-static inline bool counts_live(uint32_t counts)
-{
-	return counts & (INFO_LEAVES | INFO_LIVE);
-}
+static inline bool counts_live(uint32_t counts) { return counts & (INFO_LEAVES | INFO_LIVE); }
 
 /*
  * What ept_fault_begin() reads without the lock is written, under it, in one piece. The order of
@@ -124,14 +104,12 @@ static inline bool counts_live(uint32_t counts)
 
 static inline void ept_lock(const struct ept *ept)
 {
-	if (ept->host.lock)
-		ept->host.lock(ept->host.ctx);
+	if (ept->host.lock) ept->host.lock(ept->host.ctx);
 }
 
 static inline void ept_unlock(const struct ept *ept)
 {
-	if (ept->host.unlock)
-		ept->host.unlock(ept->host.ctx);
+	if (ept->host.unlock) ept->host.unlock(ept->host.ctx);
 }
 
 /* Under the lock, after what a fault reads was changed and before the lock is dropped. */
@@ -161,8 +139,7 @@ void ept_flush(struct ept *ept);
 /* The entry that is the leaf of gpa, and its level; NULL when none is present. */
 uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level);
 /* ept_fault_fill() for who has the lock. */
-int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write,
-		     struct ept_fill *fill);
+int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 
 /* The level of the largest leaf around gpa that the CPU offers and the slot, its own, allows. */
 unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa);
@@ -172,16 +149,16 @@ unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *s
  * false when they are not the same over all of it. ept_page_type(): those of a 4K page; the pages
  * of such a slot up to *next have the same.
  */
-bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
-		   uint64_t gpa, unsigned level, uint64_t *bits);
-uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind,
-		       uint64_t gpa, uint64_t *next);
+bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
+		   unsigned level, uint64_t *bits);
+uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
+		       uint64_t *next);
 /*
  * The same of all pages of the table of level 1 at gpa, all of one slot, whose type the guest's
  * MTRRs decide: that of page i is bits[types[i]]. False where fixed ranges do.
  */
-bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa,
-		     uint8_t types[EPT_ENTRIES], uint64_t bits[MEMTYPES]);
+bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, uint8_t types[EPT_ENTRIES],
+		     uint64_t bits[MEMTYPES]);
 
 /* retype.c: every leaf to the type that a fault of 'cpu' would give it; flushes. */
 void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu);
@@ -203,9 +180,6 @@ bool ept_page_diverged(const struct ept *ept, uint64_t gpa);
 /* All of [gpa, gpa + size) to memory, nothing cached: no WB leaf there has a flag set. */
 void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size);
 
-static inline bool leaf_is_write_back(uint64_t leaf)
-{
-	return FIELD(leaf, EPT_TYPE) == MEMTYPE_WB;
-}
+static inline bool leaf_is_write_back(uint64_t leaf) { return FIELD(leaf, EPT_TYPE) == MEMTYPE_WB; }
 
 #endif

@@ -19,15 +19,12 @@ static unsigned clear_leaves(struct ept *ept, const struct ept_iter_step *step, 
 	uint32_t *counts = table_counts(ept, step->table);
 	unsigned leaves = (unsigned)FIELD(*counts, INFO_LEAVES), left = leaves;
 
-	if (leaves >= EPT_ENTRIES / 2 && !(*counts & INFO_TABLES) &&
-	    step->end - step->begin == EPT_ENTRIES) {
+	if (leaves >= EPT_ENTRIES / 2 && !(*counts & INFO_TABLES) && step->end - step->begin == EPT_ENTRIES) {
 #pragma GCC unroll 16
-		for (unsigned i = 0; i < EPT_ENTRIES; i++)
-			entry_store(&entries[i], 0);
+		for (unsigned i = 0; i < EPT_ENTRIES; i++) entry_store(&entries[i], 0);
 		left = 0;
 	}
-	for (unsigned i = step->begin;
-	     left && (i = next_present(entries, i, step->end)) < step->end; i++) {
+	for (unsigned i = step->begin; left && (i = next_present(entries, i, step->end)) < step->end; i++) {
 		if (entry_is_leaf(entry_load(&entries[i]), level)) {
 			entry_store(&entries[i], 0);
 			left--;
@@ -50,8 +47,7 @@ static unsigned take_leaves(struct ept *ept, const struct ept_iter_step *step, u
 	unsigned leaves = 0;
 
 	for (unsigned i = step->begin; (i = next_present(entries, i, step->end)) < step->end; i++) {
-		if (!entry_is_leaf(entry_load(&entries[i]), level))
-			continue;
+		if (!entry_is_leaf(entry_load(&entries[i]), level)) continue;
 		ept_leaf_goes(ept, entry_gpa(step, level, i), entry_exchange(&entries[i], 0));
 		leaves++;
 	}
@@ -71,8 +67,7 @@ static unsigned clean_leaves(struct ept *ept, const struct ept_iter_step *step, 
 		uint64_t entry = entry_load(&entries[i]), gpa = entry_gpa(step, level, i);
 		bool goes = ept_page_diverged(ept, gpa);
 
-		if (!entry_is_leaf(entry, level) || !leaf_is_write_back(entry))
-			continue;
+		if (!entry_is_leaf(entry, level) || !leaf_is_write_back(entry)) continue;
 		entry = goes ? 0 : entry & ~(EPT_ACCESSED | EPT_DIRTY);
 		ept_leaf_goes(ept, gpa, entry_exchange(&entries[i], entry));
 		*table_counts(ept, step->table) -= goes ? INFO_LEAF : 0;
@@ -88,8 +83,8 @@ typedef unsigned take_function(struct ept *, const struct ept_iter_step *, unsig
  * Every table the iterator visits was live; one that is no longer is taken off its parent's
  * count, which is right because the parent comes after all its children.
  */
-static inline __attribute__((always_inline)) void take_range(struct ept *ept, uint64_t gpa,
-							     uint64_t size, take_function *take)
+static inline __attribute__((always_inline)) void take_range(struct ept *ept, uint64_t gpa, uint64_t size,
+							     take_function *take)
 {
 	struct ept_iter iter;
 	bool more = ept_iter_first(&iter, ept, gpa, size, true);
@@ -113,8 +108,7 @@ static __attribute__((noinline)) void take_twice(struct ept *ept, uint64_t gpa, 
 
 static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
 {
-	if (!counts_live(*table_counts(ept, ept->root)))
-		return;
+	if (!counts_live(*table_counts(ept, ept->root))) return;
 	if (ept->host.copy_page)
 		take_twice(ept, gpa, size);
 	else
@@ -132,15 +126,13 @@ static void zap_begin(struct ept *ept)
 void ept_zapped(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept->stats.leaves_cleared += ept->stats.last_zap_leaves;
-	if (ept->host.zapped)
-		ept->host.zapped(ept->host.ctx, gpa, size, ept->stats.last_zap_leaves);
+	if (ept->host.zapped) ept->host.zapped(ept->host.ctx, gpa, size, ept->stats.last_zap_leaves);
 }
 
 static uint64_t zap_end(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept_zapped(ept, gpa, size);
-	if (ept->stats.last_zap_leaves)
-		ept_flush(ept);
+	if (ept->stats.last_zap_leaves) ept_flush(ept);
 	return ept->stats.last_zap_leaves;
 }
 
@@ -161,10 +153,7 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	return leaves;
 }
 
-uint64_t ept_zap_all(struct ept *ept)
-{
-	return ept_zap_range(ept, 0, 1ULL << EPT_GPA_BITS);
-}
+uint64_t ept_zap_all(struct ept *ept) { return ept_zap_range(ept, 0, 1ULL << EPT_GPA_BITS); }
 
 void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size)
 {
@@ -183,13 +172,11 @@ static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
 	struct ept_iter iter;
 	uint64_t chain = 0;
 
-	for (bool more = ept_iter_first(&iter, ept, gpa, size, false); more;
-	     more = ept_iter_next(&iter)) {
+	for (bool more = ept_iter_first(&iter, ept, gpa, size, false); more; more = ept_iter_next(&iter)) {
 		const struct ept_iter_step *here = ept_iter_here(&iter);
 		const struct ept_iter_step *parent = ept_iter_parent(&iter);
 
-		if (!parent || *table_counts(ept, here->table) != 0)
-			continue;
+		if (!parent || *table_counts(ept, here->table) != 0) continue;
 		entry_store(&table_entries(ept, parent->table)[parent->next - 1], 0);
 		*table_counts(ept, parent->table) -= INFO_TABLE;
 		table_chain(ept, here->table, &chain);
@@ -206,8 +193,7 @@ void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	clear_range(ept, gpa, size);
 	chain = unlink_empty(ept, gpa, size);
 	ept_zapped(ept, gpa, size);
-	if (ept->stats.last_zap_leaves || chain)
-		ept_flush(ept);
+	if (ept->stats.last_zap_leaves || chain) ept_flush(ept);
 	table_free_chain(ept, chain);
 }
 
@@ -234,8 +220,7 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 	if (transition) {
 		ept->stats.transitions++;
 		ept_advance(ept);
-		if (memtype_zaps_transitions(ept->policy))
-			change_types(ept, cpu);
+		if (memtype_zaps_transitions(ept->policy)) change_types(ept, cpu);
 	}
 	ept_unlock(ept);
 	return transition;
@@ -251,10 +236,7 @@ static void insert_sorted(struct ept_range *sorted, unsigned count, struct ept_r
 	sorted[count] = range;
 }
 
-static uint64_t range_end(struct ept_range range)
-{
-	return range.start + MIN(range.size, ~0ULL - range.start);
-}
+static uint64_t range_end(struct ept_range range) { return range.start + MIN(range.size, ~0ULL - range.start); }
 
 /*
  * Zap sorted ranges, those that touch or overlap as one, so that no table is visited twice.
@@ -268,8 +250,7 @@ static uint64_t clear_sorted(struct ept *ept, const struct ept_range *sorted, un
 		uint64_t start = sorted[i].start;
 
 		end = range_end(sorted[i]);
-		for (i++; i < count && sorted[i].start <= end; i++)
-			end = MAX(end, range_end(sorted[i]));
+		for (i++; i < count && sorted[i].start <= end; i++) end = MAX(end, range_end(sorted[i]));
 		clear_range(ept, start, end - start);
 	}
 	return end;
@@ -286,8 +267,7 @@ uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsign
 		sorted[0] = (struct ept_range){0, 1ULL << EPT_GPA_BITS};
 		count = 1;
 	} else {
-		for (unsigned i = 0; i < count; i++)
-			insert_sorted(sorted, i, range[i]);
+		for (unsigned i = 0; i < count; i++) insert_sorted(sorted, i, range[i]);
 	}
 	ept_lock(ept);
 	if (count && ept->noncoherent && ept->policy < MEMTYPE_KVM_6_11) {

@@ -43,25 +43,21 @@ static void parse_boot_information(uint32_t magic, const void *info)
 	const char *what;
 
 	if (magic != MULTIBOOT2_LOADER_MAGIC)
-		panic("boot: loader magic 0x%x, expected 0x%x (multiboot2)", magic,
-		      MULTIBOOT2_LOADER_MAGIC);
-	if (multiboot2_parse(info, INFO_LIMIT, &boot, &what))
-		panic("boot: bad multiboot2 information: %s", what);
+		panic("boot: loader magic 0x%x, expected 0x%x (multiboot2)", magic, MULTIBOOT2_LOADER_MAGIC);
+	if (multiboot2_parse(info, INFO_LIMIT, &boot, &what)) panic("boot: bad multiboot2 information: %s", what);
 	for (unsigned n = 0; n < boot.modules; n++)
 		options_unescape((char *)boot.module[n].line); /* GRUB's memory is ours now */
 	if (hv_options_parse(boot.line, &options, &error)) {
 		print("options: unknown word '%s', expected %s", error.word, error.expected);
 		machine_end(STATUS_HYPERVISOR_FAILED);
 	}
-	if (options.console_e9)
-		console_also_e9();
+	if (options.console_e9) console_also_e9();
 }
 
 static bool name_is_taken(const char *name)
 {
 	for (unsigned i = 0; i < vm_count; i++)
-		if (!strcmp(vms[i]->options.name, name))
-			return true;
+		if (!strcmp(vms[i]->options.name, name)) return true;
 	return false;
 }
 
@@ -74,11 +70,9 @@ static struct vm *create_vm(unsigned n)
 
 	if (vm_options_parse(boot.module[n].line, &vm, &error)) {
 		if (vm.name[0])
-			print("vm %s: '%s' is not understood, expected %s", vm.name, error.word,
-			      error.expected);
+			print("vm %s: '%s' is not understood, expected %s", vm.name, error.word, error.expected);
 		else
-			print("module %u: '%s' is not understood, expected %s", n + 1, error.word,
-			      error.expected);
+			print("module %u: '%s' is not understood, expected %s", n + 1, error.word, error.expected);
 		return NULL;
 	}
 	if (vm_count == VMS_MAX) {
@@ -86,8 +80,7 @@ static struct vm *create_vm(unsigned n)
 		return NULL;
 	}
 	if (name_is_taken(vm.name)) {
-		print("module %u: '%s' is the name of another VM, expected a new NAME", n + 1,
-		      vm.name);
+		print("module %u: '%s' is the name of another VM, expected a new NAME", n + 1, vm.name);
 		return NULL;
 	}
 	return vm_create(&vm, &boot.module[n], next && options_is_initrd(next->line) ? next : NULL);
@@ -138,8 +131,7 @@ static unsigned restart_vms(void)
 static void release_ended(void)
 {
 	for (unsigned i = 0; i < vm_count; i++)
-		if (vms[i]->state != VM_RUNNING && vms[i]->ram)
-			vm_release(vms[i]);
+		if (vms[i]->state != VM_RUNNING && vms[i]->ram) vm_release(vms[i]);
 }
 
 /* The operator's terminal becomes the guest's: there can be but one. */
@@ -165,8 +157,7 @@ static void report_vms(void)
 /* All of them are gone: memory is as it was before there was any, and in no more pieces. */
 static void destroy_vms(uint64_t free_before, unsigned pieces_before)
 {
-	for (unsigned i = 0; i < vm_count; i++)
-		vm_destroy(vms[i]);
+	for (unsigned i = 0; i < vm_count; i++) vm_destroy(vms[i]);
 	if (memory_left() != free_before || memory_pieces() != pieces_before)
 		print("a defect of the hypervisor: of %lu KiB in %u pieces %lu KiB in %u were "
 		      "given back",
@@ -207,8 +198,7 @@ void hv_main(uint32_t magic, const void *info)
 	pic_unmask(PIC_LINE_COM1);
 	memory_init(&boot, info);
 	paging_init();
-	if (!vmx_init(options.mask))
-		machine_end(STATUS_HYPERVISOR_FAILED);
+	if (!vmx_init(options.mask)) machine_end(STATUS_HYPERVISOR_FAILED);
 	fpu_init();
 	vmx.tsc_hz = timer_measure_tsc();
 	cpuid_init();
@@ -217,16 +207,12 @@ void hv_main(uint32_t magic, const void *info)
 	free = memory_left();
 	pieces = memory_pieces();
 	create_vms();
-	if (options.check)
-		check_first_entries();
-	if (options.console_guest)
-		pass_console_on();
-	if (!vmx.preemption_timer)
-		timer_start();
+	if (options.check) check_first_entries();
+	if (options.console_guest) pass_console_on();
+	if (!vmx.preemption_timer) timer_start();
 	monitor_init(vms, vm_count);
 	watch_init(&options, vms, vm_count);
-	if (options.gdb && vm_count)
-		gdb_init(vms, vm_count);
+	if (options.gdb && vm_count) gdb_init(vms, vm_count);
 	do {
 		watch_poll();
 		keys_poll(vms, vm_count);

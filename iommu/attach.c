@@ -11,8 +11,7 @@
 struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id)
 {
 	for (unsigned i = 0; i < iommu->devices; i++) {
-		if (iommu->device[i].source_id == source_id)
-			return &iommu->device[i];
+		if (iommu->device[i].source_id == source_id) return &iommu->device[i];
 	}
 	return NULL;
 }
@@ -20,13 +19,10 @@ struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id)
 /* No-Snoop writes of it can reach memory. */
 static bool is_noncoherent(const struct iommu *iommu, const struct iommu_device *device)
 {
-	if (!device->attached || !device->emits_no_snoop || !device->no_snoop_enabled)
-		return false;
+	if (!device->attached || !device->emits_no_snoop || !device->no_snoop_enabled) return false;
 	/* Without snoop control, no mapping can force its writes to snoop. */
-	if (!iommu->config.snoop_control)
-		return true;
-	return FIELD(device->context.entry.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH ||
-	       device->unsnooped;
+	if (!iommu->config.snoop_control) return true;
+	return FIELD(device->context.entry.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH || device->unsnooped;
 }
 
 static bool same_context(const struct iommu_context *a, const struct iommu_context *b)
@@ -47,8 +43,7 @@ static void track(struct iommu *iommu, struct iommu_device *device, struct iommu
 		.was_noncoherent = device->noncoherent,
 	};
 
-	if (!same_context(&device->context, &now))
-		device->unsnooped = false;
+	if (!same_context(&device->context, &now)) device->unsnooped = false;
 	device->context = now;
 	device->attached = iommu->translating && now.reason == VTD_OK;
 	if (!device->attached)
@@ -59,8 +54,7 @@ static void track(struct iommu *iommu, struct iommu_device *device, struct iommu
 
 	event.attached = device->attached;
 	event.noncoherent = device->noncoherent;
-	if (event.attached == event.was_attached && event.noncoherent == event.was_noncoherent)
-		return;
+	if (event.attached == event.was_attached && event.noncoherent == event.was_noncoherent) return;
 	iommu->budget -= MIN(iommu->budget, IOMMU_CHANGE_COST);
 	iommu->host.changed(iommu->host.ctx, &event);
 }
@@ -77,8 +71,7 @@ static bool is_cacheable(const struct iommu *iommu, const struct iommu_context *
  * it changes. Without CM only a DMA fills the cache, so that nothing stale is seen that hardware
  * could not have fetched.
  */
-static void invalidate(struct iommu *iommu, struct iommu_device *device,
-		       struct iommu_context in_memory)
+static void invalidate(struct iommu *iommu, struct iommu_device *device, struct iommu_context in_memory)
 {
 	device->cached = iommu->config.caching_mode;
 	device->told = false;
@@ -87,14 +80,12 @@ static void invalidate(struct iommu *iommu, struct iommu_device *device,
 
 static void reread(struct iommu *iommu, struct iommu_device *device)
 {
-	if (iommu->translating)
-		invalidate(iommu, device, iommu_read_context(iommu, device->source_id));
+	if (iommu->translating) invalidate(iommu, device, iommu_read_context(iommu, device->source_id));
 }
 
 void iommu_invalidate_contexts(struct iommu *iommu)
 {
-	for (unsigned i = 0; i < iommu->devices; i++)
-		reread(iommu, &iommu->device[i]);
+	for (unsigned i = 0; i < iommu->devices; i++) reread(iommu, &iommu->device[i]);
 }
 
 /*
@@ -108,23 +99,20 @@ void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id)
 		struct iommu_device *device = &iommu->device[i];
 		struct iommu_context in_memory = iommu_read_context(iommu, device->source_id);
 
-		if (device->context.reason != VTD_OK ||
-		    domain_of(&device->context.entry) == domain_id ||
+		if (device->context.reason != VTD_OK || domain_of(&device->context.entry) == domain_id ||
 		    domain_of(&in_memory.entry) == domain_id)
 			invalidate(iommu, device, in_memory);
 	}
 }
 
 /* VT-d 6.5.2.1: FM masks bits 2, 2:1 or 2:0 of the function number; the domain id is a hint. */
-void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id,
-				      unsigned function_mask)
+void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id, unsigned function_mask)
 {
 	static const uint16_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
 	uint16_t mask = (uint16_t)~ignored[function_mask];
 
 	for (unsigned i = 0; i < iommu->devices; i++) {
-		if ((iommu->device[i].source_id & mask) == (source_id & mask))
-			reread(iommu, &iommu->device[i]);
+		if ((iommu->device[i].source_id & mask) == (source_id & mask)) reread(iommu, &iommu->device[i]);
 	}
 }
 
@@ -142,14 +130,12 @@ void iommu_set_translating(struct iommu *iommu, bool on)
 	}
 }
 
-struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device,
-				      uint64_t iova)
+struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device, uint64_t iova)
 {
 	struct iommu_context context;
 
 	if (device->cached) {
-		if (iommu->host.stale_used)
-			iommu_compare_context(iommu, device, iova);
+		if (iommu->host.stale_used) iommu_compare_context(iommu, device, iova);
 		return device->context;
 	}
 	context = iommu_read_context(iommu, device->source_id);
@@ -160,8 +146,7 @@ struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *
 
 void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device)
 {
-	if (device->unsnooped)
-		return;
+	if (device->unsnooped) return;
 	device->unsnooped = true;
 	track(iommu, device, device->context);
 }
@@ -170,10 +155,8 @@ int iommu_add_device(struct iommu *iommu, uint16_t source_id, bool emits_no_snoo
 {
 	struct iommu_device *device = &iommu->device[iommu->devices];
 
-	if (iommu_find_device(iommu, source_id))
-		return -EEXIST;
-	if (iommu->devices == IOMMU_DEVICES)
-		return -ENOSPC;
+	if (iommu_find_device(iommu, source_id)) return -EEXIST;
+	if (iommu->devices == IOMMU_DEVICES) return -ENOSPC;
 	iommu->devices++;
 	memset(device, 0, sizeof(*device));
 	device->source_id = source_id;
@@ -188,8 +171,7 @@ void iommu_set_no_snoop(struct iommu *iommu, uint16_t source_id, bool enabled)
 {
 	struct iommu_device *device = iommu_find_device(iommu, source_id);
 
-	if (!device)
-		return;
+	if (!device) return;
 	device->no_snoop_enabled = enabled;
 	track(iommu, device, device->context);
 }

@@ -7,37 +7,30 @@
  */
 #include "iommu/parts.h"
 
-static struct iommu_tlb_set *set_of(struct iommu *iommu, uint16_t source_id, uint64_t iova,
-				    unsigned level)
+static struct iommu_tlb_set *set_of(struct iommu *iommu, uint16_t source_id, uint64_t iova, unsigned level)
 {
 	uint64_t page = iova / page_level_size(level);
 
 	return &iommu->tlb[(page ^ page / IOMMU_TLB_SETS ^ source_id) % IOMMU_TLB_SETS];
 }
 
-static bool is_valid(const struct iommu_tlb_set *set, unsigned way)
-{
-	return set->valid & 1U << way;
-}
+static bool is_valid(const struct iommu_tlb_set *set, unsigned way) { return set->valid & 1U << way; }
 
-static bool matches(const struct iommu_tlb_entry *entry, uint16_t source_id, uint16_t domain_id,
-		    uint64_t iova, unsigned level)
+static bool matches(const struct iommu_tlb_entry *entry, uint16_t source_id, uint16_t domain_id, uint64_t iova,
+		    unsigned level)
 {
-	return entry->source_id == source_id && entry->domain_id == domain_id &&
-	       entry->translation.level == level &&
+	return entry->source_id == source_id && entry->domain_id == domain_id && entry->translation.level == level &&
 	       entry->iova == ALIGN_DOWN(iova, page_level_size(level));
 }
 
 /* Valid until the next insertion. */
-struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, uint16_t domain_id,
-				       uint64_t iova)
+struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova)
 {
 	for (unsigned level = 1; level <= 3; level++) {
 		struct iommu_tlb_set *set = set_of(iommu, source_id, iova, level);
 
 		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++) {
-			if (is_valid(set, way) &&
-			    matches(&set->way[way], source_id, domain_id, iova, level))
+			if (is_valid(set, way) && matches(&set->way[way], source_id, domain_id, iova, level))
 				return &set->way[way];
 		}
 	}
@@ -74,8 +67,7 @@ static void drop(struct iommu *iommu, uint16_t domain_id, uint64_t first, uint64
 		struct iommu_tlb_set *set = &iommu->tlb[i];
 
 		for (unsigned way = 0; set->valid && way < IOMMU_TLB_WAYS; way++) {
-			if (set->way[way].domain_id == domain_id &&
-			    overlaps(&set->way[way], first, last))
+			if (set->way[way].domain_id == domain_id && overlaps(&set->way[way], first, last))
 				set->valid &= (uint8_t) ~(1U << way);
 		}
 	}
@@ -83,14 +75,10 @@ static void drop(struct iommu *iommu, uint16_t domain_id, uint64_t first, uint64
 
 void iommu_tlb_flush(struct iommu *iommu)
 {
-	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++)
-		iommu->tlb[i].valid = 0;
+	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++) iommu->tlb[i].valid = 0;
 }
 
-void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id)
-{
-	drop(iommu, domain_id, 0, ~0ULL);
-}
+void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id) { drop(iommu, domain_id, 0, ~0ULL); }
 
 /*
  * Tables between root and leaf are not cached, so the hint that only leaves changed (IH) makes

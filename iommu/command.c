@@ -64,25 +64,18 @@ void iommu_command_written(struct iommu *iommu, uint64_t old)
 
 	(void)old;
 	set_reg32(iommu, VTD_GCMD, 0); /* write-only */
-	if (command & VTD_GCMD_SRTP)
-		set_root_table(iommu);
+	if (command & VTD_GCMD_SRTP) set_root_table(iommu);
 	if (iommu->config.interrupt_remapping) {
-		if (command & VTD_GCMD_SIRTP)
-			set_interrupt_table(iommu);
+		if (command & VTD_GCMD_SIRTP) set_interrupt_table(iommu);
 		set_status(iommu, VTD_GCMD_CFI, command & VTD_GCMD_CFI);
 		set_status(iommu, VTD_GCMD_IRE, command & VTD_GCMD_IRE);
 	}
-	if (changed & VTD_GCMD_TE)
-		enable_translation(iommu, command & VTD_GCMD_TE);
-	if (changed & VTD_GCMD_QIE)
-		enable_queue(iommu, command & VTD_GCMD_QIE);
+	if (changed & VTD_GCMD_TE) enable_translation(iommu, command & VTD_GCMD_TE);
+	if (changed & VTD_GCMD_QIE) enable_queue(iommu, command & VTD_GCMD_QIE);
 }
 
 /* Register-based invalidation is for legacy mode only (VT-d 11.4.6.1). */
-static bool is_legacy_mode(const struct iommu *iommu)
-{
-	return !(iommu->root_table & VTD_RTADDR_TTM);
-}
+static bool is_legacy_mode(const struct iommu *iommu) { return !(iommu->root_table & VTD_RTADDR_TTM); }
 
 /* VT-d 6.5.1.1: CAIG tells what was done, nothing (0) for a reserved CIRG. */
 void iommu_ccmd_written(struct iommu *iommu, uint64_t old)
@@ -91,15 +84,10 @@ void iommu_ccmd_written(struct iommu *iommu, uint64_t old)
 	uint64_t granularity = is_legacy_mode(iommu) ? FIELD(ccmd, VTD_CCMD_CIRG) : 0;
 
 	(void)old;
-	if (!(ccmd & VTD_CCMD_ICC))
-		return;
+	if (!(ccmd & VTD_CCMD_ICC)) return;
 	switch (granularity) {
-	case VTD_GLOBAL:
-		iommu_invalidate_contexts(iommu);
-		break;
-	case VTD_DOMAIN:
-		iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_DID));
-		break;
+	case VTD_GLOBAL: iommu_invalidate_contexts(iommu); break;
+	case VTD_DOMAIN: iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_DID)); break;
 	case VTD_DEVICE:
 		iommu_invalidate_device_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_SID),
 						 (unsigned)FIELD(ccmd, VTD_CCMD_FM));
@@ -119,20 +107,12 @@ void iommu_iotlb_written(struct iommu *iommu, uint64_t old)
 	unsigned order = (unsigned)FIELD(iva, VTD_IVA_AM);
 
 	(void)old;
-	if (!(iotlb & VTD_IOTLB_IVT))
-		return;
-	if (!is_legacy_mode(iommu) || (granularity == VTD_PAGE && order > VTD_MAMV))
-		granularity = 0;
+	if (!(iotlb & VTD_IOTLB_IVT)) return;
+	if (!is_legacy_mode(iommu) || (granularity == VTD_PAGE && order > VTD_MAMV)) granularity = 0;
 	switch (granularity) {
-	case VTD_GLOBAL:
-		iommu_tlb_flush(iommu);
-		break;
-	case VTD_DOMAIN:
-		iommu_tlb_flush_domain(iommu, domain_id);
-		break;
-	case VTD_PAGE:
-		iommu_tlb_flush_pages(iommu, domain_id, iva & VTD_IVA_ADDR, order);
-		break;
+	case VTD_GLOBAL: iommu_tlb_flush(iommu); break;
+	case VTD_DOMAIN: iommu_tlb_flush_domain(iommu, domain_id); break;
+	case VTD_PAGE: iommu_tlb_flush_pages(iommu, domain_id, iva & VTD_IVA_ADDR, order); break;
 	}
 	iotlb &= ~(VTD_IOTLB_IVT | VTD_IOTLB_IAIG);
 	set_reg64(iommu, VTD_IOTLB, iotlb | TO_FIELD(granularity, VTD_IOTLB_IAIG));
@@ -156,8 +136,7 @@ void iommu_tail_written(struct iommu *iommu, uint64_t old)
 void iommu_ics_written(struct iommu *iommu, uint64_t old)
 {
 	(void)old;
-	if (!(reg32(iommu, VTD_ICS) & VTD_ICS_IWC))
-		iommu_event_withdraw(iommu, VTD_IECTL);
+	if (!(reg32(iommu, VTD_ICS) & VTD_ICS_IWC)) iommu_event_withdraw(iommu, VTD_IECTL);
 }
 
 void iommu_fectl_written(struct iommu *iommu, uint64_t old)
@@ -174,24 +153,21 @@ void iommu_iectl_written(struct iommu *iommu, uint64_t old)
 
 static void withdraw_when_serviced(struct iommu *iommu)
 {
-	if (!(reg32(iommu, VTD_FSTS) & VTD_FSTS_CONDITIONS))
-		iommu_event_withdraw(iommu, VTD_FECTL);
+	if (!(reg32(iommu, VTD_FSTS) & VTD_FSTS_CONDITIONS)) iommu_event_withdraw(iommu, VTD_FECTL);
 }
 
 /* Clearing IQE lets the queue go on, at the descriptor where it stood. */
 void iommu_fsts_written(struct iommu *iommu, uint64_t old)
 {
 	withdraw_when_serviced(iommu);
-	if ((old & VTD_FSTS_IQE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE))
-		iommu_work(iommu);
+	if ((old & VTD_FSTS_IQE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE)) iommu_work(iommu);
 }
 
 /* PPF says whether a record is there. */
 void iommu_frcd_written(struct iommu *iommu, uint64_t old)
 {
 	(void)old;
-	if (reg64(iommu, VTD_FRCD_HI) & VTD_FRCD_F)
-		return;
+	if (reg64(iommu, VTD_FRCD_HI) & VTD_FRCD_F) return;
 	set_reg32(iommu, VTD_FSTS, reg32(iommu, VTD_FSTS) & ~VTD_FSTS_PPF);
 	withdraw_when_serviced(iommu);
 }

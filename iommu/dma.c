@@ -28,25 +28,20 @@ static bool is_protected(const struct iommu *iommu, uint64_t gpa)
 		in_region(gpa, reg64(iommu, VTD_PHMBASE), reg64(iommu, VTD_PHMLIMIT)));
 }
 
-static bool is_interrupt(uint64_t address)
-{
-	return address >= VTD_MSI_BASE && address <= VTD_MSI_LAST;
-}
+static bool is_interrupt(uint64_t address) { return address >= VTD_MSI_BASE && address <= VTD_MSI_LAST; }
 
 /* From the IOTLB or by a walk; a page that faults is only kept with CAP.CM. */
 static struct iommu_translation look_up(struct iommu *iommu, const struct dma *dma,
 					const struct vtd_context_entry *context)
 {
 	const uint16_t source_id = dma->device->source_id, domain_id = domain_of(context);
-	const struct iommu_tlb_entry *cached =
-		iommu_tlb_find(iommu, source_id, domain_id, dma->iova);
+	const struct iommu_tlb_entry *cached = iommu_tlb_find(iommu, source_id, domain_id, dma->iova);
 	struct iommu_translation page;
 
 	if (cached) {
 		page = cached->translation;
 		if (iommu->host.stale_used)
-			iommu_compare_page(iommu, dma->device, context, dma->iova, dma->from,
-					   &page);
+			iommu_compare_page(iommu, dma->device, context, dma->iova, dma->from, &page);
 		return page;
 	}
 	page = iommu_walk(iommu, context, dma->iova);
@@ -56,21 +51,17 @@ static struct iommu_translation look_up(struct iommu *iommu, const struct dma *d
 }
 
 /* Why 'page' blocks an access, or VTD_OK and in *gpa where it goes. */
-static inline enum vtd_reason access_page(const struct iommu_translation *page, uint64_t iova,
-					  bool write, uint64_t *gpa)
+static inline enum vtd_reason access_page(const struct iommu_translation *page, uint64_t iova, bool write,
+					  uint64_t *gpa)
 {
-	if (write && !(page->permission & VTD_SL_W))
-		return VTD_NO_WRITE;
-	if (!write && !(page->permission & VTD_SL_R))
-		return VTD_NO_READ;
-	if (page->reason != VTD_OK)
-		return page->reason;
+	if (write && !(page->permission & VTD_SL_W)) return VTD_NO_WRITE;
+	if (!write && !(page->permission & VTD_SL_R)) return VTD_NO_READ;
+	if (page->reason != VTD_OK) return page->reason;
 	*gpa = page->address + iova % page_level_size(page->level);
 	return is_interrupt(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
 }
 
-enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write,
-			     uint64_t *gpa)
+enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write, uint64_t *gpa)
 {
 	return access_page(page, iova, write, gpa);
 }
@@ -81,19 +72,17 @@ static uint64_t width_of(const struct vtd_context_entry *context)
 }
 
 /* Through the second-level tables of 'context'. */
-static enum vtd_reason translate_page(struct iommu *iommu, struct dma *dma,
-				      const struct vtd_context_entry *context, uint64_t *gpa)
+static enum vtd_reason translate_page(struct iommu *iommu, struct dma *dma, const struct vtd_context_entry *context,
+				      uint64_t *gpa)
 {
 	struct iommu_translation page;
 	enum vtd_reason reason;
 
-	if (dma->iova >> width_of(context))
-		return VTD_ADDRESS_TOO_WIDE;
+	if (dma->iova >> width_of(context)) return VTD_ADDRESS_TOO_WIDE;
 	page = look_up(iommu, dma, context);
 	reason = access_page(&page, dma->iova, dma->from, gpa);
 	dma->snoops = page.snp;
-	if (reason == VTD_OK && !page.snp)
-		iommu_unsnooped(iommu, dma->device);
+	if (reason == VTD_OK && !page.snp) iommu_unsnooped(iommu, dma->device);
 	return reason;
 }
 
@@ -104,8 +93,7 @@ static int translate(struct iommu *iommu, struct dma *dma, uint64_t *gpa)
 	struct iommu_context context;
 
 	*gpa = dma->iova;
-	if (!iommu->translating)
-		return is_protected(iommu, *gpa) ? -EFAULT : 0;
+	if (!iommu->translating) return is_protected(iommu, *gpa) ? -EFAULT : 0;
 	context = iommu_context_of(iommu, dma->device, dma->iova);
 	reason = context.reason;
 	if (reason == VTD_OK) {
@@ -116,8 +104,7 @@ static int translate(struct iommu *iommu, struct dma *dma, uint64_t *gpa)
 		else if (is_protected(iommu, *gpa))
 			return -EFAULT;
 	}
-	if (reason == VTD_OK)
-		return 0;
+	if (reason == VTD_OK) return 0;
 	iommu_dma_fault(iommu, dma->device->source_id, dma->iova, dma->from, reason,
 			context.entry.lo & VTD_CONTEXT_FPD);
 	return -EFAULT;
@@ -128,8 +115,7 @@ static int interrupt_request(struct iommu *iommu, const struct dma *dma, size_t 
 {
 	uint32_t data;
 
-	if (!dma->from || size != sizeof(data) || !IS_ALIGNED(dma->iova, sizeof(data)))
-		return -EFAULT;
+	if (!dma->from || size != sizeof(data) || !IS_ALIGNED(dma->iova, sizeof(data))) return -EFAULT;
 	memcpy(&data, dma->from, sizeof(data));
 	iommu_interrupt(iommu, dma->device->source_id, dma->iova, data);
 	return 0;
@@ -141,13 +127,10 @@ static int transfer_part(struct iommu *iommu, struct dma *dma, size_t size)
 	bool around_cache;
 	uint64_t gpa;
 
-	if (is_interrupt(dma->iova))
-		return interrupt_request(iommu, dma, size);
-	if (translate(iommu, dma, &gpa))
-		return -EFAULT;
+	if (is_interrupt(dma->iova)) return interrupt_request(iommu, dma, size);
+	if (translate(iommu, dma, &gpa)) return -EFAULT;
 	around_cache = dma->device->noncoherent && !dma->snoops;
-	if (dma->from)
-		return iommu->host.write(iommu->host.ctx, gpa, dma->from, size, around_cache);
+	if (dma->from) return iommu->host.write(iommu->host.ctx, gpa, dma->from, size, around_cache);
 	return iommu->host.read(iommu->host.ctx, gpa, dma->to, size, around_cache);
 }
 
@@ -157,8 +140,7 @@ static int transfer(struct iommu *iommu, struct dma *dma, size_t size)
 	while (size) {
 		size_t part = MIN(size, PAGE_SIZE - dma->iova % PAGE_SIZE);
 
-		if (!dma->device || transfer_part(iommu, dma, part))
-			break;
+		if (!dma->device || transfer_part(iommu, dma, part)) break;
 		size -= part;
 		dma->iova += part;
 		if (dma->to)
@@ -168,8 +150,7 @@ static int transfer(struct iommu *iommu, struct dma *dma, size_t size)
 		if (!dma->iova) /* addresses end here, they do not wrap */
 			break;
 	}
-	if (size && dma->to)
-		memset(dma->to, 0xff, size);
+	if (size && dma->to) memset(dma->to, 0xff, size);
 	return size ? -EFAULT : 0;
 }
 
@@ -180,8 +161,7 @@ int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void 
 	return transfer(iommu, &dma, size);
 }
 
-int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from,
-		    size_t size)
+int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from, size_t size)
 {
 	struct dma dma = {iommu_find_device(iommu, source_id), iova, NULL, from, false};
 

@@ -15,8 +15,7 @@ static void deliver(struct iommu *iommu, unsigned control)
 	 * an interrupt goes nowhere: here it could only overwrite the guest's memory.
 	 */
 	if (address >= VTD_MSI_BASE && address <= VTD_MSI_LAST)
-		iommu->host.interrupt(iommu->host.ctx, address,
-				      reg32(iommu, control + VTD_EVENT_DATA));
+		iommu->host.interrupt(iommu->host.ctx, address, reg32(iommu, control + VTD_EVENT_DATA));
 }
 
 void iommu_event_raise(struct iommu *iommu, unsigned control)

@@ -89,8 +89,7 @@ struct iommu_config {
 struct iommu; /* iommu/state.h; the size is known there, embed it by including that */
 
 /* Reset state, no devices. */
-void iommu_init(struct iommu *iommu, const struct iommu_config *config,
-		const struct iommu_host *host);
+void iommu_init(struct iommu *iommu, const struct iommu_config *config, const struct iommu_host *host);
 
 /*
  * A device that exists behind the unit. emits_no_snoop: it can emit No-Snoop writes (ours do
@@ -125,8 +124,7 @@ void iommu_work(struct iommu *iommu);
  * recorded or the target was not RAM: then what was not read reads as ones.
  */
 int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size);
-int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from,
-		    size_t size);
+int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from, size_t size);
 
 /* How many uses of stale entries there were, all of each entry; 0 without host->stale_used. */
 uint64_t iommu_stale_uses(const struct iommu *iommu);

@@ -11,10 +11,7 @@
 #include "lib/string.h"
 
 /* Registers without side effect. 'offset' is one of VTD_xxx. */
-static inline uint32_t reg32(const struct iommu *iommu, unsigned offset)
-{
-	return iommu->words[offset / 4];
-}
+static inline uint32_t reg32(const struct iommu *iommu, unsigned offset) { return iommu->words[offset / 4]; }
 
 static inline uint64_t reg64(const struct iommu *iommu, unsigned offset)
 {
@@ -51,10 +48,9 @@ void iommu_frcd_written(struct iommu *iommu, uint64_t old);
 
 /* fault.c */
 /* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
-void iommu_dma_fault(struct iommu *iommu, uint16_t source_id, uint64_t iova, bool write,
-		     enum vtd_reason reason, bool quiet);
-void iommu_interrupt_fault(struct iommu *iommu, uint16_t source_id, uint32_t index,
-			   enum vtd_reason reason, bool quiet);
+void iommu_dma_fault(struct iommu *iommu, uint16_t source_id, uint64_t iova, bool write, enum vtd_reason reason,
+		     bool quiet);
+void iommu_interrupt_fault(struct iommu *iommu, uint16_t source_id, uint32_t index, enum vtd_reason reason, bool quiet);
 /* A condition of FSTS (VTD_FSTS_PFO or VTD_FSTS_IQE) came up. */
 void iommu_fault_status(struct iommu *iommu, uint32_t condition);
 
@@ -69,20 +65,17 @@ void iommu_event_unmasked(struct iommu *iommu, unsigned control);
 /* attach.c */
 struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id);
 /* The context cache's answer for a DMA to 'iova'; reads the tables where it has none. */
-struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device,
-				      uint64_t iova);
+struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device, uint64_t iova);
 /* 'device' uses a translation without SNP. */
 void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device);
 void iommu_invalidate_contexts(struct iommu *iommu);
 void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id);
 /* 'function_mask' is FM: how many of the low bits of the function number do not count. */
-void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id,
-				      unsigned function_mask);
+void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id, unsigned function_mask);
 void iommu_set_translating(struct iommu *iommu, bool on);
 
 /* cache.c: the IOTLB */
-struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, uint16_t domain_id,
-				       uint64_t iova);
+struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova);
 void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova,
 		      const struct iommu_translation *translation);
 void iommu_tlb_flush(struct iommu *iommu);
@@ -92,28 +85,23 @@ void iommu_tlb_flush_pages(struct iommu *iommu, uint16_t domain_id, uint64_t iov
 
 /* walk.c: the tables in guest memory */
 struct iommu_context iommu_read_context(struct iommu *iommu, uint16_t source_id);
-struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_context_entry *context,
-				    uint64_t iova);
+struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_context_entry *context, uint64_t iova);
 
 /* dma.c: why 'page' blocks an access to 'iova', or VTD_OK and in *gpa where it goes. */
-enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write,
-			     uint64_t *gpa);
+enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write, uint64_t *gpa);
 
 /* strict.c: an answer came from a cache; is it what the tables in memory say? */
 void iommu_compare_context(struct iommu *iommu, struct iommu_device *device, uint64_t iova);
-void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device,
-			const struct vtd_context_entry *context, uint64_t iova, bool write,
-			const struct iommu_translation *cached);
-void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index,
-			const struct vtd_irte *cached);
+void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device, const struct vtd_context_entry *context,
+			uint64_t iova, bool write, const struct iommu_translation *cached);
+void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index, const struct vtd_irte *cached);
 
 /* remap.c */
 struct iommu_iec_entry *iommu_iec_find(struct iommu *iommu, uint32_t index);
 /* From the table in memory; -EFAULT if it is not there. */
 int iommu_read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte);
 /* Why 'irte' blocks a request of this source, or VTD_OK. */
-enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
-				 uint16_t source_id);
+enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id);
 void iommu_iec_flush(struct iommu *iommu);
 /* 2^order entries around 'index'. */
 void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order);

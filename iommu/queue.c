@@ -10,18 +10,12 @@
 
 static int invalidate_contexts(struct iommu *iommu, const struct vtd_descriptor *desc)
 {
-	if ((desc->lo & VTD_CONTEXT_DESC_RSVD_LO) || desc->hi)
-		return -EINVAL;
+	if ((desc->lo & VTD_CONTEXT_DESC_RSVD_LO) || desc->hi) return -EINVAL;
 	switch (FIELD(desc->lo, VTD_DESC_G)) {
-	case VTD_GLOBAL:
-		iommu_invalidate_contexts(iommu);
-		return 0;
-	case VTD_DOMAIN:
-		iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(desc->lo, VTD_DESC_DID));
-		return 0;
+	case VTD_GLOBAL: iommu_invalidate_contexts(iommu); return 0;
+	case VTD_DOMAIN: iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(desc->lo, VTD_DESC_DID)); return 0;
 	case VTD_DEVICE:
-		iommu_invalidate_device_contexts(iommu,
-						 (uint16_t)FIELD(desc->lo, VTD_CONTEXT_DESC_SID),
+		iommu_invalidate_device_contexts(iommu, (uint16_t)FIELD(desc->lo, VTD_CONTEXT_DESC_SID),
 						 (unsigned)FIELD(desc->lo, VTD_CONTEXT_DESC_FM));
 		return 0;
 	}
@@ -33,18 +27,12 @@ static int invalidate_iotlb(struct iommu *iommu, const struct vtd_descriptor *de
 	uint16_t domain_id = (uint16_t)FIELD(desc->lo, VTD_DESC_DID);
 	unsigned order = (unsigned)FIELD(desc->hi, VTD_IVA_AM);
 
-	if ((desc->lo & VTD_IOTLB_DESC_RSVD_LO) || (desc->hi & VTD_IOTLB_DESC_RSVD_HI))
-		return -EINVAL;
+	if ((desc->lo & VTD_IOTLB_DESC_RSVD_LO) || (desc->hi & VTD_IOTLB_DESC_RSVD_HI)) return -EINVAL;
 	switch (FIELD(desc->lo, VTD_DESC_G)) {
-	case VTD_GLOBAL:
-		iommu_tlb_flush(iommu);
-		return 0;
-	case VTD_DOMAIN:
-		iommu_tlb_flush_domain(iommu, domain_id);
-		return 0;
+	case VTD_GLOBAL: iommu_tlb_flush(iommu); return 0;
+	case VTD_DOMAIN: iommu_tlb_flush_domain(iommu, domain_id); return 0;
 	case VTD_PAGE:
-		if (order > VTD_MAMV)
-			return -EINVAL;
+		if (order > VTD_MAMV) return -EINVAL;
 		iommu_tlb_flush_pages(iommu, domain_id, desc->hi & VTD_IVA_ADDR, order);
 		return 0;
 	}
@@ -55,16 +43,13 @@ static int invalidate_interrupt_entries(struct iommu *iommu, const struct vtd_de
 {
 	unsigned order = (unsigned)FIELD(desc->lo, VTD_IEC_DESC_IM);
 
-	if (!iommu->config.interrupt_remapping)
-		return -EINVAL;
-	if ((desc->lo & VTD_IEC_DESC_RSVD_LO) || desc->hi)
-		return -EINVAL;
+	if (!iommu->config.interrupt_remapping) return -EINVAL;
+	if ((desc->lo & VTD_IEC_DESC_RSVD_LO) || desc->hi) return -EINVAL;
 	if (!(desc->lo & VTD_IEC_DESC_G)) {
 		iommu_iec_flush(iommu);
 		return 0;
 	}
-	if (order > VTD_MHMV)
-		return -EINVAL;
+	if (order > VTD_MHMV) return -EINVAL;
 	iommu_iec_flush_index(iommu, (uint32_t)FIELD(desc->lo, VTD_IEC_DESC_IIDX), order);
 	return 0;
 }
@@ -78,10 +63,8 @@ static int wait_descriptor(struct iommu *iommu, const struct vtd_descriptor *des
 	uint32_t data = (uint32_t)FIELD(desc->lo, VTD_WAIT_DESC_DATA);
 	uint32_t ics = reg32(iommu, VTD_ICS);
 
-	if ((desc->lo & VTD_WAIT_DESC_RSVD_LO) || (desc->hi & VTD_WAIT_DESC_RSVD_HI))
-		return -EINVAL;
-	if (desc->lo & VTD_WAIT_DESC_SW &&
-	    iommu->host.write(iommu->host.ctx, desc->hi, &data, sizeof(data), false))
+	if ((desc->lo & VTD_WAIT_DESC_RSVD_LO) || (desc->hi & VTD_WAIT_DESC_RSVD_HI)) return -EINVAL;
+	if (desc->lo & VTD_WAIT_DESC_SW && iommu->host.write(iommu->host.ctx, desc->hi, &data, sizeof(data), false))
 		return -EFAULT;
 	/* One completion is one event until software has cleared it. */
 	if (desc->lo & VTD_WAIT_DESC_IF && !(ics & VTD_ICS_IWC)) {
@@ -95,14 +78,10 @@ static int wait_descriptor(struct iommu *iommu, const struct vtd_descriptor *des
 static int execute(struct iommu *iommu, const struct vtd_descriptor *desc)
 {
 	switch (FIELD(desc->lo, VTD_DESC_TYPE)) {
-	case VTD_DESC_CONTEXT:
-		return invalidate_contexts(iommu, desc);
-	case VTD_DESC_IOTLB:
-		return invalidate_iotlb(iommu, desc);
-	case VTD_DESC_IEC:
-		return invalidate_interrupt_entries(iommu, desc);
-	case VTD_DESC_WAIT:
-		return wait_descriptor(iommu, desc);
+	case VTD_DESC_CONTEXT: return invalidate_contexts(iommu, desc);
+	case VTD_DESC_IOTLB: return invalidate_iotlb(iommu, desc);
+	case VTD_DESC_IEC: return invalidate_interrupt_entries(iommu, desc);
+	case VTD_DESC_WAIT: return wait_descriptor(iommu, desc);
 	}
 	return -EINVAL;
 }
@@ -126,13 +105,10 @@ static int queue_step(struct iommu *iommu, uint64_t size)
 	struct vtd_descriptor desc;
 	int error;
 
-	if (FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR) >= size || head >= size)
-		return -EINVAL;
+	if (FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR) >= size || head >= size) return -EINVAL;
 	error = fetch(iommu, head, &desc);
-	if (!error)
-		error = execute(iommu, &desc);
-	if (!error)
-		set_reg64(iommu, VTD_IQH, TO_FIELD((head + 1) % size, VTD_IQ_PTR));
+	if (!error) error = execute(iommu, &desc);
+	if (!error) set_reg64(iommu, VTD_IQH, TO_FIELD((head + 1) % size, VTD_IQ_PTR));
 	return error;
 }
 
@@ -149,14 +125,12 @@ void iommu_work(struct iommu *iommu)
 {
 	uint64_t size = 1ULL << (FIELD(reg64(iommu, VTD_IQA), VTD_IQA_QS) + 8);
 
-	if (iommu->draining)
-		return;
+	if (iommu->draining) return;
 	iommu->draining = true;
 	iommu->budget = IOMMU_SLICE;
 	while (iommu->budget && iommu_pending(iommu)) {
 		iommu->budget--;
-		if (queue_step(iommu, size))
-			iommu_fault_status(iommu, VTD_FSTS_IQE);
+		if (queue_step(iommu, size)) iommu_fault_status(iommu, VTD_FSTS_IQE);
 	}
 	iommu->draining = false;
 }

@@ -16,9 +16,8 @@ struct iommu_register {
 	void (*written)(struct iommu *iommu, uint64_t old);
 };
 
-#define GCMD_BITS                                                                                  \
-	(VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_WBF | VTD_GCMD_QIE | VTD_GCMD_IRE |                \
-	 VTD_GCMD_SIRTP | VTD_GCMD_CFI)
+#define GCMD_BITS                                                                                                      \
+	(VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_WBF | VTD_GCMD_QIE | VTD_GCMD_IRE | VTD_GCMD_SIRTP | VTD_GCMD_CFI)
 #define CCMD_BITS       (VTD_CCMD_ICC | VTD_CCMD_CIRG | VTD_CCMD_FM | VTD_CCMD_SID | VTD_CCMD_DID)
 #define IOTLB_BITS      (VTD_IOTLB_IVT | VTD_IOTLB_IIRG | VTD_IOTLB_DR | VTD_IOTLB_DW | VTD_IOTLB_DID)
 #define EVENT_DATA_BITS BITS(15, 0) /* 31:16 need ECAP.EIM */
@@ -61,30 +60,25 @@ static const struct iommu_register registers[] = {
 
 static uint64_t capabilities(const struct iommu_config *config)
 {
-	uint64_t cap = TO_FIELD(VTD_ND_16BIT, VTD_CAP_ND) | VTD_CAP_PLMR | VTD_CAP_PHMR |
-		       VTD_CAP_SAGAW39 | VTD_CAP_SAGAW48 | TO_FIELD(VTD_MGAW - 1, VTD_CAP_MGAW) |
-		       VTD_CAP_ZLR | TO_FIELD(VTD_FRCD / 16, VTD_CAP_FRO) | VTD_CAP_SLLPS2M |
-		       VTD_CAP_SLLPS1G | VTD_CAP_PSI | TO_FIELD(VTD_FRCDS - 1, VTD_CAP_NFR) |
-		       TO_FIELD(VTD_MAMV, VTD_CAP_MAMV) | VTD_CAP_DWD | VTD_CAP_DRD |
-		       VTD_CAP_ESIRTPS | VTD_CAP_ESRTPS;
+	uint64_t cap = TO_FIELD(VTD_ND_16BIT, VTD_CAP_ND) | VTD_CAP_PLMR | VTD_CAP_PHMR | VTD_CAP_SAGAW39 |
+		       VTD_CAP_SAGAW48 | TO_FIELD(VTD_MGAW - 1, VTD_CAP_MGAW) | VTD_CAP_ZLR |
+		       TO_FIELD(VTD_FRCD / 16, VTD_CAP_FRO) | VTD_CAP_SLLPS2M | VTD_CAP_SLLPS1G | VTD_CAP_PSI |
+		       TO_FIELD(VTD_FRCDS - 1, VTD_CAP_NFR) | TO_FIELD(VTD_MAMV, VTD_CAP_MAMV) | VTD_CAP_DWD |
+		       VTD_CAP_DRD | VTD_CAP_ESIRTPS | VTD_CAP_ESRTPS;
 
 	return config->caching_mode ? cap | VTD_CAP_CM : cap;
 }
 
 static uint64_t extended_capabilities(const struct iommu_config *config)
 {
-	uint64_t ecap =
-		VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_PT | TO_FIELD(VTD_IVA / 16, VTD_ECAP_IRO);
+	uint64_t ecap = VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_PT | TO_FIELD(VTD_IVA / 16, VTD_ECAP_IRO);
 
-	if (config->snoop_control)
-		ecap |= VTD_ECAP_SC;
-	if (config->interrupt_remapping)
-		ecap |= VTD_ECAP_IR | TO_FIELD(VTD_MHMV, VTD_ECAP_MHMV);
+	if (config->snoop_control) ecap |= VTD_ECAP_SC;
+	if (config->interrupt_remapping) ecap |= VTD_ECAP_IR | TO_FIELD(VTD_MHMV, VTD_ECAP_MHMV);
 	return ecap;
 }
 
-void iommu_init(struct iommu *iommu, const struct iommu_config *config,
-		const struct iommu_host *host)
+void iommu_init(struct iommu *iommu, const struct iommu_config *config, const struct iommu_host *host)
 {
 	memset(iommu, 0, sizeof(*iommu));
 	iommu->config = *config;
@@ -102,8 +96,7 @@ void iommu_init(struct iommu *iommu, const struct iommu_config *config,
 /* Naturally aligned, 4 or 8 bytes, within the page. */
 static bool access_is_defined(uint64_t offset, unsigned width)
 {
-	return (width == 4 || width == 8) && IS_ALIGNED(offset, width) &&
-	       offset <= IOMMU_SIZE - width;
+	return (width == 4 || width == 8) && IS_ALIGNED(offset, width) && offset <= IOMMU_SIZE - width;
 }
 
 static uint32_t read_word(const struct iommu *iommu, uint64_t offset)
@@ -113,10 +106,8 @@ static uint32_t read_word(const struct iommu *iommu, uint64_t offset)
 
 uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned width)
 {
-	if (!access_is_defined(offset, width))
-		return ~0ULL;
-	if (width == 4)
-		return read_word(iommu, offset);
+	if (!access_is_defined(offset, width)) return ~0ULL;
+	if (width == 4) return read_word(iommu, offset);
 	return read_word(iommu, offset) | (uint64_t)read_word(iommu, offset + 4) << 32;
 }
 
@@ -124,16 +115,14 @@ uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned widt
 static const struct iommu_register *find_register(uint64_t offset)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
-		if (offset >= registers[i].offset &&
-		    offset < registers[i].offset + registers[i].width)
+		if (offset >= registers[i].offset && offset < registers[i].offset + registers[i].width)
 			return &registers[i];
 	}
 	return NULL;
 }
 
 /* 'bytes' is a mask of what is written; 'value' is 0 outside it. */
-static void write_bits(struct iommu *iommu, const struct iommu_register *reg, uint64_t bytes,
-		       uint64_t value)
+static void write_bits(struct iommu *iommu, const struct iommu_register *reg, uint64_t bytes, uint64_t value)
 {
 	uint64_t old = reg->width == 8 ? reg64(iommu, reg->offset) : reg32(iommu, reg->offset);
 	uint64_t writable = reg->writable & bytes;
@@ -144,16 +133,14 @@ static void write_bits(struct iommu *iommu, const struct iommu_register *reg, ui
 		set_reg64(iommu, reg->offset, now);
 	else
 		set_reg32(iommu, reg->offset, now);
-	if (reg->written)
-		reg->written(iommu, old);
+	if (reg->written) reg->written(iommu, old);
 }
 
 static void write_word(struct iommu *iommu, uint64_t offset, uint32_t value)
 {
 	const struct iommu_register *reg = find_register(offset);
 
-	if (!reg)
-		return;
+	if (!reg) return;
 	if (offset == reg->offset)
 		write_bits(iommu, reg, BITS(31, 0), value);
 	else
@@ -164,8 +151,7 @@ void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, 
 {
 	const struct iommu_register *reg;
 
-	if (!access_is_defined(offset, width))
-		return;
+	if (!access_is_defined(offset, width)) return;
 	reg = find_register(offset);
 	if (width == 8 && reg && reg->width == 8) {
 		write_bits(iommu, reg, BITS(63, 0), value);
@@ -173,6 +159,5 @@ void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, 
 	}
 	/* Two 4-byte registers written at once (as Xen does) are written one after the other. */
 	write_word(iommu, offset, (uint32_t)value);
-	if (width == 8)
-		write_word(iommu, offset + 4, (uint32_t)(value >> 32));
+	if (width == 8) write_word(iommu, offset + 4, (uint32_t)(value >> 32));
 }

@@ -8,15 +8,13 @@
 
 void iommu_iec_flush(struct iommu *iommu)
 {
-	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++)
-		iommu->iec[i].valid = false;
+	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++) iommu->iec[i].valid = false;
 }
 
 void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order)
 {
 	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++) {
-		if ((uint32_t)iommu->iec[i].index >> order == index >> order)
-			iommu->iec[i].valid = false;
+		if ((uint32_t)iommu->iec[i].index >> order == index >> order) iommu->iec[i].valid = false;
 	}
 }
 
@@ -45,15 +43,13 @@ static int look_up(struct iommu *iommu, uint16_t source_id, uint32_t index, stru
 
 	if (cached) {
 		*irte = cached->irte;
-		if (iommu->host.stale_used)
-			iommu_compare_irte(iommu, source_id, index, irte);
+		if (iommu->host.stale_used) iommu_compare_irte(iommu, source_id, index, irte);
 		return 0;
 	}
-	if (iommu_read_irte(iommu, index, irte))
-		return -EFAULT;
+	if (iommu_read_irte(iommu, index, irte)) return -EFAULT;
 	if (iommu->config.caching_mode || ((irte->lo & VTD_IRTE_P) && !has_reserved_bits(irte)))
-		iommu->iec[index % IOMMU_IEC_ENTRIES] = (struct iommu_iec_entry){
-			.valid = true, .index = (uint16_t)index, .irte = *irte};
+		iommu->iec[index % IOMMU_IEC_ENTRIES] =
+			(struct iommu_iec_entry){.valid = true, .index = (uint16_t)index, .irte = *irte};
 	return 0;
 }
 
@@ -65,12 +61,9 @@ static bool names_source(const struct vtd_irte *irte, uint16_t source_id)
 	unsigned bus = source_id >> 8;
 
 	switch (FIELD(irte->hi, VTD_IRTE_SVT)) {
-	case VTD_SVT_NONE:
-		return true;
-	case VTD_SVT_SID:
-		return !((sid ^ source_id) & ~(uint64_t)ignored[FIELD(irte->hi, VTD_IRTE_SQ)]);
-	case VTD_SVT_BUS:
-		return bus >= (sid & 0xff) && bus <= sid >> 8;
+	case VTD_SVT_NONE: return true;
+	case VTD_SVT_SID: return !((sid ^ source_id) & ~(uint64_t)ignored[FIELD(irte->hi, VTD_IRTE_SQ)]);
+	case VTD_SVT_BUS: return bus >= (sid & 0xff) && bus <= sid >> 8;
 	}
 	return false;
 }
@@ -79,14 +72,11 @@ static bool names_source(const struct vtd_irte *irte, uint16_t source_id)
  * The IOAPIC asks under its own id from the DMAR table, or on behalf of a device whose INTx it
  * carries: software that put that device's id into the entry is served too.
  */
-static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irte,
-			   uint16_t source_id)
+static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id)
 {
-	if (names_source(irte, source_id))
-		return true;
+	if (names_source(irte, source_id)) return true;
 	for (unsigned i = 0; source_id == IOMMU_IOAPIC_SOURCE_ID && i < iommu->devices; i++) {
-		if (names_source(irte, iommu->device[i].source_id))
-			return true;
+		if (names_source(irte, iommu->device[i].source_id)) return true;
 	}
 	return false;
 }
@@ -95,15 +85,12 @@ static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irt
 static void deliver(struct iommu *iommu, const struct vtd_irte *irte)
 {
 	uint64_t address = VTD_MSI_BASE | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DST), VTD_MSI_DEST);
-	uint64_t data = VTD_MSI_LEVEL | FIELD(irte->lo, VTD_IRTE_VECTOR) |
-			TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), VTD_MSI_DLM);
+	uint64_t data =
+		VTD_MSI_LEVEL | FIELD(irte->lo, VTD_IRTE_VECTOR) | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), VTD_MSI_DLM);
 
-	if (irte->lo & VTD_IRTE_RH)
-		address |= VTD_MSI_RH;
-	if (irte->lo & VTD_IRTE_DM)
-		address |= VTD_MSI_DM;
-	if (irte->lo & VTD_IRTE_TM)
-		data |= VTD_MSI_TM;
+	if (irte->lo & VTD_IRTE_RH) address |= VTD_MSI_RH;
+	if (irte->lo & VTD_IRTE_DM) address |= VTD_MSI_DM;
+	if (irte->lo & VTD_IRTE_TM) data |= VTD_MSI_TM;
 	iommu->host.interrupt(iommu->host.ctx, address, (uint32_t)data);
 }
 
@@ -112,35 +99,27 @@ static uint32_t index_of(uint64_t address, uint32_t data)
 {
 	uint64_t handle = FIELD(address, VTD_MSI_HANDLE_LOW);
 
-	if (address & VTD_MSI_HANDLE_15)
-		handle |= BIT(15);
-	if (address & VTD_MSI_SHV)
-		handle += data & VTD_MSI_SUBHANDLE;
+	if (address & VTD_MSI_HANDLE_15) handle |= BIT(15);
+	if (address & VTD_MSI_SHV) handle += data & VTD_MSI_SUBHANDLE;
 	return (uint32_t)handle;
 }
 
 /* Before an entry is looked at; its index is told in the fault all the same. */
 static enum vtd_reason check_request(const struct iommu *iommu, uint64_t address, uint32_t data)
 {
-	if ((address & VTD_MSI_SHV) && (data & VTD_MSI_DATA_RSVD))
-		return VTD_IR_REQUEST_RESERVED;
-	if (index_of(address, data) >= iommu->irte_count)
-		return VTD_IR_INDEX_TOO_LARGE;
+	if ((address & VTD_MSI_SHV) && (data & VTD_MSI_DATA_RSVD)) return VTD_IR_REQUEST_RESERVED;
+	if (index_of(address, data) >= iommu->irte_count) return VTD_IR_INDEX_TOO_LARGE;
 	if ((iommu->irte_table + index_of(address, data) * sizeof(struct vtd_irte)) >> VTD_HAW)
 		return VTD_IR_INDEX_TOO_LARGE;
 	return VTD_OK;
 }
 
 /* In the order of VT-d 5.1.4: present, asked for by the right source, well programmed. */
-enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte,
-				 uint16_t source_id)
+enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id)
 {
-	if (!(irte->lo & VTD_IRTE_P))
-		return VTD_IR_NOT_PRESENT;
-	if (!accepts_source(iommu, irte, source_id))
-		return VTD_IR_WRONG_SOURCE;
-	if (has_reserved_bits(irte))
-		return VTD_IR_ENTRY_RESERVED;
+	if (!(irte->lo & VTD_IRTE_P)) return VTD_IR_NOT_PRESENT;
+	if (!accepts_source(iommu, irte, source_id)) return VTD_IR_WRONG_SOURCE;
+	if (has_reserved_bits(irte)) return VTD_IR_ENTRY_RESERVED;
 	return VTD_OK;
 }
 
@@ -150,10 +129,8 @@ static void remap(struct iommu *iommu, uint16_t source_id, uint64_t address, uin
 	enum vtd_reason reason = check_request(iommu, address, data);
 	struct vtd_irte irte = {0, 0};
 
-	if (reason == VTD_OK && look_up(iommu, source_id, index, &irte))
-		reason = VTD_IR_UNREADABLE;
-	if (reason == VTD_OK)
-		reason = iommu_check_irte(iommu, &irte, source_id);
+	if (reason == VTD_OK && look_up(iommu, source_id, index, &irte)) reason = VTD_IR_UNREADABLE;
+	if (reason == VTD_OK) reason = iommu_check_irte(iommu, &irte, source_id);
 	if (reason == VTD_OK)
 		deliver(iommu, &irte);
 	else
@@ -165,8 +142,7 @@ void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, 
 {
 	uint32_t status = reg32(iommu, VTD_GSTS);
 
-	if (address < VTD_MSI_BASE || address > VTD_MSI_LAST)
-		return;
+	if (address < VTD_MSI_BASE || address > VTD_MSI_LAST) return;
 	if (!(status & VTD_GCMD_IRE))
 		iommu->host.interrupt(iommu->host.ctx, address, data);
 	else if (address & VTD_MSI_REMAPPABLE)

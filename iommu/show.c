@@ -32,10 +32,7 @@ static void end_line(struct show *show)
 	show->text[0] = '\0';
 }
 
-static void add_device(struct show *show, unsigned id)
-{
-	add(show, "%02x:%02x.%x", id >> 8, id >> 3 & 0x1f, id & 7);
-}
+static void add_device(struct show *show, unsigned id) { add(show, "%02x:%02x.%x", id >> 8, id >> 3 & 0x1f, id & 7); }
 
 static void show_state(struct show *show)
 {
@@ -66,8 +63,7 @@ static void add_context(struct show *show, const struct iommu_context *context)
 		add(show, "domain %u, passed through", domain_of(entry));
 	else
 		add(show, "domain %u, %u bits, table 0x%lx", domain_of(entry),
-		    FIELD(entry->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39U : 48U,
-		    entry->lo & VTD_CONTEXT_SLPTPTR);
+		    FIELD(entry->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39U : 48U, entry->lo & VTD_CONTEXT_SLPTPTR);
 }
 
 static void show_device(struct show *show, const struct iommu_device *device)
@@ -104,8 +100,8 @@ static void show_translation(struct show *show, const struct iommu_tlb_entry *en
 		add(show, "fault 0x%x", page->reason);
 	else
 		add(show, "0x%lx %s %c%c%s", page->address, size[page->level & 3],
-		    page->permission & VTD_SL_R ? 'R' : '-',
-		    page->permission & VTD_SL_W ? 'W' : '-', page->snp ? " SNP" : "");
+		    page->permission & VTD_SL_R ? 'R' : '-', page->permission & VTD_SL_W ? 'W' : '-',
+		    page->snp ? " SNP" : "");
 	end_line(show);
 }
 
@@ -115,21 +111,18 @@ static void show_tlb(struct show *show)
 
 	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++)
 		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++) {
-			if (!(show->iommu->tlb[i].valid & 1U << way))
-				continue;
+			if (!(show->iommu->tlb[i].valid & 1U << way)) continue;
 			found++;
 			show_translation(show, &show->iommu->tlb[i].way[way]);
 		}
-	if (found)
-		return;
+	if (found) return;
 	add(show, "IOTLB: empty");
 	end_line(show);
 }
 
 static void show_descriptor(struct show *show, uint64_t index)
 {
-	static const char *const names[] = {"type 0",     "contexts",          "IOTLB",
-					    "device TLB", "interrupt entries", "wait"};
+	static const char *const names[] = {"type 0", "contexts", "IOTLB", "device TLB", "interrupt entries", "wait"};
 	uint64_t base = reg64(show->iommu, VTD_IQA) & VTD_IQ_ADDR, type;
 	struct vtd_descriptor desc;
 
@@ -138,8 +131,7 @@ static void show_descriptor(struct show *show, uint64_t index)
 		add(show, "not RAM");
 	} else {
 		type = FIELD(desc.lo, VTD_DESC_TYPE);
-		add(show, "0x%lx:0x%lx: %s", desc.hi, desc.lo,
-		    type < ARRAY_SIZE(names) ? names[type] : "unknown");
+		add(show, "0x%lx:0x%lx: %s", desc.hi, desc.lo, type < ARRAY_SIZE(names) ? names[type] : "unknown");
 	}
 	end_line(show);
 }
@@ -154,9 +146,8 @@ static void show_queue(struct show *show)
 	uint64_t head = FIELD(reg64(iommu, VTD_IQH), VTD_IQ_PTR);
 	uint64_t tail = FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR);
 
-	add(show, "queue: 0x%lx, %lu descriptors, head %lu, tail %lu%s",
-	    reg64(iommu, VTD_IQA) & VTD_IQ_ADDR, size, head, tail,
-	    reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE ? ", stopped by an error (FSTS.IQE)" : "");
+	add(show, "queue: 0x%lx, %lu descriptors, head %lu, tail %lu%s", reg64(iommu, VTD_IQA) & VTD_IQ_ADDR, size,
+	    head, tail, reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE ? ", stopped by an error (FSTS.IQE)" : "");
 	end_line(show);
 	for (unsigned n = 0; n < DESCRIPTORS_SHOWN && head != tail && head < size; n++) {
 		show_descriptor(show, head);
@@ -184,8 +175,7 @@ void iommu_show(struct iommu *iommu, void (*line)(void *ctx, const char *text), 
 	struct show show = {.iommu = iommu, .line = line, .ctx = ctx};
 
 	show_state(&show);
-	for (unsigned i = 0; i < iommu->devices; i++)
-		show_device(&show, &iommu->device[i]);
+	for (unsigned i = 0; i < iommu->devices; i++) show_device(&show, &iommu->device[i]);
 	show_tlb(&show);
 	show_queue(&show);
 	show_faults(&show);

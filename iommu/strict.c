@@ -9,23 +9,18 @@
 #include "iommu/parts.h"
 #include "lib/format.h"
 
-uint64_t iommu_stale_uses(const struct iommu *iommu)
-{
-	return iommu->stale_uses;
-}
+uint64_t iommu_stale_uses(const struct iommu *iommu) { return iommu->stale_uses; }
 
 static bool is_same(const struct iommu_answer *a, const struct iommu_answer *b)
 {
-	return a->reason == b->reason && a->address == b->address &&
-	       a->permission == b->permission && a->snp == b->snp && a->lo == b->lo &&
-	       a->hi == b->hi;
+	return a->reason == b->reason && a->address == b->address && a->permission == b->permission &&
+	       a->snp == b->snp && a->lo == b->lo && a->hi == b->hi;
 }
 
 /* Is it stale? Each use that is counts. */
 static bool counts(struct iommu *iommu, const struct iommu_stale *use)
 {
-	if (is_same(&use->cached, &use->in_memory))
-		return false;
+	if (is_same(&use->cached, &use->in_memory)) return false;
 	iommu->stale_uses++;
 	return true;
 }
@@ -33,8 +28,7 @@ static bool counts(struct iommu *iommu, const struct iommu_stale *use)
 /* 'told' belongs to the cache's entry. */
 static void tell_once(struct iommu *iommu, bool *told, const struct iommu_stale *stale)
 {
-	if (*told)
-		return;
+	if (*told) return;
 	*told = true;
 	iommu->host.stale_used(iommu->host.ctx, stale);
 }
@@ -48,12 +42,10 @@ static struct iommu_answer of_context(const struct iommu_context *context)
 	if (context->reason == VTD_OK) {
 		lo |= VTD_CONTEXT_P | VTD_CONTEXT_TT;
 		hi = VTD_CONTEXT_AW | VTD_CONTEXT_DID;
-		if (FIELD(context->entry.lo, VTD_CONTEXT_TT) != VTD_TT_PASS_THROUGH)
-			lo |= VTD_CONTEXT_SLPTPTR;
+		if (FIELD(context->entry.lo, VTD_CONTEXT_TT) != VTD_TT_PASS_THROUGH) lo |= VTD_CONTEXT_SLPTPTR;
 	}
-	return (struct iommu_answer){.reason = context->reason,
-				     .lo = context->entry.lo & lo,
-				     .hi = context->entry.hi & hi};
+	return (struct iommu_answer){
+		.reason = context->reason, .lo = context->entry.lo & lo, .hi = context->entry.hi & hi};
 }
 
 void iommu_compare_context(struct iommu *iommu, struct iommu_device *device, uint64_t iova)
@@ -65,8 +57,7 @@ void iommu_compare_context(struct iommu *iommu, struct iommu_device *device, uin
 	struct iommu_context in_memory = iommu_read_context(iommu, device->source_id);
 
 	use.in_memory = of_context(&in_memory);
-	if (counts(iommu, &use))
-		tell_once(iommu, &device->told, &use);
+	if (counts(iommu, &use)) tell_once(iommu, &device->told, &use);
 }
 
 static struct iommu_answer of_page(const struct iommu_translation *page, uint64_t iova, bool write)
@@ -74,16 +65,13 @@ static struct iommu_answer of_page(const struct iommu_translation *page, uint64_
 	uint64_t gpa;
 	enum vtd_reason reason = iommu_access(page, iova, write, &gpa);
 
-	if (reason != VTD_OK)
-		return (struct iommu_answer){.reason = (uint8_t)reason};
-	return (struct iommu_answer){
-		.address = gpa, .permission = page->permission, .snp = page->snp};
+	if (reason != VTD_OK) return (struct iommu_answer){.reason = (uint8_t)reason};
+	return (struct iommu_answer){.address = gpa, .permission = page->permission, .snp = page->snp};
 }
 
 /* Through the tables of the cached context: where that is stale itself, it has been told of. */
-void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device,
-			const struct vtd_context_entry *context, uint64_t iova, bool write,
-			const struct iommu_translation *cached)
+void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device, const struct vtd_context_entry *context,
+			uint64_t iova, bool write, const struct iommu_translation *cached)
 {
 	struct iommu_translation walked = iommu_walk(iommu, context, iova);
 	const struct iommu_stale use = {.cache = IOMMU_IOTLB,
@@ -93,16 +81,13 @@ void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device,
 					.in_memory = of_page(&walked, iova, write)};
 	struct iommu_tlb_entry *entry;
 
-	if (!counts(iommu, &use))
-		return;
+	if (!counts(iommu, &use)) return;
 	/* Looked for again: reading memory may have come back here and invalidated it. */
 	entry = iommu_tlb_find(iommu, device->source_id, domain_of(context), iova);
-	if (entry)
-		tell_once(iommu, &entry->told, &use);
+	if (entry) tell_once(iommu, &entry->told, &use);
 }
 
-static struct iommu_answer of_irte(const struct iommu *iommu, const struct vtd_irte *irte,
-				   uint16_t source_id)
+static struct iommu_answer of_irte(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id)
 {
 	bool present = irte->lo & VTD_IRTE_P;
 
@@ -111,8 +96,7 @@ static struct iommu_answer of_irte(const struct iommu *iommu, const struct vtd_i
 				     .hi = present ? irte->hi : 0};
 }
 
-void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index,
-			const struct vtd_irte *cached)
+void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index, const struct vtd_irte *cached)
 {
 	struct iommu_stale use = {.cache = IOMMU_INTERRUPT_ENTRIES,
 				  .source_id = source_id,
@@ -122,28 +106,22 @@ void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index,
 	struct iommu_iec_entry *entry;
 	struct vtd_irte irte;
 
-	if (!iommu_read_irte(iommu, index, &irte))
-		use.in_memory = of_irte(iommu, &irte, source_id);
-	if (!counts(iommu, &use))
-		return;
+	if (!iommu_read_irte(iommu, index, &irte)) use.in_memory = of_irte(iommu, &irte, source_id);
+	if (!counts(iommu, &use)) return;
 	entry = iommu_iec_find(iommu, index);
-	if (entry)
-		tell_once(iommu, &entry->told, &use);
+	if (entry) tell_once(iommu, &entry->told, &use);
 }
 
 /* "0x1000 rw snp", "entry 0x502:0x3001" (high half first), "fault 0x5". */
-static void append_answer(char *text, size_t size, enum iommu_cache cache,
-			  const struct iommu_answer *answer)
+static void append_answer(char *text, size_t size, enum iommu_cache cache, const struct iommu_answer *answer)
 {
 	if (cache != IOMMU_IOTLB)
 		format_append(text, size, "entry 0x%lx:0x%lx", answer->hi, answer->lo);
 	else if (answer->reason == VTD_OK)
-		format_append(text, size, "0x%lx %s%s%s", answer->address,
-			      answer->permission & VTD_SL_R ? "r" : "",
+		format_append(text, size, "0x%lx %s%s%s", answer->address, answer->permission & VTD_SL_R ? "r" : "",
 			      answer->permission & VTD_SL_W ? "w" : "", answer->snp ? " snp" : "");
 	if (answer->reason != VTD_OK)
-		format_append(text, size, "%sfault 0x%x", cache == IOMMU_IOTLB ? "" : ", ",
-			      answer->reason);
+		format_append(text, size, "%sfault 0x%x", cache == IOMMU_IOTLB ? "" : ", ", answer->reason);
 }
 
 void iommu_stale_text(const struct iommu_stale *stale, char *text, size_t size)
@@ -151,9 +129,8 @@ void iommu_stale_text(const struct iommu_stale *stale, char *text, size_t size)
 	static const char *const name[] = {"context", "IOTLB", "interrupt"};
 
 	text[0] = '\0';
-	format_append(text, size, "stale %s entry used: device %02x:%02x.%x %s 0x%lx: cached ",
-		      name[stale->cache], stale->source_id >> 8, stale->source_id >> 3 & 0x1f,
-		      stale->source_id & 7,
+	format_append(text, size, "stale %s entry used: device %02x:%02x.%x %s 0x%lx: cached ", name[stale->cache],
+		      stale->source_id >> 8, stale->source_id >> 3 & 0x1f, stale->source_id & 7,
 		      stale->cache == IOMMU_INTERRUPT_ENTRIES ? "index" : "iova", stale->where);
 	append_answer(text, size, stale->cache, &stale->cached);
 	format_append(text, size, ", in memory ");

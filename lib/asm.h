@@ -17,9 +17,7 @@ static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_result r;
 
-	__asm__ volatile("cpuid"
-			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-			 : "a"(leaf), "c"(subleaf));
+	__asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
 	return r;
 }
 
@@ -33,10 +31,7 @@ static inline uint64_t rdmsr(uint32_t msr)
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
-	__asm__ volatile("wrmsr"
-			 :
-			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-			 : "memory");
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
 /* It clears the high halves of both registers (SDM 2B "RDTSC"). */
@@ -50,10 +45,7 @@ static inline uint64_t rdtsc(void)
 
 static inline void xsetbv(uint32_t index, uint64_t value)
 {
-	__asm__ volatile("xsetbv"
-			 :
-			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-			 : "memory");
+	__asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
 static inline uint64_t xgetbv(uint32_t index)
@@ -64,16 +56,16 @@ static inline uint64_t xgetbv(uint32_t index)
 	return (uint64_t)high << 32 | low;
 }
 
-#define CONTROL_REGISTER(name)                                                                     \
-	static inline uint64_t read_##name(void)                                                   \
-	{                                                                                          \
-		uint64_t value;                                                                    \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");                \
-		return value;                                                                      \
-	}                                                                                          \
-	static inline void write_##name(uint64_t value)                                            \
-	{                                                                                          \
-		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                    \
+#define CONTROL_REGISTER(name)                                                                                         \
+	static inline uint64_t read_##name(void)                                                                       \
+	{                                                                                                              \
+		uint64_t value;                                                                                        \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");                                    \
+		return value;                                                                                          \
+	}                                                                                                              \
+	static inline void write_##name(uint64_t value)                                                                \
+	{                                                                                                              \
+		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                                        \
 	}
 CONTROL_REGISTER(cr0)
 CONTROL_REGISTER(cr2)
@@ -81,16 +73,16 @@ CONTROL_REGISTER(cr3)
 CONTROL_REGISTER(cr4)
 #undef CONTROL_REGISTER
 
-#define PORT_IO(type, suffix)                                                                      \
-	static inline type in##suffix(uint16_t port)                                               \
-	{                                                                                          \
-		type value;                                                                        \
-		__asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port) : "memory");               \
-		return value;                                                                      \
-	}                                                                                          \
-	static inline void out##suffix(uint16_t port, type value)                                  \
-	{                                                                                          \
-		__asm__ volatile("out %0, %1" : : "a"(value), "Nd"(port) : "memory");              \
+#define PORT_IO(type, suffix)                                                                                          \
+	static inline type in##suffix(uint16_t port)                                                                   \
+	{                                                                                                              \
+		type value;                                                                                            \
+		__asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port) : "memory");                                   \
+		return value;                                                                                          \
+	}                                                                                                              \
+	static inline void out##suffix(uint16_t port, type value)                                                      \
+	{                                                                                                              \
+		__asm__ volatile("out %0, %1" : : "a"(value), "Nd"(port) : "memory");                                  \
 	}
 PORT_IO(uint8_t, b)
 PORT_IO(uint16_t, w)
@@ -103,21 +95,12 @@ static inline void rep_outsb(uint16_t port, const void *from, uint64_t size)
 	__asm__ volatile("rep outsb" : "+S"(from), "+c"(size) : "d"(port) : "memory");
 }
 
-static inline void wbinvd(void)
-{
-	__asm__ volatile("wbinvd" : : : "memory");
-}
+static inline void wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
 
-static inline void hlt(void)
-{
-	__asm__ volatile("hlt" : : : "memory");
-}
+static inline void hlt(void) { __asm__ volatile("hlt" : : : "memory"); }
 
 /* Halt with interrupts on until one was taken. STI holds them back until HLT (SDM 2B "STI"). */
-static inline void sti_hlt(void)
-{
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
-}
+static inline void sti_hlt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 
 /* Zero 'size' bytes, a multiple of 8, by 64-bit stores. */
 static inline void zero_words(void *to, uint64_t size)
@@ -142,9 +125,6 @@ static inline void lidt(const struct descriptor_pointer *pointer)
 	__asm__ volatile("lidt %0" : : "m"(*pointer) : "memory");
 }
 
-static inline void ltr(uint16_t selector)
-{
-	__asm__ volatile("ltr %0" : : "r"(selector) : "memory");
-}
+static inline void ltr(uint16_t selector) { __asm__ volatile("ltr %0" : : "r"(selector) : "memory"); }
 
 #endif

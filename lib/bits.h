@@ -35,15 +35,9 @@
  * level 2 2M (21), of level 3 1G (30), of level 4 512G (39). ept/ has its own, whose tables can be
  * compiled smaller.
  */
-static inline unsigned page_level_shift(unsigned level)
-{
-	return 12 + 9 * (level - 1);
-}
+static inline unsigned page_level_shift(unsigned level) { return 12 + 9 * (level - 1); }
 
-static inline uint64_t page_level_size(unsigned level)
-{
-	return 1ULL << page_level_shift(level);
-}
+static inline uint64_t page_level_size(unsigned level) { return 1ULL << page_level_shift(level); }
 
 /* Which entry of its table maps the address. */
 static inline unsigned page_level_index(uint64_t address, unsigned level)

@@ -24,33 +24,26 @@ struct sink {
 
 static void pad(const struct sink *sink, char c, size_t have, size_t width)
 {
-	for (; have < width; have++)
-		sink->put(sink->ctx, c);
+	for (; have < width; have++) sink->put(sink->ctx, c);
 }
 
 static void put_text(const struct sink *sink, const struct spec *spec, const char *text, size_t n)
 {
-	if (!spec->left)
-		pad(sink, ' ', n, spec->width);
-	for (size_t i = 0; i < n; i++)
-		sink->put(sink->ctx, text[i]);
-	if (spec->left)
-		pad(sink, ' ', n, spec->width);
+	if (!spec->left) pad(sink, ' ', n, spec->width);
+	for (size_t i = 0; i < n; i++) sink->put(sink->ctx, text[i]);
+	if (spec->left) pad(sink, ' ', n, spec->width);
 }
 
-static void put_number(const struct sink *sink, const struct spec *spec, uint64_t value,
-		       unsigned base, bool negative)
+static void put_number(const struct sink *sink, const struct spec *spec, uint64_t value, unsigned base, bool negative)
 {
 	char digits[24];
 	size_t n = 0;
 	struct spec plain = *spec;
 
-	do
-		digits[sizeof(digits) - ++n] = "0123456789abcdef"[value % base];
+	do digits[sizeof(digits) - ++n] = "0123456789abcdef"[value % base];
 	while (value /= base);
 	if (spec->zero && !spec->left) {
-		if (negative)
-			sink->put(sink->ctx, '-');
+		if (negative) sink->put(sink->ctx, '-');
 		pad(sink, '0', n + negative, spec->width);
 		plain.width = 0;
 	} else if (negative) {
@@ -66,13 +59,11 @@ static const char *parse_spec(const char *p, struct spec *spec)
 		spec->left |= *p == '-';
 		spec->zero |= *p == '0';
 	}
-	for (; *p >= '0' && *p <= '9'; p++)
-		spec->width = spec->width * 10 + (size_t)(*p - '0');
+	for (; *p >= '0' && *p <= '9'; p++) spec->width = spec->width * 10 + (size_t)(*p - '0');
 	if (*p == '.')
 		for (spec->precision = 0, p++; *p >= '0' && *p <= '9'; p++)
 			spec->precision = spec->precision * 10 + (size_t)(*p - '0');
-	for (; *p == 'l' || *p == 'z'; p++)
-		spec->longs++;
+	for (; *p == 'l' || *p == 'z'; p++) spec->longs++;
 	return p;
 }
 
@@ -93,23 +84,19 @@ static void put_string(const struct sink *sink, const struct spec *spec, const c
 {
 	size_t n = 0;
 
-	while (n < spec->precision && s[n])
-		n++;
+	while (n < spec->precision && s[n]) n++;
 	put_text(sink, spec, s, n);
 }
 
 /* Print the next argument as 'conversion' asks; false when that is none of ours. */
-static bool put_argument(const struct sink *sink, const struct spec *spec, char conversion,
-			 va_list *args)
+static bool put_argument(const struct sink *sink, const struct spec *spec, char conversion, va_list *args)
 {
 	bool negative;
 	uint64_t v;
 	char c;
 
 	switch (conversion) {
-	case 's':
-		put_string(sink, spec, va_arg(*args, const char *));
-		return true;
+	case 's': put_string(sink, spec, va_arg(*args, const char *)); return true;
 	case 'c':
 		c = (char)va_arg(*args, int);
 		put_text(sink, spec, &c, 1);
@@ -123,14 +110,9 @@ static bool put_argument(const struct sink *sink, const struct spec *spec, char 
 		v = next_unsigned(spec, args);
 		put_number(sink, spec, v, conversion == 'u' ? 10 : 16, false);
 		return true;
-	case 'p':
-		put_number(sink, spec, (uintptr_t)va_arg(*args, void *), 16, false);
-		return true;
-	case '%':
-		sink->put(sink->ctx, '%');
-		return true;
-	default:
-		return false;
+	case 'p': put_number(sink, spec, (uintptr_t)va_arg(*args, void *), 16, false); return true;
+	case '%': sink->put(sink->ctx, '%'); return true;
+	default: return false;
 	}
 }
 
@@ -165,8 +147,7 @@ static void put_buffer(void *ctx, char c)
 {
 	struct buffer *buffer = ctx;
 
-	if (!buffer->room)
-		return;
+	if (!buffer->room) return;
 	*buffer->text++ = c;
 	buffer->room--;
 }
@@ -175,8 +156,7 @@ void format_text(char *text, size_t size, const char *pattern, va_list args)
 {
 	struct buffer buffer = {text, size - 1};
 
-	if (!size)
-		return;
+	if (!size) return;
 	format(put_buffer, &buffer, pattern, args);
 	*buffer.text = '\0';
 }

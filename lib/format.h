@@ -19,7 +19,6 @@ void format(void (*put)(void *ctx, char c), void *ctx, const char *text, va_list
 /* The same into text[0..size), cut to what fits, with a NUL at the end (if size is not 0). */
 void format_text(char *text, size_t size, const char *pattern, va_list args);
 /* The same behind what text, a string, already holds. */
-void format_append(char *text, size_t size, const char *pattern, ...)
-	__attribute__((format(printf, 3, 4)));
+void format_append(char *text, size_t size, const char *pattern, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -39,10 +39,8 @@ void *memmove(void *to, const void *from, size_t n)
 	unsigned char *d = to;
 	const unsigned char *s = from;
 
-	if (d <= s || d >= s + n)
-		return memcpy(to, from, n);
-	while (n--)
-		d[n] = s[n];
+	if (d <= s || d >= s + n) return memcpy(to, from, n);
+	while (n--) d[n] = s[n];
 	return to;
 }
 
@@ -51,8 +49,7 @@ int memcmp(const void *a, const void *b, size_t n)
 	const unsigned char *x = a, *y = b;
 
 	for (size_t i = 0; i < n; i++)
-		if (x[i] != y[i])
-			return x[i] - y[i];
+		if (x[i] != y[i]) return x[i] - y[i];
 	return 0;
 }
 
@@ -60,31 +57,27 @@ size_t strlen(const char *s)
 {
 	size_t n = 0;
 
-	while (s[n])
-		n++;
+	while (s[n]) n++;
 	return n;
 }
 
 int strcmp(const char *a, const char *b)
 {
-	while (*a && *a == *b)
-		a++, b++;
+	while (*a && *a == *b) a++, b++;
 	return (unsigned char)*a - (unsigned char)*b;
 }
 
 int strncmp(const char *a, const char *b, size_t n)
 {
 	for (; n; n--, a++, b++)
-		if (*a != *b || !*a)
-			return (unsigned char)*a - (unsigned char)*b;
+		if (*a != *b || !*a) return (unsigned char)*a - (unsigned char)*b;
 	return 0;
 }
 
 char *strchr(const char *s, int c)
 {
 	for (; *s != (char)c; s++)
-		if (!*s)
-			return NULL;
+		if (!*s) return NULL;
 	return (char *)(uintptr_t)s;
 }
 #endif

@@ -20,8 +20,7 @@ static const struct sequence {
 static const struct sequence *find(uint8_t first)
 {
 	for (size_t i = 0; i < sizeof(sequences) / sizeof(sequences[0]); i++)
-		if (first >= sequences[i].first_low && first <= sequences[i].first_high)
-			return &sequences[i];
+		if (first >= sequences[i].first_low && first <= sequences[i].first_high) return &sequences[i];
 	return NULL;
 }
 
@@ -33,8 +32,7 @@ static size_t fitting(const struct sequence *s, const uint8_t *text, size_t size
 	while (n < size && n < s->length) {
 		uint8_t low = n == 1 ? s->second_low : 0x80, high = n == 1 ? s->second_high : 0xbf;
 
-		if (text[n] < low || text[n] > high)
-			break;
+		if (text[n] < low || text[n] > high) break;
 		n++;
 	}
 	return n;
@@ -44,10 +42,8 @@ unsigned utf8_printable(const uint8_t *text, size_t size)
 {
 	const struct sequence *s;
 
-	if (!size)
-		return 0;
-	if (PRINTABLE(text[0]))
-		return 1;
+	if (!size) return 0;
+	if (PRINTABLE(text[0])) return 1;
 	s = find(text[0]);
 	return s && size >= s->length && fitting(s, text, size) == s->length ? s->length : 0;
 }

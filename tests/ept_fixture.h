@@ -40,8 +40,7 @@ static inline void consistent(void)
 {
 	const char *broken = world_check(&w, &ept, NULL);
 
-	if (broken)
-		fail_msg("%s", broken);
+	if (broken) fail_msg("%s", broken);
 }
 
 static inline int teardown(void **state)
@@ -65,15 +64,9 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 }
 
 /* Default type WB, no ranges. */
-static inline void mtrr_all_wb(void)
-{
-	wrmsr(0x2ff, 0x806);
-}
+static inline void mtrr_all_wb(void) { wrmsr(0x2ff, 0x806); }
 
-static inline void touch(uint64_t gpa)
-{
-	assert_int_equal(ept_fault(&ept, &cpu, gpa, true), 0);
-}
+static inline void touch(uint64_t gpa) { assert_int_equal(ept_fault(&ept, &cpu, gpa, true), 0); }
 
 static inline void expect_leaf(uint64_t gpa, unsigned level, uint64_t entry)
 {
@@ -97,8 +90,7 @@ static inline void large_ram(uint64_t gpa, uint64_t size)
 
 static inline void touch_pages(uint64_t gpa, unsigned pages)
 {
-	for (unsigned i = 0; i < pages; i++)
-		touch(gpa + i * PAGE_SIZE);
+	for (unsigned i = 0; i < pages; i++) touch(gpa + i * PAGE_SIZE);
 }
 
 static inline unsigned level_of(uint64_t gpa)

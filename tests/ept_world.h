@@ -29,9 +29,9 @@ struct world {
 	unsigned fail_from; /* the alloc with this number and all later ones fail; 0: none */
 	unsigned flushes;
 	unsigned locked, lock_calls;
-	unsigned zaps, zaps_at_flush; /* told, and how many of them before the last flush */
+	unsigned zaps, zaps_at_flush;           /* told, and how many of them before the last flush */
 	uint64_t zap_gpa, zap_size, zap_leaves; /* what was told of the last */
-	unsigned errors; /* what ept/ must never do: double free, free while not locked, ... */
+	unsigned errors;                        /* what ept/ must never do: double free, free while not locked, ... */
 	void (*on_flush)(void *arg);
 	void *on_flush_arg;
 	struct ept_host host;
@@ -48,8 +48,7 @@ static uint64_t world_alloc(void *ctx)
 	unsigned page;
 
 	w->allocs++;
-	if (w->fail_from && w->allocs >= w->fail_from)
-		return 0;
+	if (w->fail_from && w->allocs >= w->fail_from) return 0;
 	if (w->freed)
 		page = w->free[--w->freed];
 	else if (w->fresh < w->pages)
@@ -85,10 +84,8 @@ static void world_flush(void *ctx)
 
 	w->flushes++;
 	w->zaps_at_flush = w->zaps;
-	if (!w->locked)
-		w->errors++;
-	if (w->on_flush)
-		w->on_flush(w->on_flush_arg);
+	if (!w->locked) w->errors++;
+	if (w->on_flush) w->on_flush(w->on_flush_arg);
 }
 
 static void world_zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
@@ -123,10 +120,9 @@ static inline void world_init(struct world *w, unsigned pages)
 {
 	memset(w, 0, sizeof(*w));
 	w->pages = pages;
-	w->memory = mmap(NULL, PAGE_SIZE * pages, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (w->memory == MAP_FAILED)
-		abort();
+	w->memory = mmap(NULL, PAGE_SIZE * pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+	if (w->memory == MAP_FAILED) abort();
 	w->info = calloc(pages, sizeof(*w->info));
 	w->used = calloc(pages, 1);
 	w->free = calloc(pages, sizeof(*w->free));
@@ -162,8 +158,7 @@ struct world_census {
 
 static inline void world_blame(struct world_census *census, const char *rule)
 {
-	if (!census->broken)
-		census->broken = rule;
+	if (!census->broken) census->broken = rule;
 }
 
 /* The SDM's misconfiguration rules for one present entry (SDM 3C 29.3.3.1). */
@@ -173,22 +168,14 @@ static inline void world_check_entry(struct world_census *census, uint64_t entry
 	uint64_t type = FIELD(entry, EPT_TYPE);
 	bool leaf = level == 1 || (entry & EPT_LARGE);
 
-	if ((entry & EPT_WRITE) && !(entry & EPT_READ))
-		world_blame(census, "write without read");
-	if (!(entry & EPT_READ))
-		world_blame(census, "execute-only");
-	if (entry & EPT_ADDRESS & (~0ULL << caps->address_width))
-		world_blame(census, "address at or above MAXPHYADDR");
-	if (entry >> 52)
-		world_blame(census, "bits 63:52 in use");
-	if (!leaf && (entry & (EPT_TYPE | EPT_IGNORE_PAT)))
-		world_blame(census, "type in a table entry");
-	if (level == 4 && (entry & EPT_LARGE))
-		world_blame(census, "bit 7 in a PML4E");
-	if (!leaf)
-		return;
-	if (type == 2 || type == 3 || type == 7)
-		world_blame(census, "reserved type in a leaf");
+	if ((entry & EPT_WRITE) && !(entry & EPT_READ)) world_blame(census, "write without read");
+	if (!(entry & EPT_READ)) world_blame(census, "execute-only");
+	if (entry & EPT_ADDRESS & (~0ULL << caps->address_width)) world_blame(census, "address at or above MAXPHYADDR");
+	if (entry >> 52) world_blame(census, "bits 63:52 in use");
+	if (!leaf && (entry & (EPT_TYPE | EPT_IGNORE_PAT))) world_blame(census, "type in a table entry");
+	if (level == 4 && (entry & EPT_LARGE)) world_blame(census, "bit 7 in a PML4E");
+	if (!leaf) return;
+	if (type == 2 || type == 3 || type == 7) world_blame(census, "reserved type in a leaf");
 	if (level > 1 && (entry & BITS(12 + 9 * (level - 1) - 1, 12)))
 		world_blame(census, "reserved address bits in a large leaf");
 	if ((level == 2 && !caps->large_2m) || (level == 3 && !caps->large_1g))
@@ -196,8 +183,8 @@ static inline void world_check_entry(struct world_census *census, uint64_t entry
 }
 
 /* Count a tree the slow way and compare with what ept/ keeps; returns the table's liveness. */
-static inline bool world_check_table(struct world *w, const struct ept_caps *caps, uint64_t table,
-				     unsigned level, struct world_census *census)
+static inline bool world_check_table(struct world *w, const struct ept_caps *caps, uint64_t table, unsigned level,
+				     struct world_census *census)
 {
 	uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
 	uint32_t leaves = 0, tables = 0, living = 0;
@@ -211,8 +198,7 @@ static inline bool world_check_table(struct world *w, const struct ept_caps *cap
 		uint64_t entry = world_table(w, table)[i];
 
 		if (!(entry & EPT_RWX)) {
-			if (entry)
-				world_blame(census, "a not-present entry is not 0");
+			if (entry) world_blame(census, "a not-present entry is not 0");
 			continue;
 		}
 		world_check_entry(census, entry, level, caps);
@@ -220,8 +206,7 @@ static inline bool world_check_table(struct world *w, const struct ept_caps *cap
 			leaves++;
 		} else {
 			tables++;
-			living +=
-				world_check_table(w, caps, entry & EPT_ADDRESS, level - 1, census);
+			living += world_check_table(w, caps, entry & EPT_ADDRESS, level - 1, census);
 		}
 	}
 	census->leaves[level % 4] += leaves;
@@ -231,23 +216,18 @@ static inline bool world_check_table(struct world *w, const struct ept_caps *cap
 }
 
 /* All that must hold of an EPT at rest. NULL, or the rule that does not. */
-static inline const char *world_check(struct world *w, const struct ept *ept,
-				      struct world_census *census)
+static inline const char *world_check(struct world *w, const struct ept *ept, struct world_census *census)
 {
 	struct world_census scratch;
 
-	if (!census)
-		census = &scratch;
+	if (!census) census = &scratch;
 	memset(census, 0, sizeof(*census));
 	census->live = world_check_table(w, &ept->caps, ept->root, 4, census);
 	if (census->tables != w->tables || census->tables != ept->stats.tables)
 		world_blame(census, "a table is leaked or not counted");
-	if (w->flushes != ept->stats.flushes)
-		world_blame(census, "a flush is not counted");
-	if (w->errors)
-		world_blame(census, "double free, or a flush or unlock without the lock");
-	if (w->locked)
-		world_blame(census, "the lock is still held");
+	if (w->flushes != ept->stats.flushes) world_blame(census, "a flush is not counted");
+	if (w->errors) world_blame(census, "double free, or a flush or unlock without the lock");
+	if (w->locked) world_blame(census, "the lock is still held");
 	return census->broken;
 }
 

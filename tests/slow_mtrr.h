@@ -22,8 +22,7 @@ static inline unsigned slow_mtrr_type(const struct mtrr *m, uint64_t gpa)
 {
 	int type = -1;
 
-	if (!(m->def_type & 0x800))
-		return 0;
+	if (!(m->def_type & 0x800)) return 0;
 	if ((m->def_type & 0x400) && gpa < 0x100000) {
 		for (unsigned r = 0; r < 11; r++) {
 			for (unsigned i = 0; i < 8; i++) {
@@ -38,10 +37,8 @@ static inline unsigned slow_mtrr_type(const struct mtrr *m, uint64_t gpa)
 		uint64_t bits = ((1ULL << m->address_width) - 1) & ~0xfffULL;
 		int mine = (int)(m->base[n] & 0xff);
 
-		if (!(m->mask[n] & 0x800) || gpa >> m->address_width)
-			continue;
-		if ((gpa & m->mask[n] & bits) != (m->base[n] & m->mask[n] & bits))
-			continue;
+		if (!(m->mask[n] & 0x800) || gpa >> m->address_width) continue;
+		if ((gpa & m->mask[n] & bits) != (m->base[n] & m->mask[n] & bits)) continue;
 		if (type == -1 || type == mine)
 			type = mine;
 		else if ((type == 4 && mine == 6) || (type == 6 && mine == 4))

@@ -31,11 +31,9 @@ struct vm {
 	unsigned next_range; /* the variable range that the next word sets */
 };
 
-static void __attribute__((noreturn))
-refuse(const char *name, const char *word, const char *expected)
+static void __attribute__((noreturn)) refuse(const char *name, const char *word, const char *expected)
 {
-	fprintf(stderr, "make explain: %s: '%s' is not understood, expected %s\n", name, word,
-		expected);
+	fprintf(stderr, "make explain: %s: '%s' is not understood, expected %s\n", name, word, expected);
 	exit(2);
 }
 
@@ -54,12 +52,10 @@ static bool parse_number(const char *text, uint64_t *value, const char **end)
 	const char *unit;
 	char *rest;
 
-	if (*text < '0' || *text > '9')
-		return false;
+	if (*text < '0' || *text > '9') return false;
 	*value = strtoull(text, &rest, 0);
 	unit = *rest ? strchr(units, *rest) : NULL;
-	if (unit)
-		*value <<= 10 * (unit - units + 1);
+	if (unit) *value <<= 10 * (unit - units + 1);
 	*end = rest + (unit != NULL);
 	return true;
 }
@@ -69,8 +65,7 @@ static uint64_t number(const char *name, const char *otherwise, uint64_t most, c
 	const char *text = value_of(name, otherwise), *end;
 	uint64_t value;
 
-	if (!parse_number(text, &value, &end) || *end || value > most)
-		refuse(name, text, expected);
+	if (!parse_number(text, &value, &end) || *end || value > most) refuse(name, text, expected);
 	return value;
 }
 
@@ -80,8 +75,7 @@ static unsigned parse_type(const char *text, size_t length)
 	for (unsigned type = 0; type <= MEMTYPE_UC_MINUS; type++) {
 		const char *name = memtype_name(type);
 
-		if (*name != '?' && strlen(name) == length && !strncmp(text, name, length))
-			return type;
+		if (*name != '?' && strlen(name) == length && !strncmp(text, name, length)) return type;
 	}
 	return MEMTYPE_UC_MINUS + 1;
 }
@@ -117,9 +111,8 @@ static bool set_range(struct vm *vm, const char *word)
 	uint32_t msr = MSR_IA32_MTRR_PHYSBASE0 + 2 * vm->next_range;
 	uint64_t start, size;
 
-	if (!at || !parse_number(at + 1, &start, &end) || *end != '+' ||
-	    !parse_number(end + 1, &size, &end) || *end || size < PAGE_SIZE ||
-	    (size & (size - 1)) || !IS_ALIGNED(start, size) ||
+	if (!at || !parse_number(at + 1, &start, &end) || *end != '+' || !parse_number(end + 1, &size, &end) || *end ||
+	    size < PAGE_SIZE || (size & (size - 1)) || !IS_ALIGNED(start, size) ||
 	    vm->next_range == MTRR_VARIABLE_COUNT)
 		return false;
 	vm->next_range++;
@@ -134,21 +127,18 @@ static bool set_register(struct vm *vm, const char *word)
 	uint64_t msr, value;
 
 	return parse_number(word, &msr, &end) && *end == '=' && msr <= UINT32_MAX &&
-	       parse_number(end + 1, &value, &end) && !*end &&
-	       write_mtrr(&vm->mtrr, (uint32_t)msr, value);
+	       parse_number(end + 1, &value, &end) && !*end && write_mtrr(&vm->mtrr, (uint32_t)msr, value);
 }
 
 static bool set_mtrr(struct vm *vm, const char *word)
 {
-	if (!strcmp(word, "off"))
-		return write_mtrr(&vm->mtrr, MSR_IA32_MTRR_DEF_TYPE, 0);
+	if (!strcmp(word, "off")) return write_mtrr(&vm->mtrr, MSR_IA32_MTRR_DEF_TYPE, 0);
 	if (!strcmp(word, "none")) {
 		mtrr_reset(&vm->mtrr, GUEST_WIDTH);
 		vm->next_range = 0;
 		return write_mtrr(&vm->mtrr, MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | MEMTYPE_WB);
 	}
-	if (!strncmp(word, "default=", 8))
-		return set_default(vm, word + 8);
+	if (!strncmp(word, "default=", 8)) return set_default(vm, word + 8);
 	return *word == '0' ? set_register(vm, word) : set_range(vm, word);
 }
 
@@ -194,8 +184,7 @@ static struct ept_caps parse_caps(void)
 
 	caps.large_1g = !strcmp(text, "1G");
 	caps.large_2m = caps.large_1g || !strcmp(text, "2M");
-	if (!caps.large_2m && strcmp(text, "4K") != 0)
-		refuse("LARGE", text, "4K, 2M or 1G");
+	if (!caps.large_2m && strcmp(text, "4K") != 0) refuse("LARGE", text, "4K, 2M or 1G");
 	return caps;
 }
 
@@ -204,8 +193,7 @@ static enum memtype_policy parse_policy(void)
 	const char *text = value_of("POLICY", "kvm-6.7");
 	int policy = memtype_policy_parse(text);
 
-	if (policy < 0)
-		refuse("POLICY", text, "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
+	if (policy < 0) refuse("POLICY", text, "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
 	return (enum memtype_policy)policy;
 }
 
@@ -214,11 +202,9 @@ static void add_memory(struct vm *vm)
 	uint64_t size = number("RAM", "128M", 1024 * GiB, "2M to 1T");
 	struct guest_map map;
 
-	if (size < 2 * MiB || !IS_ALIGNED(size, PAGE_SIZE))
-		refuse("RAM", value_of("RAM", ""), "2M to 1T");
+	if (size < 2 * MiB || !IS_ALIGNED(size, PAGE_SIZE)) refuse("RAM", value_of("RAM", ""), "2M to 1T");
 	guest_map_make(&map, size, HOST_RAM);
-	for (unsigned i = 0; i < map.slots; i++)
-		ept_slot_add(&vm->ept, &map.slot[i]);
+	for (unsigned i = 0; i < map.slots; i++) ept_slot_add(&vm->ept, &map.slot[i]);
 }
 
 /* COUNT=1, or 0,1: what it was and what it became; the address is touched each time. */
@@ -231,8 +217,7 @@ static void touch_at_counts(struct vm *vm)
 		if (!parse_number(at, &count, &at) || count > COUNT_MAX || (*at && *at != ','))
 			refuse("COUNT", text, "0 to 8, or several in turn: 0,1");
 		while (vm->ept.noncoherent != count)
-			ept_noncoherent_change(&vm->ept, &vm->cpu,
-					       vm->ept.noncoherent < count ? 1 : -1);
+			ept_noncoherent_change(&vm->ept, &vm->cpu, vm->ept.noncoherent < count ? 1 : -1);
 		ept_fault(&vm->ept, &vm->cpu, vm->gpa, false);
 	} while (*at++);
 }

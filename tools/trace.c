@@ -26,9 +26,8 @@ struct trace {
 	size_t size;
 	struct event *events; /* in the order of their times */
 	size_t count;
-	uint64_t marked,
-		lost; /* records that marks tell of, and those of them that are not there */
-	bool ended;   /* the last record is a mark */
+	uint64_t marked, lost; /* records that marks tell of, and those of them that are not there */
+	bool ended;            /* the last record is a mark */
 	double ticks_per_us;
 	char name[VMS][NAME_SIZE];
 };
@@ -50,10 +49,7 @@ static const char *exit_name(uint64_t reason)
 	return reason < EXIT_REASONS && names[reason] ? names[reason] : "unknown";
 }
 
-static uint64_t reason_of(const struct event *e)
-{
-	return FIELD(e->c, EVENT_REASON);
-}
+static uint64_t reason_of(const struct event *e) { return FIELD(e->c, EVENT_REASON); }
 
 /* The guest's write to the queue's tail: what a chain of events down to INVEPT begins with. */
 static bool is_tail_write(const struct event *e)
@@ -67,8 +63,7 @@ static void read_file(struct trace *trace)
 	FILE *file = fopen(trace->file, "rb");
 	long size;
 
-	if (!file || fseek(file, 0, SEEK_END) || (size = ftell(file)) < 0)
-		refuse(trace->file, "no such file");
+	if (!file || fseek(file, 0, SEEK_END) || (size = ftell(file)) < 0) refuse(trace->file, "no such file");
 	rewind(file);
 	trace->size = (size_t)size;
 	trace->bytes = malloc(trace->size + 1);
@@ -77,10 +72,7 @@ static void read_file(struct trace *trace)
 	fclose(file);
 }
 
-static bool is_mark(const struct event *e)
-{
-	return e->type == EVENT_TRACE && e->c == EVENT_TRACE_MAGIC;
-}
+static bool is_mark(const struct event *e) { return e->type == EVENT_TRACE && e->c == EVENT_TRACE_MAGIC; }
 
 /* A mark says how many records were told before it. */
 static void count_lost(struct trace *trace, const struct event *mark)
@@ -94,16 +86,13 @@ static void count_lost(struct trace *trace, const struct event *mark)
 static void keep(struct trace *trace, const struct event *e)
 {
 	trace->ended = is_mark(e);
-	if (trace->ended)
-		count_lost(trace, e);
+	if (trace->ended) count_lost(trace, e);
 	trace->marked++;
 	if (e->type == EVENT_NAME)
 		for (unsigned i = 0; i < NAME_SIZE - 1; i++) {
 			char c = ((const char *)&e->b)[i];
 
-			trace->name[e->vm][i] =
-				(c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ? c
-											     : '\0';
+			trace->name[e->vm][i] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ? c : '\0';
 		}
 	else if (!is_mark(e))
 		trace->events[trace->count++] = *e;
@@ -113,8 +102,7 @@ static int compare_times(const void *left, const void *right)
 {
 	const struct event *a = left, *b = right;
 
-	if (a->tsc != b->tsc)
-		return a->tsc < b->tsc ? -1 : 1;
+	if (a->tsc != b->tsc) return a->tsc < b->tsc ? -1 : 1;
 	return (b->type == EVENT_EXIT) - (a->type == EVENT_EXIT);
 }
 
@@ -124,19 +112,15 @@ static void read_records(struct trace *trace)
 	struct event e;
 	size_t at = 0;
 
-	if (trace->size >= sizeof(e))
-		memcpy(&e, trace->bytes, sizeof(e));
+	if (trace->size >= sizeof(e)) memcpy(&e, trace->bytes, sizeof(e));
 	if (trace->size < sizeof(e) || !is_mark(&e) || !e.a)
-		refuse(trace->file,
-		       "no trace of Leafcutter, expected what make run TRACE=file writes");
+		refuse(trace->file, "no trace of Leafcutter, expected what make run TRACE=file writes");
 	trace->ticks_per_us = e.a / 1000.0;
 	trace->events = malloc(trace->size);
 	for (bool good = true; at + sizeof(e) <= trace->size;) {
 		memcpy(&e, trace->bytes + at, sizeof(e));
-		good = is_mark(&e) || (good && e.type > EVENT_NONE && e.type < EVENT_TYPES &&
-				       e.type != EVENT_TRACE);
-		if (good)
-			keep(trace, &e);
+		good = is_mark(&e) || (good && e.type > EVENT_NONE && e.type < EVENT_TYPES && e.type != EVENT_TRACE);
+		if (good) keep(trace, &e);
 		at += good ? sizeof(e) : 1;
 	}
 	trace->ended &= at == trace->size;
@@ -165,8 +149,8 @@ static void print_text(const struct trace *trace)
 		const struct event *e = &trace->events[i];
 
 		describe(e, text);
-		printf("%12" PRIu64 " cpu %u %s.%u %s\n", e->tsc - trace->events[0].tsc, e->cpu,
-		       vm_name(trace, e->vm), e->vcpu, text);
+		printf("%12" PRIu64 " cpu %u %s.%u %s\n", e->tsc - trace->events[0].tsc, e->cpu, vm_name(trace, e->vm),
+		       e->vcpu, text);
 	}
 }
 
@@ -190,8 +174,7 @@ static int compare_rows(const void *left, const void *right)
 {
 	const struct row *a = left, *b = right;
 
-	if (a->vm != b->vm)
-		return a->vm < b->vm ? -1 : 1;
+	if (a->vm != b->vm) return a->vm < b->vm ? -1 : 1;
 	return (a->total < b->total) - (a->total > b->total);
 }
 
@@ -199,10 +182,8 @@ static struct row *find_row(struct row *rows, size_t *count, const struct event 
 {
 	size_t i = 0;
 
-	while (i < *count && (rows[i].vm != e->vm || rows[i].reason != reason_of(e)))
-		i++;
-	if (i == *count)
-		rows[(*count)++] = (struct row){.vm = e->vm, .reason = reason_of(e)};
+	while (i < *count && (rows[i].vm != e->vm || rows[i].reason != reason_of(e))) i++;
+	if (i == *count) rows[(*count)++] = (struct row){.vm = e->vm, .reason = reason_of(e)};
 	return &rows[i];
 }
 
@@ -215,10 +196,9 @@ static uint32_t percentile(const struct row *row, size_t percent)
 static void print_row(const struct trace *trace, const struct row *row)
 {
 	qsort(row->ticks, row->count, sizeof(*row->ticks), compare_ticks);
-	printf("%-15s %-20s %8zu %12" PRIu64 " %9.1f %9u %9u %9u\n", vm_name(trace, row->vm),
-	       exit_name(row->reason), row->count, row->total,
-	       (double)row->total / (double)row->count, percentile(row, 50), percentile(row, 99),
-	       row->ticks[row->count - 1]);
+	printf("%-15s %-20s %8zu %12" PRIu64 " %9.1f %9u %9u %9u\n", vm_name(trace, row->vm), exit_name(row->reason),
+	       row->count, row->total, (double)row->total / (double)row->count, percentile(row, 50),
+	       percentile(row, 99), row->ticks[row->count - 1]);
 }
 
 static void print_summary(const struct trace *trace)
@@ -230,24 +210,19 @@ static void print_summary(const struct trace *trace)
 		const struct event *e = &trace->events[i];
 		struct row *row;
 
-		if (e->type != EVENT_EXIT)
-			continue;
+		if (e->type != EVENT_EXIT) continue;
 		row = find_row(rows, &count, e);
 		if (!(row->count & (row->count - 1))) /* full at each power of two */
-			row->ticks =
-				realloc(row->ticks, 2 * (row->count + 1) * sizeof(*row->ticks));
+			row->ticks = realloc(row->ticks, 2 * (row->count + 1) * sizeof(*row->ticks));
 		row->ticks[row->count++] = e->a;
 		row->total += e->a;
 	}
 	qsort(rows, count, sizeof(*rows), compare_rows);
-	printf("%-15s %-20s %8s %12s %9s %9s %9s %9s\n", "VM", "exit", "count", "total", "mean",
-	       "median", "99th", "most");
-	for (size_t i = 0; i < count; i++)
-		print_row(trace, &rows[i]);
-	if (!count)
-		printf("no exits in it: the hypervisor's line said trace=events\n");
-	for (size_t i = 0; i < count; i++)
-		free(rows[i].ticks);
+	printf("%-15s %-20s %8s %12s %9s %9s %9s %9s\n", "VM", "exit", "count", "total", "mean", "median", "99th",
+	       "most");
+	for (size_t i = 0; i < count; i++) print_row(trace, &rows[i]);
+	if (!count) printf("no exits in it: the hypervisor's line said trace=events\n");
+	for (size_t i = 0; i < count; i++) free(rows[i].ticks);
 	free(rows);
 }
 
@@ -267,15 +242,11 @@ static void json_label(const char *what, unsigned pid, unsigned tid, const char 
 {
 	json_begin("M", pid, tid);
 	printf(",\"name\":\"%s\",\"args\":{\"name\":\"%s", what, name);
-	if (number >= 0)
-		printf(" %d", number);
+	if (number >= 0) printf(" %d", number);
 	printf("\"}}");
 }
 
-static double us(const struct trace *trace, uint64_t ticks)
-{
-	return (double)ticks / trace->ticks_per_us;
-}
+static double us(const struct trace *trace, uint64_t ticks) { return (double)ticks / trace->ticks_per_us; }
 
 static void json_slice(const struct trace *trace, const struct event *e, unsigned pid, unsigned tid)
 {
@@ -283,8 +254,7 @@ static void json_slice(const struct trace *trace, const struct event *e, unsigne
 
 	describe(e, text);
 	json_begin("X", pid, tid);
-	printf(",\"ts\":%.4f,\"dur\":%.4f,\"name\":\"%s\"}",
-	       us(trace, e->tsc - trace->events[0].tsc),
+	printf(",\"ts\":%.4f,\"dur\":%.4f,\"name\":\"%s\"}", us(trace, e->tsc - trace->events[0].tsc),
 	       us(trace, e->type == EVENT_EXIT ? e->a : 1), text);
 }
 
@@ -297,25 +267,19 @@ static void json_event(const struct trace *trace, const struct event *e)
 	case EVENT_DETACH:
 	case EVENT_COHERENCE:
 	case EVENT_FAULT:
-	case EVENT_STALE:
-		json_slice(trace, e, PID_VM + e->vm, TID_IOMMU);
-		break;
+	case EVENT_STALE: json_slice(trace, e, PID_VM + e->vm, TID_IOMMU); break;
 	case EVENT_COUNT:
 	case EVENT_TRANSITION:
 	case EVENT_ZAP:
 	case EVENT_INVEPT:
-	case EVENT_WBINVD:
-		json_slice(trace, e, PID_CPUS, e->cpu);
-		break;
-	default:
-		json_slice(trace, e, PID_VM + e->vm, e->vcpu);
+	case EVENT_WBINVD: json_slice(trace, e, PID_CPUS, e->cpu); break;
+	default: json_slice(trace, e, PID_VM + e->vm, e->vcpu);
 	}
-	if (is_tail_write(e))
-		json_slice(trace, e, PID_VM + e->vm, TID_IOMMU);
+	if (is_tail_write(e)) json_slice(trace, e, PID_VM + e->vm, TID_IOMMU);
 }
 
-static void json_flow_end(const struct trace *trace, const char *phase, const struct event *e,
-			  unsigned pid, unsigned tid, size_t id)
+static void json_flow_end(const struct trace *trace, const char *phase, const struct event *e, unsigned pid,
+			  unsigned tid, size_t id)
 {
 	json_begin(phase, pid, tid);
 	printf(",\"ts\":%.4f,\"name\":\"to INVEPT\",\"cat\":\"flow\",\"bp\":\"e\",\"id\":%zu}",
@@ -334,20 +298,16 @@ static void json_flows(const struct trace *trace)
 		const struct event *e = &trace->events[i], *from = cause[e->vm];
 		bool over = from && from->type == EVENT_EXIT && e->tsc > from->tsc + from->a;
 
-		if (over)
-			from = cause[e->vm] = NULL;
+		if (over) from = cause[e->vm] = NULL;
 		if (is_tail_write(e) ||
-		    (!from && (e->type == EVENT_ATTACH || e->type == EVENT_DETACH ||
-			       e->type == EVENT_COHERENCE)))
+		    (!from && (e->type == EVENT_ATTACH || e->type == EVENT_DETACH || e->type == EVENT_COHERENCE)))
 			cause[e->vm] = e;
 		if (e->type == EVENT_COUNT && from && from->type != EVENT_EXIT)
 			cause[e->vm] = NULL; /* its change made no transition */
-		if (e->type != EVENT_INVEPT || !from)
-			continue;
+		if (e->type != EVENT_INVEPT || !from) continue;
 		json_flow_end(trace, "s", from, PID_VM + from->vm, TID_IOMMU, i);
 		json_flow_end(trace, "f", e, PID_CPUS, e->cpu, i);
-		if (from->type != EVENT_EXIT)
-			cause[e->vm] = NULL;
+		if (from->type != EVENT_EXIT) cause[e->vm] = NULL;
 	}
 }
 
@@ -359,14 +319,12 @@ static void json_tracks(const struct trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct event *e = &trace->events[i];
 
-		if (!cpus[e->cpu])
-			json_label("thread_name", PID_CPUS, e->cpu, "CPU", e->cpu);
+		if (!cpus[e->cpu]) json_label("thread_name", PID_CPUS, e->cpu, "CPU", e->cpu);
 		if (!vms[e->vm]) {
 			json_label("process_name", PID_VM + e->vm, 0, vm_name(trace, e->vm), -1);
 			json_label("thread_name", PID_VM + e->vm, TID_IOMMU, "IOMMU", -1);
 		}
-		if (!vcpus[e->vm][e->vcpu])
-			json_label("thread_name", PID_VM + e->vm, e->vcpu, "vCPU", e->vcpu);
+		if (!vcpus[e->vm][e->vcpu]) json_label("thread_name", PID_VM + e->vm, e->vcpu, "vCPU", e->vcpu);
 		cpus[e->cpu] = vms[e->vm] = vcpus[e->vm][e->vcpu] = true;
 	}
 }
@@ -375,8 +333,7 @@ static void print_json(const struct trace *trace)
 {
 	printf("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
 	json_tracks(trace);
-	for (size_t i = 0; i < trace->count; i++)
-		json_event(trace, &trace->events[i]);
+	for (size_t i = 0; i < trace->count; i++) json_event(trace, &trace->events[i]);
 	json_flows(trace);
 	printf("\n]}\n");
 }
@@ -393,12 +350,9 @@ int main(int argc, char **argv)
 	read_file(&trace);
 	read_records(&trace);
 	(json ? print_json : summary ? print_summary : print_text)(&trace);
-	if (trace.lost)
-		fprintf(stderr, "tools/trace: %s: %" PRIu64 " records are lost\n", trace.file,
-			trace.lost);
+	if (trace.lost) fprintf(stderr, "tools/trace: %s: %" PRIu64 " records are lost\n", trace.file, trace.lost);
 	if (!trace.ended)
-		fprintf(stderr, "tools/trace: %s: cut off behind %" PRIu64 " records\n", trace.file,
-			trace.marked);
+		fprintf(stderr, "tools/trace: %s: cut off behind %" PRIu64 " records\n", trace.file, trace.marked);
 	free(trace.events);
 	free(trace.bytes);
 	return !trace.ended;

@@ -33,14 +33,10 @@ static bool split(const char *text, struct words *words)
 
 		for (; *text == ' '; text++)
 			;
-		while (text[length] && text[length] != ' ')
-			length++;
-		if (!length)
-			break;
-		if (words->count == WORDS || length >= WORD_SIZE)
-			return false;
-		for (size_t i = 0; i < length; i++)
-			words->word[words->count][i] = text[i];
+		while (text[length] && text[length] != ' ') length++;
+		if (!length) break;
+		if (words->count == WORDS || length >= WORD_SIZE) return false;
+		for (size_t i = 0; i < length; i++) words->word[words->count][i] = text[i];
 		words->count++;
 		text += length;
 	}
@@ -48,10 +44,7 @@ static bool split(const char *text, struct words *words)
 }
 
 /* The next word, or "" behind the last. */
-static const char *peek(const struct words *words)
-{
-	return words->at < words->count ? words->word[words->at] : "";
-}
+static const char *peek(const struct words *words) { return words->at < words->count ? words->word[words->at] : ""; }
 
 static const char *next(struct words *words)
 {
@@ -63,16 +56,14 @@ static const char *next(struct words *words)
 
 static bool is_next(struct words *words, const char *expected)
 {
-	if (strcmp(peek(words), expected) != 0)
-		return false;
+	if (strcmp(peek(words), expected) != 0) return false;
 	words->at++;
 	return true;
 }
 
 static unsigned digit_of(char c)
 {
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0');
+	if (c >= '0' && c <= '9') return (unsigned)(c - '0');
 	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
 }
 
@@ -83,12 +74,9 @@ static bool number(const char *text, uint64_t *value)
 	const char *p = base == 16 ? text + 2 : text;
 
 	*value = 0;
-	if (digit_of(*p) >= base)
-		return false;
-	for (; digit_of(*p) < base; p++)
-		*value = *value * base + digit_of(*p);
-	if (*p == 'K' || *p == 'M' || *p == 'G')
-		*value <<= *p == 'K' ? 10 : *p == 'M' ? 20 : 30, p++;
+	if (digit_of(*p) >= base) return false;
+	for (; digit_of(*p) < base; p++) *value = *value * base + digit_of(*p);
+	if (*p == 'K' || *p == 'M' || *p == 'G') *value <<= *p == 'K' ? 10 : *p == 'M' ? 20 : 30, p++;
 	return !*p;
 }
 
@@ -99,10 +87,7 @@ static bool number_up_to(struct words *words, uint64_t most, uint64_t *value)
 
 #define ADDRESS_MOST (BIT(40) - 1)
 
-static bool address(struct words *words, uint64_t *value)
-{
-	return number_up_to(words, ADDRESS_MOST, value);
-}
+static bool address(struct words *words, uint64_t *value) { return number_up_to(words, ADDRESS_MOST, value); }
 
 static bool vcpu(struct words *words, unsigned *cpu)
 {
@@ -118,10 +103,8 @@ static bool vcpus(struct words *words, unsigned *from, unsigned *end)
 {
 	*from = 0;
 	*end = CPUS;
-	if (is_next(words, "all"))
-		return true;
-	if (!vcpu(words, from))
-		return false;
+	if (is_next(words, "all")) return true;
+	if (!vcpu(words, from)) return false;
 	*end = *from + 1;
 	return true;
 }
@@ -132,15 +115,13 @@ static bool type_word(struct words *words, enum memtype *type)
 
 	for (unsigned i = 0; i <= MEMTYPE_UC_MINUS; i++) {
 		*type = (enum memtype)i;
-		if (memtype_name(i)[0] != '?' && !strcmp(memtype_name(i), word))
-			return true;
+		if (memtype_name(i)[0] != '?' && !strcmp(memtype_name(i), word)) return true;
 	}
 	return false;
 }
 
 /* Without a word: as the hypervisor's own defaults. */
-static const struct properties plain = {
-	.policy = MEMTYPE_KVM_6_7, .caching_mode = true, .largest = 3};
+static const struct properties plain = {.policy = MEMTYPE_KVM_6_7, .caching_mode = true, .largest = 3};
 
 static bool do_vm(struct machine *m, struct words *words)
 {
@@ -176,10 +157,8 @@ static bool do_read(struct machine *m, struct words *words)
 	unsigned cpu;
 	uint8_t byte;
 
-	if (!vcpu(words, &cpu) || !address(words, &gpa))
-		return false;
-	if (!cpu_access(m, cpu, gpa, false, &byte, false))
-		watch(m, gpa);
+	if (!vcpu(words, &cpu) || !address(words, &gpa)) return false;
+	if (!cpu_access(m, cpu, gpa, false, &byte, false)) watch(m, gpa);
 	return true;
 }
 
@@ -189,11 +168,9 @@ static bool do_write(struct machine *m, struct words *words)
 	unsigned cpu;
 	uint8_t byte;
 
-	if (!vcpu(words, &cpu) || !address(words, &gpa) || !number_up_to(words, 0xff, &value))
-		return false;
+	if (!vcpu(words, &cpu) || !address(words, &gpa) || !number_up_to(words, 0xff, &value)) return false;
 	byte = (uint8_t)value;
-	if (!cpu_access(m, cpu, gpa, true, &byte, false))
-		watch(m, gpa);
+	if (!cpu_access(m, cpu, gpa, true, &byte, false)) watch(m, gpa);
 	return true;
 }
 
@@ -205,18 +182,13 @@ static bool do_sweep(struct machine *m, struct words *words)
 	unsigned cpu, lines = m->lines, lost = m->lost;
 	uint8_t byte;
 
-	if (!vcpu(words, &cpu) || !address(words, &start) || !address(words, &size) ||
-	    size > SWEEP_MOST)
-		return false;
+	if (!vcpu(words, &cpu) || !address(words, &start) || !address(words, &size) || size > SWEEP_MOST) return false;
 	memcpy(before, m->ept.stats.installed, sizeof(before));
-	for (uint64_t at = start; at < start + size; at += PAGE_SIZE)
-		cpu_access(m, cpu, at, false, &byte, true);
+	for (uint64_t at = start; at < start + size; at += PAGE_SIZE) cpu_access(m, cpu, at, false, &byte, true);
 	m->lines = lines;
 	m->lost = lost;
-	say(m, &by,
-	    "vCPU %u reads a byte of each page in 0x%lx-0x%lx: new leaves: %lu of 4K, %lu of 2M",
-	    cpu, start, start + size - 1, m->ept.stats.installed[1] - before[1],
-	    m->ept.stats.installed[2] - before[2]);
+	say(m, &by, "vCPU %u reads a byte of each page in 0x%lx-0x%lx: new leaves: %lu of 4K, %lu of 2M", cpu, start,
+	    start + size - 1, m->ept.stats.installed[1] - before[1], m->ept.stats.installed[2] - before[2]);
 	return true;
 }
 
@@ -233,20 +205,16 @@ static bool write_mtrr(struct machine *m, unsigned cpu, uint32_t msr, uint64_t v
 	}
 	say(m, &by, "vCPU %u: WRMSR 0x%x = 0x%lx: %u range%s changed type", cpu, msr, value, count,
 	    count == 1 ? "" : "s");
-	if (count)
-		ept_type_changed(&m->ept, changed, count);
+	if (count) ept_type_changed(&m->ept, changed, count);
 	return true;
 }
 
-static void set_mtrr_range(struct machine *m, unsigned cpu, uint64_t range, uint64_t base,
-			   uint64_t mask)
+static void set_mtrr_range(struct machine *m, unsigned cpu, uint64_t range, uint64_t base, uint64_t mask)
 {
 	uint32_t msr = MSR_IA32_MTRR_PHYSBASE0 + 2 * (uint32_t)range;
 
-	if (m->cpu[cpu].mtrr.mask[range] & PHYSMASK_V)
-		write_mtrr(m, cpu, msr + 1, 0);
-	if (mask && write_mtrr(m, cpu, msr, base))
-		write_mtrr(m, cpu, msr + 1, mask);
+	if (m->cpu[cpu].mtrr.mask[range] & PHYSMASK_V) write_mtrr(m, cpu, msr + 1, 0);
+	if (mask && write_mtrr(m, cpu, msr, base)) write_mtrr(m, cpu, msr + 1, mask);
 }
 
 static bool do_mtrr(struct machine *m, struct words *words)
@@ -256,41 +224,33 @@ static bool do_mtrr(struct machine *m, struct words *words)
 	unsigned from, end;
 	bool is_default, off = false;
 
-	if (!vcpus(words, &from, &end))
-		return false;
+	if (!vcpus(words, &from, &end)) return false;
 	is_default = is_next(words, "default");
-	if (!is_default && !number_up_to(words, MTRR_VARIABLE_COUNT - 1, &range))
-		return false;
+	if (!is_default && !number_up_to(words, MTRR_VARIABLE_COUNT - 1, &range)) return false;
 	off = !is_default && is_next(words, "off");
-	if (!off && !type_word(words, &type))
-		return false;
+	if (!off && !type_word(words, &type)) return false;
 	if (!is_default && !off &&
-	    (!address(words, &start) || !address(words, &size) || size < PAGE_SIZE ||
-	     (size & (size - 1)) || !IS_ALIGNED(start, size)))
+	    (!address(words, &start) || !address(words, &size) || size < PAGE_SIZE || (size & (size - 1)) ||
+	     !IS_ALIGNED(start, size)))
 		return false;
 	for (unsigned cpu = from; cpu < end; cpu++) {
 		if (is_default)
-			write_mtrr(m, cpu, MSR_IA32_MTRR_DEF_TYPE,
-				   (m->cpu[cpu].mtrr.def_type & ~DEF_TYPE_TYPE) | type);
+			write_mtrr(m, cpu, MSR_IA32_MTRR_DEF_TYPE, (m->cpu[cpu].mtrr.def_type & ~DEF_TYPE_TYPE) | type);
 		else
 			set_mtrr_range(m, cpu, range, start | type,
-				       off ? 0
-					   : (BIT(m->cpu[cpu].mtrr.address_width) - size) |
-						       PHYSMASK_V);
+				       off ? 0 : (BIT(m->cpu[cpu].mtrr.address_width) - size) | PHYSMASK_V);
 	}
 	return true;
 }
 
 static bool do_cd(struct machine *m, struct words *words)
 {
-	static const struct by by = {"cd", "vcpu_set_cache_disable", "hv/vm/memory_types.c",
-				     "SDM 3C 27.3.2.1"};
+	static const struct by by = {"cd", "vcpu_set_cache_disable", "hv/vm/memory_types.c", "SDM 3C 27.3.2.1"};
 	const struct ept_range all = {0, BIT(48)};
 	unsigned from, end;
 	uint64_t value;
 
-	if (!vcpus(words, &from, &end) || !number_up_to(words, 1, &value))
-		return false;
+	if (!vcpus(words, &from, &end) || !number_up_to(words, 1, &value)) return false;
 	for (unsigned cpu = from; cpu < end; cpu++) {
 		m->cpu[cpu].cd = value;
 		say(m, &by, "vCPU %u: CR0.CD = %u", cpu, (unsigned)value);
@@ -305,12 +265,10 @@ static bool do_pat(struct machine *m, struct words *words)
 	unsigned from, end;
 	enum memtype type;
 
-	if (!vcpus(words, &from, &end) || !type_word(words, &type))
-		return false;
+	if (!vcpus(words, &from, &end) || !type_word(words, &type)) return false;
 	for (unsigned cpu = from; cpu < end; cpu++) {
 		m->pat[cpu] = type;
-		say(m, &by, "vCPU %u: its page tables choose a PAT entry of type %s", cpu,
-		    memtype_name(type));
+		say(m, &by, "vCPU %u: its page tables choose a PAT entry of type %s", cpu, memtype_name(type));
 	}
 	return true;
 }
@@ -340,18 +298,15 @@ static bool do_map(struct machine *m, struct words *words)
 	uint64_t iova, gpa, flags = 0;
 	unsigned n;
 
-	if (!device(words, &n) || !address(words, &iova) || !address(words, &gpa))
-		return false;
+	if (!device(words, &n) || !address(words, &iova) || !address(words, &gpa)) return false;
 	if (is_next(words, "r"))
 		flags = VTD_SL_R;
 	else if (is_next(words, "w"))
 		flags = VTD_SL_W;
 	else if (is_next(words, "rw"))
 		flags = VTD_SL_R | VTD_SL_W;
-	if (is_next(words, "snp"))
-		flags |= VTD_SL_SNP;
-	if (!flags || !IS_ALIGNED(iova | gpa, PAGE_SIZE) || guest_map(m, n, iova, gpa, flags))
-		return false;
+	if (is_next(words, "snp")) flags |= VTD_SL_SNP;
+	if (!flags || !IS_ALIGNED(iova | gpa, PAGE_SIZE) || guest_map(m, n, iova, gpa, flags)) return false;
 	watch(m, gpa);
 	return true;
 }
@@ -372,14 +327,10 @@ static bool do_context(struct machine *m, struct words *words)
 	uint64_t domain, type = VTD_TT_UNTRANSLATED;
 	unsigned n;
 
-	if (!device(words, &n))
-		return false;
-	if (is_next(words, "off"))
-		return !guest_context(m, n, m->driver.domain[n], 0, false);
-	if (!number_up_to(words, DOMAIN_MOST, &domain))
-		return false;
-	if (is_next(words, "pass"))
-		type = VTD_TT_PASS_THROUGH;
+	if (!device(words, &n)) return false;
+	if (is_next(words, "off")) return !guest_context(m, n, m->driver.domain[n], 0, false);
+	if (!number_up_to(words, DOMAIN_MOST, &domain)) return false;
+	if (is_next(words, "pass")) type = VTD_TT_PASS_THROUGH;
 	return !guest_context(m, n, (unsigned)domain, type, true);
 }
 
@@ -389,18 +340,13 @@ static bool queue_context(struct machine *m, struct words *words)
 	unsigned n;
 
 	if (is_next(words, "global")) {
-		guest_queue(m, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0,
-			    "context cache, global");
+		guest_queue(m, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0, "context cache, global");
 	} else if (is_next(words, "domain")) {
-		if (!number_up_to(words, DOMAIN_MOST, &domain))
-			return false;
-		guest_queue(m,
-			    VTD_DESC_CONTEXT | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) |
-				    TO_FIELD(domain, VTD_DESC_DID),
-			    0, "context cache, one domain");
+		if (!number_up_to(words, DOMAIN_MOST, &domain)) return false;
+		guest_queue(m, VTD_DESC_CONTEXT | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(domain, VTD_DESC_DID), 0,
+			    "context cache, one domain");
 	} else if (is_next(words, "device")) {
-		if (!device(words, &n))
-			return false;
+		if (!device(words, &n)) return false;
 		guest_queue(m,
 			    VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) |
 				    TO_FIELD(m->driver.domain[n], VTD_DESC_DID) |
@@ -417,21 +363,14 @@ static bool queue_iotlb(struct machine *m, struct words *words)
 	uint64_t domain, iova;
 
 	if (is_next(words, "global")) {
-		guest_queue(m, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0,
-			    "IOTLB, global");
+		guest_queue(m, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0, "IOTLB, global");
 	} else if (is_next(words, "domain")) {
-		if (!number_up_to(words, DOMAIN_MOST, &domain))
-			return false;
-		guest_queue(m,
-			    VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) |
-				    TO_FIELD(domain, VTD_DESC_DID),
-			    0, "IOTLB, one domain");
+		if (!number_up_to(words, DOMAIN_MOST, &domain)) return false;
+		guest_queue(m, VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(domain, VTD_DESC_DID), 0,
+			    "IOTLB, one domain");
 	} else if (is_next(words, "page")) {
-		if (!number_up_to(words, DOMAIN_MOST, &domain) || !address(words, &iova))
-			return false;
-		guest_queue(m,
-			    VTD_DESC_IOTLB | TO_FIELD(VTD_PAGE, VTD_DESC_G) |
-				    TO_FIELD(domain, VTD_DESC_DID),
+		if (!number_up_to(words, DOMAIN_MOST, &domain) || !address(words, &iova)) return false;
+		guest_queue(m, VTD_DESC_IOTLB | TO_FIELD(VTD_PAGE, VTD_DESC_G) | TO_FIELD(domain, VTD_DESC_DID),
 			    ALIGN_DOWN(iova, PAGE_SIZE), "IOTLB, one page");
 	} else {
 		return false;
@@ -441,8 +380,7 @@ static bool queue_iotlb(struct machine *m, struct words *words)
 
 static bool do_queue(struct machine *m, struct words *words)
 {
-	if (is_next(words, "context"))
-		return queue_context(m, words);
+	if (is_next(words, "context")) return queue_context(m, words);
 	return is_next(words, "iotlb") && queue_iotlb(m, words);
 }
 
@@ -459,8 +397,7 @@ static bool do_nosnoop(struct machine *m, struct words *words)
 	uint64_t value;
 	unsigned n;
 
-	if (!device(words, &n) || !number_up_to(words, 1, &value))
-		return false;
+	if (!device(words, &n) || !number_up_to(words, 1, &value)) return false;
 	say(m, &by, "guest: Enable No Snoop of device %u = %u", n, (unsigned)value);
 	iommu_set_no_snoop(&m->iommu, device_id[n], value);
 	return true;
@@ -483,8 +420,7 @@ static bool do_dma(struct machine *m, struct words *words)
 	m->around = false;
 	error = in ? iommu_dma_write(&m->iommu, device_id[n], iova, &byte, 1)
 		   : iommu_dma_read(&m->iommu, device_id[n], iova, &byte, 1);
-	say(m, in ? &in_by : &out_by, "device %u %s 0x%02x at iova 0x%lx%s", n,
-	    in ? "writes" : "reads", byte, iova,
+	say(m, in ? &in_by : &out_by, "device %u %s 0x%02x at iova 0x%lx%s", n, in ? "writes" : "reads", byte, iova,
 	    error       ? ": blocked"
 	    : m->around ? ", around the caches"
 			: ", the caches snooped");
@@ -495,8 +431,7 @@ static bool do_wbinvd(struct machine *m, struct words *words)
 {
 	unsigned cpu;
 
-	if (!vcpu(words, &cpu))
-		return false;
+	if (!vcpu(words, &cpu)) return false;
 	cpu_write_back(m, cpu);
 	return true;
 }
@@ -508,15 +443,12 @@ static bool do_skip(struct machine *m, struct words *words)
 	uint64_t value;
 
 	if (is_next(words, "zap")) {
-		if (!number_up_to(words, 1, &value))
-			return false;
+		if (!number_up_to(words, 1, &value)) return false;
 		m->skip.zap = value;
 		say(m, &by, "from now on transitions %s", value ? "do not zap: a defect" : "zap");
 		return true;
 	}
-	if (!is_next(words, "invept") || !vcpus(words, &from, &end) ||
-	    !number_up_to(words, 1, &value))
-		return false;
+	if (!is_next(words, "invept") || !vcpus(words, &from, &end) || !number_up_to(words, 1, &value)) return false;
 	for (unsigned cpu = from; cpu < end; cpu++) {
 		m->skip.invept[cpu] = value;
 		say(m, &by, "from now on CPU %u %s", cpu,
@@ -546,8 +478,7 @@ static const struct {
 	{"map", do_map, "map DEVICE IOVA ADDRESS r|w|rw [snp], pages of 4K, at most 16"},
 	{"unmap", do_unmap, "unmap DEVICE IOVA"},
 	{"context", do_context, "context DEVICE off, or DOMAIN [pass]"},
-	{"queue", do_queue,
-	 "queue context global|domain N|device N, or queue iotlb global|domain N|page DOMAIN IOVA"},
+	{"queue", do_queue, "queue context global|domain N|device N, or queue iotlb global|domain N|page DOMAIN IOVA"},
 	{"ring", do_ring, "ring"},
 	{"nosnoop", do_nosnoop, "nosnoop DEVICE 0|1"},
 	{"dma", do_dma, "dma out DEVICE IOVA, or dma in DEVICE IOVA BYTE"},
@@ -560,18 +491,14 @@ int machine_command(struct machine *m, const char *text)
 	struct words words;
 	const char *name;
 
-	if (!m->world.pages)
-		machine_reset(m, &plain);
+	if (!m->world.pages) machine_reset(m, &plain);
 	m->lines = m->lost = 0;
 	m->error[0] = '\0';
-	if (!split(text, &words))
-		return refuse(m, "so many or so long words", "a step");
+	if (!split(text, &words)) return refuse(m, "so many or so long words", "a step");
 	name = next(&words);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, name) != 0)
-			continue;
-		if (!commands[i].run(m, &words) || words.at < words.count)
-			return refuse(m, text, commands[i].expected);
+		if (strcmp(commands[i].name, name) != 0) continue;
+		if (!commands[i].run(m, &words) || words.at < words.count) return refuse(m, text, commands[i].expected);
 		return 0;
 	}
 	return refuse(m, name,

@@ -9,8 +9,7 @@
 
 static const struct by store_by = {"guest", "", "guest/lib/vtd.c", "VT-d 9"};
 static const struct by queue_by = {"guest", "iommu_work", "iommu/queue.c", "VT-d 6.5.2"};
-static const struct by command_by = {"guest", "iommu_command_written", "iommu/command.c",
-				     "VT-d 11.4.4"};
+static const struct by command_by = {"guest", "iommu_command_written", "iommu/command.c", "VT-d 11.4.4"};
 
 static void store(struct machine *m, uint64_t gpa, uint64_t value)
 {
@@ -34,10 +33,7 @@ static uint64_t load(struct machine *m, uint64_t gpa)
 	return value;
 }
 
-static uint32_t reg(struct machine *m, unsigned offset)
-{
-	return (uint32_t)iommu_register_read(&m->iommu, offset, 4);
-}
+static uint32_t reg(struct machine *m, unsigned offset) { return (uint32_t)iommu_register_read(&m->iommu, offset, 4); }
 
 static void command(struct machine *m, uint64_t set, uint64_t clear)
 {
@@ -51,8 +47,8 @@ void guest_start(struct machine *m)
 {
 	store(m, GUEST_ROOT, GUEST_CONTEXT | VTD_ROOT_P);
 	iommu_register_write(&m->iommu, VTD_RTADDR, 8, GUEST_ROOT);
-	say(m, &command_by, "guest: root table at 0x%x, queue at 0x%x, translation on",
-	    (unsigned)GUEST_ROOT, (unsigned)GUEST_QUEUE);
+	say(m, &command_by, "guest: root table at 0x%x, queue at 0x%x, translation on", (unsigned)GUEST_ROOT,
+	    (unsigned)GUEST_QUEUE);
 	command(m, VTD_GCMD_SRTP, 0);
 	iommu_register_write(&m->iommu, VTD_IQT, 8, 0);
 	iommu_register_write(&m->iommu, VTD_IQA, 8, GUEST_QUEUE);
@@ -75,8 +71,7 @@ static uint64_t new_table(struct machine *m)
 
 static uint64_t root_of(struct machine *m, unsigned device)
 {
-	if (!m->driver.root[device])
-		m->driver.root[device] = new_table(m);
+	if (!m->driver.root[device]) m->driver.root[device] = new_table(m);
 	return m->driver.root[device];
 }
 
@@ -101,11 +96,9 @@ static uint64_t leaf_place(struct machine *m, unsigned device, uint64_t iova)
 static int remember(struct driver *driver, unsigned device, uint64_t iova, uint64_t at)
 {
 	for (unsigned i = 0; i < driver->mappings; i++) {
-		if (driver->mapping[i].at == at)
-			return 0;
+		if (driver->mapping[i].at == at) return 0;
 	}
-	if (driver->mappings == MAPPINGS)
-		return -ENOSPC;
+	if (driver->mappings == MAPPINGS) return -ENOSPC;
 	driver->mapping[driver->mappings++] = (struct mapping){device, iova, at};
 	return 0;
 }
@@ -114,8 +107,7 @@ int guest_map(struct machine *m, unsigned device, uint64_t iova, uint64_t gpa, u
 {
 	uint64_t at = leaf_place(m, device, iova);
 
-	if (remember(&m->driver, device, iova, at))
-		return -ENOSPC;
+	if (remember(&m->driver, device, iova, at)) return -ENOSPC;
 	store(m, at, flags ? gpa | flags : 0);
 	if (flags)
 		say(m, &store_by,
@@ -124,27 +116,22 @@ int guest_map(struct machine *m, unsigned device, uint64_t iova, uint64_t gpa, u
 		    device, iova, gpa, flags & VTD_SL_R ? "r" : "", flags & VTD_SL_W ? "w" : "",
 		    flags & VTD_SL_SNP ? " snp" : "", at);
 	else
-		say(m, &store_by, "guest: page table of device %u: iova 0x%lx taken out, at 0x%lx",
-		    device, iova, at);
+		say(m, &store_by, "guest: page table of device %u: iova 0x%lx taken out, at 0x%lx", device, iova, at);
 	return 0;
 }
 
 int guest_context(struct machine *m, unsigned device, unsigned domain, uint64_t type, bool present)
 {
-	uint64_t at =
-		GUEST_CONTEXT + (device_id[device] & 0xffU) * sizeof(struct vtd_context_entry);
+	uint64_t at = GUEST_CONTEXT + (device_id[device] & 0xffU) * sizeof(struct vtd_context_entry);
 
 	if (present) {
-		store(m, at + 8,
-		      TO_FIELD(domain, VTD_CONTEXT_DID) | TO_FIELD(VTD_AW_48BIT, VTD_CONTEXT_AW));
+		store(m, at + 8, TO_FIELD(domain, VTD_CONTEXT_DID) | TO_FIELD(VTD_AW_48BIT, VTD_CONTEXT_AW));
 		store(m, at, root_of(m, device) | TO_FIELD(type, VTD_CONTEXT_TT) | VTD_CONTEXT_P);
-		say(m, &store_by, "guest: context entry of device %u at 0x%lx: domain %u, %s",
-		    device, at, domain,
+		say(m, &store_by, "guest: context entry of device %u at 0x%lx: domain %u, %s", device, at, domain,
 		    type == VTD_TT_PASS_THROUGH ? "pass-through" : "translated");
 	} else {
 		store(m, at, 0);
-		say(m, &store_by, "guest: context entry of device %u at 0x%lx: not present", device,
-		    at);
+		say(m, &store_by, "guest: context entry of device %u at 0x%lx: not present", device, at);
 	}
 	m->driver.domain[device] = domain;
 	return 0;
@@ -166,10 +153,8 @@ void guest_ring(struct machine *m)
 	uint32_t status = 0;
 
 	m->driver.status++;
-	guest_queue(m,
-		    VTD_DESC_WAIT | VTD_WAIT_DESC_SW |
-			    TO_FIELD(m->driver.status, VTD_WAIT_DESC_DATA),
-		    GUEST_STATUS, "wait, status to 0x5000");
+	guest_queue(m, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(m->driver.status, VTD_WAIT_DESC_DATA), GUEST_STATUS,
+		    "wait, status to 0x5000");
 	say(m, &queue_by, "guest: tail of the queue = %u", m->driver.tail);
 	iommu_register_write(&m->iommu, VTD_IQT, 8, TO_FIELD(m->driver.tail, VTD_IQ_PTR));
 	while (iommu_pending(&m->iommu)) /* slice by slice, as the hypervisor's scheduler */

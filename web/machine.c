@@ -27,11 +27,9 @@ void watch(struct machine *m, uint64_t gpa)
 {
 	gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	for (unsigned i = 0; i < m->watching; i++) {
-		if (m->watched[i] == gpa)
-			return;
+		if (m->watched[i] == gpa) return;
 	}
-	if (m->watching < WATCHED)
-		m->watched[m->watching++] = gpa;
+	if (m->watching < WATCHED) m->watched[m->watching++] = gpa;
 }
 
 static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
@@ -39,8 +37,7 @@ static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 	struct machine *m = ctx;
 
 	m->cleared += leaves;
-	if (leaves)
-		tell(m, EVENT_ZAP, 0, (uint32_t)leaves, gpa, size);
+	if (leaves) tell(m, EVENT_ZAP, 0, (uint32_t)leaves, gpa, size);
 }
 
 /* A CPU that is to skip its INVEPT keeps what it has: the defect that a hypervisor must not have.
@@ -89,9 +86,7 @@ int ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
 
 	access.m->around |= around_cache;
 	for (size_t i = 0; i < size; i++) {
-		if (ept_dma_access(&access.m->ept, gpa + i, false, around_cache, take_byte,
-				   &access))
-			return -EFAULT;
+		if (ept_dma_access(&access.m->ept, gpa + i, false, around_cache, take_byte, &access)) return -EFAULT;
 		((uint8_t *)to)[i] = access.byte;
 	}
 	return 0;
@@ -104,8 +99,7 @@ int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool aroun
 	access.m->around |= around_cache;
 	for (size_t i = 0; i < size; i++) {
 		access.byte = ((const uint8_t *)from)[i];
-		if (ept_dma_access(&access.m->ept, gpa + i, true, around_cache, put_byte, &access))
-			return -EFAULT;
+		if (ept_dma_access(&access.m->ept, gpa + i, true, around_cache, put_byte, &access)) return -EFAULT;
 	}
 	return 0;
 }
@@ -127,8 +121,7 @@ static void copy_page(void *ctx, uint64_t to, uint64_t from)
 	struct machine *m = ctx;
 
 	memory_copy(&m->memory, to, from);
-	if (to < HOST_CACHE)
-		say(m, &by, "page 0x%lx: what the cache had is written to memory", to - HOST_RAM);
+	if (to < HOST_CACHE) say(m, &by, "page 0x%lx: what the cache had is written to memory", to - HOST_RAM);
 }
 
 static void interrupt(void *ctx, uint64_t address, uint32_t data)
@@ -155,20 +148,16 @@ static void stale_used(void *ctx, const struct iommu_stale *stale)
 /* The count's change; to skip the zap is to do as KVM did before 6.7. */
 static bool change(struct machine *m, int delta)
 {
-	static const struct by skipped = {"skipped", "memtype_zaps_transitions", "ept/memtype.c",
-					  "SDM 3C 29.3.7.2"};
+	static const struct by skipped = {"skipped", "memtype_zaps_transitions", "ept/memtype.c", "SDM 3C 29.3.7.2"};
 	const struct ept_cpu writer = machine_ept_cpu(m, 0); /* vCPU 0 rings the queue */
 	enum memtype_policy policy = m->ept.policy;
 	bool transition;
 
-	if (m->skip.zap && policy == MEMTYPE_KVM_6_7)
-		m->ept.policy = MEMTYPE_KVM_6_6;
+	if (m->skip.zap && policy == MEMTYPE_KVM_6_7) m->ept.policy = MEMTYPE_KVM_6_6;
 	transition = ept_noncoherent_change(&m->ept, &writer, delta);
 	if (transition && memtype_zaps_transitions(m->ept.policy)) {
-		for (unsigned cpu = 0; cpu < CPUS; cpu++)
-			tell(m, EVENT_WBINVD, cpu, 0, 0, 0);
-		if (m->coherence)
-			ept_write_back(&m->ept, 0, m->ept.slots_end);
+		for (unsigned cpu = 0; cpu < CPUS; cpu++) tell(m, EVENT_WBINVD, cpu, 0, 0, 0);
+		if (m->coherence) ept_write_back(&m->ept, 0, m->ept.slots_end);
 	} else if (transition) {
 		say(m, &skipped, "no zap: every leaf stays as it is (as KVM did before 6.7)");
 	}
@@ -190,8 +179,7 @@ static void change_count(struct machine *m, int delta)
 		     0);
 	cleared = m->cleared - cleared;
 	tell(m, transition ? EVENT_TRANSITION : EVENT_COUNT, 0,
-	     (uint32_t)(TO_FIELD(before, EVENT_COUNT_BEFORE) |
-			TO_FIELD(m->ept.noncoherent, EVENT_COUNT_AFTER) |
+	     (uint32_t)(TO_FIELD(before, EVENT_COUNT_BEFORE) | TO_FIELD(m->ept.noncoherent, EVENT_COUNT_AFTER) |
 			TO_FIELD(m->invepts - invepts, EVENT_INVEPTS)),
 	     cleared ? cleared | TO_FIELD(m->ept.stats.last_zap_tables, EVENT_TABLES) : 0, 0);
 }
@@ -207,8 +195,7 @@ static void device_changed(void *ctx, const struct iommu_event *event)
 	     : event->attached                      ? EVENT_ATTACH
 						    : EVENT_DETACH,
 	     0, event->source_id | (noncoherent ? EVENT_NONCOHERENT : 0), event->domain_id, 0);
-	if (is != was)
-		change_count(ctx, is ? 1 : -1);
+	if (is != was) change_count(ctx, is ? 1 : -1);
 }
 
 /* As firmware leaves them: default WB, range 0 UC from the PCI hole to 4 GiB. */
@@ -220,10 +207,8 @@ static void entry_mtrrs(struct mtrr *mtrr)
 	mtrr_write(mtrr, MSR_IA32_MTRR_FIX64K_00000, 0x0606060606060606, NULL, &count);
 	mtrr_write(mtrr, MSR_IA32_MTRR_FIX16K_80000, 0x0606060606060606, NULL, &count);
 	mtrr_write(mtrr, MSR_IA32_MTRR_PHYSBASE0, 3 * GiB | MEMTYPE_UC, NULL, &count);
-	mtrr_write(mtrr, MSR_IA32_MTRR_PHYSBASE0 + 1, (BIT(GUEST_WIDTH) - GiB) | PHYSMASK_V, NULL,
-		   &count);
-	mtrr_write(mtrr, MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | DEF_TYPE_FE | MEMTYPE_WB, NULL,
-		   &count);
+	mtrr_write(mtrr, MSR_IA32_MTRR_PHYSBASE0 + 1, (BIT(GUEST_WIDTH) - GiB) | PHYSMASK_V, NULL, &count);
+	mtrr_write(mtrr, MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | DEF_TYPE_FE | MEMTYPE_WB, NULL, &count);
 }
 
 /* As coherence_create() in hv/vm/coherence.c. */
@@ -231,8 +216,7 @@ static void make_copies(struct machine *m, struct ept_slot *slot)
 {
 	uint64_t offset = slot->hpa - HOST_RAM;
 
-	if (slot->kind != EPT_SLOT_RAM)
-		return;
+	if (slot->kind != EPT_SLOT_RAM) return;
 	slot->kind = EPT_SLOT_RAM_TWICE;
 	slot->uncached_hpa = slot->hpa;
 	slot->hpa = HOST_CACHE + offset;
@@ -257,8 +241,7 @@ static void make_ept(struct machine *m, const struct properties *properties)
 	m->ept.fill = properties->fill;
 	guest_map_make(&map, RAM_SIZE, HOST_RAM);
 	for (unsigned i = 0; i < map.slots; i++) {
-		if (properties->coherence)
-			make_copies(m, &map.slot[i]);
+		if (properties->coherence) make_copies(m, &map.slot[i]);
 		ept_slot_add(&m->ept, &map.slot[i]);
 	}
 }
@@ -277,14 +260,12 @@ static void make_iommu(struct machine *m, const struct properties *properties)
 					.fault_recorded = fault_recorded};
 
 	iommu_init(&m->iommu, &config, &host);
-	for (unsigned i = 0; i < DEVICES; i++)
-		iommu_add_device(&m->iommu, device_id[i], true);
+	for (unsigned i = 0; i < DEVICES; i++) iommu_add_device(&m->iommu, device_id[i], true);
 }
 
 void machine_reset(struct machine *m, const struct properties *properties)
 {
-	if (m->world.pages)
-		world_destroy(&m->world);
+	if (m->world.pages) world_destroy(&m->world);
 	memset(m, 0, offsetof(struct machine, line));
 	m->lines = m->lost = 0;
 	m->snoop_control = properties->snoop_control;

@@ -89,18 +89,15 @@ struct ept_cpu machine_ept_cpu(const struct machine *m, unsigned cpu);
 struct by {
 	const char *kind, *function, *file, *section;
 };
-void say(struct machine *m, const struct by *by, const char *text, ...)
-	__attribute__((format(printf, 3, 4)));
+void say(struct machine *m, const struct by *by, const char *text, ...) __attribute__((format(printf, 3, 4)));
 /* Tell an event, in the words of hv/events/text.c. */
-void tell(struct machine *m, enum event_type type, unsigned cpu, uint32_t a, uint64_t b,
-	  uint64_t c);
+void tell(struct machine *m, enum event_type type, unsigned cpu, uint32_t a, uint64_t b, uint64_t c);
 
 /*
  * vcpu.c: an access of one byte by a guest CPU, with what it causes: hit or walk, EPT violation,
  * leaf. 0, or -ENOENT where no RAM is. 'quiet' leaves out what is said of an access that went well.
  */
-int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_t *byte,
-	       bool quiet);
+int cpu_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write, uint8_t *byte, bool quiet);
 /* What the CPU would read there now, without doing it; -1: no RAM. */
 int cpu_would_read(const struct machine *m, unsigned cpu, uint64_t gpa);
 /* Has the leaf another type than a fault of the CPU would give it now? */

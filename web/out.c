@@ -36,8 +36,7 @@ void out_string(struct out *out, const char *text)
 {
 	put(out, '"');
 	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			put(out, '\\');
+		if (*text == '"' || *text == '\\') put(out, '\\');
 		put(out, *text);
 	}
 	put(out, '"');
@@ -47,6 +46,5 @@ void out_comma(struct out *out)
 {
 	char last = out->length ? out->text[out->length - 1] : '[';
 
-	if (last != '[' && last != '{')
-		put(out, ',');
+	if (last != '[' && last != '{') put(out, ',');
 }

@@ -9,23 +9,17 @@ static struct machine machine;
 static struct out out;
 static char input[PLAY_INPUT_SIZE];
 
-char *play_input(void)
-{
-	return input;
-}
+char *play_input(void) { return input; }
 
-const char *play_output(void)
-{
-	return out.text;
-}
+const char *play_output(void) { return out.text; }
 
 static void put_line(const struct line *line)
 {
 	out_comma(&out);
 	out_print(&out, "{\"text\":");
 	out_string(&out, line->text);
-	out_print(&out, ",\"kind\":\"%s\",\"function\":\"%s\",\"file\":\"%s\",\"section\":\"%s\"}",
-		  line->kind, line->function, line->file, line->section);
+	out_print(&out, ",\"kind\":\"%s\",\"function\":\"%s\",\"file\":\"%s\",\"section\":\"%s\"}", line->kind,
+		  line->function, line->file, line->section);
 }
 
 int play_step(void)
@@ -36,8 +30,7 @@ int play_step(void)
 	out_print(&out, "{\"error\":");
 	out_string(&out, machine.error);
 	out_print(&out, ",\"lost\":%u,\"lines\":[", machine.lost);
-	for (unsigned i = 0; i < machine.lines; i++)
-		put_line(&machine.line[i]);
+	for (unsigned i = 0; i < machine.lines; i++) put_line(&machine.line[i]);
 	out_print(&out, "]}");
 	return error;
 }

@@ -15,8 +15,7 @@ static const struct by event_by[EVENT_TYPES] = {
 	[EVENT_DETACH] = {"device", "track", "iommu/attach.c", "VT-d 6.5.2"},
 	[EVENT_COHERENCE] = {"device", "track", "iommu/attach.c", "VT-d 9.8"},
 	[EVENT_COUNT] = {"count", "ept_noncoherent_change", "ept/zap.c", "SDM 3C 29.3.7.2"},
-	[EVENT_TRANSITION] = {"transition", "ept_noncoherent_change", "ept/zap.c",
-			      "SDM 3C 29.3.7.2"},
+	[EVENT_TRANSITION] = {"transition", "ept_noncoherent_change", "ept/zap.c", "SDM 3C 29.3.7.2"},
 	[EVENT_ZAP] = {"zap", "clear_leaves", "ept/zap.c", "SDM 3C 29.3.2"},
 	[EVENT_RETYPE] = {"retype", "ept_retype_all", "ept/retype.c", "SDM 3C 29.3.7.2"},
 	[EVENT_INVEPT] = {"invept", "ept_flush", "ept/ept.c", "SDM 3C 29.4.3.3"},
@@ -47,8 +46,7 @@ void say(struct machine *m, const struct by *by, const char *text, ...)
 	struct line *line = next_line(m, by);
 	va_list args;
 
-	if (!line)
-		return;
+	if (!line) return;
 	va_start(args, text);
 	format_text(line->text, LINE_SIZE, text, args);
 	va_end(args);
@@ -60,18 +58,15 @@ static void cut_ticks(char *text)
 	static const char ticks[] = ", 0 ticks";
 	size_t length = strlen(text), cut = sizeof(ticks) - 1;
 
-	if (length > cut && !strcmp(text + length - cut, ticks))
-		text[length - cut] = '\0';
+	if (length > cut && !strcmp(text + length - cut, ticks)) text[length - cut] = '\0';
 }
 
 void tell(struct machine *m, enum event_type type, unsigned cpu, uint32_t a, uint64_t b, uint64_t c)
 {
-	struct event event = {
-		.type_and_source = event_source(cpu, 0, cpu) | type, .a = a, .b = b, .c = c};
+	struct event event = {.type_and_source = event_source(cpu, 0, cpu) | type, .a = a, .b = b, .c = c};
 	struct line *line = next_line(m, &event_by[type]);
 
-	if (!line)
-		return;
+	if (!line) return;
 	event_text(&event, line->text, LINE_SIZE);
 	cut_ticks(line->text);
 }

@@ -9,15 +9,9 @@
 
 #define TYPE_GRAIN (64 * KiB) /* how finely the types by MTRR are looked at */
 
-static const char *boolean(bool value)
-{
-	return value ? "true" : "false";
-}
+static const char *boolean(bool value) { return value ? "true" : "false"; }
 
-static const char *type_of(uint64_t leaf)
-{
-	return memtype_name((unsigned)FIELD(leaf, EPT_TYPE));
-}
+static const char *type_of(uint64_t leaf) { return memtype_name((unsigned)FIELD(leaf, EPT_TYPE)); }
 
 /* Leaves side by side that differ in their addresses only. */
 struct run {
@@ -29,29 +23,25 @@ struct run {
 static void put_run(const struct run *run, struct out *out)
 {
 	out_comma(out);
-	out_print(
-		out,
-		"{\"first\":%u,\"last\":%u,\"leaf\":\"%s\",\"pat\":%s,\"write\":%s,\"accessed\":%s,"
-		"\"dirty\":%s,\"old\":%s,\"gpa\":\"0x%lx\",\"entry\":\"0x%lx\"}",
-		run->first, run->last, type_of(run->leaf), boolean(!(run->leaf & EPT_IGNORE_PAT)),
-		boolean(run->leaf & EPT_WRITE), boolean(run->leaf & EPT_ACCESSED),
-		boolean(run->leaf & EPT_DIRTY), boolean(run->old), run->gpa, run->leaf);
+	out_print(out,
+		  "{\"first\":%u,\"last\":%u,\"leaf\":\"%s\",\"pat\":%s,\"write\":%s,\"accessed\":%s,"
+		  "\"dirty\":%s,\"old\":%s,\"gpa\":\"0x%lx\",\"entry\":\"0x%lx\"}",
+		  run->first, run->last, type_of(run->leaf), boolean(!(run->leaf & EPT_IGNORE_PAT)),
+		  boolean(run->leaf & EPT_WRITE), boolean(run->leaf & EPT_ACCESSED), boolean(run->leaf & EPT_DIRTY),
+		  boolean(run->old), run->gpa, run->leaf);
 }
 
 static bool extends(const struct run *run, unsigned index, uint64_t leaf, bool old)
 {
-	return run->leaf && run->last + 1 == index && run->old == old &&
-	       !((run->leaf ^ leaf) & ~EPT_ADDRESS);
+	return run->leaf && run->last + 1 == index && run->old == old && !((run->leaf ^ leaf) & ~EPT_ADDRESS);
 }
 
-static void put_table(const struct machine *m, uint64_t table, unsigned level, uint64_t base,
-		      struct out *out)
+static void put_table(const struct machine *m, uint64_t table, unsigned level, uint64_t base, struct out *out)
 {
 	const uint64_t *entries = (const uint64_t *)(table + m->ept.host.phys_offset);
 	struct run run = {.leaf = 0};
 
-	out_print(out, "{\"at\":\"0x%lx\",\"level\":%u,\"gpa\":\"0x%lx\",\"entries\":[", table,
-		  level, base);
+	out_print(out, "{\"at\":\"0x%lx\",\"level\":%u,\"gpa\":\"0x%lx\",\"entries\":[", table, level, base);
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t entry = entries[i], gpa = base + i * page_level_size(level);
 		bool leaf = (entry & EPT_RWX) && (level == 1 || (entry & EPT_LARGE));
@@ -61,19 +51,15 @@ static void put_table(const struct machine *m, uint64_t table, unsigned level, u
 			run.last = i;
 			continue;
 		}
-		if (run.leaf)
-			put_run(&run, out);
+		if (run.leaf) put_run(&run, out);
 		run = (struct run){i, i, leaf ? entry : 0, gpa, old};
-		if (leaf || !(entry & EPT_RWX))
-			continue;
+		if (leaf || !(entry & EPT_RWX)) continue;
 		out_comma(out);
-		out_print(out, "{\"first\":%u,\"last\":%u,\"entry\":\"0x%lx\",\"table\":", i, i,
-			  entry);
+		out_print(out, "{\"first\":%u,\"last\":%u,\"entry\":\"0x%lx\",\"table\":", i, i, entry);
 		put_table(m, entry & EPT_ADDRESS, level - 1, gpa, out);
 		out_print(out, "}");
 	}
-	if (run.leaf)
-		put_run(&run, out);
+	if (run.leaf) put_run(&run, out);
 	out_print(out, "]}");
 }
 
@@ -89,8 +75,8 @@ static void put_slots(const struct machine *m, struct out *out)
 		const struct ept_slot *slot = &m->ept.slot[i];
 
 		out_comma(out);
-		out_print(out, "{\"gpa\":\"0x%lx\",\"size\":\"0x%lx\",\"kind\":\"%s\"}", slot->gpa,
-			  slot->size, kinds[slot->kind]);
+		out_print(out, "{\"gpa\":\"0x%lx\",\"size\":\"0x%lx\",\"kind\":\"%s\"}", slot->gpa, slot->size,
+			  kinds[slot->kind]);
 	}
 	out_print(out, "],");
 }
@@ -107,8 +93,8 @@ static void put_types(const struct mtrr *mtrr, struct out *out)
 		now = mtrr_type(mtrr, at, TYPE_GRAIN, &uniform);
 		if (at && (at == RAM_SIZE || now != type)) {
 			out_comma(out);
-			out_print(out, "{\"gpa\":\"0x%lx\",\"end\":\"0x%lx\",\"type\":\"%s\"}",
-				  start, at, memtype_name(type));
+			out_print(out, "{\"gpa\":\"0x%lx\",\"end\":\"0x%lx\",\"type\":\"%s\"}", start, at,
+				  memtype_name(type));
 			start = at;
 		}
 		type = now;
@@ -118,17 +104,14 @@ static void put_types(const struct mtrr *mtrr, struct out *out)
 
 static void put_ranges(const struct mtrr *mtrr, struct out *out)
 {
-	out_print(out, "\"default\":\"%s\",\"ranges\":[",
-		  memtype_name((unsigned)FIELD(mtrr->def_type, DEF_TYPE_TYPE)));
+	out_print(out, "\"default\":\"%s\",\"ranges\":[", memtype_name((unsigned)FIELD(mtrr->def_type, DEF_TYPE_TYPE)));
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		uint64_t mask = mtrr->mask[n] & ~PHYSMASK_V & ~(PAGE_SIZE - 1);
 
-		if (!(mtrr->mask[n] & PHYSMASK_V))
-			continue;
+		if (!(mtrr->mask[n] & PHYSMASK_V)) continue;
 		out_comma(out);
-		out_print(out,
-			  "{\"number\":%u,\"type\":\"%s\",\"start\":\"0x%lx\",\"size\":\"0x%lx\"}",
-			  n, memtype_name((unsigned)FIELD(mtrr->base[n], PHYSBASE_TYPE)),
+		out_print(out, "{\"number\":%u,\"type\":\"%s\",\"start\":\"0x%lx\",\"size\":\"0x%lx\"}", n,
+			  memtype_name((unsigned)FIELD(mtrr->base[n], PHYSBASE_TYPE)),
 			  ALIGN_DOWN(mtrr->base[n], PAGE_SIZE), BIT(mtrr->address_width) - mask);
 	}
 	out_print(out, "],");
@@ -143,24 +126,18 @@ static void put_cached(const struct machine *m, const struct model_cpu *cpu, str
 		const struct model_cached *hit = &cpu->leaf[i];
 		unsigned level;
 
-		if (!hit->level)
-			continue;
+		if (!hit->level) continue;
 		out_comma(out);
-		out_print(
-			out,
-			"{\"gpa\":\"0x%lx\",\"level\":%u,\"leaf\":\"%s\",\"pat\":%s,\"stale\":%s}",
-			hit->gpa, hit->level, type_of(hit->value),
-			boolean(!(hit->value & EPT_IGNORE_PAT)),
-			boolean((ept_walk(&m->ept, hit->gpa, &level) & ~flags) !=
-				(hit->value & ~flags)));
+		out_print(out, "{\"gpa\":\"0x%lx\",\"level\":%u,\"leaf\":\"%s\",\"pat\":%s,\"stale\":%s}", hit->gpa,
+			  hit->level, type_of(hit->value), boolean(!(hit->value & EPT_IGNORE_PAT)),
+			  boolean((ept_walk(&m->ept, hit->gpa, &level) & ~flags) != (hit->value & ~flags)));
 	}
 	out_print(out, "],\"tables\":[");
 	for (unsigned i = 0; i < MODEL_TABLES; i++) {
-		if (!cpu->table[i].level)
-			continue;
+		if (!cpu->table[i].level) continue;
 		out_comma(out);
-		out_print(out, "{\"gpa\":\"0x%lx\",\"level\":%u,\"table\":\"0x%lx\"}",
-			  cpu->table[i].gpa, cpu->table[i].level, cpu->table[i].value);
+		out_print(out, "{\"gpa\":\"0x%lx\",\"level\":%u,\"table\":\"0x%lx\"}", cpu->table[i].gpa,
+			  cpu->table[i].level, cpu->table[i].value);
 	}
 	out_print(out, "]");
 }
@@ -170,8 +147,8 @@ static void put_vcpus(const struct machine *m, struct out *out)
 	out_print(out, "\"vcpus\":[");
 	for (unsigned n = 0; n < CPUS; n++) {
 		out_comma(out);
-		out_print(out, "{\"cd\":%u,\"pat\":\"%s\",\"skips\":%s,", m->cpu[n].cd,
-			  memtype_name(m->pat[n]), boolean(m->skip.invept[n]));
+		out_print(out, "{\"cd\":%u,\"pat\":\"%s\",\"skips\":%s,", m->cpu[n].cd, memtype_name(m->pat[n]),
+			  boolean(m->skip.invept[n]));
 		put_ranges(&m->cpu[n].mtrr, out);
 		put_types(&m->cpu[n].mtrr, out);
 		put_cached(m, &m->cpu[n], out);
@@ -186,8 +163,7 @@ static uint64_t load(const struct machine *m, uint64_t gpa)
 	uint64_t value = 0;
 	bool cached;
 
-	for (unsigned i = 0; i < sizeof(value); i++)
-		value |= (uint64_t)ram_peek(m, gpa + i, false, &cached) << 8 * i;
+	for (unsigned i = 0; i < sizeof(value); i++) value |= (uint64_t)ram_peek(m, gpa + i, false, &cached) << 8 * i;
 	return value;
 }
 
@@ -204,11 +180,9 @@ static void put_context(const struct machine *m, unsigned n, struct out *out)
 		  "\"cached\":%s,\"old\":%s}",
 		  device_id[n] >> 3, boolean(device->attached), boolean(device->noncoherent),
 		  boolean(device->no_snoop_enabled), at, boolean(lo & VTD_CONTEXT_P),
-		  boolean(FIELD(lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH),
-		  (unsigned)FIELD(hi, VTD_CONTEXT_DID), lo & VTD_CONTEXT_SLPTPTR,
-		  boolean(device->cached),
-		  boolean(device->cached &&
-			  (device->context.entry.lo != lo || device->context.entry.hi != hi)));
+		  boolean(FIELD(lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH), (unsigned)FIELD(hi, VTD_CONTEXT_DID),
+		  lo & VTD_CONTEXT_SLPTPTR, boolean(device->cached),
+		  boolean(device->cached && (device->context.entry.lo != lo || device->context.entry.hi != hi)));
 }
 
 /* The tables of levels 4 to 1 on the way to iova, as far as they are there. */
@@ -220,8 +194,7 @@ static void put_path(const struct machine *m, const struct mapping *mapping, str
 	for (unsigned level = 4; level && table; level--) {
 		out_comma(out);
 		out_print(out, "\"0x%lx\"", table);
-		table = load(m, table + page_level_index(mapping->iova, level) * sizeof(uint64_t)) &
-			VTD_SL_ADDR;
+		table = load(m, table + page_level_index(mapping->iova, level) * sizeof(uint64_t)) & VTD_SL_ADDR;
 	}
 	out_print(out, "],");
 }
@@ -239,9 +212,8 @@ static void put_mappings(const struct machine *m, struct out *out)
 		out_print(out,
 			  "\"device\":%u,\"iova\":\"0x%lx\",\"at\":\"0x%lx\",\"gpa\":\"0x%lx\","
 			  "\"read\":%s,\"write\":%s,\"snp\":%s}",
-			  mapping->device, mapping->iova, mapping->at, leaf & VTD_SL_ADDR,
-			  boolean(leaf & VTD_SL_R), boolean(leaf & VTD_SL_W),
-			  boolean(leaf & VTD_SL_SNP));
+			  mapping->device, mapping->iova, mapping->at, leaf & VTD_SL_ADDR, boolean(leaf & VTD_SL_R),
+			  boolean(leaf & VTD_SL_W), boolean(leaf & VTD_SL_SNP));
 	}
 }
 
@@ -266,18 +238,15 @@ static void put_iotlb(const struct machine *m, struct out *out)
 		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++) {
 			const struct iommu_tlb_entry *entry = &m->iommu.tlb[set].way[way];
 
-			if (!(m->iommu.tlb[set].valid & 1U << way))
-				continue;
+			if (!(m->iommu.tlb[set].valid & 1U << way)) continue;
 			out_comma(out);
-			out_print(
-				out,
-				"{\"source\":\"00:%02x.0\",\"domain\":%u,\"iova\":\"0x%lx\","
-				"\"gpa\":\"0x%lx\",\"read\":%s,\"write\":%s,\"snp\":%s,\"old\":%s}",
-				entry->source_id >> 3, entry->domain_id, entry->iova,
-				entry->translation.address,
-				boolean(entry->translation.permission & VTD_SL_R),
-				boolean(entry->translation.permission & VTD_SL_W),
-				boolean(entry->translation.snp), boolean(iotlb_is_old(m, entry)));
+			out_print(out,
+				  "{\"source\":\"00:%02x.0\",\"domain\":%u,\"iova\":\"0x%lx\","
+				  "\"gpa\":\"0x%lx\",\"read\":%s,\"write\":%s,\"snp\":%s,\"old\":%s}",
+				  entry->source_id >> 3, entry->domain_id, entry->iova, entry->translation.address,
+				  boolean(entry->translation.permission & VTD_SL_R),
+				  boolean(entry->translation.permission & VTD_SL_W), boolean(entry->translation.snp),
+				  boolean(iotlb_is_old(m, entry)));
 		}
 	}
 	out_print(out, "]");
@@ -308,12 +277,11 @@ static void put_queue(const struct machine *m, struct out *out)
 static void put_iommu(const struct machine *m, struct out *out)
 {
 	out_print(out, "\"iommu\":{\"on\":%s,\"root\":\"0x%lx\",\"sc\":%s,\"cm\":%s,\"stale\":%lu,",
-		  boolean(m->iommu.translating), m->iommu.root_table & VTD_RTADDR_ADDR,
-		  boolean(m->snoop_control), boolean(m->caching_mode), iommu_stale_uses(&m->iommu));
+		  boolean(m->iommu.translating), m->iommu.root_table & VTD_RTADDR_ADDR, boolean(m->snoop_control),
+		  boolean(m->caching_mode), iommu_stale_uses(&m->iommu));
 	put_queue(m, out);
 	out_print(out, "\"devices\":[");
-	for (unsigned n = 0; n < DEVICES; n++)
-		put_context(m, n, out);
+	for (unsigned n = 0; n < DEVICES; n++) put_context(m, n, out);
 	put_mappings(m, out);
 	put_iotlb(m, out);
 	out_print(out, "},");
@@ -335,9 +303,8 @@ static void put_pages(const struct machine *m, struct out *out)
 		out_print(out,
 			  "{\"gpa\":\"0x%lx\",\"memory\":%u,\"cache\":%d,\"cpu\":[%d,%d],"
 			  "\"device\":%u}",
-			  gpa, beside, m->coherence && cached ? snooped : -1,
-			  cpu_would_read(m, 0, gpa), cpu_would_read(m, 1, gpa),
-			  around ? beside : snooped);
+			  gpa, beside, m->coherence && cached ? snooped : -1, cpu_would_read(m, 0, gpa),
+			  cpu_would_read(m, 1, gpa), around ? beside : snooped);
 	}
 	out_print(out, "]");
 }
@@ -350,10 +317,9 @@ void machine_state(const struct machine *m, struct out *out)
 		  "{\"policy\":\"%s\",\"count\":%u,\"transitions\":%lu,\"cleared\":%lu,\"invepts\":"
 		  "%lu,"
 		  "\"tables\":%lu,\"skipzap\":%s,\"coherence\":%s,\"retype\":%s,\"filltable\":%s,",
-		  memtype_policy_name(m->ept.policy), m->ept.noncoherent, stats->transitions,
-		  m->cleared, m->invepts, stats->tables, boolean(m->skip.zap),
-		  boolean(m->coherence), boolean(m->ept.transition == EPT_TRANSITION_RETYPE),
-		  boolean(m->ept.fill == EPT_FILL_TABLE));
+		  memtype_policy_name(m->ept.policy), m->ept.noncoherent, stats->transitions, m->cleared, m->invepts,
+		  stats->tables, boolean(m->skip.zap), boolean(m->coherence),
+		  boolean(m->ept.transition == EPT_TRANSITION_RETYPE), boolean(m->ept.fill == EPT_FILL_TABLE));
 	put_slots(m, out);
 	put_vcpus(m, out);
 	out_print(out, "\"ept\":");

@@ -36,8 +36,8 @@ void trace_format(struct out *out)
 		{"TYPES", EVENT_TYPES},
 	};
 
-	out_print(out, "{\"size\":%u,\"magic\":\"0x%lx\",\"types\":{",
-		  (unsigned)sizeof(struct event), (uint64_t)EVENT_TRACE_MAGIC);
+	out_print(out, "{\"size\":%u,\"magic\":\"0x%lx\",\"types\":{", (unsigned)sizeof(struct event),
+		  (uint64_t)EVENT_TRACE_MAGIC);
 	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
 		out_comma(out);
 		out_print(out, "\"%s\":%u", types[i].name, (unsigned)types[i].type);
@@ -55,8 +55,7 @@ void trace_text(const struct event *event, struct out *out)
 	char text[LINE_SIZE];
 
 	if (event->type == EVENT_EXIT) {
-		out_print(out, "exit: %s, 0x%lx, at rip 0x%lx, %u ticks",
-			  exit_name(FIELD(event->c, EVENT_REASON)),
+		out_print(out, "exit: %s, 0x%lx, at rip 0x%lx, %u ticks", exit_name(FIELD(event->c, EVENT_REASON)),
 			  (uint64_t)(event->c & EVENT_DETAIL), event->b, event->a);
 		return;
 	}

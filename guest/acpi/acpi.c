@@ -36,8 +36,7 @@ static bool sums_to_zero(const void *data, size_t size)
 	const uint8_t *bytes = data;
 	uint8_t sum = 0;
 
-	while (size--)
-		sum = (uint8_t)(sum + *bytes++);
+	while (size--) sum = (uint8_t)(sum + *bytes++);
 	return !sum;
 }
 
@@ -52,15 +51,14 @@ static const struct acpi_rsdp *find_rsdp(void)
 static const void *find_table(const char *signature)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (!memcmp(tables[i]->signature, signature, 4))
-			return tables[i];
+		if (!memcmp(tables[i]->signature, signature, 4)) return tables[i];
 	return NULL;
 }
 
 static void check_table(const struct acpi_header *table)
 {
-	check(sums_to_zero(table, table->length), "%.4s at 0x%lx, %u bytes: its sum is 0",
-	      table->signature, (uint64_t)table, table->length);
+	check(sums_to_zero(table, table->length), "%.4s at 0x%lx, %u bytes: its sum is 0", table->signature,
+	      (uint64_t)table, table->length);
 }
 
 static bool roots(void)
@@ -70,13 +68,11 @@ static bool roots(void)
 	unsigned same = 0;
 
 	heading("Roots");
-	if (!check(rsdp, "RSDP on a 16-byte boundary below 1 MiB, its first 20 bytes sum to 0"))
-		return false;
+	if (!check(rsdp, "RSDP on a 16-byte boundary below 1 MiB, its first 20 bytes sum to 0")) return false;
 	check(rsdp->revision >= 2 && sums_to_zero(rsdp, rsdp->length), "... and all of it");
 	xsdt = (const void *)rsdp->xsdt;
 	rsdt = (const void *)(uint64_t)rsdp->rsdt;
-	if (!check(!memcmp(xsdt->signature, "XSDT", 4) && !memcmp(rsdt->signature, "RSDT", 4),
-		   "XSDT and RSDT"))
+	if (!check(!memcmp(xsdt->signature, "XSDT", 4) && !memcmp(rsdt->signature, "RSDT", 4), "XSDT and RSDT"))
 		return false;
 	check_table(xsdt);
 	check_table(rsdt);
@@ -91,8 +87,7 @@ static bool roots(void)
 		tables[i] = (const void *)wide;
 	}
 	check_count(count, same, "tables", "both name the same %u tables", count);
-	for (unsigned i = 0; i < count; i++)
-		check_table(tables[i]);
+	for (unsigned i = 0; i < count; i++) check_table(tables[i]);
 	return true;
 }
 
@@ -104,8 +99,7 @@ static void fixed(void)
 	uint32_t first, now;
 
 	heading("Fixed hardware");
-	if (!check(fadt, "FADT"))
-		return;
+	if (!check(fadt, "FADT")) return;
 	dsdt = (const void *)(uint64_t)fadt->dsdt;
 	check(!memcmp(dsdt->signature, "DSDT", 4), "it names the DSDT");
 	check_table(dsdt);
@@ -113,8 +107,7 @@ static void fixed(void)
 	check(!memcmp(facs->signature, "FACS", 4) && !((uint64_t)facs & 63),
 	      "it names the FACS, on a 64-byte boundary");
 	first = now = inl((uint16_t)fadt->pm_timer);
-	for (unsigned i = 0; i < 10000 && now == first; i++)
-		now = inl((uint16_t)fadt->pm_timer);
+	for (unsigned i = 0; i < 10000 && now == first; i++) now = inl((uint16_t)fadt->pm_timer);
 	printf("The PM timer %s.\n", now != first ? "runs" : "stands");
 }
 
@@ -125,14 +118,11 @@ static void interrupts(void)
 	unsigned cpus = 0, ioapics = 0;
 
 	heading("Interrupt controllers");
-	if (!check(madt, "MADT"))
-		return;
+	if (!check(madt, "MADT")) return;
 	end = (const uint8_t *)madt + madt->header.length;
 	for (at = (const uint8_t *)(madt + 1); at + 2 <= end && at[1] >= 2; at += at[1]) {
-		if (at[0] == MADT_LAPIC)
-			cpus += ((const struct acpi_madt_lapic *)at)->flags & 1;
-		if (at[0] == MADT_IOAPIC)
-			ioapics += ((const struct acpi_madt_ioapic *)at)->address == IOAPIC_BASE;
+		if (at[0] == MADT_LAPIC) cpus += ((const struct acpi_madt_lapic *)at)->flags & 1;
+		if (at[0] == MADT_IOAPIC) ioapics += ((const struct acpi_madt_ioapic *)at)->address == IOAPIC_BASE;
 	}
 	check(at == end, "its entries fill it exactly");
 	check_is(LAPIC_BASE, madt->lapic_address, "the local APIC's address");
@@ -147,10 +137,8 @@ static const struct acpi_madt_ioapic *find_ioapic(void)
 	const struct acpi_madt *madt = find_table("APIC");
 	const uint8_t *end = (const uint8_t *)madt + (madt ? madt->header.length : 0);
 
-	for (const uint8_t *at = (const uint8_t *)(madt + 1); madt && at + 2 <= end && at[1] >= 2;
-	     at += at[1])
-		if (at[0] == MADT_IOAPIC)
-			return (const void *)at;
+	for (const uint8_t *at = (const uint8_t *)(madt + 1); madt && at + 2 <= end && at[1] >= 2; at += at[1])
+		if (at[0] == MADT_IOAPIC) return (const void *)at;
 	return NULL;
 }
 
@@ -163,18 +151,15 @@ static void iommu(void)
 
 	heading("IOMMU");
 	check(!dmar == !unit, "a DMAR table if there is a unit, and none otherwise");
-	if (!dmar)
-		return;
+	if (!dmar) return;
 	check_is(VTD_BASE, drhd->base, "DRHD: the unit's address");
 	check(!drhd->type && drhd->flags & 1, "... which all devices are behind");
-	check_is(!!(vtd_read64(VTD_ECAP) & ECAP_IR), dmar->flags & 1,
-		 "interrupt remapping as ECAP.IR says");
-	check_count(HOST_WIDTH, dmar->host_address_width + 1, "bits",
-		    "... a host's addresses have %u bits", HOST_WIDTH);
+	check_is(!!(vtd_read64(VTD_ECAP) & ECAP_IR), dmar->flags & 1, "interrupt remapping as ECAP.IR says");
+	check_count(HOST_WIDTH, dmar->host_address_width + 1, "bits", "... a host's addresses have %u bits",
+		    HOST_WIDTH);
 	check(drhd->scope_type == SCOPE_IOAPIC && ioapic && drhd->enumeration_id == ioapic->id,
 	      "... with the IOAPIC, by the id it has in MADT");
-	check_is(IOAPIC_SOURCE_ID,
-		 drhd->start_bus << 8 | drhd->path_device << 3 | drhd->path_function,
+	check_is(IOAPIC_SOURCE_ID, drhd->start_bus << 8 | drhd->path_device << 3 | drhd->path_function,
 		 "... which asks as ff:00.0");
 	check_is(dmar->header.length, sizeof(*dmar) + drhd->length, "... and nothing else");
 }
@@ -183,14 +168,12 @@ static void end_by(const struct acpi_fadt *fadt)
 {
 	if (guest_word("reset") && fadt->reset.space == SPACE_IO)
 		outb((uint16_t)fadt->reset.address, fadt->reset_value);
-	if (guest_word("off"))
-		outw((uint16_t)fadt->pm1a_control, SLEEP_TYPE(S5) | SLEEP_ENABLE);
+	if (guest_word("off")) outw((uint16_t)fadt->pm1a_control, SLEEP_TYPE(S5) | SLEEP_ENABLE);
 }
 
 int guest_main(void)
 {
-	if (!roots())
-		return check_status();
+	if (!roots()) return check_status();
 	fixed();
 	interrupts();
 	iommu();

@@ -26,25 +26,13 @@ static void arrive(uint8_t vector)
 	lapic_eoi();
 }
 
-static void on_low(void)
-{
-	arrive(LOW_VECTOR);
-}
+static void on_low(void) { arrive(LOW_VECTOR); }
 
-static void on_high(void)
-{
-	arrive(HIGH_VECTOR);
-}
+static void on_high(void) { arrive(HIGH_VECTOR); }
 
-static void on_nmi(void)
-{
-	counts[VECTOR_NMI]++;
-}
+static void on_nmi(void) { counts[VECTOR_NMI]++; }
 
-static void forget(void)
-{
-	counts[LOW_VECTOR] = counts[HIGH_VECTOR] = counts[VECTOR_NMI] = arrived = 0;
-}
+static void forget(void) { counts[LOW_VECTOR] = counts[HIGH_VECTOR] = counts[VECTOR_NMI] = arrived = 0; }
 
 static void send_self(uint32_t command)
 {
@@ -53,24 +41,18 @@ static void send_self(uint32_t command)
 }
 
 /* One instruction with interrupts on is enough for everything that waits. */
-static void open_window(void)
-{
-	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
-}
+static void open_window(void) { __asm__ volatile("sti; nop; nop; cli" : : : "memory"); }
 
 static void acceptance(void)
 {
 	heading("Acceptance and delivery");
 	forget();
 	send_self(LOW_VECTOR);
-	check(lapic_bit(LAPIC_IRR, LOW_VECTOR) && !counts[LOW_VECTOR],
-	      "with interrupts off it waits in IRR");
+	check(lapic_bit(LAPIC_IRR, LOW_VECTOR) && !counts[LOW_VECTOR], "with interrupts off it waits in IRR");
 	open_window();
-	check_count(1, counts[LOW_VECTOR], "interrupts",
-		    "with interrupts on it is delivered, once");
+	check_count(1, counts[LOW_VECTOR], "interrupts", "with interrupts on it is delivered, once");
 	check(serviced, "... in ISR while its handler runs");
-	check(!lapic_bit(LAPIC_ISR, LOW_VECTOR) && !lapic_bit(LAPIC_IRR, LOW_VECTOR),
-	      "... and nowhere after EOI");
+	check(!lapic_bit(LAPIC_ISR, LOW_VECTOR) && !lapic_bit(LAPIC_IRR, LOW_VECTOR), "... and nowhere after EOI");
 	send_self(LOW_VECTOR);
 	send_self(LOW_VECTOR);
 	open_window();
@@ -97,8 +79,7 @@ static void priority(void)
 	send_self(LOW_VECTOR);
 	send_self(HIGH_VECTOR);
 	open_window();
-	check(order[0] == HIGH_VECTOR && order[1] == LOW_VECTOR && arrived == 2,
-	      "the higher vector is first");
+	check(order[0] == HIGH_VECTOR && order[1] == LOW_VECTOR && arrived == 2, "the higher vector is first");
 	forget();
 	lapic_write(LAPIC_TPR, 0x50);
 	check_is(0x50, lapic_read(LAPIC_PPR), "PPR follows TPR");
@@ -114,8 +95,7 @@ static void priority(void)
 	check_is(0x80, lapic_read(LAPIC_TPR), "CR8 is TPR's upper half");
 	send_self(HIGH_VECTOR);
 	open_window();
-	check_count(0, counts[HIGH_VECTOR], "interrupts",
-		    "... and holds the vector's own class back");
+	check_count(0, counts[HIGH_VECTOR], "interrupts", "... and holds the vector's own class back");
 	__asm__ volatile("mov %0, %%cr8" : : "r"(0UL));
 	open_window();
 	check_count(1, counts[HIGH_VECTOR], "interrupts", "... until it is lowered");
@@ -132,12 +112,11 @@ static void others(void)
 	send_self(LOW_VECTOR);
 	check(lapic_read(LAPIC_LVT_TIMER) & LAPIC_LVT_MASKED, "disabled by SVR: the LVT is masked");
 	if (!guest_word("native")) /* QEMU's and Bochs's accept it */
-		check_whether(false, lapic_bit(LAPIC_IRR, LOW_VECTOR), "the bit is 1",
-			      "the bit is 0", "... and nothing is accepted");
+		check_whether(false, lapic_bit(LAPIC_IRR, LOW_VECTOR), "the bit is 1", "the bit is 0",
+			      "... and nothing is accepted");
 	lapic_enable();
 	open_window();
-	if (!guest_word("nmi"))
-		return;
+	if (!guest_word("nmi")) return;
 	forget();
 	send_self(LAPIC_ICR_NMI);
 	__asm__ volatile("nop; nop" : : : "memory");
@@ -161,8 +140,7 @@ static void timer(void)
 	lapic_write(LAPIC_LVT_TIMER, LOW_VECTOR);
 	lapic_write(LAPIC_TIMER_INITIAL, 100000);
 	check(lapic_read(LAPIC_TIMER_CURRENT) <= 100000, "the count goes down");
-	check(wait_for(1) && counts[LOW_VECTOR] == 1,
-	      "one shot: one interrupt, the CPU halted meanwhile");
+	check(wait_for(1) && counts[LOW_VECTOR] == 1, "one shot: one interrupt, the CPU halted meanwhile");
 	check_is(0, lapic_read(LAPIC_TIMER_CURRENT), "... and the count stays at 0");
 	forget();
 	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | LOW_VECTOR);
@@ -173,8 +151,7 @@ static void timer(void)
 	forget();
 	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | LOW_VECTOR);
 	lapic_write(LAPIC_TIMER_INITIAL, 1000);
-	for (unsigned long i = 0; i < PATIENCE && lapic_read(LAPIC_TIMER_CURRENT); i++)
-		cpu_pause();
+	for (unsigned long i = 0; i < PATIENCE && lapic_read(LAPIC_TIMER_CURRENT); i++) cpu_pause();
 	open_window();
 	check_count(0, counts[LOW_VECTOR], "interrupts", "masked: it runs out and nothing comes");
 }
@@ -186,8 +163,7 @@ static void running(void)
 	lapic_write(LAPIC_LVT_TIMER, LOW_VECTOR);
 	lapic_write(LAPIC_TIMER_INITIAL, 200000);
 	interrupts_on();
-	for (unsigned long i = 0; i < PATIENCE && !counts[LOW_VECTOR]; i++)
-		cpu_pause();
+	for (unsigned long i = 0; i < PATIENCE && !counts[LOW_VECTOR]; i++) cpu_pause();
 	interrupts_off();
 	check_count(1, counts[LOW_VECTOR], "interrupts", "it interrupts a loop that makes no exit");
 }
@@ -208,8 +184,7 @@ static void deadline(void)
 
 int guest_main(void)
 {
-	if (!check(lapic_enable(), "a local APIC"))
-		return check_status();
+	if (!check(lapic_enable(), "a local APIC")) return check_status();
 	interrupt_handler(LOW_VECTOR, on_low);
 	interrupt_handler(HIGH_VECTOR, on_high);
 	interrupt_handler(VECTOR_NMI, on_nmi);

@@ -13,14 +13,9 @@
 #define ROUNDS    16
 #define PER_ROUND 8
 
-void report(const char *name, uint64_t ticks)
-{
-	printf("%-44s %10lu ticks\n", name, ticks);
-}
+void report(const char *name, uint64_t ticks) { printf("%-44s %10lu ticks\n", name, ticks); }
 
-static void nothing(void)
-{
-}
+static void nothing(void) {}
 
 static uint64_t least(void (*operation)(void))
 {
@@ -43,8 +38,7 @@ uint64_t measure(void (*operation)(void))
 	static uint64_t empty;
 	uint64_t ticks;
 
-	if (!empty)
-		empty = least(nothing);
+	if (!empty) empty = least(nothing);
 	ticks = least(operation);
 	return ticks > empty ? (ticks - empty) / PER_ROUND : 0;
 }
@@ -56,8 +50,7 @@ int guest_main(void)
 									   : "the bare machine");
 	bench_instructions();
 	bench_memory();
-	if (vmcall_present())
-		bench_transitions();
+	if (vmcall_present()) bench_transitions();
 	printf("done\n");
 	return 0;
 }

@@ -34,8 +34,7 @@ static void touch_range(const char *name)
 {
 	uint64_t before = rdtsc();
 
-	for (uint64_t at = RANGE_START; at < RANGE_START + RANGE_SIZE; at += PAGE_SIZE)
-		mmio_write8(at, 1);
+	for (uint64_t at = RANGE_START; at < RANGE_START + RANGE_SIZE; at += PAGE_SIZE) mmio_write8(at, 1);
 	report(name, rdtsc() - before);
 }
 

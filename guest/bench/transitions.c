@@ -36,8 +36,7 @@ static uint64_t touch(uint64_t base, uint64_t pages)
 {
 	uint64_t before = rdtsc();
 
-	for (uint64_t i = 0; i < pages; i++)
-		mmio_write8(base + i * PAGE_SIZE, 1);
+	for (uint64_t i = 0; i < pages; i++) mmio_write8(base + i * PAGE_SIZE, 1);
 	return rdtsc() - before;
 }
 
@@ -64,8 +63,8 @@ static void report_touch(const char *when, uint64_t base, uint64_t pages)
 
 	faults = vmcall_counter(COUNTER_VIOLATIONS) - faults;
 	loop = touch(base, pages);
-	printf("  touched %s: %lu ticks beyond the loop's %lu, %lu faults\n", when,
-	       ticks > loop ? ticks - loop : 0, loop, faults);
+	printf("  touched %s: %lu ticks beyond the loop's %lu, %lu faults\n", when, ticks > loop ? ticks - loop : 0,
+	       loop, faults);
 }
 
 /* Both transitions over so many pages that are mapped, and touching all of them after each. */
@@ -79,15 +78,9 @@ static void transition(const char *types, uint64_t base, uint64_t pages)
 	report_touch("again", base, pages);
 }
 
-static void do_invalidation(void)
-{
-	vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA);
-}
+static void do_invalidation(void) { vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA); }
 
-static void do_dma(void)
-{
-	edu_dma(&edu, IOVA, PAGE_SIZE, true);
-}
+static void do_dma(void) { edu_dma(&edu, IOVA, PAGE_SIZE, true); }
 
 static void do_invalidation_and_dma(void)
 {
@@ -114,17 +107,14 @@ void bench_transitions(void)
 	static const uint64_t sizes[] = {1024, 16384, 65536, 262144};
 	uint64_t base = ram_end() / 2;
 
-	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on())
-		return;
+	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on()) return;
 	second_level = vtd_table();
 	vtd_map(second_level, 3, IOVA, 8 * MiB, SL_RW);
 	vtd_command(GCMD_TE, true);
 	iommu();
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (sizes[i] * PAGE_SIZE <= base)
-			transition("one type", base, sizes[i]);
+		if (sizes[i] * PAGE_SIZE <= base) transition("one type", base, sizes[i]);
 	split_upper_half(base);
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (sizes[i] * PAGE_SIZE <= base)
-			transition("a mask with holes", base, sizes[i]);
+		if (sizes[i] * PAGE_SIZE <= base) transition("a mask with holes", base, sizes[i]);
 }

@@ -70,16 +70,12 @@ static uint64_t fresh(enum kind kind)
 }
 
 /* Each word of a pattern is its number and its place, so that no two have a word in common. */
-static uint64_t word_of(uint64_t pattern, uint64_t n)
-{
-	return pattern ? pattern << 32 | n << 16 | (~n & 0xffff) : 0;
-}
+static uint64_t word_of(uint64_t pattern, uint64_t n) { return pattern ? pattern << 32 | n << 16 | (~n & 0xffff) : 0; }
 
 /* Fill the page with a pattern of its own. Memory that nobody has written has pattern 0. */
 static uint64_t fill(uint64_t page)
 {
-	for (uint64_t n = 0; n < WORDS; n++)
-		mmio_write64(page + n * sizeof(uint64_t), word_of(next_pattern, n));
+	for (uint64_t n = 0; n < WORDS; n++) mmio_write64(page + n * sizeof(uint64_t), word_of(next_pattern, n));
 	return next_pattern++;
 }
 
@@ -89,27 +85,17 @@ static unsigned count_bytes(uint64_t page, uint64_t pattern)
 	unsigned bytes = 0;
 
 	for (uint64_t n = 0; n < WORDS; n++)
-		if (mmio_read64(page + n * sizeof(uint64_t)) == word_of(pattern, n))
-			bytes += sizeof(uint64_t);
+		if (mmio_read64(page + n * sizeof(uint64_t)) == word_of(pattern, n)) bytes += sizeof(uint64_t);
 	return bytes;
 }
 
-static void touch(uint64_t page)
-{
-	mmio_read64(page);
-}
+static void touch(uint64_t page) { mmio_read64(page); }
 
 /* The types of leaves follow the guest's MTRRs, where a device goes around the caches. */
-static bool mtrrs_count(void)
-{
-	return policy < MEMTYPE_KVM_6_11;
-}
+static bool mtrrs_count(void) { return policy < MEMTYPE_KVM_6_11; }
 
 /* Attach and detach write back what is cached. */
-static bool transitions_write_back(void)
-{
-	return policy == MEMTYPE_KVM_6_7 || policy == MEMTYPE_KVM_6_11;
-}
+static bool transitions_write_back(void) { return policy == MEMTYPE_KVM_6_7 || policy == MEMTYPE_KVM_6_11; }
 
 /* What is to be found: the new bytes, or, where a real machine would have them too, the old. */
 struct expected {
@@ -122,15 +108,13 @@ static struct expected while_attached(const struct round *round, enum kind kind)
 {
 	if (!round->goes_around || kind == WRITTEN_BACK || (kind == UC && mtrrs_count()))
 		return (struct expected){.new = true};
-	return (struct expected){.why = kind == UC ? "this policy makes no buffer UC"
-						   : "no WBINVD came between"};
+	return (struct expected){.why = kind == UC ? "this policy makes no buffer UC" : "no WBINVD came between"};
 }
 
 /* Where the attach, or the detach, lies between the writer and the reader. */
 static struct expected across_transition(const struct round *round, enum kind kind)
 {
-	if (!round->goes_around || transitions_write_back())
-		return (struct expected){.new = true};
+	if (!round->goes_around || transitions_write_back()) return (struct expected){.new = true};
 	if (policy == MEMTYPE_KVM_6_16)
 		return (struct expected){.why = "this policy has no transition to write it back"};
 	return (struct expected){.new = kind != PLAIN, .why = "no WBINVD came between"};
@@ -145,31 +129,30 @@ static void tell_stale(const char *who, uint64_t page, unsigned old)
 	/* Another type is in the table by now: then the CPU goes on with what it had cached of it.
 	 */
 	printf("FAIL: the %s read %u old bytes of 0x%lx: its leaf is %s %s\n", who, old, page,
-	       FIELD(leaf, EPT_TYPE) == MEMTYPE_WB ? "still" : "by now",
-	       type_words(leaf & LEAF_TYPE_BITS).text);
+	       FIELD(leaf, EPT_TYPE) == MEMTYPE_WB ? "still" : "by now", type_words(leaf & LEAF_TYPE_BITS).text);
 }
 
 /* 'who' has read the page, and what it read is at 'seen'. */
-static void judge(const char *who, uint64_t page, uint64_t seen, uint64_t old, uint64_t new,
-		  struct expected expected, enum kind kind)
+static void judge(const char *who, uint64_t page, uint64_t seen, uint64_t old, uint64_t new, struct expected expected,
+		  enum kind kind)
 {
 	unsigned olds = count_bytes(seen, old), news = count_bytes(seen, new);
 
 	if (!expected.new)
 		check_words(olds == PAGE_SIZE, words("%u old and %u new bytes", olds, news),
 			    words("%u old ones", (unsigned)PAGE_SIZE),
-			    "%s: the %s reads old bytes, as on a real machine, since %s",
-			    kinds[kind], who, expected.why);
+			    "%s: the %s reads old bytes, as on a real machine, since %s", kinds[kind], who,
+			    expected.why);
 	else if (!check_words(news == PAGE_SIZE, words("%u old and %u new bytes", olds, news),
-			      words("%u new ones", (unsigned)PAGE_SIZE),
-			      "%s: the %s reads what was written", kinds[kind], who) &&
+			      words("%u new ones", (unsigned)PAGE_SIZE), "%s: the %s reads what was written",
+			      kinds[kind], who) &&
 		 olds)
 		tell_stale(who, page, olds);
 }
 
 /* The device reads the page; what it has read comes back by a page that no cache knows of. */
-static void device_reads(const struct round *round, uint64_t page, uint64_t old, uint64_t new,
-			 struct expected expected, enum kind kind)
+static void device_reads(const struct round *round, uint64_t page, uint64_t old, uint64_t new, struct expected expected,
+			 enum kind kind)
 {
 	uint64_t window = next_window;
 
@@ -187,21 +170,18 @@ static uint64_t load_device(const struct round *round)
 
 	next_window += PAGE_SIZE;
 	wbinvd();
-	if (!edu_dma(&edu[round->device], source, PAGE_SIZE, false))
-		check(false, "the device does its DMA");
+	if (!edu_dma(&edu[round->device], source, PAGE_SIZE, false)) check(false, "the device does its DMA");
 	return pattern;
 }
 
 static void device_writes(const struct round *round, uint64_t page)
 {
-	if (!edu_dma(&edu[round->device], page, PAGE_SIZE, true))
-		check(false, "the device does its DMA");
+	if (!edu_dma(&edu[round->device], page, PAGE_SIZE, true)) check(false, "the device does its DMA");
 }
 
 static void driver_writes_back(enum kind kind)
 {
-	if (kind == WRITTEN_BACK)
-		wbinvd();
+	if (kind == WRITTEN_BACK) wbinvd();
 }
 
 /* What a driver does before it lets its device loose. Its WBINVD is ignored: nothing is attached.
@@ -211,10 +191,8 @@ static void before_attach(void)
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		struct buffer *buffer = &buffers[kind].untouched;
 
-		for (unsigned i = 0; i < 5; i++)
-			buffer[i] = (struct buffer){.page = fresh(kind)};
-		for (unsigned i = 0; i < 4; i++)
-			buffer[i].pattern = fill(buffer[i].page);
+		for (unsigned i = 0; i < 5; i++) buffer[i] = (struct buffer){.page = fresh(kind)};
+		for (unsigned i = 0; i < 4; i++) buffer[i].pattern = fill(buffer[i].page);
 		touch(buffers[kind].left_over.page);
 		driver_writes_back(kind);
 	}
@@ -227,10 +205,9 @@ static void attach(const struct round *round)
 	for (uint64_t page = UC_START; page < UC_START + BUFFERS_SIZE; page += PAGE_SIZE)
 		vtd_map(table, 3, page, page, SL_RW | round->leaf);
 	context[1] = (uint64_t)++domain << 8 | CONTEXT_3_LEVELS;
-	context[0] =
-		(round->pass_through ? CONTEXT_PASS_THROUGH : (uint64_t)table) | CONTEXT_PRESENT;
-	check_whether(true, vtd_invalidate_context(DESC_SELECTIVE, 0, edu[round->device].source_id),
-		      "the wait is over", "it never is", "attached");
+	context[0] = (round->pass_through ? CONTEXT_PASS_THROUGH : (uint64_t)table) | CONTEXT_PRESENT;
+	check_whether(true, vtd_invalidate_context(DESC_SELECTIVE, 0, edu[round->device].source_id), "the wait is over",
+		      "it never is", "attached");
 }
 
 /* Written before the attach; nobody executes WBINVD now. */
@@ -240,19 +217,17 @@ static void read_what_was_written_before(const struct round *round)
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		const struct buffer *buffer = &buffers[kind].untouched;
 
-		device_reads(round, buffer->page, 0, buffer->pattern,
-			     across_transition(round, kind), kind);
+		device_reads(round, buffer->page, 0, buffer->pattern, across_transition(round, kind), kind);
 	}
 	printf("   ... and touched again in between\n");
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		const struct buffer *buffer = &buffers[kind].touched;
 
 		touch(buffer->page);
-		device_reads(round, buffer->page, 0, buffer->pattern,
-			     across_transition(round, kind), kind);
+		device_reads(round, buffer->page, 0, buffer->pattern, across_transition(round, kind), kind);
 	}
-	check_count(round->noncoherent, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
-		    "the device is %s", round->noncoherent ? "noncoherent" : "coherent");
+	check_count(round->noncoherent, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices", "the device is %s",
+		    round->noncoherent ? "noncoherent" : "coherent");
 }
 
 /* In the order of the kinds: a WBINVD is for all pages, so that who needs one comes last. */
@@ -293,12 +268,10 @@ static void receive_across_detach(const struct round *round)
 	uint64_t new = load_device(round);
 
 	heading("%s: written by the device, detached, read by the CPU", round->name);
-	for (unsigned kind = 0; kind < KINDS; kind++)
-		touch(buffers[kind].left_over.page);
-	for (unsigned kind = 0; kind < KINDS; kind++)
-		device_writes(round, buffers[kind].left_over.page);
-	check_whether(true, vtd_detach(edu[round->device].source_id, domain), "the wait is over",
-		      "it never is", "detached");
+	for (unsigned kind = 0; kind < KINDS; kind++) touch(buffers[kind].left_over.page);
+	for (unsigned kind = 0; kind < KINDS; kind++) device_writes(round, buffers[kind].left_over.page);
+	check_whether(true, vtd_detach(edu[round->device].source_id, domain), "the wait is over", "it never is",
+		      "detached");
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		uint64_t page = buffers[kind].left_over.page;
 
@@ -321,8 +294,8 @@ static void do_round(struct round round)
 /* What to expect of this VM, in words, before anything is checked. */
 static void introduce(void)
 {
-	printf("What a memory type does to bytes, under %s, caches %s\n",
-	       memtype_policy_name(policy), modelled ? "modelled" : "not modelled");
+	printf("What a memory type does to bytes, under %s, caches %s\n", memtype_policy_name(policy),
+	       modelled ? "modelled" : "not modelled");
 	if (!modelled)
 		printf("Without coherence=model every byte arrives, whatever the type.\n");
 	else if (policy == MEMTYPE_KVM_6_6)
@@ -335,10 +308,8 @@ static void introduce(void)
 
 int guest_main(void)
 {
-	if (!check_whether(true, vmcall_present(), "an answer", "none",
-			   "VMCALL answers with version 2 or above") ||
-	    !check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]) && vtd_init(),
-		   "two edu devices behind a VT-d unit"))
+	if (!check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above") ||
+	    !check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]) && vtd_init(), "two edu devices behind a VT-d unit"))
 		return check_status();
 	policy = (enum memtype_policy)FIELD(vmcall_chosen(), CHOSEN_POLICY);
 	modelled = vmcall_chosen() & CHOSEN_COHERENCE;
@@ -347,8 +318,7 @@ int guest_main(void)
 	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true), "translation on");
 	do_round((struct round){.name = "translated", .noncoherent = true});
 	do_round((struct round){.name = "pass-through", .pass_through = true, .noncoherent = true});
-	if (vtd_read64(VTD_ECAP) & ECAP_SC)
-		do_round((struct round){.name = "SNP in its mappings", .leaf = SL_SNOOP});
+	if (vtd_read64(VTD_ECAP) & ECAP_SC) do_round((struct round){.name = "SNP in its mappings", .leaf = SL_SNOOP});
 	do_round((struct round){.name = "a device that snoops", .device = 1});
 	return check_status();
 }

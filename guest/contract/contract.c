@@ -42,14 +42,12 @@ static void check_mtrrs(void)
 	check_is(ALL_WB, rdmsr(MSR_IA32_MTRR_FIX64K_00000), "0 to 512 K is WB");
 	check_is(ALL_WB, rdmsr(MSR_IA32_MTRR_FIX16K_80000), "512 K to 640 K is WB");
 	fixed = rdmsr(MSR_IA32_MTRR_FIX16K_A0000);
-	for (uint32_t msr = MSR_IA32_MTRR_FIX4K_C0000; msr <= MSR_IA32_MTRR_FIX4K_F8000; msr++)
-		fixed |= rdmsr(msr);
+	for (uint32_t msr = MSR_IA32_MTRR_FIX4K_C0000; msr <= MSR_IA32_MTRR_FIX4K_F8000; msr++) fixed |= rdmsr(msr);
 	check_is(0, fixed, "640 K to 1 MiB is UC");
 	check_is(PCI_HOLE, rdmsr(MSR_IA32_MTRR_PHYSBASE0), "range 0 begins at 3 GiB and is UC");
 	check_is((~(4 * GiB - PCI_HOLE - 1) & width) | MASK_VALID, rdmsr(MSR_IA32_MTRR_PHYSMASK0),
 		 "... and ends at 4 GiB");
-	for (unsigned n = 1; n < ranges; n++)
-		on += (rdmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n) & MASK_VALID) != 0;
+	for (unsigned n = 1; n < ranges; n++) on += (rdmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n) & MASK_VALID) != 0;
 	check_words(ranges > 1 && !on, words("%u of %u on", on, ranges - 1), words("none"),
 		    "the other %u ranges are off", ranges - 1);
 }
@@ -60,12 +58,10 @@ static void check_module(void)
 
 	heading("The module");
 	check_count(size != 0, guest.modules, "modules", "as many modules as an initrd line");
-	if (!size)
-		return;
+	if (!size) return;
 	check_count(size, guest.module_end - guest.module_start, "bytes", "its size");
 	check(IS_ALIGNED(guest.module_start, PAGE_SIZE), "it begins on a page");
-	for (uint64_t at = guest.module_start; at < guest.module_end; at++)
-		sum += mmio_read8(at);
+	for (uint64_t at = guest.module_start; at < guest.module_end; at++) sum += mmio_read8(at);
 	check_is(guest_number("sum", 0), sum, "the sum of its bytes");
 	check_is(0, mmio_read8(guest.module_end), "behind it memory is 0");
 }
@@ -92,28 +88,23 @@ static void check_counters(void)
 	unsigned level;
 
 	heading("What is counted");
-	check_count(0, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
-		    "0: no device is attached");
+	check_count(0, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices", "0: no device is attached");
 	check_count(0, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "1: no transition");
 	check_count(0, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves", "2: no leaf was cleared");
 	check_count(0, vmcall_counter(COUNTER_LAST_ZAP), "leaves", "3: nor by the last zap");
-	check_count(0, vmcall_counter(COUNTER_MISCONFIGURATIONS), "misconfigurations",
-		    "6: no misconfiguration");
+	check_count(0, vmcall_counter(COUNTER_MISCONFIGURATIONS), "misconfigurations", "6: no misconfiguration");
 	check_count(0, vmcall_counter(COUNTER_TRANSITION_TICKS), "ticks", "7: nor its ticks");
 	check_count(0, vmcall_counter(COUNTER_RETYPED), "leaves", "9: no leaf was retyped");
 	check_count(0, vmcall_counter(COUNTER_STALE_USES), "uses", "10: no stale entry was used");
 
 	leaf = vmcall_ept_walk(fresh, &level);
-	check_words(!level, leaf_words(leaf, level), leaf_words(0, 0),
-		    "no leaf where nothing was touched");
+	check_words(!level, leaf_words(leaf, level), leaf_words(0, 0), "no leaf where nothing was touched");
 	before = vmcall_counter(COUNTER_VIOLATIONS);
 	/* In the smallest VM it is page 0, of which firmware has the beginning. */
 	check_is(0, mmio_read64(fresh + BIOS_DATA_END), "memory never touched is 0");
-	check_count(before + 1, vmcall_counter(COUNTER_VIOLATIONS), "violations",
-		    "5: that was one violation");
+	check_count(before + 1, vmcall_counter(COUNTER_VIOLATIONS), "violations", "5: that was one violation");
 	mmio_read32(HOLE);
-	check_count(before + 2, vmcall_counter(COUNTER_VIOLATIONS), "violations",
-		    "... and MMIO is one more");
+	check_count(before + 2, vmcall_counter(COUNTER_VIOLATIONS), "violations", "... and MMIO is one more");
 
 	exits = vmcall_counter(COUNTER_EXITS);
 	before = vmcall_counter(COUNTER_EXITS) - exits;

@@ -18,13 +18,10 @@ static void check_range(unsigned n, uint64_t start, uint64_t end, const char *wh
 {
 	const struct memory_range *r = &guest.range[n];
 
-	check_words(n < guest.ranges && r->start == start && r->start + r->size == end &&
-			    r->type == AVAILABLE,
-		    n < guest.ranges ? words("0x%lx to 0x%lx, type %u", r->start,
-					     r->start + r->size, r->type)
+	check_words(n < guest.ranges && r->start == start && r->start + r->size == end && r->type == AVAILABLE,
+		    n < guest.ranges ? words("0x%lx to 0x%lx, type %u", r->start, r->start + r->size, r->type)
 				     : words("no such range"),
-		    words("0x%lx to 0x%lx, type %u", start, end, AVAILABLE), "memory map: %s",
-		    what);
+		    words("0x%lx to 0x%lx, type %u", start, end, AVAILABLE), "memory map: %s", what);
 }
 
 /* The 8 bytes at 'at' keep what is written. */
@@ -50,15 +47,14 @@ static void check_high(uint64_t end)
 	check_range(HIGH_RANGE, HIGH_RAM, end, "what 3 GiB exceeds, from 4 GiB");
 	page_map(WINDOW, HIGH_RAM);
 	tlb_flush();
-	check_whether(true, is_ram(WINDOW), "it keeps what is written", "it does not",
-		      "RAM at 4 GiB");
+	check_whether(true, is_ram(WINDOW), "it keeps what is written", "it does not", "RAM at 4 GiB");
 	mmio_write64(WINDOW, PATTERN);
 	check(mmio_read64(page_0()) != PATTERN && mmio_read64(PCI_HOLE - PAGE_SIZE) != PATTERN,
 	      "... that is no other RAM again");
 	page_map(WINDOW, end - PAGE_SIZE);
 	tlb_flush();
-	check_whether(true, is_ram(WINDOW + PAGE_SIZE - 8), "it keeps what is written",
-		      "it does not", "RAM up to its end");
+	check_whether(true, is_ram(WINDOW + PAGE_SIZE - 8), "it keeps what is written", "it does not",
+		      "RAM up to its end");
 	page_map(WINDOW, end);
 	tlb_flush();
 	check_whether(true, is_nothing(WINDOW), "ones", "something else", "nothing behind it");
@@ -69,22 +65,17 @@ void check_memory(uint64_t size)
 	uint64_t low_end = size < PCI_HOLE ? size : PCI_HOLE;
 
 	heading("Memory");
-	check_count(size > PCI_HOLE ? HIGH_RANGE + 1 : HIGH_RANGE, guest.ranges, "ranges",
-		    "ranges");
+	check_count(size > PCI_HOLE ? HIGH_RANGE + 1 : HIGH_RANGE, guest.ranges, "ranges", "ranges");
 	check_range(0, 0, HOLE, "RAM below 640 K");
 	check_range(2, MiB, low_end, "RAM from 1 MiB");
 	check_count(640, guest.memory_lower, "KiB", "KiB below 640 K");
 	check_count((low_end - MiB) / KiB, guest.memory_upper, "KiB", "KiB from 1 MiB");
-	check_is(0, mmio_read64(page_0() + BIOS_DATA_END),
-		 "page 0 is zeroed behind firmware's data");
-	check_whether(true, is_ram(page_0()), "it keeps what is written", "it does not",
-		      "page 0 is RAM");
-	check_whether(true, is_ram(HOLE - 8), "it keeps what is written", "it does not",
-		      "RAM up to 640 K");
+	check_is(0, mmio_read64(page_0() + BIOS_DATA_END), "page 0 is zeroed behind firmware's data");
+	check_whether(true, is_ram(page_0()), "it keeps what is written", "it does not", "page 0 is RAM");
+	check_whether(true, is_ram(HOLE - 8), "it keeps what is written", "it does not", "RAM up to 640 K");
 	check_whether(true, is_nothing(HOLE), "ones", "something else", "nothing from there");
 	check_whether(true, is_ram(low_end - 8), "it keeps what is written", "it does not",
 		      "RAM up to its end below 4 GiB");
 	check_whether(true, is_nothing(low_end), "ones", "something else", "nothing behind it");
-	if (size > PCI_HOLE)
-		check_high(HIGH_RAM + (size - PCI_HOLE));
+	if (size > PCI_HOLE) check_high(HIGH_RAM + (size - PCI_HOLE));
 }

@@ -23,18 +23,15 @@ static void check_device(unsigned n)
 	uint8_t pin, line;
 	uint64_t bar;
 
-	if (!check(found >= 0, "edu %u is on PCI", n))
-		return;
+	if (!check(found >= 0, "edu %u is on PCI", n)) return;
 	command = pci_read16(id, PCI_COMMAND);
 	bar = pci_read32(id, PCI_BAR0);
 	pin = pci_read8(id, PCI_INTERRUPT_PIN);
 	line = pci_read8(id, PCI_INTERRUPT_LINE);
 	check(command & PCI_COMMAND_MEMORY, "... memory decoding on");
 	check(!(command & PCI_COMMAND_MASTER), "... bus mastering off");
-	check_words(bar >= WINDOW_START && bar + EDU_REGISTERS <= WINDOW_END &&
-			    IS_ALIGNED(bar, EDU_REGISTERS),
-		    words("0x%lx", bar),
-		    words("0x%lx to 0x%lx, aligned", WINDOW_START, WINDOW_END - EDU_REGISTERS),
+	check_words(bar >= WINDOW_START && bar + EDU_REGISTERS <= WINDOW_END && IS_ALIGNED(bar, EDU_REGISTERS),
+		    words("0x%lx", bar), words("0x%lx to 0x%lx, aligned", WINDOW_START, WINDOW_END - EDU_REGISTERS),
 		    "... its BAR 0x%lx is in the window", bar);
 	check_is(EDU_IDENTIFIED, mmio_read32(bar + EDU_IDENTIFICATION), "... and it answers there");
 	check_words(pin == 1 && line > 2 && line < 16, words("pin %u, line %u", pin, line),
@@ -45,8 +42,7 @@ static void check_device(unsigned n)
 static bool all(const uint8_t *page, uint8_t byte)
 {
 	for (unsigned i = 0; i < SIZE; i++)
-		if (page[i] != byte)
-			return false;
+		if (page[i] != byte) return false;
 	return true;
 }
 
@@ -85,10 +81,7 @@ static void check_dma(void)
 void check_pci(unsigned devices)
 {
 	heading("PCI");
-	for (unsigned n = 0; n < devices; n++)
-		check_device(n);
-	check(pci_find(EDU_VENDOR, EDU_DEVICE, devices) < 0, "no more edu devices than %u",
-	      devices);
-	if (devices)
-		check_dma();
+	for (unsigned n = 0; n < devices; n++) check_device(n);
+	check(pci_find(EDU_VENDOR, EDU_DEVICE, devices) < 0, "no more edu devices than %u", devices);
+	if (devices) check_dma();
 }

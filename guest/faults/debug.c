@@ -28,15 +28,9 @@ static uint64_t read_dr6(void)
 	return value;
 }
 
-static void write_dr6(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%db6" : : "r"(value));
-}
+static void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%db6" : : "r"(value)); }
 
-static void write_dr7(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%db7" : : "r"(value));
-}
+static void write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%db7" : : "r"(value)); }
 
 static void single_step(void *argument)
 {
@@ -48,10 +42,7 @@ static void single_step(void *argument)
 static void single_step_cpuid(void *argument)
 {
 	(void)argument;
-	__asm__ volatile("pushf; orl $0x100, (%%rsp); popf; cpuid; nop"
-			 :
-			 : "a"(0), "c"(0)
-			 : "rbx", "rdx", "memory");
+	__asm__ volatile("pushf; orl $0x100, (%%rsp); popf; cpuid; nop" : : "a"(0), "c"(0) : "rbx", "rdx", "memory");
 }
 
 static void int1(void *argument)

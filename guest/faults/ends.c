@@ -17,17 +17,13 @@
 
 extern uint64_t pml4[];
 
-static void survived(void)
-{
-	check(false, "the VM was ended before this line");
-}
+static void survived(void) { check(false, "the VM was ended before this line"); }
 
 static uint64_t device_address(void)
 {
 	struct edu_device edu;
 
-	if (edu_find(0, &edu))
-		return edu.bar;
+	if (edu_find(0, &edu)) return edu.bar;
 	printf("this case needs dev=edu\n");
 	guest_exit(2);
 }
@@ -95,23 +91,16 @@ static void spin(bool interrupts)
 {
 	uint64_t end = rdtsc() + LONG_SPIN;
 
-	if (interrupts)
-		__asm__ volatile("sti");
+	if (interrupts) __asm__ volatile("sti");
 	while (rdtsc() < end)
 		;
 	__asm__ volatile("cli");
 	check(true, "%lu M ticks later the loop is left", LONG_SPIN / 1000000);
 }
 
-void spin_long(void)
-{
-	spin(false);
-}
+void spin_long(void) { spin(false); }
 
-void spin_long_enabled(void)
-{
-	spin(true);
-}
+void spin_long_enabled(void) { spin(true); }
 
 static void jump(uint64_t address)
 {
@@ -121,15 +110,9 @@ static void jump(uint64_t address)
 	survived();
 }
 
-void execute_mmio(void)
-{
-	jump(device_address());
-}
+void execute_mmio(void) { jump(device_address()); }
 
-void execute_nothing(void)
-{
-	jump(NOTHING);
-}
+void execute_nothing(void) { jump(NOTHING); }
 
 void tables_in_nothing(void)
 {
@@ -151,10 +134,7 @@ void idt_in_mmio(void)
 }
 
 /* No compiler's access to a device. */
-static void fxsave(void *address)
-{
-	__asm__ volatile("fxsave (%0)" : : "r"(address) : "memory");
-}
+static void fxsave(void *address) { __asm__ volatile("fxsave (%0)" : : "r"(address) : "memory"); }
 
 void unknown_instruction_on_mmio(void)
 {
@@ -206,8 +186,7 @@ void exit_by_string(void)
 /* Past printf(), which sends whole lines. */
 static void put(const char *text)
 {
-	while (*text)
-		outb(COM1, (uint8_t)*text++);
+	while (*text) outb(COM1, (uint8_t)*text++);
 }
 
 #define LONG_LINE 490
@@ -216,8 +195,7 @@ void odd_lines(void)
 {
 	put("\rone\r line\r\n");
 	put("\r\n");
-	for (unsigned i = 0; i < LONG_LINE; i++)
-		put("x");
+	for (unsigned i = 0; i < LONG_LINE; i++) put("x");
 	put("\nno newline behind this");
 	outl(EXIT_PORT, 0);
 	survived();
@@ -231,8 +209,7 @@ void leave_a_trail(void)
 {
 	struct edu_device edu;
 
-	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on() ||
-	    !vtd_command(GCMD_TE, true))
+	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on() || !vtd_command(GCMD_TE, true))
 		guest_exit(2);
 	check(vtd_attach(edu.source_id, TRAIL_DOMAIN, vtd_table()), "attached");
 	check(vtd_detach(edu.source_id, TRAIL_DOMAIN), "detached");

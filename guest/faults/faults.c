@@ -51,14 +51,12 @@ static const struct {
 int guest_main(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (!guest_word(cases[i].word))
-			continue;
+		if (!guest_word(cases[i].word)) continue;
 		printf("%s: %s\n", cases[i].word, cases[i].what);
 		cases[i].run();
 		return check_status();
 	}
 	printf("name one case:\n");
-	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
-		printf("  %-18s %s\n", cases[i].word, cases[i].what);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) printf("  %-18s %s\n", cases[i].word, cases[i].what);
 	return 2;
 }

@@ -47,10 +47,8 @@ void nothing_there(void)
 	read_ones(FAR_PAGE, "the upper half of the physical space");
 	across(HOLE, "the border of the video hole");
 	across(end, "the end of memory");
-	if (!edu_find(0, &edu))
-		return;
-	check_is(~0U, mmio_read64(edu.bar + EDU_REGISTERS - 4) >> 32,
-		 "read across a BAR's end: ones behind it");
+	if (!edu_find(0, &edu)) return;
+	check_is(~0U, mmio_read64(edu.bar + EDU_REGISTERS - 4) >> 32, "read across a BAR's end: ones behind it");
 	mmio_write32(edu.bar + EDU_LIVENESS, 0x1234);
 	check_is(0, mmio_read32(edu.bar + EDU_LIVENESS + 2), "a misaligned register: nothing");
 	mmio_write64(edu.bar + EDU_REGISTERS - 4, 0);
@@ -78,8 +76,7 @@ static void expect_write_fault(void (*function)(void *), const char *what)
 	check_vector(VECTOR_PF, try_call(function, NULL), "%s a read-only device page: #PF", what);
 	check_is(PF_ERROR_PRESENT | PF_ERROR_WRITE, last_exception.error, "%s: a write", what);
 	check_is(edu_bar + EDU_LIVENESS, last_cr2, "%s: to the register", what);
-	check_is(~0x1234U, mmio_read32(edu_bar + EDU_LIVENESS), "%s: the register is as it was",
-		 what);
+	check_is(~0x1234U, mmio_read32(edu_bar + EDU_LIVENESS), "%s: the register is as it was", what);
 }
 
 /* What a guest maps read-only its instructions cannot write, whoever carries them out. */
@@ -111,15 +108,11 @@ void exit_storm(void)
 	uint64_t count = sizeof(bytes);
 	bool found = edu_find(0, &edu);
 
-	for (unsigned i = 0; i < STORM; i++)
-		cpuid(0, 0);
-	for (unsigned i = 0; i < STORM; i++)
-		outb(0x80, (uint8_t)i);
+	for (unsigned i = 0; i < STORM; i++) cpuid(0, 0);
+	for (unsigned i = 0; i < STORM; i++) outb(0x80, (uint8_t)i);
 	__asm__ volatile("rep outsb" : "+S"(source), "+c"(count) : "d"(0x80) : "memory");
 	check_count(0, count, "bytes left", "rep outsb of a page to port 0x80 ends");
-	for (unsigned i = 0; i < STORM; i++)
-		wbinvd();
-	for (unsigned i = 0; found && i < STORM; i++)
-		mmio_write32(edu.bar + EDU_LIVENESS, i);
+	for (unsigned i = 0; i < STORM; i++) wbinvd();
+	for (unsigned i = 0; found && i < STORM; i++) mmio_write32(edu.bar + EDU_LIVENESS, i);
 	check(true, "%u each of CPUID, OUT, WBINVD and MMIO writes are through", STORM);
 }

@@ -13,10 +13,7 @@
 #define NOTHING  0xb0000000UL
 #define IQA_SIZE 7 /* QS: 2^7 pages, 32768 descriptors */
 
-static bool queue_error(void)
-{
-	return vtd_read32(VTD_FSTS) & FSTS_IQE;
-}
+static bool queue_error(void) { return vtd_read32(VTD_FSTS) & FSTS_IQE; }
 
 /* Off, the error cleared, on again at the good place; and a wait goes through. */
 static void recover(const char *after)
@@ -43,8 +40,7 @@ static void bad_descriptor(uint64_t low, uint64_t high, const char *what)
 	check_whether(true, queue_error(), "IQE", "no IQE", "%s: IQE", what);
 	vtd_put(DESC_WAIT | DESC_WAIT_STATUS, 0x1000);
 	vtd_ring();
-	check(queue_error() && vtd_read64(VTD_IQH) != vtd_read64(VTD_IQT),
-	      "... and the queue stands still");
+	check(queue_error() && vtd_read64(VTD_IQH) != vtd_read64(VTD_IQT), "... and the queue stands still");
 	vtd_mend();
 	check(vtd_wait() && !queue_error(), "... mended, it goes on");
 }
@@ -67,9 +63,7 @@ void lying_queue(void)
 {
 	uint64_t end = ram_end();
 
-	if (!check(vtd_init() && vtd_set_root() && vtd_queue_on() && vtd_wait(),
-		   "a VT-d unit with a queue"))
-		return;
+	if (!check(vtd_init() && vtd_set_root() && vtd_queue_on() && vtd_wait(), "a VT-d unit with a queue")) return;
 	bad_descriptor(0xf, 0, "a type that does not exist");
 	bad_descriptor(0, 0, "type 0");
 	bad_descriptor(DESC_DEVICE_TLB, 0, "a device-TLB invalidation, ECAP.DT = 0");
@@ -79,8 +73,7 @@ void lying_queue(void)
 	check_whether(true, queue_error(), "IQE", "no IQE", "a queue where no memory is: IQE");
 	recover("...");
 	queue_at(end - PAGE_SIZE, IQA_SIZE, 300);
-	check_whether(true, queue_error(), "IQE", "no IQE",
-		      "a queue that runs over the end of memory: IQE");
+	check_whether(true, queue_error(), "IQE", "no IQE", "a queue that runs over the end of memory: IQE");
 	recover("...");
 	queue_at(end - PAGE_SIZE, 0, 0x7fff);
 	check(queue_error() || vtd_read64(VTD_IQH) < PAGE_SIZE, "a tail beyond the queue ends");

@@ -67,15 +67,13 @@ void wild_msrs(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(reads); i++) {
 		uint64_t value;
 
-		check_vector(reads[i].vector, try_rdmsr(reads[i].msr, &value), "0x%x (%s): %s",
-			     reads[i].msr, reads[i].name,
-			     reads[i].vector == PASSES ? "reads" : "#GP");
+		check_vector(reads[i].vector, try_rdmsr(reads[i].msr, &value), "0x%x (%s): %s", reads[i].msr,
+			     reads[i].name, reads[i].vector == PASSES ? "reads" : "#GP");
 	}
 	heading("WRMSR");
 	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
-		check_vector(writes[i].vector, try_wrmsr(writes[i].msr, writes[i].value),
-			     "0x%x (%s): %s", writes[i].msr, writes[i].name,
-			     writes[i].vector == PASSES ? "written" : "#GP");
+		check_vector(writes[i].vector, try_wrmsr(writes[i].msr, writes[i].value), "0x%x (%s): %s",
+			     writes[i].msr, writes[i].name, writes[i].vector == PASSES ? "written" : "#GP");
 }
 
 struct control {
@@ -102,33 +100,23 @@ static void write_control(void *argument)
 	uint64_t value;
 
 	switch (c->number) {
-	case 0:
-		write_cr0((read_cr0() & ~c->clear) | c->set);
-		break;
-	case 3:
-		write_cr3((read_cr3() & ~c->clear) | c->set);
-		break;
-	case 4:
-		write_cr4((read_cr4() & ~c->clear) | c->set);
-		break;
+	case 0: write_cr0((read_cr0() & ~c->clear) | c->set); break;
+	case 3: write_cr3((read_cr3() & ~c->clear) | c->set); break;
+	case 4: write_cr4((read_cr4() & ~c->clear) | c->set); break;
 	default:
 		__asm__ volatile("mov %%cr8, %0" : "=r"(value));
 		__asm__ volatile("mov %0, %%cr8" : : "r"((value & ~c->clear) | c->set));
 	}
 }
 
-static void try_xsetbv(void *argument)
-{
-	xsetbv(0, *(const uint64_t *)argument);
-}
+static void try_xsetbv(void *argument) { xsetbv(0, *(const uint64_t *)argument); }
 
 static void wild_xcr0(void)
 {
 	static uint64_t values[] = {0, XCR0_X87 | XCR0_AVX, BIT(62) | XCR0_X87};
 
 	check_vector(VECTOR_UD, try_call(try_xsetbv, values), "XSETBV without OSXSAVE: #UD");
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE))
-		return;
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	check_vector(VECTOR_GP, try_call(try_xsetbv, &values[0]), "XCR0 without x87: #GP");
 	check_vector(VECTOR_GP, try_call(try_xsetbv, &values[1]), "XCR0, AVX without SSE: #GP");
@@ -146,10 +134,10 @@ void wild_control_registers(void)
 	wild_xcr0();
 }
 
-#define INSTRUCTION(name, ...)                                                                     \
-	static void do_##name(void *argument)                                                      \
-	{                                                                                          \
-		__asm__ volatile(__VA_ARGS__ : : "r"(argument), "a"(0UL) : "memory", "cc");        \
+#define INSTRUCTION(name, ...)                                                                                         \
+	static void do_##name(void *argument)                                                                          \
+	{                                                                                                              \
+		__asm__ volatile(__VA_ARGS__ : : "r"(argument), "a"(0UL) : "memory", "cc");                            \
 	}
 INSTRUCTION(vmxon, "vmxon (%0)")
 INSTRUCTION(vmxoff, "vmxoff")
@@ -180,12 +168,11 @@ static const struct {
 	const char *name;
 	void (*run)(void *argument);
 } instructions[] = {
-	{"VMXON", do_vmxon},     {"VMXOFF", do_vmxoff},     {"VMCLEAR", do_vmclear},
-	{"VMPTRLD", do_vmptrld}, {"VMPTRST", do_vmptrst},   {"VMREAD", do_vmread},
-	{"VMWRITE", do_vmwrite}, {"VMLAUNCH", do_vmlaunch}, {"VMRESUME", do_vmresume},
-	{"INVEPT", do_invept},   {"INVVPID", do_invvpid},   {"VMFUNC", do_vmfunc},
-	{"GETSEC", do_getsec},   {"RSM", do_rsm},           {"UD2", do_ud2},
-	{"MONITOR", do_monitor}, {"MWAIT", do_mwait},
+	{"VMXON", do_vmxon},       {"VMXOFF", do_vmxoff}, {"VMCLEAR", do_vmclear}, {"VMPTRLD", do_vmptrld},
+	{"VMPTRST", do_vmptrst},   {"VMREAD", do_vmread}, {"VMWRITE", do_vmwrite}, {"VMLAUNCH", do_vmlaunch},
+	{"VMRESUME", do_vmresume}, {"INVEPT", do_invept}, {"INVVPID", do_invvpid}, {"VMFUNC", do_vmfunc},
+	{"GETSEC", do_getsec},     {"RSM", do_rsm},       {"UD2", do_ud2},         {"MONITOR", do_monitor},
+	{"MWAIT", do_mwait},
 };
 
 void wild_instructions(void)
@@ -195,6 +182,5 @@ void wild_instructions(void)
 	check(!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX), "CPUID does not show VMX");
 	check_vector(VECTOR_GP, try_call(rdpmc, operand), "RDPMC, no counters: #GP");
 	for (unsigned i = 0; i < ARRAY_SIZE(instructions); i++)
-		check_vector(VECTOR_UD, try_call(instructions[i].run, operand), "%s: #UD",
-			     instructions[i].name);
+		check_vector(VECTOR_UD, try_call(instructions[i].run, operand), "%s: #UD", instructions[i].name);
 }

@@ -31,10 +31,7 @@ static void set_context(uint64_t low, uint64_t high)
 	vtd_invalidate_iotlb(DESC_GLOBAL, 0, 0);
 }
 
-static void good_context(void)
-{
-	set_context((uint64_t)table | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
-}
+static void good_context(void) { set_context((uint64_t)table | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS); }
 
 /* A DMA write that must not arrive, and be recorded with this reason. */
 static void faults_with(uint8_t reason, const char *what)
@@ -43,15 +40,11 @@ static void faults_with(uint8_t reason, const char *what)
 
 	page[0] = 0x77;
 	edu_dma(&edu, IOVA, DMA_SIZE, true);
-	if (!check_whether(true, vtd_fault_next(&fault), "a record", "none",
-			   "%s: a fault is recorded", what))
-		return;
-	check_words(fault.reason == reason, vtd_reason_words(fault.reason),
-		    vtd_reason_words(reason), "... \"%s\"", vtd_reason(reason));
+	if (!check_whether(true, vtd_fault_next(&fault), "a record", "none", "%s: a fault is recorded", what)) return;
+	check_words(fault.reason == reason, vtd_reason_words(fault.reason), vtd_reason_words(reason), "... \"%s\"",
+		    vtd_reason(reason));
 	check_words(fault.source_id == edu.source_id && fault.address == IOVA && page[0] == 0x77,
-		    words("%s, byte 0x%x",
-			  vtd_request_words(fault.source_id, fault.address, fault.read).text,
-			  page[0]),
+		    words("%s, byte 0x%x", vtd_request_words(fault.source_id, fault.address, fault.read).text, page[0]),
 		    words("%s, byte 0x77", vtd_request_words(edu.source_id, IOVA, false).text),
 		    "... with device and address, and nothing was written");
 }
@@ -61,8 +54,8 @@ static void works(const char *when)
 	struct vtd_fault fault;
 
 	page[0] = 0x77;
-	check(edu_dma(&edu, IOVA, DMA_SIZE, true) && page[0] != 0x77 && !vtd_fault_next(&fault),
-	      "%s: DMA arrives", when);
+	check(edu_dma(&edu, IOVA, DMA_SIZE, true) && page[0] != 0x77 && !vtd_fault_next(&fault), "%s: DMA arrives",
+	      when);
 }
 
 static void lying_contexts(void)
@@ -118,23 +111,20 @@ static void lying_root(void)
 	check_whether(true, vtd_command(GCMD_SRTP, true), "the status follows", "it never does",
 		      "SRTP completes for a root where no memory is");
 	faults_with(0x8, "a root table where no memory is");
-	check_whether(true, vtd_set_root(), "the status follows", "it never does",
-		      "the good root again");
+	check_whether(true, vtd_set_root(), "the status follows", "it never does", "the good root again");
 	good_context();
 	works("the good tables again");
 }
 
 void lying_iommu_tables(void)
 {
-	if (!check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
-		return;
+	if (!check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit")) return;
 	table = vtd_table();
 	page = page_alloc();
 	vtd_map(table, 3, IOVA, (uint64_t)page, SL_RW);
 	check(vtd_set_root() && vtd_queue_on(), "root table set, queue on");
 	good_context();
-	check_whether(true, vtd_command(GCMD_TE, true), "the status follows", "it never does",
-		      "translation on");
+	check_whether(true, vtd_command(GCMD_TE, true), "the status follows", "it never does", "translation on");
 	works("good tables");
 	lying_contexts();
 	lying_second_level();

@@ -64,8 +64,7 @@ static void vmcall_32(struct vmcall *call)
 /* What is above 32 bits does not count outside 64-bit mode, and does in it. */
 static void from_32_bits(void)
 {
-	struct vmcall c = {.rax = BIT(40) | (VMCALL_BASE + VMCALL_EPT_WALK),
-			   .rbx = BIT(40) | (uint64_t)&c};
+	struct vmcall c = {.rax = BIT(40) | (VMCALL_BASE + VMCALL_EPT_WALK), .rbx = BIT(40) | (uint64_t)&c};
 
 	vmcall_32(&c);
 	check_error(0, (int64_t)c.rax, "VMCALL in 32-bit code: bits 63:32 of RAX do not count");
@@ -101,8 +100,7 @@ void wild_vmcalls(void)
 	check_error(-ENOSYS, call(VMCALL_BASE + 4, 0), "n = 4: -ENOSYS");
 	check_error(-ENOSYS, call(VMCALL_BASE - 1, 0), "n = -1: -ENOSYS");
 	check_error(-ENOSYS, call(BIT(32) | VMCALL_BASE, 0), "a number above 32 bits: -ENOSYS");
-	check_error(-EINVAL, call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS), "COUNTER %u: -EINVAL",
-		    COUNTERS);
+	check_error(-EINVAL, call(VMCALL_BASE + VMCALL_COUNTER, COUNTERS), "COUNTER %u: -EINVAL", COUNTERS);
 	check_error(-EINVAL, call(VMCALL_BASE + VMCALL_COUNTER, ~0UL), "COUNTER -1: -EINVAL");
 	for (unsigned i = 0; i < ROUNDS; i++)
 		refused += call(next_random(&random) | BIT(63), next_random(&random)) == -ENOSYS;
@@ -114,8 +112,7 @@ void wild_vmcalls(void)
 	leaf = vmcall_ept_walk(8 * MiB, &level);
 	check_words(!leaf && !level, leaf_words(leaf, level), leaf_words(0, 0),
 		    "EPT_WALK of memory never touched finds nothing");
-	check_count(violations, vmcall_counter(COUNTER_VIOLATIONS), "violations",
-		    "... and faults nothing in");
+	check_count(violations, vmcall_counter(COUNTER_VIOLATIONS), "violations", "... and faults nothing in");
 	leaf = vmcall_ept_walk((uint64_t)&random, &level);
 	check(leaf && level && !(leaf & EPT_ADDRESS & ~0xfffUL),
 	      "EPT_WALK of the stack finds a leaf, and shows no host address");

@@ -40,10 +40,7 @@ static uint64_t read_dr6(void)
 	return value;
 }
 
-static void write_dr6(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%db6" : : "r"(value));
-}
+static void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%db6" : : "r"(value)); }
 
 static void set_breakpoint(uint64_t address, uint64_t what_and_size)
 {
@@ -51,34 +48,27 @@ static void set_breakpoint(uint64_t address, uint64_t what_and_size)
 	__asm__ volatile("mov %0, %%db7" : : "r"(DR7_RESET | 1 | what_and_size << 16));
 }
 
-static void no_breakpoint(void)
-{
-	__asm__ volatile("mov %0, %%db7" : : "r"(DR7_RESET));
-}
+static void no_breakpoint(void) { __asm__ volatile("mov %0, %%db7" : : "r"(DR7_RESET)); }
 
 static void note(uint64_t vector)
 {
 	struct event *e = &events[count];
 
-	if (count == EVENTS)
-		return;
+	if (count == EVENTS) return;
 	if (vector == VECTOR_DB && interrupted->rip - end < 64) { /* the case is over */
 		interrupted->rflags &= ~RFLAGS_TF;
 		write_dr6(DR6_RESET);
 		return;
 	}
 	count++;
-	*e = (struct event){vector, interrupted->rip - start, interrupted->rflags,
-			    read_dr6() & DR6_MARKS, interrupted->rcx};
+	*e = (struct event){vector, interrupted->rip - start, interrupted->rflags, read_dr6() & DR6_MARKS,
+			    interrupted->rcx};
 	write_dr6(DR6_RESET);
 	if (count == EVENTS) /* no storm */
 		interrupted->rflags &= ~RFLAGS_TF;
 }
 
-static void on_debug(void)
-{
-	note(VECTOR_DB);
-}
+static void on_debug(void) { note(VECTOR_DB); }
 
 static void on_interrupt(void)
 {
@@ -90,8 +80,7 @@ static void on_interrupt(void)
 static void on_nmi(void)
 {
 	note(VECTOR_NMI);
-	if (!nested_nmi)
-		return;
+	if (!nested_nmi) return;
 	nested_nmi = false;
 	lapic_write(LAPIC_ICR_LOW, ICR_NMI);
 	lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | VECTOR_TEST);
@@ -103,10 +92,7 @@ static void on_nmi(void)
 
 static const char *place(uint64_t rip)
 {
-	return rip == 0             ? "before"
-	       : rip == end - start ? "behind"
-	       : rip < end - start  ? "within"
-				    : "in a handler";
+	return rip == 0 ? "before" : rip == end - start ? "behind" : rip < end - start ? "within" : "in a handler";
 }
 
 static void show(const char *name)
@@ -119,8 +105,7 @@ static void show(const char *name)
 			printf(" [end of the NMI's handler]");
 		else
 			printf(" [%lu %s%s%s dr6 0x%lx rcx %lu]", e->vector, place(e->rip),
-			       e->rflags & RFLAGS_RF ? " RF" : "",
-			       e->rflags & RFLAGS_TF ? " TF" : "", e->dr6, e->rcx);
+			       e->rflags & RFLAGS_RF ? " RF" : "", e->rflags & RFLAGS_TF ? " TF" : "", e->dr6, e->rcx);
 	}
 	printf("\n");
 	count = 0;
@@ -130,26 +115,26 @@ static void show(const char *name)
  * 'code' between two labels with these flags on, RAX and RDI as given, RDX the port, RSI at some
  * bytes, RCX 0; then what came is shown.
  */
-#define RUN(name, flags, code, rax, rdi)                                                           \
-	do {                                                                                       \
-		uint64_t a = (rax), b, c = 0, d = POST_PORT, di = (rdi), si = (uint64_t)&start;    \
-                                                                                                   \
-		count = 0;                                                                         \
-		write_dr6(DR6_RESET);                                                              \
-		__asm__ volatile("lea 1f(%%rip), %%r11\n\t"                                        \
-				 "mov %%r11, %[start]\n\t"                                         \
-				 "lea 2f(%%rip), %%r11\n\t"                                        \
-				 "mov %%r11, %[end]\n\t"                                           \
-				 "pushfq\n\t"                                                      \
-				 "orq %[on], (%%rsp)\n\t"                                          \
-				 "popfq\n\t"                                                       \
-				 "1: " code "\n\t"                                                 \
-				 "2: nop; nop; cli\n\t"                                            \
-				 : [start] "=m"(start), [end] "=m"(end), "+a"(a), "=b"(b),         \
-				   "+c"(c), "+d"(d), "+D"(di), "+S"(si)                            \
-				 : [on] "i"(flags)                                                 \
-				 : "r11", "memory", "cc");                                         \
-		show(name);                                                                        \
+#define RUN(name, flags, code, rax, rdi)                                                                               \
+	do {                                                                                                           \
+		uint64_t a = (rax), b, c = 0, d = POST_PORT, di = (rdi), si = (uint64_t)&start;                        \
+                                                                                                                       \
+		count = 0;                                                                                             \
+		write_dr6(DR6_RESET);                                                                                  \
+		__asm__ volatile("lea 1f(%%rip), %%r11\n\t"                                                            \
+				 "mov %%r11, %[start]\n\t"                                                             \
+				 "lea 2f(%%rip), %%r11\n\t"                                                            \
+				 "mov %%r11, %[end]\n\t"                                                               \
+				 "pushfq\n\t"                                                                          \
+				 "orq %[on], (%%rsp)\n\t"                                                              \
+				 "popfq\n\t"                                                                           \
+				 "1: " code "\n\t"                                                                     \
+				 "2: nop; nop; cli\n\t"                                                                \
+				 : [start] "=m"(start), [end] "=m"(end), "+a"(a), "=b"(b), "+c"(c), "+d"(d), "+D"(di), \
+				   "+S"(si)                                                                            \
+				 : [on] "i"(flags)                                                                     \
+				 : "r11", "memory", "cc");                                                             \
+		show(name);                                                                                            \
 	} while (0)
 
 static void single_steps(void)
@@ -161,8 +146,7 @@ static void single_steps(void)
 	RUN("TF over IN", RFLAGS_TF, "inb $0x71, %%al", 0, 0);
 	RUN("TF over WBINVD", RFLAGS_TF, "wbinvd", 0, 0);
 	RUN("TF over REP OUTSB", RFLAGS_TF, "mov $3, %%ecx; rep outsb", 0, 0);
-	RUN("TF over REP STOSD to the local APIC", RFLAGS_TF, "mov $1, %%ecx; rep stosl", 0,
-	    TPR_ADDRESS);
+	RUN("TF over REP STOSD to the local APIC", RFLAGS_TF, "mov $1, %%ecx; rep stosl", 0, TPR_ADDRESS);
 }
 
 static void breakpoints(void)
@@ -176,8 +160,7 @@ static void breakpoints(void)
 	RUN("OUTSB", 0, "outsb", 0, 0);
 	write_cr4(read_cr4() & ~CR4_DE);
 	set_breakpoint(TPR_ADDRESS, 3 | 3 << 2);
-	RUN("a breakpoint on the TPR, read or write: a write", 0, "movl $0, (%%rdi)", 0,
-	    TPR_ADDRESS);
+	RUN("a breakpoint on the TPR, read or write: a write", 0, "movl $0, (%%rdi)", 0, TPR_ADDRESS);
 	RUN("a read", 0, "movl (%%rdi), %%eax", 0, TPR_ADDRESS);
 	RUN("a read beside it", 0, "movl 16(%%rdi), %%eax", 0, TPR_ADDRESS);
 	set_breakpoint(TPR_ADDRESS, 1 | 3 << 2);
@@ -196,10 +179,9 @@ static void show_fault(const char *name, int vector)
 		printf("%s: no fault\n", name);
 		return;
 	}
-	printf("%s: vector %d error 0x%lx%s rcx %lu", name, vector, e->error,
-	       e->rflags & RFLAGS_RF ? " RF" : "", e->rcx);
-	if (vector == VECTOR_PF)
-		printf(" cr2 0x%lx", last_cr2);
+	printf("%s: vector %d error 0x%lx%s rcx %lu", name, vector, e->error, e->rflags & RFLAGS_RF ? " RF" : "",
+	       e->rcx);
+	if (vector == VECTOR_PF) printf(" cr2 0x%lx", last_cr2);
 	printf("\n");
 }
 
@@ -214,15 +196,9 @@ static void read_into_read_only(void *page)
 	__asm__ volatile("rep insb" : : "d"(0x71), "D"(page), "c"(2) : "memory");
 }
 
-static void move_to_cr0(void *value)
-{
-	__asm__ volatile("mov %0, %%cr0" : : "r"(value), "c"(0) : "memory");
-}
+static void move_to_cr0(void *value) { __asm__ volatile("mov %0, %%cr0" : : "r"(value), "c"(0) : "memory"); }
 
-static void set_xcr0(void *value)
-{
-	__asm__ volatile("xsetbv" : : "a"(value), "d"(0), "c"(0));
-}
+static void set_xcr0(void *value) { __asm__ volatile("xsetbv" : : "a"(value), "d"(0), "c"(0)); }
 
 static void faults(void)
 {
@@ -231,13 +207,11 @@ static void faults(void)
 
 	show_fault("WRMSR of a bad PAT", try_wrmsr(MSR_IA32_PAT, BAD_PAT));
 	show_fault("RDMSR of none", try_rdmsr(0x12345, &value));
-	show_fault("NW without CD",
-		   try_call(move_to_cr0, (void *)((read_cr0() & ~CR0_CD) | CR0_NW)));
+	show_fault("NW without CD", try_call(move_to_cr0, (void *)((read_cr0() & ~CR0_CD) | CR0_NW)));
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	show_fault("XCR0 without x87", try_call(set_xcr0, (void *)2));
 	page_set_writable((uint64_t)page, false);
-	show_fault("MOVSD from the local APIC to a page for reading",
-		   try_call(move_to_read_only, page));
+	show_fault("MOVSD from the local APIC to a page for reading", try_call(move_to_read_only, page));
 	show_fault("REP INSB into it", try_call(read_into_read_only, page));
 	page_set_writable((uint64_t)page, true);
 }
@@ -248,8 +222,7 @@ static void order(void)
 	    LAPIC_ICR_SELF | VECTOR_TEST, ICR_ADDRESS);
 	RUN("TF, an NMI to itself", RFLAGS_TF, "movl %%eax, (%%rdi)", ICR_NMI, ICR_ADDRESS);
 	nested_nmi = true;
-	RUN("an NMI, and in it an NMI and an interrupt", 0, "movl %%eax, (%%rdi)", ICR_NMI,
-	    ICR_ADDRESS);
+	RUN("an NMI, and in it an NMI and an interrupt", 0, "movl %%eax, (%%rdi)", ICR_NMI, ICR_ADDRESS);
 }
 
 /* Apart: Bochs sleeps on, and for ever (SDM 3B 18.3.1.4: the trap comes when HLT is done). */

@@ -13,8 +13,7 @@
 int guest_main(void)
 {
 	if (guest_word("random"))
-		return fidelity_random(guest_number("seed", 1), guest_number("rounds", 20000)) ? 1
-											       : 0;
+		return fidelity_random(guest_number("seed", 1), guest_number("rounds", 20000)) ? 1 : 0;
 	if (guest_word("hlt"))
 		fidelity_hlt();
 	else

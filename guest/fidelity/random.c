@@ -72,8 +72,8 @@ static void set_limited(const struct sample *s)
 
 	/* A limit above 1 MiB is in pages. */
 	limit = (limit >> 12) - (s->code64 ? 0xff : 0);
-	own_gdt[LIMITED / 8] = 0x00c0f30000000000 | (limit & 0xffff) | (limit & 0xf0000) << 32 |
-			       (s->base & 0xffffff) << 16;
+	own_gdt[LIMITED / 8] =
+		0x00c0f30000000000 | (limit & 0xffff) | (limit & 0xf0000) << 32 | (s->base & 0xffffff) << 16;
 }
 
 static void load_fpu(const uint8_t *area)
@@ -81,10 +81,7 @@ static void load_fpu(const uint8_t *area)
 	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(7), "d"(0) : "memory");
 }
 
-static void save_fpu(uint8_t *area)
-{
-	__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(7), "d"(0) : "memory");
-}
+static void save_fpu(uint8_t *area) { __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(7), "d"(0) : "memory"); }
 
 static void choose_fpu(void)
 {
@@ -101,8 +98,7 @@ static void choose_fpu(void)
 	memcpy(user_fpu + 2, &fsw, 2);
 	memcpy(user_fpu + 24, &mxcsr, 4);
 	user_fpu[4] = (uint8_t)sample_random();
-	for (unsigned i = 0; i < 8; i++)
-		memset(user_fpu + 32 + 16 * i + 10, 0, 6);
+	for (unsigned i = 0; i < 8; i++) memset(user_fpu + 32 + 16 * i + 10, 0, 6);
 	memset(user_fpu + 416, 0, 160);
 	user_fpu[512] = 7;
 }
@@ -123,8 +119,7 @@ static void run(const struct sample *s, const uint64_t *pages, struct result *r)
 	page_map(WINDOW + PAGE_SIZE, pages[0]);
 	page_map(WINDOW + 2 * PAGE_SIZE, pages[1]);
 	copy_words(window, s->memory);
-	if (s->target & 1)
-		page_set_writable(WINDOW + 2 * PAGE_SIZE, false);
+	if (s->target & 1) page_set_writable(WINDOW + 2 * PAGE_SIZE, false);
 	state = s->state;
 	__asm__ volatile("mov %0, %%db6" : : "r"(DR6_RESET));
 	load_fpu(user_fpu);
@@ -137,8 +132,7 @@ static void run(const struct sample *s, const uint64_t *pages, struct result *r)
 	r->cs = last_exception.cs;
 	r->rflags = last_exception.rflags & ~s->undefined;
 	/* Between iterations the CPU pushes RF = 1 (SDM 3B 18.3.1.1), Bochs 0. */
-	if (r->vector == VECTOR_DB && !r->rip)
-		r->rflags &= ~RFLAGS_RF;
+	if (r->vector == VECTOR_DB && !r->rip) r->rflags &= ~RFLAGS_RF;
 	r->ss = last_exception.ss;
 	r->cr2 = r->vector == VECTOR_PF ? last_cr2 : 0;
 	__asm__ volatile("mov %%db6, %0" : "=r"(r->dr6));
@@ -149,29 +143,26 @@ static void run(const struct sample *s, const uint64_t *pages, struct result *r)
 /* FSW, tags and registers: what XSAVE leaves as it was says nothing. */
 static bool same_fpu(const uint8_t *a, const uint8_t *b)
 {
-	return !memcmp(a + 2, b + 2, 3) && !memcmp(a + 32, b + 32, 416 - 32) &&
-	       !memcmp(a + 576, b + 576, 256);
+	return !memcmp(a + 2, b + 2, 3) && !memcmp(a + 32, b + 32, 416 - 32) && !memcmp(a + 576, b + 576, 256);
 }
 
 static bool same(const struct result *a, const struct result *b)
 {
-	return !memcmp(a, b, offsetof(struct result, memory)) &&
-	       !memcmp(a->memory, b->memory, COMPARED) && same_fpu(a->fpu, b->fpu);
+	return !memcmp(a, b, offsetof(struct result, memory)) && !memcmp(a->memory, b->memory, COMPARED) &&
+	       same_fpu(a->fpu, b->fpu);
 }
 
 static void show_result(const struct result *r, const char *where)
 {
 	printf("  %s: vector %ld error 0x%lx rip +%ld cs 0x%lx ss 0x%lx rflags 0x%lx cr2 0x%lx dr6 "
 	       "0x%lx\n",
-	       where, (long)(int32_t)r->vector, r->error, (long)r->rip, r->cs, r->ss, r->rflags,
-	       r->cr2, r->dr6);
+	       where, (long)(int32_t)r->vector, r->error, (long)r->rip, r->cs, r->ss, r->rflags, r->cr2, r->dr6);
 }
 
 static void show_sample(const struct sample *s, uint64_t round)
 {
 	printf("round %lu, %s:", round, s->code64 ? "64-bit" : "32-bit");
-	for (unsigned i = 0; i < s->size; i++)
-		printf(" %02x", s->bytes[i]);
+	for (unsigned i = 0; i < s->size; i++) printf(" %02x", s->bytes[i]);
 	printf(" on 0x%lx, limit 0x%lx, rflags 0x%lx\n", s->target, s->limit, s->state.rflags);
 }
 
@@ -187,14 +178,12 @@ static void complain(const struct sample *s, uint64_t round)
 	show_result(b, "device");
 	for (unsigned i = 0; i < 16; i++)
 		if (a->gpr[i] != b->gpr[i])
-			printf("  %s: 0x%lx, on the device 0x%lx\n", names[i], a->gpr[i],
-			       b->gpr[i]);
+			printf("  %s: 0x%lx, on the device 0x%lx\n", names[i], a->gpr[i], b->gpr[i]);
 	for (unsigned i = 0; i < COMPARED; i++)
 		if (a->memory[i] != b->memory[i])
-			printf("  memory %d: 0x%02x, on the device 0x%02x\n",
-			       (int)(i + compared_from(s) - s->target), a->memory[i], b->memory[i]);
-	if (!same_fpu(a->fpu, b->fpu))
-		printf("  x87, SSE or AVX\n");
+			printf("  memory %d: 0x%02x, on the device 0x%02x\n", (int)(i + compared_from(s) - s->target),
+			       a->memory[i], b->memory[i]);
+	if (!same_fpu(a->fpu, b->fpu)) printf("  x87, SSE or AVX\n");
 }
 
 static void set_up(void)
@@ -226,8 +215,7 @@ static void prepare(struct sample *s)
 	s->state.ss = USER_DATA;
 	set_limited(s);
 	wrmsr(MSR_GS, s->code64 ? s->base : 0);
-	if (!sample_below(8))
-		choose_fpu();
+	if (!sample_below(8)) choose_fpu();
 }
 
 unsigned fidelity_random(uint64_t first_seed, uint64_t rounds)
@@ -244,13 +232,11 @@ unsigned fidelity_random(uint64_t first_seed, uint64_t rounds)
 	for (uint64_t round = 0; round < rounds && different < 10; round++) {
 		sample_choose(&s);
 		prepare(&s);
-		if (round >= show)
-			show_sample(&s, round);
+		if (round >= show) show_sample(&s, round);
 		run(&s, ram, &results[0]);
 		run(&s, device, &results[1]);
 		faults += results[0].vector != VECTOR_BP && results[0].vector != VECTOR_DB;
-		if (same(&results[0], &results[1]))
-			continue;
+		if (same(&results[0], &results[1])) continue;
 		different++;
 		complain(&s, round);
 	}

@@ -196,10 +196,7 @@ static const struct form forms[] = {
 	{0xc5f0, MODRM | VEX, 0, 0},
 };
 
-void sample_seed(uint64_t first)
-{
-	seed = first;
-}
+void sample_seed(uint64_t first) { seed = first; }
 
 uint64_t sample_random(void)
 {
@@ -209,24 +206,19 @@ uint64_t sample_random(void)
 	return seed;
 }
 
-unsigned sample_below(unsigned limit)
-{
-	return (unsigned)((sample_random() >> 16) % limit);
-}
+unsigned sample_below(unsigned limit) { return (unsigned)((sample_random() >> 16) % limit); }
 
 static uint64_t interesting(void)
 {
-	static const uint64_t edges[] = {0,          1,       0x7f,      ~0UL,
-					 0x80,       0xff,    0x8000,    0x7fffffff,
-					 0x80000000, BIT(63), USER_DATA, USER_CODE};
+	static const uint64_t edges[] = {0,      1,          0x7f,       ~0UL,    0x80,      0xff,
+					 0x8000, 0x7fffffff, 0x80000000, BIT(63), USER_DATA, USER_CODE};
 
 	return sample_below(4) ? sample_random() : edges[sample_below(ARRAY_SIZE(edges))];
 }
 
 static void put(struct sample *s, uint64_t value, unsigned width)
 {
-	for (; width && s->size < INSN_MOST; width--, value >>= 8)
-		s->bytes[s->size++] = (uint8_t)value;
+	for (; width && s->size < INSN_MOST; width--, value >>= 8) s->bytes[s->size++] = (uint8_t)value;
 }
 
 /* Where the operand will be: nearly always inside, now and then over a border. */
@@ -234,22 +226,17 @@ static uint64_t choose_target(unsigned kind)
 {
 	uint64_t target = WINDOW + PAGE_SIZE + 512 + sample_below(PAGE_SIZE - 1024);
 
-	if (!sample_below(8))
-		target = WINDOW + PAGE_SIZE * (1 + sample_below(3)) - sample_below(34);
-	if (sample_below(4) || kind & JUMPS)
-		target &= ~7UL;
-	if (kind & ALIGNED && sample_below(8))
-		target &= ~31UL;
+	if (!sample_below(8)) target = WINDOW + PAGE_SIZE * (1 + sample_below(3)) - sample_below(34);
+	if (sample_below(4) || kind & JUMPS) target &= ~7UL;
+	if (kind & ALIGNED && sample_below(8)) target &= ~31UL;
 	return target;
 }
 
 /* The operand's offset in the segment that the instruction will use. */
 static uint64_t offset_in(const struct sample *s, bool gs)
 {
-	if (s->code64)
-		return gs ? s->target - s->base : s->target;
-	if (gs)
-		return s->target;
+	if (s->code64) return gs ? s->target - s->base : s->target;
+	if (gs) return s->target;
 	return s->state.data_segment == LIMITED ? s->target - s->base : s->target;
 }
 
@@ -266,8 +253,7 @@ static void put_operand(struct sample *s, unsigned reg, bool gs)
 		put(s, offset, 4);
 		return;
 	}
-	if (s->form->kind & BITS_REG && base == reg)
-		base = reg == 3 ? 2 : 3;
+	if (s->form->kind & BITS_REG && base == reg) base = reg == 3 ? 2 : 3;
 	if (base == 5 && !s->code64) /* EBP would mean SS */
 		base = 3;
 	if (form == 2 && index != 4 && index != base) {
@@ -290,10 +276,8 @@ static bool put_prefixes(struct sample *s, uint8_t *rex)
 
 	if (!sample_below(6) && !(s->form->kind & JUMPS)) /* which would cut the target */
 		s->bytes[s->size++] = 0x66;
-	if (gs)
-		s->bytes[s->size++] = 0x65;
-	if (!sample_below(8))
-		s->bytes[s->size++] = 0xf0;
+	if (gs) s->bytes[s->size++] = 0x65;
+	if (!sample_below(8)) s->bytes[s->size++] = 0xf0;
 	/* With another opcode they would make another instruction. */
 	if (s->form->opcode <= 0xff && !sample_below(s->form->kind & STRING ? 2 : 16))
 		s->bytes[s->size++] = sample_below(2) ? 0xf2 : 0xf3;
@@ -315,8 +299,7 @@ static void put_opcode(struct sample *s, uint8_t rex)
 	uint32_t opcode = s->form->opcode;
 	int shift = 24;
 
-	while (shift && !(opcode >> shift))
-		shift -= 8;
+	while (shift && !(opcode >> shift)) shift -= 8;
 	for (; shift >= 0; shift -= 8) {
 		uint8_t byte = (uint8_t)(opcode >> shift);
 		bool prefix = opcode > 0xffff && (byte == 0x66 || byte == 0xf2 || byte == 0xf3);
@@ -326,8 +309,7 @@ static void put_opcode(struct sample *s, uint8_t rex)
 			rex = 0;
 		}
 		s->bytes[s->size++] = byte;
-		if (byte == 0xc5 && s->form->kind & VEX)
-			s->bytes[s->size++] = second_of_vex(s, opcode & 0xff);
+		if (byte == 0xc5 && s->form->kind & VEX) s->bytes[s->size++] = second_of_vex(s, opcode & 0xff);
 	}
 }
 
@@ -335,16 +317,14 @@ static unsigned choose_reg(const struct sample *s)
 {
 	unsigned reg = sample_below(8);
 
-	while (s->form->kind & GROUP && !(s->form->group >> reg & 1))
-		reg = (reg + 1) & 7;
+	while (s->form->kind & GROUP && !(s->form->group >> reg & 1)) reg = (reg + 1) & 7;
 	return reg;
 }
 
 static bool has_prefix(const struct sample *s, uint8_t prefix)
 {
 	for (unsigned i = 0; i < s->size && i < 4; i++)
-		if (s->bytes[i] == prefix)
-			return true;
+		if (s->bytes[i] == prefix) return true;
 	return false;
 }
 
@@ -352,18 +332,15 @@ static void choose_registers(struct sample *s)
 {
 	uint64_t *gpr = s->state.gpr;
 
-	for (unsigned i = 0; i < 16; i++)
-		gpr[i] = interesting();
+	for (unsigned i = 0; i < 16; i++) gpr[i] = interesting();
 	if (s->form->kind & STRING) {
 		gpr[6] = offset_in(s, has_prefix(s, 0x65));
 		gpr[7] = offset_in(s, false);
-		if (sample_below(2))
-			gpr[6] = gpr[7] + sample_below(32) - 16;
+		if (sample_below(2)) gpr[6] = gpr[7] + sample_below(32) - 16;
 		gpr[1] = sample_below(9);
 	}
-	s->state.rsp = s->form->kind & STACK && sample_below(2)
-			       ? s->target + 8 * sample_below(4)
-			       : WINDOW + 256 + 8 * sample_below(64);
+	s->state.rsp = s->form->kind & STACK && sample_below(2) ? s->target + 8 * sample_below(4)
+								: WINDOW + 256 + 8 * sample_below(64);
 }
 
 /* A bit number reaches no further than what is compared. */
@@ -371,8 +348,7 @@ static void limit_bit_number(struct sample *s, unsigned reg, uint8_t rex)
 {
 	unsigned number = reg | (rex & 4 ? 8 : 0);
 
-	if (s->form->kind & BITS_REG)
-		s->state.gpr[number] = (uint64_t)((int64_t)sample_below(1024) - 512);
+	if (s->form->kind & BITS_REG) s->state.gpr[number] = (uint64_t)((int64_t)sample_below(1024) - 512);
 }
 
 void sample_choose(struct sample *s)
@@ -391,29 +367,23 @@ void sample_choose(struct sample *s)
 	s->limit = s->target - s->base + sample_below(64);
 	s->state.data_segment = sample_below(2) ? LIMITED : USER_DATA;
 	gs = put_prefixes(s, &rex);
-	if (form->kind & VEX)
-		s->size = 0, gs = false, rex = 0;
+	if (form->kind & VEX) s->size = 0, gs = false, rex = 0;
 	choose_registers(s);
 	put_opcode(s, rex);
 	reg = choose_reg(s);
 	limit_bit_number(s, reg, rex);
-	if (form->kind & MODRM)
-		put_operand(s, reg, gs);
-	if (form->kind & OFFSET)
-		put(s, offset_in(s, gs), s->code64 ? 8 : 4);
-	if (form->kind & IMM8)
-		put(s, sample_random(), 1);
-	if (form->kind & IMM)
-		put(s, sample_random(), has_prefix(s, 0x66) && !(rex & 8) ? 2 : 4);
+	if (form->kind & MODRM) put_operand(s, reg, gs);
+	if (form->kind & OFFSET) put(s, offset_in(s, gs), s->code64 ? 8 : 4);
+	if (form->kind & IMM8) put(s, sample_random(), 1);
+	if (form->kind & IMM) put(s, sample_random(), has_prefix(s, 0x66) && !(rex & 8) ? 2 : 4);
 	for (unsigned i = 0; i < COMPARED; i += 8) {
 		/* Where the target is no address Bochs has changed the stack already. */
-		uint64_t word = form->kind & JUMPS ? (uint64_t)code_page + 64 + sample_below(128)
-						   : interesting();
+		uint64_t word = form->kind & JUMPS ? (uint64_t)code_page + 64 + sample_below(128) : interesting();
 
 		memcpy(s->memory + i, &word, 8);
 	}
-	s->state.rflags = 2 | (sample_random() & (ARITHMETIC | RFLAGS_DF)) |
-			  (sample_below(4) ? 0 : RFLAGS_TF) | (sample_below(4) ? 0 : RFLAGS_AC);
+	s->state.rflags = 2 | (sample_random() & (ARITHMETIC | RFLAGS_DF)) | (sample_below(4) ? 0 : RFLAGS_TF) |
+			  (sample_below(4) ? 0 : RFLAGS_AC);
 	if (form->opcode == 0x8e) /* Bochs raises #DB before what MOV to SS raises */
 		s->state.rflags &= ~RFLAGS_TF;
 }

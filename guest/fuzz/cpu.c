@@ -13,8 +13,7 @@
 void fuzz_cpuid(void *nothing)
 {
 	(void)nothing;
-	cpuid((uint32_t)(fuzz_below(2) ? fuzz_below(64) : fuzz_value()) |
-		      (fuzz_below(4) ? 0 : 0x80000000),
+	cpuid((uint32_t)(fuzz_below(2) ? fuzz_below(64) : fuzz_value()) | (fuzz_below(4) ? 0 : 0x80000000),
 	      (uint32_t)fuzz_below(8));
 }
 
@@ -23,19 +22,16 @@ static uint32_t some_msr(void)
 	static const struct {
 		uint32_t first, count;
 	} ranges[] = {
-		{0x0, 2},    {0x10, 1},   {0x17, 1},       {0x1b, 1},       {0x3a, 2},
-		{0x48, 3},   {0x79, 1},   {0x8b, 1},       {0xc1, 8},       {0xe7, 2},
-		{0xfe, 1},   {0x10a, 2},  {0x122, 1},      {0x140, 1},      {0x174, 3},
-		{0x179, 3},  {0x186, 8},  {0x1a0, 1},      {0x1d9, 1},      {0x1db, 2},
-		{0x200, 20}, {0x250, 1},  {0x258, 2},      {0x268, 8},      {0x277, 1},
-		{0x2ff, 1},  {0x309, 3},  {0x38d, 3},      {0x400, 32},     {0x480, 18},
-		{0x600, 1},  {0x6e0, 1},  {0x800, 64},     {0xc80, 1},      {0xd90, 1},
+		{0x0, 2},    {0x10, 1},   {0x17, 1},       {0x1b, 1},       {0x3a, 2},       {0x48, 3},  {0x79, 1},
+		{0x8b, 1},   {0xc1, 8},   {0xe7, 2},       {0xfe, 1},       {0x10a, 2},      {0x122, 1}, {0x140, 1},
+		{0x174, 3},  {0x179, 3},  {0x186, 8},      {0x1a0, 1},      {0x1d9, 1},      {0x1db, 2}, {0x200, 20},
+		{0x250, 1},  {0x258, 2},  {0x268, 8},      {0x277, 1},      {0x2ff, 1},      {0x309, 3}, {0x38d, 3},
+		{0x400, 32}, {0x480, 18}, {0x600, 1},      {0x6e0, 1},      {0x800, 64},     {0xc80, 1}, {0xd90, 1},
 		{0xda0, 1},  {0x1b01, 1}, {0xc0000080, 5}, {0xc0000100, 4}, {0x40000000, 8},
 	};
 	unsigned n = (unsigned)fuzz_below(ARRAY_SIZE(ranges));
 
-	if (!fuzz_below(16))
-		return (uint32_t)fuzz_value();
+	if (!fuzz_below(16)) return (uint32_t)fuzz_value();
 	return ranges[n].first + (uint32_t)fuzz_below(ranges[n].count);
 }
 
@@ -61,28 +57,14 @@ void fuzz_control(void *nothing)
 	switch (fuzz_below(10)) {
 	case 0:
 	case 1:
-	case 2:
-		write_cr0(fuzz_below(4) ? read_cr0() ^ bit : fuzz_value() | CR0_PG | CR0_PE);
-		break;
+	case 2: write_cr0(fuzz_below(4) ? read_cr0() ^ bit : fuzz_value() | CR0_PG | CR0_PE); break;
 	case 3:
-	case 4:
-		write_cr4((read_cr4() ^ bit ^ (1UL << fuzz_below(24))) & ~CR4_LEFT);
-		break;
-	case 5:
-		fuzz_write_cr8(fuzz_value() & (fuzz_below(8) ? 15 : ~0UL));
-		break;
-	case 6:
-		write_cr3(read_cr3() ^ (fuzz_below(2) ? bit & ~BITS(47, 12) : 0));
-		break;
-	case 7:
-		__asm__ volatile("clts");
-		break;
-	case 8:
-		__asm__ volatile("lmsw %w0" : : "r"(fuzz_value()));
-		break;
-	case 9:
-		write_cr2(fuzz_value());
-		break;
+	case 4: write_cr4((read_cr4() ^ bit ^ (1UL << fuzz_below(24))) & ~CR4_LEFT); break;
+	case 5: fuzz_write_cr8(fuzz_value() & (fuzz_below(8) ? 15 : ~0UL)); break;
+	case 6: write_cr3(read_cr3() ^ (fuzz_below(2) ? bit & ~BITS(47, 12) : 0)); break;
+	case 7: __asm__ volatile("clts"); break;
+	case 8: __asm__ volatile("lmsw %w0" : : "r"(fuzz_value())); break;
+	case 9: write_cr2(fuzz_value()); break;
 	}
 	fuzz_scratch[0]++; /* under what the registers say now */
 }
@@ -90,12 +72,9 @@ void fuzz_control(void *nothing)
 static uint64_t some_breakpoint(void)
 {
 	switch (fuzz_below(3)) {
-	case 0:
-		return (uint64_t)fuzz_scratch + fuzz_below(64);
-	case 1:
-		return fuzz_below(0x10000); /* a port */
-	default:
-		return fuzz_value();
+	case 0: return (uint64_t)fuzz_scratch + fuzz_below(64);
+	case 1: return fuzz_below(0x10000); /* a port */
+	default: return fuzz_value();
 	}
 }
 
@@ -103,37 +82,24 @@ void fuzz_debug(void *nothing)
 {
 	(void)nothing;
 	switch (fuzz_below(4)) {
-	case 0:
-		__asm__ volatile("mov %0, %%db0" : : "r"(some_breakpoint()));
-		break;
-	case 1:
-		__asm__ volatile("mov %0, %%db3" : : "r"(some_breakpoint()));
-		break;
-	case 2:
-		__asm__ volatile("mov %0, %%db6" : : "r"(fuzz_value()));
-		break;
-	case 3:
-		__asm__ volatile("mov %%db6, %0" : "=r"(nothing));
-		break;
+	case 0: __asm__ volatile("mov %0, %%db0" : : "r"(some_breakpoint())); break;
+	case 1: __asm__ volatile("mov %0, %%db3" : : "r"(some_breakpoint())); break;
+	case 2: __asm__ volatile("mov %0, %%db6" : : "r"(fuzz_value())); break;
+	case 3: __asm__ volatile("mov %%db6, %0" : "=r"(nothing)); break;
 	}
 	fuzz_write_dr7(fuzz_below(8) ? fuzz_random() & BITS(31, 0) : fuzz_value());
 	fuzz_scratch[fuzz_below(64)]++;
 	if (fuzz_below(4) == 0)
 		fuzz_port(NULL);
 	else
-		__asm__ volatile("rep movsb"
-				 :
-				 : "S"(fuzz_scratch), "D"(fuzz_scratch + 128), "c"(32L)
-				 : "memory");
+		__asm__ volatile("rep movsb" : : "S"(fuzz_scratch), "D"(fuzz_scratch + 128), "c"(32L) : "memory");
 }
 
 void fuzz_xcr0(void *nothing)
 {
 	(void)nothing;
-	if (fuzz_below(2))
-		write_cr4(read_cr4() | CR4_OSXSAVE);
-	xsetbv((uint32_t)(fuzz_below(8) ? 0 : fuzz_value()),
-	       fuzz_below(2) ? 1 | fuzz_below(256) : fuzz_value());
+	if (fuzz_below(2)) write_cr4(read_cr4() | CR4_OSXSAVE);
+	xsetbv((uint32_t)(fuzz_below(8) ? 0 : fuzz_value()), fuzz_below(2) ? 1 | fuzz_below(256) : fuzz_value());
 }
 
 void fuzz_vmcall(void *nothing)
@@ -212,37 +178,20 @@ void fuzz_instruction(void *nothing)
 static void do_something_that_exits(uint64_t what)
 {
 	switch (what) {
-	case 0:
-		cpuid(0, 0);
-		break;
-	case 1:
-		inb(0x80);
-		break;
-	case 2:
-		rdmsr(MSR_IA32_APIC_BASE);
-		break;
-	case 3:
-		lapic_write(LAPIC_TPR, 0);
-		break;
-	case 4:
-		wbinvd();
-		break;
-	case 5:
-		write_cr0(read_cr0());
-		break;
-	case 6:
-		lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | (uint32_t)(0x50 + fuzz_below(8)));
-		break;
-	case 7:
-		lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | LAPIC_ICR_NMI);
-		break;
+	case 0: cpuid(0, 0); break;
+	case 1: inb(0x80); break;
+	case 2: rdmsr(MSR_IA32_APIC_BASE); break;
+	case 3: lapic_write(LAPIC_TPR, 0); break;
+	case 4: wbinvd(); break;
+	case 5: write_cr0(read_cr0()); break;
+	case 6: lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | (uint32_t)(0x50 + fuzz_below(8))); break;
+	case 7: lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | LAPIC_ICR_NMI); break;
 	}
 }
 
 void fuzz_flags(void *nothing)
 {
-	uint64_t flags =
-		fuzz_random() & (RFLAGS_TF | RFLAGS_IF | RFLAGS_RF | RFLAGS_AC | RFLAGS_DF);
+	uint64_t flags = fuzz_random() & (RFLAGS_TF | RFLAGS_IF | RFLAGS_RF | RFLAGS_AC | RFLAGS_DF);
 	uint64_t what = fuzz_below(8);
 
 	(void)nothing;
@@ -260,17 +209,11 @@ void fuzz_flags(void *nothing)
 				 : "r"(flags)
 				 : "rax", "rdx", "memory");
 		break;
-	case 2:
-		__asm__ volatile("push %0; popfq; mov %1, %%ss; int3"
-				 :
-				 : "r"(flags), "r"(0x10)
-				 : "memory");
-		break;
+	case 2: __asm__ volatile("push %0; popfq; mov %1, %%ss; int3" : : "r"(flags), "r"(0x10) : "memory"); break;
 	case 3:
 		__asm__ volatile("push %%rax; mov %0, %%db1; mov %1, %%db7; mov %2, %%ss; pop %%rax"
 				 :
-				 : "r"((uint64_t)__builtin_frame_address(0) - 64), "r"(0xf0000cUL),
-				   "r"(0x10)
+				 : "r"((uint64_t)__builtin_frame_address(0) - 64), "r"(0xf0000cUL), "r"(0x10)
 				 : "rax", "memory");
 		break;
 	}
@@ -285,8 +228,7 @@ void fuzz_halt(void *nothing)
 	wrmsr(MSR_IA32_APIC_BASE, LAPIC_BASE | BIT(11) | BIT(8));
 	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff);
 	lapic_write(LAPIC_TPR, 0);
-	for (unsigned i = 0; i < 32; i++)
-		lapic_eoi();
+	for (unsigned i = 0; i < 32; i++) lapic_eoi();
 	lapic_write(LAPIC_LVT_TIMER, TIMER_VECTOR);
 	lapic_write(LAPIC_TIMER_DIVIDE, (uint32_t)fuzz_below(16));
 	lapic_write(LAPIC_TIMER_INITIAL, 1 + (uint32_t)fuzz_below(200));

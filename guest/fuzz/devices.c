@@ -57,27 +57,21 @@ void fuzz_devices_quiet(void)
 	wrmsr(MSR_IA32_APIC_BASE, LAPIC_BASE | BIT(11) | BIT(8));
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
-	for (unsigned pin = 0; pin < 24; pin++)
-		ioapic_write_entry(pin, RTE_MASKED);
+	for (unsigned pin = 0; pin < 24; pin++) ioapic_write_entry(pin, RTE_MASKED);
 	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED);
 	lapic_write(LAPIC_TIMER_INITIAL, 0);
-	for (unsigned line = 0; has_testdev && line < 16; line++)
-		outb((uint16_t)(0x2000 + line), 0);
+	for (unsigned line = 0; has_testdev && line < 16; line++) outb((uint16_t)(0x2000 + line), 0);
 	console_init();
 }
 
-static uint64_t message_command(void)
-{
-	return (fuzz_value() & 0xc8ff) | modes[fuzz_below(ARRAY_SIZE(modes))];
-}
+static uint64_t message_command(void) { return (fuzz_value() & 0xc8ff) | modes[fuzz_below(ARRAY_SIZE(modes))]; }
 
 /* Ports. */
 
 static const uint16_t ports[] = {
-	0x20,  0x21,  0xa0,  0xa1,  0x40,  0x43,  0x60,   0x61,   0x64,   0x70,   0x71,
-	0x80,  0x92,  0xe0,  0xe1,  0xe4,  0x2f8, 0x3f8,  0x3f9,  0x3fa,  0x3fb,  0x3fc,
-	0x3fd, 0x3fe, 0x3ff, 0x402, 0x4d0, 0x4d1, 0x600,  0x602,  0x608,  0xcf8,  0xcf8,
-	0xcfc, 0xcfc, 0xcfc, 0xcfd, 0xcfe, 0xcff, 0x2000, 0x2005, 0x200f, 0xffff,
+	0x20,  0x21,  0xa0,  0xa1,  0x40,  0x43,  0x60,  0x61,  0x64,  0x70,   0x71,   0x80,   0x92,   0xe0,  0xe1,
+	0xe4,  0x2f8, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff,  0x402,  0x4d0,  0x4d1,  0x600, 0x602,
+	0x608, 0xcf8, 0xcf8, 0xcfc, 0xcfc, 0xcfc, 0xcfd, 0xcfe, 0xcff, 0x2000, 0x2005, 0x200f, 0xffff,
 };
 
 static uint16_t some_port(void)
@@ -91,8 +85,7 @@ static bool ends_machine(uint16_t port)
 	static const uint16_t bad[] = {0x64, 0x92, 0xf4, 0x604, 0x605, 0xcf9, 0x8900};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
-		if (port <= bad[i] && bad[i] <= port + 3)
-			return true;
+		if (port <= bad[i] && bad[i] <= port + 3) return true;
 	return false;
 }
 
@@ -102,11 +95,9 @@ static uint32_t port_value(uint16_t port)
 	uint32_t value = (uint32_t)fuzz_value();
 
 	if (port == 0xcf8)
-		return fuzz_below(8) ? 0x80000000 | (uint32_t)fuzz_below(8) << 11 |
-					       (uint32_t)fuzz_below(64) << 2
+		return fuzz_below(8) ? 0x80000000 | (uint32_t)fuzz_below(8) << 11 | (uint32_t)fuzz_below(64) << 2
 				     : value;
-	if (port >= 0xcfc && port <= 0xcff)
-		return value & ~0x07070707U;
+	if (port >= 0xcfc && port <= 0xcff) return value & ~0x07070707U;
 	return value;
 }
 
@@ -117,8 +108,7 @@ void fuzz_port(void *nothing)
 	uint32_t value = port_value(port);
 
 	(void)nothing;
-	if (how >= 3 && ends_machine(port))
-		how -= 3;
+	if (how >= 3 && ends_machine(port)) how -= 3;
 	if (how == 0)
 		inb(port);
 	else if (how == 1)
@@ -131,8 +121,7 @@ void fuzz_port(void *nothing)
 		outw(port, (uint16_t)value);
 	else
 		outl(port, value);
-	if (has_edu && !fuzz_below(64))
-		edu_as_found();
+	if (has_edu && !fuzz_below(64)) edu_as_found();
 }
 
 void fuzz_string_port(void *nothing)
@@ -144,27 +133,12 @@ void fuzz_string_port(void *nothing)
 
 	(void)nothing;
 	switch (fuzz_below(3) + (in ? 3 : 0)) {
-	case 0:
-		__asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(port) : "memory");
-		break;
-	case 1:
-		__asm__ volatile("rep outsw" : "+S"(from), "+c"(count) : "d"(port) : "memory");
-		break;
-	case 2:
-		__asm__ volatile("std; rep outsl; cld"
-				 : "+S"(from), "+c"(count)
-				 : "d"(port)
-				 : "memory");
-		break;
-	case 3:
-		__asm__ volatile("rep insb" : "+D"(to), "+c"(count) : "d"(port) : "memory");
-		break;
-	case 4:
-		__asm__ volatile("rep insw" : "+D"(to), "+c"(count) : "d"(port) : "memory");
-		break;
-	case 5:
-		__asm__ volatile("insl; insb" : "+D"(to) : "d"(port) : "memory");
-		break;
+	case 0: __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(port) : "memory"); break;
+	case 1: __asm__ volatile("rep outsw" : "+S"(from), "+c"(count) : "d"(port) : "memory"); break;
+	case 2: __asm__ volatile("std; rep outsl; cld" : "+S"(from), "+c"(count) : "d"(port) : "memory"); break;
+	case 3: __asm__ volatile("rep insb" : "+D"(to), "+c"(count) : "d"(port) : "memory"); break;
+	case 4: __asm__ volatile("rep insw" : "+D"(to), "+c"(count) : "d"(port) : "memory"); break;
+	case 5: __asm__ volatile("insl; insb" : "+D"(to) : "d"(port) : "memory"); break;
 	}
 }
 
@@ -178,10 +152,7 @@ static uint64_t target(void)
 	return fuzz_below(8) ? address : NO_MEMORY + fuzz_below(1UL << 30);
 }
 
-static uint64_t table(void)
-{
-	return fuzz_below(16) ? (uint64_t)tables[fuzz_below(TABLES)] : NO_MEMORY;
-}
+static uint64_t table(void) { return fuzz_below(16) ? (uint64_t)tables[fuzz_below(TABLES)] : NO_MEMORY; }
 
 /* A value for a register of the unit: its own tables, or anything where it can do no harm. */
 static uint64_t unit_value(uint64_t offset)
@@ -189,45 +160,30 @@ static uint64_t unit_value(uint64_t offset)
 	uint64_t value = fuzz_value();
 
 	switch (offset & ~7UL) {
-	case VTD_RTADDR:
-		return fuzz_below(4) ? (uint64_t)tables[ROOT] : table() | (value & 0xfff);
-	case VTD_IQA:
-		return (fuzz_below(16) ? (uint64_t)queue : NO_MEMORY) | (value & 0xfff);
-	case VTD_IRTA:
-		return (fuzz_below(16) ? (uint64_t)tables[ENTRIES] : NO_MEMORY) | fuzz_below(9);
+	case VTD_RTADDR: return fuzz_below(4) ? (uint64_t)tables[ROOT] : table() | (value & 0xfff);
+	case VTD_IQA: return (fuzz_below(16) ? (uint64_t)queue : NO_MEMORY) | (value & 0xfff);
+	case VTD_IRTA: return (fuzz_below(16) ? (uint64_t)tables[ENTRIES] : NO_MEMORY) | fuzz_below(9);
 	case VTD_FEDATA & ~7:
 	case VTD_FEADDR & ~7:
 	case VTD_IEDATA & ~7:
-	case VTD_IEADDR & ~7:
-		return (value & ~MODE_BITS) | (fuzz_below(2) ? MESSAGES : 0);
-	case VTD_GCMD & ~7:
-		return value & 0xff800000;
-	default:
-		return value;
+	case VTD_IEADDR & ~7: return (value & ~MODE_BITS) | (fuzz_below(2) ? MESSAGES : 0);
+	case VTD_GCMD & ~7: return value & 0xff800000;
+	default: return value;
 	}
 }
 
 static uint64_t some_address(void)
 {
 	switch (fuzz_below(has_edu ? 9 : 8)) {
-	case 0:
-		return LAPIC_BASE + (fuzz_below(4) ? 16 * fuzz_below(64) : fuzz_below(PAGE));
-	case 1:
-		return IOAPIC + (fuzz_below(2) ? 16 * fuzz_below(5) : fuzz_below(PAGE - 8));
+	case 0: return LAPIC_BASE + (fuzz_below(4) ? 16 * fuzz_below(64) : fuzz_below(PAGE));
+	case 1: return IOAPIC + (fuzz_below(2) ? 16 * fuzz_below(5) : fuzz_below(PAGE - 8));
 	case 2:
-	case 3:
-		return VTD_BASE + (fuzz_below(4) ? 4 * fuzz_below(72) : fuzz_below(PAGE - 8));
-	case 4:
-		return TESTDEV + fuzz_below(65536 - 8);
-	case 5:
-		return HOLE + fuzz_below(PAGE);
-	case 6:
-		return ROM + fuzz_below(PAGE);
-	case 7:
-		return VGA + fuzz_below(PAGE);
-	default:
-		return edu.bar +
-		       (fuzz_below(2) ? 4 * fuzz_below(64) : fuzz_below(EDU_REGISTERS - 8));
+	case 3: return VTD_BASE + (fuzz_below(4) ? 4 * fuzz_below(72) : fuzz_below(PAGE - 8));
+	case 4: return TESTDEV + fuzz_below(65536 - 8);
+	case 5: return HOLE + fuzz_below(PAGE);
+	case 6: return ROM + fuzz_below(PAGE);
+	case 7: return VGA + fuzz_below(PAGE);
+	default: return edu.bar + (fuzz_below(2) ? 4 * fuzz_below(64) : fuzz_below(EDU_REGISTERS - 8));
 	}
 }
 
@@ -235,12 +191,10 @@ static uint64_t value_for(uint64_t address)
 {
 	uint64_t value = fuzz_value();
 
-	if (address - VTD_BASE < PAGE)
-		return unit_value(address - VTD_BASE);
+	if (address - VTD_BASE < PAGE) return unit_value(address - VTD_BASE);
 	if (address - LAPIC_BASE < PAGE || address - IOAPIC < PAGE)
 		return (value & ~MODE_BITS) | modes[fuzz_below(ARRAY_SIZE(modes))];
-	if (has_edu && address - edu.bar - 0x78 < 0x20)
-		return target();
+	if (has_edu && address - edu.bar - 0x78 < 0x20) return target();
 	return value;
 }
 
@@ -250,27 +204,13 @@ void fuzz_mmio(void *nothing)
 
 	(void)nothing;
 	switch (fuzz_below(8)) {
-	case 0:
-		mmio_read8(address);
-		break;
-	case 1:
-		mmio_read16(address);
-		break;
-	case 2:
-		mmio_read32(address);
-		break;
-	case 3:
-		mmio_read64(address);
-		break;
-	case 4:
-		mmio_write8(address, (uint8_t)value);
-		break;
-	case 5:
-		mmio_write64(address, value);
-		break;
-	default:
-		mmio_write32(address & ~3UL, (uint32_t)value);
-		break;
+	case 0: mmio_read8(address); break;
+	case 1: mmio_read16(address); break;
+	case 2: mmio_read32(address); break;
+	case 3: mmio_read64(address); break;
+	case 4: mmio_write8(address, (uint8_t)value); break;
+	case 5: mmio_write64(address, value); break;
+	default: mmio_write32(address & ~3UL, (uint32_t)value); break;
 	}
 }
 
@@ -283,16 +223,14 @@ static const struct {
 	uint8_t immediate; /* bytes of it */
 	uint8_t groups;    /* of ModRM.reg, those that are meant; 0: it is a register */
 } forms[] = {
-	{{0x00}, 0, 0},       {{0x01}, 0, 0},          {{0x08}, 0, 0},       {{0x11}, 0, 0},
-	{{0x19}, 0, 0},       {{0x21}, 0, 0},          {{0x22}, 0, 0},       {{0x29}, 0, 0},
-	{{0x2b}, 0, 0},       {{0x31}, 0, 0},          {{0x33}, 0, 0},       {{0x38}, 0, 0},
-	{{0x3b}, 0, 0},       {{0x84}, 0, 0},          {{0x85}, 0, 0},       {{0x86}, 0, 0},
-	{{0x87}, 0, 0},       {{0x88}, 0, 0},          {{0x89}, 0, 0},       {{0x8a}, 0, 0},
-	{{0x8b}, 0, 0},       {{0xa4}, 0, 0},          {{0xa5}, 0, 0},       {{0xaa}, 0, 0},
-	{{0xab}, 0, 0},       {{0xac}, 0, 0},          {{0x80}, 1, 0xff},    {{0x83}, 1, 0xff},
-	{{0xc6}, 1, 0x01},    {{0xf6}, 0, 0x0c},       {{0xf7}, 0, 0x0c},    {{0xfe}, 0, 0x03},
-	{{0xff}, 0, 0x03},    {{0x0f, 0xa3}, 0, 0},    {{0x0f, 0xab}, 0, 0}, {{0x0f, 0xb3}, 0, 0},
-	{{0x0f, 0xbb}, 0, 0}, {{0x0f, 0xb6}, 0, 0},    {{0x0f, 0xb7}, 0, 0}, {{0x0f, 0xbe}, 0, 0},
+	{{0x00}, 0, 0},       {{0x01}, 0, 0},          {{0x08}, 0, 0},       {{0x11}, 0, 0},       {{0x19}, 0, 0},
+	{{0x21}, 0, 0},       {{0x22}, 0, 0},          {{0x29}, 0, 0},       {{0x2b}, 0, 0},       {{0x31}, 0, 0},
+	{{0x33}, 0, 0},       {{0x38}, 0, 0},          {{0x3b}, 0, 0},       {{0x84}, 0, 0},       {{0x85}, 0, 0},
+	{{0x86}, 0, 0},       {{0x87}, 0, 0},          {{0x88}, 0, 0},       {{0x89}, 0, 0},       {{0x8a}, 0, 0},
+	{{0x8b}, 0, 0},       {{0xa4}, 0, 0},          {{0xa5}, 0, 0},       {{0xaa}, 0, 0},       {{0xab}, 0, 0},
+	{{0xac}, 0, 0},       {{0x80}, 1, 0xff},       {{0x83}, 1, 0xff},    {{0xc6}, 1, 0x01},    {{0xf6}, 0, 0x0c},
+	{{0xf7}, 0, 0x0c},    {{0xfe}, 0, 0x03},       {{0xff}, 0, 0x03},    {{0x0f, 0xa3}, 0, 0}, {{0x0f, 0xab}, 0, 0},
+	{{0x0f, 0xb3}, 0, 0}, {{0x0f, 0xbb}, 0, 0},    {{0x0f, 0xb6}, 0, 0}, {{0x0f, 0xb7}, 0, 0}, {{0x0f, 0xbe}, 0, 0},
 	{{0x0f, 0xbf}, 0, 0}, {{0x0f, 0xba}, 1, 0xf0}, {{0x0f, 0xc3}, 0, 0},
 };
 
@@ -304,8 +242,7 @@ static uint8_t group_of(uint8_t groups)
 {
 	uint8_t reg;
 
-	do
-		reg = (uint8_t)fuzz_below(8);
+	do reg = (uint8_t)fuzz_below(8);
 	while (groups ? !(groups >> reg & 1) : reg == RSP_REG);
 	return reg;
 }
@@ -316,17 +253,13 @@ static void make_instruction(uint8_t *code)
 	unsigned n = (unsigned)fuzz_below(ARRAY_SIZE(forms));
 
 	for (unsigned i = 0; i < 3; i++)
-		if (!fuzz_below(4))
-			*code++ = prefixes[fuzz_below(ARRAY_SIZE(prefixes))];
-	if (!fuzz_below(2))
-		*code++ = (uint8_t)(0x40 | (fuzz_below(2) ? 8 : 0)); /* REX, REX.W */
+		if (!fuzz_below(4)) *code++ = prefixes[fuzz_below(ARRAY_SIZE(prefixes))];
+	if (!fuzz_below(2)) *code++ = (uint8_t)(0x40 | (fuzz_below(2) ? 8 : 0)); /* REX, REX.W */
 	*code++ = forms[n].bytes[0];
-	if (forms[n].bytes[0] == 0x0f)
-		*code++ = forms[n].bytes[1];
+	if (forms[n].bytes[0] == 0x0f) *code++ = forms[n].bytes[1];
 	if (forms[n].bytes[0] < 0xa4 || forms[n].bytes[0] > 0xac)
 		*code++ = (uint8_t)(group_of(forms[n].groups) << 3 | MODRM_RDI);
-	for (unsigned i = 0; i < forms[n].immediate; i++)
-		*code++ = (uint8_t)fuzz_value();
+	for (unsigned i = 0; i < forms[n].immediate; i++) *code++ = (uint8_t)fuzz_value();
 	*code = RET;
 }
 
@@ -334,18 +267,12 @@ static void make_instruction(uint8_t *code)
 static uint64_t harmless_address(void)
 {
 	switch (fuzz_below(6)) {
-	case 0:
-		return LAPIC_BASE + 0x380 + fuzz_below(0x60); /* its timer */
-	case 1:
-		return VTD_BASE + VTD_CCMD + fuzz_below(0x20);
-	case 2:
-		return TESTDEV + 64 + fuzz_below(65536 - 128);
-	case 3:
-		return HOLE + 64 + fuzz_below(2 * PAGE);
-	case 4:
-		return ROM + 64 + fuzz_below(PAGE);
-	default:
-		return has_edu ? edu.bar + fuzz_below(0x40) : HOLE;
+	case 0: return LAPIC_BASE + 0x380 + fuzz_below(0x60); /* its timer */
+	case 1: return VTD_BASE + VTD_CCMD + fuzz_below(0x20);
+	case 2: return TESTDEV + 64 + fuzz_below(65536 - 128);
+	case 3: return HOLE + 64 + fuzz_below(2 * PAGE);
+	case 4: return ROM + 64 + fuzz_below(PAGE);
+	default: return has_edu ? edu.bar + fuzz_below(0x40) : HOLE;
 	}
 }
 
@@ -368,10 +295,7 @@ void fuzz_any_mmio(void *nothing)
 
 /* Interrupts: controllers set up in any way, requests of every kind, a moment with IF on. */
 
-static void open_window(void)
-{
-	__asm__ volatile("sti; nop; nop; nop; nop; cli" : : : "memory");
-}
+static void open_window(void) { __asm__ volatile("sti; nop; nop; nop; nop; cli" : : : "memory"); }
 
 void fuzz_interrupt(void *nothing)
 {
@@ -387,31 +311,23 @@ void fuzz_interrupt(void *nothing)
 		break;
 	case 2:
 		lapic_write(LAPIC_ICR_HIGH, (uint32_t)fuzz_value());
-		lapic_write(LAPIC_ICR_LOW, (uint32_t)message_command() | (uint32_t)fuzz_below(4)
-										 << 18);
+		lapic_write(LAPIC_ICR_LOW, (uint32_t)message_command() | (uint32_t)fuzz_below(4) << 18);
 		break;
-	case 3:
-		lapic_write(LAPIC_SVR, (uint32_t)(fuzz_below(4) ? 0x1ff : fuzz_value()));
-		break;
+	case 3: lapic_write(LAPIC_SVR, (uint32_t)(fuzz_below(4) ? 0x1ff : fuzz_value())); break;
 	case 4:
 		ioapic_write_entry((unsigned)fuzz_below(24),
-				   message_command() | (fuzz_below(4) ? 0 : RTE_MASKED) |
-					   fuzz_below(256) << 56);
+				   message_command() | (fuzz_below(4) ? 0 : RTE_MASKED) | fuzz_below(256) << 56);
 		break;
 	case 5:
-		if (has_testdev)
-			outb((uint16_t)(0x2000 + fuzz_below(24)), (uint8_t)fuzz_below(2));
+		if (has_testdev) outb((uint16_t)(0x2000 + fuzz_below(24)), (uint8_t)fuzz_below(2));
 		break;
 	case 6:
 		outb(fuzz_below(2) ? 0x21 : 0xa1, (uint8_t)fuzz_value());
 		outb(fuzz_below(2) ? 0x20 : 0xa0, (uint8_t)(fuzz_below(4) ? 0x20 : fuzz_value()));
 		break;
-	case 7:
-		fuzz_write_cr8(fuzz_below(16));
-		break;
+	case 7: fuzz_write_cr8(fuzz_below(16)); break;
 	case 8:
-		for (unsigned i = 0; i < 8; i++)
-			lapic_eoi();
+		for (unsigned i = 0; i < 8; i++) lapic_eoi();
 		break;
 	}
 	open_window();
@@ -434,23 +350,18 @@ void fuzz_dma(void *nothing)
 	uint64_t command = fuzz_below(2) ? EDU_DMA_IRQ : 0;
 
 	(void)nothing;
-	if (!has_edu)
-		return;
-	if (!fuzz_below(8))
-		edu_as_found();
+	if (!has_edu) return;
+	if (!fuzz_below(8)) edu_as_found();
 	if (!fuzz_below(8)) { /* a message: four bytes that are one */
 		*(uint32_t *)fuzz_scratch = (uint32_t)message_command();
 		start_dma((uint64_t)fuzz_scratch, EDU_DMA_BUFFER, 4, 0);
-		start_dma(EDU_DMA_BUFFER, MESSAGES + (fuzz_below(1 << 18) << 2), 4,
-			  EDU_DMA_TO_MEMORY);
+		start_dma(EDU_DMA_BUFFER, MESSAGES + (fuzz_below(1 << 18) << 2), 4, EDU_DMA_TO_MEMORY);
 	} else if (fuzz_below(2)) {
-		start_dma(EDU_DMA_BUFFER + fuzz_below(64), target(), count,
-			  EDU_DMA_TO_MEMORY | command);
+		start_dma(EDU_DMA_BUFFER + fuzz_below(64), target(), count, EDU_DMA_TO_MEMORY | command);
 	} else {
 		start_dma(target(), EDU_DMA_BUFFER + fuzz_below(64), count, command);
 	}
-	if (command)
-		mmio_write32(edu.bar + EDU_INTERRUPT_ACK, ~0U);
+	if (command) mmio_write32(edu.bar + EDU_INTERRUPT_ACK, ~0U);
 	open_window();
 }
 
@@ -461,14 +372,12 @@ static void change_entry(void)
 	uint64_t index = fuzz_below(4) ? edu.source_id & 0xff : fuzz_below(256);
 
 	switch (n) {
-	case ROOT:
-		tables[ROOT][0] = (uint64_t)tables[CONTEXTS] | fuzz_below(16) / 15 | 1;
-		return;
+	case ROOT: tables[ROOT][0] = (uint64_t)tables[CONTEXTS] | fuzz_below(16) / 15 | 1; return;
 	case CONTEXTS:
 		entry = &tables[CONTEXTS][2 * index];
 		entry[1] = fuzz_below(4) << 8 | fuzz_below(4);
-		entry[0] = (fuzz_below(8) ? (uint64_t)tables[LEVEL4 + fuzz_below(2)] : table()) |
-			   fuzz_below(16) | (fuzz_below(4) ? 1 : 0);
+		entry[0] = (fuzz_below(8) ? (uint64_t)tables[LEVEL4 + fuzz_below(2)] : table()) | fuzz_below(16) |
+			   (fuzz_below(4) ? 1 : 0);
 		return;
 	case ENTRIES:
 		tables[ENTRIES][2 * fuzz_below(256)] =
@@ -481,16 +390,14 @@ static void change_entry(void)
 	default: /* a level above: the next table, or a large page of what is no memory */
 		entry = &tables[n][fuzz_below(8) ? 0 : fuzz_below(512)];
 		*entry = (uint64_t)tables[n + 1] | SL_RW;
-		if (!fuzz_below(8))
-			*entry = NO_MEMORY | SL_LARGE | fuzz_below(4096);
+		if (!fuzz_below(8)) *entry = NO_MEMORY | SL_LARGE | fuzz_below(4096);
 	}
 }
 
 /* All as a driver would leave it, so that what follows begins in the middle of things. */
 static void set_up_unit(void)
 {
-	for (unsigned i = 0; i < 64; i++)
-		change_entry();
+	for (unsigned i = 0; i < 64; i++) change_entry();
 	mmio_write32(VTD_BASE + VTD_FSTS, ~0U);
 	mmio_write64(VTD_BASE + VTD_RTADDR, (uint64_t)tables[ROOT]);
 	mmio_write64(VTD_BASE + VTD_IQT, 0);
@@ -505,24 +412,15 @@ void fuzz_iommu(void *nothing)
 	uint64_t offset = 4 * fuzz_below(72);
 
 	(void)nothing;
-	if (!has_iommu)
-		return;
-	if (!fuzz_below(32))
-		set_up_unit();
+	if (!has_iommu) return;
+	if (!fuzz_below(32)) set_up_unit();
 	switch (fuzz_below(4)) {
-	case 0:
-		mmio_write64(VTD_BASE + (offset & ~7UL), unit_value(offset & ~7UL));
-		break;
+	case 0: mmio_write64(VTD_BASE + (offset & ~7UL), unit_value(offset & ~7UL)); break;
 	case 1:
-		mmio_write64(VTD_BASE + VTD_CCMD,
-			     CCMD_ICC | fuzz_below(4) << 61 | edu.source_id << 16 | fuzz_below(4));
+		mmio_write64(VTD_BASE + VTD_CCMD, CCMD_ICC | fuzz_below(4) << 61 | edu.source_id << 16 | fuzz_below(4));
 		break;
-	case 2:
-		mmio_write64(IOTLB + 8, IOTLB_IVT | fuzz_below(4) << 60 | fuzz_below(4) << 32);
-		break;
-	default:
-		change_entry();
-		break;
+	case 2: mmio_write64(IOTLB + 8, IOTLB_IVT | fuzz_below(4) << 60 | fuzz_below(4) << 32); break;
+	default: change_entry(); break;
 	}
 }
 
@@ -532,8 +430,7 @@ void fuzz_queue(void *nothing)
 	uint64_t tail, count = fuzz_below(fuzz_below(64) ? 8 : 32768), size;
 
 	(void)nothing;
-	if (!has_iommu)
-		return;
+	if (!has_iommu) return;
 	size = 256UL << (mmio_read64(VTD_BASE + VTD_IQA) & 7);
 	tail = mmio_read64(VTD_BASE + VTD_IQT) / 16;
 	for (uint64_t i = 0; i < count && i < size; i++, tail = (tail + 1) % size) {
@@ -545,6 +442,5 @@ void fuzz_queue(void *nothing)
 		descriptor[1] = (descriptor[0] & 15) == DESC_WAIT ? target() & ~3UL : 0;
 	}
 	mmio_write64(VTD_BASE + VTD_IQT, tail * 16);
-	if (!fuzz_below(4))
-		mmio_write32(VTD_BASE + VTD_FSTS, FSTS_IQE);
+	if (!fuzz_below(4)) mmio_write32(VTD_BASE + VTD_FSTS, FSTS_IQE);
 }

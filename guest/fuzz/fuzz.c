@@ -54,56 +54,35 @@ uint64_t fuzz_random(void)
 	return state * 0x2545f4914f6cdd1dUL;
 }
 
-uint64_t fuzz_below(uint64_t n)
-{
-	return (fuzz_random() >> 16) % n;
-}
+uint64_t fuzz_below(uint64_t n) { return (fuzz_random() >> 16) % n; }
 
 uint64_t fuzz_value(void)
 {
 	switch (fuzz_below(6)) {
-	case 0:
-		return fuzz_below(8);
-	case 1:
-		return ~fuzz_below(8);
-	case 2:
-		return 1UL << fuzz_below(64);
-	case 3:
-		return fuzz_random() & fuzz_random() & fuzz_random();
-	case 4:
-		return fuzz_random() & 0xffffffff;
-	default:
-		return fuzz_random();
+	case 0: return fuzz_below(8);
+	case 1: return ~fuzz_below(8);
+	case 2: return 1UL << fuzz_below(64);
+	case 3: return fuzz_random() & fuzz_random() & fuzz_random();
+	case 4: return fuzz_random() & 0xffffffff;
+	default: return fuzz_random();
 	}
 }
 
 /* Runs with interrupts off, between two instructions of an operation. */
 static void on_interrupt(void)
 {
-	if (++interrupts % STORM == 0)
-		fuzz_devices_quiet();
+	if (++interrupts % STORM == 0) fuzz_devices_quiet();
 	lapic_eoi();
 }
 
-static void on_nmi(void)
-{
-}
+static void on_nmi(void) {}
 
 /* Without DR7 a breakpoint on this very code ends; a single step goes on until RFLAGS are back. */
-static void on_debug(void)
-{
-	fuzz_write_dr7(0);
-}
+static void on_debug(void) { fuzz_write_dr7(0); }
 
-void fuzz_write_cr8(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%cr8" : : "r"(value));
-}
+void fuzz_write_cr8(uint64_t value) { __asm__ volatile("mov %0, %%cr8" : : "r"(value)); }
 
-void fuzz_write_dr7(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%db7" : : "r"(value));
-}
+void fuzz_write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%db7" : : "r"(value)); }
 
 /* What the CPU was when the fuzzer began. */
 static struct {
@@ -122,12 +101,9 @@ static void remember(void)
 static void restore(bool msrs)
 {
 	fuzz_write_dr7(0);
-	if (read_cr0() != sane.cr0)
-		write_cr0(sane.cr0);
-	if (read_cr4() != sane.cr4)
-		write_cr4(sane.cr4);
-	if (!msrs)
-		return;
+	if (read_cr0() != sane.cr0) write_cr0(sane.cr0);
+	if (read_cr4() != sane.cr4) write_cr4(sane.cr4);
+	if (!msrs) return;
 	wrmsr(MSR_IA32_EFER, sane.efer);
 	wrmsr(MSR_IA32_APIC_BASE, sane.apic_base);
 	wrmsr(MSR_IA32_PAT, sane.pat);
@@ -138,14 +114,11 @@ static unsigned choose(int only)
 {
 	uint64_t total = 0, at;
 
-	if (only >= 0)
-		return (unsigned)only;
-	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
-		total += kinds[i].weight;
+	if (only >= 0) return (unsigned)only;
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) total += kinds[i].weight;
 	at = fuzz_below(total);
 	for (unsigned i = 0;; i++) {
-		if (at < kinds[i].weight)
-			return i;
+		if (at < kinds[i].weight) return i;
 		at -= kinds[i].weight;
 	}
 }
@@ -153,15 +126,13 @@ static unsigned choose(int only)
 static int find_only(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (guest_word(kinds[i].name))
-			return (int)i;
+		if (guest_word(kinds[i].name)) return (int)i;
 	return -1;
 }
 
 static void handlers(void)
 {
-	for (unsigned vector = 32; vector < VECTORS; vector++)
-		interrupt_handler(vector, on_interrupt);
+	for (unsigned vector = 32; vector < VECTORS; vector++) interrupt_handler(vector, on_interrupt);
 	interrupt_handler(VECTOR_DB, on_debug);
 	interrupt_handler(VECTOR_NMI, on_nmi);
 }
@@ -188,8 +159,8 @@ int guest_main(void)
 		restore(kinds[kind].operation == fuzz_msr);
 	}
 	fuzz_devices_quiet();
-	printf("\nseed %lu: %lu operations, %u exceptions, %u interrupts, %lu ticks\n", seed,
-	       operations, exceptions, interrupts, rdtsc() - start);
+	printf("\nseed %lu: %lu operations, %u exceptions, %u interrupts, %lu ticks\n", seed, operations, exceptions,
+	       interrupts, rdtsc() - start);
 	check(exceptions > operations / 20 && exceptions < operations, "they did something");
 	return check_status();
 }

@@ -27,11 +27,10 @@ extern uint8_t fuzz_scratch[FUZZ_SCRATCH];
 typedef void fuzz_operation(void *nothing);
 
 /* cpu.c */
-fuzz_operation fuzz_cpuid, fuzz_msr, fuzz_control, fuzz_debug, fuzz_xcr0, fuzz_instruction,
-	fuzz_flags, fuzz_halt, fuzz_vmcall;
+fuzz_operation fuzz_cpuid, fuzz_msr, fuzz_control, fuzz_debug, fuzz_xcr0, fuzz_instruction, fuzz_flags, fuzz_halt,
+	fuzz_vmcall;
 /* devices.c */
-fuzz_operation fuzz_port, fuzz_string_port, fuzz_mmio, fuzz_any_mmio, fuzz_interrupt, fuzz_dma,
-	fuzz_iommu, fuzz_queue;
+fuzz_operation fuzz_port, fuzz_string_port, fuzz_mmio, fuzz_any_mmio, fuzz_interrupt, fuzz_dma, fuzz_iommu, fuzz_queue;
 /* Find the devices; whatever is not there is left alone. */
 void fuzz_devices_find(void);
 /* Mask what may interrupt for ever: lines that nobody serves. */

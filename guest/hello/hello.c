@@ -15,8 +15,8 @@ static void print_memory(void)
 		printf("memory 0x%09lx-0x%09lx %s\n", r->start, r->start + r->size - 1,
 		       r->type == 1 ? "RAM" : "reserved");
 	}
-	printf("%u KiB below 640 K, %u KiB from 1 MiB, %u modules\n", guest.memory_lower,
-	       guest.memory_upper, guest.modules);
+	printf("%u KiB below 640 K, %u KiB from 1 MiB, %u modules\n", guest.memory_lower, guest.memory_upper,
+	       guest.modules);
 }
 
 int guest_main(void)
@@ -24,7 +24,6 @@ int guest_main(void)
 	printf("Hello from 64-bit long mode.\n");
 	printf("My command line is \"%s\".\n", guest.command_line);
 	print_memory();
-	printf("CR0 0x%lx CR3 0x%lx CR4 0x%lx EFER 0x%lx\n", read_cr0(), read_cr3(), read_cr4(),
-	       rdmsr(MSR_IA32_EFER));
+	printf("CR0 0x%lx CR3 0x%lx CR4 0x%lx EFER 0x%lx\n", read_cr0(), read_cr3(), read_cr4(), rdmsr(MSR_IA32_EFER));
 	return (int)guest_number("status", 0);
 }

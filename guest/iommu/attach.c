@@ -20,8 +20,8 @@
 
 static void count_is(uint64_t expected, const char *text)
 {
-	check_count(expected, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
-		    "%s: count %lu", text, expected);
+	check_count(expected, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices", "%s: count %lu", text,
+		    expected);
 }
 
 /* Do something, and see that no transition comes of it. */
@@ -33,8 +33,7 @@ static void changes_nothing(bool (*action)(void), const char *text)
 	action();
 	transitions = vmcall_counter(COUNTER_TRANSITIONS) - transitions;
 	check_words(!transitions && vmcall_counter(COUNTER_NONCOHERENT) == count,
-		    words("%lu transitions, count %lu", transitions,
-			  vmcall_counter(COUNTER_NONCOHERENT)),
+		    words("%lu transitions, count %lu", transitions, vmcall_counter(COUNTER_NONCOHERENT)),
 		    words("none, count %lu", count), "%s: nothing changes", text);
 }
 
@@ -50,15 +49,11 @@ static bool global_invalidation(void)
 	return vtd_invalidate_context(DESC_GLOBAL, 0, 0) && vtd_invalidate_iotlb(DESC_GLOBAL, 0, 0);
 }
 
-static bool same_device_again(void)
-{
-	return vtd_invalidate_context(DESC_SELECTIVE, DOMAIN, edu[0].source_id);
-}
+static bool same_device_again(void) { return vtd_invalidate_context(DESC_SELECTIVE, DOMAIN, edu[0].source_id); }
 
 static bool another_domain(void)
 {
-	set_context(&edu[0], (uint64_t)table | CONTEXT_PRESENT,
-		    OTHER_DOMAIN << 8 | CONTEXT_3_LEVELS);
+	set_context(&edu[0], (uint64_t)table | CONTEXT_PRESENT, OTHER_DOMAIN << 8 | CONTEXT_3_LEVELS);
 	return true;
 }
 
@@ -68,10 +63,7 @@ static bool not_announced(void)
 	return true;
 }
 
-static bool same_root_again(void)
-{
-	return vtd_set_root();
-}
+static bool same_root_again(void) { return vtd_set_root(); }
 
 static void by_context(void)
 {
@@ -88,16 +80,14 @@ static void by_context(void)
 	changes_nothing(same_root_again, "the same root pointer again");
 	good_context(&edu[1]);
 	count_is(2, "the second one attached");
-	check_count(transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
-		    "one transition in all");
+	check_count(transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "one transition in all");
 	set_context(&edu[0], (uint64_t)table | CONTEXT_PRESENT, DOMAIN << 8 | 7);
 	count_is(1, "a present but invalid entry is not attached");
 	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, WIDTH);
 	count_is(2, "pass-through is attached");
 	detach_both();
 	count_is(0, "both detached");
-	check_count(transitions + 2, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
-		    "two transitions in all");
+	check_count(transitions + 2, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "two transitions in all");
 }
 
 /* Only devices that exist count, and whether they may master the bus is another matter. */
@@ -112,8 +102,8 @@ static void by_existence(void)
 	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY);
 	good_context(&edu[0]);
 	count_is(1, "attached with bus mastering off");
-	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "... though its DMA is dropped");
+	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "... though its DMA is dropped");
 	set_context(&edu[0], 0, 0);
 	count_is(0, "... detached with bus mastering off");
 	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -165,10 +155,7 @@ static void enable_no_snoop(const struct edu_device *device, bool on)
 	pci_write16(device->source_id, at, control | (on ? ENABLE_NO_SNOOP : 0));
 }
 
-static bool emits_no_snoop(unsigned n)
-{
-	return n != SNOOPING;
-}
+static bool emits_no_snoop(unsigned n) { return n != SNOOPING; }
 
 static bool dma_goes_through(const struct edu_device *device)
 {
@@ -189,8 +176,7 @@ static void by_device(void)
 	for (unsigned n = 0; edu_find(n, &device); n++) {
 		unsigned pcie = pci_capability(device.source_id, CAP_ID_PCIE);
 
-		if (!check(pcie && pci_read16(device.source_id, pcie + PCIE_DEVICE_CONTROL) &
-					   ENABLE_NO_SNOOP,
+		if (!check(pcie && pci_read16(device.source_id, pcie + PCIE_DEVICE_CONTROL) & ENABLE_NO_SNOOP,
 			   "device %u: Enable No Snoop is 1 after reset", n))
 			return;
 		good_context(&device);
@@ -205,15 +191,11 @@ static void by_device(void)
 	for (unsigned n = 0; edu_find(n, &device); n++) {
 		set_context(&device, 0, 0);
 		count -= emits_no_snoop(n);
-		check_count(count, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
-			    "device %u detached", n);
+		check_count(count, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices", "device %u detached", n);
 	}
 }
 
-static bool attach_by_queue(void)
-{
-	return vtd_attach(edu[0].source_id, DOMAIN, table);
-}
+static bool attach_by_queue(void) { return vtd_attach(edu[0].source_id, DOMAIN, table); }
 
 static bool detach_by_register(void)
 {
@@ -222,22 +204,15 @@ static bool detach_by_register(void)
 	return !(vtd_read64(VTD_CCMD) & CCMD_ICC);
 }
 
-static bool translation_off(void)
-{
-	return vtd_command(GCMD_TE, false);
-}
+static bool translation_off(void) { return vtd_command(GCMD_TE, false); }
 
-static bool translation_on(void)
-{
-	return vtd_command(GCMD_TE, true);
-}
+static bool translation_on(void) { return vtd_command(GCMD_TE, true); }
 
 static bool empty_root(void)
 {
 	static uint64_t *empty;
 
-	if (!empty)
-		empty = vtd_table();
+	if (!empty) empty = vtd_table();
 	vtd_write64(VTD_RTADDR, (uint64_t)empty);
 	return vtd_command(GCMD_SRTP, true);
 }
@@ -261,11 +236,9 @@ static void zaps(bool (*action)(void), const char *text)
 	completed = action();
 	transitions = vmcall_counter(COUNTER_TRANSITIONS) - transitions;
 	check_words(had && completed && !has_leaf(PROBE) && transitions == 1,
-		    words("%s before, %scompleted, %s after, %lu transitions",
-			  had ? "a leaf" : "no leaf", completed ? "" : "not ",
-			  has_leaf(PROBE) ? "a leaf" : "no leaf", transitions),
-		    words("a leaf before, none after, 1 transition"), "%s: the zap is over by then",
-		    text);
+		    words("%s before, %scompleted, %s after, %lu transitions", had ? "a leaf" : "no leaf",
+			  completed ? "" : "not ", has_leaf(PROBE) ? "a leaf" : "no leaf", transitions),
+		    words("a leaf before, none after, 1 transition"), "%s: the zap is over by then", text);
 }
 
 static void by_order(void)
@@ -287,16 +260,15 @@ static void by_mapping(void)
 	set_leaf(PAGE_SIZE, (uint64_t)pages[1] | SL_RW);
 	good_context(&edu[0]);
 	count_is(0, "attached, nothing translated yet");
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "DMA through a page with SNP");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "DMA through a page with SNP");
 	count_is(0, "... which forces it to snoop");
 	pages[0][PAGE_SIZE - 1] = pages[1][0] = 0;
-	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + PAGE_SIZE - BYTES / 2, BYTES,
-		    EDU_DMA_TO_MEMORY);
+	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + PAGE_SIZE - BYTES / 2, BYTES, EDU_DMA_TO_MEMORY);
 	count_is(1, "one DMA from that page into one without SNP");
 	check(pages[0][PAGE_SIZE - 1] && pages[1][0], "... both halves of it arrived");
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "DMA through the first page again");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "DMA through the first page again");
 	count_is(1, "... it stays noncoherent");
 	set_context(&edu[0], 0, 0);
 	count_is(0, "detached");
@@ -316,16 +288,15 @@ static void found_by_dma(void)
 	vtd_context(edu[0].source_id)[1] = WIDTH;
 	vtd_context(edu[0].source_id)[0] = (uint64_t)table | CONTEXT_PRESENT;
 	count_is(0, "an entry that became present, not announced");
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "its first DMA arrives");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "its first DMA arrives");
 	count_is(1, "... and told of it");
 }
 
 void attach_cases(void)
 {
 	heading("What is reported");
-	if (!check_whether(true, vmcall_present(), "an answer", "none",
-			   "VMCALL answers with version 2 or above"))
+	if (!check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above"))
 		return;
 	if (vtd_read64(VTD_ECAP) & ECAP_SC) {
 		by_mapping();
@@ -337,8 +308,7 @@ void attach_cases(void)
 	by_command();
 	by_device();
 	by_order();
-	if (!(vtd_read64(VTD_CAP) & CAP_CM))
-		found_by_dma();
+	if (!(vtd_read64(VTD_CAP) & CAP_CM)) found_by_dma();
 	detach_both();
 	count_is(0, "at the end");
 }

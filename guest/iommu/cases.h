@@ -36,8 +36,7 @@ bool read_arrives(const struct edu_device *device, uint64_t iova, uint8_t *sourc
 /* Forget recorded faults. */
 void clear_faults(void);
 /* A DMA of this direction is blocked and recorded with 'reason'. */
-void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uint8_t reason,
-	     const char *text);
+void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uint8_t reason, const char *text);
 
 void register_cases(void);    /* registers.c */
 void queue_cases(void);       /* queue.c */

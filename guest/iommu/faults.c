@@ -61,8 +61,7 @@ static void second_level(void)
 	*middle = good;
 	set_leaf(0, (uint64_t)pages[0] | SL_RW | SL_SNOOP);
 	good_context(&edu[0]);
-	if (!(vtd_read64(VTD_ECAP) & ECAP_SC))
-		blocked(&edu[0], IOVA, true, 0xc, "SNP in a leaf while ECAP.SC = 0");
+	if (!(vtd_read64(VTD_ECAP) & ECAP_SC)) blocked(&edu[0], IOVA, true, 0xc, "SNP in a leaf while ECAP.SC = 0");
 	set_leaf(0, 0xfee00000 | SL_RW);
 	good_context(&edu[0]);
 	blocked(&edu[0], IOVA, true, 0xe, "a page in the interrupt range");
@@ -73,8 +72,7 @@ static void not_readable(void)
 {
 	uint64_t good = vtd_root()[0], *middle = vtd_entry(table, 3, IOVA, 2), entry = *middle;
 
-	if (native)
-		return;
+	if (native) return;
 	vtd_root()[0] = NOTHING | CONTEXT_PRESENT;
 	good_context(&edu[0]);
 	blocked(&edu[0], IOVA, true, 0x9, "a context table where no memory is");
@@ -94,10 +92,7 @@ static void not_readable(void)
 	vtd_set_root();
 }
 
-static bool no_fault(void)
-{
-	return !(vtd_read32(VTD_FSTS) & FSTS_PPF);
-}
+static bool no_fault(void) { return !(vtd_read32(VTD_FSTS) & FSTS_PPF); }
 
 static void start_dma(uint64_t iova)
 {
@@ -110,13 +105,11 @@ static void start_dma(uint64_t iova)
 /* QEMU drops the second. */
 static void two_at_once(void)
 {
-	if (native)
-		return;
+	if (native) return;
 	pages[0][0] = pages[1][0] = 0;
 	start_dma(IOVA);
 	start_dma(IOVA + PAGE_SIZE);
-	while (mmio_read64(edu[0].bar + EDU_DMA_COMMAND) & EDU_DMA_RUN)
-		cpu_pause();
+	while (mmio_read64(edu[0].bar + EDU_DMA_COMMAND) & EDU_DMA_RUN) cpu_pause();
 	check(pages[0][0] && pages[1][0], "a second transfer waits for the first");
 }
 
@@ -125,8 +118,7 @@ static void dropped(void)
 {
 	uint8_t *target = (uint8_t *)ALIGN_UP((uint64_t)pages[0], 2 * MiB);
 
-	if (native)
-		return;
+	if (native) return;
 	set_leaf(0, NOTHING | SL_RW);
 	good_context(&edu[0]);
 	edu_dma_raw(&edu[0], IOVA, EDU_DMA_BUFFER, BYTES, 0);
@@ -143,14 +135,14 @@ static void dropped(void)
 	check_is(PMEN_EPM | PMEN_PRS, vtd_read32(VTD_PMEN), "PMEN: protection on");
 	check(!write_arrives(&edu[0], (uint64_t)target, target) && no_fault(),
 	      "pass-through into protected memory: dropped, no fault");
-	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[0], pages[0]),
-		      "the bytes arrive", "they do not", "... beside it: arrives");
+	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[0], pages[0]), "the bytes arrive", "they do not",
+		      "... beside it: arrives");
 	vtd_command(GCMD_TE, false);
-	check_whether(false, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive",
-		      "they do not", "... with translation off: dropped");
+	check_whether(false, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive", "they do not",
+		      "... with translation off: dropped");
 	vtd_write32(VTD_PMEN, 0);
-	check_whether(true, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive",
-		      "they do not", "... protection off: arrives");
+	check_whether(true, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive", "they do not",
+		      "... protection off: arrives");
 	vtd_command(GCMD_TE, true);
 }
 
@@ -161,16 +153,12 @@ static void overflow(void)
 
 	set_context(&edu[0], 0, 0);
 	set_context(&edu[1], 0, 0);
-	for (unsigned i = 0; i <= vtd_fault_records(); i++)
-		write_arrives(&edu[i & 1], IOVA, pages[0]);
+	for (unsigned i = 0; i <= vtd_fault_records(); i++) write_arrives(&edu[i & 1], IOVA, pages[0]);
 	check_is(FSTS_PPF | FSTS_PFO, vtd_read32(VTD_FSTS) & (FSTS_PPF | FSTS_PFO),
 		 "one fault more than records: pending and overflow");
-	check(vtd_fault_next(&f) && f.source_id == edu[0].source_id,
-	      "the record is the first one's");
-	check_is(FSTS_PFO, vtd_read32(VTD_FSTS) & (FSTS_PPF | FSTS_PFO),
-		 "taken: only the overflow is left");
-	check(!write_arrives(&edu[0], IOVA, pages[0]) && !vtd_fault_next(&f),
-	      "while it stands nothing is recorded");
+	check(vtd_fault_next(&f) && f.source_id == edu[0].source_id, "the record is the first one's");
+	check_is(FSTS_PFO, vtd_read32(VTD_FSTS) & (FSTS_PPF | FSTS_PFO), "taken: only the overflow is left");
+	check(!write_arrives(&edu[0], IOVA, pages[0]) && !vtd_fault_next(&f), "while it stands nothing is recorded");
 	clear_faults();
 	check_is(0, vtd_read32(VTD_FSTS), "cleared by a 1");
 	blocked(&edu[0], IOVA, true, 0x2, "the next fault");
@@ -189,8 +177,7 @@ static void event(void)
 {
 	set_context(&edu[0], 0, 0);
 	write_arrives(&edu[0], IOVA, pages[0]);
-	check_is(CONTROL_IM | CONTROL_IP, vtd_read32(VTD_FECTL),
-		 "a fault while masked: the event is pending");
+	check_is(CONTROL_IM | CONTROL_IP, vtd_read32(VTD_FECTL), "a fault while masked: the event is pending");
 	clear_faults();
 	check_is(CONTROL_IM, vtd_read32(VTD_FECTL), "serviced: no longer");
 }

@@ -38,11 +38,11 @@ static bool lapic;
 static volatile unsigned got[256];
 static unsigned msi;
 
-#define HANDLER(vector)                                                                            \
-	static void on_##vector(void)                                                              \
-	{                                                                                          \
-		got[vector]++;                                                                     \
-		lapic_eoi();                                                                       \
+#define HANDLER(vector)                                                                                                \
+	static void on_##vector(void)                                                                                  \
+	{                                                                                                              \
+		got[vector]++;                                                                                         \
+		lapic_eoi();                                                                                           \
 	}
 HANDLER(VECTOR_DIRECT)
 HANDLER(VECTOR_REMAPPED)
@@ -55,8 +55,7 @@ static bool came(unsigned vector)
 	bool yes;
 
 	interrupts_on();
-	for (unsigned i = 0; i < 1000 && !got[vector]; i++)
-		cpu_pause();
+	for (unsigned i = 0; i < 1000 && !got[vector]; i++) cpu_pause();
 	interrupts_off();
 	yes = got[vector];
 	memset((void *)got, 0, sizeof(got));
@@ -89,31 +88,23 @@ static void arrives(uint64_t address, uint32_t data, unsigned vector, const char
 		check(!(vtd_read32(VTD_FSTS) & FSTS_PPF), "%s (no fault)", text);
 }
 
-static void is_blocked(uint64_t address, uint32_t data, uint8_t reason, unsigned index,
-		       const char *text)
+static void is_blocked(uint64_t address, uint32_t data, uint8_t reason, unsigned index, const char *text)
 {
 	struct vtd_fault f = {0};
 
 	send(address, data);
-	if (lapic)
-		check(!came(VECTOR_REMAPPED) && !came(VECTOR_DIRECT), "%s: blocked", text);
-	if (native)
-		return; /* QEMU 7.2 reports it on its own standard error */
-	if (!check_whether(true, vtd_fault_next(&f), "a record", "none", "%s: recorded", text))
-		return;
-	check_words(f.reason == reason && f.source_id == edu[0].source_id &&
-			    f.address >> 48 == index,
-		    words("%s, index %lu of 0x%04x", vtd_reason_words(f.reason).text,
-			  f.address >> 48, f.source_id),
-		    words("%s, index %u of 0x%04x", vtd_reason_words(reason).text, index,
-			  edu[0].source_id),
+	if (lapic) check(!came(VECTOR_REMAPPED) && !came(VECTOR_DIRECT), "%s: blocked", text);
+	if (native) return; /* QEMU 7.2 reports it on its own standard error */
+	if (!check_whether(true, vtd_fault_next(&f), "a record", "none", "%s: recorded", text)) return;
+	check_words(f.reason == reason && f.source_id == edu[0].source_id && f.address >> 48 == index,
+		    words("%s, index %lu of 0x%04x", vtd_reason_words(f.reason).text, f.address >> 48, f.source_id),
+		    words("%s, index %u of 0x%04x", vtd_reason_words(reason).text, index, edu[0].source_id),
 		    "... as reason 0x%x, %s, with the index", reason, vtd_reason(reason));
 }
 
 static void set_irte(unsigned index, unsigned vector, uint64_t high)
 {
-	irtes[index] = (struct irte){
-		IRTE_PRESENT | (uint64_t)vector << 16 | (uint64_t)lapic_id() << 40, high};
+	irtes[index] = (struct irte){IRTE_PRESENT | (uint64_t)vector << 16 | (uint64_t)lapic_id() << 40, high};
 }
 
 static bool flush_entries(void)
@@ -132,8 +123,7 @@ static void sources(void)
 	set_irte(HANDLE, VECTOR_REMAPPED, verify | edu[1].source_id);
 	flush_entries();
 	is_blocked(remappable(HANDLE), 0, 0x26, HANDLE, "another device's entry");
-	set_irte(HANDLE, VECTOR_REMAPPED,
-		 TO_FIELD(1, BITS(17, 16)) | verify | edu[0].source_id | 4);
+	set_irte(HANDLE, VECTOR_REMAPPED, TO_FIELD(1, BITS(17, 16)) | verify | edu[0].source_id | 4);
 	flush_entries();
 	arrives(remappable(HANDLE), 0, VECTOR_REMAPPED, "function bit 2 not verified (SQ = 1)");
 	set_irte(HANDLE, VECTOR_REMAPPED, TO_FIELD(2, BITS(19, 18)));
@@ -159,15 +149,13 @@ static void entries(void)
 		vtd_put(DESC_INTERRUPT | DESC_IEC_INDEX | (uint64_t)HANDLE << 32, 0);
 		vtd_wait();
 		send(remappable(HANDLE), 0);
-		check_whether(true, came(VECTOR_NEW), "an interrupt", "none",
-			      "... its index invalidated: the new one");
+		check_whether(true, came(VECTOR_NEW), "an interrupt", "none", "... its index invalidated: the new one");
 	}
 	is_blocked(remappable(HANDLE + 1), 0, 0x22, HANDLE + 1, "an entry that is not present");
 	is_blocked(remappable(256), 0, 0x21, 256, "an index beyond the table");
 	set_irte(HANDLE + 2, VECTOR_REMAPPED, BIT(63));
 	is_blocked(remappable(HANDLE + 2), 0, 0x24, HANDLE + 2, "an entry with a reserved bit");
-	if (native)
-		return; /* other things are there */
+	if (native) return; /* other things are there */
 	vtd_write64(VTD_IRTA, NOTHING | IRTA_256);
 	vtd_command(GCMD_SIRTP, true);
 	is_blocked(remappable(HANDLE), 0, 0x23, HANDLE, "a table where no memory is");
@@ -177,8 +165,7 @@ static void entries(void)
 
 static void compatibility(void)
 {
-	if (native)
-		return; /* QEMU lets it through whatever CFIS says */
+	if (native) return; /* QEMU lets it through whatever CFIS says */
 	is_blocked(MSI_BASE, VECTOR_DIRECT, 0x25, 0, "compatibility format");
 	check_whether(true, vtd_command(GCMD_CFI, true), "the status follows", "it never does",
 		      "CFI set: CFIS follows");
@@ -219,8 +206,7 @@ static void events(void)
 	vtd_write32(VTD_IECTL, 0);
 	vtd_put(DESC_WAIT | DESC_WAIT_IRQ, 0);
 	vtd_wait();
-	check_whether(true, came(VECTOR_EVENT), "an interrupt", "none",
-		      "a wait that asks for it interrupts");
+	check_whether(true, came(VECTOR_EVENT), "an interrupt", "none", "a wait that asks for it interrupts");
 	vtd_write32(VTD_ICS, 1);
 	vtd_write32(VTD_IECTL, BIT(31));
 }
@@ -230,15 +216,13 @@ void interrupt_cases(void)
 	heading("Interrupts");
 	lapic = lapic_enable();
 	msi = pci_capability(edu[0].source_id, CAP_ID_MSI);
-	if (!check(msi, "edu has an MSI capability"))
-		return;
+	if (!check(msi, "edu has an MSI capability")) return;
 	interrupt_handler(VECTOR_DIRECT, on_VECTOR_DIRECT);
 	interrupt_handler(VECTOR_REMAPPED, on_VECTOR_REMAPPED);
 	interrupt_handler(VECTOR_EVENT, on_VECTOR_EVENT);
 	interrupt_handler(VECTOR_NEW, on_VECTOR_NEW);
 	arrives(MSI_BASE, VECTOR_DIRECT, VECTOR_DIRECT, "an MSI, not remapped");
 	remapping();
-	if (lapic)
-		events();
+	if (lapic) events();
 	pci_write16(edu[0].source_id, msi + MSI_CONTROL, 0);
 }

@@ -43,8 +43,7 @@ static bool came(uint32_t cause)
 	bool yes;
 
 	interrupts_on();
-	for (unsigned i = 0; i < PATIENCE && !count; i++)
-		cpu_pause();
+	for (unsigned i = 0; i < PATIENCE && !count; i++) cpu_pause();
 	interrupts_off();
 	yes = count == 1 && causes == cause;
 	count = 0;
@@ -57,10 +56,7 @@ static void set_pins(uint64_t entry)
 		ioapic_write_entry(pin, entry | RTE_LEVEL | RTE_ACTIVE_LOW | VECTOR);
 }
 
-static void raise(uint32_t cause)
-{
-	mmio_write32(edu[0].bar + EDU_INTERRUPT_RAISE, cause);
-}
+static void raise(uint32_t cause) { mmio_write32(edu[0].bar + EDU_INTERRUPT_RAISE, cause); }
 
 static void plain(void)
 {
@@ -73,18 +69,14 @@ static void plain(void)
 	check_whether(true, came(0x20), "an interrupt", "none", "... and a second time after EOI");
 	mmio_write32(edu[0].bar + EDU_STATUS, EDU_STATUS_IRQ);
 	edu_factorial(&edu[0], 5);
-	check_whether(true, came(CAUSE_FACTORIAL), "an interrupt", "none",
-		      "a factorial interrupts when asked to");
+	check_whether(true, came(CAUSE_FACTORIAL), "an interrupt", "none", "a factorial interrupts when asked to");
 	mmio_write32(edu[0].bar + EDU_STATUS, 0);
 	edu_dma_raw(&edu[0], IOVA, EDU_DMA_BUFFER + 0x800, BYTES, EDU_DMA_IRQ);
-	check_whether(true, came(CAUSE_DMA), "an interrupt", "none",
-		      "a DMA interrupts when asked to");
+	check_whether(true, came(CAUSE_DMA), "an interrupt", "none", "a DMA interrupts when asked to");
 	pci_write16(edu[0].source_id, PCI_COMMAND, command | PCI_COMMAND_INTX_OFF);
 	raise(0x40);
-	check_whether(false, came(0x40), "an interrupt", "none",
-		      "Interrupt Disable in the command register");
-	check(pci_read16(edu[0].source_id, PCI_STATUS) & PCI_STATUS_INTX,
-	      "... Interrupt Status is set all the same");
+	check_whether(false, came(0x40), "an interrupt", "none", "Interrupt Disable in the command register");
+	check(pci_read16(edu[0].source_id, PCI_STATUS) & PCI_STATUS_INTX, "... Interrupt Status is set all the same");
 	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, 0x40);
 	pci_write16(edu[0].source_id, PCI_COMMAND, command);
 }
@@ -104,16 +96,15 @@ static void is_blocked(uint64_t entry, uint8_t reason, const char *text)
 	struct vtd_fault f = {0};
 	bool recorded;
 
-	for (unsigned pin = FIRST_PCI_PIN; pin < ioapic_pins(); pin++)
-		ioapic_write_entry(pin, entry | VECTOR);
+	for (unsigned pin = FIRST_PCI_PIN; pin < ioapic_pins(); pin++) ioapic_write_entry(pin, entry | VECTOR);
 	raise(0x60);
 	check_whether(false, came(0x60), "an interrupt", "none", "%s: blocked", text);
 	recorded = vtd_fault_next(&f);
 	check_words(recorded && f.reason == reason && f.source_id == IOAPIC_ID,
 		    recorded ? words("%s, of 0x%04x", vtd_reason_words(f.reason).text, f.source_id)
 			     : words("no record"),
-		    words("%s, of 0x%04x", vtd_reason_words(reason).text, IOAPIC_ID),
-		    "... recorded as reason 0x%x, %s", reason, vtd_reason(reason));
+		    words("%s, of 0x%04x", vtd_reason_words(reason).text, IOAPIC_ID), "... recorded as reason 0x%x, %s",
+		    reason, vtd_reason(reason));
 	mmio_write32(edu[0].bar + EDU_INTERRUPT_ACK, 0x60);
 	clear_faults(); /* the second pin of a line that has two found no room */
 }
@@ -136,14 +127,12 @@ static void remapped(void)
 	vtd_command(GCMD_IRE, true);
 	set_pins(RTE_REMAPPABLE(INDEX));
 	raise(0x10);
-	check_whether(true, came(0x10), "an interrupt", "none",
-		      "INTA# by the IOAPIC and an interrupt entry");
+	check_whether(true, came(0x10), "an interrupt", "none", "INTA# by the IOAPIC and an interrupt entry");
 	raise(0x20);
 	check_whether(true, came(0x20), "an interrupt", "none", "... and a second time after EOI");
 	set_irte(irtes, VERIFY | edu[0].source_id);
 	raise(0x30);
-	check_whether(true, came(0x30), "an interrupt", "none",
-		      "an entry verified by the device's own source-id");
+	check_whether(true, came(0x30), "an interrupt", "none", "an entry verified by the device's own source-id");
 	if (!native) { /* QEMU's IOAPIC has another source-id, and is not verified */
 		set_irte(irtes, VERIFY | IOAPIC_ID);
 		raise(0x50);
@@ -163,7 +152,6 @@ void intx_cases(void)
 	}
 	interrupt_handler(VECTOR, on_interrupt);
 	plain();
-	if (vtd_read64(VTD_ECAP) & ECAP_IR)
-		remapped();
+	if (vtd_read64(VTD_ECAP) & ECAP_IR) remapped();
 	set_pins(RTE_MASKED);
 }

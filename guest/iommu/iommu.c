@@ -39,15 +39,11 @@ void good_context(const struct edu_device *device)
 	set_context(device, (uint64_t)table | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
 }
 
-void set_leaf(uint64_t offset, uint64_t value)
-{
-	*vtd_entry(table, 3, IOVA + offset, 1) = value;
-}
+void set_leaf(uint64_t offset, uint64_t value) { *vtd_entry(table, 3, IOVA + offset, 1) = value; }
 
 void restore(void)
 {
-	for (unsigned i = 0; i < PAGES; i++)
-		set_leaf(i * PAGE_SIZE, (uint64_t)pages[i] | SL_RW);
+	for (unsigned i = 0; i < PAGES; i++) set_leaf(i * PAGE_SIZE, (uint64_t)pages[i] | SL_RW);
 	vtd_map(table, 3, SCRATCH, (uint64_t)scratch, SL_RW);
 	good_context(&edu[0]);
 	good_context(&edu[1]);
@@ -82,13 +78,11 @@ void clear_faults(void)
 {
 	struct vtd_fault fault;
 
-	for (unsigned i = 0; i < vtd_fault_records(); i++)
-		vtd_fault_take(i, &fault);
+	for (unsigned i = 0; i < vtd_fault_records(); i++) vtd_fault_take(i, &fault);
 	vtd_write32(VTD_FSTS, FSTS_PFO | FSTS_IQE);
 }
 
-void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uint8_t reason,
-	     const char *text)
+void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uint8_t reason, const char *text)
 {
 	uint64_t page = iova & ~(PAGE_SIZE - 1);
 	struct vtd_fault f = {0};
@@ -97,21 +91,18 @@ void blocked(const struct edu_device *device, uint64_t iova, bool to_memory, uin
 		edu_dma_raw(device, EDU_DMA_BUFFER + AT_PATTERN, iova, BYTES, EDU_DMA_TO_MEMORY);
 	else
 		edu_dma_raw(device, iova, EDU_DMA_BUFFER + AT_READ, BYTES, 0);
-	if (!check_whether(true, vtd_fault_next(&f), "a record", "none", "%s: recorded", text))
-		return;
-	check_words(f.reason == reason, vtd_reason_words(f.reason), vtd_reason_words(reason),
-		    "... as reason 0x%x, %s", reason, vtd_reason(reason));
+	if (!check_whether(true, vtd_fault_next(&f), "a record", "none", "%s: recorded", text)) return;
+	check_words(f.reason == reason, vtd_reason_words(f.reason), vtd_reason_words(reason), "... as reason 0x%x, %s",
+		    reason, vtd_reason(reason));
 	check_words(f.source_id == device->source_id && f.address == page && f.read == !to_memory,
 		    vtd_request_words(f.source_id, f.address, f.read),
-		    vtd_request_words(device->source_id, page, !to_memory),
-		    "... with device, page and direction");
+		    vtd_request_words(device->source_id, page, !to_memory), "... with device, page and direction");
 }
 
 /* For who compares them with what the hypervisor names under iommu=on,strict. */
 static void show_addresses(void)
 {
-	for (unsigned i = 0; i < PAGES; i++)
-		printf("page%u is at 0x%lx\n", i, (uint64_t)pages[i]);
+	for (unsigned i = 0; i < PAGES; i++) printf("page%u is at 0x%lx\n", i, (uint64_t)pages[i]);
 	printf("table is at 0x%lx\n", (uint64_t)table);
 }
 
@@ -121,18 +112,15 @@ int guest_main(void)
 	if (!check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]), "two edu devices") ||
 	    !check_whether(true, vtd_init(), "a unit", "none", "a VT-d unit"))
 		return check_status();
-	for (unsigned i = 0; i < BYTES; i++)
-		pattern[i] = (uint8_t)(0xa0 ^ i);
-	for (unsigned i = 0; i < PAGES; i++)
-		pages[i] = page_alloc();
+	for (unsigned i = 0; i < BYTES; i++) pattern[i] = (uint8_t)(0xa0 ^ i);
+	for (unsigned i = 0; i < PAGES; i++) pages[i] = page_alloc();
 	scratch = page_alloc();
 	table = vtd_table();
 	show_addresses();
 	load_pattern(&edu[0]);
 	load_pattern(&edu[1]);
 	register_cases();
-	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true),
-	      "root table, queue, translation on");
+	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true), "root table, queue, translation on");
 	restore();
 	queue_cases();
 	restore();
@@ -146,10 +134,8 @@ int guest_main(void)
 	restore();
 	intx_cases();
 	restore();
-	if (!native)
-		attach_cases();
+	if (!native) attach_cases();
 	if (vmcall_present())
-		printf("the hypervisor counted %lu uses of stale entries\n",
-		       vmcall_counter(COUNTER_STALE_USES));
+		printf("the hypervisor counted %lu uses of stale entries\n", vmcall_counter(COUNTER_STALE_USES));
 	return check_status();
 }

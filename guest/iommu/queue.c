@@ -13,10 +13,7 @@
 #define CCMD_CAIG  BITS(60, 59)
 #define IOTLB_IAIG BITS(58, 57)
 
-static bool queue_error(void)
-{
-	return vtd_read32(VTD_FSTS) & FSTS_IQE;
-}
+static bool queue_error(void) { return vtd_read32(VTD_FSTS) & FSTS_IQE; }
 
 static void accepts(uint64_t low, uint64_t high, const char *text)
 {
@@ -48,35 +45,29 @@ static void descriptors(void)
 	accepts(DESC_IOTLB | DESC_GLOBAL, 0, "IOTLB, global");
 	accepts(DESC_IOTLB | DESC_DOMAIN | DOMAIN << 16, 0, "IOTLB, domain");
 	accepts(DESC_IOTLB | DESC_SELECTIVE | DOMAIN << 16, IOVA, "IOTLB, page");
-	accepts(DESC_IOTLB | DESC_SELECTIVE | DOMAIN << 16, IOVA | BIT(6) | 2,
-		"IOTLB, four pages, leaf entries only");
+	accepts(DESC_IOTLB | DESC_SELECTIVE | DOMAIN << 16, IOVA | BIT(6) | 2, "IOTLB, four pages, leaf entries only");
 	refuses(DESC_CONTEXT, 0, "context cache of no granularity");
 	refuses(DESC_IOTLB, 0, "IOTLB of no granularity");
 	refuses(0xf, 0, "a type that does not exist");
 	refuses(DESC_CONTEXT | DESC_GLOBAL | BIT(63), 0, "reserved bits");
-	if (!native)
-		refuses(DESC_DEVICE_TLB, 0, "device TLB, which ECAP.DT = 0 makes invalid");
+	if (!native) refuses(DESC_DEVICE_TLB, 0, "device TLB, which ECAP.DT = 0 makes invalid");
 }
 
 static void wrap(void)
 {
 	unsigned through = 0;
 
-	for (unsigned i = 0; i < 600; i++)
-		through += vtd_wait();
+	for (unsigned i = 0; i < 600; i++) through += vtd_wait();
 	check_count(600, through, "waits", "600 waits through a queue of 256");
 	check_is(vtd_read64(VTD_IQT), vtd_read64(VTD_IQH), "head and tail meet");
-	for (unsigned i = 0; i < 20; i++)
-		vtd_put(DESC_CONTEXT | DESC_GLOBAL, 0);
-	check_whether(true, vtd_wait(), "the wait is over", "it never is",
-		      "20 descriptors and a wait by one ring");
+	for (unsigned i = 0; i < 20; i++) vtd_put(DESC_CONTEXT | DESC_GLOBAL, 0);
+	check_whether(true, vtd_wait(), "the wait is over", "it never is", "20 descriptors and a wait by one ring");
 }
 
 static void wait_event(void)
 {
 	vtd_put(DESC_WAIT | DESC_WAIT_IRQ, 0);
-	check_whether(true, vtd_wait(), "the wait is over", "it never is",
-		      "a wait that asks for an interrupt, masked");
+	check_whether(true, vtd_wait(), "the wait is over", "it never is", "a wait that asks for an interrupt, masked");
 	check_is(ICS_IWC, vtd_read32(VTD_ICS), "... sets ICS.IWC");
 	check_is(CONTROL_IM | CONTROL_IP, vtd_read32(VTD_IECTL), "... and IECTL.IP, pending");
 	vtd_write32(VTD_ICS, ICS_IWC);
@@ -94,11 +85,9 @@ static void by_register(void)
 	vtd_write64(VTD_CCMD, CCMD_ICC | CCMD_DEVICE | (uint64_t)edu[0].source_id << 16 | DOMAIN);
 	check_is(TO_FIELD(3, CCMD_CAIG), vtd_read64(VTD_CCMD) & (CCMD_ICC | CCMD_CAIG),
 		 "CCMD, device: CAIG says device");
-	vtd_write64((unsigned)FIELD(vtd_read64(VTD_ECAP), ECAP_IRO) * 16 + 8,
-		    IOTLB_IVT | IOTLB_GLOBAL);
+	vtd_write64((unsigned)FIELD(vtd_read64(VTD_ECAP), ECAP_IRO) * 16 + 8, IOTLB_IVT | IOTLB_GLOBAL);
 	check_is(TO_FIELD(1, IOTLB_IAIG),
-		 vtd_read64((unsigned)FIELD(vtd_read64(VTD_ECAP), ECAP_IRO) * 16 + 8) &
-			 (IOTLB_IVT | IOTLB_IAIG),
+		 vtd_read64((unsigned)FIELD(vtd_read64(VTD_ECAP), ECAP_IRO) * 16 + 8) & (IOTLB_IVT | IOTLB_IAIG),
 		 "IOTLB, global: IVT clears, IAIG says global");
 	vtd_queue_on();
 }

@@ -20,8 +20,7 @@ static void capabilities(void)
 	      "CAP.FRO and NFR: the records lie in the page");
 	check((ecap & ECAP_QI) && (ecap & ECAP_PT), "ECAP: queued invalidation, pass-through");
 	check(!(ecap & BIT(2)), "ECAP.DT is 0");
-	check_is(cap, vtd_read32(VTD_CAP) | (uint64_t)vtd_read32(VTD_CAP + 4) << 32,
-		 "CAP is the same in two halves");
+	check_is(cap, vtd_read32(VTD_CAP) | (uint64_t)vtd_read32(VTD_CAP + 4) << 32, "CAP is the same in two halves");
 }
 
 static void read_only(void)
@@ -44,12 +43,10 @@ static void read_write(void)
 	vtd_write32(VTD_RTADDR + 4, 0);
 	check_is(0x7654000, vtd_read64(VTD_RTADDR), "RTADDR, its upper half");
 	vtd_write64(VTD_IQA, 0x8000);
-	if (!native)
-		check_is(0x8000, vtd_read64(VTD_IQA), "IQA, before the queue is on");
+	if (!native) check_is(0x8000, vtd_read64(VTD_IQA), "IQA, before the queue is on");
 	vtd_write32(VTD_FEDATA, 0x41);
 	vtd_write32(VTD_FEADDR, 0xfee00000);
-	check(vtd_read32(VTD_FEDATA) == 0x41 && vtd_read32(VTD_FEADDR) == 0xfee00000,
-	      "FEDATA and FEADDR");
+	check(vtd_read32(VTD_FEDATA) == 0x41 && vtd_read32(VTD_FEADDR) == 0xfee00000, "FEDATA and FEADDR");
 }
 
 void register_cases(void)

@@ -20,15 +20,9 @@ static void make_stale(void)
 	set_leaf(PAGE_SIZE, (uint64_t)pages[3] | SL_RW);
 }
 
-static bool first_stale(void)
-{
-	return write_arrives(&edu[0], IOVA, pages[0]);
-}
+static bool first_stale(void) { return write_arrives(&edu[0], IOVA, pages[0]); }
 
-static bool second_stale(void)
-{
-	return write_arrives(&edu[0], IOVA + PAGE_SIZE, pages[1]);
-}
+static bool second_stale(void) { return write_arrives(&edu[0], IOVA + PAGE_SIZE, pages[1]); }
 
 /* Which page does the device reach behind each IOVA, the "old" one or the "new" one? */
 static void check_pages(const char *first, const char *second, const char *claim)
@@ -37,8 +31,8 @@ static void check_pages(const char *first, const char *second, const char *claim
 	const char *found_second = second_stale() ? "old" : "new";
 
 	check_words(!strcmp(found_first, first) && !strcmp(found_second, second),
-		    words("first page %s, second %s", found_first, found_second),
-		    words("%s, %s", first, second), "%s", claim);
+		    words("first page %s, second %s", found_first, found_second), words("%s, %s", first, second), "%s",
+		    claim);
 }
 
 static void iotlb(void)
@@ -74,17 +68,16 @@ static void permission(void)
 	restore();
 	set_leaf(0, (uint64_t)pages[0] | SL_READ);
 	vtd_invalidate_iotlb(DESC_GLOBAL, 0, 0);
-	check_whether(true, read_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "a read-only page is read");
-	if (!native)
-		blocked(&edu[0], IOVA, true, 0x5, "a write to it, cached as it is");
+	check_whether(true, read_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "a read-only page is read");
+	if (!native) blocked(&edu[0], IOVA, true, 0x5, "a write to it, cached as it is");
 	clear_faults();
 	set_leaf(0, (uint64_t)pages[0] | SL_RW);
-	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "made writable: not yet");
+	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "made writable: not yet");
 	vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA);
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "... invalidated: written");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "... invalidated: written");
 }
 
 static void contexts(void)
@@ -94,19 +87,18 @@ static void contexts(void)
 	restore();
 	write_arrives(&edu[0], IOVA, pages[0]);
 	entry[0] = 0;
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "a cleared context entry: still attached");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "a cleared context entry: still attached");
 	vtd_invalidate_context(DESC_SELECTIVE, DOMAIN, edu[1].source_id);
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "another device invalidated: still");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "another device invalidated: still");
 	vtd_invalidate_context(DESC_SELECTIVE, DOMAIN, edu[0].source_id);
-	if (!native)
-		blocked(&edu[0], IOVA, true, 0x2, "the device invalidated, its IOTLB not");
+	if (!native) blocked(&edu[0], IOVA, true, 0x2, "the device invalidated, its IOTLB not");
 	vtd_invalidate_iotlb(DESC_DOMAIN, DOMAIN, 0);
 	clear_faults();
 	blocked(&edu[0], IOVA, true, 0x2, "the device and its IOTLB invalidated");
-	check_whether(true, write_arrives(&edu[1], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "the other device is not concerned");
+	check_whether(true, write_arrives(&edu[1], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "the other device is not concerned");
 }
 
 void stale_cases(void)

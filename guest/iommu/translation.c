@@ -18,8 +18,7 @@ static bool moves_exactly(unsigned bytes)
 	memset(pages[0], 0, BYTES);
 	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + 3, bytes, EDU_DMA_TO_MEMORY);
 	right = !at[-1] && !at[bytes];
-	for (unsigned i = 0; i < bytes; i++)
-		right &= at[i] == (0xa0 ^ i);
+	for (unsigned i = 0; i < bytes; i++) right &= at[i] == (0xa0 ^ i);
 	return right;
 }
 
@@ -27,31 +26,28 @@ static void sizes(void)
 {
 	bool right = true;
 
-	for (unsigned bytes = 1; bytes <= 17; bytes++)
-		right &= moves_exactly(bytes);
+	for (unsigned bytes = 1; bytes <= 17; bytes++) right &= moves_exactly(bytes);
 	check(right, "1 to 17 bytes, and none beside them");
 }
 
 static void small_pages(void)
 {
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "write through a 4 KiB page");
-	check_whether(true, read_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "read through a 4 KiB page");
-	check_whether(true, write_arrives(&edu[1], IOVA + PAGE_SIZE, pages[1]), "the bytes arrive",
-		      "they do not", "by the second device");
-	check_whether(true, write_arrives(&edu[0], IOVA + 0x123, pages[0] + 0x123),
-		      "the bytes arrive", "they do not", "at an odd address");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "write through a 4 KiB page");
+	check_whether(true, read_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "read through a 4 KiB page");
+	check_whether(true, write_arrives(&edu[1], IOVA + PAGE_SIZE, pages[1]), "the bytes arrive", "they do not",
+		      "by the second device");
+	check_whether(true, write_arrives(&edu[0], IOVA + 0x123, pages[0] + 0x123), "the bytes arrive", "they do not",
+		      "at an odd address");
 	/* pages[2] and [3] swapped: what follows in IOVA does not in memory. */
 	set_leaf(2 * PAGE_SIZE, (uint64_t)pages[3] | SL_RW);
 	set_leaf(3 * PAGE_SIZE, (uint64_t)pages[2] | SL_RW);
 	vtd_invalidate_iotlb(DESC_GLOBAL, 0, 0);
 	memset(pages[2], 0, PAGE_SIZE);
 	memset(pages[3], 0, PAGE_SIZE);
-	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + 3 * PAGE_SIZE - 16, BYTES,
-		    EDU_DMA_TO_MEMORY);
-	check(pages[3][PAGE_SIZE - 16] == 0xa0 && pages[2][0] == (0xa0 ^ 16),
-	      "over the border of two pages");
+	edu_dma_raw(&edu[0], EDU_DMA_BUFFER + 0x400, IOVA + 3 * PAGE_SIZE - 16, BYTES, EDU_DMA_TO_MEMORY);
+	check(pages[3][PAGE_SIZE - 16] == 0xa0 && pages[2][0] == (0xa0 ^ 16), "over the border of two pages");
 }
 
 static void large_pages(void)
@@ -61,12 +57,12 @@ static void large_pages(void)
 
 	*vtd_entry(large, 3, IOVA, 2) = (uint64_t)target | SL_RW | SL_LARGE;
 	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
-	check_whether(true, write_arrives(&edu[0], IOVA + 0x54321, target + 0x54321),
-		      "the bytes arrive", "they do not", "2 MiB page");
+	check_whether(true, write_arrives(&edu[0], IOVA + 0x54321, target + 0x54321), "the bytes arrive", "they do not",
+		      "2 MiB page");
 	large[0] = SL_RW | SL_LARGE;
 	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
-	check_whether(true, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive",
-		      "they do not", "1 GiB page");
+	check_whether(true, write_arrives(&edu[0], (uint64_t)target, target), "the bytes arrive", "they do not",
+		      "1 GiB page");
 	large[0] = SL_RW | SL_LARGE | BIT(12);
 	set_context(&edu[0], (uint64_t)large | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
 	blocked(&edu[0], (uint64_t)target, true, 0xc, "1 GiB page with a reserved bit");
@@ -76,36 +72,33 @@ static void four_levels(void)
 {
 	uint64_t *deep = vtd_table();
 
-	if (!(FIELD(vtd_read64(VTD_CAP), CAP_SAGAW) & 4))
-		return;
+	if (!(FIELD(vtd_read64(VTD_CAP), CAP_SAGAW) & 4)) return;
 	vtd_map(deep, 4, IOVA, (uint64_t)pages[1], SL_RW);
 	set_context(&edu[0], (uint64_t)deep | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_4_LEVELS);
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[1]), "the bytes arrive",
-		      "they do not", "4 levels");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[1]), "the bytes arrive", "they do not", "4 levels");
 }
 
 static void pass_through(void)
 {
-	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT,
-		    DOMAIN << 8 | CONTEXT_3_LEVELS);
-	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[2], pages[2]),
-		      "the bytes arrive", "they do not", "pass-through");
-	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "... does not translate");
+	set_context(&edu[0], CONTEXT_PASS_THROUGH | CONTEXT_PRESENT, DOMAIN << 8 | CONTEXT_3_LEVELS);
+	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[2], pages[2]), "the bytes arrive", "they do not",
+		      "pass-through");
+	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "... does not translate");
 }
 
 static void off(void)
 {
 	check_whether(true, vtd_command(GCMD_TE, false), "the status follows", "it never does",
 		      "translation off: TES clears");
-	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[3], pages[3]),
-		      "the bytes arrive", "they do not", "... and DMA is direct");
-	check_whether(true, write_arrives(&edu[0], BIT(28) | (uint64_t)pages[3], pages[3]),
-		      "the bytes arrive", "they do not", "... and cut to edu's 28 bits");
+	check_whether(true, write_arrives(&edu[0], (uint64_t)pages[3], pages[3]), "the bytes arrive", "they do not",
+		      "... and DMA is direct");
+	check_whether(true, write_arrives(&edu[0], BIT(28) | (uint64_t)pages[3], pages[3]), "the bytes arrive",
+		      "they do not", "... and cut to edu's 28 bits");
 	check_whether(true, vtd_command(GCMD_TE, true), "the status follows", "it never does",
 		      "translation on: TES sets");
-	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "... and DMA is translated");
+	check_whether(true, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "... and DMA is translated");
 }
 
 void translation_cases(void)
@@ -121,8 +114,8 @@ void translation_cases(void)
 	restore();
 	off();
 	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY);
-	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive",
-		      "they do not", "bus mastering off: dropped");
+	check_whether(false, write_arrives(&edu[0], IOVA, pages[0]), "the bytes arrive", "they do not",
+		      "bus mastering off: dropped");
 	check(!(vtd_read32(VTD_FSTS) & FSTS_PPF), "... without a fault");
 	pci_write16(edu[0].source_id, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }

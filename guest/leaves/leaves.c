@@ -34,8 +34,7 @@ static unsigned top; /* the level of the large leaf */
 
 static void touch(uint64_t start, uint64_t size)
 {
-	for (uint64_t at = start; at < start + size; at += PAGE_SIZE)
-		mmio_read8(at);
+	for (uint64_t at = start; at < start + size; at += PAGE_SIZE) mmio_read8(at);
 }
 
 static void check_leaf(uint64_t gpa, unsigned level, uint64_t type_bits)
@@ -46,8 +45,8 @@ static void check_leaf(uint64_t gpa, unsigned level, uint64_t type_bits)
 
 	mmio_read8(gpa);
 	leaf = vmcall_ept_walk(gpa, &found);
-	check_words(found == level && (leaf & LEAF_TYPE_BITS) == type_bits, leaf_words(leaf, found),
-		    expected, "0x%lx: %s", gpa, expected.text);
+	check_words(found == level && (leaf & LEAF_TYPE_BITS) == type_bits, leaf_words(leaf, found), expected,
+		    "0x%lx: %s", gpa, expected.text);
 }
 
 static void check_absent(uint64_t gpa)
@@ -55,16 +54,15 @@ static void check_absent(uint64_t gpa)
 	unsigned level;
 	uint64_t leaf = vmcall_ept_walk(gpa, &level);
 
-	check_words(!leaf && !level, leaf_words(leaf, level), leaf_words(0, 0), "0x%lx: no leaf",
-		    gpa);
+	check_words(!leaf && !level, leaf_words(leaf, level), leaf_words(0, 0), "0x%lx: no leaf", gpa);
 }
 
 static void check_present(uint64_t gpa)
 {
 	unsigned level;
 
-	check_words(vmcall_ept_walk(gpa, &level), leaf_words(0, 0), words("a leaf"),
-		    "0x%lx: its leaf is still there", gpa);
+	check_words(vmcall_ept_walk(gpa, &level), leaf_words(0, 0), words("a leaf"), "0x%lx: its leaf is still there",
+		    gpa);
 }
 
 static void before(void)
@@ -76,8 +74,7 @@ static void before(void)
 /* What happened since before(). */
 static struct words since(void)
 {
-	return words("%lu leaves cleared, %lu INVEPTs",
-		     vmcall_counter(COUNTER_LEAVES_CLEARED) - cleared,
+	return words("%lu leaves cleared, %lu INVEPTs", vmcall_counter(COUNTER_LEAVES_CLEARED) - cleared,
 		     vmcall_counter(COUNTER_INVEPT) - flushes);
 }
 
@@ -87,14 +84,13 @@ static void check_zapped(uint64_t leaves, const char *why)
 	check_words(vmcall_counter(COUNTER_LAST_ZAP) == leaves &&
 			    vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared + leaves &&
 			    vmcall_counter(COUNTER_INVEPT) == flushes + 1,
-		    since(), words("%lu by one zap, 1 INVEPT", leaves),
-		    "%s: exactly %lu leaves cleared, one INVEPT", why, leaves);
+		    since(), words("%lu by one zap, 1 INVEPT", leaves), "%s: exactly %lu leaves cleared, one INVEPT",
+		    why, leaves);
 }
 
 static void check_nothing(const char *why)
 {
-	check_words(vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared &&
-			    vmcall_counter(COUNTER_INVEPT) == flushes,
+	check_words(vmcall_counter(COUNTER_LEAVES_CLEARED) == cleared && vmcall_counter(COUNTER_INVEPT) == flushes,
 		    since(), words("none"), "%s: nothing cleared, no INVEPT", why);
 }
 
@@ -107,10 +103,7 @@ static void range_on(unsigned n, uint64_t base, uint64_t size, enum memtype type
 	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n, (~(size - 1) & BITS(width - 1, 12)) | BIT(11));
 }
 
-static void range_off(unsigned n)
-{
-	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n, 0);
-}
+static void range_off(unsigned n) { wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n, 0); }
 
 static void choose(void)
 {
@@ -128,8 +121,7 @@ static void one_leaf(void)
 	heading("1. The largest leaf that alignment, slot and type allow");
 	check_leaf(large, top, WB_IGNORE);
 	violations = vmcall_counter(COUNTER_VIOLATIONS);
-	for (uint64_t at = large; at < large + large_size; at += large_size / 64)
-		mmio_read8(at);
+	for (uint64_t at = large; at < large + large_size; at += large_size / 64) mmio_read8(at);
 	check_count(violations, vmcall_counter(COUNTER_VIOLATIONS), "violations",
 		    "64 places all over it: no further fault");
 	check_leaf(32 * MiB, 2, WB_IGNORE);
@@ -153,8 +145,8 @@ static void no_device(void)
 static void split(void)
 {
 	heading("3. With it: a write zaps what it changes, and leaves are split");
-	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over",
-		      "it never is", "device attached");
+	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over", "it never is",
+		      "device attached");
 	check_absent(large);
 	check_leaf(large, top, WB);
 	mmio_read8(32 * MiB);
@@ -198,8 +190,8 @@ static void fixed(void)
 	heading("5. A fixed register");
 	touch(0x1000, 0x9f000);
 	survey = vmcall_survey(0, MiB, 0);
-	check_words(survey.leaves[1] >= 0x9f, words("%u leaves of 4K", survey.leaves[1]),
-		    words("159 or more"), "below 1 MiB: %u leaves", survey.leaves[1]);
+	check_words(survey.leaves[1] >= 0x9f, words("%u leaves of 4K", survey.leaves[1]), words("159 or more"),
+		    "below 1 MiB: %u leaves", survey.leaves[1]);
 	before();
 	wrmsr(MSR_IA32_MTRR_FIX16K_80000, (old & ~0xffUL) | MEMTYPE_UC);
 	check_zapped(survey.leaves[1], "16K of them become UC");
@@ -231,8 +223,7 @@ static void merge(void)
 	check_zapped(1, "the page is WB again");
 	check_leaf(page, 1, WB);
 	printf("   (Beside a 4K leaf there is no room for a larger one.)\n");
-	check_whether(true, vtd_detach(edu.source_id, DOMAIN), "the wait is over", "it never is",
-		      "device detached");
+	check_whether(true, vtd_detach(edu.source_id, DOMAIN), "the wait is over", "it never is", "device detached");
 	before();
 	check_leaf(large, top, WB_IGNORE);
 	check_count(flushes + 1, vmcall_counter(COUNTER_INVEPT), "INVEPTs",
@@ -242,8 +233,7 @@ static void merge(void)
 int guest_main(void)
 {
 	printf("Leaves: how large, and what takes them away\n");
-	if (!check_whether(true, vmcall_present(), "an answer", "none",
-			   "VMCALL answers with version 2 or above") ||
+	if (!check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
 	choose();

@@ -16,8 +16,7 @@ void cache_disable(bool disable)
 	uint64_t cr0 = read_cr0() & ~(CR0_CD | CR0_NW);
 
 	write_cr0(cr0 | (disable ? CR0_CD : 0));
-	if (disable)
-		wbinvd();
+	if (disable) wbinvd();
 }
 
 /* Steps 4-8 of SDM 3A 12.11.8: no caching, nothing cached, MTRRs off. */
@@ -44,8 +43,7 @@ static uint64_t address_mask(void)
 {
 	unsigned width = 36;
 
-	if (cpuid(0x80000000, 0).eax >= 0x80000008)
-		width = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
+	if (cpuid(0x80000000, 0).eax >= 0x80000008) width = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
 	return BITS(width - 1, 12);
 }
 
@@ -56,8 +54,7 @@ void mtrr_set(unsigned n, uint64_t base, uint64_t size, enum memtype type)
 	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n, 0);
 	if (size) {
 		wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2 * n, base | type);
-		wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n,
-		      (~(size - 1) & address_mask()) | MTRR_MASK_VALID);
+		wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n, (~(size - 1) & address_mask()) | MTRR_MASK_VALID);
 	}
 	change_end(def_type);
 }
@@ -68,10 +65,7 @@ void mtrr_set_default(enum memtype type)
 	change_end(MTRR_ENABLE | MTRR_FIXED_ENABLE | type);
 }
 
-unsigned mtrr_variable_count(void)
-{
-	return (unsigned)FIELD(rdmsr(MSR_IA32_MTRRCAP), MTRRCAP_COUNT);
-}
+unsigned mtrr_variable_count(void) { return (unsigned)FIELD(rdmsr(MSR_IA32_MTRRCAP), MTRRCAP_COUNT); }
 
 void pat_set(unsigned n, enum memtype type)
 {

@@ -26,17 +26,15 @@ struct words words(const char *text, ...)
 }
 
 /* One line; 'found' and 'expected' are NULL for a claim without values. */
-static bool conclude(bool held, const struct words *found, const struct words *expected,
-		     const char *claim, va_list *ap)
+static bool conclude(bool held, const struct words *found, const struct words *expected, const char *claim, va_list *ap)
 {
 	checks++;
 	if (held) {
 		printf("ok %u - ", checks);
 	} else {
 		failures++;
-		printf("FAIL %u - found %s, expected%s%s: ", checks,
-		       found ? found->text : "otherwise", expected ? " " : "",
-		       expected ? expected->text : "");
+		printf("FAIL %u - found %s, expected%s%s: ", checks, found ? found->text : "otherwise",
+		       expected ? " " : "", expected ? expected->text : "");
 	}
 	vprintf(claim, *ap);
 	printf("\n");
@@ -53,8 +51,7 @@ bool check(bool held, const char *claim, ...)
 	return held;
 }
 
-bool check_whether(bool expected, bool found, const char *yes, const char *no, const char *claim,
-		   ...)
+bool check_whether(bool expected, bool found, const char *yes, const char *no, const char *claim, ...)
 {
 	struct words f = words("%s", found ? yes : no), e = words("%s", expected ? yes : no);
 	va_list ap;
@@ -76,10 +73,7 @@ bool check_words(bool held, struct words found, struct words expected, const cha
 }
 
 /* A digit is the same in both bases. */
-static struct words hexadecimal(uint64_t value)
-{
-	return words(value < 10 ? "%lu" : "0x%lx", value);
-}
+static struct words hexadecimal(uint64_t value) { return words(value < 10 ? "%lu" : "0x%lx", value); }
 
 bool check_is(uint64_t expected, uint64_t found, const char *claim, ...)
 {
@@ -106,19 +100,15 @@ bool check_count(uint64_t expected, uint64_t found, const char *things, const ch
 static struct words vector_words(int vector)
 {
 	static const char *const names[] = {
-		[VECTOR_DE] = "#DE", [VECTOR_DB] = "#DB", [VECTOR_NMI] = "an NMI",
-		[VECTOR_BP] = "#BP", [VECTOR_OF] = "#OF", [VECTOR_BR] = "#BR",
-		[VECTOR_UD] = "#UD", [VECTOR_NM] = "#NM", [VECTOR_DF] = "#DF",
-		[VECTOR_TS] = "#TS", [VECTOR_NP] = "#NP", [VECTOR_SS] = "#SS",
-		[VECTOR_GP] = "#GP", [VECTOR_PF] = "#PF", [VECTOR_MF] = "#MF",
-		[VECTOR_AC] = "#AC", [VECTOR_MC] = "#MC", [VECTOR_XM] = "#XM",
-		[VECTOR_VE] = "#VE", [VECTOR_CP] = "#CP",
+		[VECTOR_DE] = "#DE", [VECTOR_DB] = "#DB", [VECTOR_NMI] = "an NMI", [VECTOR_BP] = "#BP",
+		[VECTOR_OF] = "#OF", [VECTOR_BR] = "#BR", [VECTOR_UD] = "#UD",     [VECTOR_NM] = "#NM",
+		[VECTOR_DF] = "#DF", [VECTOR_TS] = "#TS", [VECTOR_NP] = "#NP",     [VECTOR_SS] = "#SS",
+		[VECTOR_GP] = "#GP", [VECTOR_PF] = "#PF", [VECTOR_MF] = "#MF",     [VECTOR_AC] = "#AC",
+		[VECTOR_MC] = "#MC", [VECTOR_XM] = "#XM", [VECTOR_VE] = "#VE",     [VECTOR_CP] = "#CP",
 	};
 
-	if (vector < 0)
-		return words("no exception");
-	if ((unsigned)vector < ARRAY_SIZE(names) && names[vector])
-		return words("%s", names[vector]);
+	if (vector < 0) return words("no exception");
+	if ((unsigned)vector < ARRAY_SIZE(names) && names[vector]) return words("%s", names[vector]);
 	return words("vector %d", vector);
 }
 
@@ -137,16 +127,11 @@ bool check_vector(int expected, int found, const char *claim, ...)
 static struct words error_words(int64_t error)
 {
 	switch (error) {
-	case 0:
-		return words("success");
-	case -EPERM:
-		return words("-EPERM");
-	case -EINVAL:
-		return words("-EINVAL");
-	case -ENOSYS:
-		return words("-ENOSYS");
-	default:
-		return words("%ld", error);
+	case 0: return words("success");
+	case -EPERM: return words("-EPERM");
+	case -EINVAL: return words("-EINVAL");
+	case -ENOSYS: return words("-ENOSYS");
+	default: return words("%ld", error);
 	}
 }
 

@@ -34,18 +34,15 @@ void console_init(void)
 /* Send what was collected. A transmitter that never gets ready is given up on: a test must end. */
 void console_flush(void)
 {
-	for (unsigned i = 0; i < 1000000 && !(inb(COM1 + LSR) & LSR_THR_EMPTY); i++)
-		cpu_pause();
-	for (unsigned i = 0; i < fifo_used; i++)
-		outb(COM1 + THR, (uint8_t)fifo[i]);
+	for (unsigned i = 0; i < 1000000 && !(inb(COM1 + LSR) & LSR_THR_EMPTY); i++) cpu_pause();
+	for (unsigned i = 0; i < fifo_used; i++) outb(COM1 + THR, (uint8_t)fifo[i]);
 	fifo_used = 0;
 }
 
 static void put(char c)
 {
 	fifo[fifo_used++] = c;
-	if (fifo_used == FIFO_SIZE || c == '\n')
-		console_flush();
+	if (fifo_used == FIFO_SIZE || c == '\n') console_flush();
 }
 
 static void put_character(void *ctx, char c)

@@ -30,10 +30,7 @@ bool ioapic_present(void)
 	return version && version != ~0U;
 }
 
-unsigned ioapic_pins(void)
-{
-	return (read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
-}
+unsigned ioapic_pins(void) { return (read(IOAPIC_VERSION) >> 16 & 0xff) + 1; }
 
 void ioapic_write_entry(unsigned pin, uint64_t entry)
 {

@@ -7,37 +7,21 @@
 
 #define SVR_SPURIOUS 0xffU
 
-uint32_t lapic_read(unsigned offset)
-{
-	return mmio_read32(LAPIC_BASE + offset);
-}
+uint32_t lapic_read(unsigned offset) { return mmio_read32(LAPIC_BASE + offset); }
 
-void lapic_write(unsigned offset, uint32_t value)
-{
-	mmio_write32(LAPIC_BASE + offset, value);
-}
+void lapic_write(unsigned offset, uint32_t value) { mmio_write32(LAPIC_BASE + offset, value); }
 
-bool lapic_bit(unsigned reg, uint8_t vector)
-{
-	return lapic_read(reg + vector / 32 * 16) >> vector % 32 & 1;
-}
+bool lapic_bit(unsigned reg, uint8_t vector) { return lapic_read(reg + vector / 32 * 16) >> vector % 32 & 1; }
 
 bool lapic_enable(void)
 {
 	uint32_t version = lapic_read(LAPIC_VERSION);
 
-	if (!version || version == ~0U)
-		return false;
+	if (!version || version == ~0U) return false;
 	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | SVR_SPURIOUS);
 	return true;
 }
 
-void lapic_eoi(void)
-{
-	lapic_write(LAPIC_EOI, 0);
-}
+void lapic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
 
-uint8_t lapic_id(void)
-{
-	return (uint8_t)(lapic_read(LAPIC_ID) >> 24);
-}
+uint8_t lapic_id(void) { return (uint8_t)(lapic_read(LAPIC_ID) >> 24); }

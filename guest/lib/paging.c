@@ -10,18 +10,14 @@
 
 extern uint64_t pml4[];
 
-void tlb_flush(void)
-{
-	write_cr3(read_cr3());
-}
+void tlb_flush(void) { write_cr3(read_cr3()); }
 
 /* The table an entry of 'level' leads to: made, or split off a 2M page, where there is none. */
 static uint64_t *next_table(uint64_t *entry, unsigned level)
 {
 	uint64_t old = *entry, *table;
 
-	if ((old & PAGE_P) && !(old & PAGE_PS))
-		return (uint64_t *)(old & PAGE_ADDRESS);
+	if ((old & PAGE_P) && !(old & PAGE_PS)) return (uint64_t *)(old & PAGE_ADDRESS);
 	table = page_alloc();
 	for (unsigned i = 0; level == 2 && (old & PAGE_P) && i < 512; i++)
 		table[i] = (old & PAGE_ADDRESS & ~PAGE_LARGE_PAT) | i * PAGE_SIZE | PAGE_ANY;

@@ -66,7 +66,6 @@ uint32_t edu_factorial(const struct edu_device *edu, uint32_t n);
  */
 bool edu_dma(const struct edu_device *edu, uint64_t address, uint64_t count, bool to_memory);
 /* The same with all registers chosen: 'command' is EDU_DMA_ bits besides RUN. */
-bool edu_dma_raw(const struct edu_device *edu, uint64_t source, uint64_t destination,
-		 uint64_t count, uint64_t command);
+bool edu_dma_raw(const struct edu_device *edu, uint64_t source, uint64_t destination, uint64_t count, uint64_t command);
 
 #endif

@@ -99,15 +99,14 @@ static void descriptors_load(void)
 	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint64_t)idt};
 	uint64_t base = (uint64_t)&tss;
 
-	for (unsigned vector = 0; vector < 256; vector++)
-		gate_set(vector);
+	for (unsigned vector = 0; vector < 256; vector++) gate_set(vector);
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 
 	tss.rsp[0] = (uint64_t)fault_stack + sizeof(fault_stack);
 	tss.ist[0] = tss.rsp[0];
 	tss.io_map = sizeof(tss);
-	gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | TSS_TYPE << 40 |
-				(base >> 24 & 0xff) << 56;
+	gdt[TSS_SELECTOR / 8] =
+		(sizeof(tss) - 1) | (base & 0xffffff) << 16 | TSS_TYPE << 40 | (base >> 24 & 0xff) << 56;
 	gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
 	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
 }
@@ -135,19 +134,16 @@ static void copy_information(uint32_t magic, const struct multiboot_info *info)
 	if (info->flags & MULTIBOOT_COMMAND_LINE) {
 		const char *from = (const char *)(uint64_t)info->cmdline;
 
-		for (size_t i = 0; i < sizeof(guest.command_line) - 1 && from[i]; i++)
-			guest.command_line[i] = from[i];
+		for (size_t i = 0; i < sizeof(guest.command_line) - 1 && from[i]; i++) guest.command_line[i] = from[i];
 	}
-	if (info->flags & MULTIBOOT_MODULES)
-		guest.modules = info->mods_count;
+	if (info->flags & MULTIBOOT_MODULES) guest.modules = info->mods_count;
 	if (guest.modules) {
 		const struct multiboot_module *module = (const void *)(uint64_t)info->mods_addr;
 
 		guest.module_start = module->start;
 		guest.module_end = module->end;
 	}
-	if (info->flags & MULTIBOOT_MEMORY_MAP)
-		copy_memory_map(info);
+	if (info->flags & MULTIBOOT_MEMORY_MAP) copy_memory_map(info);
 }
 
 void guest_start(uint32_t magic, const struct multiboot_info *info)
@@ -169,10 +165,8 @@ void guest_exit(uint32_t status)
 {
 	console_flush();
 	outl(EXIT_PORT, status);
-	for (const char *s = "Shutdown"; *s; s++)
-		outb(SHUTDOWN_PORT, (uint8_t)*s);
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	for (const char *s = "Shutdown"; *s; s++) outb(SHUTDOWN_PORT, (uint8_t)*s);
+	for (;;) __asm__ volatile("cli; hlt");
 }
 
 /* The value behind 'key' where it begins a word of the command line, or NULL. */
@@ -184,19 +178,14 @@ static const char *find_word(const char *key, bool whole)
 	while (*s) {
 		const char *end = s;
 
-		while (*end && *end != ' ')
-			end++;
-		if (!strncmp(s, key, length) && (!whole || s + length == end))
-			return s + length;
+		while (*end && *end != ' ') end++;
+		if (!strncmp(s, key, length) && (!whole || s + length == end)) return s + length;
 		s = *end ? end + 1 : end;
 	}
 	return NULL;
 }
 
-bool guest_word(const char *word)
-{
-	return find_word(word, true);
-}
+bool guest_word(const char *word) { return find_word(word, true); }
 
 uint64_t guest_number(const char *key, uint64_t otherwise)
 {
@@ -204,8 +193,7 @@ uint64_t guest_number(const char *key, uint64_t otherwise)
 	unsigned base = 10;
 	uint64_t value = 0;
 
-	if (!s || *s++ != '=' || !*s || *s == ' ')
-		return otherwise;
+	if (!s || *s++ != '=' || !*s || *s == ' ') return otherwise;
 	if (s[0] == '0' && s[1] == 'x') {
 		base = 16;
 		s += 2;
@@ -213,17 +201,13 @@ uint64_t guest_number(const char *key, uint64_t otherwise)
 	for (; *s && *s != ' '; s++) {
 		unsigned digit = *s <= '9' ? *s - '0' : (*s | 0x20) - 'a' + 10;
 
-		if (digit >= base)
-			return otherwise;
+		if (digit >= base) return otherwise;
 		value = value * base + digit;
 	}
 	return value;
 }
 
-uint64_t ram_end(void)
-{
-	return ALIGN_UP(MiB + guest.memory_upper * KiB, MiB);
-}
+uint64_t ram_end(void) { return ALIGN_UP(MiB + guest.memory_upper * KiB, MiB); }
 
 void *page_alloc(void)
 {
@@ -239,8 +223,8 @@ void *page_alloc(void)
 
 static void print_exception(const struct exception *e)
 {
-	printf("\nunexpected exception %lu, error 0x%lx, at 0x%lx:0x%lx, CR2 0x%lx, RFLAGS 0x%lx\n",
-	       e->vector, e->error, e->cs, e->rip, read_cr2(), e->rflags);
+	printf("\nunexpected exception %lu, error 0x%lx, at 0x%lx:0x%lx, CR2 0x%lx, RFLAGS 0x%lx\n", e->vector,
+	       e->error, e->cs, e->rip, read_cr2(), e->rflags);
 	printf("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", e->rax, e->rbx, e->rcx, e->rdx);
 	printf("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", e->rsi, e->rdi, e->rbp, e->rsp);
 }
@@ -261,10 +245,7 @@ void exception_handle(struct exception *e)
 	guest_exit(1);
 }
 
-void interrupt_handler(unsigned vector, void (*handler)(void))
-{
-	handlers[vector] = handler;
-}
+void interrupt_handler(unsigned vector, void (*handler)(void)) { handlers[vector] = handler; }
 
 struct user_call {
 	void (*function)(void *);

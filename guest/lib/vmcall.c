@@ -7,19 +7,14 @@
 #include "guest/lib/start.h"
 #include "lib/bits.h"
 
-static void ask_version(void *argument)
-{
-	vmcall(argument);
-}
+static void ask_version(void *argument) { vmcall(argument); }
 
 bool vmcall_present(void)
 {
 	static int present = -1;
 	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION};
 
-	if (present < 0)
-		present = try_call(ask_version, &call) < 0 && !call.rax &&
-			  call.rbx >= CONTRACT_VERSION;
+	if (present < 0) present = try_call(ask_version, &call) < 0 && !call.rax && call.rbx >= CONTRACT_VERSION;
 	return present;
 }
 
@@ -29,8 +24,7 @@ static void vmcall_must(struct vmcall *call)
 	uint32_t number = (uint32_t)call->rax;
 
 	vmcall(call);
-	if (!call->rax)
-		return;
+	if (!call->rax) return;
 	printf("VMCALL 0x%x returned %ld\n", number, (long)call->rax);
 	guest_exit(1);
 }
@@ -60,10 +54,7 @@ uint64_t vmcall_chosen(void)
 	return call.rcx;
 }
 
-bool vmcall_retypes(void)
-{
-	return FIELD(vmcall_chosen(), CHOSEN_TRANSITION) == 1;
-}
+bool vmcall_retypes(void) { return FIELD(vmcall_chosen(), CHOSEN_TRANSITION) == 1; }
 
 void vmcall_mark(uint64_t number)
 {
@@ -82,21 +73,19 @@ struct words leaf_words(uint64_t leaf, unsigned level)
 {
 	static const char *const sizes[] = {"no", "a 4K", "a 2M", "a 1G"};
 
-	if (!level)
-		return words("no leaf");
+	if (!level) return words("no leaf");
 	return words("%s leaf, %s", sizes[level & 3], type_words(leaf).text);
 }
 
 struct words survey_words(const struct leaf_survey *survey)
 {
-	return words("%s at 0x%lx, %u of %u pages not as expected",
-		     leaf_words(survey->other, survey->other_level).text, survey->other_at,
-		     survey->pages - survey->matching, survey->pages);
+	return words("%s at 0x%lx, %u of %u pages not as expected", leaf_words(survey->other, survey->other_level).text,
+		     survey->other_at, survey->pages - survey->matching, survey->pages);
 }
 
 /* Take note of one leaf, or of its absence, for the pages from 'at' up to 'next'. */
-static void survey_leaf(struct leaf_survey *survey, uint64_t at, uint64_t next, uint64_t leaf,
-			unsigned level, bool matches)
+static void survey_leaf(struct leaf_survey *survey, uint64_t at, uint64_t next, uint64_t leaf, unsigned level,
+			bool matches)
 {
 	unsigned pages = (unsigned)((next - at) / PAGE_SIZE);
 

@@ -21,10 +21,7 @@ struct vmcall {
 /* The bare instruction: #UD where there is no hypervisor of ours. */
 static inline void vmcall(struct vmcall *call)
 {
-	__asm__ volatile("vmcall"
-			 : "+a"(call->rax), "+b"(call->rbx), "+c"(call->rcx), "+d"(call->rdx)
-			 :
-			 : "memory");
+	__asm__ volatile("vmcall" : "+a"(call->rax), "+b"(call->rbx), "+c"(call->rcx), "+d"(call->rdx) : : "memory");
 }
 
 /* Does VMCALL answer with the version this header knows, or one above it? Asked once. */

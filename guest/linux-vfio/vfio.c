@@ -67,8 +67,7 @@ static int call(int fd, const char *name, unsigned long request, void *argument)
 
 	step(name);
 	result = ioctl(fd, request, argument);
-	if (result < 0)
-		fail(name);
+	if (result < 0) fail(name);
 	return result;
 }
 
@@ -80,13 +79,11 @@ static int open_group(const char *bdf)
 
 	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", bdf);
 	length = readlink(link, group, sizeof(group) - 1);
-	if (length < 0)
-		fail(link);
+	if (length < 0) fail(link);
 	group[length] = '\0';
 	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(group, '/') + 1);
 	fd = open(path, O_RDWR);
-	if (fd < 0)
-		fail(path);
+	if (fd < 0) fail(path);
 	return fd;
 }
 
@@ -100,16 +97,14 @@ static void map_buffer(int container)
 	};
 
 	buffer = mmap(NULL, 2 * HALF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (buffer == MAP_FAILED)
-		fail("mmap");
+	if (buffer == MAP_FAILED) fail("mmap");
 	map.vaddr = (uintptr_t)buffer;
 	call(container, "MAP_DMA", VFIO_IOMMU_MAP_DMA, &map);
 }
 
 static void unmap_buffer(int container)
 {
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .iova = IOVA, .size = 2 * HALF};
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = IOVA, .size = 2 * HALF};
 
 	call(container, "UNMAP_DMA", VFIO_IOMMU_UNMAP_DMA, &unmap);
 	munmap(buffer, 2 * HALF);
@@ -118,10 +113,8 @@ static void unmap_buffer(int container)
 /* Its registers in our memory, and bus mastering on. */
 static void open_device(int group, char *bdf)
 {
-	struct vfio_region_info registers = {.argsz = sizeof(registers),
-					     .index = VFIO_PCI_BAR0_REGION_INDEX};
-	struct vfio_region_info config = {.argsz = sizeof(config),
-					  .index = VFIO_PCI_CONFIG_REGION_INDEX};
+	struct vfio_region_info registers = {.argsz = sizeof(registers), .index = VFIO_PCI_BAR0_REGION_INDEX};
+	struct vfio_region_info config = {.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX};
 	uint16_t command;
 
 	device = call(group, "GET_DEVICE_FD", VFIO_GROUP_GET_DEVICE_FD, bdf);
@@ -129,10 +122,8 @@ static void open_device(int group, char *bdf)
 	    ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config))
 		fail("GET_REGION_INFO");
 	bar_size = registers.size;
-	bar = mmap(NULL, bar_size, PROT_READ | PROT_WRITE, MAP_SHARED, device,
-		   (off_t)registers.offset);
-	if (bar == MAP_FAILED)
-		fail("mmap of the BAR");
+	bar = mmap(NULL, bar_size, PROT_READ | PROT_WRITE, MAP_SHARED, device, (off_t)registers.offset);
+	if (bar == MAP_FAILED) fail("mmap of the BAR");
 	pread(device, &command, sizeof(command), (off_t)config.offset + PCI_COMMAND);
 	command |= PCI_COMMAND_MASTER;
 	pwrite(device, &command, sizeof(command), (off_t)config.offset + PCI_COMMAND);
@@ -153,20 +144,11 @@ static void set_msi(int32_t fd)
 	call(device, fd < 0 ? "SET_IRQS (off)" : "SET_IRQS (MSI)", VFIO_DEVICE_SET_IRQS, set);
 }
 
-static void write64(unsigned offset, uint64_t value)
-{
-	*(volatile uint64_t *)(bar + offset) = value;
-}
+static void write64(unsigned offset, uint64_t value) { *(volatile uint64_t *)(bar + offset) = value; }
 
-static void write32(unsigned offset, uint32_t value)
-{
-	*(volatile uint32_t *)(bar + offset) = value;
-}
+static void write32(unsigned offset, uint32_t value) { *(volatile uint32_t *)(bar + offset) = value; }
 
-static uint32_t read32(unsigned offset)
-{
-	return *(volatile uint32_t *)(bar + offset);
-}
+static uint32_t read32(unsigned offset) { return *(volatile uint32_t *)(bar + offset); }
 
 /* One transfer, and its interrupt. */
 static void dma(uint64_t from, uint64_t to, unsigned command)
@@ -184,8 +166,7 @@ static void dma(uint64_t from, uint64_t to, unsigned command)
 	}
 	write32(EDU_IRQ_ACK, ~0U);
 	if (count != 1 || read32(EDU_DMA_COMMAND) & EDU_START) {
-		printf("vfio: FAIL: %lu interrupts, command 0x%x\n", count,
-		       read32(EDU_DMA_COMMAND));
+		printf("vfio: FAIL: %lu interrupts, command 0x%x\n", count, read32(EDU_DMA_COMMAND));
 		exit(1);
 	}
 }
@@ -194,8 +175,7 @@ static uint32_t sum(const uint8_t *bytes)
 {
 	uint32_t value = 0;
 
-	for (unsigned i = 0; i < HALF; i++)
-		value = value * 31 + bytes[i];
+	for (unsigned i = 0; i < HALF; i++) value = value * 31 + bytes[i];
 	return value;
 }
 
@@ -208,19 +188,16 @@ static void copy(unsigned seed)
 		printf("vfio: FAIL: it is no edu: 0x%x\n", read32(EDU_ID));
 		exit(1);
 	}
-	for (unsigned i = 0; i < HALF; i++)
-		buffer[i] = (uint8_t)(i * 7 + (i >> 8) + seed);
+	for (unsigned i = 0; i < HALF; i++) buffer[i] = (uint8_t)(i * 7 + (i >> 8) + seed);
 	memset(buffer + HALF, 0, HALF);
 	before = sum(buffer);
 	step("DMA to the device");
 	dma(IOVA, EDU_BUFFER, 0);
 	step("DMA to memory");
 	dma(EDU_BUFFER, IOVA + HALF, EDU_TO_MEMORY);
-	printf("vfio: checksums 0x%x before, 0x%x and 0x%x after: %s\n", before, sum(buffer),
-	       sum(buffer + HALF),
+	printf("vfio: checksums 0x%x before, 0x%x and 0x%x after: %s\n", before, sum(buffer), sum(buffer + HALF),
 	       before == sum(buffer) && before == sum(buffer + HALF) ? "equal" : "FAIL");
-	if (before != sum(buffer) || before != sum(buffer + HALF))
-		exit(1);
+	if (before != sum(buffer) || before != sum(buffer + HALF)) exit(1);
 }
 
 /* One use of the device, from its group to its group. */
@@ -230,8 +207,7 @@ static void use(char *bdf, unsigned seed)
 
 	step("open");
 	container = open("/dev/vfio/vfio", O_RDWR);
-	if (container < 0)
-		fail("/dev/vfio/vfio");
+	if (container < 0) fail("/dev/vfio/vfio");
 	group = open_group(bdf);
 	call(group, "GROUP_SET_CONTAINER", VFIO_GROUP_SET_CONTAINER, &container);
 	call(container, "SET_IOMMU", VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);

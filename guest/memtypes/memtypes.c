@@ -28,8 +28,7 @@
 #define BASE   (32 * MiB)
 #define STRIDE (2 * MiB)
 
-static const enum memtype mtrr_types[MTRRS] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP,
-					       MEMTYPE_WB};
+static const enum memtype mtrr_types[MTRRS] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB};
 /* In the order of expected.inc; PAT entry n selects pat_types[n], entry 0 stays WB. */
 static const struct {
 	enum memtype type;
@@ -46,14 +45,8 @@ struct expected {
 };
 
 #define T(type) MEMTYPE_##type
-#define E(policy, noncoherent, cd, mtrr, leaf, ignore, a, b, c, d, e, f)                           \
-	{MEMTYPE_KVM_##policy,                                                                     \
-	 noncoherent,                                                                              \
-	 cd,                                                                                       \
-	 T(mtrr),                                                                                  \
-	 T(leaf),                                                                                  \
-	 ignore,                                                                                   \
-	 {T(a), T(b), T(c), T(d), T(e), T(f)}},
+#define E(policy, noncoherent, cd, mtrr, leaf, ignore, a, b, c, d, e, f)                                               \
+	{MEMTYPE_KVM_##policy, noncoherent, cd, T(mtrr), T(leaf), ignore, {T(a), T(b), T(c), T(d), T(e), T(f)}},
 static const struct expected expected[] = {
 #include "guest/memtypes/expected.inc"
 };
@@ -75,24 +68,18 @@ static const struct expected *find_expected(bool noncoherent, bool cd, enum memt
 	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++) {
 		const struct expected *e = &expected[i];
 
-		if (e->policy == policy && e->noncoherent == noncoherent && e->cd == cd &&
-		    e->mtrr == mtrr)
-			return e;
+		if (e->policy == policy && e->noncoherent == noncoherent && e->cd == cd && e->mtrr == mtrr) return e;
 	}
 	return NULL;
 }
 
-static uint64_t phase_base(bool noncoherent, bool cd)
-{
-	return BASE + (2 * noncoherent + cd) * STRIDE;
-}
+static uint64_t phase_base(bool noncoherent, bool cd) { return BASE + (2 * noncoherent + cd) * STRIDE; }
 
 /* Page n of the phase has type mtrr_types[n]; WB is the default type, the others are ranges. */
 static void set_ranges(uint64_t base)
 {
 	for (unsigned i = 0; i < MTRRS; i++)
-		if (mtrr_types[i] != MEMTYPE_WB)
-			mtrr_set(i + 1, base + i * PAGE_SIZE, PAGE_SIZE, mtrr_types[i]);
+		if (mtrr_types[i] != MEMTYPE_WB) mtrr_set(i + 1, base + i * PAGE_SIZE, PAGE_SIZE, mtrr_types[i]);
 }
 
 static uint64_t time_reads(uint64_t page)
@@ -102,17 +89,13 @@ static uint64_t time_reads(uint64_t page)
 	for (unsigned round = 0; round < 3; round++) {
 		uint64_t start = rdtsc();
 
-		for (unsigned i = 0; i < 64; i++)
-			mmio_read64(page);
+		for (unsigned i = 0; i < 64; i++) mmio_read64(page);
 		best = MIN(best, rdtsc() - start);
 	}
 	return best;
 }
 
-static bool cached(enum memtype type)
-{
-	return type != MEMTYPE_UC && type != MEMTYPE_WC;
-}
+static bool cached(enum memtype type) { return type != MEMTYPE_UC && type != MEMTYPE_WC; }
 
 static uint64_t leaf_expected(const struct expected *e)
 {
@@ -122,8 +105,7 @@ static uint64_t leaf_expected(const struct expected *e)
 /* The types that the leaf gives with each PAT type; the CPU's own CR0.CD stays 0. */
 static void effective_of(uint64_t leaf, enum memtype types[PATS])
 {
-	for (unsigned i = 0; i < PATS; i++)
-		types[i] = memtype_effective(leaf, pats[i].type, false);
+	for (unsigned i = 0; i < PATS; i++) types[i] = memtype_effective(leaf, pats[i].type, false);
 }
 
 /* A row of the table: " UC  WC  ...". */
@@ -131,8 +113,7 @@ static struct words row(const enum memtype types[PATS])
 {
 	struct words w = words("%s", "");
 
-	for (unsigned i = 0; i < PATS; i++)
-		format_append(w.text, sizeof(w.text), " %-3s", memtype_name(types[i]));
+	for (unsigned i = 0; i < PATS; i++) format_append(w.text, sizeof(w.text), " %-3s", memtype_name(types[i]));
 	return w;
 }
 
@@ -154,12 +135,10 @@ static void try_page(uint64_t page, const struct expected *e)
 	page_set_pat(page, 0);
 	wrong += (leaf & LEAF_TYPE_BITS) != leaf_expected(e);
 	effective_of(leaf, found);
-	check_words(
-		!wrong, words("%s, effective%s", type_words(leaf).text, row(found).text),
-		words("%s, effective%s", type_words(leaf_expected(e)).text, row(e->effective).text),
-		"%u %u   %-4s  %-2s%-6s %s  proved by rule", e->noncoherent, e->cd,
-		memtype_name(e->mtrr), memtype_name(e->leaf), e->ignore_pat ? "+IPAT" : "",
-		row(e->effective).text);
+	check_words(!wrong, words("%s, effective%s", type_words(leaf).text, row(found).text),
+		    words("%s, effective%s", type_words(leaf_expected(e)).text, row(e->effective).text),
+		    "%u %u   %-4s  %-2s%-6s %s  proved by rule", e->noncoherent, e->cd, memtype_name(e->mtrr),
+		    memtype_name(e->leaf), e->ignore_pat ? "+IPAT" : "", row(e->effective).text);
 }
 
 static void phase(bool noncoherent, bool cd)
@@ -179,11 +158,9 @@ static void set_pat(void)
 	uint64_t pat, wrong = 0;
 
 	for (unsigned i = 0; i < PATS; i++)
-		if (pats[i].entry)
-			pat_set(pats[i].entry, pats[i].type);
+		if (pats[i].entry) pat_set(pats[i].entry, pats[i].type);
 	pat = rdmsr(MSR_IA32_PAT);
-	for (unsigned i = 0; i < PATS; i++)
-		wrong += (pat >> 8 * pats[i].entry & 0xff) != pats[i].type;
+	for (unsigned i = 0; i < PATS; i++) wrong += (pat >> 8 * pats[i].entry & 0xff) != pats[i].type;
 	if (wrong)
 		check_words(false, words("0x%016lx", pat), words("UC, UC-, WC, WT, WP and WB"),
 			    "the PAT has the six types");
@@ -201,30 +178,25 @@ static void attach(void)
 				     "kvm-6.6: the first page's leaf is stale, WB + ignore PAT"},
 		[MEMTYPE_KVM_6_7] = {0, 1, "kvm-6.7: the first page's leaf was cleared"},
 		[MEMTYPE_KVM_6_11] = {0, 1, "kvm-6.11: the first page's leaf was cleared"},
-		[MEMTYPE_KVM_6_16] = {LEAF_TYPE(MEMTYPE_WB), 0,
-				      "kvm-6.16: the first page's leaf is as it was, WB"},
+		[MEMTYPE_KVM_6_16] = {LEAF_TYPE(MEMTYPE_WB), 0, "kvm-6.16: the first page's leaf is as it was, WB"},
 	};
 	uint64_t page = phase_base(false, false), leaf;
 	unsigned level;
 
-	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over",
-		      "it never is", "device attached");
+	check_whether(true, vtd_attach(edu.source_id, DOMAIN, second_level), "the wait is over", "it never is",
+		      "device attached");
 	leaf = vmcall_ept_walk(page, &level);
 	if (vmcall_retypes() && !after[policy].leaf)
-		check_words(level && (leaf & LEAF_TYPE_BITS) !=
-					     (LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT),
+		check_words(level && (leaf & LEAF_TYPE_BITS) != (LEAF_TYPE(MEMTYPE_WB) | EPT_IGNORE_PAT),
 			    leaf_words(leaf, level), words("a leaf of another type"),
 			    "the first page's leaf was retyped where it is");
 	else
-		check_words((leaf & LEAF_TYPE_BITS) == after[policy].leaf &&
-				    !level == !after[policy].leaf,
+		check_words((leaf & LEAF_TYPE_BITS) == after[policy].leaf && !level == !after[policy].leaf,
 			    leaf_words(leaf, level),
-			    after[policy].leaf ? type_words(after[policy].leaf) : leaf_words(0, 0),
-			    "%s", after[policy].what);
-	check_count(1, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
-		    "noncoherent count is 1");
-	check_count(after[policy].transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
-		    "the attach was %s",
+			    after[policy].leaf ? type_words(after[policy].leaf) : leaf_words(0, 0), "%s",
+			    after[policy].what);
+	check_count(1, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices", "noncoherent count is 1");
+	check_count(after[policy].transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "the attach was %s",
 		    after[policy].transitions ? "a transition" : "no transition");
 }
 
@@ -240,14 +212,12 @@ static void judge_timings(void)
 		else
 			uncached_min = MIN(uncached_min, timings[i].ticks);
 	}
-	printf("64 reads: cached at most %lu ticks, uncached at least %lu\n", cached_max,
-	       uncached_min);
+	printf("64 reads: cached at most %lu ticks, uncached at least %lu\n", cached_max, uncached_min);
 	if (uncached_min < 3 * cached_max) {
 		printf("This CPU shows no memory types in its times: nothing is measured.\n");
 		return;
 	}
-	for (unsigned i = 0; i < timed; i++)
-		agree += timings[i].cached == (timings[i].ticks <= cached_max);
+	for (unsigned i = 0; i < timed; i++) agree += timings[i].cached == (timings[i].ticks <= cached_max);
 	check_count(timed, agree, "of the times agree", "cached or not, as expected: measured");
 }
 
@@ -262,16 +232,14 @@ static enum memtype_policy choose_policy(void)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
-		if (guest_word(words[i]))
-			return (enum memtype_policy)i;
+		if (guest_word(words[i])) return (enum memtype_policy)i;
 	}
 	return (enum memtype_policy)FIELD(vmcall_chosen(), CHOSEN_POLICY);
 }
 
 int guest_main(void)
 {
-	if (!check_whether(true, vmcall_present(), "an answer", "none",
-			   "VMCALL answers with version 2 or above") ||
+	if (!check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
 	policy = choose_policy();

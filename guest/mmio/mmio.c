@@ -60,28 +60,27 @@ static void narrow(void)
 }
 
 /* 'instruction' with a register on the DMA source register, which held 0xff00ff00ff00. */
-#define MODIFY(instruction, operand, expected)                                                     \
-	do {                                                                                       \
-		mmio_write64(dma_source, 0xff00ff00ff00);                                          \
-		__asm__ volatile(instruction " %1, (%0)"                                           \
-				 :                                                                 \
-				 : "r"(dma_source), "r"((uint64_t)(operand))                       \
-				 : "memory", "cc");                                                \
-		check_is(expected, mmio_read64(dma_source), instruction " r64 to memory");         \
+#define MODIFY(instruction, operand, expected)                                                                         \
+	do {                                                                                                           \
+		mmio_write64(dma_source, 0xff00ff00ff00);                                                              \
+		__asm__ volatile(instruction " %1, (%0)"                                                               \
+				 :                                                                                     \
+				 : "r"(dma_source), "r"((uint64_t)(operand))                                           \
+				 : "memory", "cc");                                                                    \
+		check_is(expected, mmio_read64(dma_source), instruction " r64 to memory");                             \
 	} while (0)
 
-#define FLAGS(instruction, operand, expected)                                                      \
-	do {                                                                                       \
-		uint64_t flags;                                                                    \
-                                                                                                   \
-		mmio_write64(dma_source, 0xff00ff00ff00);                                          \
-		__asm__ volatile(instruction " %2, (%1)\n\tpushfq\n\tpopq %0"                      \
-				 : "=r"(flags)                                                     \
-				 : "r"(dma_source), "r"((uint64_t)(operand))                       \
-				 : "memory", "cc");                                                \
-		check_is(expected, flags &(RFLAGS_CF | RFLAGS_ZF | RFLAGS_SF),                     \
-			 instruction " sets CF, ZF and SF");                                       \
-		check_is(0xff00ff00ff00, mmio_read64(dma_source), instruction " writes nothing");  \
+#define FLAGS(instruction, operand, expected)                                                                          \
+	do {                                                                                                           \
+		uint64_t flags;                                                                                        \
+                                                                                                                       \
+		mmio_write64(dma_source, 0xff00ff00ff00);                                                              \
+		__asm__ volatile(instruction " %2, (%1)\n\tpushfq\n\tpopq %0"                                          \
+				 : "=r"(flags)                                                                         \
+				 : "r"(dma_source), "r"((uint64_t)(operand))                                           \
+				 : "memory", "cc");                                                                    \
+		check_is(expected, flags &(RFLAGS_CF | RFLAGS_ZF | RFLAGS_SF), instruction " sets CF, ZF and SF");     \
+		check_is(0xff00ff00ff00, mmio_read64(dma_source), instruction " writes nothing");                      \
 	} while (0)
 
 static void modify(void)
@@ -123,10 +122,7 @@ static void strings(void)
 	check(!memcmp(from, to, sizeof(to)), "rep movsq from the device brings 16 bytes back");
 	destination = dma_source;
 	count = 2;
-	__asm__ volatile("rep stosq"
-			 : "+D"(destination), "+c"(count)
-			 : "a"(0x0123456789abcdefUL)
-			 : "memory");
+	__asm__ volatile("rep stosq" : "+D"(destination), "+c"(count) : "a"(0x0123456789abcdefUL) : "memory");
 	check_is(0x0123456789abcdef, mmio_read64(dma_source + 8), "rep stosq to the device");
 }
 
@@ -177,10 +173,7 @@ static uint32_t run_across_pages(uint64_t address)
 	memcpy(second, code + 1, sizeof(code) - 1);
 	page_map(ELSEWHERE, (uint64_t)first);
 	page_map(ELSEWHERE + PAGE_SIZE, (uint64_t)second);
-	__asm__ volatile("call *%1"
-			 : "=a"(value)
-			 : "r"(ELSEWHERE + PAGE_SIZE - 1), "D"(address)
-			 : "memory");
+	__asm__ volatile("call *%1" : "=a"(value) : "r"(ELSEWHERE + PAGE_SIZE - 1), "D"(address) : "memory");
 	return (uint32_t)value;
 }
 
@@ -206,8 +199,7 @@ static void nothing(bool native)
 	check_is(0xffff, inw(NO_PORT), "in, 2 bytes");
 	check_is(~0U, inl(NO_PORT), "in, 4 bytes");
 	outl(NO_PORT, 0);
-	if (native)
-		return;
+	if (native) return;
 	mmio_write64(NOTHING, 0);
 	check_is(0xff, mmio_read8(NOTHING), "mov r8");
 	check_is(0xffff, mmio_read16(NOTHING), "mov r16");
@@ -219,14 +211,12 @@ int guest_main(void)
 {
 	bool native = guest_word("native");
 
-	if (!check_whether(true, edu_find(0, &edu), "a device", "none",
-			   "an edu device is on PCI bus 0"))
+	if (!check_whether(true, edu_find(0, &edu), "a device", "none", "an edu device is on PCI bus 0"))
 		return check_status();
 	liveness = edu.bar + EDU_LIVENESS;
 	dma_source = edu.bar + EDU_DMA_SOURCE;
 	widths();
-	if (!native)
-		narrow();
+	if (!native) narrow();
 	modify();
 	strings();
 	elsewhere();

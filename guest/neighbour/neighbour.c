@@ -70,8 +70,7 @@ static void fill_long_queue(void)
 		low |= i / 2 % 2 ? CONTEXT_PRESENT : 0;
 		long_queue[i].low = DESC_WAIT | DESC_WAIT_STATUS | (uint64_t)low << 32;
 		long_queue[i].high = (uint64_t)entry;
-		long_queue[i + 1].low = DESC_CONTEXT | DESC_SELECTIVE |
-					(uint64_t)edu.source_id << 32 | DOMAIN << 16;
+		long_queue[i + 1].low = DESC_CONTEXT | DESC_SELECTIVE | (uint64_t)edu.source_id << 32 | DOMAIN << 16;
 	}
 	vtd_queue_off();
 	vtd_write64(VTD_IQT, 0);
@@ -86,30 +85,21 @@ static void queue(void)
 	unsigned moves = 0;
 	uint64_t head, was = vtd_read64(VTD_IQH);
 
-	if (!long_queue[0].low)
-		fill_long_queue();
+	if (!long_queue[0].low) fill_long_queue();
 	tail = (tail + LONG - 2) % LONG;
 	vtd_write64(VTD_IQT, tail * sizeof(long_queue[0]));
 	do {
 		head = vtd_read64(VTD_IQH);
 		moves += head != was;
 		was = head;
-		for (unsigned i = 0; i < 1000; i++)
-			cpu_pause();
+		for (unsigned i = 0; i < 1000; i++) cpu_pause();
 	} while (head != tail * sizeof(long_queue[0]));
-	check(moves > LONG / 100, "the head moved %u times on its way through %u descriptors",
-	      moves, LONG - 2);
+	check(moves > LONG / 100, "the head moved %u times on its way through %u descriptors", moves, LONG - 2);
 }
 
-static void dma(void)
-{
-	edu_dma(&edu, (uint64_t)block, 4096, true);
-}
+static void dma(void) { edu_dma(&edu, (uint64_t)block, 4096, true); }
 
-static void lines(void)
-{
-	printf("a line and another and another, as fast as it goes\n");
-}
+static void lines(void) { printf("a line and another and another, as fast as it goes\n"); }
 
 static void mmio(void)
 {
@@ -117,25 +107,20 @@ static void mmio(void)
 	static uint32_t values[4096];
 	const uint32_t *from = values;
 
-	__asm__ volatile("1: movsl; sub $4, %%rdi; loop 1b"
-			 : "+S"(from), "+D"(to), "+c"(count)
-			 :
-			 : "memory");
+	__asm__ volatile("1: movsl; sub $4, %%rdi; loop 1b" : "+S"(from), "+D"(to), "+c"(count) : : "memory");
 }
 
 /* All of memory is dirty, and all of it goes back: with coherence=model each page is copied. */
 static void dirty(void)
 {
-	for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE)
-		mmio_write8(page, 1);
+	for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE) mmio_write8(page, 1);
 	wbinvd();
 }
 
 /* Each page of the memory above the image. */
 static void touch(void)
 {
-	for (uint64_t at = 4 * MiB; at < ram_end() - MiB; at += PAGE_SIZE)
-		mmio_write8(at, 1);
+	for (uint64_t at = 4 * MiB; at < ram_end() - MiB; at += PAGE_SIZE) mmio_write8(at, 1);
 }
 
 /* The same, with every other page WC: no leaf can be larger than 4K. */
@@ -150,21 +135,18 @@ static const struct {
 	const char *word;
 	void (*storm)(void);
 } storms[] = {
-	{"outsb", outsb},   {"mtrr", mtrr},           {"cd", cd},
-	{"wbinvd", wbinvd}, {"dirty", dirty},         {"queue", queue},
-	{"dma", dma},       {"lines", lines},         {"mmio", mmio},
-	{"touch", touch},   {"alternate", alternate},
+	{"outsb", outsb},         {"mtrr", mtrr}, {"cd", cd},       {"wbinvd", wbinvd}, {"dirty", dirty},
+	{"queue", queue},         {"dma", dma},   {"lines", lines}, {"mmio", mmio},     {"touch", touch},
+	{"alternate", alternate},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */
 static void attach(void)
 {
-	if (!edu_find(0, &edu) || !vtd_init())
-		return;
+	if (!edu_find(0, &edu) || !vtd_init()) return;
 	table = vtd_table();
 	vtd_map(table, 3, (uint64_t)block, (uint64_t)block, SL_RW);
-	if (vtd_set_root() && vtd_queue_on() && vtd_attach(edu.source_id, DOMAIN, table))
-		vtd_command(GCMD_TE, true);
+	if (vtd_set_root() && vtd_queue_on() && vtd_attach(edu.source_id, DOMAIN, table)) vtd_command(GCMD_TE, true);
 }
 
 static void storm(void (*once)(void), uint64_t ticks)
@@ -172,11 +154,9 @@ static void storm(void (*once)(void), uint64_t ticks)
 	uint64_t end = rdtsc() + ticks;
 
 	memset(block, '.', sizeof(block));
-	for (unsigned i = 79; i < BLOCK; i += 80)
-		block[i] = '\n';
+	for (unsigned i = 79; i < BLOCK; i += 80) block[i] = '\n';
 	attach();
-	do
-		once();
+	do once();
 	while (rdtsc() < end);
 }
 
@@ -187,15 +167,12 @@ static int witness(uint64_t ticks)
 	while (last < end) {
 		uint64_t now = rdtsc(), gap = now - last;
 
-		if (gap > longest)
-			longest = gap;
-		if (gap < 1000)
-			mine += gap;
+		if (gap > longest) longest = gap;
+		if (gap < 1000) mine += gap;
 		last = now;
 	}
 	printf("longest wait %lu ticks, %lu of %lu were mine\n", longest, mine, ticks);
-	check_words(longest <= LONGEST_WAIT, words("%lu ticks", longest),
-		    words("at most %u", LONGEST_WAIT),
+	check_words(longest <= LONGEST_WAIT, words("%lu ticks", longest), words("at most %u", LONGEST_WAIT),
 		    "kept from the CPU for %lu ticks, at most %u expected", longest, LONGEST_WAIT);
 	check_words(mine >= ticks / 3, words("%lu ticks", mine), words("at least %lu", ticks / 3),
 		    "a third of the time was mine: %lu of %lu ticks", mine, ticks);

@@ -54,30 +54,24 @@ static struct edu_device edu[2];
 static uint64_t *second_level;
 static bool native;
 
-static uint64_t pattern(uint64_t address)
-{
-	return (address ^ 0x5555) * 0x9e3779b97f4a7c15;
-}
+static uint64_t pattern(uint64_t address) { return (address ^ 0x5555) * 0x9e3779b97f4a7c15; }
 
 static void fill(const struct stretch *s)
 {
-	for (uint64_t at = s->start; at < s->start + s->size; at += 8)
-		*(volatile uint64_t *)at = pattern(at);
+	for (uint64_t at = s->start; at < s->start + s->size; at += 8) *(volatile uint64_t *)at = pattern(at);
 }
 
 static bool intact(const struct stretch *s)
 {
 	for (uint64_t at = s->start; at < s->start + s->size; at += 8)
-		if (*(volatile uint64_t *)at != pattern(at))
-			return false;
+		if (*(volatile uint64_t *)at != pattern(at)) return false;
 	return true;
 }
 
 /* One byte of each page, so that each gets its leaf. */
 static void touch(const struct stretch *s)
 {
-	for (uint64_t at = s->start; at < s->start + s->size; at += PAGE_SIZE)
-		*(volatile uint8_t *)at;
+	for (uint64_t at = s->start; at < s->start + s->size; at += PAGE_SIZE) *(volatile uint8_t *)at;
 }
 
 /* Every page of the stretch has a leaf with these memory-type bits. */
@@ -87,14 +81,13 @@ static void check_leaves(const struct stretch *s, uint64_t type_bits)
 	struct words sizes;
 	bool held;
 
-	if (native)
-		return;
+	if (native) return;
 	survey = vmcall_survey(s->start, s->size, type_bits);
 	held = survey.matching == survey.pages;
 	sizes = words(" (%u of 2M, %u of 4K)", survey.leaves[2], survey.leaves[1]);
-	check_words(held, survey_words(&survey), type_words(type_bits),
-		    "0x%07lx-0x%07lx MTRR %s: leaves %s%s", s->start, s->start + s->size - 1,
-		    memtype_name(s->type), type_words(type_bits).text, held ? sizes.text : "");
+	check_words(held, survey_words(&survey), type_words(type_bits), "0x%07lx-0x%07lx MTRR %s: leaves %s%s",
+		    s->start, s->start + s->size - 1, memtype_name(s->type), type_words(type_bits).text,
+		    held ? sizes.text : "");
 }
 
 static void check_all_leaves_ignore_pat(uint64_t type_bits)
@@ -119,31 +112,26 @@ static void check_all_absent(void)
 	struct words found = words("none");
 	unsigned pages = 0, absent = 0;
 
-	if (native)
-		return;
+	if (native) return;
 	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) {
-		struct leaf_survey s =
-			vmcall_survey(stretches[i].start, stretches[i].size, NO_LEAF);
+		struct leaf_survey s = vmcall_survey(stretches[i].start, stretches[i].size, NO_LEAF);
 
-		if (absent == pages && s.absent < s.pages)
-			found = survey_words(&s);
+		if (absent == pages && s.absent < s.pages) found = survey_words(&s);
 		pages += s.pages;
 		absent += s.absent;
 	}
 	if (vmcall_retypes())
-		check_count(0, absent, "pages without", "all of the %u pages still have a leaf",
-			    pages);
+		check_count(0, absent, "pages without", "all of the %u pages still have a leaf", pages);
 	else
-		check_words(absent == pages, found, words("no leaf"),
-			    "none of the %u pages has a leaf any more", pages);
+		check_words(absent == pages, found, words("no leaf"), "none of the %u pages has a leaf any more",
+			    pages);
 }
 
 static void check_all_present(void)
 {
 	unsigned absent = 0;
 
-	if (native)
-		return;
+	if (native) return;
 	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
 		absent += vmcall_survey(stretches[i].start, stretches[i].size, 0).absent;
 	check_count(0, absent, "pages without a leaf", "every page still has its leaf");
@@ -153,16 +141,15 @@ static void check_intact(void)
 {
 	bool held = true;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
-		held &= intact(&stretches[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) held &= intact(&stretches[i]);
 	check(held, "every byte written at the beginning is still there");
 }
 
 static void check_attached(uint64_t expected, const char *text)
 {
 	if (!native)
-		check_count(expected, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices",
-			    "%s is %lu", text, expected);
+		check_count(expected, vmcall_counter(COUNTER_NONCOHERENT), "noncoherent devices", "%s is %lu", text,
+			    expected);
 }
 
 /* The counters that a transition moves, before it. */
@@ -172,8 +159,7 @@ struct before {
 
 static struct before counters(void)
 {
-	if (native)
-		return (struct before){0};
+	if (native) return (struct before){0};
 	return (struct before){
 		vmcall_counter(COUNTER_TRANSITIONS),
 		vmcall_counter(COUNTER_LEAVES_CLEARED),
@@ -187,10 +173,9 @@ static void check_retyped(const struct before *b)
 {
 	uint64_t retyped = vmcall_counter(COUNTER_RETYPED) - b->retyped;
 
-	check_words(retyped, words("none"), words("some"), "it retyped %lu leaves, in %lu ticks",
-		    retyped, vmcall_counter(COUNTER_TRANSITION_TICKS));
-	check_count(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves",
-		    "no leaf was cleared");
+	check_words(retyped, words("none"), words("some"), "it retyped %lu leaves, in %lu ticks", retyped,
+		    vmcall_counter(COUNTER_TRANSITION_TICKS));
+	check_count(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves", "no leaf was cleared");
 }
 
 /* A transition happened since: leaves were cleared and INVEPT executed. */
@@ -198,43 +183,35 @@ static void check_transition(const struct before *b)
 {
 	uint64_t cleared, in_all;
 
-	if (native)
-		return;
+	if (native) return;
 	cleared = vmcall_counter(COUNTER_LAST_ZAP);
 	in_all = vmcall_counter(COUNTER_LEAVES_CLEARED) - b->cleared;
-	check_count(b->transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
-		    "one more transition");
+	check_count(b->transitions + 1, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "one more transition");
 	if (vmcall_retypes())
 		check_retyped(b);
 	else if (cleared && in_all == cleared)
 		check(true, "its zap cleared %lu leaves, in %lu ticks", cleared,
 		      vmcall_counter(COUNTER_TRANSITION_TICKS));
 	else
-		check_words(false,
-			    words("%lu leaves cleared since, %lu by the last zap", in_all, cleared),
+		check_words(false, words("%lu leaves cleared since, %lu by the last zap", in_all, cleared),
 			    words("some, all by one zap"), "its zap cleared leaves");
-	check_words(vmcall_counter(COUNTER_INVEPT) > b->flushes, words("none"),
-		    words("one or more"), "INVEPT was executed");
+	check_words(vmcall_counter(COUNTER_INVEPT) > b->flushes, words("none"), words("one or more"),
+		    "INVEPT was executed");
 }
 
 static void check_no_transition(const struct before *b)
 {
-	if (native)
-		return;
-	check_count(b->transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions",
-		    "no transition");
-	check_count(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves",
-		    "no leaf was cleared");
+	if (native) return;
+	check_count(b->transitions, vmcall_counter(COUNTER_TRANSITIONS), "transitions", "no transition");
+	check_count(b->cleared, vmcall_counter(COUNTER_LEAVES_CLEARED), "leaves", "no leaf was cleared");
 }
 
 static void memory(void)
 {
-	heading("1. Memory: %u stretches filled; by MTRR one of them UC, one WC",
-		(unsigned)ARRAY_SIZE(stretches));
+	heading("1. Memory: %u stretches filled; by MTRR one of them UC, one WC", (unsigned)ARRAY_SIZE(stretches));
 	mtrr_set(1, UC_BASE, UC_SIZE, MEMTYPE_UC);
 	mtrr_set(2, WC_BASE, WC_SIZE, MEMTYPE_WC);
-	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++)
-		fill(&stretches[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(stretches); i++) fill(&stretches[i]);
 	check_attached(0, "noncoherent count");
 	check_all_leaves_ignore_pat(WB_IGNORE);
 }
@@ -242,17 +219,14 @@ static void memory(void)
 static bool device(void)
 {
 	heading("2. The device, and an IOMMU mapping for its DMA");
-	if (!check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]), "two edu devices are on PCI"))
-		return false;
+	if (!check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]), "two edu devices are on PCI")) return false;
 	check_is(EDU_IDENTIFIED, mmio_read32(edu[0].bar + EDU_IDENTIFICATION),
-		 "the first, at %02x:%02x.%x, identifies itself", edu[0].source_id >> 8,
-		 edu[0].source_id >> 3 & 31, edu[0].source_id & 7);
+		 "the first, at %02x:%02x.%x, identifies itself", edu[0].source_id >> 8, edu[0].source_id >> 3 & 31,
+		 edu[0].source_id & 7);
 	check_is(3628800, edu_factorial(&edu[0], 10), "it computes 10! = 3628800");
 	mmio_write32(edu[0].bar + EDU_LIVENESS, 0x12345678);
 	check_is(~0x12345678U, mmio_read32(edu[0].bar + EDU_LIVENESS), "it is alive: ~0x12345678");
-	if (!check_whether(true, vtd_init(), "a unit", "none", "a VT-d unit answers at 0x%lx",
-			   VTD_BASE))
-		return false;
+	if (!check_whether(true, vtd_init(), "a unit", "none", "a VT-d unit answers at 0x%lx", VTD_BASE)) return false;
 	second_level = vtd_table();
 	vtd_map(second_level, 3, IOVA_OUT, stretches[0].start, SL_RW);
 	vtd_map(second_level, 3, IOVA_IN, BUFFER_BASE, SL_RW);
@@ -267,18 +241,15 @@ static void attach_first(void)
 	struct before b = counters();
 
 	heading("3. Attach it: 0 -> 1, every leaf is cleared");
-	check_whether(true, vtd_attach(edu[0].source_id, DOMAIN_A, second_level),
-		      "the wait is over", "it never is",
+	check_whether(true, vtd_attach(edu[0].source_id, DOMAIN_A, second_level), "the wait is over", "it never is",
 		      "context entry written, context cache invalidated, wait status seen");
 	check_all_absent();
-	if (!native)
-		printf("   (The pages this code runs on had to come back at once.)\n");
+	if (!native) printf("   (The pages this code runs on had to come back at once.)\n");
 	check_attached(1, "noncoherent count");
 	check_transition(&b);
 	check_all_leaves_follow_mtrr();
 	check_intact();
-	if (!native)
-		vmcall_mark(LEAVES_ARE_BACK);
+	if (!native) vmcall_mark(LEAVES_ARE_BACK);
 }
 
 static void dma(void)
@@ -291,8 +262,7 @@ static void dma(void)
 	heading("4. DMA through the mapping: memory -> device -> memory");
 	done = edu_dma(&edu[0], IOVA_OUT, size, false) && edu_dma(&edu[0], IOVA_IN, size, true);
 	check(done, "out by 0x%lx and in by 0x%lx", IOVA_OUT, IOVA_IN);
-	check(!memcmp((void *)source->start, (void *)BUFFER_BASE, size), "all %u bytes arrived",
-	      size);
+	check(!memcmp((void *)source->start, (void *)BUFFER_BASE, size), "all %u bytes arrived", size);
 }
 
 static void toggle_cd(const char *when, uint64_t type_bits)
@@ -306,8 +276,7 @@ static void toggle_cd(const char *when, uint64_t type_bits)
 	check_leaves(&stretches[0], type_bits);
 	check_leaves(&stretches[2], type_bits);
 	cache_disable(false);
-	if (type_bits == WB_IGNORE)
-		check_no_transition(&b);
+	if (type_bits == WB_IGNORE) check_no_transition(&b);
 }
 
 static void more_devices(void)
@@ -315,12 +284,12 @@ static void more_devices(void)
 	struct before b = counters();
 
 	heading("5. A second device: 1 -> 2 -> 1, nothing is cleared; then 1 -> 0");
-	check_whether(true, vtd_attach(edu[1].source_id, DOMAIN_B, second_level),
-		      "the wait is over", "it never is", "second device attached");
+	check_whether(true, vtd_attach(edu[1].source_id, DOMAIN_B, second_level), "the wait is over", "it never is",
+		      "second device attached");
 	check_attached(2, "noncoherent count");
 	check_no_transition(&b);
-	check_whether(true, vtd_detach(edu[0].source_id, DOMAIN_A), "the wait is over",
-		      "it never is", "first device detached");
+	check_whether(true, vtd_detach(edu[0].source_id, DOMAIN_A), "the wait is over", "it never is",
+		      "first device detached");
 	check_attached(1, "noncoherent count");
 	check_no_transition(&b);
 	check_all_present();
@@ -330,8 +299,8 @@ static void detach_last(void)
 {
 	struct before b = counters();
 
-	check_whether(true, vtd_detach(edu[1].source_id, DOMAIN_B), "the wait is over",
-		      "it never is", "second device detached");
+	check_whether(true, vtd_detach(edu[1].source_id, DOMAIN_B), "the wait is over", "it never is",
+		      "second device detached");
 	check_all_absent();
 	check_attached(0, "noncoherent count");
 	check_transition(&b);
@@ -343,12 +312,11 @@ int guest_main(void)
 {
 	native = guest_word("native");
 	printf("The demonstration of Leafcutter: noncoherent DMA and the EPT's memory types.\n");
-	if (!native && !check_whether(true, vmcall_present(), "an answer", "none",
-				      "VMCALL answers with version 2 or above"))
+	if (!native &&
+	    !check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above"))
 		return check_status();
 	memory();
-	if (!device())
-		return check_status();
+	if (!device()) return check_status();
 	attach_first();
 	dma();
 	more_devices();

@@ -11,22 +11,19 @@
 
 static void send(const char *text)
 {
-	for (; *text; text++)
-		outb(COM1, (uint8_t)*text);
+	for (; *text; text++) outb(COM1, (uint8_t)*text);
 }
 
 /* A line as long as the hypervisor's piece, and a character of two bytes across its end. */
 static void send_long_line(void)
 {
-	for (unsigned i = 0; i < 239; i++)
-		send("x");
+	for (unsigned i = 0; i < 239; i++) send("x");
 	send("\xc3\xa9nd\n");
 }
 
 static void wait(uint64_t ticks)
 {
-	for (uint64_t end = rdtsc() + ticks; rdtsc() < end;)
-		cpu_pause();
+	for (uint64_t end = rdtsc() + ticks; rdtsc() < end;) cpu_pause();
 }
 
 int guest_main(void)

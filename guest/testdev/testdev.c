@@ -34,10 +34,7 @@
 
 static volatile unsigned interrupts, lower_at;
 
-static void set_line(bool level)
-{
-	outb(LINE_PORT + LINE, level);
-}
+static void set_line(bool level) { outb(LINE_PORT + LINE, level); }
 
 static void ports(void)
 {
@@ -46,8 +43,7 @@ static void ports(void)
 	check_is(0x44332211, inl(PORT), "4 bytes");
 	check_is(0x2211, inw(PORT), "2 bytes of them");
 	check_is(0x4433, inw(PORT + 2), "... and the upper 2");
-	for (unsigned i = 0; i < 4; i++)
-		check_is(0x11 * (i + 1), inb((uint16_t)(PORT + i)), "byte %u", i);
+	for (unsigned i = 0; i < 4; i++) check_is(0x11 * (i + 1), inb((uint16_t)(PORT + i)), "byte %u", i);
 	outw(PORT + 2, 0xbbaa);
 	check_is(0xbbaa2211, inl(PORT), "2 bytes written");
 	outb(PORT + 3, 0xee);
@@ -81,12 +77,9 @@ static void mmio(void)
 	heading("MMIO that remembers");
 	widths_at(MMIO_BASE);
 	widths_at(MMIO_END - 8);
-	for (uint64_t at = MMIO_BASE; at < MMIO_END; at += 0x200)
-		mmio_write64(at, at * 3);
-	for (uint64_t at = MMIO_BASE; at < MMIO_END; at += 0x200)
-		wrong += mmio_read64(at) != at * 3;
-	check_count(0, wrong, "of 128 words lost",
-		    "all of the 64 KiB are kept, each byte for itself");
+	for (uint64_t at = MMIO_BASE; at < MMIO_END; at += 0x200) mmio_write64(at, at * 3);
+	for (uint64_t at = MMIO_BASE; at < MMIO_END; at += 0x200) wrong += mmio_read64(at) != at * 3;
+	check_count(0, wrong, "of 128 words lost", "all of the 64 KiB are kept, each byte for itself");
 }
 
 /* What was written stays; only how the page is mapped is forgotten. */
@@ -99,8 +92,8 @@ static void flush(void)
 	mmio_write32(FAR_PAGE, 0x1234);
 	if (vmcall_present()) {
 		vmcall_ept_walk(FAR_PAGE, &level);
-		check_words(level, leaf_words(0, 0), words("a leaf"),
-			    "a page that was touched has a leaf, of level %u", level);
+		check_words(level, leaf_words(0, 0), words("a leaf"), "a page that was touched has a leaf, of level %u",
+			    level);
 	}
 	outl(FLUSH_PORT, FAR_PAGE + 0x123);
 	if (vmcall_present()) {
@@ -111,8 +104,7 @@ static void flush(void)
 	check_is(0x1234, mmio_read32(FAR_PAGE), "... its bytes are there");
 	if (vmcall_present()) {
 		vmcall_ept_walk(FAR_PAGE, &level);
-		check_words(level, leaf_words(0, 0), words("a leaf"),
-			    "... and it has a leaf again");
+		check_words(level, leaf_words(0, 0), words("a leaf"), "... and it has a leaf again");
 	}
 }
 
@@ -120,8 +112,7 @@ static void flush(void)
 static void on_ioapic(void)
 {
 	interrupts++;
-	if (interrupts == lower_at)
-		set_line(false);
+	if (interrupts == lower_at) set_line(false);
 	lapic_eoi();
 }
 
@@ -137,8 +128,7 @@ static unsigned taken(void)
 	unsigned count;
 
 	interrupts_on();
-	for (unsigned i = 0; i < 1000; i++)
-		cpu_pause();
+	for (unsigned i = 0; i < 1000; i++) cpu_pause();
 	interrupts_off();
 	count = interrupts;
 	interrupts = 0;

@@ -70,20 +70,11 @@ static volatile unsigned interrupts;
 static volatile uint32_t cause;
 static unsigned failed;
 
-static void outb(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
+static void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 
-static void outw(uint16_t port, uint16_t value)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
+static void outw(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
 
-static void outl(uint16_t port, uint32_t value)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
+static void outl(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
 
 static uint8_t inb(uint16_t port)
 {
@@ -109,15 +100,9 @@ static uint32_t inl(uint16_t port)
 	return value;
 }
 
-static volatile uint32_t *at32(unsigned long address)
-{
-	return (volatile uint32_t *)address;
-}
+static volatile uint32_t *at32(unsigned long address) { return (volatile uint32_t *)address; }
 
-static volatile uint64_t *at64(unsigned long address)
-{
-	return (volatile uint64_t *)address;
-}
+static volatile uint64_t *at64(unsigned long address) { return (volatile uint64_t *)address; }
 
 static void print(const char *s)
 {
@@ -137,24 +122,19 @@ static void expect(bool good, const char *text)
 }
 
 /* The register's low bits go into 0xcf8 with the rest, and the access is always at 0xcfc. */
-static void select(unsigned slot, unsigned offset)
-{
-	outl(0xcf8, 0x80000000U | slot << 11 | offset);
-}
+static void select(unsigned slot, unsigned offset) { outl(0xcf8, 0x80000000U | slot << 11 | offset); }
 
 static bool wait32(unsigned offset, uint32_t mask, uint32_t wanted)
 {
 	for (unsigned long i = 0; i < TURNS; i++)
-		if ((*at32(VTD + offset) & mask) == wanted)
-			return true;
+		if ((*at32(VTD + offset) & mask) == wanted) return true;
 	return false;
 }
 
 static bool wait_clear64(unsigned long address, uint64_t mask)
 {
 	for (unsigned long i = 0; i < TURNS; i++)
-		if (!(*at64(address) & mask))
-			return true;
+		if (!(*at64(address) & mask)) return true;
 	return false;
 }
 
@@ -164,8 +144,7 @@ static unsigned find_devices(void)
 
 	for (unsigned slot = 0; slot < 32 && n < 2; slot++) {
 		select(slot, 0);
-		if (inl(0xcfc) != EDU)
-			continue;
+		if (inl(0xcfc) != EDU) continue;
 		edu[n].slot = slot;
 		select(slot, 0x10);
 		edu[n].bar = inl(0xcfc) & ~0xfU;
@@ -203,8 +182,8 @@ static void dma(const struct edu *device, uint64_t from, uint64_t to, uint64_t c
 }
 
 /* From the page at one bus address through the device's buffer to the page at the other. */
-static bool copies(const struct edu *device, unsigned from, unsigned to, uint64_t iova_from,
-		   uint64_t iova_to, uint8_t seed)
+static bool copies(const struct edu *device, unsigned from, unsigned to, uint64_t iova_from, uint64_t iova_to,
+		   uint8_t seed)
 {
 	for (unsigned i = 0; i < COUNT; i++) {
 		((volatile uint8_t *)pages[from])[i] = (uint8_t)(i * 7 + seed);
@@ -213,8 +192,7 @@ static bool copies(const struct edu *device, unsigned from, unsigned to, uint64_
 	dma(device, iova_from, EDU_BUFFER, 0);
 	dma(device, EDU_BUFFER, iova_to, DMA_TO_MEMORY);
 	for (unsigned i = 0; i < COUNT; i++)
-		if (((volatile uint8_t *)pages[to])[i] != (uint8_t)(i * 7 + seed))
-			return false;
+		if (((volatile uint8_t *)pages[to])[i] != (uint8_t)(i * 7 + seed)) return false;
 	return true;
 }
 
@@ -259,11 +237,9 @@ static void translate(unsigned devices)
 	expect(copies(&edu[0], 0, 1, 16 * PAGE, 17 * PAGE, 1), "two new mappings, DMA both ways");
 	tables[2][18] = (uint64_t)pages[2] | MAPPED;
 	expect(copies(&edu[0], 1, 2, 17 * PAGE, 18 * PAGE, 2), "a third one, added after DMA");
-	if (devices < 2)
-		return;
+	if (devices < 2) return;
 	set_context(&edu[1], 2);
-	if (*at64(VTD + VTD_CAP) & CAP_CM)
-		flush_contexts();
+	if (*at64(VTD + VTD_CAP) & CAP_CM) flush_contexts();
 	expect(copies(&edu[1], 2, 0, 18 * PAGE, 16 * PAGE, 3), "the second device, added by now");
 }
 
@@ -275,13 +251,11 @@ static void fault(void)
 	dma(&edu[0], EDU_BUFFER, 99 * PAGE, DMA_TO_MEMORY);
 	high = *at64(record + 8);
 	expect(*at32(VTD + VTD_FSTS) & 2 && high & FAULT, "DMA to no mapping: a fault is pending");
-	expect((high >> 32 & 0xff) == 5 && (high & 0xffff) == edu[0].slot << 3 &&
-		       *at64(record) == 99 * PAGE,
+	expect((high >> 32 & 0xff) == 5 && (high & 0xffff) == edu[0].slot << 3 && *at64(record) == 99 * PAGE,
 	       "... reason 5, this device, this page");
 	*at64(record + 8) = FAULT;
 	expect(!(*at32(VTD + VTD_FSTS) & 2), "... and cleared");
-	if (*at64(VTD + VTD_CAP) & CAP_CM)
-		return;
+	if (*at64(VTD + VTD_CAP) & CAP_CM) return;
 	tables[2][99] = (uint64_t)pages[2] | MAPPED;
 	expect(copies(&edu[0], 0, 2, 16 * PAGE, 99 * PAGE, 4), "... mapped by now: DMA arrives");
 }
@@ -291,8 +265,7 @@ void kernel_interrupt(void)
 	cause = *at32(edu[0].bar + EDU_IRQ_STATUS);
 	*at32(edu[0].bar + EDU_IRQ_ACK) = cause;
 	interrupts++;
-	if (edu[0].line >= 8)
-		outb(0xa0, 0x20);
+	if (edu[0].line >= 8) outb(0xa0, 0x20);
 	outb(0x20, 0x20);
 }
 
@@ -320,16 +293,14 @@ static void interrupt(void)
 	unsigned line = edu[0].line;
 
 	expect(line && line < 16, "an interrupt line of the 8259s");
-	idt[(VECTORS + line % 16) * 2] =
-		(stub & 0xffff) | 8UL << 16 | 0x8eUL << 40 | (stub >> 16 & 0xffff) << 48;
+	idt[(VECTORS + line % 16) * 2] = (stub & 0xffff) | 8UL << 16 | 0x8eUL << 40 | (stub >> 16 & 0xffff) << 48;
 	idt[(VECTORS + line % 16) * 2 + 1] = stub >> 32;
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 	init_8259s(line % 16);
 	for (uint32_t n = 1; n <= 2; n++) {
 		*at32(edu[0].bar + EDU_IRQ_RAISE) = n;
 		__asm__ volatile("sti" : : : "memory");
-		for (unsigned long i = 0; i < TURNS && interrupts < n; i++)
-			__asm__ volatile("pause");
+		for (unsigned long i = 0; i < TURNS && interrupts < n; i++) __asm__ volatile("pause");
 		__asm__ volatile("cli" : : : "memory");
 		expect(interrupts == n && cause == n, "INTx by the firmware's line, once");
 	}
@@ -341,8 +312,7 @@ void kernel_main(void)
 	bool unit = *at32(VTD + VTD_VER) != ~0U;
 
 	expect(devices, "an edu device");
-	for (unsigned i = 0; i < devices; i++)
-		check_firmware(&edu[i]);
+	for (unsigned i = 0; i < devices; i++) check_firmware(&edu[i]);
 	if (unit) {
 		set_context(&edu[0], 1);
 		enable_unit();

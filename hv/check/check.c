@@ -55,8 +55,7 @@ bool is_pat(const struct entry *e, uint64_t value, uint32_t field)
 	for (unsigned i = 0; i < 8; i++, value >>= 8) {
 		uint64_t type = value & 0xff;
 
-		if (type > 7 || type == 2 || type == 3)
-			return false;
+		if (type > 7 || type == 2 || type == 3) return false;
 	}
 	return true;
 }
@@ -82,8 +81,7 @@ bool is_s_cet(const struct entry *e, uint64_t value, uint32_t field)
 }
 
 /* The controls, as far as they exist. */
-static struct entry read_controls(const struct entry_check_source *source,
-				  const struct vmx_capabilities *caps)
+static struct entry read_controls(const struct entry_check_source *source, const struct vmx_capabilities *caps)
 {
 	struct entry e = {.source = source, .caps = caps};
 
@@ -91,19 +89,16 @@ static struct entry read_controls(const struct entry_check_source *source,
 	e.primary = (uint32_t)entry_read(&e, VMCS_PRIMARY_CONTROLS);
 	e.exit = (uint32_t)entry_read(&e, VMCS_EXIT_CONTROLS);
 	e.entry = (uint32_t)entry_read(&e, VMCS_ENTRY_CONTROLS);
-	if (e.primary & PRIMARY_SECONDARY)
-		e.secondary = (uint32_t)entry_read(&e, VMCS_SECONDARY_CONTROLS);
+	if (e.primary & PRIMARY_SECONDARY) e.secondary = (uint32_t)entry_read(&e, VMCS_SECONDARY_CONTROLS);
 	e.event = entry_read(&e, VMCS_ENTRY_INTERRUPTION_INFO);
-	if (!(e.event & INTERRUPTION_INFO_VALID))
-		e.event = 0;
+	if (!(e.event & INTERRUPTION_INFO_VALID)) e.event = 0;
 	return e;
 }
 
 typedef void report_fn(void *ctx, const struct entry_violation *violation);
 
 /* How many of the rule's fields break it. */
-static unsigned check_rule(const struct entry *e, const struct entry_rule *rule, report_fn *report,
-			   void *ctx)
+static unsigned check_rule(const struct entry *e, const struct entry_rule *rule, report_fn *report, void *ctx)
 {
 	unsigned violations = 0;
 
@@ -116,20 +111,17 @@ static unsigned check_rule(const struct entry *e, const struct entry_rule *rule,
 			.field = field,
 		};
 
-		if (rule->when && !rule->when(e, field))
-			continue;
+		if (rule->when && !rule->when(e, field)) continue;
 		violation.value = entry_read(e, field);
-		if (rule->holds(e, violation.value, field))
-			continue;
+		if (rule->holds(e, violation.value, field)) continue;
 		violations++;
-		if (report)
-			report(ctx, &violation);
+		if (report) report(ctx, &violation);
 	}
 	return violations;
 }
 
-unsigned entry_check(const struct entry_check_source *source, const struct vmx_capabilities *caps,
-		     report_fn *report, void *ctx)
+unsigned entry_check(const struct entry_check_source *source, const struct vmx_capabilities *caps, report_fn *report,
+		     void *ctx)
 {
 	static const struct entry_rules *const tables[] = {
 		&entry_rules_controls, &entry_rules_host,  &entry_rules_registers,

@@ -15,8 +15,7 @@ WHEN(io_bitmaps, (e->primary & PRIMARY_IO_BITMAPS) != 0)
 WHEN(msr_bitmaps, (e->primary & PRIMARY_MSR_BITMAPS) != 0)
 WHEN(tpr_shadow, (e->primary & PRIMARY_TPR_SHADOW) != 0)
 WHEN(no_tpr_shadow, !(e->primary & PRIMARY_TPR_SHADOW) && (e->primary & PRIMARY_SECONDARY))
-WHEN(tpr_threshold_used,
-     tpr_shadow(e, field) && !(e->secondary & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY))
+WHEN(tpr_threshold_used, tpr_shadow(e, field) && !(e->secondary & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY))
 WHEN(no_nmi_exiting, !(e->pin & PIN_NMI_EXITING))
 WHEN(no_virtual_nmis, !(e->pin & PIN_VIRTUAL_NMIS))
 WHEN(apic_accesses, (e->secondary & SECONDARY_VIRTUALIZE_APIC_ACCESSES) != 0)
@@ -40,16 +39,11 @@ WHEN(injecting, e->event)
 static uint64_t capability(const struct vmx_capabilities *caps, uint32_t field)
 {
 	switch (field) {
-	case VMCS_PIN_CONTROLS:
-		return caps->pin;
-	case VMCS_PRIMARY_CONTROLS:
-		return caps->primary;
-	case VMCS_SECONDARY_CONTROLS:
-		return caps->secondary;
-	case VMCS_EXIT_CONTROLS:
-		return caps->exit;
-	default:
-		return caps->entry;
+	case VMCS_PIN_CONTROLS: return caps->pin;
+	case VMCS_PRIMARY_CONTROLS: return caps->primary;
+	case VMCS_SECONDARY_CONTROLS: return caps->secondary;
+	case VMCS_EXIT_CONTROLS: return caps->exit;
+	default: return caps->entry;
 	}
 }
 
@@ -67,8 +61,8 @@ HOLDS(cr3_targets, value <= FIELD(e->caps->misc, VMX_MISC_CR3_TARGETS))
 HOLDS(four_bits, value < 16)
 HOLDS(without_virtual_nmis, !(value & PIN_VIRTUAL_NMIS))
 HOLDS(without_nmi_window, !(value & PRIMARY_NMI_WINDOW_EXITING))
-HOLDS(without_apic_modes, !(value & (SECONDARY_VIRTUALIZE_X2APIC | SECONDARY_APIC_REGISTER |
-				     SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)))
+HOLDS(without_apic_modes,
+      !(value & (SECONDARY_VIRTUALIZE_X2APIC | SECONDARY_APIC_REGISTER | SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)))
 HOLDS(without_apic_accesses, !(value & SECONDARY_VIRTUALIZE_APIC_ACCESSES))
 HOLDS(with_external_interrupts, (value & PIN_EXTERNAL_INTERRUPT_EXITING) != 0)
 HOLDS(with_virtual_interrupts, virtual_interrupts(e, field))
@@ -81,12 +75,9 @@ static bool ept_memory_type(const struct entry *e, uint64_t value, uint32_t fiel
 {
 	(void)field;
 	switch (FIELD(value, EPTP_MEMORY_TYPE)) {
-	case EPTP_MEMORY_TYPE_UC:
-		return e->caps->ept_vpid & EPT_CAP_UC;
-	case EPTP_MEMORY_TYPE_WB:
-		return e->caps->ept_vpid & EPT_CAP_WB;
-	default:
-		return false;
+	case EPTP_MEMORY_TYPE_UC: return e->caps->ept_vpid & EPT_CAP_UC;
+	case EPTP_MEMORY_TYPE_WB: return e->caps->ept_vpid & EPT_CAP_WB;
+	default: return false;
 	}
 }
 
@@ -94,23 +85,18 @@ static bool ept_walk_length(const struct entry *e, uint64_t value, uint32_t fiel
 {
 	(void)field;
 	switch (value & EPTP_WALK_LENGTH) {
-	case EPTP_WALK_4_LEVELS:
-		return e->caps->ept_vpid & EPT_CAP_4_LEVELS;
-	case EPTP_WALK_5_LEVELS:
-		return e->caps->ept_vpid & EPT_CAP_5_LEVELS;
-	default:
-		return false;
+	case EPTP_WALK_4_LEVELS: return e->caps->ept_vpid & EPT_CAP_4_LEVELS;
+	case EPTP_WALK_5_LEVELS: return e->caps->ept_vpid & EPT_CAP_5_LEVELS;
+	default: return false;
 	}
 }
 
-HOLDS(ept_accessed_dirty,
-      !(value & EPTP_ACCESSED_DIRTY) || (e->caps->ept_vpid & EPT_CAP_ACCESSED_DIRTY))
+HOLDS(ept_accessed_dirty, !(value & EPTP_ACCESSED_DIRTY) || (e->caps->ept_vpid & EPT_CAP_ACCESSED_DIRTY))
 HOLDS(ept_shadow_stack, !(value & EPTP_SHADOW_STACK) || (e->caps->ept_vpid & EPT_CAP_SHADOW_STACK))
 HOLDS(ept_reserved, !(value & EPTP_RESERVED) && is_physical(e, value, field))
 
 HOLDS(with_ept, ept(e, field))
-HOLDS(without_ept_features,
-      !(value & (SECONDARY_UNRESTRICTED_GUEST | SECONDARY_MODE_BASED_EXECUTE)))
+HOLDS(without_ept_features, !(value & (SECONDARY_UNRESTRICTED_GUEST | SECONDARY_MODE_BASED_EXECUTE)))
 HOLDS(functions_exist, !(value & ~e->caps->vmfunc))
 HOLDS(with_rtit_load, (value & ENTRY_LOAD_RTIT_CTL) != 0)
 HOLDS(with_rtit_clear, (value & EXIT_CLEAR_RTIT_CTL) != 0)
@@ -120,25 +106,21 @@ HOLDS(without_timer_save, !(value & EXIT_SAVE_PREEMPTION_TIMER))
 static uint64_t msr_count(const struct entry *e, uint32_t address_field)
 {
 	switch (address_field) {
-	case VMCS_EXIT_MSR_STORE_ADDRESS:
-		return entry_read(e, VMCS_EXIT_MSR_STORE_COUNT);
-	case VMCS_EXIT_MSR_LOAD_ADDRESS:
-		return entry_read(e, VMCS_EXIT_MSR_LOAD_COUNT);
-	default:
-		return entry_read(e, VMCS_ENTRY_MSR_LOAD_COUNT);
+	case VMCS_EXIT_MSR_STORE_ADDRESS: return entry_read(e, VMCS_EXIT_MSR_STORE_COUNT);
+	case VMCS_EXIT_MSR_LOAD_ADDRESS: return entry_read(e, VMCS_EXIT_MSR_LOAD_COUNT);
+	default: return entry_read(e, VMCS_ENTRY_MSR_LOAD_COUNT);
 	}
 }
 
 WHEN(msr_list_used, msr_count(e, field) != 0)
 HOLDS(is_aligned_16, IS_ALIGNED(value, 16))
-HOLDS(msr_list_physical,
-      is_physical(e, value, field) && is_physical(e, value + msr_count(e, field) * 16 - 1, field))
+HOLDS(msr_list_physical, is_physical(e, value, field) && is_physical(e, value + msr_count(e, field) * 16 - 1, field))
 
 /* Event injection. */
 static bool has_error_code(uint64_t vector)
 {
-	const uint64_t vectors = BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) |
-				 BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC);
+	const uint64_t vectors = BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP) |
+				 BIT(VECTOR_PF) | BIT(VECTOR_AC);
 
 	return vector < 64 && (vectors & BIT(vector));
 }
@@ -155,48 +137,39 @@ static bool event_vector_fits(const struct entry *e, uint64_t value, uint32_t fi
 {
 	(void)value, (void)field;
 	switch (event_type(e)) {
-	case INTERRUPTION_TYPE_NMI:
-		return event_vector(e) == VECTOR_NMI;
-	case INTERRUPTION_TYPE_HARDWARE_EXCEPTION:
-		return event_vector(e) < 32;
-	case INTERRUPTION_TYPE_OTHER_EVENT:
-		return event_vector(e) == 0;
-	default:
-		return true;
+	case INTERRUPTION_TYPE_NMI: return event_vector(e) == VECTOR_NMI;
+	case INTERRUPTION_TYPE_HARDWARE_EXCEPTION: return event_vector(e) < 32;
+	case INTERRUPTION_TYPE_OTHER_EVENT: return event_vector(e) == 0;
+	default: return true;
 	}
 }
 
 /* An exception in protected mode; the others never push an error code. */
-WHEN(injecting_protected,
-     injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) && (entry_read(e, VMCS_GUEST_CR0) & CR0_PE))
+WHEN(injecting_protected, injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) && (entry_read(e, VMCS_GUEST_CR0) & CR0_PE))
 WHEN(injecting_without_code, injecting(e, field) && !injecting_protected(e, field))
-WHEN(injecting_by_vector,
-     injecting_protected(e, field) && !(e->caps->basic & VMX_BASIC_ANY_ERROR_CODE))
+WHEN(injecting_by_vector, injecting_protected(e, field) && !(e->caps->basic & VMX_BASIC_ANY_ERROR_CODE))
 WHEN(injecting_error_code, (e->event & INTERRUPTION_INFO_ERROR_CODE) != 0)
 WHEN(injecting_software, injects(e, INTERRUPTION_TYPE_SOFTWARE_INTERRUPT) ||
 				 injects(e, INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) ||
 				 injects(e, INTERRUPTION_TYPE_SOFTWARE_EXCEPTION))
-HOLDS(error_code_by_vector,
-      !!(value & INTERRUPTION_INFO_ERROR_CODE) == has_error_code(event_vector(e)))
+HOLDS(error_code_by_vector, !!(value & INTERRUPTION_INFO_ERROR_CODE) == has_error_code(event_vector(e)))
 HOLDS(without_error_code, !(value & INTERRUPTION_INFO_ERROR_CODE))
 HOLDS(event_reserved, !(value & BITS(30, 12)))
 HOLDS(error_code_16_bits, !(value & BITS(31, 16)))
-HOLDS(instruction_length,
-      value <= 15 && (value >= 1 || (e->caps->misc & VMX_MISC_INJECT_LENGTH_ZERO)))
+HOLDS(instruction_length, value <= 15 && (value >= 1 || (e->caps->misc & VMX_MISC_INJECT_LENGTH_ZERO)))
 HOLDS(outside_smm, !(value & (ENTRY_TO_SMM | ENTRY_DEACTIVATE_DUAL_MONITOR)))
 
 /* The two rules of every address that a control puts to use. */
-#define PAGE_RULES(what, when, ...)                                                                \
-	{"27.2.1.1", what ": bits 11:0 are 0", when, is_page_aligned, FIELDS(__VA_ARGS__)},        \
-	{                                                                                          \
-		"27.2.1.1", what ": within the physical-address width", when, is_physical,         \
-			FIELDS(__VA_ARGS__)                                                        \
+#define PAGE_RULES(what, when, ...)                                                                                    \
+	{"27.2.1.1", what ": bits 11:0 are 0", when, is_page_aligned, FIELDS(__VA_ARGS__)},                            \
+	{                                                                                                              \
+		"27.2.1.1", what ": within the physical-address width", when, is_physical, FIELDS(__VA_ARGS__)         \
 	}
-#define MSR_LIST_RULES(section, what, field)                                                       \
-	{section, what " address: bits 3:0 are 0", msr_list_used, is_aligned_16, FIELDS(field)},   \
-	{                                                                                          \
-		section, what " area: within the physical-address width", msr_list_used,           \
-			msr_list_physical, FIELDS(field)                                           \
+#define MSR_LIST_RULES(section, what, field)                                                                           \
+	{section, what " address: bits 3:0 are 0", msr_list_used, is_aligned_16, FIELDS(field)},                       \
+	{                                                                                                              \
+		section, what " area: within the physical-address width", msr_list_used, msr_list_physical,            \
+			FIELDS(field)                                                                                  \
 	}
 
 /* A row a line: a rule is read as a whole. */

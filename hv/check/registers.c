@@ -31,10 +31,8 @@ static bool guest_cr0(const struct entry *e, uint64_t value, uint32_t field)
 	uint64_t unchecked = CR0_CD | CR0_NW;
 
 	(void)field;
-	if (e->secondary & SECONDARY_UNRESTRICTED_GUEST)
-		unchecked |= CR0_PE | CR0_PG;
-	return !(e->caps->cr0_fixed0 & ~value & ~unchecked) &&
-	       !(value & ~e->caps->cr0_fixed1 & ~unchecked);
+	if (e->secondary & SECONDARY_UNRESTRICTED_GUEST) unchecked |= CR0_PE | CR0_PG;
+	return !(e->caps->cr0_fixed0 & ~value & ~unchecked) && !(value & ~e->caps->cr0_fixed1 & ~unchecked);
 }
 
 HOLDS(pg_needs_pe, !(value & CR0_PG) || (value & CR0_PE))

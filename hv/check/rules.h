@@ -42,30 +42,25 @@ struct entry_rules {
 };
 
 /* 27.2.1; 27.2.2 to 27.2.4; 27.3.1.1, 27.3.1.3 and 27.3.1.4; 27.3.1.2; 27.3.1.5 and 27.3.1.6. */
-extern const struct entry_rules entry_rules_controls, entry_rules_host, entry_rules_registers,
-	entry_rules_segments, entry_rules_state;
+extern const struct entry_rules entry_rules_controls, entry_rules_host, entry_rules_registers, entry_rules_segments,
+	entry_rules_state;
 
 #define ALWAYS NULL
-#define FIELDS(...)                                                                                \
-	sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t),                                      \
-	{                                                                                          \
-		__VA_ARGS__                                                                        \
-	}
+#define FIELDS(...)                                                                                                    \
+	sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), { __VA_ARGS__ }
 
 /* A named condition, over e and field, for a row's 'when'. */
-#define WHEN(name, condition)                                                                      \
-	static bool name(const struct entry *e __attribute__((unused)),                            \
-			 uint32_t field __attribute__((unused)))                                   \
-	{                                                                                          \
-		return condition;                                                                  \
+#define WHEN(name, condition)                                                                                          \
+	static bool name(const struct entry *e __attribute__((unused)), uint32_t field __attribute__((unused)))        \
+	{                                                                                                              \
+		return condition;                                                                                      \
 	}
 /* A named requirement, over e, value and field, for a row's 'holds'. */
-#define HOLDS(name, condition)                                                                     \
-	static bool name(const struct entry *e __attribute__((unused)),                            \
-			 uint64_t value __attribute__((unused)),                                   \
-			 uint32_t field __attribute__((unused)))                                   \
-	{                                                                                          \
-		return condition;                                                                  \
+#define HOLDS(name, condition)                                                                                         \
+	static bool name(const struct entry *e __attribute__((unused)), uint64_t value __attribute__((unused)),        \
+			 uint32_t field __attribute__((unused)))                                                       \
+	{                                                                                                              \
+		return condition;                                                                                      \
 	}
 
 static inline uint64_t entry_read(const struct entry *e, uint32_t field)
@@ -73,21 +68,12 @@ static inline uint64_t entry_read(const struct entry *e, uint32_t field)
 	return e->source->read(e->source->ctx, field);
 }
 
-static inline uint64_t event_type(const struct entry *e)
-{
-	return FIELD(e->event, INTERRUPTION_INFO_TYPE);
-}
+static inline uint64_t event_type(const struct entry *e) { return FIELD(e->event, INTERRUPTION_INFO_TYPE); }
 
-static inline uint64_t event_vector(const struct entry *e)
-{
-	return FIELD(e->event, INTERRUPTION_INFO_VECTOR);
-}
+static inline uint64_t event_vector(const struct entry *e) { return FIELD(e->event, INTERRUPTION_INFO_VECTOR); }
 
 /* An event of this INTERRUPTION_TYPE_ will be injected. */
-static inline bool injects(const struct entry *e, unsigned type)
-{
-	return e->event && event_type(e) == type;
-}
+static inline bool injects(const struct entry *e, unsigned type) { return e->event && event_type(e) == type; }
 
 /* Requirements of fields in more than one section. */
 bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field);

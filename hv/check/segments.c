@@ -18,8 +18,7 @@ static unsigned segment_of(uint32_t field)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++)
-		if (field >= first[i])
-			return (field - first[i]) / 2;
+		if (field >= first[i]) return (field - first[i]) / 2;
 	return VMCS_ES;
 }
 
@@ -28,35 +27,20 @@ static uint64_t rights_of(const struct entry *e, unsigned segment)
 	return entry_read(e, VMCS_GUEST_ACCESS_RIGHTS(segment));
 }
 
-static uint64_t limit_of(const struct entry *e, unsigned segment)
-{
-	return entry_read(e, VMCS_GUEST_LIMIT(segment));
-}
+static uint64_t limit_of(const struct entry *e, unsigned segment) { return entry_read(e, VMCS_GUEST_LIMIT(segment)); }
 
 static uint64_t rpl_of(const struct entry *e, unsigned segment)
 {
 	return entry_read(e, VMCS_GUEST_SELECTOR(segment)) & SELECTOR_RPL;
 }
 
-static uint64_t dpl_of(const struct entry *e, unsigned segment)
-{
-	return FIELD(rights_of(e, segment), SEGMENT_DPL);
-}
+static uint64_t dpl_of(const struct entry *e, unsigned segment) { return FIELD(rights_of(e, segment), SEGMENT_DPL); }
 
-static uint64_t type_of(const struct entry *e, unsigned segment)
-{
-	return rights_of(e, segment) & SEGMENT_TYPE;
-}
+static uint64_t type_of(const struct entry *e, unsigned segment) { return rights_of(e, segment) & SEGMENT_TYPE; }
 
-static bool is_code(uint64_t type)
-{
-	return type & SEGMENT_TYPE_CODE;
-}
+static bool is_code(uint64_t type) { return type & SEGMENT_TYPE_CODE; }
 
-static bool is_conforming(uint64_t type)
-{
-	return is_code(type) && (type & SEGMENT_TYPE_CONFORMING);
-}
+static bool is_conforming(uint64_t type) { return is_code(type) && (type & SEGMENT_TYPE_CONFORMING); }
 
 /* Conditions. */
 WHEN(usable, !(rights_of(e, segment_of(field)) & SEGMENT_UNUSABLE))
@@ -69,25 +53,19 @@ WHEN(cs_is_data, !virtual_8086(e, field) && type_of(e, VMCS_CS) == SEGMENT_TYPE_
 WHEN(cs_is_nonconforming,
      !virtual_8086(e, field) && is_code(type_of(e, VMCS_CS)) && !is_conforming(type_of(e, VMCS_CS)))
 WHEN(cs_is_conforming, !virtual_8086(e, field) && is_conforming(type_of(e, VMCS_CS)))
-WHEN(ss_is_kernel,
-     cs_is_data(e, field) || (!virtual_8086(e, field) && !(entry_read(e, VMCS_GUEST_CR0) & CR0_PE)))
-WHEN(dpl_against_rpl, usable_no_virtual_8086(e, field) && !unrestricted(e, field) &&
-			      !is_conforming(type_of(e, segment_of(field))))
-WHEN(code64, !virtual_8086(e, field) && (e->entry & ENTRY_IA32E_GUEST) &&
-		     (rights_of(e, VMCS_CS) & SEGMENT_L))
+WHEN(ss_is_kernel, cs_is_data(e, field) || (!virtual_8086(e, field) && !(entry_read(e, VMCS_GUEST_CR0) & CR0_PE)))
+WHEN(dpl_against_rpl,
+     usable_no_virtual_8086(e, field) && !unrestricted(e, field) && !is_conforming(type_of(e, segment_of(field))))
+WHEN(code64, !virtual_8086(e, field) && (e->entry & ENTRY_IA32E_GUEST) && (rights_of(e, VMCS_CS) & SEGMENT_L))
 
 /* The segments whose access rights count: TR always, LDTR if usable, CS and usable others. */
 static bool rights_count(const struct entry *e, uint32_t field)
 {
 	switch (segment_of(field)) {
-	case VMCS_TR:
-		return true;
-	case VMCS_LDTR:
-		return usable(e, field);
-	case VMCS_CS:
-		return !virtual_8086(e, field);
-	default:
-		return usable_no_virtual_8086(e, field);
+	case VMCS_TR: return true;
+	case VMCS_LDTR: return usable(e, field);
+	case VMCS_CS: return !virtual_8086(e, field);
+	default: return usable_no_virtual_8086(e, field);
 	}
 }
 
@@ -97,8 +75,7 @@ HOLDS(rpl_as_cs, (value & SELECTOR_RPL) == rpl_of(e, VMCS_CS))
 HOLDS(base_is_selector, value == entry_read(e, VMCS_GUEST_SELECTOR(segment_of(field))) << 4)
 HOLDS(limit_64k, value == 0xffff)
 HOLDS(rights_virtual_8086, value == 0xf3)
-HOLDS(type_data_rw_accessed,
-      (value & SEGMENT_TYPE & ~SEGMENT_TYPE_CONFORMING) == SEGMENT_TYPE_DATA_RW_A)
+HOLDS(type_data_rw_accessed, (value & SEGMENT_TYPE & ~SEGMENT_TYPE_CONFORMING) == SEGMENT_TYPE_DATA_RW_A)
 HOLDS(type_accessed, (value & SEGMENT_TYPE_ACCESSED) != 0)
 HOLDS(code_is_readable, !is_code(value) || (value & SEGMENT_TYPE_READABLE))
 HOLDS(is_code_or_data, (value & SEGMENT_S) != 0)
@@ -112,8 +89,7 @@ HOLDS(is_present, (value & SEGMENT_P) != 0)
 HOLDS(bits_11_8_zero, !(value & BITS(11, 8)))
 HOLDS(bits_31_17_zero, !(value & BITS(31, 17)))
 HOLDS(without_db, !(value & SEGMENT_DB))
-HOLDS(bytes_unless_whole_pages,
-      !(value & SEGMENT_G) || (limit_of(e, segment_of(field)) & BITS(11, 0)) == BITS(11, 0))
+HOLDS(bytes_unless_whole_pages, !(value & SEGMENT_G) || (limit_of(e, segment_of(field)) & BITS(11, 0)) == BITS(11, 0))
 HOLDS(pages_if_large, (value & SEGMENT_G) || !(limit_of(e, segment_of(field)) & BITS(31, 20)))
 HOLDS(is_usable, !(value & SEGMENT_UNUSABLE))
 HOLDS(type_ldt, (value & SEGMENT_TYPE) == SEGMENT_TYPE_LDT)
@@ -123,8 +99,7 @@ static bool cs_type(const struct entry *e, uint64_t value, uint32_t field)
 {
 	uint64_t type = value & SEGMENT_TYPE;
 
-	if (type == SEGMENT_TYPE_DATA_RW_A)
-		return unrestricted(e, field);
+	if (type == SEGMENT_TYPE_DATA_RW_A) return unrestricted(e, field);
 	return is_code(type) && (type & SEGMENT_TYPE_ACCESSED);
 }
 
@@ -133,17 +108,16 @@ static bool tr_type(const struct entry *e, uint64_t value, uint32_t field)
 	uint64_t type = value & SEGMENT_TYPE;
 
 	(void)field;
-	if (type == SEGMENT_TYPE_TSS16_BUSY)
-		return !(e->entry & ENTRY_IA32E_GUEST);
+	if (type == SEGMENT_TYPE_TSS16_BUSY) return !(e->entry & ENTRY_IA32E_GUEST);
 	return type == SEGMENT_TYPE_TSS_BUSY;
 }
 
 /* Lists of fields. */
-#define CODE_AND_DATA(kind)                                                                        \
-	VMCS_GUEST_CS_##kind, VMCS_GUEST_SS_##kind, VMCS_GUEST_DS_##kind, VMCS_GUEST_ES_##kind,    \
-		VMCS_GUEST_FS_##kind, VMCS_GUEST_GS_##kind
-#define DATA_BUT_SS                                                                                \
-	VMCS_GUEST_DS_ACCESS_RIGHTS, VMCS_GUEST_ES_ACCESS_RIGHTS, VMCS_GUEST_FS_ACCESS_RIGHTS,     \
+#define CODE_AND_DATA(kind)                                                                                            \
+	VMCS_GUEST_CS_##kind, VMCS_GUEST_SS_##kind, VMCS_GUEST_DS_##kind, VMCS_GUEST_ES_##kind, VMCS_GUEST_FS_##kind,  \
+		VMCS_GUEST_GS_##kind
+#define DATA_BUT_SS                                                                                                    \
+	VMCS_GUEST_DS_ACCESS_RIGHTS, VMCS_GUEST_ES_ACCESS_RIGHTS, VMCS_GUEST_FS_ACCESS_RIGHTS,                         \
 		VMCS_GUEST_GS_ACCESS_RIGHTS
 #define SYSTEM VMCS_GUEST_TR_ACCESS_RIGHTS, VMCS_GUEST_LDTR_ACCESS_RIGHTS
 #define ALL    CODE_AND_DATA(ACCESS_RIGHTS), SYSTEM

@@ -8,10 +8,7 @@
 
 #include "hv/check/rules.h"
 
-static uint64_t activity(const struct entry *e)
-{
-	return entry_read(e, VMCS_GUEST_ACTIVITY_STATE);
-}
+static uint64_t activity(const struct entry *e) { return entry_read(e, VMCS_GUEST_ACTIVITY_STATE); }
 
 static bool blocking(const struct entry *e, uint64_t bits)
 {
@@ -28,8 +25,7 @@ WHEN(interrupts_off, !(entry_read(e, VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 WHEN(in_enclave, blocking(e, INTERRUPTIBILITY_ENCLAVE))
 WHEN(link_pointer_used, entry_read(e, VMCS_LINK_POINTER) != ~0ULL)
 WHEN(pae_paging_with_ept, (e->secondary & SECONDARY_EPT) && !(e->entry & ENTRY_IA32E_GUEST) &&
-				  (entry_read(e, VMCS_GUEST_CR0) & CR0_PG) &&
-				  (entry_read(e, VMCS_GUEST_CR4) & CR4_PAE))
+				  (entry_read(e, VMCS_GUEST_CR0) & CR0_PG) && (entry_read(e, VMCS_GUEST_CR4) & CR4_PAE))
 
 /* Single-stepping: a trap after each instruction (TF), not after each branch (BTF). */
 static bool single_stepping(const struct entry *e)
@@ -48,16 +44,11 @@ static bool activity_supported(const struct entry *e, uint64_t value, uint32_t f
 {
 	(void)field;
 	switch (value) {
-	case ACTIVITY_ACTIVE:
-		return true;
-	case ACTIVITY_HLT:
-		return e->caps->misc & VMX_MISC_ACTIVITY_HLT;
-	case ACTIVITY_SHUTDOWN:
-		return e->caps->misc & VMX_MISC_ACTIVITY_SHUTDOWN;
-	case ACTIVITY_WAIT_FOR_SIPI:
-		return e->caps->misc & VMX_MISC_ACTIVITY_WAIT_FOR_SIPI;
-	default:
-		return false;
+	case ACTIVITY_ACTIVE: return true;
+	case ACTIVITY_HLT: return e->caps->misc & VMX_MISC_ACTIVITY_HLT;
+	case ACTIVITY_SHUTDOWN: return e->caps->misc & VMX_MISC_ACTIVITY_SHUTDOWN;
+	case ACTIVITY_WAIT_FOR_SIPI: return e->caps->misc & VMX_MISC_ACTIVITY_WAIT_FOR_SIPI;
+	default: return false;
 	}
 }
 
@@ -66,14 +57,10 @@ static bool wakes_from_hlt(const struct entry *e)
 {
 	switch (event_type(e)) {
 	case INTERRUPTION_TYPE_EXTERNAL:
-	case INTERRUPTION_TYPE_NMI:
-		return true;
-	case INTERRUPTION_TYPE_HARDWARE_EXCEPTION:
-		return event_vector(e) == VECTOR_DB || event_vector(e) == VECTOR_MC;
-	case INTERRUPTION_TYPE_OTHER_EVENT:
-		return event_vector(e) == 0;
-	default:
-		return false;
+	case INTERRUPTION_TYPE_NMI: return true;
+	case INTERRUPTION_TYPE_HARDWARE_EXCEPTION: return event_vector(e) == VECTOR_DB || event_vector(e) == VECTOR_MC;
+	case INTERRUPTION_TYPE_OTHER_EVENT: return event_vector(e) == 0;
+	default: return false;
 	}
 }
 
@@ -81,21 +68,16 @@ static bool event_not_blocked(const struct entry *e, uint64_t value, uint32_t fi
 {
 	(void)field;
 	switch (value) {
-	case ACTIVITY_HLT:
-		return wakes_from_hlt(e);
+	case ACTIVITY_HLT: return wakes_from_hlt(e);
 	case ACTIVITY_SHUTDOWN:
 		return injects(e, INTERRUPTION_TYPE_NMI) ||
-		       (injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) &&
-			event_vector(e) == VECTOR_MC);
-	case ACTIVITY_WAIT_FOR_SIPI:
-		return false;
-	default:
-		return true;
+		       (injects(e, INTERRUPTION_TYPE_HARDWARE_EXCEPTION) && event_vector(e) == VECTOR_MC);
+	case ACTIVITY_WAIT_FOR_SIPI: return false;
+	default: return true;
 	}
 }
 
-HOLDS(not_hlt_in_user_mode,
-      value != ACTIVITY_HLT || !(entry_read(e, VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DPL))
+HOLDS(not_hlt_in_user_mode, value != ACTIVITY_HLT || !(entry_read(e, VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DPL))
 HOLDS(is_active, value == ACTIVITY_ACTIVE)
 HOLDS(interruptibility_reserved, !(value & INTERRUPTIBILITY_RESERVED))
 HOLDS(not_both, !(value & INTERRUPTIBILITY_STI) || !(value & INTERRUPTIBILITY_MOV_SS))
@@ -104,14 +86,14 @@ HOLDS(no_mov_ss, !(value & INTERRUPTIBILITY_MOV_SS))
 HOLDS(no_sti_or_mov_ss, !(value & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
 HOLDS(no_smi, !(value & INTERRUPTIBILITY_SMI))
 HOLDS(no_nmi, !(value & INTERRUPTIBILITY_NMI))
-HOLDS(debug_reserved, !(value & ~(PENDING_DEBUG_B | PENDING_DEBUG_BLD | PENDING_DEBUG_ENABLED |
-				  PENDING_DEBUG_BS | PENDING_DEBUG_RTM)))
+HOLDS(debug_reserved,
+      !(value & ~(PENDING_DEBUG_B | PENDING_DEBUG_BLD | PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS | PENDING_DEBUG_RTM)))
 HOLDS(with_bs, (value & PENDING_DEBUG_BS) != 0)
 HOLDS(without_bs, !(value & PENDING_DEBUG_BS))
 HOLDS(no_enclave_without_sgx, e->caps->sgx || !(value & INTERRUPTIBILITY_ENCLAVE))
 HOLDS(no_rtm_without_rtm, e->caps->rtm || !(value & PENDING_DEBUG_RTM))
-HOLDS(debug_of_transaction, !(value & BITS(11, 0)) && (value & PENDING_DEBUG_ENABLED) &&
-				    !blocking(e, INTERRUPTIBILITY_MOV_SS))
+HOLDS(debug_of_transaction,
+      !(value & BITS(11, 0)) && (value & PENDING_DEBUG_ENABLED) && !blocking(e, INTERRUPTIBILITY_MOV_SS))
 
 /* A PDPTE that is present, SDM 3A 4.4.1: bits 2:1, 8:5 and those beyond MAXPHYADDR are 0. */
 HOLDS(pdpte, !(value & PAGE_P) || (!(value & (BITS(2, 1) | BITS(8, 5))) && is_cr3(e, value, field)))

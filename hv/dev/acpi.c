@@ -41,8 +41,7 @@ static void *reserve(struct builder *b, size_t size, size_t align)
 	size_t at = ALIGN_UP(b->at, align);
 
 	b->at = at + size;
-	if (b->at > b->size)
-		return NULL;
+	if (b->at > b->size) return NULL;
 	return memset(b->buffer + at, 0, size);
 }
 
@@ -57,8 +56,7 @@ static uint8_t checksum(const void *table, size_t size)
 	const uint8_t *bytes = table;
 	uint8_t sum = 0;
 
-	while (size--)
-		sum += *bytes++;
+	while (size--) sum += *bytes++;
 	return (uint8_t)-sum;
 }
 
@@ -67,8 +65,7 @@ static void *begin(struct builder *b, const char *signature, uint8_t revision, s
 {
 	struct acpi_header *header = reserve(b, size, 16);
 
-	if (!header)
-		return NULL;
+	if (!header) return NULL;
 	memcpy(header->signature, signature, 4);
 	header->revision = revision;
 	memcpy(header->oem_id, OEM_ID, 6);
@@ -84,8 +81,7 @@ static void *finish(struct builder *b, void *table)
 {
 	struct acpi_header *header = table;
 
-	if (!table || b->at > b->size)
-		return NULL;
+	if (!table || b->at > b->size) return NULL;
 	header->length = (uint32_t)(b->buffer + b->at - (uint8_t *)table);
 	header->checksum = 0;
 	header->checksum = checksum(header, header->length);
@@ -106,8 +102,7 @@ static void *build_facs(struct builder *b)
 {
 	struct acpi_facs *facs = reserve(b, sizeof(*facs), 64);
 
-	if (!facs)
-		return NULL;
+	if (!facs) return NULL;
 	memcpy(facs->signature, "FACS", 4);
 	facs->length = sizeof(*facs);
 	facs->version = 1;
@@ -146,8 +141,7 @@ static void *build_fadt(struct builder *b, const void *facs, const void *dsdt)
 {
 	struct acpi_fadt *fadt = begin(b, "FACP", 3, sizeof(*fadt));
 
-	if (!fadt || !facs || !dsdt)
-		return NULL;
+	if (!fadt || !facs || !dsdt) return NULL;
 	fadt->facs = address_of(b, facs);
 	fadt->x_facs = fadt->facs;
 	fadt->dsdt = address_of(b, dsdt);
@@ -155,8 +149,8 @@ static void *build_fadt(struct builder *b, const void *facs, const void *dsdt)
 	describe_power_management(fadt);
 	fadt->century = RTC_CENTURY;
 	fadt->boot_architecture = BOOT_LEGACY | BOOT_NO_VGA; /* and no keyboard controller */
-	fadt->flags = FADT_WBINVD | FADT_C1 | FADT_POWER_BUTTON | FADT_SLEEP_BUTTON |
-		      FADT_RTC_NOT_FIXED | FADT_TIMER_32_BIT | FADT_RESET;
+	fadt->flags = FADT_WBINVD | FADT_C1 | FADT_POWER_BUTTON | FADT_SLEEP_BUTTON | FADT_RTC_NOT_FIXED |
+		      FADT_TIMER_32_BIT | FADT_RESET;
 	fadt->reset = port(RESET_PORT, 1);
 	fadt->reset_value = RESET_VALUE;
 	return finish(b, fadt);
@@ -166,16 +160,14 @@ static void add_lapic(struct builder *b, uint8_t id)
 {
 	struct acpi_madt_lapic *lapic = reserve(b, sizeof(*lapic), 1);
 
-	if (lapic)
-		*lapic = (struct acpi_madt_lapic){0, sizeof(*lapic), id, id, 1};
+	if (lapic) *lapic = (struct acpi_madt_lapic){0, sizeof(*lapic), id, id, 1};
 }
 
 static void add_ioapic(struct builder *b)
 {
 	struct acpi_madt_ioapic *ioapic = reserve(b, sizeof(*ioapic), 1);
 
-	if (!ioapic)
-		return;
+	if (!ioapic) return;
 	*ioapic = (struct acpi_madt_ioapic){
 		.type = 1,
 		.length = sizeof(*ioapic),
@@ -188,9 +180,7 @@ static void add_override(struct builder *b, uint8_t source, uint32_t interrupt, 
 {
 	struct acpi_madt_override *override = reserve(b, sizeof(*override), 1);
 
-	if (override)
-		*override = (struct acpi_madt_override){2,      sizeof(*override), 0,
-							source, interrupt,         flags};
+	if (override) *override = (struct acpi_madt_override){2, sizeof(*override), 0, source, interrupt, flags};
 }
 
 /* The wiring of irq.c: the timer on pin 2, and the lines that are levels though they are ISA's. */
@@ -199,16 +189,14 @@ static void *build_madt(struct builder *b)
 	struct acpi_madt *madt = begin(b, "APIC", 3, sizeof(*madt));
 	struct acpi_madt_nmi *nmi;
 
-	for (unsigned cpu = 0; cpu < b->config->cpus; cpu++)
-		add_lapic(b, (uint8_t)cpu);
+	for (unsigned cpu = 0; cpu < b->config->cpus; cpu++) add_lapic(b, (uint8_t)cpu);
 	add_ioapic(b);
 	add_override(b, 0, 2, MADT_AS_BUS);
 	add_override(b, ACPI_PM_SCI, ACPI_PM_SCI, MADT_LEVEL_HIGH);
 	for (unsigned slot = 0; slot < 2; slot++)
 		add_override(b, irq_pci_line(slot), irq_pci_line(slot), MADT_LEVEL_HIGH);
 	nmi = reserve(b, sizeof(*nmi), 1);
-	if (!madt || !nmi)
-		return NULL;
+	if (!madt || !nmi) return NULL;
 	*nmi = (struct acpi_madt_nmi){4, sizeof(*nmi), ALL_CPUS, MADT_AS_BUS, LINT1};
 	madt->lapic_address = (uint32_t)LAPIC_BASE;
 	madt->flags = 1;
@@ -222,8 +210,7 @@ static void *build_dmar(struct builder *b)
 	struct acpi_dmar *dmar = begin(b, "DMAR", 1, sizeof(*dmar));
 	struct acpi_dmar_drhd *drhd = reserve(b, sizeof(*drhd), 1);
 
-	if (!dmar || !drhd)
-		return NULL;
+	if (!dmar || !drhd) return NULL;
 	dmar->host_address_width = (uint8_t)(config->host_address_width - 1);
 	dmar->flags = config->interrupt_remapping;
 	*drhd = (struct acpi_dmar_drhd){
@@ -241,8 +228,7 @@ static void *build_dmar(struct builder *b)
 }
 
 /* RSDT (entries of 4 bytes) or XSDT (8): the addresses of the tables there are. */
-static void *build_root(struct builder *b, const char *signature, size_t width, void *const *tables,
-			unsigned count)
+static void *build_root(struct builder *b, const char *signature, size_t width, void *const *tables, unsigned count)
 {
 	void *root = begin(b, signature, 1, sizeof(struct acpi_header));
 
@@ -250,14 +236,12 @@ static void *build_root(struct builder *b, const char *signature, size_t width, 
 		uint64_t address = tables[i] ? address_of(b, tables[i]) : 0;
 		void *entry = address ? reserve(b, width, 1) : NULL;
 
-		if (entry)
-			memcpy(entry, &address, width);
+		if (entry) memcpy(entry, &address, width);
 	}
 	return finish(b, root);
 }
 
-static void fill_rsdp(const struct builder *b, struct acpi_rsdp *rsdp, const void *rsdt,
-		      const void *xsdt)
+static void fill_rsdp(const struct builder *b, struct acpi_rsdp *rsdp, const void *rsdt, const void *xsdt)
 {
 	memcpy(rsdp->signature, "RSD PTR ", 8);
 	memcpy(rsdp->oem_id, OEM_ID, 6);
@@ -278,12 +262,10 @@ long acpi_build(void *buffer, size_t size, const struct acpi_config *config)
 	void *tables[3] = {build_fadt(&b, facs, dsdt), build_madt(&b)};
 	void *rsdt, *xsdt;
 
-	if (config->iommu)
-		tables[2] = build_dmar(&b);
+	if (config->iommu) tables[2] = build_dmar(&b);
 	rsdt = build_root(&b, "RSDT", 4, tables, ARRAY_SIZE(tables));
 	xsdt = build_root(&b, "XSDT", 8, tables, ARRAY_SIZE(tables));
-	if (b.at > b.size)
-		return -ENOSPC;
+	if (b.at > b.size) return -ENOSPC;
 	fill_rsdp(&b, rsdp, rsdt, xsdt);
 	return (long)b.at;
 }

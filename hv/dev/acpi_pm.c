@@ -26,16 +26,14 @@ static void write_control(struct acpi_pm *pm, uint64_t value)
 }
 
 /* Word registers, which may be read or written two at once; and the timer, a dword. */
-static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool write,
-			   uint64_t *value)
+static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct acpi_pm *pm = device;
 
 	if (!write) {
 		*value = 0;
 		if (offset == TIMER)
-			*value =
-				(uint32_t)board_clock(pm->board, ACPI_PM_HZ); /* ACPI 6.5 4.8.3.3 */
+			*value = (uint32_t)board_clock(pm->board, ACPI_PM_HZ); /* ACPI 6.5 4.8.3.3 */
 		else if (offset == CONTROL)
 			*value = pm->control;
 		else if (offset == ENABLE)

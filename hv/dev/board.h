@@ -50,8 +50,7 @@ struct board {
 	 * was not read reads as ones).
 	 */
 	int (*dma_read)(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size);
-	int (*dma_write)(void *ctx, uint16_t source_id, uint64_t address, const void *from,
-			 size_t size);
+	int (*dma_write)(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size);
 	/* Once, at creation, by each device that does DMA; whether with the No Snoop attribute. */
 	void (*dma_device)(void *ctx, uint16_t source_id, bool emits_no_snoop);
 	/* PCIe Device Control "Enable No Snoop", which resets to 1, changed. */
@@ -82,8 +81,7 @@ static inline uint64_t board_clock(const struct board *board, uint64_t hz)
 {
 	uint64_t now;
 
-	if (!board->clock_hz)
-		return 0;
+	if (!board->clock_hz) return 0;
 	now = board->now(board->ctx);
 	return now / board->clock_hz * hz + now % board->clock_hz * hz / board->clock_hz;
 }

@@ -11,8 +11,7 @@
 
 static bool overlap(const struct bus_region *a, const struct bus_region *b)
 {
-	return a->size && b->size && a->base <= b->base + (b->size - 1) &&
-	       b->base <= a->base + (a->size - 1);
+	return a->size && b->size && a->base <= b->base + (b->size - 1) && b->base <= a->base + (a->size - 1);
 }
 
 /*
@@ -26,13 +25,11 @@ static void layout_changed(struct bus *bus)
 	for (unsigned i = 0; i < bus->regions; i++) {
 		bus->region[i].shadowed = false;
 		for (unsigned earlier = 0; earlier < i; earlier++)
-			if (overlap(&bus->region[earlier], &bus->region[i]))
-				bus->region[i].shadowed = true;
+			if (overlap(&bus->region[earlier], &bus->region[i])) bus->region[i].shadowed = true;
 	}
 }
 
-unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
-		 const char *name)
+unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device, const char *name)
 {
 	if (bus->regions == BUS_REGIONS) {
 		bus->full = true;
@@ -54,8 +51,7 @@ void bus_move(struct bus *bus, unsigned number, uint64_t base, uint64_t size)
 {
 	struct bus_region *region = &bus->region[number];
 
-	if (region->base == base && region->size == size)
-		return;
+	if (region->base == base && region->size == size) return;
 	region->base = base;
 	region->size = size;
 	layout_changed(bus);
@@ -68,13 +64,10 @@ static struct bus_region *find(struct bus *bus, uint64_t address)
 	struct bus_region *region = &bus->region[*recent];
 	struct bus_region *end = &bus->region[bus->regions];
 
-	if (address - region->base < region->size)
-		return region;
+	if (address - region->base < region->size) return region;
 	for (region = bus->region; region < end; region++) {
-		if (address - region->base >= region->size)
-			continue;
-		if (!region->shadowed)
-			*recent = (uint8_t)(region - bus->region);
+		if (address - region->base >= region->size) continue;
+		if (!region->shadowed) *recent = (uint8_t)(region - bus->region);
 		return region;
 	}
 	return NULL;
@@ -86,8 +79,7 @@ bool bus_do(struct bus *bus, uint64_t address, unsigned width, bool write, uint6
 	const struct bus_region *region = find(bus, address);
 
 	if (!region || width > region->size - (address - region->base)) {
-		if (!write)
-			*value = mask;
+		if (!write) *value = mask;
 		return false;
 	}
 	*value &= mask;

@@ -14,8 +14,7 @@
  * inside the region. On a write *value is what is written, zero-extended; on a read it is where
  * the result goes, of which the bus keeps the low 'width' bytes.
  */
-typedef void (*bus_access)(void *device, uint64_t offset, unsigned width, bool write,
-			   uint64_t *value);
+typedef void (*bus_access)(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value);
 
 struct bus_region {
 	uint64_t base;
@@ -41,8 +40,7 @@ struct bus {
  * Add a region; returns its number for bus_move(). On a full bus that is the number of one that
  * answers nothing, and bus->full is set.
  */
-unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device,
-		 const char *name);
+unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access access, void *device, const char *name);
 /* Move or resize a region (size 0 switches it off): a BAR was written, decoding toggled. */
 void bus_move(struct bus *bus, unsigned number, uint64_t base, uint64_t size);
 

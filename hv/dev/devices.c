@@ -29,10 +29,7 @@ const struct device_row fixed_devices[] = {
 	{.name = "reset", .size = sizeof(struct reset), .create = reset_create},
 	{.name = "pci", .size = sizeof(struct pci), .create = pci_create},
 	{.name = "pic", .size = sizeof(struct pic), .create = pic_create},
-	{.name = "ioapic",
-	 .size = sizeof(struct ioapic),
-	 .create = ioapic_create,
-	 .source_id = IOAPIC_SOURCE_ID},
+	{.name = "ioapic", .size = sizeof(struct ioapic), .create = ioapic_create, .source_id = IOAPIC_SOURCE_ID},
 	{.name = "irq", .size = sizeof(struct irq), .create = irq_create},
 	{.name = "pit", .size = sizeof(struct pit), .create = pit_create},
 	{.name = "rtc", .size = sizeof(struct rtc), .create = rtc_create},
@@ -44,11 +41,7 @@ const struct device_row fixed_devices[] = {
 const unsigned fixed_device_count = ARRAY_SIZE(fixed_devices);
 
 const struct device_row optional_devices[] = {
-	{.name = "edu",
-	 .size = sizeof(struct edu),
-	 .create = edu_create,
-	 .pci = true,
-	 .words = edu_words},
+	{.name = "edu", .size = sizeof(struct edu), .create = edu_create, .pci = true, .words = edu_words},
 	{.name = "testdev", .size = sizeof(struct testdev), .create = testdev_create},
 };
 const unsigned optional_device_count = ARRAY_SIZE(optional_devices);
@@ -57,13 +50,9 @@ const unsigned optional_device_count = ARRAY_SIZE(optional_devices);
 #define ALIGNMENT   16
 #define BOARD_BYTES ALIGN_UP(sizeof(struct board), ALIGNMENT)
 
-size_t device_size(const struct device_row *row)
-{
-	return BOARD_BYTES + ALIGN_UP(row->size, ALIGNMENT);
-}
+size_t device_size(const struct device_row *row) { return BOARD_BYTES + ALIGN_UP(row->size, ALIGNMENT); }
 
-void *device_create(const struct device_row *row, const struct board *board, unsigned words,
-		    void *place)
+void *device_create(const struct device_row *row, const struct board *board, unsigned words, void *place)
 {
 	struct board *own = place;
 	void *state = (char *)place + BOARD_BYTES;

@@ -23,7 +23,6 @@ size_t device_size(const struct device_row *row);
  * Make the row's device in 'place', zeroed, aligned to 16. 'board' is copied, with the device's
  * own name, source id and 'words' filled in. Returns the device's state.
  */
-void *device_create(const struct device_row *row, const struct board *board, unsigned words,
-		    void *place);
+void *device_create(const struct device_row *row, const struct board *board, unsigned words, void *place);
 
 #endif

@@ -57,15 +57,9 @@
 #define PCIE_DEVICE_STATUS       (EDU_PCIE + 10)
 #define PCIE_STATUS_ERRORS       0x000f
 
-static bool command(const struct edu *edu, uint16_t bit)
-{
-	return pci_get16(&edu->pci, PCI_COMMAND) & bit;
-}
+static bool command(const struct edu *edu, uint16_t bit) { return pci_get16(&edu->pci, PCI_COMMAND) & bit; }
 
-static bool msi_enabled(const struct edu *edu)
-{
-	return pci_get16(&edu->pci, MSI_CONTROL) & MSI_ENABLE;
-}
+static bool msi_enabled(const struct edu *edu) { return pci_get16(&edu->pci, MSI_CONTROL) & MSI_ENABLE; }
 
 /* Bring Interrupt Status and the INTA# pin in line with the causes (PCI 3.0 6.2.2, 6.2.3). */
 static void update_intx(struct edu *edu)
@@ -75,8 +69,7 @@ static void update_intx(struct edu *edu)
 	unsigned status = pci_get16(&edu->pci, PCI_STATUS) & ~PCI_STATUS_INTX;
 
 	pci_set16(&edu->pci, PCI_STATUS, (uint16_t)(status | (asserted ? PCI_STATUS_INTX : 0)));
-	if (level == edu->intx_level)
-		return;
+	if (level == edu->intx_level) return;
 	edu->intx_level = level;
 	edu->board->intx(edu->board->ctx, edu->board->source_id, level);
 }
@@ -85,19 +78,16 @@ static void update_intx(struct edu *edu)
 static void send_msi(const struct edu *edu)
 {
 	const struct board *board = edu->board;
-	uint64_t address =
-		pci_get32(&edu->pci, MSI_ADDRESS) | (uint64_t)pci_get32(&edu->pci, MSI_UPPER) << 32;
+	uint64_t address = pci_get32(&edu->pci, MSI_ADDRESS) | (uint64_t)pci_get32(&edu->pci, MSI_UPPER) << 32;
 
 	if (command(edu, PCI_COMMAND_MASTER))
-		board->message(board->ctx, board->source_id, address,
-			       pci_get16(&edu->pci, MSI_DATA));
+		board->message(board->ctx, board->source_id, address, pci_get16(&edu->pci, MSI_DATA));
 }
 
 static void raise_interrupt(struct edu *edu, uint32_t causes)
 {
 	edu->interrupt_status |= causes;
-	if (edu->interrupt_status && msi_enabled(edu))
-		send_msi(edu);
+	if (edu->interrupt_status && msi_enabled(edu)) send_msi(edu);
 	update_intx(edu);
 }
 
@@ -112,18 +102,15 @@ static uint32_t factorial(uint32_t n)
 {
 	uint32_t result = 1;
 
-	if (n >= 34)
-		return 0;
-	for (; n > 1; n--)
-		result *= n;
+	if (n >= 34) return 0;
+	for (; n > 1; n--) result *= n;
 	return result;
 }
 
 static void compute_factorial(struct edu *edu, uint32_t n)
 {
 	edu->factorial = factorial(n);
-	if (edu->status & STATUS_FACTORIAL_IRQ)
-		raise_interrupt(edu, IRQ_FACTORIAL);
+	if (edu->status & STATUS_FACTORIAL_IRQ) raise_interrupt(edu, IRQ_FACTORIAL);
 }
 
 /* Where in the buffer 'count' bytes at device address 'address' are; NULL unless all are. */
@@ -131,8 +118,7 @@ static uint8_t *buffer_range(struct edu *edu, uint64_t address, uint64_t count)
 {
 	uint64_t offset = address - EDU_BUFFER;
 
-	if (offset > EDU_BUFFER_SIZE || count > EDU_BUFFER_SIZE - offset)
-		return NULL;
+	if (offset > EDU_BUFFER_SIZE || count > EDU_BUFFER_SIZE - offset) return NULL;
 	return edu->buffer + offset;
 }
 
@@ -146,86 +132,52 @@ static void transfer(struct edu *edu, bool to_memory)
 	uint64_t device = to_memory ? edu->dma_source : edu->dma_destination;
 	uint8_t *buffer = buffer_range(edu, device, edu->dma_count);
 
-	if (!buffer || !edu->dma_count || !command(edu, PCI_COMMAND_MASTER))
-		return;
+	if (!buffer || !edu->dma_count || !command(edu, PCI_COMMAND_MASTER)) return;
 	if (to_memory) {
-		edu->board->dma_write(edu->board->ctx, edu->board->source_id, bus, buffer,
-				      edu->dma_count);
+		edu->board->dma_write(edu->board->ctx, edu->board->source_id, bus, buffer, edu->dma_count);
 	} else {
 		memset(buffer, 0xff, edu->dma_count);
-		edu->board->dma_read(edu->board->ctx, edu->board->source_id, bus, buffer,
-				     edu->dma_count);
+		edu->board->dma_read(edu->board->ctx, edu->board->source_id, bus, buffer, edu->dma_count);
 	}
 }
 
 static void dma_command(struct edu *edu, uint64_t value)
 {
-	if (!(value & DMA_RUN))
-		return;
+	if (!(value & DMA_RUN)) return;
 	transfer(edu, value & DMA_TO_MEMORY);
 	edu->dma_command = value & ~(uint64_t)DMA_RUN;
-	if (value & DMA_RAISE_IRQ)
-		raise_interrupt(edu, IRQ_DMA);
+	if (value & DMA_RAISE_IRQ) raise_interrupt(edu, IRQ_DMA);
 }
 
 static uint64_t read_register(const struct edu *edu, uint64_t offset)
 {
 	switch (offset) {
-	case REG_IDENTIFICATION:
-		return IDENTIFICATION;
-	case REG_LIVENESS:
-		return edu->liveness;
-	case REG_FACTORIAL:
-		return edu->factorial;
-	case REG_STATUS:
-		return edu->status;
-	case REG_INTERRUPT_STATUS:
-		return edu->interrupt_status;
-	case REG_DMA_SOURCE:
-		return edu->dma_source;
-	case REG_DMA_DESTINATION:
-		return edu->dma_destination;
-	case REG_DMA_COUNT:
-		return edu->dma_count;
-	case REG_DMA_COMMAND:
-		return edu->dma_command;
-	default:
-		return ~0ULL;
+	case REG_IDENTIFICATION: return IDENTIFICATION;
+	case REG_LIVENESS: return edu->liveness;
+	case REG_FACTORIAL: return edu->factorial;
+	case REG_STATUS: return edu->status;
+	case REG_INTERRUPT_STATUS: return edu->interrupt_status;
+	case REG_DMA_SOURCE: return edu->dma_source;
+	case REG_DMA_DESTINATION: return edu->dma_destination;
+	case REG_DMA_COUNT: return edu->dma_count;
+	case REG_DMA_COMMAND: return edu->dma_command;
+	default: return ~0ULL;
 	}
 }
 
 static void write_register(struct edu *edu, uint64_t offset, uint64_t value)
 {
 	switch (offset) {
-	case REG_LIVENESS:
-		edu->liveness = (uint32_t)~value;
-		break;
-	case REG_FACTORIAL:
-		compute_factorial(edu, (uint32_t)value);
-		break;
-	case REG_STATUS:
-		edu->status = value & STATUS_FACTORIAL_IRQ;
-		break;
-	case REG_INTERRUPT_RAISE:
-		raise_interrupt(edu, (uint32_t)value);
-		break;
-	case REG_INTERRUPT_ACK:
-		acknowledge_interrupt(edu, (uint32_t)value);
-		break;
-	case REG_DMA_SOURCE:
-		edu->dma_source = value;
-		break;
-	case REG_DMA_DESTINATION:
-		edu->dma_destination = value;
-		break;
-	case REG_DMA_COUNT:
-		edu->dma_count = value;
-		break;
-	case REG_DMA_COMMAND:
-		dma_command(edu, value);
-		break;
-	default: /* read-only, or nothing there */
-		break;
+	case REG_LIVENESS: edu->liveness = (uint32_t)~value; break;
+	case REG_FACTORIAL: compute_factorial(edu, (uint32_t)value); break;
+	case REG_STATUS: edu->status = value & STATUS_FACTORIAL_IRQ; break;
+	case REG_INTERRUPT_RAISE: raise_interrupt(edu, (uint32_t)value); break;
+	case REG_INTERRUPT_ACK: acknowledge_interrupt(edu, (uint32_t)value); break;
+	case REG_DMA_SOURCE: edu->dma_source = value; break;
+	case REG_DMA_DESTINATION: edu->dma_destination = value; break;
+	case REG_DMA_COUNT: edu->dma_count = value; break;
+	case REG_DMA_COMMAND: dma_command(edu, value); break;
+	default: /* read-only, or nothing there */ break;
 	}
 }
 
@@ -254,19 +206,16 @@ static void config_written(void *device, unsigned offset, unsigned width)
 
 	(void)offset;
 	(void)width;
-	bus_move(edu->board->mmio, edu->region, bar,
-		 command(edu, PCI_COMMAND_MEMORY) ? EDU_BAR_SIZE : 0);
+	bus_move(edu->board->mmio, edu->region, bar, command(edu, PCI_COMMAND_MEMORY) ? EDU_BAR_SIZE : 0);
 	update_intx(edu);
-	if (no_snoop == edu->no_snoop)
-		return;
+	if (no_snoop == edu->no_snoop) return;
 	edu->no_snoop = no_snoop;
 	edu->board->no_snoop(edu->board->ctx, edu->board->source_id, no_snoop);
 }
 
 static void config_allow(struct pci_function *pci, unsigned offset, uint32_t bits)
 {
-	for (unsigned i = offset; bits; i++, bits >>= 8)
-		pci->writable[i] |= (uint8_t)bits;
+	for (unsigned i = offset; bits; i++, bits >>= 8) pci->writable[i] |= (uint8_t)bits;
 }
 
 static void init_msi(struct pci_function *pci)
@@ -303,8 +252,7 @@ static void init_header(struct pci_function *pci, uint64_t bar, uint8_t irq)
 	pci->config[PCI_CAP_POINTER] = EDU_MSI;
 	pci->config[PCI_INTERRUPT_LINE] = irq;
 	pci->config[PCI_INTERRUPT_PIN] = 1; /* INTA# */
-	config_allow(pci, PCI_COMMAND,
-		     PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+	config_allow(pci, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
 	config_allow(pci, PCI_BAR0, (uint32_t) ~(EDU_BAR_SIZE - 1));
 	config_allow(pci, PCI_INTERRUPT_LINE, 0xff);
 }

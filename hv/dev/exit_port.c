@@ -5,8 +5,7 @@
  */
 #include "hv/dev/exit_port.h"
 
-static void exit_port_access(void *device, uint64_t offset, unsigned width, bool write,
-			     uint64_t *value)
+static void exit_port_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	const struct exit_port *port = device;
 

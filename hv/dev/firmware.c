@@ -20,8 +20,7 @@ unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end
 	range[count++] = (struct e820_range){FIRMWARE_EBDA, KiB, E820_RESERVED};
 	range[count++] = (struct e820_range){ACPI_BASE, ACPI_SIZE, E820_RESERVED};
 	range[count++] = (struct e820_range){MiB, low_end - MiB, E820_RAM};
-	if (high_end)
-		range[count++] = (struct e820_range){HIGH_RAM, high_end - HIGH_RAM, E820_RAM};
+	if (high_end) range[count++] = (struct e820_range){HIGH_RAM, high_end - HIGH_RAM, E820_RAM};
 	return count;
 }
 
@@ -62,8 +61,7 @@ static const uint8_t count_timer[] = {0x50, 0x1e, 0x31, 0xc0, 0x8e, 0xd8, 0x66, 
 #define SLAVE_VECTORS  8
 
 /* Put a handler into the ROM and let 'count' vectors from 'first' on lead to it. */
-static void put_handler(uint8_t *ram, unsigned number, const uint8_t *code, size_t size,
-			unsigned first, unsigned count)
+static void put_handler(uint8_t *ram, unsigned number, const uint8_t *code, size_t size, unsigned first, unsigned count)
 {
 	uint64_t at = FIRMWARE_CODE + number * HANDLER_ROOM;
 
@@ -77,10 +75,8 @@ static void put_handler(uint8_t *ram, unsigned number, const uint8_t *code, size
 void firmware_leave(uint8_t *ram)
 {
 	put_handler(ram, 0, just_return, sizeof(just_return), 0, VECTORS);
-	put_handler(ram, 1, acknowledge_master, sizeof(acknowledge_master), VECTOR_MASTER,
-		    MASTER_VECTORS);
-	put_handler(ram, 2, acknowledge_both, sizeof(acknowledge_both), VECTOR_SLAVE,
-		    SLAVE_VECTORS);
+	put_handler(ram, 1, acknowledge_master, sizeof(acknowledge_master), VECTOR_MASTER, MASTER_VECTORS);
+	put_handler(ram, 2, acknowledge_both, sizeof(acknowledge_both), VECTOR_SLAVE, SLAVE_VECTORS);
 	put_handler(ram, 3, count_timer, sizeof(count_timer), VECTOR_TIMER, 1);
 	put_word(ram, BDA_COM1, UART_PORT);
 	put_word(ram, BDA_EBDA_SEGMENT, FIRMWARE_EBDA >> 4);

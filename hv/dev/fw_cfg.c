@@ -25,25 +25,13 @@ enum {
 static const void *item(const struct fw_cfg *f, unsigned *size)
 {
 	switch (f->selected) {
-	case ITEM_SIGNATURE:
-		*size = 4;
-		return "QEMU";
-	case ITEM_INTERFACE:
-		*size = sizeof(f->interface);
-		return &f->interface;
+	case ITEM_SIGNATURE: *size = 4; return "QEMU";
+	case ITEM_INTERFACE: *size = sizeof(f->interface); return &f->interface;
 	case ITEM_CPUS:
-	case ITEM_MAX_CPUS:
-		*size = sizeof(f->cpus);
-		return &f->cpus;
-	case ITEM_DIRECTORY:
-		*size = sizeof(f->directory);
-		return &f->directory;
-	case ITEM_E820:
-		*size = f->e820_size;
-		return f->e820;
-	default:
-		*size = 0;
-		return "";
+	case ITEM_MAX_CPUS: *size = sizeof(f->cpus); return &f->cpus;
+	case ITEM_DIRECTORY: *size = sizeof(f->directory); return &f->directory;
+	case ITEM_E820: *size = f->e820_size; return f->e820;
+	default: *size = 0; return "";
 	}
 }
 
@@ -56,8 +44,7 @@ static uint8_t next_byte(struct fw_cfg *f)
 }
 
 /* The selector is a word, the data a byte: a wider read repeats it, low byte first. */
-static void fw_cfg_access(void *device, uint64_t offset, unsigned width, bool write,
-			  uint64_t *value)
+static void fw_cfg_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct fw_cfg *f = device;
 

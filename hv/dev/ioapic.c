@@ -41,14 +41,11 @@
 static void send(struct ioapic *ioapic, uint64_t entry)
 {
 	const struct board *board = ioapic->board;
-	uint64_t address =
-		MESSAGE_BASE | TO_FIELD(FIELD(entry, ENTRY_DESTINATION), MESSAGE_DESTINATION);
+	uint64_t address = MESSAGE_BASE | TO_FIELD(FIELD(entry, ENTRY_DESTINATION), MESSAGE_DESTINATION);
 	uint64_t data = entry & (ENTRY_VECTOR | ENTRY_MODE | ENTRY_LEVEL);
 
-	if (entry & ENTRY_BIT_11)
-		address |= MESSAGE_BIT_2;
-	if (entry & ENTRY_LEVEL)
-		data |= MESSAGE_ASSERT;
+	if (entry & ENTRY_BIT_11) address |= MESSAGE_BIT_2;
+	if (entry & ENTRY_LEVEL) data |= MESSAGE_ASSERT;
 	board->message(board->ctx, board->source_id, address, (uint32_t)data);
 }
 
@@ -57,8 +54,7 @@ static void service_level(struct ioapic *ioapic, unsigned pin)
 {
 	uint64_t *entry = &ioapic->entry[pin];
 
-	if ((*entry & (ENTRY_LEVEL | ENTRY_MASKED | ENTRY_REMOTE_IRR)) != ENTRY_LEVEL ||
-	    !(ioapic->levels & BIT(pin)))
+	if ((*entry & (ENTRY_LEVEL | ENTRY_MASKED | ENTRY_REMOTE_IRR)) != ENTRY_LEVEL || !(ioapic->levels & BIT(pin)))
 		return;
 	*entry |= ENTRY_REMOTE_IRR;
 	send(ioapic, *entry);
@@ -71,8 +67,7 @@ void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level)
 	bool rises = level && !(ioapic->levels & bit);
 
 	ioapic->levels = level ? ioapic->levels | bit : ioapic->levels & ~bit;
-	if (rises && !(ioapic->entry[pin] & (ENTRY_LEVEL | ENTRY_MASKED)))
-		send(ioapic, ioapic->entry[pin]);
+	if (rises && !(ioapic->entry[pin] & (ENTRY_LEVEL | ENTRY_MASKED))) send(ioapic, ioapic->entry[pin]);
 	service_level(ioapic, pin);
 }
 
@@ -81,8 +76,7 @@ void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
 		uint64_t entry = ioapic->entry[pin];
 
-		if (FIELD(entry, ENTRY_VECTOR) != vector || !(entry & ENTRY_REMOTE_IRR))
-			continue;
+		if (FIELD(entry, ENTRY_VECTOR) != vector || !(entry & ENTRY_REMOTE_IRR)) continue;
 		ioapic->entry[pin] &= ~ENTRY_REMOTE_IRR;
 		service_level(ioapic, pin);
 	}
@@ -105,13 +99,10 @@ static uint32_t read_window(const struct ioapic *ioapic)
 
 	switch (ioapic->select) {
 	case REG_ID:
-	case REG_ARBITRATION:
-		return ioapic->id;
-	case REG_VERSION:
-		return VERSION;
+	case REG_ARBITRATION: return ioapic->id;
+	case REG_VERSION: return VERSION;
 	default:
-		if (half >= 2 * IOAPIC_PINS)
-			return 0xffffffff;
+		if (half >= 2 * IOAPIC_PINS) return 0xffffffff;
 		return (uint32_t)(ioapic->entry[half / 2] >> 32 * (half % 2));
 	}
 }
@@ -129,8 +120,7 @@ static void write_window(struct ioapic *ioapic, uint32_t value)
 }
 
 /* IOREGSEL and EOI take bytes too; the window is 4 bytes wide. */
-static void ioapic_access(void *device, uint64_t offset, unsigned width, bool write,
-			  uint64_t *value)
+static void ioapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct ioapic *ioapic = device;
 
@@ -155,8 +145,7 @@ void ioapic_create(void *state, const struct board *board)
 
 	ioapic->board = board;
 	ioapic->id = IOAPIC_ID << 24;
-	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
-		ioapic->entry[pin] = ENTRY_MASKED;
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) ioapic->entry[pin] = ENTRY_MASKED;
 	bus_add(board->mmio, IOAPIC_BASE, IOAPIC_SIZE, ioapic_access, ioapic, board->name);
 	board->chips->ioapic = ioapic;
 }

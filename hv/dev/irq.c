@@ -13,10 +13,7 @@
 #define CASCADE         2
 #define TIMER_PIN       2
 
-uint8_t irq_pci_line(unsigned slot)
-{
-	return slot % 2 ? 11 : 10;
-}
+uint8_t irq_pci_line(unsigned slot) { return slot % 2 ? 11 : 10; }
 
 /* The slots on the same IOAPIC pin, and those on the same ISA line. */
 #define SLOTS_OF_PIN(slot)  (0x01010101U << (slot) % 8)
@@ -26,8 +23,7 @@ static void drive_isa(struct irq *irq, unsigned line)
 {
 	bool level = irq->isa >> line & 1;
 
-	if (line == irq_pci_line(0) || line == irq_pci_line(1))
-		level |= (irq->pci & SLOTS_OF_LINE(line)) != 0;
+	if (line == irq_pci_line(0) || line == irq_pci_line(1)) level |= (irq->pci & SLOTS_OF_LINE(line)) != 0;
 	pic_set(irq->pic, line, level);
 	ioapic_set(irq->ioapic, line ? line : TIMER_PIN, level);
 }
@@ -36,8 +32,7 @@ void irq_isa(struct irq *irq, unsigned line, bool level)
 {
 	uint16_t bit = (uint16_t)(1U << line);
 
-	if (line == CASCADE)
-		return;
+	if (line == CASCADE) return;
 	irq->isa = level ? irq->isa | bit : irq->isa & (uint16_t)~bit;
 	drive_isa(irq, line);
 }

@@ -56,41 +56,22 @@ static void command(struct keyboard *k, uint8_t value)
 {
 	k->awaits = 0;
 	switch (value) {
-	case READ_RAM ... READ_RAM + KEYBOARD_RAM - 1:
-		answer(k, k->ram[value % KEYBOARD_RAM]);
-		break;
+	case READ_RAM ... READ_RAM + KEYBOARD_RAM - 1: answer(k, k->ram[value % KEYBOARD_RAM]); break;
 	case WRITE_RAM ... WRITE_RAM + KEYBOARD_RAM - 1:
-	case WRITE_OUTPUT_PORT ... WRITE_TO_MOUSE:
-		k->awaits = value;
-		break;
-	case MOUSE_OFF:
-		k->ram[0] |= COMMAND_BYTE_NO_MOUSE;
-		break;
-	case MOUSE_ON:
-		k->ram[0] &= (uint8_t)~COMMAND_BYTE_NO_MOUSE;
-		break;
+	case WRITE_OUTPUT_PORT ... WRITE_TO_MOUSE: k->awaits = value; break;
+	case MOUSE_OFF: k->ram[0] |= COMMAND_BYTE_NO_MOUSE; break;
+	case MOUSE_ON: k->ram[0] &= (uint8_t)~COMMAND_BYTE_NO_MOUSE; break;
 	case SELF_TEST:
 		k->passed = true;
 		answer(k, SELF_TEST_PASSED);
 		break;
-	case TEST_KEYBOARD_LINE:
-		answer(k, LINE_PASSED);
-		break;
-	case TEST_MOUSE_LINE:
-		answer(k, LINE_STUCK);
-		break;
-	case KEYBOARD_OFF:
-		k->ram[0] |= COMMAND_BYTE_NO_INPUT;
-		break;
-	case KEYBOARD_ON:
-		k->ram[0] &= (uint8_t)~COMMAND_BYTE_NO_INPUT;
-		break;
-	case READ_OUTPUT_PORT:
-		answer(k, OUTPUT_NOT_RESET | OUTPUT_A20);
-		break;
+	case TEST_KEYBOARD_LINE: answer(k, LINE_PASSED); break;
+	case TEST_MOUSE_LINE: answer(k, LINE_STUCK); break;
+	case KEYBOARD_OFF: k->ram[0] |= COMMAND_BYTE_NO_INPUT; break;
+	case KEYBOARD_ON: k->ram[0] &= (uint8_t)~COMMAND_BYTE_NO_INPUT; break;
+	case READ_OUTPUT_PORT: answer(k, OUTPUT_NOT_RESET | OUTPUT_A20); break;
 	default:
-		if (value >= PULSE && !(value & OUTPUT_NOT_RESET))
-			k->board->reset(k->board->ctx);
+		if (value >= PULSE && !(value & OUTPUT_NOT_RESET)) k->board->reset(k->board->ctx);
 		break;
 	}
 }
@@ -123,8 +104,7 @@ static void access_data(void *device, uint64_t offset, unsigned width, bool writ
 	update_line(k);
 }
 
-static void access_command(void *device, uint64_t offset, unsigned width, bool write,
-			   uint64_t *value)
+static void access_command(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct keyboard *k = device;
 
@@ -133,8 +113,7 @@ static void access_command(void *device, uint64_t offset, unsigned width, bool w
 		command(k, (uint8_t)*value);
 		update_line(k);
 	} else {
-		*value = STATUS_UNLOCKED | (k->full ? STATUS_FULL : 0) |
-			 (k->passed ? STATUS_PASSED : 0);
+		*value = STATUS_UNLOCKED | (k->full ? STATUS_FULL : 0) | (k->passed ? STATUS_PASSED : 0);
 	}
 }
 

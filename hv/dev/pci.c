@@ -51,17 +51,13 @@ void pci_set32(struct pci_function *function, unsigned offset, uint32_t value)
 static uint64_t config_read(const struct pci_function *function, unsigned offset, unsigned width)
 {
 	switch (width) {
-	case 1:
-		return function->config[offset];
-	case 2:
-		return pci_get16(function, offset);
-	default:
-		return pci_get32(function, offset);
+	case 1: return function->config[offset];
+	case 2: return pci_get16(function, offset);
+	default: return pci_get32(function, offset);
 	}
 }
 
-static void config_write(struct pci_function *function, unsigned offset, unsigned width,
-			 uint64_t value)
+static void config_write(struct pci_function *function, unsigned offset, unsigned width, uint64_t value)
 {
 	for (unsigned i = offset; i < offset + width; i++, value >>= 8) {
 		unsigned byte = function->config[i];
@@ -71,8 +67,7 @@ static void config_write(struct pci_function *function, unsigned offset, unsigne
 		byte &= ~((unsigned)value & function->clear_on_one[i]);
 		function->config[i] = (uint8_t)byte;
 	}
-	if (function->written)
-		function->written(function->device, offset, width);
+	if (function->written) function->written(function->device, offset, width);
 }
 
 /* The function that CONFIG_ADDRESS selects, or NULL where there is none. */
@@ -80,8 +75,7 @@ static struct pci_function *selected(const struct pci *pci)
 {
 	uint32_t address = pci->address;
 
-	if ((address & (ADDRESS_ENABLE | ADDRESS_BUS | ADDRESS_FUNCTION)) != ADDRESS_ENABLE)
-		return NULL;
+	if ((address & (ADDRESS_ENABLE | ADDRESS_BUS | ADDRESS_FUNCTION)) != ADDRESS_ENABLE) return NULL;
 	return pci->slot[FIELD(address, ADDRESS_SLOT)];
 }
 
@@ -96,8 +90,7 @@ static void config_data(void *device, uint64_t port, unsigned width, bool write,
 	unsigned offset = (pci->address & ADDRESS_REGISTER) | (unsigned)port;
 
 	if (!function || offset + width > PCI_CONFIG_SIZE) {
-		if (!write)
-			*value = ~0ULL;
+		if (!write) *value = ~0ULL;
 	} else if (write) {
 		config_write(function, offset, width, *value);
 	} else {
@@ -112,8 +105,7 @@ static void config_address(void *device, uint64_t port, unsigned width, bool wri
 
 	(void)port; /* 0: four bytes fit nowhere else */
 	if (width != 4) {
-		if (!write)
-			*value = ~0ULL;
+		if (!write) *value = ~0ULL;
 	} else if (write) {
 		pci->address = (uint32_t)*value;
 	} else {
@@ -139,8 +131,7 @@ void pci_create(void *state, const struct board *board)
 uint16_t pci_free_slot(const struct pci *pci)
 {
 	for (unsigned slot = PCI_FIRST_SLOT; slot < PCI_SLOTS; slot++)
-		if (!pci->slot[slot])
-			return (uint16_t)(slot << 3);
+		if (!pci->slot[slot]) return (uint16_t)(slot << 3);
 	return 0;
 }
 

@@ -50,7 +50,7 @@ struct pci {
 	struct pci_function *slot[PCI_SLOTS]; /* function 0 of each device of bus 0 */
 	struct pci_function bridge;           /* 00:00.0, the host bridge */
 	uint64_t next_bar;                    /* where the next one is put */
-	bool full; /* a function found no slot: whoever makes the machine looks here once */
+	bool full;                            /* a function found no slot: whoever makes the machine looks here once */
 };
 
 /* Reset state with a host bridge; registers ports 0xcf8-0xcff. */
@@ -58,10 +58,7 @@ void pci_create(void *state, const struct board *board);
 
 /* The source id of the first free slot from PCI_FIRST_SLOT on; 0, the bridge's, if none is. */
 uint16_t pci_free_slot(const struct pci *pci);
-static inline unsigned pci_slot(uint16_t source_id)
-{
-	return source_id >> 3 & (PCI_SLOTS - 1);
-}
+static inline unsigned pci_slot(uint16_t source_id) { return source_id >> 3 & (PCI_SLOTS - 1); }
 /* Put a function at the slot of 'source_id'. Where one is already, pci->full is set instead. */
 void pci_add(struct pci *pci, uint16_t source_id, struct pci_function *function);
 

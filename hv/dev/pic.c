@@ -43,8 +43,7 @@ static unsigned first(const struct pic_chip *chip, uint8_t inputs)
 	for (unsigned i = 1; i <= 8; i++) {
 		unsigned input = (chip->lowest + i) % 8;
 
-		if (inputs >> input & 1)
-			return input;
+		if (inputs >> input & 1) return input;
 	}
 	return 8;
 }
@@ -61,8 +60,7 @@ static unsigned requested(const struct pic_chip *chip)
 	unsigned input = first(chip, chip->irr & (uint8_t)~chip->imr);
 	uint8_t serviced = chip->isr;
 
-	if (chip->special_mask)
-		serviced &= (uint8_t)~chip->imr;
+	if (chip->special_mask) serviced &= (uint8_t)~chip->imr;
 	if (chip->special_nested) /* the slave may interrupt itself */
 		serviced &= (uint8_t) ~(1U << CASCADE);
 	return distance(chip, input) < distance(chip, first(chip, serviced)) ? input : 8;
@@ -72,39 +70,29 @@ static void set_input(struct pic_chip *chip, unsigned input, bool level)
 {
 	uint8_t bit = (uint8_t)(1U << input);
 
-	if (level && (!(chip->lines & bit) || chip->level & bit))
-		chip->irr |= bit;
+	if (level && (!(chip->lines & bit) || chip->level & bit)) chip->irr |= bit;
 	if (!level) /* an edge must stay until it is acknowledged */
 		chip->irr &= (uint8_t)~bit;
 	chip->lines = level ? chip->lines | bit : chip->lines & (uint8_t)~bit;
 }
 
 /* The slave's output is an input of the master. */
-static void cascade(struct pic *pic)
-{
-	set_input(&pic->chip[0], CASCADE, requested(&pic->chip[1]) != 8);
-}
+static void cascade(struct pic *pic) { set_input(&pic->chip[0], CASCADE, requested(&pic->chip[1]) != 8); }
 
 static void tell_cpu(const struct pic *pic)
 {
-	if (pic_pending(pic))
-		pic->board->extint(pic->board->ctx);
+	if (pic_pending(pic)) pic->board->extint(pic->board->ctx);
 }
 
 void pic_set(struct pic *pic, unsigned line, bool level)
 {
-	if (line == CASCADE)
-		return;
+	if (line == CASCADE) return;
 	set_input(&pic->chip[line / 8], line % 8, level);
-	if (line >= 8)
-		cascade(pic);
+	if (line >= 8) cascade(pic);
 	tell_cpu(pic);
 }
 
-bool pic_pending(const struct pic *pic)
-{
-	return pic->chip[0].irr && requested(&pic->chip[0]) != 8;
-}
+bool pic_pending(const struct pic *pic) { return pic->chip[0].irr && requested(&pic->chip[0]) != 8; }
 
 /* One chip's part of an acknowledge; returns the input, 7 without in-service bit if it is gone. */
 static unsigned acknowledge(struct pic_chip *chip)
@@ -112,10 +100,8 @@ static unsigned acknowledge(struct pic_chip *chip)
 	unsigned input = requested(chip);
 	uint8_t bit = (uint8_t)(1U << input);
 
-	if (input == 8)
-		return 7;
-	if (!(chip->level & bit))
-		chip->irr &= (uint8_t)~bit;
+	if (input == 8) return 7;
+	if (!(chip->level & bit)) chip->irr &= (uint8_t)~bit;
 	if (!chip->auto_eoi)
 		chip->isr |= bit;
 	else if (chip->auto_rotate)
@@ -140,11 +126,9 @@ uint8_t pic_accept(struct pic *pic)
 
 static void end_of_interrupt(struct pic_chip *chip, unsigned input, bool rotate)
 {
-	if (input == 8)
-		return;
+	if (input == 8) return;
 	chip->isr &= (uint8_t) ~(1U << input);
-	if (rotate)
-		chip->lowest = (uint8_t)input;
+	if (rotate) chip->lowest = (uint8_t)input;
 }
 
 static void write_ocw2(struct pic_chip *chip, uint8_t value)
@@ -152,33 +136,22 @@ static void write_ocw2(struct pic_chip *chip, uint8_t value)
 	unsigned named = value & 7;
 	uint8_t serviced = chip->isr;
 
-	if (chip->special_mask)
-		serviced &= (uint8_t)~chip->imr;
+	if (chip->special_mask) serviced &= (uint8_t)~chip->imr;
 	switch (value >> 5) {
 	case EOI:
-	case EOI_ROTATE:
-		end_of_interrupt(chip, first(chip, serviced), value >> 5 == EOI_ROTATE);
-		break;
+	case EOI_ROTATE: end_of_interrupt(chip, first(chip, serviced), value >> 5 == EOI_ROTATE); break;
 	case EOI_SPECIFIC:
-	case EOI_SPECIFIC_ROTATE:
-		end_of_interrupt(chip, named, value >> 5 == EOI_SPECIFIC_ROTATE);
-		break;
-	case SET_PRIORITY:
-		chip->lowest = (uint8_t)named;
-		break;
+	case EOI_SPECIFIC_ROTATE: end_of_interrupt(chip, named, value >> 5 == EOI_SPECIFIC_ROTATE); break;
+	case SET_PRIORITY: chip->lowest = (uint8_t)named; break;
 	case ROTATE_AUTO_ON:
-	case ROTATE_AUTO_OFF:
-		chip->auto_rotate = value >> 5 == ROTATE_AUTO_ON;
-		break;
-	default: /* NO_OPERATION */
-		break;
+	case ROTATE_AUTO_OFF: chip->auto_rotate = value >> 5 == ROTATE_AUTO_ON; break;
+	default: /* NO_OPERATION */ break;
 	}
 }
 
 static void write_ocw3(struct pic_chip *chip, uint8_t value)
 {
-	if (value & OCW3_MASK)
-		chip->special_mask = value & OCW3_MASK >> 1;
+	if (value & OCW3_MASK) chip->special_mask = value & OCW3_MASK >> 1;
 	if (value & OCW3_POLL)
 		chip->poll = true;
 	else if (value & OCW3_READ)
@@ -208,17 +181,13 @@ static void write_data(struct pic_chip *chip, uint8_t value)
 		chip->base = value & 0xf8;
 		chip->expects = !chip->single ? 3 : chip->icw4 ? 4 : 0;
 		break;
-	case 3: /* where the cascade is; a PC's is wired to line 2 */
-		chip->expects = chip->icw4 ? 4 : 0;
-		break;
+	case 3: /* where the cascade is; a PC's is wired to line 2 */ chip->expects = chip->icw4 ? 4 : 0; break;
 	case 4:
 		chip->auto_eoi = value & ICW4_AUTO;
 		chip->special_nested = value & ICW4_NESTED;
 		chip->expects = 0;
 		break;
-	default:
-		chip->imr = value;
-		break;
+	default: chip->imr = value; break;
 	}
 }
 
@@ -290,8 +259,7 @@ void pic_create(void *state, const struct board *board)
 	struct pic *pic = state;
 
 	pic->board = board;
-	pic->chip[0] = (struct pic_chip){
-		.base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << CASCADE), .lowest = 7};
+	pic->chip[0] = (struct pic_chip){.base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << CASCADE), .lowest = 7};
 	pic->chip[1] = (struct pic_chip){.base = 0x70, .imr = 0xff, .lowest = 7};
 	bus_add(board->ports, MASTER_PORT, 2, master_access, pic, board->name);
 	bus_add(board->ports, SLAVE_PORT, 2, slave_access, pic, "pic 2");

@@ -31,16 +31,10 @@
 enum { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
 enum { ON_TERMINAL_COUNT, ONE_SHOT, RATE_GENERATOR, SQUARE_WAVE, SOFTWARE_STROBE, HARDWARE_STROBE };
 
-static bool is_periodic(const struct pit_channel *c)
-{
-	return c->mode == RATE_GENERATOR || c->mode == SQUARE_WAVE;
-}
+static bool is_periodic(const struct pit_channel *c) { return c->mode == RATE_GENERATOR || c->mode == SQUARE_WAVE; }
 
 /* A rise of the gate begins the count; a low one does not hold it. */
-static bool is_triggered(const struct pit_channel *c)
-{
-	return c->mode == ONE_SHOT || c->mode == HARDWARE_STROBE;
-}
+static bool is_triggered(const struct pit_channel *c) { return c->mode == ONE_SHOT || c->mode == HARDWARE_STROBE; }
 
 /* Ticks it has counted. */
 static uint64_t elapsed(const struct pit_channel *c, uint64_t now)
@@ -52,8 +46,7 @@ static uint16_t current_count(const struct pit_channel *c, uint64_t now)
 {
 	uint64_t ticks = elapsed(c, now);
 
-	if (!c->loaded)
-		return (uint16_t)c->count;
+	if (!c->loaded) return (uint16_t)c->count;
 	if (c->mode == SQUARE_WAVE) /* by two, twice each period */
 		return (uint16_t)(c->count - 2 * ticks % c->count);
 	return (uint16_t)(c->count - (is_periodic(c) ? ticks % c->count : ticks));
@@ -63,25 +56,17 @@ static bool output(const struct pit_channel *c, uint64_t now)
 {
 	uint64_t ticks = elapsed(c, now);
 
-	if (!c->loaded)
-		return c->mode != ON_TERMINAL_COUNT;
+	if (!c->loaded) return c->mode != ON_TERMINAL_COUNT;
 	switch (c->mode) {
 	case ON_TERMINAL_COUNT:
-	case ONE_SHOT:
-		return ticks >= c->count;
-	case RATE_GENERATOR:
-		return ticks % c->count != c->count - 1;
-	case SQUARE_WAVE:
-		return ticks % c->count < (c->count + 1) / 2;
-	default: /* a strobe: low for one tick */
-		return ticks != c->count;
+	case ONE_SHOT: return ticks >= c->count;
+	case RATE_GENERATOR: return ticks % c->count != c->count - 1;
+	case SQUARE_WAVE: return ticks % c->count < (c->count + 1) / 2;
+	default: /* a strobe: low for one tick */ return ticks != c->count;
 	}
 }
 
-static uint64_t pit_now(const struct pit *pit)
-{
-	return board_clock(pit->board, PIT_HZ);
-}
+static uint64_t pit_now(const struct pit *pit) { return board_clock(pit->board, PIT_HZ); }
 
 /* Let the timer fire at the next rise of channel 0's output. Its gate is always high. */
 static void arm(struct pit *pit)
@@ -90,20 +75,15 @@ static void arm(struct pit *pit)
 	const struct board *board = pit->board;
 	uint64_t now = pit_now(pit), ticks = now - c->start, wait;
 
-	if (!board->clock_hz || !c->loaded || is_triggered(c) ||
-	    (!is_periodic(c) && ticks >= c->count)) {
+	if (!board->clock_hz || !c->loaded || is_triggered(c) || (!is_periodic(c) && ticks >= c->count)) {
 		timer_set(board->timers, &pit->timer, TIMER_OFF);
 		return;
 	}
 	wait = c->count - (is_periodic(c) ? ticks % c->count : ticks);
-	timer_set(board->timers, &pit->timer,
-		  board->now(board->ctx) + wait * board->clock_hz / PIT_HZ + 1);
+	timer_set(board->timers, &pit->timer, board->now(board->ctx) + wait * board->clock_hz / PIT_HZ + 1);
 }
 
-static void set_line(const struct pit *pit, bool level)
-{
-	pit->board->line(pit->board->ctx, PIT_LINE, level);
-}
+static void set_line(const struct pit *pit, bool level) { pit->board->line(pit->board->ctx, PIT_LINE, level); }
 
 static void fire(void *device)
 {
@@ -120,10 +100,8 @@ static void load_count(struct pit *pit, struct pit_channel *c, uint32_t count)
 	c->loaded = !is_triggered(c);
 	c->start = pit_now(pit);
 	c->halted = 0;
-	if (c != pit->channel)
-		return;
-	if (c->mode == ON_TERMINAL_COUNT)
-		set_line(pit, false);
+	if (c != pit->channel) return;
+	if (c->mode == ON_TERMINAL_COUNT) set_line(pit, false);
 	arm(pit);
 }
 
@@ -144,16 +122,14 @@ static void write_count(struct pit *pit, struct pit_channel *c, uint8_t value)
 
 static void latch_count(struct pit_channel *c, uint64_t now)
 {
-	if (c->latched)
-		return;
+	if (c->latched) return;
 	c->latch = current_count(c, now);
 	c->latched = true;
 }
 
 static void latch_status(struct pit_channel *c, uint64_t now)
 {
-	if (c->status_latched)
-		return;
+	if (c->status_latched) return;
 	c->status = (uint8_t)((output(c, now) ? STATUS_OUT : 0) | (c->loaded ? 0 : STATUS_NULL) |
 			      TO_FIELD(c->access, WORD_ACCESS) | TO_FIELD(c->mode, WORD_MODE));
 	c->status_latched = true;
@@ -162,12 +138,9 @@ static void latch_status(struct pit_channel *c, uint64_t now)
 static void read_back(struct pit *pit, uint8_t word)
 {
 	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
-		if (!(word & BIT(i + 1)))
-			continue;
-		if (!(word & READ_BACK_COUNT))
-			latch_count(&pit->channel[i], pit_now(pit));
-		if (!(word & READ_BACK_STATUS))
-			latch_status(&pit->channel[i], pit_now(pit));
+		if (!(word & BIT(i + 1))) continue;
+		if (!(word & READ_BACK_COUNT)) latch_count(&pit->channel[i], pit_now(pit));
+		if (!(word & READ_BACK_STATUS)) latch_status(&pit->channel[i], pit_now(pit));
 	}
 }
 
@@ -178,8 +151,7 @@ static void set_mode(struct pit *pit, struct pit_channel *c, uint8_t word)
 	c->mode = (uint8_t)(mode > HARDWARE_STROBE ? mode & 3 : mode); /* 6 and 7 are 2 and 3 */
 	c->access = (uint8_t)FIELD(word, WORD_ACCESS);
 	c->write_high = c->read_high = c->latched = c->status_latched = c->loaded = false;
-	if (c != pit->channel)
-		return;
+	if (c != pit->channel) return;
 	set_line(pit, c->mode != ON_TERMINAL_COUNT);
 	arm(pit);
 }
@@ -206,13 +178,11 @@ static uint8_t read_count(struct pit_channel *c, uint64_t now)
 		return c->status;
 	}
 	c->read_high = c->access == ACCESS_BOTH && !c->read_high;
-	if (!c->read_high)
-		c->latched = false;
+	if (!c->read_high) c->latched = false;
 	return (uint8_t)(high ? count >> 8 : count);
 }
 
-static void access_channels(void *device, uint64_t offset, unsigned width, bool write,
-			    uint64_t *value)
+static void access_channels(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct pit *pit = device;
 
@@ -251,8 +221,8 @@ static void access_gate(void *device, uint64_t offset, unsigned width, bool writ
 		pit->speaker = *value & SPEAKER_ON;
 		return;
 	}
-	*value = (c->gate ? GATE_ON : 0) | (pit->speaker ? SPEAKER_ON : 0) |
-		 (now / REFRESH_TICK % 2 ? REFRESH : 0) | (output(c, now) ? OUTPUT : 0);
+	*value = (c->gate ? GATE_ON : 0) | (pit->speaker ? SPEAKER_ON : 0) | (now / REFRESH_TICK % 2 ? REFRESH : 0) |
+		 (output(c, now) ? OUTPUT : 0);
 }
 
 void pit_create(void *state, const struct board *board)
@@ -262,10 +232,8 @@ void pit_create(void *state, const struct board *board)
 	pit->board = board;
 	timers_add(board->timers, &pit->timer, fire, pit);
 	for (unsigned i = 0; i < PIT_CHANNELS; i++)
-		pit->channel[i] = (struct pit_channel){.count = 0x10000,
-						       .mode = SQUARE_WAVE,
-						       .access = ACCESS_BOTH,
-						       .gate = i != GATE_CHANNEL};
+		pit->channel[i] = (struct pit_channel){
+			.count = 0x10000, .mode = SQUARE_WAVE, .access = ACCESS_BOTH, .gate = i != GATE_CHANNEL};
 	load_count(pit, &pit->channel[0], 0);
 	bus_add(board->ports, PIT_PORT, 4, access_channels, pit, board->name);
 	bus_add(board->ports, GATE_PORT, 1, access_gate, pit, "port 0x61");

@@ -11,8 +11,7 @@
 #define A20_ON         0x02
 #define FAST_RESET     0x01
 
-static void access_reset_control(void *device, uint64_t offset, unsigned width, bool write,
-				 uint64_t *value)
+static void access_reset_control(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	const struct reset *reset = device;
 
@@ -23,8 +22,7 @@ static void access_reset_control(void *device, uint64_t offset, unsigned width, 
 		reset->board->reset(reset->board->ctx);
 }
 
-static void access_system_control(void *device, uint64_t offset, unsigned width, bool write,
-				  uint64_t *value)
+static void access_system_control(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	const struct reset *reset = device;
 

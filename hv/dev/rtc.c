@@ -67,19 +67,14 @@ static uint64_t seconds_of(const struct date *date)
 	unsigned of_year = (153 * month + 2) / 5 + date->day - 1;
 	uint64_t days = year * 365ULL + year / 4 - year / 100 + year / 400 + of_year;
 
-	return (days - EPOCH_DAY) * DAY_SECONDS + date->hour * 3600ULL + date->minute * 60ULL +
-	       date->second;
+	return (days - EPOCH_DAY) * DAY_SECONDS + date->hour * 3600ULL + date->minute * 60ULL + date->second;
 }
 
-static uint64_t board_seconds(const struct rtc *rtc)
-{
-	return rtc->board->start_time + board_clock(rtc->board, 1);
-}
+static uint64_t board_seconds(const struct rtc *rtc) { return rtc->board->start_time + board_clock(rtc->board, 1); }
 
 static uint8_t encode(const struct rtc *rtc, unsigned value)
 {
-	if (rtc->memory[REG_B] & B_BINARY)
-		return (uint8_t)value;
+	if (rtc->memory[REG_B] & B_BINARY) return (uint8_t)value;
 	return (uint8_t)(value / 10 << 4 | value % 10);
 }
 
@@ -90,15 +85,13 @@ static unsigned decode(const struct rtc *rtc, uint8_t value)
 
 static uint8_t encode_hour(const struct rtc *rtc, unsigned hour)
 {
-	if (rtc->memory[REG_B] & B_24_HOURS)
-		return encode(rtc, hour);
+	if (rtc->memory[REG_B] & B_24_HOURS) return encode(rtc, hour);
 	return encode(rtc, (hour + 11) % 12 + 1) | (hour >= 12 ? HOURS_PM : 0);
 }
 
 static unsigned decode_hour(const struct rtc *rtc, uint8_t value)
 {
-	if (rtc->memory[REG_B] & B_24_HOURS)
-		return decode(rtc, value);
+	if (rtc->memory[REG_B] & B_24_HOURS) return decode(rtc, value);
 	return decode(rtc, value & (uint8_t)~HOURS_PM) % 12 + (value & HOURS_PM ? 12 : 0);
 }
 
@@ -108,8 +101,7 @@ static void update(struct rtc *rtc)
 	uint8_t *m = rtc->memory;
 	struct date date;
 
-	if (m[REG_B] & B_SET)
-		return;
+	if (m[REG_B] & B_SET) return;
 	date_of(board_seconds(rtc) + (uint64_t)rtc->offset, &date);
 	m[SECONDS] = encode(rtc, date.second);
 	m[MINUTES] = encode(rtc, date.minute);
@@ -139,8 +131,8 @@ static void set_time(struct rtc *rtc)
 
 static bool is_time(unsigned index)
 {
-	return index == SECONDS || index == MINUTES || index == HOURS ||
-	       (index >= WEEKDAY && index <= YEAR) || index == RTC_CENTURY;
+	return index == SECONDS || index == MINUTES || index == HOURS || (index >= WEEKDAY && index <= YEAR) ||
+	       index == RTC_CENTURY;
 }
 
 static void write_data(struct rtc *rtc, uint8_t value)
@@ -148,19 +140,15 @@ static void write_data(struct rtc *rtc, uint8_t value)
 	bool was_set = rtc->memory[REG_B] & B_SET;
 
 	switch (rtc->index) {
-	case REG_A:
-		value &= (uint8_t)~A_UPDATING;
-		break;
+	case REG_A: value &= (uint8_t)~A_UPDATING; break;
 	case REG_C:
-	case REG_D:
-		return;
+	case REG_D: return;
 	default:
 		update(rtc); /* the rest of the date, as it is without this write */
 		break;
 	}
 	rtc->memory[rtc->index] = value;
-	if (rtc->index == REG_B ? was_set && !(value & B_SET) : !was_set && is_time(rtc->index))
-		set_time(rtc);
+	if (rtc->index == REG_B ? was_set && !(value & B_SET) : !was_set && is_time(rtc->index)) set_time(rtc);
 }
 
 static void rtc_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
@@ -169,8 +157,7 @@ static void rtc_access(void *device, uint64_t offset, unsigned width, bool write
 
 	(void)width;
 	if (write && offset == INDEX) {
-		rtc->index =
-			(uint8_t)*value % RTC_SIZE; /* bit 7 masks NMIs, of which there are none */
+		rtc->index = (uint8_t)*value % RTC_SIZE; /* bit 7 masks NMIs, of which there are none */
 	} else if (write) {
 		write_data(rtc, (uint8_t)*value);
 	} else if (offset == INDEX) {

@@ -14,8 +14,7 @@
 /* Bytes at 'bytes' as a little-endian value, in the direction of the access. */
 static void access_bytes(uint8_t *bytes, unsigned width, bool write, uint64_t *value)
 {
-	if (!write)
-		*value = 0;
+	if (!write) *value = 0;
 	memcpy(write ? bytes : (void *)value, write ? (void *)value : bytes, width);
 }
 

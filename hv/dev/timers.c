@@ -6,20 +6,15 @@
 
 #include "lib/bits.h"
 
-void timers_init(struct timers *timers)
-{
-	*timers = (struct timers){.due = TIMER_OFF};
-}
+void timers_init(struct timers *timers) { *timers = (struct timers){.due = TIMER_OFF}; }
 
 static void find_first(struct timers *timers)
 {
 	timers->due = TIMER_OFF;
-	for (unsigned i = 0; i < timers->count; i++)
-		timers->due = MIN(timers->due, timers->timer[i]->due);
+	for (unsigned i = 0; i < timers->count; i++) timers->due = MIN(timers->due, timers->timer[i]->due);
 }
 
-void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device),
-		void *device)
+void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device), void *device)
 {
 	*timer = (struct timer){.due = TIMER_OFF, .fire = fire, .device = device};
 	timers->timer[timers->count++] = timer;
@@ -36,8 +31,7 @@ void timers_fire(struct timers *timers, uint64_t now)
 	for (unsigned i = 0; i < timers->count; i++) {
 		struct timer *timer = timers->timer[i];
 
-		if (timer->due > now)
-			continue;
+		if (timer->due > now) continue;
 		timer->due = TIMER_OFF;
 		timer->fire(timer->device);
 	}

@@ -25,16 +25,14 @@ struct timers {
 
 void timers_init(struct timers *timers);
 /* Add a timer that is off. There are at most TIMERS_MAX: the rows of devices.c have fewer. */
-void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device),
-		void *device);
+void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device), void *device);
 void timer_set(struct timers *timers, struct timer *timer, uint64_t due);
 
 /* Each timer that is due at 'now' goes off and fires; it may be set again by that. */
 void timers_fire(struct timers *timers, uint64_t now);
 static inline void timers_poll(struct timers *timers, uint64_t now)
 {
-	if (__builtin_expect(now >= timers->due, 0))
-		timers_fire(timers, now);
+	if (__builtin_expect(now >= timers->due, 0)) timers_fire(timers, now);
 }
 
 #endif

@@ -50,12 +50,9 @@ static unsigned trigger(const struct uart *uart)
 /* The interrupt of highest priority, as IIR bits 3:0 show it. */
 static uint8_t pending(const struct uart *uart)
 {
-	if (uart->overrun && (uart->ier & IER_LINE))
-		return IIR_LINE;
-	if (uart->received && (uart->ier & IER_RX))
-		return uart->received >= trigger(uart) ? IIR_RX : IIR_TIMEOUT;
-	if (uart->thre && (uart->ier & IER_THRE))
-		return IIR_THRE;
+	if (uart->overrun && (uart->ier & IER_LINE)) return IIR_LINE;
+	if (uart->received && (uart->ier & IER_RX)) return uart->received >= trigger(uart) ? IIR_RX : IIR_TIMEOUT;
+	if (uart->thre && (uart->ier & IER_THRE)) return IIR_THRE;
 	return IIR_NONE;
 }
 
@@ -63,8 +60,7 @@ static void update_irq(struct uart *uart)
 {
 	bool level = pending(uart) != IIR_NONE && (uart->mcr & MCR_OUT2);
 
-	if (level == uart->irq_level)
-		return;
+	if (level == uart->irq_level) return;
 	uart->irq_level = level;
 	uart->board->line(uart->board->ctx, UART_LINE, level);
 }
@@ -72,8 +68,7 @@ static void update_irq(struct uart *uart)
 /* Into the receiver; without FIFO it has room for one. */
 static bool push(struct uart *uart, uint8_t byte)
 {
-	if (uart->received == (uart->fcr & FCR_ENABLE ? UART_FIFO : 1))
-		return false;
+	if (uart->received == (uart->fcr & FCR_ENABLE ? UART_FIFO : 1)) return false;
 	uart->fifo[(uart->first + uart->received++) % UART_FIFO] = byte;
 	return true;
 }
@@ -82,8 +77,7 @@ static uint8_t pop(struct uart *uart)
 {
 	uint8_t byte = uart->fifo[uart->first];
 
-	if (!uart->received)
-		return 0;
+	if (!uart->received) return 0;
 	uart->first = (uint8_t)((uart->first + 1) % UART_FIFO);
 	uart->received--;
 	return byte;
@@ -91,8 +85,7 @@ static uint8_t pop(struct uart *uart)
 
 bool uart_receive(struct uart *uart, uint8_t byte)
 {
-	if (uart->mcr & MCR_LOOP || !push(uart, byte))
-		return false;
+	if (uart->mcr & MCR_LOOP || !push(uart, byte)) return false;
 	update_irq(uart);
 	return true;
 }
@@ -100,8 +93,7 @@ bool uart_receive(struct uart *uart, uint8_t byte)
 static void send(struct uart *uart, uint8_t byte)
 {
 	if (uart->mcr & MCR_LOOP) {
-		if (!push(uart, byte))
-			uart->overrun = true;
+		if (!push(uart, byte)) uart->overrun = true;
 	} else {
 		uart->board->console(uart->board->ctx, byte);
 	}
@@ -111,8 +103,7 @@ static void send(struct uart *uart, uint8_t byte)
 /* Modem status: a peer that is there; in loopback mode, MCR's own outputs. */
 static uint8_t modem_status(const struct uart *uart)
 {
-	if (!(uart->mcr & MCR_LOOP))
-		return MSR_CTS | MSR_DSR | MSR_CARRIER;
+	if (!(uart->mcr & MCR_LOOP)) return MSR_CTS | MSR_DSR | MSR_CARRIER;
 	return (uart->mcr & MCR_RTS ? MSR_CTS : 0) | (uart->mcr & MCR_DTR ? MSR_DSR : 0) |
 	       (uart->mcr & MCR_OUT1 ? MSR_RI : 0) | (uart->mcr & MCR_OUT2 ? MSR_CARRIER : 0);
 }
@@ -122,60 +113,41 @@ static uint8_t read_register(struct uart *uart, unsigned offset)
 	uint8_t value;
 
 	switch (offset) {
-	case DATA:
-		return pop(uart);
-	case IER:
-		return uart->ier;
+	case DATA: return pop(uart);
+	case IER: return uart->ier;
 	case IIR_FCR:
 		value = pending(uart);
-		if (value == IIR_THRE)
-			uart->thre = false;
+		if (value == IIR_THRE) uart->thre = false;
 		return value | (uart->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
-	case LCR:
-		return uart->lcr;
-	case MCR:
-		return uart->mcr;
+	case LCR: return uart->lcr;
+	case MCR: return uart->mcr;
 	case LSR:
-		value = LSR_EMPTY | (uart->received ? LSR_READY : 0) |
-			(uart->overrun ? LSR_OVERRUN : 0);
+		value = LSR_EMPTY | (uart->received ? LSR_READY : 0) | (uart->overrun ? LSR_OVERRUN : 0);
 		uart->overrun = false;
 		return value;
-	case MSR:
-		return modem_status(uart);
-	default:
-		return uart->scratch;
+	case MSR: return modem_status(uart);
+	default: return uart->scratch;
 	}
 }
 
 static void write_register(struct uart *uart, unsigned offset, uint8_t value)
 {
 	switch (offset) {
-	case DATA:
-		send(uart, value);
-		break;
+	case DATA: send(uart, value); break;
 	case IER:
 		/* Enabling the interrupt while the transmitter is empty raises it. */
-		if (value & ~uart->ier & IER_THRE)
-			uart->thre = true;
+		if (value & ~uart->ier & IER_THRE) uart->thre = true;
 		uart->ier = value & IER_BITS;
 		break;
 	case IIR_FCR:
 		/* Switching the FIFOs on or off empties them. */
-		if ((value ^ uart->fcr) & FCR_ENABLE || value & FCR_CLEAR)
-			uart->received = 0;
+		if ((value ^ uart->fcr) & FCR_ENABLE || value & FCR_CLEAR) uart->received = 0;
 		uart->fcr = value;
 		break;
-	case LCR:
-		uart->lcr = value;
-		break;
-	case MCR:
-		uart->mcr = value & MCR_BITS;
-		break;
-	case SCRATCH:
-		uart->scratch = value;
-		break;
-	default: /* LSR and MSR are read-only */
-		break;
+	case LCR: uart->lcr = value; break;
+	case MCR: uart->mcr = value & MCR_BITS; break;
+	case SCRATCH: uart->scratch = value; break;
+	default: /* LSR and MSR are read-only */ break;
 	}
 }
 
@@ -206,8 +178,7 @@ static void uart_access(void *device, uint64_t offset, unsigned width, bool writ
 		access_byte(device, (unsigned)offset + i, write, &byte);
 		result |= (uint64_t)byte << (8 * i);
 	}
-	if (!write)
-		*value = result;
+	if (!write) *value = result;
 }
 
 void uart_create(void *state, const struct board *board)

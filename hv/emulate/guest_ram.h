@@ -35,8 +35,7 @@ struct guest_ram {
 	 * In one step, a naturally aligned 4 or 8 bytes: 'desired' if it is 'expected'. 0, -EAGAIN
 	 * when it is something else, -EFAULT.
 	 */
-	int (*compare_exchange)(void *ctx, uint64_t gpa, unsigned size, uint64_t expected,
-				uint64_t desired);
+	int (*compare_exchange)(void *ctx, uint64_t gpa, unsigned size, uint64_t expected, uint64_t desired);
 };
 
 /* The address of [gpa, gpa + size) in the flat part, or NULL. For the accesses below only. */
@@ -51,51 +50,43 @@ static inline int guest_ram_read(const struct guest_ram *ram, uint64_t gpa, void
 {
 	const void *from = guest_ram_flat(ram, gpa, size);
 
-	if (!from)
-		return ram->read(ram->ctx, gpa, to, size);
+	if (!from) return ram->read(ram->ctx, gpa, to, size);
 	memcpy(to, from, size);
 	return 0;
 }
 
-static inline int guest_ram_read_table(const struct guest_ram *ram, uint64_t gpa, void *to,
-				       unsigned size)
+static inline int guest_ram_read_table(const struct guest_ram *ram, uint64_t gpa, void *to, unsigned size)
 {
 	const void *from = guest_ram_flat(ram, gpa, size);
 
-	if (!from)
-		return ram->read_table(ram->ctx, gpa, to, size);
+	if (!from) return ram->read_table(ram->ctx, gpa, to, size);
 	memcpy(to, from, size);
 	return 0;
 }
 
-static inline int guest_ram_write(const struct guest_ram *ram, uint64_t gpa, const void *from,
-				  unsigned size)
+static inline int guest_ram_write(const struct guest_ram *ram, uint64_t gpa, const void *from, unsigned size)
 {
 	void *to = guest_ram_flat(ram, gpa, size);
 
-	if (!to)
-		return ram->write(ram->ctx, gpa, from, size);
+	if (!to) return ram->write(ram->ctx, gpa, from, size);
 	memcpy(to, from, size);
 	return 0;
 }
 
 /* For whoever implements compare_exchange() on plain memory at 'at'. */
-static inline int guest_ram_exchange_at(void *at, unsigned size, uint64_t expected,
-					uint64_t desired)
+static inline int guest_ram_exchange_at(void *at, unsigned size, uint64_t expected, uint64_t desired)
 {
 	uint32_t expected32 = (uint32_t)expected;
-	bool done = size == 8
-			    ? __atomic_compare_exchange_n((uint64_t *)at, &expected, desired, false,
-							  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
-			    : __atomic_compare_exchange_n((uint32_t *)at, &expected32,
-							  (uint32_t)desired, false,
-							  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	bool done = size == 8 ? __atomic_compare_exchange_n((uint64_t *)at, &expected, desired, false, __ATOMIC_SEQ_CST,
+							    __ATOMIC_SEQ_CST)
+			      : __atomic_compare_exchange_n((uint32_t *)at, &expected32, (uint32_t)desired, false,
+							    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 
 	return done ? 0 : -EAGAIN;
 }
 
-static inline int guest_ram_compare_exchange(const struct guest_ram *ram, uint64_t gpa,
-					     unsigned size, uint64_t expected, uint64_t desired)
+static inline int guest_ram_compare_exchange(const struct guest_ram *ram, uint64_t gpa, unsigned size,
+					     uint64_t expected, uint64_t desired)
 {
 	void *at = guest_ram_flat(ram, gpa, size);
 

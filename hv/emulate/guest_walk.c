@@ -34,10 +34,7 @@ struct walk {
 	bool present, bad;              /* the entry is; it has a reserved bit set */
 };
 
-static bool has_64bit_entries(const struct walk *w)
-{
-	return w->entry_size == 8;
-}
+static bool has_64bit_entries(const struct walk *w) { return w->entry_size == 8; }
 
 static uint64_t entry_address(const struct walk *w)
 {
@@ -64,12 +61,9 @@ static uint64_t reserved_in_4m(const struct walk *w)
  */
 static uint64_t reserved_with_ps(const struct walk *w)
 {
-	if (!is_large_page(w))
-		return w->level == 4 ? PAGE_PS : 0;
-	if (!has_64bit_entries(w))
-		return reserved_in_4m(w);
-	if (w->level == 3 && !w->paging->pages_1g)
-		return PAGE_PS;
+	if (!is_large_page(w)) return w->level == 4 ? PAGE_PS : 0;
+	if (!has_64bit_entries(w)) return reserved_in_4m(w);
+	if (w->level == 3 && !w->paging->pages_1g) return PAGE_PS;
 	return BITS(w->shift - 1, 13);
 }
 
@@ -79,14 +73,10 @@ static bool is_permitted(const struct walk *w)
 	const struct guest_paging *p = w->paging;
 	bool user_page = w->rights & PAGE_US, writable = w->rights & PAGE_RW;
 
-	if (w->access == GUEST_FETCH && w->no_execute)
-		return false;
-	if (p->cpl == 3)
-		return user_page && (w->access != GUEST_WRITE || writable);
-	if (w->access == GUEST_FETCH)
-		return !user_page || !(p->cr4 & CR4_SMEP);
-	if (user_page && p->cr4 & CR4_SMAP && !(p->rflags & RFLAGS_AC))
-		return false;
+	if (w->access == GUEST_FETCH && w->no_execute) return false;
+	if (p->cpl == 3) return user_page && (w->access != GUEST_WRITE || writable);
+	if (w->access == GUEST_FETCH) return !user_page || !(p->cr4 & CR4_SMEP);
+	if (user_page && p->cr4 & CR4_SMAP && !(p->rflags & RFLAGS_AC)) return false;
 	return w->access != GUEST_WRITE || writable || !(p->cr0 & CR0_WP);
 }
 
@@ -97,14 +87,10 @@ static uint32_t error_code(const struct walk *w)
 	bool tells_fetch = p->cr4 & CR4_SMEP || (p->cr4 & CR4_PAE && p->efer & EFER_NXE);
 	uint64_t code = w->present ? PF_ERROR_PRESENT : 0;
 
-	if (w->access == GUEST_WRITE)
-		code |= PF_ERROR_WRITE;
-	if (p->cpl == 3)
-		code |= PF_ERROR_USER;
-	if (w->bad)
-		code |= PF_ERROR_RESERVED;
-	if (w->access == GUEST_FETCH && tells_fetch)
-		code |= PF_ERROR_FETCH;
+	if (w->access == GUEST_WRITE) code |= PF_ERROR_WRITE;
+	if (p->cpl == 3) code |= PF_ERROR_USER;
+	if (w->bad) code |= PF_ERROR_RESERVED;
+	if (w->access == GUEST_FETCH && tells_fetch) code |= PF_ERROR_FETCH;
 	return (uint32_t)code;
 }
 
@@ -114,8 +100,7 @@ static int load_entry(struct walk *w, uint64_t gpa)
 	uint32_t entry32 = 0;
 	int error;
 
-	if (has_64bit_entries(w))
-		return guest_ram_read_table(w->ram, gpa, &w->entry, sizeof(w->entry));
+	if (has_64bit_entries(w)) return guest_ram_read_table(w->ram, gpa, &w->entry, sizeof(w->entry));
 	error = guest_ram_read_table(w->ram, gpa, &entry32, sizeof(entry32));
 	w->entry = entry32;
 	return error;
@@ -128,8 +113,7 @@ static int load_entry(struct walk *w, uint64_t gpa)
  */
 static int set_flags(const struct walk *w, uint64_t gpa, uint64_t flags)
 {
-	if ((w->entry & flags) == flags)
-		return 0;
+	if ((w->entry & flags) == flags) return 0;
 	return guest_ram_compare_exchange(w->ram, gpa, w->entry_size, w->entry, w->entry | flags);
 }
 
@@ -138,8 +122,7 @@ static uint64_t page_address(const struct walk *w)
 	uint64_t in_page = BIT(w->shift) - 1;
 	uint64_t address = entry_address(w) & ~in_page;
 
-	if (!has_64bit_entries(w) && w->level == 2)
-		address |= FIELD(w->entry, PDE_HIGH_ADDRESS) << 32;
+	if (!has_64bit_entries(w) && w->level == 2) address |= FIELD(w->entry, PDE_HIGH_ADDRESS) << 32;
 	return address | (w->linear & in_page);
 }
 
@@ -148,8 +131,7 @@ static void note_entry(struct walk *w, uint64_t gpa, uint64_t flags)
 {
 	struct guest_walk_cache *cache = w->cache;
 
-	if (!cache || w->levels != 4)
-		return;
+	if (!cache || w->levels != 4) return;
 	cache->entry[cache->entries].gpa = gpa;
 	cache->entry[cache->entries].value = w->entry | flags;
 	cache->entries++;
@@ -163,14 +145,12 @@ static int check_entry(struct walk *w, uint64_t gpa, bool *done)
 	int error;
 
 	w->present = w->entry & PAGE_P;
-	if (!w->present)
-		return -EFAULT;
+	if (!w->present) return -EFAULT;
 	w->bad = w->entry & (w->reserved | (ps ? reserved_with_ps(w) : 0));
 	w->rights &= w->entry;
 	w->no_execute |= w->entry & PAGE_NX;
 	*done = w->level == 1 || (ps && is_large_page(w));
-	if (w->bad || (*done && !is_permitted(w)))
-		return -EFAULT;
+	if (w->bad || (*done && !is_permitted(w))) return -EFAULT;
 	flags = PAGE_A | (*done && w->access == GUEST_WRITE ? PAGE_D : 0);
 	note_entry(w, gpa, flags);
 	error = set_flags(w, gpa, flags);
@@ -187,13 +167,10 @@ static int descend(struct walk *w, uint64_t *address)
 		uint64_t offset = (w->linear >> w->shift & indices) * w->entry_size;
 		int error;
 
-		if (load_entry(w, *address + offset))
-			return -ENOENT;
+		if (load_entry(w, *address + offset)) return -ENOENT;
 		error = check_entry(w, *address + offset, &done);
-		if (error)
-			return error;
-		if (done)
-			break;
+		if (error) return error;
+		if (done) break;
 		*address = entry_address(w);
 	}
 	*address = page_address(w);
@@ -215,10 +192,8 @@ static void begin_64bit(struct walk *w)
 	w->index_bits = 9;
 	w->entry_size = 8;
 	w->reserved = BITS(51, p->address_width);
-	if (w->levels == 3)
-		w->reserved |= BITS(62, 52);
-	if (!(p->efer & EFER_NXE))
-		w->reserved |= PAGE_NX;
+	if (w->levels == 3) w->reserved |= BITS(62, 52);
+	if (!(p->efer & EFER_NXE)) w->reserved |= PAGE_NX;
 }
 
 /* The first table in memory; -EFAULT when PAE paging's register for the address is not present. */
@@ -236,8 +211,7 @@ static int first_table(struct walk *w, uint64_t *table)
 		w->entry = p->pdpte[w->linear >> 30 & 3];
 		*table = entry_address(w);
 		w->level = 2; /* it was checked when it was loaded, and has no rights */
-		if (!(w->entry & PAGE_P))
-			return -EFAULT;
+		if (!(w->entry & PAGE_P)) return -EFAULT;
 	}
 	w->shift = 12 + w->index_bits * (w->level - 1);
 	return 0;
@@ -248,17 +222,13 @@ static int walk(struct walk *w, uint64_t linear, uint64_t *gpa, uint32_t *code)
 	bool code64 = w->paging->mode == 64;
 	int error;
 
-	if (code64 && (uint64_t)((int64_t)(linear << 16) >> 16) != linear)
-		return -EINVAL;
+	if (code64 && (uint64_t)((int64_t)(linear << 16) >> 16) != linear) return -EINVAL;
 	w->linear = code64 ? linear : (uint32_t)linear;
 	*gpa = w->linear;
-	if (!(w->paging->cr0 & CR0_PG))
-		return 0;
+	if (!(w->paging->cr0 & CR0_PG)) return 0;
 	error = first_table(w, gpa);
-	if (!error)
-		error = descend(w, gpa);
-	if (error == -EFAULT)
-		*code = error_code(w);
+	if (!error) error = descend(w, gpa);
+	if (error == -EFAULT) *code = error_code(w);
 	return error;
 }
 
@@ -274,9 +244,8 @@ static bool is_same_walk(const struct guest_walk_cache *cache, const struct gues
 			 const struct guest_ram *ram, uint64_t linear)
 {
 	const struct guest_paging *old = &cache->paging;
-	bool same = cache->linear == (linear & ~(PAGE_SIZE - 1)) && old->cr3 == p->cr3 &&
-		    old->cr0 == p->cr0 && old->cr4 == p->cr4 && old->efer == p->efer &&
-		    old->mode == p->mode && old->cpl == p->cpl;
+	bool same = cache->linear == (linear & ~(PAGE_SIZE - 1)) && old->cr3 == p->cr3 && old->cr0 == p->cr0 &&
+		    old->cr4 == p->cr4 && old->efer == p->efer && old->mode == p->mode && old->cpl == p->cpl;
 
 	for (unsigned i = 0; same && i < cache->entries; i++) {
 		uint64_t value = 0;
@@ -288,10 +257,9 @@ static bool is_same_walk(const struct guest_walk_cache *cache, const struct gues
 }
 
 /* The cache does not know the way: walk, and note it. Apart, for the fast path needs no 'w'. */
-static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cache,
-						   const struct guest_paging *paging,
-						   const struct guest_ram *ram, uint64_t linear,
-						   uint64_t *gpa, uint32_t *code)
+static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cache, const struct guest_paging *paging,
+						   const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
+						   uint32_t *code)
 {
 	struct walk w = {
 		.paging = paging,
@@ -304,19 +272,17 @@ static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cach
 
 	cache->entries = 0;
 	error = walk(&w, linear, gpa, code);
-	if (error)
-		cache->entries = 0;
+	if (error) cache->entries = 0;
 	cache->paging = *paging;
 	cache->linear = linear & ~(PAGE_SIZE - 1);
 	cache->gpa = *gpa & ~(PAGE_SIZE - 1);
 	return error;
 }
 
-int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
-		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa, uint32_t *code)
+int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging, const struct guest_ram *ram,
+		     uint64_t linear, uint64_t *gpa, uint32_t *code)
 {
-	if (!is_same_walk(cache, paging, ram, linear))
-		return walk_and_note(cache, paging, ram, linear, gpa, code);
+	if (!is_same_walk(cache, paging, ram, linear)) return walk_and_note(cache, paging, ram, linear, gpa, code);
 	*gpa = cache->gpa | (linear & (PAGE_SIZE - 1));
 	return 0;
 }

@@ -48,8 +48,7 @@ struct guest_walk_cache {
 		uint64_t gpa, value;
 	} entry[4];
 };
-int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging,
-		     const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
-		     uint32_t *error_code);
+int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging, const struct guest_ram *ram,
+		     uint64_t linear, uint64_t *gpa, uint32_t *error_code);
 
 #endif

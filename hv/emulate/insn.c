@@ -10,11 +10,10 @@
 #include "lib/string.h"
 
 /* Those that LOCK may precede, when their destination is memory (SDM 2A, LOCK). */
-#define LOCKABLE                                                                                   \
-	(BIT(INSN_ADD) | BIT(INSN_ADC) | BIT(INSN_AND) | BIT(INSN_BTC) | BIT(INSN_BTR) |           \
-	 BIT(INSN_BTS) | BIT(INSN_DEC) | BIT(INSN_INC) | BIT(INSN_NEG) | BIT(INSN_NOT) |           \
-	 BIT(INSN_OR) | BIT(INSN_SBB) | BIT(INSN_SUB) | BIT(INSN_XOR) | BIT(INSN_XCHG) |           \
-	 BIT(INSN_XADD) | BIT(INSN_CMPXCHG) | BIT(INSN_CMPXCHG_PAIR))
+#define LOCKABLE                                                                                                       \
+	(BIT(INSN_ADD) | BIT(INSN_ADC) | BIT(INSN_AND) | BIT(INSN_BTC) | BIT(INSN_BTR) | BIT(INSN_BTS) |               \
+	 BIT(INSN_DEC) | BIT(INSN_INC) | BIT(INSN_NEG) | BIT(INSN_NOT) | BIT(INSN_OR) | BIT(INSN_SBB) |                \
+	 BIT(INSN_SUB) | BIT(INSN_XOR) | BIT(INSN_XCHG) | BIT(INSN_XADD) | BIT(INSN_CMPXCHG) | BIT(INSN_CMPXCHG_PAIR))
 
 #define REX_W 8
 #define REX_R 4
@@ -51,20 +50,12 @@ static uint64_t take(struct decoder *d, unsigned width)
 	int64_t qword;
 
 	d->at += width;
-	if (d->at > d->size)
-		return 0;
+	if (d->at > d->size) return 0;
 	switch (width) {
-	case 1:
-		return (uint64_t)(int8_t)*from;
-	case 2:
-		memcpy(&word, from, sizeof(word));
-		return (uint64_t)word;
-	case 4:
-		memcpy(&dword, from, sizeof(dword));
-		return (uint64_t)dword;
-	default:
-		memcpy(&qword, from, sizeof(qword));
-		return (uint64_t)qword;
+	case 1: return (uint64_t)(int8_t)*from;
+	case 2: memcpy(&word, from, sizeof(word)); return (uint64_t)word;
+	case 4: memcpy(&dword, from, sizeof(dword)); return (uint64_t)dword;
+	default: memcpy(&qword, from, sizeof(qword)); return (uint64_t)qword;
 	}
 }
 
@@ -81,25 +72,13 @@ static void take_prefix(struct decoder *d, uint8_t byte)
 			d->segment = SEG_ES + (byte >> 3 & 3);
 		break;
 	case 0x64:
-	case 0x65:
-		d->segment = SEG_FS + (byte & 1);
-		break;
-	case 0x66:
-		d->operand_size = true;
-		break;
-	case 0x67:
-		d->address_size = true;
-		break;
-	case 0xf0:
-		d->lock = true;
-		break;
+	case 0x65: d->segment = SEG_FS + (byte & 1); break;
+	case 0x66: d->operand_size = true; break;
+	case 0x67: d->address_size = true; break;
+	case 0xf0: d->lock = true; break;
 	case 0xf2:
-	case 0xf3:
-		d->repeat = byte;
-		break;
-	default:
-		d->rex = byte;
-		break;
+	case 0xf3: d->repeat = byte; break;
+	default: d->rex = byte; break;
 	}
 }
 
@@ -116,8 +95,7 @@ static struct opcode take_vex(struct decoder *d, uint8_t byte)
 		return (struct opcode){0};
 	d->vex = true;
 	d->rex = (uint8_t)(three ? (~first >> 5 & 7) | (last & 0x80) >> 4 : (~first >> 5 & REX_R));
-	if (d->mode != 64)
-		d->rex &= REX_W;
+	if (d->mode != 64) d->rex &= REX_W;
 	d->map = three ? first & 0x1f : 1;
 	d->vvvv = ~last >> 3 & 15;
 	d->vex_l = last & 4;
@@ -132,12 +110,9 @@ static struct opcode take_three_byte(struct decoder *d)
 	d->map = 2;
 	d->opcode = take_byte(d);
 	switch (d->opcode) {
-	case 0xf0:
-		return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT};
-	case 0xf1:
-		return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT | TO_MEMORY};
-	default:
-		return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
+	case 0xf0: return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT};
+	case 0xf1: return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT | TO_MEMORY};
+	default: return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
 	}
 }
 
@@ -158,16 +133,11 @@ static struct opcode take_opcode(struct decoder *d)
 		uint8_t byte = take_byte(d);
 		struct opcode opcode = insn_one_byte[byte];
 
-		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64 | VECTOR)))
-			return opcode;
-		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64))
-			return (struct opcode){0};
-		if (opcode.flags & VECTOR)
-			return take_vex(d, byte);
-		if (opcode.flags & ESCAPE)
-			return take_two_byte(d);
-		if (!(opcode.flags & PREFIX))
-			return opcode;
+		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64 | VECTOR))) return opcode;
+		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64)) return (struct opcode){0};
+		if (opcode.flags & VECTOR) return take_vex(d, byte);
+		if (opcode.flags & ESCAPE) return take_two_byte(d);
+		if (!(opcode.flags & PREFIX)) return opcode;
 		take_prefix(d, byte);
 	}
 }
@@ -184,8 +154,7 @@ static void take_address_16(struct decoder *d, struct insn *insn, unsigned mod, 
 	}
 	insn->base = base[rm];
 	insn->index = index[rm];
-	if (mod)
-		insn->displacement = (int64_t)take(d, mod);
+	if (mod) insn->displacement = (int64_t)take(d, mod);
 }
 
 /* 32- and 64-bit addressing (SDM 2A tables 2-2, 2-3, 2.2.1.6 for RIP-relative). */
@@ -207,8 +176,7 @@ static void take_address(struct decoder *d, struct insn *insn, unsigned mod, uns
 		return;
 	}
 	insn->base = (int8_t)(base | (d->rex & REX_B ? 8 : 0));
-	if (mod)
-		insn->displacement = (int64_t)take(d, mod == 1 ? 1 : 4);
+	if (mod) insn->displacement = (int64_t)take(d, mod == 1 ? 1 : 4);
 }
 
 static void take_memory_operand(struct decoder *d, struct insn *insn, unsigned modrm)
@@ -217,21 +185,18 @@ static void take_memory_operand(struct decoder *d, struct insn *insn, unsigned m
 		take_address_16(d, insn, modrm >> 6, modrm & 7);
 	else
 		take_address(d, insn, modrm >> 6, modrm & 7);
-	if (insn->base == RSP || insn->base == RBP)
-		insn->segment = SEG_SS;
+	if (insn->base == RSP || insn->base == RBP) insn->segment = SEG_SS;
 }
 
 static uint8_t operand_width(const struct decoder *d)
 {
-	if (d->rex & REX_W)
-		return 8;
+	if (d->rex & REX_W) return 8;
 	return d->operand_size == (d->mode != 16) ? 2 : 4;
 }
 
 static uint8_t address_width(const struct decoder *d)
 {
-	if (!d->address_size)
-		return (uint8_t)(d->mode / 8);
+	if (!d->address_size) return (uint8_t)(d->mode / 8);
 	return d->mode == 32 ? 2 : 4;
 }
 
@@ -241,13 +206,11 @@ static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opco
 	unsigned modrm = take_byte(d);
 	uint8_t reg = modrm >> 3 & 7;
 
-	if (modrm >> 6 == 3)
-		return false;
+	if (modrm >> 6 == 3) return false;
 	if (opcode->flags & GROUP) {
 		struct opcode selected = insn_group[opcode->operation][reg];
 
-		if (!selected.flags)
-			return false;
+		if (!selected.flags) return false;
 		opcode->operation = selected.operation;
 		opcode->flags |= selected.flags;
 	}
@@ -268,15 +231,12 @@ static bool find_vector(const struct decoder *d, struct insn *insn)
 	for (unsigned i = 0; i < VECTOR_MOVES; i++) {
 		const struct vector_move *m = &insn_vector_move[i];
 
-		if (m->map != d->map || m->opcode != d->opcode || !(m->prefixes >> prefix & 1))
-			continue;
+		if (m->map != d->map || m->opcode != d->opcode || !(m->prefixes >> prefix & 1)) continue;
 		insn->vector = m->part;
 		insn->to_memory = m->to_memory;
 		insn->width = m->width;
-		if (m->width == VECTOR_W)
-			insn->width = d->rex & REX_W && d->mode == 64 ? 8 : 4;
-		if (!m->width)
-			insn->width = d->vex_l ? 32 : 16;
+		if (m->width == VECTOR_W) insn->width = d->rex & REX_W && d->mode == 64 ? 8 : 4;
+		if (!m->width) insn->width = d->vex_l ? 32 : 16;
 		return true;
 	}
 	return false;
@@ -287,24 +247,19 @@ static bool vex_allows(const struct decoder *d, const struct insn *insn)
 {
 	bool lane = insn->vector == VECTOR_LANE;
 	bool part = lane || insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH;
-	bool any_length = insn->vector == VECTOR_WHOLE ||
-			  (insn->vector == VECTOR_SCALAR && d->opcode <= 0x11);
+	bool any_length = insn->vector == VECTOR_WHOLE || (insn->vector == VECTOR_SCALAR && d->opcode <= 0x11);
 
-	if ((!any_length && d->vex_l != lane) || (lane && d->rex & REX_W))
-		return false;
+	if ((!any_length && d->vex_l != lane) || (lane && d->rex & REX_W)) return false;
 	return insn->vector != VECTOR_MMX && ((part && !insn->to_memory) || !d->vvvv);
 }
 
 static bool take_vector(struct decoder *d, struct insn *insn)
 {
-	if (!find_vector(d, insn))
-		return false;
+	if (!find_vector(d, insn)) return false;
 	insn->vex = d->vex;
 	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
-	if (insn->vector == VECTOR_MMX)
-		insn->reg &= 7;
-	if (insn->vector == VECTOR_LANE)
-		insn->immediate = take(d, 1) & 1;
+	if (insn->vector == VECTOR_MMX) insn->reg &= 7;
+	if (insn->vector == VECTOR_LANE) insn->immediate = take(d, 1) & 1;
 	return !d->vex || vex_allows(d, insn);
 }
 
@@ -327,25 +282,16 @@ static bool take_specials(struct decoder *d, struct insn *insn, unsigned flags)
 		insn->register_width = 1;
 		insn->high_byte = false;
 	}
-	if (flags & CONDITION)
-		insn->condition = d->opcode & 15;
+	if (flags & CONDITION) insn->condition = d->opcode & 15;
 	if (flags & STACK && d->mode == 64)
-		insn->width = insn->width == 2 && insn->operation != INSN_CALL &&
-					      insn->operation != INSN_JMP
-				      ? 2
-				      : 8;
-	if (flags & LINE)
-		insn->width = 1;
-	if (flags & PAIR)
-		insn->width = d->rex & REX_W ? 16 : 8;
-	if (flags & F3_IS_NEXT && d->repeat == 0xf3)
-		insn->operation++;
-	if (flags & SEGMENT)
-		return take_segment(insn, insn->reg & 7);
+		insn->width = insn->width == 2 && insn->operation != INSN_CALL && insn->operation != INSN_JMP ? 2 : 8;
+	if (flags & LINE) insn->width = 1;
+	if (flags & PAIR) insn->width = d->rex & REX_W ? 16 : 8;
+	if (flags & F3_IS_NEXT && d->repeat == 0xf3) insn->operation++;
+	if (flags & SEGMENT) return take_segment(insn, insn->reg & 7);
 	return !(flags & VECTOR) || take_vector(d, insn);
 }
-#define SPECIALS                                                                                   \
-	(COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | VECTOR)
+#define SPECIALS (COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | VECTOR)
 
 /* A string instruction with nothing at SI. */
 static bool only_destination(const struct insn *insn)
@@ -356,16 +302,11 @@ static bool only_destination(const struct insn *insn)
 /* What only some opcodes have: operands not in ModRM, or not of the operand size. */
 static void take_particulars(struct decoder *d, struct insn *insn, unsigned flags)
 {
-	if (flags & WIDE)
-		insn->register_width = insn->width = MAX(insn->width, 4);
-	if (flags & SOURCE_8)
-		insn->width = 1;
-	if (flags & SOURCE_16)
-		insn->width = 2;
-	if (flags & SOURCE_32)
-		insn->width = MIN(insn->width, 4);
-	if (flags & OFFSET)
-		insn->displacement = (int64_t)take(d, insn->address_width);
+	if (flags & WIDE) insn->register_width = insn->width = MAX(insn->width, 4);
+	if (flags & SOURCE_8) insn->width = 1;
+	if (flags & SOURCE_16) insn->width = 2;
+	if (flags & SOURCE_32) insn->width = MIN(insn->width, 4);
+	if (flags & OFFSET) insn->displacement = (int64_t)take(d, insn->address_width);
 	if (flags & STRING) {
 		insn->rep = d->repeat;
 		insn->until_equal = d->repeat == 0xf2;
@@ -376,34 +317,27 @@ static void take_particulars(struct decoder *d, struct insn *insn, unsigned flag
 		insn->immediate = take(d, flags & IMMEDIATE_8 ? 1 : MIN(insn->width, 4));
 	}
 }
-#define PARTICULARS                                                                                \
-	(WIDE | SOURCE_8 | SOURCE_16 | SOURCE_32 | OFFSET | STRING | IMMEDIATE | IMMEDIATE_8)
+#define PARTICULARS (WIDE | SOURCE_8 | SOURCE_16 | SOURCE_32 | OFFSET | STRING | IMMEDIATE | IMMEDIATE_8)
 
 /* Whether the prefixes are allowed here. */
 static bool prefixes_allowed(const struct decoder *d, const struct insn *insn, unsigned flags)
 {
-	if (d->lock && !(insn->to_memory && BIT(insn->operation) & LOCKABLE))
-		return false;
-	if (flags & ONLY_F3 && d->repeat != 0xf3)
-		return false;
+	if (d->lock && !(insn->to_memory && BIT(insn->operation) & LOCKABLE)) return false;
+	if (flags & ONLY_F3 && d->repeat != 0xf3) return false;
 	if (flags & LINE) /* CLFLUSH has no prefix, CLFLUSHOPT and CLWB have 66 */
 		return !d->repeat && ((insn->reg & 7) == 7 || d->operand_size);
-	if (flags & NO_REPEAT && d->repeat)
-		return false;
+	if (flags & NO_REPEAT && d->repeat) return false;
 	return !(flags & WIDE && (d->operand_size || d->repeat));
 }
 
 /* What most accesses to devices are: insn_execute() has a short way for them. */
 static bool is_plain(const struct decoder *d, const struct insn *insn)
 {
-	return d->mode == 64 && insn->operation <= INSN_MOVZX && insn->segment == SEG_DS &&
-	       insn->base != RSP && insn->reg != RSP;
+	return d->mode == 64 && insn->operation <= INSN_MOVZX && insn->segment == SEG_DS && insn->base != RSP &&
+	       insn->reg != RSP;
 }
 
-static int refuse(const struct decoder *d)
-{
-	return d->at > d->size && d->size < INSN_MAX ? -EAGAIN : -EINVAL;
-}
+static int refuse(const struct decoder *d) { return d->at > d->size && d->size < INSN_MAX ? -EAGAIN : -EINVAL; }
 
 int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *insn)
 {
@@ -412,20 +346,16 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
 
 	d.size = (unsigned)MIN(size, INSN_MAX);
 	opcode = take_opcode(&d);
-	if (!opcode.flags)
-		return refuse(&d);
+	if (!opcode.flags) return refuse(&d);
 	*insn = (struct insn){.base = -1, .index = -1, .scale = 1, .segment = SEG_DS};
 	insn->address_width = address_width(&d);
 	insn->width = opcode.flags & BYTE ? 1 : operand_width(&d);
 	insn->register_width = insn->width;
-	if (opcode.flags & MODRM && !take_modrm(&d, insn, &opcode))
-		return refuse(&d);
+	if (opcode.flags & MODRM && !take_modrm(&d, insn, &opcode)) return refuse(&d);
 	insn->operation = opcode.operation;
 	insn->to_memory = opcode.flags & TO_MEMORY;
-	if (opcode.flags & PARTICULARS)
-		take_particulars(&d, insn, opcode.flags);
-	if (opcode.flags & SPECIALS && !take_specials(&d, insn, opcode.flags))
-		return refuse(&d);
+	if (opcode.flags & PARTICULARS) take_particulars(&d, insn, opcode.flags);
+	if (opcode.flags & SPECIALS && !take_specials(&d, insn, opcode.flags)) return refuse(&d);
 	if (opcode.flags & STRING && only_destination(insn))
 		insn->segment = SEG_ES; /* which no prefix changes */
 	else if (d.segment >= 0)
@@ -433,8 +363,7 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
 	insn->length = (uint8_t)d.at;
 	insn->plain = is_plain(&d, insn);
 	insn->locked = d.lock || insn->operation == INSN_XCHG;
-	if (d.at > d.size || !prefixes_allowed(&d, insn, opcode.flags))
-		return refuse(&d);
+	if (d.at > d.size || !prefixes_allowed(&d, insn, opcode.flags)) return refuse(&d);
 	return 0;
 }
 
@@ -453,8 +382,7 @@ int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t si
 		/* The top bits of a product depend on all bits below (Fibonacci hashing). */
 		entry = &cache->entry[head * 0x9e3779b97f4a7c15 >> 61];
 		*insn = &entry->insn;
-		if (entry->head == head && entry->tail == tail && entry->mode == mode)
-			return 0;
+		if (entry->head == head && entry->tail == tail && entry->mode == mode) return 0;
 		entry->head = head;
 		entry->tail = tail;
 	}

@@ -42,8 +42,8 @@ struct insn_cpu {
  * Do [offset, offset + width) lie in the segment, and may they be read or written (SDM 3A 5.3,
  * 5.5)? Not for 64-bit mode, where segments have neither.
  */
-bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset,
-			 unsigned width, bool write);
+bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset, unsigned width,
+			 bool write);
 
 /*
  * Memory as the instruction names it: a linear address, 1, 2, 4, 8, 16 or 32 bytes in as many words

@@ -14,28 +14,21 @@ static struct outcome logical(uint64_t result, unsigned width)
 {
 	struct outcome out = {.result = result, .changed = FLAGS_ARITHMETIC, .writes = true};
 
-	if (!result)
-		out.flags |= RFLAGS_ZF;
-	if (result & BIT(8 * width - 1))
-		out.flags |= RFLAGS_SF;
-	if (!__builtin_parity((unsigned)result & 0xff))
-		out.flags |= RFLAGS_PF;
+	if (!result) out.flags |= RFLAGS_ZF;
+	if (result & BIT(8 * width - 1)) out.flags |= RFLAGS_SF;
+	if (!__builtin_parity((unsigned)result & 0xff)) out.flags |= RFLAGS_PF;
 	return out;
 }
 
 /* The flags of a sum or difference: 'carries' has a carry (or borrow) out of each bit. */
-static struct outcome arithmetic(uint64_t result, uint64_t carries, uint64_t overflow,
-				 unsigned width)
+static struct outcome arithmetic(uint64_t result, uint64_t carries, uint64_t overflow, unsigned width)
 {
 	struct outcome out = logical(result, width);
 	uint64_t sign = BIT(8 * width - 1);
 
-	if (carries & sign)
-		out.flags |= RFLAGS_CF;
-	if (carries & BIT(3))
-		out.flags |= RFLAGS_AF;
-	if (overflow & sign)
-		out.flags |= RFLAGS_OF;
+	if (carries & sign) out.flags |= RFLAGS_CF;
+	if (carries & BIT(3)) out.flags |= RFLAGS_AF;
+	if (overflow & sign) out.flags |= RFLAGS_OF;
 	return out;
 }
 
@@ -43,8 +36,7 @@ static struct outcome sum(uint64_t a, uint64_t b, uint64_t carry, unsigned width
 {
 	uint64_t result = cut(a + b + carry, width);
 
-	return arithmetic(result, (a & b) | ((a | b) & ~result), (a ^ result) & (b ^ result),
-			  width);
+	return arithmetic(result, (a & b) | ((a | b) & ~result), (a ^ result) & (b ^ result), width);
 }
 
 static struct outcome difference(uint64_t a, uint64_t b, uint64_t borrow, unsigned width)
@@ -69,10 +61,7 @@ static struct outcome bit_operation(enum insn_operation operation, uint64_t valu
 	return out;
 }
 
-struct outcome insn_difference(uint64_t a, uint64_t b, unsigned width)
-{
-	return difference(a, b, 0, width);
-}
+struct outcome insn_difference(uint64_t a, uint64_t b, unsigned width) { return difference(a, b, 0, width); }
 
 bool insn_condition(unsigned condition, uint64_t rflags)
 {
@@ -91,10 +80,7 @@ bool insn_condition(unsigned condition, uint64_t rflags)
 	return holds[condition >> 1] != (condition & 1);
 }
 
-static bool top_bit(uint64_t value, unsigned bits)
-{
-	return value >> (bits - 1) & 1;
-}
+static bool top_bit(uint64_t value, unsigned bits) { return value >> (bits - 1) & 1; }
 
 /* Rotate by 'count' of a value with 'bits' bits. */
 static uint64_t rotate_left(uint64_t value, unsigned count, unsigned bits)
@@ -107,18 +93,15 @@ static uint64_t rotate_left(uint64_t value, unsigned count, unsigned bits)
 static struct outcome rotate(bool left, uint64_t value, unsigned count, unsigned width)
 {
 	unsigned bits = 8 * width;
-	uint64_t result =
-		cut(rotate_left(value, left ? count % bits : bits - count % bits, bits), width);
+	uint64_t result = cut(rotate_left(value, left ? count % bits : bits - count % bits, bits), width);
 	bool cf = left ? result & 1 : top_bit(result, bits);
 	bool of = left ? top_bit(result, bits) != cf : cf != top_bit(result << 1, bits);
 
-	return (struct outcome){result, (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0),
-				RFLAGS_CF | RFLAGS_OF, true};
+	return (struct outcome){result, (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0), RFLAGS_CF | RFLAGS_OF, true};
 }
 
 /* RCL and RCR, bit by bit: CF is part of the ring. */
-static struct outcome rotate_carry(bool left, uint64_t value, unsigned count, unsigned width,
-				   bool cf)
+static struct outcome rotate_carry(bool left, uint64_t value, unsigned count, unsigned width, bool cf)
 {
 	unsigned bits = 8 * width;
 	bool of;
@@ -126,21 +109,18 @@ static struct outcome rotate_carry(bool left, uint64_t value, unsigned count, un
 	for (count %= width < 4 ? bits + 1 : 64; count; count--) {
 		bool out = left ? top_bit(value, bits) : value & 1;
 
-		value = left ? cut(value << 1 | cf, width)
-			     : value >> 1 | (uint64_t)cf << (bits - 1);
+		value = left ? cut(value << 1 | cf, width) : value >> 1 | (uint64_t)cf << (bits - 1);
 		cf = out;
 	}
 	of = left ? top_bit(value, bits) != cf : top_bit(value, bits) != top_bit(value << 1, bits);
-	return (struct outcome){value, (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0),
-				RFLAGS_CF | RFLAGS_OF, true};
+	return (struct outcome){value, (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0), RFLAGS_CF | RFLAGS_OF, true};
 }
 
 /*
  * SHL, SHR, SAR, and SHLD, SHRD that shift the bits of 'in' in. count: 1 to 63. Where a word goes
  * further than 'in' reaches, CPUs shift its own bits in behind that.
  */
-static struct outcome shift(enum insn_operation operation, uint64_t value, uint64_t in,
-			    unsigned count, unsigned width)
+static struct outcome shift(enum insn_operation operation, uint64_t value, uint64_t in, unsigned count, unsigned width)
 {
 	unsigned bits = 8 * width;
 	bool left = operation == INSN_SHL || operation == INSN_SHLD;
@@ -149,8 +129,7 @@ static struct outcome shift(enum insn_operation operation, uint64_t value, uint6
 	struct outcome out;
 	bool cf;
 
-	if (operation == INSN_SAR)
-		in = top_bit(value, bits) ? cut(~0ULL, width) : 0;
+	if (operation == INSN_SAR) in = top_bit(value, bits) ? cut(~0ULL, width) : 0;
 	if (left) {
 		wide = ((__uint128_t)value << bits | in) << count | again << count >> (bits & 31);
 		cf = count <= bits && top_bit(value << (count - 1), bits);
@@ -163,32 +142,25 @@ static struct outcome shift(enum insn_operation operation, uint64_t value, uint6
 		out = logical(cut((uint64_t)(wide >> count), width), width);
 	}
 	out.flags |= cf ? RFLAGS_CF : 0;
-	if (left ? top_bit(out.result, bits) != cf
-		 : top_bit(out.result, bits) != top_bit(out.result << 1, bits))
+	if (left ? top_bit(out.result, bits) != cf : top_bit(out.result, bits) != top_bit(out.result << 1, bits))
 		out.flags |= RFLAGS_OF;
 	return out;
 }
 
 /* All that shift and rotate: by the other operand, or by what SHLD and SHRD have beside it. */
-static struct outcome compute_shift(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a,
-				    uint64_t b)
+static struct outcome compute_shift(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a, uint64_t b)
 {
 	bool twice = insn->operation == INSN_SHLD || insn->operation == INSN_SHRD;
 	uint64_t by = !twice ? b : insn->has_immediate ? insn->immediate : cpu->gpr[RCX];
 	unsigned count = (unsigned)by & (insn->width == 8 ? 63 : 31);
 
-	if (!count)
-		return (struct outcome){.result = a};
+	if (!count) return (struct outcome){.result = a};
 	switch (insn->operation) {
 	case INSN_ROL:
-	case INSN_ROR:
-		return rotate(insn->operation == INSN_ROL, a, count, insn->width);
+	case INSN_ROR: return rotate(insn->operation == INSN_ROL, a, count, insn->width);
 	case INSN_RCL:
-	case INSN_RCR:
-		return rotate_carry(insn->operation == INSN_RCL, a, count, insn->width,
-				    cpu->rflags & RFLAGS_CF);
-	default:
-		return shift(insn->operation, a, twice ? b : 0, count, insn->width);
+	case INSN_RCR: return rotate_carry(insn->operation == INSN_RCL, a, count, insn->width, cpu->rflags & RFLAGS_CF);
+	default: return shift(insn->operation, a, twice ? b : 0, count, insn->width);
 	}
 }
 
@@ -197,29 +169,24 @@ static struct outcome search(const struct insn *insn, const struct insn_cpu *cpu
 {
 	unsigned bits = 8 * insn->width;
 	bool forward = insn->operation <= INSN_TZCNT;
-	bool counts = (insn->operation == INSN_TZCNT && cpu->has_bmi) ||
-		      (insn->operation == INSN_LZCNT && cpu->has_lzcnt);
+	bool counts =
+		(insn->operation == INSN_TZCNT && cpu->has_bmi) || (insn->operation == INSN_LZCNT && cpu->has_lzcnt);
 	unsigned number = !value    ? bits
 			  : forward ? (unsigned)__builtin_ctzll(value)
 				    : 63 - (unsigned)__builtin_clzll(value);
 	struct outcome out = {.writes = value || counts, .changed = FLAGS_ARITHMETIC};
 
-	if (counts && !forward && value)
-		number = bits - 1 - number;
+	if (counts && !forward && value) number = bits - 1 - number;
 	out.result = number;
 	if (!counts)
 		out.flags = value ? 0 : RFLAGS_ZF;
 	else
 		out.flags = (value ? 0 : RFLAGS_CF) | (number ? 0 : RFLAGS_ZF);
-	if (counts)
-		out.changed = RFLAGS_CF | RFLAGS_ZF;
+	if (counts) out.changed = RFLAGS_CF | RFLAGS_ZF;
 	return out;
 }
 
-static int64_t extend(uint64_t value, unsigned width)
-{
-	return (int64_t)sign_extend(value, width);
-}
+static int64_t extend(uint64_t value, unsigned width) { return (int64_t)sign_extend(value, width); }
 
 /* IMUL into a register. */
 static struct outcome multiply(uint64_t a, uint64_t b, unsigned width)
@@ -227,27 +194,23 @@ static struct outcome multiply(uint64_t a, uint64_t b, unsigned width)
 	__int128_t product = (__int128_t)extend(a, width) * extend(b, width);
 	struct outcome out = logical(cut((uint64_t)product, width), width);
 
-	if (product != extend((uint64_t)product, width))
-		out.flags |= RFLAGS_CF | RFLAGS_OF;
+	if (product != extend((uint64_t)product, width)) out.flags |= RFLAGS_CF | RFLAGS_OF;
 	return out;
 }
 
-static bool divide(__uint128_t dividend, uint64_t divisor, bool is_signed, unsigned width,
-		   struct wide *wide)
+static bool divide(__uint128_t dividend, uint64_t divisor, bool is_signed, unsigned width, struct wide *wide)
 {
 	__uint128_t quotient = 0;
 	__uint128_t limit = (__uint128_t)1 << 8 * width;
 	bool negative = is_signed && dividend >> 127, opposite = negative;
 	uint64_t remainder = 0;
 
-	if (negative)
-		dividend = -dividend;
+	if (negative) dividend = -dividend;
 	if (is_signed && extend(divisor, width) < 0) {
 		divisor = cut(-divisor, width);
 		opposite = !negative;
 	}
-	if (!divisor)
-		return false;
+	if (!divisor) return false;
 	/* Bit by bit: there is no libgcc here to divide 128 bits. */
 	for (int i = 127; i >= 0; i--) {
 		bool carry = remainder >> 63;
@@ -258,17 +221,14 @@ static bool divide(__uint128_t dividend, uint64_t divisor, bool is_signed, unsig
 			quotient |= (__uint128_t)1 << i;
 		}
 	}
-	if (is_signed)
-		limit = limit / 2 + opposite;
-	if (quotient >= limit)
-		return false;
+	if (is_signed) limit = limit / 2 + opposite;
+	if (quotient >= limit) return false;
 	wide->low = cut(opposite ? -(uint64_t)quotient : (uint64_t)quotient, width);
 	wide->high = cut(negative ? -remainder : remainder, width);
 	return true;
 }
 
-bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, struct wide *wide,
-			     uint64_t value)
+bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, struct wide *wide, uint64_t value)
 {
 	unsigned width = insn->width, bits = 8 * width;
 	bool is_signed = insn->operation == INSN_IMUL_WIDE || insn->operation == INSN_IDIV;
@@ -276,13 +236,11 @@ bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, stru
 	struct outcome out;
 
 	if (insn->operation == INSN_DIV || insn->operation == INSN_IDIV) {
-		if (is_signed && top_bit(wide->high, bits))
-			both |= width == 8 ? 0 : ~(__uint128_t)0 << 2 * bits;
+		if (is_signed && top_bit(wide->high, bits)) both |= width == 8 ? 0 : ~(__uint128_t)0 << 2 * bits;
 		return divide(both, value, is_signed, width, wide);
 	}
-	both = is_signed
-		       ? (__uint128_t)((__int128_t)extend(wide->low, width) * extend(value, width))
-		       : (__uint128_t)wide->low * value;
+	both = is_signed ? (__uint128_t)((__int128_t)extend(wide->low, width) * extend(value, width))
+			 : (__uint128_t)wide->low * value;
 	wide->low = cut((uint64_t)both, width);
 	wide->high = cut((uint64_t)(both >> bits), width);
 	out = logical(wide->low, width);
@@ -293,8 +251,7 @@ bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, stru
 }
 
 /* CMPXCHG: the accumulator with memory; ZF says which of two goes there. */
-static struct outcome compare_exchange(uint64_t accumulator, uint64_t old, uint64_t desired,
-				       unsigned width)
+static struct outcome compare_exchange(uint64_t accumulator, uint64_t old, uint64_t desired, unsigned width)
 {
 	struct outcome out = difference(cut(accumulator, width), old, 0, width);
 
@@ -308,60 +265,41 @@ static struct outcome count_bits(uint64_t value)
 	struct outcome out = {.changed = FLAGS_ARITHMETIC, .writes = true};
 
 	out.flags = value ? 0 : RFLAGS_ZF;
-	for (; value; value &= value - 1)
-		out.result++;
+	for (; value; value &= value - 1) out.result++;
 	return out;
 }
 
-struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a,
-			    uint64_t b)
+struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a, uint64_t b)
 {
 	unsigned width = insn->width;
 	struct outcome out;
 
 	switch (insn->operation) {
 	case INSN_ADD:
-	case INSN_XADD:
-		return sum(a, b, 0, width);
-	case INSN_ADC:
-		return sum(a, b, cpu->rflags & RFLAGS_CF, width);
+	case INSN_XADD: return sum(a, b, 0, width);
+	case INSN_ADC: return sum(a, b, cpu->rflags & RFLAGS_CF, width);
 	case INSN_SUB:
-	case INSN_CMP:
-		return difference(a, b, 0, width);
-	case INSN_SBB:
-		return difference(a, b, cpu->rflags & RFLAGS_CF, width);
-	case INSN_NEG:
-		return difference(0, a, 0, width);
+	case INSN_CMP: return difference(a, b, 0, width);
+	case INSN_SBB: return difference(a, b, cpu->rflags & RFLAGS_CF, width);
+	case INSN_NEG: return difference(0, a, 0, width);
 	case INSN_AND:
-	case INSN_TEST:
-		return logical(a & b, width);
-	case INSN_OR:
-		return logical(a | b, width);
-	case INSN_XOR:
-		return logical(a ^ b, width);
+	case INSN_TEST: return logical(a & b, width);
+	case INSN_OR: return logical(a | b, width);
+	case INSN_XOR: return logical(a ^ b, width);
 	case INSN_INC:
 	case INSN_DEC:
-		out = insn->operation == INSN_INC ? sum(a, 1, 0, width)
-						  : difference(a, 1, 0, width);
+		out = insn->operation == INSN_INC ? sum(a, 1, 0, width) : difference(a, 1, 0, width);
 		out.changed &= ~RFLAGS_CF;
 		return out;
-	case INSN_NOT:
-		return (struct outcome){.result = cut(~a, width)};
-	case INSN_XCHG:
-		return (struct outcome){.result = b};
-	case INSN_CMPXCHG:
-		return compare_exchange(cpu->gpr[RAX], a, b, width);
-	case INSN_IMUL:
-		return multiply(a, b, width);
-	default:
-		break;
+	case INSN_NOT: return (struct outcome){.result = cut(~a, width)};
+	case INSN_XCHG: return (struct outcome){.result = b};
+	case INSN_CMPXCHG: return compare_exchange(cpu->gpr[RAX], a, b, width);
+	case INSN_IMUL: return multiply(a, b, width);
+	default: break;
 	}
-	if (insn->operation <= INSN_BTC)
-		return bit_operation(insn->operation, a, (unsigned)b & (8 * width - 1));
-	if (insn->operation <= INSN_SHRD)
-		return compute_shift(insn, cpu, a, b);
-	if (insn->operation != INSN_POPCNT)
-		return search(insn, cpu, b);
+	if (insn->operation <= INSN_BTC) return bit_operation(insn->operation, a, (unsigned)b & (8 * width - 1));
+	if (insn->operation <= INSN_SHRD) return compute_shift(insn, cpu, a, b);
+	if (insn->operation != INSN_POPCNT) return search(insn, cpu, b);
 	return count_bits(b);
 }
 
@@ -398,24 +336,18 @@ void insn_vector_get(const struct insn *insn, uint8_t *fpu, uint64_t *value)
 {
 	const uint8_t *from = fpu + XSAVE_XMM + REGISTER * insn->reg;
 
-	if (insn->vector == VECTOR_MMX)
-		from = mmx_register(fpu, insn->reg);
-	if (insn->vector == VECTOR_HIGH)
-		from += REGISTER / 2;
-	if (insn->vector == VECTOR_LANE && insn->immediate)
-		from = fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg;
+	if (insn->vector == VECTOR_MMX) from = mmx_register(fpu, insn->reg);
+	if (insn->vector == VECTOR_HIGH) from += REGISTER / 2;
+	if (insn->vector == VECTOR_LANE && insn->immediate) from = fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg;
 	memcpy(value, from, MIN(insn->width, REGISTER));
-	if (insn->width > REGISTER)
-		memcpy(value + 2, fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg, REGISTER);
+	if (insn->width > REGISTER) memcpy(value + 2, fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg, REGISTER);
 }
 
 static void copy_register(uint8_t *fpu, unsigned to, unsigned from)
 {
-	if (to == from)
-		return;
+	if (to == from) return;
 	memcpy(fpu + XSAVE_XMM + REGISTER * to, fpu + XSAVE_XMM + REGISTER * from, REGISTER);
-	memcpy(fpu + XSAVE_YMM_HIGH + REGISTER * to, fpu + XSAVE_YMM_HIGH + REGISTER * from,
-	       REGISTER);
+	memcpy(fpu + XSAVE_YMM_HIGH + REGISTER * to, fpu + XSAVE_YMM_HIGH + REGISTER * from, REGISTER);
 }
 
 void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *value)
@@ -433,8 +365,7 @@ void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *valu
 	fpu[XSAVE_XSTATE_BV] |= (uint8_t)(XCR0_SSE | (insn->vex ? XCR0_AVX : 0));
 	if (insn->vex) /* what a part leaves comes from another register */
 		copy_register(fpu, insn->reg, insn->vvvv);
-	if (insn->vex && insn->vector != VECTOR_LANE)
-		memcpy(high, value + 2, REGISTER);
+	if (insn->vex && insn->vector != VECTOR_LANE) memcpy(high, value + 2, REGISTER);
 	if (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH)
 		memcpy(to + (insn->vector == VECTOR_HIGH ? REGISTER / 2 : 0), value, REGISTER / 2);
 	else

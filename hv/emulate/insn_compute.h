@@ -25,8 +25,7 @@ struct wide {
 /* The low 'width' bytes. A table: this is done five times for each access. */
 static inline uint64_t cut(uint64_t value, unsigned width)
 {
-	static const uint64_t mask[] = {
-		[1] = BITS(7, 0), [2] = BITS(15, 0), [4] = BITS(31, 0), [8] = BITS(63, 0)};
+	static const uint64_t mask[] = {[1] = BITS(7, 0), [2] = BITS(15, 0), [4] = BITS(31, 0), [8] = BITS(63, 0)};
 
 	return value & mask[width];
 }
@@ -39,14 +38,12 @@ static inline uint64_t sign_extend(uint64_t value, unsigned width)
 }
 
 /* 'a' is the first operand, 'b' the second, both no wider than the instruction's. */
-struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a,
-			    uint64_t b);
+struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a, uint64_t b);
 struct outcome insn_difference(uint64_t a, uint64_t b, unsigned width);
 /* Does the condition of SETcc, CMOVcc hold (SDM 1 B.1)? */
 bool insn_condition(unsigned condition, uint64_t rflags);
 /* *wide times or by 'value', and the flags; false: a quotient that does not fit, #DE. */
-bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, struct wide *wide,
-			     uint64_t value);
+bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, struct wide *wide, uint64_t value);
 
 /* The part of a register in the XSAVE area at 'fpu' that an INSN_VECTOR stores or loads. */
 void insn_vector_get(const struct insn *insn, uint8_t *fpu, uint64_t *value);

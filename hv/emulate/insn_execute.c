@@ -35,19 +35,15 @@ static void write_register(const struct insn *insn, struct insn_cpu *cpu, uint64
 		write_gpr(gpr, insn->register_width, value);
 }
 
-bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset,
-			 unsigned width, bool write)
+bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset, unsigned width,
+			 bool write)
 {
 	uint64_t last = offset + width - 1, rights = segment->rights;
 	bool code = rights & SEGMENT_TYPE_CODE;
 
-	if (rights & SEGMENT_UNUSABLE)
-		return false;
-	if (protected_mode && (write || code) &&
-	    ((write && code) || !(rights & SEGMENT_TYPE_WRITABLE)))
-		return false;
-	if (code || !(rights & SEGMENT_TYPE_CONFORMING))
-		return last <= segment->limit;
+	if (rights & SEGMENT_UNUSABLE) return false;
+	if (protected_mode && (write || code) && ((write && code) || !(rights & SEGMENT_TYPE_WRITABLE))) return false;
+	if (code || !(rights & SEGMENT_TYPE_CONFORMING)) return last <= segment->limit;
 	return offset > segment->limit && last <= (rights & SEGMENT_DB ? 0xffffffff : 0xffff);
 }
 
@@ -58,20 +54,17 @@ static int raise(struct insn_cpu *cpu, int vector)
 }
 
 /* Where SEGMENT:offset is, if that may be accessed. */
-static int linear_address(const struct insn *insn, struct insn_cpu *cpu, unsigned segment,
-			  uint64_t offset, bool write, uint64_t *linear)
+static int linear_address(const struct insn *insn, struct insn_cpu *cpu, unsigned segment, uint64_t offset, bool write,
+			  uint64_t *linear)
 {
 	int vector = segment == SEG_SS ? VECTOR_SS : VECTOR_GP;
 
 	offset = cut(offset, insn->address_width);
 	*linear = cpu->segment_base[segment] + offset;
 	if (cpu->mode == 64) /* of a #GP the page walk will tell, not of this */
-		return segment == SEG_SS && (int64_t)(*linear << 16) >> 16 != (int64_t)*linear
-			       ? raise(cpu, vector)
-			       : 0;
+		return segment == SEG_SS && (int64_t)(*linear << 16) >> 16 != (int64_t)*linear ? raise(cpu, vector) : 0;
 	*linear = (uint32_t)*linear;
-	return insn_segment_allows(&cpu->segment[segment], cpu->protected_mode, offset, insn->width,
-				   write)
+	return insn_segment_allows(&cpu->segment[segment], cpu->protected_mode, offset, insn->width, write)
 		       ? 0
 		       : raise(cpu, vector);
 }
@@ -80,38 +73,32 @@ static uint64_t effective_address(const struct insn *insn, const struct insn_cpu
 {
 	uint64_t offset = (uint64_t)insn->displacement;
 
-	if (insn->rip_relative)
-		offset += cpu->rip + insn->length;
-	if (insn->base >= 0)
-		offset += cpu->gpr[insn->base];
-	if (insn->index >= 0)
-		offset += cpu->gpr[insn->index] * insn->scale;
+	if (insn->rip_relative) offset += cpu->rip + insn->length;
+	if (insn->base >= 0) offset += cpu->gpr[insn->base];
+	if (insn->index >= 0) offset += cpu->gpr[insn->index] * insn->scale;
 	return offset;
 }
 
 static void advance(const struct insn *insn, struct insn_cpu *cpu)
 {
 	cpu->rip += insn->length;
-	if (cpu->mode != 64)
-		cpu->rip = (uint32_t)cpu->rip; /* of 16-bit code too: only a jump cuts it to IP */
+	if (cpu->mode != 64) cpu->rip = (uint32_t)cpu->rip; /* of 16-bit code too: only a jump cuts it to IP */
 }
 
 /* Read SEGMENT:offset; on success *value has no more than the width. */
-static int load(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
-		unsigned segment, uint64_t offset, uint64_t *value)
+static int load(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, unsigned segment,
+		uint64_t offset, uint64_t *value)
 {
 	uint64_t linear;
 	int error = linear_address(insn, cpu, segment, offset, false, &linear);
 
-	if (!error)
-		error = memory->read(memory->ctx, linear, insn->width, value);
-	if (!error && insn->width < 8)
-		*value = cut(*value, insn->width);
+	if (!error) error = memory->read(memory->ctx, linear, insn->width, value);
+	if (!error && insn->width < 8) *value = cut(*value, insn->width);
 	return error;
 }
 
-static int store(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
-		 unsigned segment, uint64_t offset, uint64_t value)
+static int store(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, unsigned segment,
+		 uint64_t offset, uint64_t value)
 {
 	uint64_t linear;
 	int error = linear_address(insn, cpu, segment, offset, true, &linear);
@@ -121,18 +108,14 @@ static int store(const struct insn *insn, struct insn_cpu *cpu, const struct ins
 }
 
 /* Read what will be written: who may not write does not read either. */
-static int load_to_modify(const struct insn *insn, struct insn_cpu *cpu,
-			  const struct insn_memory *memory, uint64_t offset, uint64_t *linear,
-			  uint64_t *value)
+static int load_to_modify(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
+			  uint64_t offset, uint64_t *linear, uint64_t *value)
 {
 	int error = linear_address(insn, cpu, insn->segment, offset, true, linear);
 
-	if (!error)
-		error = memory->probe_write(memory->ctx, *linear, insn->width);
-	if (!error)
-		error = memory->read(memory->ctx, *linear, insn->width, value);
-	if (!error && insn->width < 8)
-		*value = cut(*value, insn->width);
+	if (!error) error = memory->probe_write(memory->ctx, *linear, insn->width);
+	if (!error) error = memory->read(memory->ctx, *linear, insn->width, value);
+	if (!error && insn->width < 8) *value = cut(*value, insn->width);
 	return error;
 }
 
@@ -140,43 +123,30 @@ static int load_to_modify(const struct insn *insn, struct insn_cpu *cpu,
 static uint64_t stored_value(const struct insn *insn, const struct insn_cpu *cpu)
 {
 	switch (insn->operation) {
-	case INSN_SET:
-		return insn_condition(insn->condition, cpu->rflags);
-	case INSN_MOV_FROM_SEGMENT:
-		return cpu->segment[insn->reg].selector;
-	case INSN_MOVBE:
-		return __builtin_bswap64(read_register(insn, cpu)) >> (64 - 8 * insn->width);
-	default:
-		return insn->has_immediate ? insn->immediate : read_register(insn, cpu);
+	case INSN_SET: return insn_condition(insn->condition, cpu->rflags);
+	case INSN_MOV_FROM_SEGMENT: return cpu->segment[insn->reg].selector;
+	case INSN_MOVBE: return __builtin_bswap64(read_register(insn, cpu)) >> (64 - 8 * insn->width);
+	default: return insn->has_immediate ? insn->immediate : read_register(insn, cpu);
 	}
 }
 
 /* What an instruction makes of the value it has read. */
-static int take_loaded(const struct insn *insn, struct insn_cpu *cpu,
-		       const struct insn_memory *memory, uint64_t value)
+static int take_loaded(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, uint64_t value)
 {
 	switch (insn->operation) {
-	case INSN_MOVSX:
-		value = sign_extend(value, insn->width);
-		break;
-	case INSN_MOVBE:
-		value = __builtin_bswap64(value) >> (64 - 8 * insn->width);
-		break;
+	case INSN_MOVSX: value = sign_extend(value, insn->width); break;
+	case INSN_MOVBE: value = __builtin_bswap64(value) >> (64 - 8 * insn->width); break;
 	case INSN_CMOV:
-		if (!insn_condition(insn->condition, cpu->rflags))
-			value = read_register(insn, cpu);
+		if (!insn_condition(insn->condition, cpu->rflags)) value = read_register(insn, cpu);
 		break;
-	case INSN_MOV_TO_SEGMENT:
-		return cpu->load_segment(memory->ctx, insn->reg, (uint16_t)value);
-	default:
-		break;
+	case INSN_MOV_TO_SEGMENT: return cpu->load_segment(memory->ctx, insn->reg, (uint16_t)value);
+	default: break;
 	}
 	write_register(insn, cpu, value);
 	return 0;
 }
 
-static int execute_move(const struct insn *insn, struct insn_cpu *cpu,
-			const struct insn_memory *memory)
+static int execute_move(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t offset = effective_address(insn, cpu);
 	uint64_t value;
@@ -186,11 +156,9 @@ static int execute_move(const struct insn *insn, struct insn_cpu *cpu,
 		error = store(insn, cpu, memory, insn->segment, offset, stored_value(insn, cpu));
 	} else {
 		error = load(insn, cpu, memory, insn->segment, offset, &value);
-		if (!error)
-			error = take_loaded(insn, cpu, memory, value);
+		if (!error) error = take_loaded(insn, cpu, memory, value);
 	}
-	if (!error)
-		advance(insn, cpu);
+	if (!error) advance(insn, cpu);
 	return error;
 }
 
@@ -205,22 +173,16 @@ enum { FROM_SI = 1, FROM_DI = 2, TO_DI = 4, WITH_AX = 8 };
 static unsigned string_operands(const struct insn *insn)
 {
 	switch (insn->operation) {
-	case INSN_STOS:
-		return TO_DI;
-	case INSN_LODS:
-		return FROM_SI | WITH_AX;
-	case INSN_MOVS:
-		return FROM_SI | TO_DI;
-	case INSN_CMPS:
-		return FROM_SI | FROM_DI;
-	default: /* SCAS */
-		return FROM_DI;
+	case INSN_STOS: return TO_DI;
+	case INSN_LODS: return FROM_SI | WITH_AX;
+	case INSN_MOVS: return FROM_SI | TO_DI;
+	case INSN_CMPS: return FROM_SI | FROM_DI;
+	default: /* SCAS */ return FROM_DI;
 	}
 }
 
 /* One iteration of a string instruction; nothing has changed where it fails. */
-static int string_step(const struct insn *insn, struct insn_cpu *cpu,
-		       const struct insn_memory *memory)
+static int string_step(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t *gpr = cpu->gpr;
 	uint64_t step = cpu->rflags & RFLAGS_DF ? -(uint64_t)insn->width : insn->width;
@@ -228,22 +190,14 @@ static int string_step(const struct insn *insn, struct insn_cpu *cpu,
 	uint64_t value = cut(gpr[RAX], insn->width), other;
 	int error = 0;
 
-	if (operands & FROM_SI)
-		error = load(insn, cpu, memory, insn->segment, gpr[RSI], &value);
-	if (!error && operands & FROM_DI)
-		error = load(insn, cpu, memory, SEG_ES, gpr[RDI], &other);
-	if (!error && operands & TO_DI)
-		error = store(insn, cpu, memory, SEG_ES, gpr[RDI], value);
-	if (error)
-		return error;
-	if (operands & WITH_AX)
-		write_gpr(&gpr[RAX], insn->width, value);
-	if (operands & FROM_DI)
-		set_flags(cpu, insn_difference(value, other, insn->width));
-	if (operands & FROM_SI)
-		write_gpr(&gpr[RSI], insn->address_width, gpr[RSI] + step);
-	if (operands & (FROM_DI | TO_DI))
-		write_gpr(&gpr[RDI], insn->address_width, gpr[RDI] + step);
+	if (operands & FROM_SI) error = load(insn, cpu, memory, insn->segment, gpr[RSI], &value);
+	if (!error && operands & FROM_DI) error = load(insn, cpu, memory, SEG_ES, gpr[RDI], &other);
+	if (!error && operands & TO_DI) error = store(insn, cpu, memory, SEG_ES, gpr[RDI], value);
+	if (error) return error;
+	if (operands & WITH_AX) write_gpr(&gpr[RAX], insn->width, value);
+	if (operands & FROM_DI) set_flags(cpu, insn_difference(value, other, insn->width));
+	if (operands & FROM_SI) write_gpr(&gpr[RSI], insn->address_width, gpr[RSI] + step);
+	if (operands & (FROM_DI | TO_DI)) write_gpr(&gpr[RDI], insn->address_width, gpr[RDI] + step);
 	return 0;
 }
 
@@ -253,8 +207,7 @@ static bool has_found(const struct insn *insn, const struct insn_cpu *cpu)
 	return string_operands(insn) & FROM_DI && !(cpu->rflags & RFLAGS_ZF) != insn->until_equal;
 }
 
-static int execute_string(const struct insn *insn, struct insn_cpu *cpu,
-			  const struct insn_memory *memory)
+static int execute_string(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t *count = &cpu->gpr[RCX];
 	bool done = !insn->rep;
@@ -262,27 +215,20 @@ static int execute_string(const struct insn *insn, struct insn_cpu *cpu,
 
 	if (!insn->rep || cut(*count, insn->address_width)) {
 		error = string_step(insn, cpu, memory);
-		if (error)
-			return error;
-		if (insn->rep)
-			write_gpr(count, insn->address_width, *count - 1);
+		if (error) return error;
+		if (insn->rep) write_gpr(count, insn->address_width, *count - 1);
 		done |= has_found(insn, cpu);
 	}
-	if (done || !cut(*count, insn->address_width))
-		advance(insn, cpu);
+	if (done || !cut(*count, insn->address_width)) advance(insn, cpu);
 	return 0;
 }
 
-static bool is_bit_operation(enum insn_operation operation)
-{
-	return operation >= INSN_BT && operation <= INSN_BTC;
-}
+static bool is_bit_operation(enum insn_operation operation) { return operation >= INSN_BT && operation <= INSN_BTC; }
 
 /* A bit number in a register reaches beyond the operand: to which one (SDM 2A 3.1.1.9). */
 static uint64_t bit_string_offset(const struct insn *insn, uint64_t number)
 {
-	int64_t operands =
-		(int64_t)sign_extend(number, insn->width) >> __builtin_ctz(8 * insn->width);
+	int64_t operands = (int64_t)sign_extend(number, insn->width) >> __builtin_ctz(8 * insn->width);
 
 	return (uint64_t)operands * insn->width;
 }
@@ -297,8 +243,7 @@ static void write_old(const struct insn *insn, struct insn_cpu *cpu, uint64_t va
 }
 
 /* Everything that writes a result of memory, a register or an immediate back to memory. */
-static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
-		  uint64_t other)
+static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, uint64_t other)
 {
 	enum insn_operation operation = insn->operation;
 	uint64_t offset = effective_address(insn, cpu);
@@ -306,25 +251,20 @@ static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct in
 	struct outcome out;
 	int error;
 
-	if (is_bit_operation(operation) && !insn->has_immediate)
-		offset += bit_string_offset(insn, other);
+	if (is_bit_operation(operation) && !insn->has_immediate) offset += bit_string_offset(insn, other);
 	error = load_to_modify(insn, cpu, memory, offset, &linear, &value);
-	if (error)
-		return error;
+	if (error) return error;
 	out = insn_compute(insn, cpu, value, other);
 	error = memory->write(memory->ctx, linear, insn->width, &out.result);
-	if (error)
-		return error;
+	if (error) return error;
 	set_flags(cpu, out);
-	if (operation == INSN_XCHG || operation == INSN_XADD || operation == INSN_CMPXCHG)
-		write_old(insn, cpu, value);
+	if (operation == INSN_XCHG || operation == INSN_XADD || operation == INSN_CMPXCHG) write_old(insn, cpu, value);
 	advance(insn, cpu);
 	return 0;
 }
 
 /* Everything that combines memory with a register or an immediate. */
-static int execute_compute(const struct insn *insn, struct insn_cpu *cpu,
-			   const struct insn_memory *memory)
+static int execute_compute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	const enum insn_operation operation = insn->operation;
 	bool discard = operation == INSN_CMP || operation == INSN_TEST || operation == INSN_BT;
@@ -335,40 +275,32 @@ static int execute_compute(const struct insn *insn, struct insn_cpu *cpu,
 	struct outcome out;
 	int error;
 
-	if (insn->to_memory && !discard)
-		return modify(insn, cpu, memory, other);
+	if (insn->to_memory && !discard) return modify(insn, cpu, memory, other);
 	offset = effective_address(insn, cpu);
-	if (operation == INSN_BT && !insn->has_immediate)
-		offset += bit_string_offset(insn, other);
+	if (operation == INSN_BT && !insn->has_immediate) offset += bit_string_offset(insn, other);
 	error = load(insn, cpu, memory, insn->segment, offset, &value);
-	if (error)
-		return error;
-	out = insn->to_memory ? insn_compute(insn, cpu, value, other)
-			      : insn_compute(insn, cpu, other, value);
-	if (!discard && out.writes)
-		write_register(insn, cpu, out.result);
+	if (error) return error;
+	out = insn->to_memory ? insn_compute(insn, cpu, value, other) : insn_compute(insn, cpu, other, value);
+	if (!discard && out.writes) write_register(insn, cpu, out.result);
 	set_flags(cpu, out);
 	advance(insn, cpu);
 	return 0;
 }
 
 /* MUL, IMUL, DIV and IDIV of RDX:RAX, or AX, by memory. */
-static int execute_wide(const struct insn *insn, struct insn_cpu *cpu,
-			const struct insn_memory *memory)
+static int execute_wide(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t value;
 	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
 	uint64_t *gpr = cpu->gpr;
 	struct wide wide;
 
-	if (error)
-		return error;
+	if (error) return error;
 	if (insn->width == 1)
 		wide = (struct wide){gpr[RAX] & 0xff, gpr[RAX] >> 8 & 0xff};
 	else
 		wide = (struct wide){cut(gpr[RAX], insn->width), cut(gpr[RDX], insn->width)};
-	if (!insn_multiply_or_divide(insn, cpu, &wide, value))
-		return raise(cpu, VECTOR_DE);
+	if (!insn_multiply_or_divide(insn, cpu, &wide, value)) return raise(cpu, VECTOR_DE);
 	if (insn->width == 1) {
 		write_gpr(&gpr[RAX], 2, cut(wide.low, 1) | cut(wide.high, 1) << 8);
 	} else {
@@ -380,23 +312,17 @@ static int execute_wide(const struct insn *insn, struct insn_cpu *cpu,
 }
 
 /* CMPXCHG8B and 16B: with RDX:RAX, to RCX:RBX. */
-static int execute_pair(const struct insn *insn, struct insn_cpu *cpu,
-			const struct insn_memory *memory)
+static int execute_pair(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	unsigned half = insn->width / 2;
 	uint64_t *gpr = cpu->gpr;
 	uint64_t linear, value[INSN_WORDS], old[2];
-	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), true,
-				   &linear);
+	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), true, &linear);
 
-	if (!error && insn->width == 16 && linear & 15)
-		error = raise(cpu, VECTOR_GP);
-	if (!error)
-		error = memory->probe_write(memory->ctx, linear, insn->width);
-	if (!error)
-		error = memory->read(memory->ctx, linear, insn->width, value);
-	if (error)
-		return error;
+	if (!error && insn->width == 16 && linear & 15) error = raise(cpu, VECTOR_GP);
+	if (!error) error = memory->probe_write(memory->ctx, linear, insn->width);
+	if (!error) error = memory->read(memory->ctx, linear, insn->width, value);
+	if (error) return error;
 	old[0] = cut(value[0], half);
 	old[1] = half == 4 ? value[0] >> 32 : value[1];
 	cpu->rflags &= ~RFLAGS_ZF;
@@ -413,28 +339,24 @@ static int execute_pair(const struct insn *insn, struct insn_cpu *cpu,
 }
 
 /* Push or pop a value of the instruction's width. RSP moves only if that worked. */
-static int push(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory,
-		uint64_t value)
+static int push(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, uint64_t value)
 {
 	struct insn stack = {.width = insn->width, .address_width = 8};
 	uint64_t *rsp = &cpu->gpr[RSP], top = (*rsp - insn->width) & cpu->stack_mask;
 	int error = store(&stack, cpu, memory, SEG_SS, top, value);
 
-	if (!error)
-		*rsp = (*rsp & ~cpu->stack_mask) | top;
+	if (!error) *rsp = (*rsp & ~cpu->stack_mask) | top;
 	return error;
 }
 
 /* SDM 2B "POP": an address with RSP is that after the increment. */
-static int execute_pop(const struct insn *insn, struct insn_cpu *cpu,
-		       const struct insn_memory *memory)
+static int execute_pop(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	struct insn stack = {.width = insn->width, .address_width = 8};
 	uint64_t *rsp = &cpu->gpr[RSP], old = *rsp, value;
 	int error = load(&stack, cpu, memory, SEG_SS, old & cpu->stack_mask, &value);
 
-	if (error)
-		return error;
+	if (error) return error;
 	*rsp = (old & ~cpu->stack_mask) | ((old + insn->width) & cpu->stack_mask);
 	error = store(insn, cpu, memory, insn->segment, effective_address(insn, cpu), value);
 	if (error)
@@ -452,16 +374,13 @@ static bool is_target(const struct insn_cpu *cpu, uint64_t target)
 }
 
 /* PUSH, CALL and JMP of what is in memory. */
-static int execute_stack(const struct insn *insn, struct insn_cpu *cpu,
-			 const struct insn_memory *memory)
+static int execute_stack(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t value, rip = cpu->rip;
 	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
 
-	if (error)
-		return error;
-	if (insn->operation != INSN_PUSH && !is_target(cpu, value))
-		return raise(cpu, VECTOR_GP);
+	if (error) return error;
+	if (insn->operation != INSN_PUSH && !is_target(cpu, value)) return raise(cpu, VECTOR_GP);
 	advance(insn, cpu);
 	if (insn->operation != INSN_JMP)
 		error = push(insn, cpu, memory, insn->operation == INSN_PUSH ? value : cpu->rip);
@@ -472,30 +391,25 @@ static int execute_stack(const struct insn *insn, struct insn_cpu *cpu,
 	return error;
 }
 
-static int execute_vector(const struct insn *insn, struct insn_cpu *cpu,
-			  const struct insn_memory *memory)
+static int execute_vector(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t linear, value[INSN_WORDS] = {0};
-	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu),
-				   insn->to_memory, &linear);
+	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), insn->to_memory, &linear);
 
 	if (!error && insn->to_memory) {
 		insn_vector_get(insn, cpu->fpu, value);
 		error = memory->write(memory->ctx, linear, insn->width, value);
 	} else if (!error) {
 		error = memory->read(memory->ctx, linear, insn->width, value);
-		if (!error)
-			insn_vector_set(insn, cpu->fpu, value);
+		if (!error) insn_vector_set(insn, cpu->fpu, value);
 	}
-	if (error)
-		return error;
+	if (error) return error;
 	advance(insn, cpu);
 	return 0;
 }
 
 /* Of insn->plain: 60 ticks less an access than the long way. */
-static int execute_plain(const struct insn *insn, struct insn_cpu *cpu,
-			 const struct insn_memory *memory)
+static int execute_plain(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t linear = cut(effective_address(insn, cpu), insn->address_width);
 	uint64_t value;
@@ -507,11 +421,9 @@ static int execute_plain(const struct insn *insn, struct insn_cpu *cpu,
 		error = memory->write(memory->ctx, linear, insn->width, &value);
 	} else {
 		error = memory->read(memory->ctx, linear, insn->width, &value);
-		if (!error)
-			write_register(insn, cpu, cut(value, insn->width));
+		if (!error) write_register(insn, cpu, cut(value, insn->width));
 	}
-	if (!error)
-		cpu->rip += insn->length;
+	if (!error) cpu->rip += insn->length;
 	return error;
 }
 
@@ -526,40 +438,29 @@ static __attribute__((noinline)) int execute_any(const struct insn *insn, struct
 	case INSN_SET:
 	case INSN_CMOV:
 	case INSN_MOV_FROM_SEGMENT:
-	case INSN_MOV_TO_SEGMENT:
-		return execute_move(insn, cpu, memory);
+	case INSN_MOV_TO_SEGMENT: return execute_move(insn, cpu, memory);
 	case INSN_STOS:
 	case INSN_LODS:
 	case INSN_MOVS:
 	case INSN_CMPS:
-	case INSN_SCAS:
-		return execute_string(insn, cpu, memory);
+	case INSN_SCAS: return execute_string(insn, cpu, memory);
 	case INSN_MUL:
 	case INSN_IMUL_WIDE:
 	case INSN_DIV:
-	case INSN_IDIV:
-		return execute_wide(insn, cpu, memory);
-	case INSN_CMPXCHG_PAIR:
-		return execute_pair(insn, cpu, memory);
-	case INSN_POP:
-		return execute_pop(insn, cpu, memory);
+	case INSN_IDIV: return execute_wide(insn, cpu, memory);
+	case INSN_CMPXCHG_PAIR: return execute_pair(insn, cpu, memory);
+	case INSN_POP: return execute_pop(insn, cpu, memory);
 	case INSN_PUSH:
 	case INSN_CALL:
-	case INSN_JMP:
-		return execute_stack(insn, cpu, memory);
-	case INSN_FLUSH: /* a device's memory is in no cache */
-		advance(insn, cpu);
-		return 0;
-	case INSN_VECTOR:
-		return execute_vector(insn, cpu, memory);
-	default:
-		return execute_compute(insn, cpu, memory);
+	case INSN_JMP: return execute_stack(insn, cpu, memory);
+	case INSN_FLUSH: /* a device's memory is in no cache */ advance(insn, cpu); return 0;
+	case INSN_VECTOR: return execute_vector(insn, cpu, memory);
+	default: return execute_compute(insn, cpu, memory);
 	}
 }
 
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	cpu->fault = -1;
-	return __builtin_expect(insn->plain, 1) ? execute_plain(insn, cpu, memory)
-						: execute_any(insn, cpu, memory);
+	return __builtin_expect(insn->plain, 1) ? execute_plain(insn, cpu, memory) : execute_any(insn, cpu, memory);
 }

@@ -48,19 +48,7 @@ struct opcode {
 	uint32_t flags;
 };
 
-enum {
-	GROUP_1,
-	GROUP_1A,
-	GROUP_2,
-	GROUP_3,
-	GROUP_4,
-	GROUP_5,
-	GROUP_8,
-	GROUP_9,
-	GROUP_11,
-	GROUP_15,
-	GROUPS
-};
+enum { GROUP_1, GROUP_1A, GROUP_2, GROUP_3, GROUP_4, GROUP_5, GROUP_8, GROUP_9, GROUP_11, GROUP_15, GROUPS };
 
 /* [group][ModRM bits 5:3]; by the only byte; by the byte after 0F. */
 extern const struct opcode insn_group[GROUPS][8];

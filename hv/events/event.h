@@ -13,13 +13,13 @@
 
 /* Numbers go into trace files: a new one goes to the end. */
 enum event_type {
-	EVENT_NONE, /* a place that was never written */
-	EVENT_EXIT, /* a VM exit, in traces only; a: ticks in its handler; b: RIP; c: EVENT_REASON
-		     */
-	EVENT_INJECTION, /* a: EVENT_VECTOR and the rest; b: error code */
-	EVENT_INSTALL, /* a leaf; a: level 1-3; b: the address that faulted; c: type, permissions */
-	EVENT_ATTACH,  /* a device, now noncoherent or not; a: EVENT_DEVICE; b: domain id */
-	EVENT_DETACH,  /* a device that was noncoherent or not; the same */
+	EVENT_NONE,       /* a place that was never written */
+	EVENT_EXIT,       /* a VM exit, in traces only; a: ticks in its handler; b: RIP; c: EVENT_REASON
+			   */
+	EVENT_INJECTION,  /* a: EVENT_VECTOR and the rest; b: error code */
+	EVENT_INSTALL,    /* a leaf; a: level 1-3; b: the address that faulted; c: type, permissions */
+	EVENT_ATTACH,     /* a device, now noncoherent or not; a: EVENT_DEVICE; b: domain id */
+	EVENT_DETACH,     /* a device that was noncoherent or not; the same */
 	EVENT_COHERENCE,  /* an attached device is now the other; the same */
 	EVENT_COUNT,      /* the noncoherent count, no transition; a: EVENT_COUNT_BEFORE, _AFTER */
 	EVENT_TRANSITION, /* 0 <-> 1; a: as COUNT, and INVEPTs; b: leaves, tables; c: ticks */
@@ -51,8 +51,7 @@ struct event {
 	uint32_t a;
 	uint64_t b, c;
 };
-_Static_assert(sizeof(struct event) == 32 && offsetof(struct event, a) == 12 &&
-		       offsetof(struct event, c) == 24,
+_Static_assert(sizeof(struct event) == 32 && offsetof(struct event, a) == 12 && offsetof(struct event, c) == 24,
 	       "the trace format");
 
 /* Who an event is about, for type_and_source; the type is added. */
@@ -115,7 +114,7 @@ static inline struct event *event_ring_put(struct event_ring *ring)
  * Copy the events from number *from on, in order, at most 'most' of them; *from becomes the number
  * behind the last one copied. Returns how many were copied; *lost is how many had been overwritten.
  */
-unsigned event_ring_read(const struct event_ring *ring, uint64_t *from, struct event *to,
-			 unsigned most, uint64_t *lost);
+unsigned event_ring_read(const struct event_ring *ring, uint64_t *from, struct event *to, unsigned most,
+			 uint64_t *lost);
 
 #endif

@@ -4,8 +4,7 @@
  */
 #include "hv/events/event.h"
 
-unsigned event_ring_read(const struct event_ring *ring, uint64_t *from, struct event *to,
-			 unsigned most, uint64_t *lost)
+unsigned event_ring_read(const struct event_ring *ring, uint64_t *from, struct event *to, unsigned most, uint64_t *lost)
 {
 	uint64_t end = ring->next;
 	uint64_t oldest = end > EVENT_RING_SIZE ? end - EVENT_RING_SIZE : 0;
@@ -13,7 +12,6 @@ unsigned event_ring_read(const struct event_ring *ring, uint64_t *from, struct e
 
 	*lost = *from < oldest ? oldest - *from : 0;
 	*from += *lost;
-	for (; *from < end && count < most; count++, ++*from)
-		to[count] = ring->event[*from % EVENT_RING_SIZE];
+	for (; *from < end && count < most; count++, ++*from) to[count] = ring->event[*from % EVENT_RING_SIZE];
 	return count;
 }

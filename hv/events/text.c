@@ -9,13 +9,11 @@
 
 static void device_text(const struct event *e, char *text, size_t size)
 {
-	const char *what = e->type == EVENT_ATTACH   ? "attached,"
-			   : e->type == EVENT_DETACH ? "detached, was"
-						     : "is now";
+	const char *what = e->type == EVENT_ATTACH ? "attached," : e->type == EVENT_DETACH ? "detached, was" : "is now";
 	unsigned id = (unsigned)FIELD(e->a, EVENT_DEVICE);
 
-	format_append(text, size, "device %02x:%02x.%x %s %s", id >> 8, id >> 3 & 0x1f, id & 7,
-		      what, e->a & EVENT_NONCOHERENT ? "noncoherent" : "coherent");
+	format_append(text, size, "device %02x:%02x.%x %s %s", id >> 8, id >> 3 & 0x1f, id & 7, what,
+		      e->a & EVENT_NONCOHERENT ? "noncoherent" : "coherent");
 }
 
 static void count_text(const struct event *e, char *text, size_t size)
@@ -26,8 +24,7 @@ static void count_text(const struct event *e, char *text, size_t size)
 		format_append(text, size, "no transition");
 	else
 		format_append(text, size, "cleared %lu leaves in %lu tables, INVEPT %lu, %lu ticks",
-			      FIELD(e->b, EVENT_LEAVES), FIELD(e->b, EVENT_TABLES),
-			      FIELD(e->a, EVENT_INVEPTS), e->c);
+			      FIELD(e->b, EVENT_LEAVES), FIELD(e->b, EVENT_TABLES), FIELD(e->a, EVENT_INVEPTS), e->c);
 }
 
 static void install_text(const struct event *e, char *text, size_t size)
@@ -35,8 +32,7 @@ static void install_text(const struct event *e, char *text, size_t size)
 	static const char *const level[] = {"no", "4K", "2M", "1G"};
 
 	format_append(text, size, "fault at 0x%lx, %s leaf, %s%s", e->b, level[e->a & 3],
-		      memtype_name((unsigned)FIELD(e->c, EPT_TYPE)),
-		      e->c & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+		      memtype_name((unsigned)FIELD(e->c, EPT_TYPE)), e->c & EPT_IGNORE_PAT ? " + ignore PAT" : "");
 }
 
 static void end_text(const struct event *e, char *text, size_t size)
@@ -49,64 +45,35 @@ static void end_text(const struct event *e, char *text, size_t size)
 
 void event_text(const struct event *e, char *text, size_t size)
 {
-	if (!size)
-		return;
+	if (!size) return;
 	text[0] = 0;
 	switch (e->type) {
 	case EVENT_EXIT:
-		format_append(text, size, "exit reason %lu at rip 0x%lx, %u ticks",
-			      FIELD(e->c, EVENT_REASON), e->b, e->a);
-		return;
-	case EVENT_INJECTION:
-		format_append(text, size, "vector 0x%x injected", e->a & 0xff);
-		return;
-	case EVENT_INSTALL:
-		install_text(e, text, size);
-		return;
-	case EVENT_ATTACH:
-	case EVENT_DETACH:
-	case EVENT_COHERENCE:
-		device_text(e, text, size);
-		return;
-	case EVENT_COUNT:
-	case EVENT_TRANSITION:
-		count_text(e, text, size);
-		return;
-	case EVENT_ZAP:
-		format_append(text, size, "zap from 0x%lx of 0x%lx bytes: %u leaves", e->b, e->c,
+		format_append(text, size, "exit reason %lu at rip 0x%lx, %u ticks", FIELD(e->c, EVENT_REASON), e->b,
 			      e->a);
 		return;
-	case EVENT_INVEPT:
-		format_append(text, size, "INVEPT on CPU %u", e->cpu);
-		return;
+	case EVENT_INJECTION: format_append(text, size, "vector 0x%x injected", e->a & 0xff); return;
+	case EVENT_INSTALL: install_text(e, text, size); return;
+	case EVENT_ATTACH:
+	case EVENT_DETACH:
+	case EVENT_COHERENCE: device_text(e, text, size); return;
+	case EVENT_COUNT:
+	case EVENT_TRANSITION: count_text(e, text, size); return;
+	case EVENT_ZAP: format_append(text, size, "zap from 0x%lx of 0x%lx bytes: %u leaves", e->b, e->c, e->a); return;
+	case EVENT_INVEPT: format_append(text, size, "INVEPT on CPU %u", e->cpu); return;
 	case EVENT_WBINVD:
-		format_append(text, size, "WBINVD on CPU %u%s", e->cpu,
-			      e->a & EVENT_BY_GUEST ? " for the guest" : "");
+		format_append(text, size, "WBINVD on CPU %u%s", e->cpu, e->a & EVENT_BY_GUEST ? " for the guest" : "");
 		return;
-	case EVENT_FAULT:
-		format_append(text, size, "IOMMU fault 0x%x: record %016lx %016lx", e->a, e->c,
-			      e->b);
-		return;
-	case EVENT_STALE:
-		format_append(text, size, "stale IOMMU entry used by 0x%04x at 0x%lx", e->a, e->b);
-		return;
-	case EVENT_MARK:
-		format_append(text, size, "mark %lu", e->b);
-		return;
+	case EVENT_FAULT: format_append(text, size, "IOMMU fault 0x%x: record %016lx %016lx", e->a, e->c, e->b); return;
+	case EVENT_STALE: format_append(text, size, "stale IOMMU entry used by 0x%04x at 0x%lx", e->a, e->b); return;
+	case EVENT_MARK: format_append(text, size, "mark %lu", e->b); return;
 	case EVENT_RETYPE:
-		format_append(text, size, "retyped %lu leaves in %lu tables",
-			      FIELD(e->b, EVENT_LEAVES), FIELD(e->b, EVENT_TABLES));
+		format_append(text, size, "retyped %lu leaves in %lu tables", FIELD(e->b, EVENT_LEAVES),
+			      FIELD(e->b, EVENT_TABLES));
 		return;
-	case EVENT_END:
-		end_text(e, text, size);
-		return;
-	case EVENT_TRACE:
-		format_append(text, size, "%lu records so far", e->b);
-		return;
-	case EVENT_NAME:
-		format_append(text, size, "name %.16s", (const char *)&e->b);
-		return;
-	default:
-		format_append(text, size, "event %u", e->type);
+	case EVENT_END: end_text(e, text, size); return;
+	case EVENT_TRACE: format_append(text, size, "%lu records so far", e->b); return;
+	case EVENT_NAME: format_append(text, size, "name %.16s", (const char *)&e->b); return;
+	default: format_append(text, size, "event %u", e->type);
 	}
 }

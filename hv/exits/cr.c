@@ -12,10 +12,8 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 
-#define CR0_DEFINED                                                                                \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
-	 CR0_PG)
-#define CR0_OURS (CR0_CD | CR0_NW | CR0_NE)
+#define CR0_DEFINED (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_OURS    (CR0_CD | CR0_NW | CR0_NE)
 
 static uint64_t guest_cr0(const struct vcpu *vcpu)
 {
@@ -25,23 +23,15 @@ static uint64_t guest_cr0(const struct vcpu *vcpu)
 
 static bool cr0_is_valid(const struct vcpu *vcpu, uint64_t value, uint64_t old)
 {
-	if (value >> 32)
-		return false;
-	if (value & CR0_PG && !(value & CR0_PE))
-		return false;
-	if (value & CR0_NW && !(value & CR0_CD))
-		return false;
+	if (value >> 32) return false;
+	if (value & CR0_PG && !(value & CR0_PE)) return false;
+	if (value & CR0_NW && !(value & CR0_CD)) return false;
 	if (value & CR0_PG && !(old & CR0_PG) && vmread(VMCS_GUEST_IA32_EFER) & EFER_LME) {
-		if (!(vmread(VMCS_GUEST_CR4) & CR4_PAE))
-			return false;
-		if (vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & SEGMENT_L)
-			return false;
-		if ((vmread(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR)) & SEGMENT_TYPE) ==
-		    SEGMENT_TYPE_TSS16_BUSY)
-			return false;
+		if (!(vmread(VMCS_GUEST_CR4) & CR4_PAE)) return false;
+		if (vmread(VMCS_GUEST_CS_ACCESS_RIGHTS) & SEGMENT_L) return false;
+		if ((vmread(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR)) & SEGMENT_TYPE) == SEGMENT_TYPE_TSS16_BUSY) return false;
 	}
-	if (!(value & CR0_PG) && old & CR0_PG &&
-	    (vcpu_mode(vcpu) == 64 || vmread(VMCS_GUEST_CR4) & CR4_PCIDE))
+	if (!(value & CR0_PG) && old & CR0_PG && (vcpu_mode(vcpu) == 64 || vmread(VMCS_GUEST_CR4) & CR4_PCIDE))
 		return false;
 	return true;
 }
@@ -49,8 +39,7 @@ static bool cr0_is_valid(const struct vcpu *vcpu, uint64_t value, uint64_t old)
 /* With this CR0, is it PAE paging? A write that changes how it pages loads its PDPTEs anew. */
 static bool is_pae(uint64_t cr0)
 {
-	return cr0 & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE &&
-	       !(vmread(VMCS_GUEST_IA32_EFER) & EFER_LME);
+	return cr0 & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE && !(vmread(VMCS_GUEST_IA32_EFER) & EFER_LME);
 }
 
 /* Paging goes on or off: LMA follows LME. */
@@ -73,21 +62,14 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 	uint64_t old = guest_cr0(vcpu);
 
 	value = (value & (CR0_DEFINED | ~BITS(31, 0))) | CR0_ET;
-	if (!cr0_is_valid(vcpu, value, old))
-		return -EINVAL;
+	if (!cr0_is_valid(vcpu, value, old)) return -EINVAL;
 	/* SDM 3A 4.4.1 names these three bits. */
-	if ((value ^ old) & (CR0_PG | CR0_CD | CR0_NW) && is_pae(value) && guest_load_pdptes(vcpu))
-		return -EINVAL;
-	if ((value ^ old) & CR0_PG)
-		change_paging(value & CR0_PG);
+	if ((value ^ old) & (CR0_PG | CR0_CD | CR0_NW) && is_pae(value) && guest_load_pdptes(vcpu)) return -EINVAL;
+	if ((value ^ old) & CR0_PG) change_paging(value & CR0_PG);
 	vmwrite(VMCS_CR0_READ_SHADOW, value);
-	vmwrite(VMCS_GUEST_CR0,
-		((value & ~(CR0_CD | CR0_NW)) | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) &
-			c->cr0_fixed1);
-	if ((value ^ old) & (CR0_PG | CR0_WP))
-		invvpid(vcpu->vpid);
-	if ((value ^ old) & CR0_CD)
-		vcpu_set_cache_disable(vcpu, value & CR0_CD);
+	vmwrite(VMCS_GUEST_CR0, ((value & ~(CR0_CD | CR0_NW)) | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1);
+	if ((value ^ old) & (CR0_PG | CR0_WP)) invvpid(vcpu->vpid);
+	if ((value ^ old) & CR0_CD) vcpu_set_cache_disable(vcpu, value & CR0_CD);
 	return 0;
 }
 
@@ -95,16 +77,12 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
  * An exit means that a bit outside guest_cr4_allowed() would become 1: VMXE or a feature that
  * CPUID does not show. There a CPU without the feature raises #GP(0).
  */
-static int set_cr4(uint64_t value)
-{
-	return value & ~guest_cr4_allowed() ? -EINVAL : 0;
-}
+static int set_cr4(uint64_t value) { return value & ~guest_cr4_allowed() ? -EINVAL : 0; }
 
 /* The task priority: a lower one may let a pending interrupt in (SDM 3A 11.8.6). */
 static int set_cr8(struct vcpu *vcpu, uint64_t value)
 {
-	if (value > 15)
-		return -EINVAL;
+	if (value > 15) return -EINVAL;
 	lapic_set_cr8(&vcpu->lapic, value);
 	interrupts_lapic_written(vcpu, false);
 	return 0;
@@ -112,8 +90,7 @@ static int set_cr8(struct vcpu *vcpu, uint64_t value)
 
 static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
 {
-	vcpu_set_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER),
-			  lapic_cr8(&vcpu->lapic));
+	vcpu_set_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER), lapic_cr8(&vcpu->lapic));
 	vcpu_skip_instruction(vcpu);
 	return VCPU_RESUME;
 }
@@ -123,8 +100,7 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
 	int error = -EINVAL;
 
-	if (vcpu_mode(vcpu) != 64)
-		value = (uint32_t)value;
+	if (vcpu_mode(vcpu) != 64) value = (uint32_t)value;
 	if (FIELD(qualification, CR_ACCESS_NUMBER) == 0)
 		error = set_cr0(vcpu, value);
 	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 4)
@@ -143,15 +119,11 @@ enum exit_action exit_cr_access(struct vcpu *vcpu)
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 
 	switch (FIELD(qualification, CR_ACCESS_TYPE)) {
-	case CR_ACCESS_TYPE_MOV_TO:
-		return mov_to_cr(vcpu, qualification);
-	case CR_ACCESS_TYPE_MOV_FROM: /* only CR8 */
-		return mov_from_cr8(vcpu, qualification);
+	case CR_ACCESS_TYPE_MOV_TO: return mov_to_cr(vcpu, qualification);
+	case CR_ACCESS_TYPE_MOV_FROM: /* only CR8 */ return mov_from_cr8(vcpu, qualification);
 	case CR_ACCESS_TYPE_CLTS: /* TS is the guest's own: cannot exit with our masks */
 	case CR_ACCESS_TYPE_LMSW: /* nor can the low four bits */
-	default:
-		vm_kill(vcpu->vm, "control register access 0x%lx", qualification);
-		return VCPU_LEAVE;
+	default: vm_kill(vcpu->vm, "control register access 0x%lx", qualification); return VCPU_LEAVE;
 	}
 }
 
@@ -160,8 +132,8 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu)
 {
 	uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX];
 
-	if (vcpu_cpl(vcpu) || (uint32_t)vcpu->gpr[RCX] || !(value & XCR0_X87) ||
-	    value & ~fpu_xcr0_offered() || (value & XCR0_AVX && !(value & XCR0_SSE))) {
+	if (vcpu_cpl(vcpu) || (uint32_t)vcpu->gpr[RCX] || !(value & XCR0_X87) || value & ~fpu_xcr0_offered() ||
+	    (value & XCR0_AVX && !(value & XCR0_SSE))) {
 		vcpu_inject_gp(vcpu);
 		return VCPU_RESUME;
 	}

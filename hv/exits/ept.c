@@ -22,19 +22,15 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 
-	if (!(qualification & EPT_VIOLATION_TRANSLATED))
-		return no_device(vcpu, gpa, "page walk");
-	if (vcpu_reinject_event(vcpu))
-		return no_device(vcpu, gpa, "event delivery");
-	if (qualification & EPT_VIOLATION_FETCH)
-		return no_device(vcpu, gpa, "instruction fetch");
+	if (!(qualification & EPT_VIOLATION_TRANSLATED)) return no_device(vcpu, gpa, "page walk");
+	if (vcpu_reinject_event(vcpu)) return no_device(vcpu, gpa, "event delivery");
+	if (qualification & EPT_VIOLATION_FETCH) return no_device(vcpu, gpa, "instruction fetch");
 	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
 }
 
 static enum exit_action no_leaf(struct vcpu *vcpu, uint64_t gpa, int error)
 {
-	if (error != -ENOMEM)
-		return device_access(vcpu, gpa);
+	if (error != -ENOMEM) return device_access(vcpu, gpa);
 	vm_kill(vcpu->vm, "no memory for an EPT table");
 	return VCPU_LEAVE;
 }
@@ -48,8 +44,7 @@ static bool is_defect(struct vcpu *vcpu, uint64_t gpa)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP);
 
-	if (vcpu->repeated.gpa != gpa || vcpu->repeated.rip != rip)
-		vcpu->repeated.times = 0;
+	if (vcpu->repeated.gpa != gpa || vcpu->repeated.rip != rip) vcpu->repeated.times = 0;
 	vcpu->repeated.gpa = gpa;
 	vcpu->repeated.rip = rip;
 	return ++vcpu->repeated.times == REPEATED_MOST;
@@ -63,8 +58,7 @@ static enum exit_action kill_for_defect(struct vcpu *vcpu, uint64_t gpa)
 	vm_kill(vcpu->vm,
 		"a defect of the hypervisor: %u EPT violations at 0x%lx although its leaf is "
 		"there (level %u, 0x%lx, qualification 0x%lx)",
-		REPEATED_MOST, gpa, level, (uint64_t)(leaf & ~EPT_ADDRESS),
-		vmread(VMCS_EXIT_QUALIFICATION));
+		REPEATED_MOST, gpa, level, (uint64_t)(leaf & ~EPT_ADDRESS), vmread(VMCS_EXIT_QUALIFICATION));
 	return VCPU_LEAVE;
 }
 
@@ -81,14 +75,10 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	    !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
-	if (vm_is_device_address(vm, gpa))
-		return device_access(vcpu, gpa);
-	error = ept_fault_fill(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE,
-			       &leaf);
-	if (error)
-		return no_leaf(vcpu, gpa, error);
-	if (__builtin_expect(!leaf.level, 0) && is_defect(vcpu, gpa))
-		return kill_for_defect(vcpu, gpa);
+	if (vm_is_device_address(vm, gpa)) return device_access(vcpu, gpa);
+	error = ept_fault_fill(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
+	if (error) return no_leaf(vcpu, gpa, error);
+	if (__builtin_expect(!leaf.level, 0) && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
 	vcpu_reinject_event(vcpu);
 	return VCPU_RESUME;

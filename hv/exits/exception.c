@@ -19,18 +19,10 @@ static uint64_t breakpoint_address(unsigned n)
 	uint64_t value;
 
 	switch (n) {
-	case 0:
-		__asm__ volatile("mov %%db0, %0" : "=r"(value));
-		return value;
-	case 1:
-		__asm__ volatile("mov %%db1, %0" : "=r"(value));
-		return value;
-	case 2:
-		__asm__ volatile("mov %%db2, %0" : "=r"(value));
-		return value;
-	default:
-		__asm__ volatile("mov %%db3, %0" : "=r"(value));
-		return value;
+	case 0: __asm__ volatile("mov %%db0, %0" : "=r"(value)); return value;
+	case 1: __asm__ volatile("mov %%db1, %0" : "=r"(value)); return value;
+	case 2: __asm__ volatile("mov %%db2, %0" : "=r"(value)); return value;
+	default: __asm__ volatile("mov %%db3, %0" : "=r"(value)); return value;
 	}
 }
 
@@ -44,8 +36,7 @@ uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kin
 		uint64_t size = sizes[FIELD(dr7, DR7_SIZE(n))];
 		uint64_t first = ALIGN_DOWN(breakpoint_address(n), size);
 
-		if (!(kinds >> FIELD(dr7, DR7_WHAT(n)) & 1) || address >= first + size ||
-		    first >= address + width)
+		if (!(kinds >> FIELD(dr7, DR7_WHAT(n)) & 1) || address >= first + size || first >= address + width)
 			continue;
 		hits |= BIT(n);
 		enabled |= dr7 >> 2 * n & 3;
@@ -61,10 +52,7 @@ static uint64_t read_dr6(void)
 	return value;
 }
 
-static void write_dr6(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%db6" : : "r"(value));
-}
+static void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%db6" : : "r"(value)); }
 
 /* A #DB that exits has not changed DR6 and DR7 yet (SDM 3C 28.1). */
 static void set_debug_status(uint64_t qualification)
@@ -81,8 +69,7 @@ static void restore_pending_step(void)
 {
 	uint64_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
 
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
-	    vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & shadow)
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF && vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & shadow)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
@@ -95,8 +82,7 @@ void debug_raise(struct vcpu *vcpu, uint64_t status)
 static void deliver_debug(struct vcpu *vcpu, uint64_t type)
 {
 	if (type == INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) /* INT1 is done */
-		vmwrite(VMCS_GUEST_RIP,
-			vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+		vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 	else
 		restore_pending_step();
 	debug_raise(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
@@ -114,8 +100,7 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 		vcpu_breakpoint(vcpu);
 		return VCPU_LEAVE;
 	}
-	if (vector == VECTOR_DB && vcpu->stepping && vcpu_step_ended(vcpu))
-		return VCPU_LEAVE;
+	if (vector == VECTOR_DB && vcpu->stepping && vcpu_step_ended(vcpu)) return VCPU_LEAVE;
 	/*
 	 * Both are benign: in the delivery of another event they take its place, whatever it was
 	 * (SDM 3A table 6-5).

@@ -39,8 +39,7 @@ static void vcpu_halt(struct vcpu *vcpu)
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
 	vcpu_skip_instruction(vcpu);
-	if (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS))
-		return VCPU_RESUME; /* the single step is over, and wakes */
+	if (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)) return VCPU_RESUME; /* the single step is over, and wakes */
 	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 		vm_kill(vcpu->vm, "halted with interrupts off");
 	else
@@ -75,8 +74,7 @@ static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 		vcpu_skip_instruction(vcpu);
 		return VCPU_RESUME;
 	}
-	if (vcpu->vm->cache && !coherence_write_back(vcpu))
-		return VCPU_LEAVE; /* and come again for the rest */
+	if (vcpu->vm->cache && !coherence_write_back(vcpu)) return VCPU_LEAVE; /* and come again for the rest */
 	vcpu_skip_instruction(vcpu);
 	vm_write_back(vcpu->vm, true);
 	return VCPU_LEAVE; /* on a real CPU that took as long as a slice */
@@ -85,8 +83,8 @@ static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 /* A VM entry that failed on the guest's state (SDM 3C 27.8): nothing of the guest has run. */
 static enum exit_action exit_entry_failure(struct vcpu *vcpu)
 {
-	vm_kill(vcpu->vm, "VM entry failed: exit reason 0x%lx, qualification 0x%lx",
-		vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
+	vm_kill(vcpu->vm, "VM entry failed: exit reason 0x%lx, qualification 0x%lx", vmread(VMCS_EXIT_REASON),
+		vmread(VMCS_EXIT_QUALIFICATION));
 	vcpu_check_entry(vcpu);
 	vcpu_dump(vcpu);
 	return VCPU_LEAVE;
@@ -117,24 +115,19 @@ enum exit_action exit_dispatch(struct vcpu *vcpu)
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
 	enum exit_action action;
 
-	if (__builtin_expect(reason >= EXIT_REASONS, 0))
-		return unknown_exit(vcpu);
+	if (__builtin_expect(reason >= EXIT_REASONS, 0)) return unknown_exit(vcpu);
 	vcpu->exit_count[reason]++;
 	action = exit_table[reason].handler(vcpu);
 	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
 }
 
-const char *exit_name(unsigned reason)
-{
-	return reason < EXIT_REASONS ? exit_table[reason].name : "unknown";
-}
+const char *exit_name(unsigned reason) { return reason < EXIT_REASONS ? exit_table[reason].name : "unknown"; }
 
 uint64_t exit_count(const struct vm *vm, unsigned reason)
 {
 	uint64_t count = 0;
 
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		count += vm->vcpu[i]->exit_count[reason];
+	for (unsigned i = 0; i < vm->vcpus; i++) count += vm->vcpu[i]->exit_count[reason];
 	return count;
 }
 
@@ -142,8 +135,7 @@ uint64_t exit_total(const struct vm *vm)
 {
 	uint64_t total = 0;
 
-	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
-		total += exit_count(vm, reason);
+	for (unsigned reason = 0; reason < EXIT_REASONS; reason++) total += exit_count(vm, reason);
 	return total;
 }
 
@@ -153,7 +145,6 @@ void exit_print_counts(const struct vm *vm)
 
 	for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
 		if (exit_count(vm, reason))
-			format_append(text, sizeof(text), ", %lu %s", exit_count(vm, reason),
-				      exit_table[reason].name);
+			format_append(text, sizeof(text), ", %lu %s", exit_count(vm, reason), exit_table[reason].name);
 	print("vm %s: %lu exits%s", vm->options.name, exit_total(vm), text);
 }

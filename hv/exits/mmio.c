@@ -42,25 +42,22 @@ static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigne
  * What the CPU checks of each access, and has checked only of the one that exited: alignment, and
  * breakpoints. 0, or -EFAULT with #AC.
  */
-static __attribute__((noinline)) int check_access(struct emulation *e, uint64_t linear,
-						  unsigned width, bool write)
+static __attribute__((noinline)) int check_access(struct emulation *e, uint64_t linear, unsigned width, bool write)
 {
 	if (e->align && linear & (width - 1) && width <= 8) {
 		vcpu_inject(e->vcpu, VECTOR_AC, true, 0);
 		return -EFAULT;
 	}
-	if (e->dr7 & DR7_ENABLED)
-		e->hits |= debug_hits(e->dr7, linear, width, write ? DEBUG_WRITE : DEBUG_READ);
+	if (e->dr7 & DR7_ENABLED) e->hits |= debug_hits(e->dr7, linear, width, write ? DEBUG_WRITE : DEBUG_READ);
 	return 0;
 }
 
-static inline void access_device(const struct emulation *e, uint64_t linear, unsigned width,
-				 bool write, uint64_t *value)
+static inline void access_device(const struct emulation *e, uint64_t linear, unsigned width, bool write,
+				 uint64_t *value)
 {
 	uint64_t gpa = e->gpa + (linear - e->linear);
 
-	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8)
-		vm_mmio(e->vcpu->vm, gpa, 8, write, value++);
+	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8) vm_mmio(e->vcpu->vm, gpa, 8, write, value++);
 	vm_mmio(e->vcpu->vm, gpa, width, write, value);
 }
 
@@ -68,10 +65,8 @@ static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value
 {
 	struct emulation *e = ctx;
 
-	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, false))
-		return -EFAULT;
-	if (!in_faulting_page(e, linear, width))
-		return guest_read(e->vcpu, linear, width, value);
+	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, false)) return -EFAULT;
+	if (!in_faulting_page(e, linear, width)) return guest_read(e->vcpu, linear, width, value);
 	access_device(e, linear, width, false, value);
 	return 0;
 }
@@ -80,10 +75,8 @@ static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t *valu
 {
 	struct emulation *e = ctx;
 
-	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, true))
-		return -EFAULT;
-	if (!e->written || !in_faulting_page(e, linear, width))
-		return guest_write(e->vcpu, linear, width, value);
+	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, true)) return -EFAULT;
+	if (!e->written || !in_faulting_page(e, linear, width)) return guest_write(e->vcpu, linear, width, value);
 	access_device(e, linear, width, true, value);
 	return 0;
 }
@@ -92,9 +85,7 @@ static int insn_probe_write(void *ctx, uint64_t linear, unsigned width)
 {
 	const struct emulation *e = ctx;
 
-	return e->written && in_faulting_page(e, linear, width)
-		       ? 0
-		       : guest_probe_write(e->vcpu, linear, width);
+	return e->written && in_faulting_page(e, linear, width) ? 0 : guest_probe_write(e->vcpu, linear, width);
 }
 
 static int insn_load_segment(void *ctx, unsigned segment, uint16_t selector)
@@ -108,20 +99,16 @@ static int insn_load_segment(void *ctx, unsigned segment, uint16_t selector)
  * Decode at RIP, fetching more when the instruction runs over its page. The bytes stay in 'bytes',
  * and *have says how many there are.
  */
-static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, uint8_t *bytes, int *have,
-			    const struct insn **insn)
+static int fetch_and_decode(struct vcpu *vcpu, unsigned mode, uint8_t *bytes, int *have, const struct insn **insn)
 {
 	int more, error;
 
 	*have = guest_fetch(vcpu, mode, 0, bytes, INSN_MAX);
-	if (*have <= 0)
-		return *have ? *have : -EINVAL;
+	if (*have <= 0) return *have ? *have : -EINVAL;
 	error = insn_decode_cached(&vcpu->insns, bytes, (unsigned)*have, mode, insn);
-	if (error != -EAGAIN || *have == INSN_MAX)
-		return error;
+	if (error != -EAGAIN || *have == INSN_MAX) return error;
 	more = guest_fetch(vcpu, mode, (unsigned)*have, bytes + *have, INSN_MAX - (unsigned)*have);
-	if (more <= 0)
-		return more ? more : -EINVAL;
+	if (more <= 0) return more ? more : -EINVAL;
 	*have += more;
 	return insn_decode_cached(&vcpu->insns, bytes, (unsigned)*have, mode, insn);
 }
@@ -147,19 +134,16 @@ static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cp
 	cpu->fpu = vcpu->fpu;
 	if (insn->operation == INSN_MOV_FROM_SEGMENT)
 		cpu->segment[insn->reg].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR(insn->reg));
-	if (insn->operation == INSN_VECTOR)
-		fpu_save(vcpu->fpu, &vcpu->xcr0);
+	if (insn->operation == INSN_VECTOR) fpu_save(vcpu->fpu, &vcpu->xcr0);
 }
 
 /* In 64-bit mode only FS and GS have a base (SDM 1 3.4.2.1), and few instructions name one. */
-static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
-		     struct insn_cpu *cpu)
+static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode, struct insn_cpu *cpu)
 {
 	cpu->gpr = vcpu->gpr;
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
-	if (insn->plain)
-		return;
+	if (insn->plain) return;
 	vcpu->gpr[RSP] = vmread(VMCS_GUEST_RSP);
 	cpu->mode = mode;
 	cpu->stack_mask = ~0UL;
@@ -167,24 +151,20 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode,
 		load_segments(cpu);
 	} else {
 		memset(cpu->segment_base, 0, sizeof(cpu->segment_base));
-		if (insn->segment >= SEG_FS)
-			cpu->segment_base[insn->segment] = vmread(VMCS_GUEST_BASE(insn->segment));
+		if (insn->segment >= SEG_FS) cpu->segment_base[insn->segment] = vmread(VMCS_GUEST_BASE(insn->segment));
 	}
-	if (insn->operation > INSN_BTC)
-		load_rest(vcpu, insn, cpu);
+	if (insn->operation > INSN_BTC) load_rest(vcpu, insn, cpu);
 }
 
 /*
  * Nobody else may come between the read and the write of what LOCK is on, or XCHG: not another
  * CPU's emulation either. (RAM that shares the operand with a device is no part of that.)
  */
-static int execute_one(const struct insn *insn, struct insn_cpu *cpu,
-		       const struct insn_memory *memory)
+static int execute_one(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	int error;
 
-	if (__builtin_expect(!insn->locked, 1))
-		return insn_execute(insn, cpu, memory);
+	if (__builtin_expect(!insn->locked, 1)) return insn_execute(insn, cpu, memory);
 	lock(LOCK_VM);
 	error = insn_execute(insn, cpu, memory);
 	unlock(LOCK_VM);
@@ -212,36 +192,32 @@ static int execute(struct emulation *e, const struct insn *insn, struct insn_cpu
 	return error;
 }
 
-static void end_execution(const struct emulation *e, const struct insn *insn,
-			  const struct insn_cpu *cpu, uint64_t rip, int error)
+static void end_execution(const struct emulation *e, const struct insn *insn, const struct insn_cpu *cpu, uint64_t rip,
+			  int error)
 {
 	struct vcpu *vcpu = e->vcpu;
 
 	if (!insn->plain) {
-		if (insn->operation == INSN_VECTOR)
-			fpu_load(vcpu->fpu, vcpu->xcr0);
+		if (insn->operation == INSN_VECTOR) fpu_load(vcpu->fpu, vcpu->xcr0);
 		vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
 		vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags | (error ? RFLAGS_RF : 0));
 	}
 	if (error) {
-		if (cpu->fault >= 0)
-			vcpu_inject(vcpu, (unsigned)cpu->fault, cpu->fault != VECTOR_DE, 0);
+		if (cpu->fault >= 0) vcpu_inject(vcpu, (unsigned)cpu->fault, cpu->fault != VECTOR_DE, 0);
 		return;
 	}
 	if (cpu->rip != rip)
 		vcpu_end_instruction(vcpu, cpu->rip);
 	else
 		vcpu_end_iteration(vcpu);
-	if (e->hits)
-		vcpu_add_debug(vcpu, e->hits);
+	if (e->hits) vcpu_add_debug(vcpu, e->hits);
 	if (insn->operation == INSN_MOV_TO_SEGMENT && insn->reg == SEG_SS)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_MOV_SS);
 }
 
 /* At CPL 3 it is the program's fault, not the system's: for it the instruction does not exist. */
-static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint8_t *bytes,
-				     int have)
+static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint8_t *bytes, int have)
 {
 	char text[3 * INSN_MAX + 1] = "";
 
@@ -249,10 +225,9 @@ static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint
 		vcpu_inject_ud(vcpu);
 		return VCPU_RESUME;
 	}
-	for (int i = 0; i < have; i++)
-		format_append(text, sizeof(text), " %02x", bytes[i]);
-	vm_kill(vcpu->vm, "no emulation for the instruction at rip 0x%lx on 0x%lx:%s",
-		vmread(VMCS_GUEST_RIP), gpa, text);
+	for (int i = 0; i < have; i++) format_append(text, sizeof(text), " %02x", bytes[i]);
+	vm_kill(vcpu->vm, "no emulation for the instruction at rip 0x%lx on 0x%lx:%s", vmread(VMCS_GUEST_RIP), gpa,
+		text);
 	vcpu_dump(vcpu);
 	return VCPU_LEAVE;
 }
@@ -273,10 +248,8 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 	uint64_t rip;
 	int have, error = fetch_and_decode(vcpu, mode, bytes, &have, &insn);
 
-	if (error == -EFAULT)
-		return VCPU_RESUME; /* with a page fault */
-	if (error)
-		return not_emulated(vcpu, gpa, bytes, have);
+	if (error == -EFAULT) return VCPU_RESUME; /* with a page fault */
+	if (error) return not_emulated(vcpu, gpa, bytes, have);
 	load_cpu(vcpu, insn, mode, &cpu);
 	rip = cpu.rip;
 	if (__builtin_expect(cpu.rflags & RFLAGS_AC, 0))

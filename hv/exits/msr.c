@@ -17,11 +17,9 @@ static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	int error;
 
 	/* Without noncoherent DMA no leaf depends on them: do not ask what changed. */
-	if (!vcpu->vm->ept.noncoherent)
-		return mtrr_write(&vcpu->mtrr, msr, value, NULL, &count);
+	if (!vcpu->vm->ept.noncoherent) return mtrr_write(&vcpu->mtrr, msr, value, NULL, &count);
 	error = mtrr_write(&vcpu->mtrr, msr, value, changed, &count);
-	if (!error && count)
-		ept_type_changed(&vcpu->vm->ept, changed, count);
+	if (!error && count) ept_type_changed(&vcpu->vm->ept, changed, count);
 	vcpu_look_at_clock(vcpu); /* a mask with holes changes many ranges */
 	return error;
 }
@@ -30,10 +28,8 @@ static int write_efer(const struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = vmread(VMCS_GUEST_IA32_EFER);
 
-	if (value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
-		return -EINVAL;
-	if ((value ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG)
-		return -EINVAL;
+	if (value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return -EINVAL;
+	if ((value ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG) return -EINVAL;
 	vmwrite(VMCS_GUEST_IA32_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
 	if ((value ^ old) & EFER_NXE) /* what is cached was checked by the other rule */
 		invvpid(vcpu->vpid);
@@ -52,8 +48,7 @@ static int write_apic_base(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t allowed = APIC_BASE_EN | APIC_BASE_BSP | BITS(guest_address_width() - 1, 12);
 
-	if (value & ~allowed)
-		return -EINVAL;
+	if (value & ~allowed) return -EINVAL;
 	interrupts_set_apic_base(vcpu, value);
 	return 0;
 }
@@ -65,63 +60,39 @@ static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 	vcpu->tsc_adjust += offset - vcpu->tsc_offset;
 	vcpu->tsc_offset = offset;
 	vmwrite(VMCS_TSC_OFFSET, offset);
-	if (vcpu->lapic.deadline)
-		set_deadline(vcpu, vcpu->lapic.deadline);
+	if (vcpu->lapic.deadline) set_deadline(vcpu, vcpu->lapic.deadline);
 }
 
 static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-	if (mtrr_has(msr))
-		return mtrr_read(&vcpu->mtrr, msr, value);
+	if (mtrr_has(msr)) return mtrr_read(&vcpu->mtrr, msr, value);
 	*value = 0;
 	switch (msr) {
-	case MSR_IA32_APIC_BASE:
-		*value = vcpu->apic_base;
-		return 0;
-	case MSR_IA32_TSC_ADJUST:
-		*value = vcpu->tsc_adjust;
-		return 0;
-	case MSR_IA32_TSC_DEADLINE:
-		*value = vcpu->lapic.deadline;
-		return 0;
-	case MSR_IA32_MISC_ENABLE:
-		*value = MISC_ENABLE_FAST_STRINGS;
-		return 0;
+	case MSR_IA32_APIC_BASE: *value = vcpu->apic_base; return 0;
+	case MSR_IA32_TSC_ADJUST: *value = vcpu->tsc_adjust; return 0;
+	case MSR_IA32_TSC_DEADLINE: *value = vcpu->lapic.deadline; return 0;
+	case MSR_IA32_MISC_ENABLE: *value = MISC_ENABLE_FAST_STRINGS; return 0;
 	case MSR_IA32_PLATFORM_ID:
 	case MSR_IA32_BIOS_SIGN_ID:
 	case MSR_IA32_MCG_CAP:
-	case MSR_IA32_MCG_STATUS:
-		return 0;
-	default:
-		return -EINVAL;
+	case MSR_IA32_MCG_STATUS: return 0;
+	default: return -EINVAL;
 	}
 }
 
 static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	if (mtrr_has(msr))
-		return write_mtrr(vcpu, msr, value);
+	if (mtrr_has(msr)) return write_mtrr(vcpu, msr, value);
 	switch (msr) {
-	case MSR_IA32_EFER:
-		return write_efer(vcpu, value);
-	case MSR_IA32_APIC_BASE:
-		return write_apic_base(vcpu, value);
-	case MSR_IA32_TIME_STAMP_COUNTER:
-		set_tsc_offset(vcpu, value - rdtsc());
-		return 0;
-	case MSR_IA32_TSC_ADJUST:
-		set_tsc_offset(vcpu, vcpu->tsc_offset + value - vcpu->tsc_adjust);
-		return 0;
-	case MSR_IA32_TSC_DEADLINE:
-		set_deadline(vcpu, value);
-		return 0;
+	case MSR_IA32_EFER: return write_efer(vcpu, value);
+	case MSR_IA32_APIC_BASE: return write_apic_base(vcpu, value);
+	case MSR_IA32_TIME_STAMP_COUNTER: set_tsc_offset(vcpu, value - rdtsc()); return 0;
+	case MSR_IA32_TSC_ADJUST: set_tsc_offset(vcpu, vcpu->tsc_offset + value - vcpu->tsc_adjust); return 0;
+	case MSR_IA32_TSC_DEADLINE: set_deadline(vcpu, value); return 0;
 	case MSR_IA32_MISC_ENABLE:
-	case MSR_IA32_BIOS_SIGN_ID: /* written before CPUID to read the microcode's revision */
-		return 0;
-	case MSR_IA32_MCG_STATUS:
-		return value ? -EINVAL : 0;
-	default:
-		return -EINVAL;
+	case MSR_IA32_BIOS_SIGN_ID: /* written before CPUID to read the microcode's revision */ return 0;
+	case MSR_IA32_MCG_STATUS: return value ? -EINVAL : 0;
+	default: return -EINVAL;
 	}
 }
 

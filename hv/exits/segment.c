@@ -34,22 +34,19 @@ int segment_find(struct vcpu *vcpu, uint16_t selector, unsigned vector, struct d
 	d->address = table + at;
 	if (at + 7 > limit || (local && vmread(VMCS_GUEST_LDTR_ACCESS_RIGHTS) & SEGMENT_UNUSABLE))
 		return segment_fault(vcpu, vector, selector);
-	if (guest_read_system(vcpu, d->address, sizeof(d->raw), &d->raw))
-		return -EFAULT;
+	if (guest_read_system(vcpu, d->address, sizeof(d->raw), &d->raw)) return -EFAULT;
 	d->rights = (uint32_t)FIELD(d->raw, DESCRIPTOR_RIGHTS) & 0xf0ffU;
 	return 0;
 }
 
 uint32_t descriptor_base(const struct descriptor *d)
 {
-	return (uint32_t)(FIELD(d->raw, DESCRIPTOR_BASE_LOW) | FIELD(d->raw, DESCRIPTOR_BASE_HIGH)
-								       << 24);
+	return (uint32_t)(FIELD(d->raw, DESCRIPTOR_BASE_LOW) | FIELD(d->raw, DESCRIPTOR_BASE_HIGH) << 24);
 }
 
 uint32_t descriptor_limit(const struct descriptor *d)
 {
-	uint64_t limit = FIELD(d->raw, DESCRIPTOR_LIMIT_LOW) | FIELD(d->raw, DESCRIPTOR_LIMIT_HIGH)
-								       << 16;
+	uint64_t limit = FIELD(d->raw, DESCRIPTOR_LIMIT_LOW) | FIELD(d->raw, DESCRIPTOR_LIMIT_HIGH) << 16;
 
 	return (uint32_t)(d->rights & SEGMENT_G ? limit << 12 | BITS(11, 0) : limit);
 }
@@ -88,45 +85,33 @@ static bool is_allowed(unsigned segment, const struct descriptor *d, unsigned cp
 	unsigned rpl = d->selector & SELECTOR_RPL, dpl = (unsigned)FIELD(d->rights, SEGMENT_DPL);
 	bool code = d->rights & SEGMENT_TYPE_CODE, conforming = d->rights & SEGMENT_TYPE_CONFORMING;
 
-	if (!(d->rights & SEGMENT_S))
-		return false;
-	if (segment == SEG_CS)
-		return code && (conforming ? dpl <= rpl : dpl == rpl);
-	if (segment == SEG_SS)
-		return !code && d->rights & SEGMENT_TYPE_WRITABLE && rpl == cpl && dpl == cpl;
-	if (code && !(d->rights & SEGMENT_TYPE_READABLE))
-		return false;
+	if (!(d->rights & SEGMENT_S)) return false;
+	if (segment == SEG_CS) return code && (conforming ? dpl <= rpl : dpl == rpl);
+	if (segment == SEG_SS) return !code && d->rights & SEGMENT_TYPE_WRITABLE && rpl == cpl && dpl == cpl;
+	if (code && !(d->rights & SEGMENT_TYPE_READABLE)) return false;
 	return (code && conforming) || (rpl <= dpl && cpl <= dpl);
 }
 
-int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selector, unsigned cpl,
-			   unsigned vector)
+int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selector, unsigned cpl, unsigned vector)
 {
 	struct descriptor d;
 	bool needed = segment == SEG_CS ||
-		      (segment == SEG_SS &&
-		       !(vcpu_mode(vcpu) == 64 && cpl < 3 && (selector & SELECTOR_RPL) == cpl));
+		      (segment == SEG_SS && !(vcpu_mode(vcpu) == 64 && cpl < 3 && (selector & SELECTOR_RPL) == cpl));
 
 	if (!(selector & ~SELECTOR_RPL)) {
-		if (needed)
-			return segment_fault(vcpu, vector, selector);
+		if (needed) return segment_fault(vcpu, vector, selector);
 		segment_set_null(segment, selector);
 		if (segment == SEG_SS) /* its DPL is the CPL */
-			vmwrite(VMCS_GUEST_SS_ACCESS_RIGHTS,
-				SEGMENT_UNUSABLE | TO_FIELD(cpl, SEGMENT_DPL));
+			vmwrite(VMCS_GUEST_SS_ACCESS_RIGHTS, SEGMENT_UNUSABLE | TO_FIELD(cpl, SEGMENT_DPL));
 		return 0;
 	}
-	if (segment_find(vcpu, selector, vector, &d))
-		return -EFAULT;
-	if (!is_allowed(segment, &d, cpl))
-		return segment_fault(vcpu, vector, selector);
-	if (!(d.rights & SEGMENT_P))
-		return segment_fault(vcpu, segment == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
+	if (segment_find(vcpu, selector, vector, &d)) return -EFAULT;
+	if (!is_allowed(segment, &d, cpl)) return segment_fault(vcpu, vector, selector);
+	if (!(d.rights & SEGMENT_P)) return segment_fault(vcpu, segment == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
 	if (!(d.raw & DESCRIPTOR_ACCESSED)) {
 		d.raw |= DESCRIPTOR_ACCESSED;
 		d.rights |= SEGMENT_TYPE_ACCESSED;
-		if (guest_write_system(vcpu, d.address, sizeof(d.raw), &d.raw))
-			return -EFAULT;
+		if (guest_write_system(vcpu, d.address, sizeof(d.raw), &d.raw)) return -EFAULT;
 	}
 	segment_set(segment, &d);
 	return 0;

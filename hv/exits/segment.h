@@ -35,8 +35,7 @@ void segment_set_virtual_8086(unsigned segment, uint16_t selector);
  * Load SEG_ES to SEG_GS for code of this CPL. 0, or -EFAULT with 'vector' (#GP of MOV, #TS of a
  * task switch), #NP, #SS or #PF injected.
  */
-int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selector, unsigned cpl,
-			   unsigned vector);
+int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selector, unsigned cpl, unsigned vector);
 
 /* As MOV does, in any mode: SEG_ES to SEG_GS but CS. 0, or -EFAULT with the exception injected. */
 int segment_load(struct vcpu *vcpu, unsigned segment, uint16_t selector);

@@ -59,12 +59,9 @@ static void collect_old(const struct task_switch *t, struct tss32 *tss)
 {
 	tss->eip = old_eip(t);
 	tss->eflags = (uint32_t)vmread(VMCS_GUEST_RFLAGS);
-	if (t->source == TASK_SWITCH_SOURCE_IRET)
-		tss->eflags &= ~(uint32_t)RFLAGS_NT;
-	for (unsigned i = 0; i < 8; i++)
-		tss->gpr[i] = (uint32_t)vcpu_register(t->vcpu, i);
-	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
-		tss->segment[s] = (uint16_t)vmread(VMCS_GUEST_SELECTOR(s));
+	if (t->source == TASK_SWITCH_SOURCE_IRET) tss->eflags &= ~(uint32_t)RFLAGS_NT;
+	for (unsigned i = 0; i < 8; i++) tss->gpr[i] = (uint32_t)vcpu_register(t->vcpu, i);
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) tss->segment[s] = (uint16_t)vmread(VMCS_GUEST_SELECTOR(s));
 }
 
 static int set_busy(struct vcpu *vcpu, struct descriptor *d, bool busy)
@@ -83,11 +80,9 @@ static int begin(struct task_switch *t, uint16_t selector)
 	    segment_find(vcpu, (uint16_t)vmread(VMCS_GUEST_SELECTOR(VMCS_TR)), VECTOR_TS, &t->old))
 		return -EFAULT;
 	base = descriptor_base(&t->new);
-	if (descriptor_limit(&t->new) < sizeof(t->tss) - 1)
-		return segment_fault(vcpu, VECTOR_TS, selector);
+	if (descriptor_limit(&t->new) < sizeof(t->tss) - 1) return segment_fault(vcpu, VECTOR_TS, selector);
 	t->old_base = vmread(VMCS_GUEST_BASE(VMCS_TR));
-	if (guest_read_system(vcpu, base, sizeof(t->tss), &t->tss))
-		return -EFAULT;
+	if (guest_read_system(vcpu, base, sizeof(t->tss), &t->tss)) return -EFAULT;
 	return guest_probe_write_system(vcpu, t->old_base, sizeof(t->tss));
 }
 
@@ -99,22 +94,17 @@ static int store(struct task_switch *t)
 	struct tss32 old;
 
 	collect_old(t, &old);
-	if (guest_write_system(vcpu, t->old_base + SAVED_AT, SAVED_SIZE, &old.eip))
-		return -EFAULT;
-	if (!t->nests && set_busy(vcpu, &t->old, false))
-		return -EFAULT;
-	if (t->source != TASK_SWITCH_SOURCE_IRET && set_busy(vcpu, &t->new, true))
-		return -EFAULT;
-	if (!t->nests)
-		return 0;
+	if (guest_write_system(vcpu, t->old_base + SAVED_AT, SAVED_SIZE, &old.eip)) return -EFAULT;
+	if (!t->nests && set_busy(vcpu, &t->old, false)) return -EFAULT;
+	if (t->source != TASK_SWITCH_SOURCE_IRET && set_busy(vcpu, &t->new, true)) return -EFAULT;
+	if (!t->nests) return 0;
 	t->tss.eflags |= RFLAGS_NT;
 	return guest_write_system(vcpu, descriptor_base(&t->new), sizeof(uint16_t), &link);
 }
 
 static int load_cr3(struct vcpu *vcpu, uint32_t cr3)
 {
-	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG))
-		return 0;
+	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG)) return 0;
 	vmwrite(VMCS_GUEST_CR3, cr3);
 	invvpid(vcpu->vpid);
 	return vmread(VMCS_GUEST_CR4) & CR4_PAE ? guest_load_pdptes(vcpu) : 0;
@@ -126,8 +116,7 @@ static void load_registers(const struct task_switch *t)
 	struct vcpu *vcpu = t->vcpu;
 
 	t->vcpu->gpr[RSP] = t->tss.gpr[RSP];
-	for (unsigned i = 0; i < 8; i++)
-		vcpu_set_register(vcpu, i, t->tss.gpr[i]);
+	for (unsigned i = 0; i < 8; i++) vcpu_set_register(vcpu, i, t->tss.gpr[i]);
 	vmwrite(VMCS_GUEST_RIP, t->tss.eip);
 	vmwrite(VMCS_GUEST_RFLAGS, (t->tss.eflags & RFLAGS_DEFINED) | RFLAGS_FIXED_ONE);
 	segment_set(VMCS_TR, &t->new);
@@ -135,8 +124,7 @@ static void load_registers(const struct task_switch *t)
 	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_TS);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
 	/* What fails leaves selectors without segments behind. */
-	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
-		segment_set_null(s, (uint16_t)t->tss.segment[s]);
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) segment_set_null(s, (uint16_t)t->tss.segment[s]);
 	segment_set_null(VMCS_LDTR, (uint16_t)t->tss.ldt);
 }
 
@@ -144,12 +132,9 @@ static int load_ldt(struct vcpu *vcpu, uint16_t selector)
 {
 	struct descriptor d;
 
-	if (!(selector & ~SELECTOR_RPL))
-		return 0;
-	if (selector & SELECTOR_TI)
-		return segment_fault(vcpu, VECTOR_TS, selector);
-	if (segment_find(vcpu, selector, VECTOR_TS, &d))
-		return -EFAULT;
+	if (!(selector & ~SELECTOR_RPL)) return 0;
+	if (selector & SELECTOR_TI) return segment_fault(vcpu, VECTOR_TS, selector);
+	if (segment_find(vcpu, selector, VECTOR_TS, &d)) return -EFAULT;
 	if ((d.rights & (SEGMENT_TYPE | SEGMENT_S | SEGMENT_P)) != (SEGMENT_TYPE_LDT | SEGMENT_P))
 		return segment_fault(vcpu, VECTOR_TS, selector);
 	segment_set(VMCS_LDTR, &d);
@@ -182,8 +167,7 @@ static int push_error_code(const struct task_switch *t)
 	uint64_t code = vmread(VMCS_IDT_VECTORING_ERROR_CODE);
 
 	rsp = big ? (uint32_t)rsp : (uint16_t)rsp;
-	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + rsp), sizeof(uint32_t),
-			&code))
+	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + rsp), sizeof(uint32_t), &code))
 		return -EFAULT;
 	vcpu_set_register(vcpu, RSP, rsp);
 	return 0;
@@ -199,10 +183,8 @@ static void finish(struct task_switch *t)
 		segment_fault(vcpu, VECTOR_GP, 0);
 		return;
 	}
-	if (load_ldt(vcpu, (uint16_t)t->tss.ldt) || load_segments(t))
-		return;
-	if (t->event & INTERRUPTION_INFO_ERROR_CODE && push_error_code(t))
-		return;
+	if (load_ldt(vcpu, (uint16_t)t->tss.ldt) || load_segments(t)) return;
+	if (t->event & INTERRUPTION_INFO_ERROR_CODE && push_error_code(t)) return;
 	if (t->tss.eip > vmread(VMCS_GUEST_LIMIT(VMCS_CS)))
 		segment_fault(vcpu, VECTOR_GP, 0);
 	else if (t->tss.trap_and_io & TSS_TRAP)
@@ -216,19 +198,15 @@ enum exit_action exit_task_switch(struct vcpu *vcpu)
 	struct task_switch t = {.vcpu = vcpu, .source = FIELD(qualification, TASK_SWITCH_SOURCE)};
 
 	t.nests = t.source == TASK_SWITCH_SOURCE_CALL || t.source == TASK_SWITCH_SOURCE_GATE;
-	if (t.source == TASK_SWITCH_SOURCE_GATE)
-		t.event = vmread(VMCS_IDT_VECTORING_INFO);
+	if (t.source == TASK_SWITCH_SOURCE_GATE) t.event = vmread(VMCS_IDT_VECTORING_INFO);
 	if (t.source == TASK_SWITCH_SOURCE_IRET) /* as any IRET */
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
-	if (begin(&t, selector))
-		return VCPU_RESUME;
-	if ((t.new.rights &SEGMENT_TYPE & ~2U) != TSS_AVAILABLE32 ||
-	    (t.old.rights & SEGMENT_TYPE) != TSS_BUSY32) {
+	if (begin(&t, selector)) return VCPU_RESUME;
+	if ((t.new.rights &SEGMENT_TYPE & ~2U) != TSS_AVAILABLE32 || (t.old.rights & SEGMENT_TYPE) != TSS_BUSY32) {
 		vm_kill(vcpu->vm, "task switch to selector 0x%x: a 16-bit TSS", selector);
 		return VCPU_LEAVE;
 	}
-	if (!store(&t))
-		finish(&t);
+	if (!store(&t)) finish(&t);
 	return VCPU_RESUME;
 }

@@ -8,8 +8,7 @@
 #include "hv/vm/events.h"
 #include "lib/errno.h"
 
-_Static_assert(MEMTYPE_KVM_6_6 == 0 && MEMTYPE_KVM_6_7 == 1 && MEMTYPE_KVM_6_11 == 2 &&
-		       MEMTYPE_KVM_6_16 == 3,
+_Static_assert(MEMTYPE_KVM_6_6 == 0 && MEMTYPE_KVM_6_7 == 1 && MEMTYPE_KVM_6_11 == 2 && MEMTYPE_KVM_6_16 == 3,
 	       "the policies' numbers in docs/contract.md");
 _Static_assert(EPT_TRANSITION_ZAP == 0 && EPT_TRANSITION_RETYPE == 1, "the transitions' numbers");
 
@@ -19,8 +18,7 @@ static int64_t call_version(struct vcpu *vcpu)
 
 	vcpu->gpr[RBX] = CONTRACT_VERSION;
 	vcpu->gpr[RCX] = options->policy | TO_FIELD(vcpu->vm->ept.transition, CHOSEN_TRANSITION) |
-			 (options->fill_table ? CHOSEN_FILL : 0) |
-			 (options->coherence ? CHOSEN_COHERENCE : 0) |
+			 (options->fill_table ? CHOSEN_FILL : 0) | (options->coherence ? CHOSEN_COHERENCE : 0) |
 			 (options->strict ? CHOSEN_STRICT : 0);
 	return 0;
 }
@@ -39,23 +37,17 @@ static int64_t call_ept_walk(struct vcpu *vcpu, uint64_t gpa)
 static uint64_t counter_value(const struct vm *vm, enum counter counter)
 {
 	switch (counter) {
-	case COUNTER_VIOLATIONS:
-		return exit_count(vm, EXIT_REASON_EPT_VIOLATION);
-	case COUNTER_MISCONFIGURATIONS:
-		return exit_count(vm, EXIT_REASON_EPT_MISCONFIGURATION);
-	case COUNTER_EXITS:
-		return exit_total(vm);
-	case COUNTER_STALE_USES:
-		return vm->iommu ? iommu_stale_uses(vm->iommu) : 0;
-	default:
-		return vm->counter[counter];
+	case COUNTER_VIOLATIONS: return exit_count(vm, EXIT_REASON_EPT_VIOLATION);
+	case COUNTER_MISCONFIGURATIONS: return exit_count(vm, EXIT_REASON_EPT_MISCONFIGURATION);
+	case COUNTER_EXITS: return exit_total(vm);
+	case COUNTER_STALE_USES: return vm->iommu ? iommu_stale_uses(vm->iommu) : 0;
+	default: return vm->counter[counter];
 	}
 }
 
 static int64_t call_counter(struct vcpu *vcpu, uint64_t index)
 {
-	if (index >= COUNTERS)
-		return -EINVAL;
+	if (index >= COUNTERS) return -EINVAL;
 	vcpu->gpr[RBX] = counter_value(vcpu->vm, (enum counter)index);
 	return 0;
 }
@@ -76,18 +68,10 @@ enum exit_action exit_vmcall(struct vcpu *vcpu)
 		result = -EPERM;
 	} else {
 		switch ((vcpu->gpr[RAX] & mask) - VMCALL_BASE) {
-		case VMCALL_VERSION:
-			result = call_version(vcpu);
-			break;
-		case VMCALL_EPT_WALK:
-			result = call_ept_walk(vcpu, argument);
-			break;
-		case VMCALL_COUNTER:
-			result = call_counter(vcpu, argument);
-			break;
-		case VMCALL_MARK:
-			result = call_mark(vcpu, argument);
-			break;
+		case VMCALL_VERSION: result = call_version(vcpu); break;
+		case VMCALL_EPT_WALK: result = call_ept_walk(vcpu, argument); break;
+		case VMCALL_COUNTER: result = call_counter(vcpu, argument); break;
+		case VMCALL_MARK: result = call_mark(vcpu, argument); break;
 		}
 	}
 	vcpu->gpr[RAX] = (uint64_t)result;

@@ -43,8 +43,7 @@ struct setup_header {
 	uint32_t payload_offset, payload_length;
 	uint64_t setup_data;
 	uint64_t preferred_address;
-	uint32_t
-		init_size; /* bytes it needs from where it runs on before it knows the memory map */
+	uint32_t init_size; /* bytes it needs from where it runs on before it knows the memory map */
 	uint32_t handover_offset;
 } __attribute__((packed));
 
@@ -99,8 +98,7 @@ bool bzimage_probe(const uint8_t *image, size_t size)
 {
 	struct setup_header header;
 
-	if (size < HEADER_OFFSET + sizeof(header))
-		return false;
+	if (size < HEADER_OFFSET + sizeof(header)) return false;
 	memcpy(&header, image + HEADER_OFFSET, sizeof(header));
 	return header.boot_flag == BOOT_FLAG && header.magic == MAGIC;
 }
@@ -110,10 +108,8 @@ static const char *check_header(const struct setup_header *h, uint64_t setup, si
 {
 	uint64_t payload = (uint64_t)h->payload_paragraphs * PARAGRAPH;
 
-	if (h->version < VERSION_2_10)
-		return "a kernel of a boot protocol before 2.10: expected 2.10 or later";
-	if (!(h->load_flags & LOADED_HIGH))
-		return "a zImage, which runs below 1 MiB: expected a bzImage";
+	if (h->version < VERSION_2_10) return "a kernel of a boot protocol before 2.10: expected 2.10 or later";
+	if (!(h->load_flags & LOADED_HIGH)) return "a zImage, which runs below 1 MiB: expected a bzImage";
 	if (MAGIC_OFFSET + h->jump_length < HEADER_OFFSET + sizeof(*h))
 		return "a setup header that ends too early: expected that of protocol 2.10";
 	if (!payload || setup + payload > ALIGN_UP(size, PARAGRAPH))
@@ -130,8 +126,7 @@ static void place(struct bzimage *b)
 	uint64_t runs = h->preferred_address;
 
 	b->start = h->code32_start;
-	if (h->relocatable)
-		runs = MAX(runs, ALIGN_UP(b->start, h->alignment));
+	if (h->relocatable) runs = MAX(runs, ALIGN_UP(b->start, h->alignment));
 	b->end = MAX(b->start + b->payload, runs + h->init_size);
 }
 
@@ -145,13 +140,11 @@ static int parse(const struct load_job *job, struct bzimage *b, const char **pro
 	sectors = h->setup_sectors ? h->setup_sectors : DEFAULT_SECTORS;
 	b->setup = (sectors + 1UL) * SECTOR;
 	*problem = check_header(h, b->setup, job->size);
-	if (*problem)
-		return -ENOEXEC;
+	if (*problem) return -ENOEXEC;
 	b->header_size = MIN(MAGIC_OFFSET + h->jump_length, HEADER_LIMIT) - HEADER_OFFSET;
 	b->payload = job->size - b->setup;
 	place(b);
-	if (b->start < MiB || h->preferred_address > job->map->low_end ||
-	    b->end > job->map->low_end) {
+	if (b->start < MiB || h->preferred_address > job->map->low_end || b->end > job->map->low_end) {
 		*problem = "the kernel and what it needs to unpack itself do not fit into RAM: "
 			   "expected a larger mem=";
 		return -ENOSPC;
@@ -168,11 +161,9 @@ static int put_initrd(const struct load_job *job, struct bzimage *b)
 {
 	uint64_t last = MIN(job->map->low_end, b->header.initrd_last + 1ULL), start;
 
-	if (last < b->end || job->initrd_size > last - b->end)
-		return -ENOSPC;
+	if (last < b->end || job->initrd_size > last - b->end) return -ENOSPC;
 	start = ALIGN_DOWN(last - job->initrd_size, PAGE_SIZE);
-	if (start < b->end)
-		return -ENOSPC;
+	if (start < b->end) return -ENOSPC;
 	memcpy(job->ram + start, job->initrd, job->initrd_size);
 	b->header.initrd = (uint32_t)start;
 	b->header.initrd_size = (uint32_t)job->initrd_size;
@@ -197,8 +188,7 @@ int bzimage_load(const struct load_job *job, struct load_entry *entry, const cha
 	struct bzimage b;
 	int error = parse(job, &b, problem);
 
-	if (error)
-		return error;
+	if (error) return error;
 	b.header.initrd = b.header.initrd_size = 0;
 	if (job->initrd && put_initrd(job, &b)) {
 		*problem = "the initrd does not fit above the kernel: expected a larger mem=";

@@ -20,14 +20,7 @@ struct multiboot_header {
 	uint32_t header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;
 };
 
-enum {
-	CLASS_32 = 1,
-	CLASS_64 = 2,
-	LITTLE_ENDIAN = 1,
-	MACHINE_386 = 3,
-	MACHINE_X86_64 = 62,
-	LOAD = 1
-};
+enum { CLASS_32 = 1, CLASS_64 = 2, LITTLE_ENDIAN = 1, MACHINE_386 = 3, MACHINE_X86_64 = 62, LOAD = 1 };
 
 /* ELF headers (System V gABI 4), the parts that are read. */
 struct elf32_header {
@@ -72,16 +65,14 @@ struct segment {
 };
 
 /* Multiboot 3.1.1: 4-byte aligned, its first three words sum up to 0; *at is its offset. */
-static bool find_multiboot(const uint8_t *image, size_t size, struct multiboot_header *header,
-			   size_t *at)
+static bool find_multiboot(const uint8_t *image, size_t size, struct multiboot_header *header, size_t *at)
 {
 	size_t end = MIN(size, (size_t)MULTIBOOT_SEARCH);
 
 	memset(header, 0, sizeof(*header));
 	for (*at = 0; *at + 12 <= end; *at += 4) {
 		memcpy(header, image + *at, 12);
-		if (header->magic == MULTIBOOT_MAGIC &&
-		    !(uint32_t)(header->magic + header->flags + header->checksum)) {
+		if (header->magic == MULTIBOOT_MAGIC && !(uint32_t)(header->magic + header->flags + header->checksum)) {
 			memcpy(header, image + *at, MIN(sizeof(*header), size - *at));
 			return true;
 		}
@@ -126,22 +117,18 @@ static bool in_ram(const struct elf_target *t, const struct segment *s)
 {
 	uint64_t end = s->paddr + s->memsz;
 
-	return end >= s->paddr &&
-	       (end <= t->low_end || (s->paddr >= t->high_start && end <= t->high_end));
+	return end >= s->paddr && (end <= t->low_end || (s->paddr >= t->high_start && end <= t->high_end));
 }
 
 static int check_segment(struct load *load, const struct segment *s)
 {
 	*load->problem = "a segment has more bytes in the file than in memory";
-	if (s->filesz > s->memsz)
-		return -ENOEXEC;
+	if (s->filesz > s->memsz) return -ENOEXEC;
 	*load->problem = "a segment lies beyond the end of the file (is it truncated?)";
-	if (s->filesz && (s->offset > load->size || s->filesz > load->size - s->offset))
-		return -ENOEXEC;
+	if (s->filesz && (s->offset > load->size || s->filesz > load->size - s->offset)) return -ENOEXEC;
 	*load->problem = "a segment lies outside the VM's RAM: expected a larger mem= or another "
 			 "link address";
-	if (!in_ram(load->target, s))
-		return -ENOEXEC;
+	if (!in_ram(load->target, s)) return -ENOEXEC;
 	/* Also what bounds the time that a long list of segments takes. */
 	*load->problem = "the segments together are larger than the VM's RAM";
 	return s->memsz <= load->room ? 0 : -ENOEXEC;
@@ -152,11 +139,9 @@ static int load_segment(struct load *load, const struct segment *s)
 	uint8_t *to;
 	int error;
 
-	if (!s->memsz && !s->filesz)
-		return 0;
+	if (!s->memsz && !s->filesz) return 0;
 	error = check_segment(load, s);
-	if (error)
-		return error;
+	if (error) return error;
 	to = load->target->memory + s->paddr;
 	if (s->filesz) /* a segment without bytes may name an offset beyond the file */
 		memcpy(to, load->image + s->offset, s->filesz);
@@ -176,20 +161,15 @@ static int load_by_addresses(struct load *load, size_t at, const struct multiboo
 	struct segment s;
 
 	*load->problem = "the multiboot header's addresses contradict each other";
-	if (h->header_addr < h->load_addr || back > at || load->size - at < sizeof(*h))
-		return -ENOEXEC;
+	if (h->header_addr < h->load_addr || back > at || load->size - at < sizeof(*h)) return -ENOEXEC;
 	s = (struct segment){.offset = at - back, .paddr = h->load_addr};
-	if (!load_end)
-		load_end = s.paddr + (load->size - s.offset);
-	if (!bss_end)
-		bss_end = load_end;
-	if (load_end < s.paddr || bss_end < load_end)
-		return -ENOEXEC;
+	if (!load_end) load_end = s.paddr + (load->size - s.offset);
+	if (!bss_end) bss_end = load_end;
+	if (load_end < s.paddr || bss_end < load_end) return -ENOEXEC;
 	s.filesz = load_end - s.paddr;
 	s.memsz = bss_end - s.paddr;
 	*load->problem = "the entry point lies outside what the multiboot header loads";
-	if (h->entry_addr - s.paddr >= s.memsz)
-		return -ENOEXEC;
+	if (h->entry_addr - s.paddr >= s.memsz) return -ENOEXEC;
 	load->loaded->entry = h->entry_addr;
 	return load_segment(load, &s);
 }
@@ -199,8 +179,7 @@ static bool read_headers(const uint8_t *image, size_t size, struct headers *h)
 	struct elf32_header h32;
 	struct elf64_header h64;
 
-	if (size < sizeof(h64) || memcmp(image, "\177ELF", 4) || image[5] != LITTLE_ENDIAN)
-		return false;
+	if (size < sizeof(h64) || memcmp(image, "\177ELF", 4) || image[5] != LITTLE_ENDIAN) return false;
 	memcpy(&h32, image, sizeof(h32));
 	memcpy(&h64, image, sizeof(h64));
 	if (h32.ident[4] == CLASS_32 && h32.machine == MACHINE_386)
@@ -209,8 +188,7 @@ static bool read_headers(const uint8_t *image, size_t size, struct headers *h)
 		*h = (struct headers){h64.entry, h64.phoff, h64.phentsize, h64.phnum, true};
 	else
 		return false;
-	return h->phentsize >=
-	       (h->is_64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment));
+	return h->phentsize >= (h->is_64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment));
 }
 
 /* A program header; false when it is no LOAD segment. The bytes are known to be there. */
@@ -240,10 +218,8 @@ struct entry {
 
 static void find_entry(uint64_t entry, const struct segment *s, struct entry *found)
 {
-	if (entry - s->vaddr < s->memsz)
-		found->by_virtual = entry - s->vaddr + s->paddr;
-	if (entry - s->paddr < s->memsz)
-		found->by_physical = entry;
+	if (entry - s->vaddr < s->memsz) found->by_virtual = entry - s->vaddr + s->paddr;
+	if (entry - s->paddr < s->memsz) found->by_physical = entry;
 }
 
 static int load_by_segments(struct load *load)
@@ -252,35 +228,28 @@ static int load_by_segments(struct load *load)
 	struct headers h;
 
 	*load->problem = "no ELF image for x86: expected ELF32 or ELF64";
-	if (!read_headers(load->image, load->size, &h))
-		return -ENOEXEC;
+	if (!read_headers(load->image, load->size, &h)) return -ENOEXEC;
 	*load->problem = "the program headers lie beyond the end of the file (is it truncated?)";
-	if (h.phoff > load->size || (uint64_t)h.phnum * h.phentsize > load->size - h.phoff)
-		return -ENOEXEC;
+	if (h.phoff > load->size || (uint64_t)h.phnum * h.phentsize > load->size - h.phoff) return -ENOEXEC;
 	for (unsigned i = 0; i < h.phnum; i++) {
 		struct segment s;
 		int error;
 
-		if (!read_segment(load->image + h.phoff + (size_t)i * h.phentsize, h.is_64, &s))
-			continue;
+		if (!read_segment(load->image + h.phoff + (size_t)i * h.phentsize, h.is_64, &s)) continue;
 		error = load_segment(load, &s);
-		if (error)
-			return error;
+		if (error) return error;
 		find_entry(h.entry, &s, &entry);
 	}
 	*load->problem = "the image has nothing to load";
-	if (!load->loaded->end)
-		return -ENOEXEC;
+	if (!load->loaded->end) return -ENOEXEC;
 	*load->problem = "the entry point lies in no segment";
-	if (entry.by_virtual == NO_ENTRY && entry.by_physical == NO_ENTRY)
-		return -ENOEXEC;
-	load->loaded->entry =
-		(uint32_t)(entry.by_virtual != NO_ENTRY ? entry.by_virtual : entry.by_physical);
+	if (entry.by_virtual == NO_ENTRY && entry.by_physical == NO_ENTRY) return -ENOEXEC;
+	load->loaded->entry = (uint32_t)(entry.by_virtual != NO_ENTRY ? entry.by_virtual : entry.by_physical);
 	return 0;
 }
 
-int elf_load(const uint8_t *image, size_t size, const struct elf_target *target,
-	     struct elf_image *loaded, const char **problem)
+int elf_load(const uint8_t *image, size_t size, const struct elf_target *target, struct elf_image *loaded,
+	     const char **problem)
 {
 	struct load load = {
 		.image = image,
@@ -295,11 +264,8 @@ int elf_load(const uint8_t *image, size_t size, const struct elf_target *target,
 
 	*loaded = (struct elf_image){.start = ~0ULL};
 	*problem = "no multiboot header in the first 8192 bytes: no guest image";
-	if (!find_multiboot(image, size, &header, &at))
-		return -ENOEXEC;
+	if (!find_multiboot(image, size, &header, &at)) return -ENOEXEC;
 	*problem = "the multiboot header requires a feature that is not offered";
-	if (header.flags & MULTIBOOT_REQUIRED & ~MULTIBOOT_KNOWN)
-		return -ENOEXEC;
-	return header.flags & MULTIBOOT_ADDRESSES ? load_by_addresses(&load, at, &header)
-						  : load_by_segments(&load);
+	if (header.flags & MULTIBOOT_REQUIRED & ~MULTIBOOT_KNOWN) return -ENOEXEC;
+	return header.flags & MULTIBOOT_ADDRESSES ? load_by_addresses(&load, at, &header) : load_by_segments(&load);
 }

@@ -36,7 +36,7 @@ bool elf_covers_page(const struct elf_image *loaded, uint64_t gpa);
  * string) when it is no image, is truncated or lies: segments outside RAM or the file, larger than
  * RAM in sum, an entry in none of them. The target may be partly written then.
  */
-int elf_load(const uint8_t *image, size_t size, const struct elf_target *target,
-	     struct elf_image *loaded, const char **problem);
+int elf_load(const uint8_t *image, size_t size, const struct elf_target *target, struct elf_image *loaded,
+	     const char **problem);
 
 #endif

@@ -10,11 +10,9 @@
 #define LOW_LIMIT  (3 * GiB)
 #define HIGH_START (4 * GiB)
 
-static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa,
-		enum ept_slot_kind kind)
+static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa, enum ept_slot_kind kind)
 {
-	map->slot[map->slots++] =
-		(struct ept_slot){.gpa = gpa, .size = end - gpa, .hpa = hpa, .kind = kind};
+	map->slot[map->slots++] = (struct ept_slot){.gpa = gpa, .size = end - gpa, .hpa = hpa, .kind = kind};
 }
 
 void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)
@@ -23,8 +21,7 @@ void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)
 	add(map, 0, GUEST_HOLE_START, ram, EPT_SLOT_RAM);
 	add(map, FIRMWARE_ROM, MiB, ram + FIRMWARE_ROM, EPT_SLOT_ROM);
 	add(map, MiB, map->low_end, ram + MiB, EPT_SLOT_RAM);
-	if (size <= LOW_LIMIT)
-		return;
+	if (size <= LOW_LIMIT) return;
 	map->high_end = HIGH_START + (size - LOW_LIMIT);
 	add(map, HIGH_START, map->high_end, ram + LOW_LIMIT, EPT_SLOT_RAM);
 }

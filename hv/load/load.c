@@ -17,8 +17,7 @@ static const struct loader loaders[] = {
 int load_image(const struct load_job *job, struct load_entry *entry, const char **problem)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(loaders); i++)
-		if (loaders[i].probe(job->image, job->size))
-			return loaders[i].load(job, entry, problem);
+		if (loaders[i].probe(job->image, job->size)) return loaders[i].load(job, entry, problem);
 	*problem = "no bzImage, and no multiboot header in the first 8192 bytes: no guest image";
 	return -ENOEXEC;
 }

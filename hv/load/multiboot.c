@@ -55,8 +55,7 @@ static int put_command(struct page *page, const struct load_job *job)
 {
 	size_t name = strlen(job->name), rest = strlen(job->command_line);
 
-	if (name + 1 + rest + 1 > sizeof(page->command))
-		return -E2BIG;
+	if (name + 1 + rest + 1 > sizeof(page->command)) return -E2BIG;
 	memcpy(page->command, job->name, name);
 	page->command[name] = ' ';
 	memcpy(page->command + name + 1, job->command_line, rest + 1);
@@ -70,8 +69,7 @@ static void put_ranges(struct page *page, const struct guest_map *map)
 			.size = sizeof(page->range[i]) - sizeof(page->range[i].size),
 			.base = map->slot[i].gpa,
 			.length = map->slot[i].size,
-			.type = map->slot[i].kind == EPT_SLOT_RAM ? RANGE_AVAILABLE
-								  : RANGE_RESERVED,
+			.type = map->slot[i].kind == EPT_SLOT_RAM ? RANGE_AVAILABLE : RANGE_RESERVED,
 		};
 }
 
@@ -91,11 +89,9 @@ static uint64_t choose_page(const struct elf_image *image, uint64_t *above)
 /* The initrd goes above the image, page-aligned (Multiboot 3.1.2 bit 0). */
 static int put_initrd(const struct load_job *job, struct page *page, uint64_t start)
 {
-	if (start > job->map->low_end || job->initrd_size > job->map->low_end - start)
-		return -ENOSPC;
+	if (start > job->map->low_end || job->initrd_size > job->map->low_end - start) return -ENOSPC;
 	memcpy(job->ram + start, job->initrd, job->initrd_size);
-	page->module = (struct multiboot_module){.start = (uint32_t)start,
-						 .end = (uint32_t)(start + job->initrd_size)};
+	page->module = (struct multiboot_module){.start = (uint32_t)start, .end = (uint32_t)(start + job->initrd_size)};
 	return 0;
 }
 
@@ -142,10 +138,7 @@ static int add_information(const struct load_job *job, const struct elf_image *i
 	return 0;
 }
 
-bool multiboot_probe(const uint8_t *image, size_t size)
-{
-	return elf_has_multiboot(image, size);
-}
+bool multiboot_probe(const uint8_t *image, size_t size) { return elf_has_multiboot(image, size); }
 
 int multiboot_load(const struct load_job *job, struct load_entry *entry, const char **problem)
 {
@@ -159,10 +152,7 @@ int multiboot_load(const struct load_job *job, struct load_entry *entry, const c
 	uint32_t information;
 	int error = elf_load(job->image, job->size, &target, &loaded, problem);
 
-	if (!error)
-		error = add_information(job, &loaded, &information, problem);
-	if (!error)
-		*entry = (struct load_entry){
-			.eip = loaded.entry, .eax = LOADER_MAGIC, .ebx = information};
+	if (!error) error = add_information(job, &loaded, &information, problem);
+	if (!error) *entry = (struct load_entry){.eip = loaded.entry, .eax = LOADER_MAGIC, .ebx = information};
 	return error;
 }

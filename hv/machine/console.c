@@ -32,25 +32,16 @@ static uint32_t input_head, input_tail;
 static bool also_e9;
 static struct console_line *passed_on; /* whose guest has the terminal, or NULL */
 static bool at_left = true;            /* the line at hand has nothing on it yet */
-static uint64_t byte_ticks; /* TSC ticks that a byte takes on the line; 0: not known yet */
-static uint64_t next_send;  /* TSC: before, the UART is busy with what it has */
+static uint64_t byte_ticks;            /* TSC ticks that a byte takes on the line; 0: not known yet */
+static uint64_t next_send;             /* TSC: before, the UART is busy with what it has */
 
 _Static_assert(GUESTS *(GUEST_SHARE + 4 * CONSOLE_LINE + 32) <= RING_SIZE / 2, "the shares");
 
-void console_init(void)
-{
-	serial_init(COM1);
-}
+void console_init(void) { serial_init(COM1); }
 
-void console_also_e9(void)
-{
-	also_e9 = true;
-}
+void console_also_e9(void) { also_e9 = true; }
 
-void console_set_clock(uint64_t tsc_hz)
-{
-	byte_ticks = tsc_hz * BITS_PER_BYTE / SERIAL_RATE;
-}
+void console_set_clock(uint64_t tsc_hz) { byte_ticks = tsc_hz * BITS_PER_BYTE / SERIAL_RATE; }
 
 /* Send from the ring what the UART takes, up to where the ring wraps. */
 static unsigned send(void)
@@ -59,8 +50,7 @@ static unsigned send(void)
 	unsigned sent = serial_send(COM1, &ring[at], MIN(head - tail, RING_SIZE - at));
 
 	for (unsigned i = 0; i < sent; i++)
-		if (lines[owner[at + i]])
-			lines[owner[at + i]]->queued--;
+		if (lines[owner[at + i]]) lines[owner[at + i]]->queued--;
 	tail += sent;
 	return sent;
 }
@@ -74,8 +64,7 @@ static void put_byte(uint8_t id, char c)
 	ring[head % RING_SIZE] = c;
 	owner[head % RING_SIZE] = id;
 	head++;
-	if (also_e9)
-		outb(CONSOLE_E9_PORT, (uint8_t)c);
+	if (also_e9) outb(CONSOLE_E9_PORT, (uint8_t)c);
 }
 
 static void put(void *ctx, char c)
@@ -89,15 +78,13 @@ static void put(void *ctx, char c)
 /* A line of its own, whatever the guest that has the terminal left there, or print_part(). */
 static void begin_line(void)
 {
-	if (!at_left)
-		put(NULL, '\n');
+	if (!at_left) put(NULL, '\n');
 	at_left = true;
 }
 
 static void end_line(uint8_t id)
 {
-	if (passed_on)
-		put_byte(0, '\r');
+	if (passed_on) put_byte(0, '\r');
 	put_byte(id, '\n');
 }
 
@@ -119,8 +106,7 @@ void print(const char *text, ...)
 
 	lock(LOCK_CONSOLE);
 	begin_line();
-	for (const char *prefix = "hv: "; *prefix; prefix++)
-		put_byte(0, *prefix);
+	for (const char *prefix = "hv: "; *prefix; prefix++) put_byte(0, *prefix);
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
@@ -139,20 +125,14 @@ void console_line_open(struct console_line *line, const char *name)
 		}
 }
 
-void console_line_close(struct console_line *line)
-{
-	lines[line->id] = NULL;
-}
+void console_line_close(struct console_line *line) { lines[line->id] = NULL; }
 
 void console_line_open_beside(struct console_line *line, struct console_line *first)
 {
 	*line = (struct console_line){.name = first->name, .id = first->id, .account = first};
 }
 
-void console_pass_on(struct console_line *line)
-{
-	passed_on = line;
-}
+void console_pass_on(struct console_line *line) { passed_on = line; }
 
 static void put_guest(struct console_line *line, uint8_t byte)
 {
@@ -175,17 +155,14 @@ static void put_guest_line(struct console_line *line, unsigned length)
 {
 	lock(LOCK_CONSOLE);
 	begin_line();
-	for (const char *name = line->name; *name; name++)
-		put_guest(line, (uint8_t)*name);
+	for (const char *name = line->name; *name; name++) put_guest(line, (uint8_t)*name);
 	put_guest(line, '|');
 	put_guest(line, ' ');
 	for (unsigned i = 0; i < length;) {
 		unsigned printable = utf8_printable(line->text + i, length - i);
 
-		if (!printable)
-			put_escaped(line, line->text[i++]);
-		for (; printable; printable--)
-			put_guest(line, line->text[i++]);
+		if (!printable) put_escaped(line, line->text[i++]);
+		for (; printable; printable--) put_guest(line, line->text[i++]);
 	}
 	line->account->queued++;
 	end_line(line->id);
@@ -200,8 +177,7 @@ static void put_piece(struct console_line *line)
 	unsigned cut = 0;
 
 	for (unsigned n = 1; n <= 3; n++)
-		if (utf8_is_prefix(line->text + line->length - n, n))
-			cut = n;
+		if (utf8_is_prefix(line->text + line->length - n, n)) cut = n;
 	put_guest_line(line, line->length - cut);
 }
 
@@ -219,48 +195,37 @@ void console_guest_byte(struct console_line *line, uint8_t byte)
 		pass_byte(line, byte);
 		return;
 	}
-	if (byte == '\r')
-		return;
+	if (byte == '\r') return;
 	if (byte == '\n') {
 		put_guest_line(line, line->length);
 		return;
 	}
-	if (line->length == CONSOLE_LINE)
-		put_piece(line);
+	if (line->length == CONSOLE_LINE) put_piece(line);
 	line->text[line->length++] = byte;
 }
 
 void console_guest_end(struct console_line *line)
 {
-	if (line->length)
-		put_guest_line(line, line->length);
+	if (line->length) put_guest_line(line, line->length);
 }
 
 void console_guest_age(struct console_line *line, uint64_t ticks, uint64_t limit)
 {
 	line->age = line->length == line->seen ? line->age + ticks : 0;
-	if (line->age >= limit)
-		console_guest_end(line);
+	if (line->age >= limit) console_guest_end(line);
 	line->seen = line->length;
 }
 
-bool console_is_full(const struct console_line *line)
-{
-	return line->queued >= GUEST_SHARE;
-}
+bool console_is_full(const struct console_line *line) { return line->queued >= GUEST_SHARE; }
 
-bool console_has_room(const struct console_line *line)
-{
-	return line->queued <= GUEST_SHARE / 2;
-}
+bool console_has_room(const struct console_line *line) { return line->queued <= GUEST_SHARE / 2; }
 
 void console_poll(void)
 {
 	int byte;
 
 	lock(LOCK_CONSOLE);
-	if (head != tail && rdtsc() >= next_send)
-		next_send = rdtsc() + byte_ticks * MAX(send(), 1U);
+	if (head != tail && rdtsc() >= next_send) next_send = rdtsc() + byte_ticks * MAX(send(), 1U);
 	while (input_head - input_tail < INPUT_SIZE && (byte = serial_receive(COM1)) >= 0)
 		input[input_head++ % INPUT_SIZE] = (uint8_t)byte;
 	unlock(LOCK_CONSOLE);
@@ -270,15 +235,11 @@ uint64_t console_ticks(void)
 {
 	uint64_t now = rdtsc();
 
-	if (head == tail)
-		return ~0UL;
+	if (head == tail) return ~0UL;
 	return next_send > now ? next_send - now : 0;
 }
 
-int console_read(void)
-{
-	return input_head == input_tail ? -1 : input[input_tail++ % INPUT_SIZE];
-}
+int console_read(void) { return input_head == input_tail ? -1 : input[input_tail++ % INPUT_SIZE]; }
 
 void console_flush(void)
 {

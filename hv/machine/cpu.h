@@ -51,10 +51,9 @@ void cpu_init_boot(void);
 
 /* A condition that holds unless the hypervisor has a defect: checked where it was built to be. */
 #ifdef CHECKED
-#define checked(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			cpu_check_failed(__func__, #condition);                                    \
+#define checked(condition)                                                                                             \
+	do {                                                                                                           \
+		if (!(condition)) cpu_check_failed(__func__, #condition);                                              \
 	} while (0)
 #else
 #define checked(condition) ((void)0)

@@ -19,11 +19,9 @@ void machine_end(int status)
 	print("end: status %d", status);
 	console_flush();
 	outb(EXIT_PORT, (uint8_t)status);
-	for (const char *c = "Shutdown"; *c; c++)
-		outb(SHUTDOWN_PORT, (uint8_t)*c);
+	for (const char *c = "Shutdown"; *c; c++) outb(SHUTDOWN_PORT, (uint8_t)*c);
 	outb(KEYBOARD_PORT, PULSE_RESET);
-	for (;;)
-		hlt();
+	for (;;) hlt();
 }
 
 void panic(const char *text, ...)

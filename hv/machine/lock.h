@@ -39,9 +39,6 @@ static inline void unlock(enum lock_rank rank)
 }
 
 /* The hypervisor is at its end: nothing waits for a lock any more. */
-static inline void locks_forget(void)
-{
-	this_cpu()->locks_held = 0;
-}
+static inline void locks_forget(void) { this_cpu()->locks_held = 0; }
 
 #endif

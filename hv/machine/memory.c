@@ -24,8 +24,7 @@ uint32_t *page_word;
 static struct boot_range *unused_entry(void)
 {
 	for (unsigned i = 0; i < free_ranges; i++)
-		if (!free_range[i].size)
-			return &free_range[i];
+		if (!free_range[i].size) return &free_range[i];
 	return free_ranges < ARRAY_SIZE(free_range) ? &free_range[free_ranges++] : NULL;
 }
 
@@ -36,8 +35,7 @@ static void join(uint64_t *start, uint64_t *end)
 		struct boot_range *r = &free_range[i];
 		uint64_t r_end = r->start + r->size;
 
-		if (!r->size || (r_end != *start && r->start != *end))
-			continue;
+		if (!r->size || (r_end != *start && r->start != *end)) continue;
 		*start = MIN(*start, r->start);
 		*end = MAX(*end, r_end);
 		r->size = 0;
@@ -50,12 +48,10 @@ static void add_range(uint64_t start, uint64_t end)
 
 	start = ALIGN_UP(MAX(start, FIRST_USABLE), PAGE_SIZE);
 	end = ALIGN_DOWN(MIN(end, MAX_TOP), PAGE_SIZE);
-	if (start >= end)
-		return;
+	if (start >= end) return;
 	join(&start, &end);
 	range = unused_entry();
-	if (!range)
-		return;
+	if (!range) return;
 	*range = (struct boot_range){start, end - start};
 	top = MAX(top, end);
 }
@@ -71,10 +67,8 @@ static void reserve(uint64_t start, uint64_t end)
 		struct boot_range *r = &free_range[i];
 		uint64_t r_end = r->start + r->size;
 
-		if (end <= r->start || start >= r_end)
-			continue;
-		if (end < r_end)
-			add_range(end, r_end);
+		if (end <= r->start || start >= r_end) continue;
+		if (end < r_end) add_range(end, r_end);
 		r->size = start > r->start ? start - r->start : 0;
 	}
 }
@@ -89,11 +83,9 @@ static struct boot_range *find_range(uint64_t size, uint64_t align, uint64_t *at
 		uint64_t end = MIN(r->start + r->size, reachable);
 		uint64_t start;
 
-		if (end < r->start + size)
-			continue;
+		if (end < r->start + size) continue;
 		start = ALIGN_DOWN(end - size, align);
-		if (start < r->start || (best && start < *at))
-			continue;
+		if (start < r->start || (best && start < *at)) continue;
 		best = r;
 		*at = start;
 	}
@@ -104,8 +96,7 @@ static uint64_t take(uint64_t size, uint64_t align)
 {
 	uint64_t at = 0;
 
-	if (!find_range(size, align, &at))
-		return 0;
+	if (!find_range(size, align, &at)) return 0;
 	reserve(at, at + size);
 	return at;
 }
@@ -131,8 +122,7 @@ uint64_t memory_alloc(uint64_t size, uint64_t align)
 	lock(LOCK_MEMORY);
 	at = take(ALIGN_UP(size, PAGE_SIZE), align);
 	unlock(LOCK_MEMORY);
-	if (at)
-		zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
+	if (at) zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
 	return at;
 }
 
@@ -143,27 +133,17 @@ void memory_free(uint64_t start, uint64_t size)
 	unlock(LOCK_MEMORY);
 }
 
-uint64_t page_alloc(void)
-{
-	return memory_alloc(PAGE_SIZE, PAGE_SIZE);
-}
+uint64_t page_alloc(void) { return memory_alloc(PAGE_SIZE, PAGE_SIZE); }
 
-void page_free(uint64_t page)
-{
-	memory_free(page, PAGE_SIZE);
-}
+void page_free(uint64_t page) { memory_free(page, PAGE_SIZE); }
 
-void memory_reach(uint64_t end)
-{
-	reachable = end;
-}
+void memory_reach(uint64_t end) { reachable = end; }
 
 uint64_t memory_left(void)
 {
 	uint64_t left = 0;
 
-	for (unsigned i = 0; i < free_ranges; i++)
-		left += free_range[i].size;
+	for (unsigned i = 0; i < free_ranges; i++) left += free_range[i].size;
 	return left;
 }
 
@@ -171,12 +151,8 @@ unsigned memory_pieces(void)
 {
 	unsigned pieces = 0;
 
-	for (unsigned i = 0; i < free_ranges; i++)
-		pieces += free_range[i].size != 0;
+	for (unsigned i = 0; i < free_ranges; i++) pieces += free_range[i].size != 0;
 	return pieces;
 }
 
-uint64_t memory_top(void)
-{
-	return top;
-}
+uint64_t memory_top(void) { return top; }

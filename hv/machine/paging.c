@@ -33,8 +33,7 @@ static uint64_t *entry_at(uint64_t address, unsigned level)
 		if (!*entry) {
 			uint64_t page = page_alloc();
 
-			if (!page)
-				panic("paging: no page for a table");
+			if (!page) panic("paging: no page for a table");
 			*entry = page | PTE_PRESENT | PTE_WRITE;
 		}
 		table = (uint64_t *)(*entry & PTE_ADDRESS);
@@ -44,19 +43,15 @@ static uint64_t *entry_at(uint64_t address, unsigned level)
 
 static bool is_guard(uint64_t page)
 {
-	return page == 0 || page == (uintptr_t)boot_stack_guard ||
-	       page == (uintptr_t)exception_stack_guard;
+	return page == 0 || page == (uintptr_t)boot_stack_guard || page == (uintptr_t)exception_stack_guard;
 }
 
 /* The permissions of a page in the image's first megabytes. */
 static uint64_t page_flags(uint64_t page)
 {
-	if (is_guard(page))
-		return 0;
-	if (page >= (uintptr_t)image_start && page < (uintptr_t)image_text_end)
-		return PTE_PRESENT;
-	if (page >= (uintptr_t)image_text_end && page < (uintptr_t)image_rodata_end)
-		return PTE_PRESENT | PTE_NX;
+	if (is_guard(page)) return 0;
+	if (page >= (uintptr_t)image_start && page < (uintptr_t)image_text_end) return PTE_PRESENT;
+	if (page >= (uintptr_t)image_text_end && page < (uintptr_t)image_rodata_end) return PTE_PRESENT | PTE_NX;
 	return PTE_PRESENT | PTE_WRITE | PTE_NX;
 }
 
@@ -65,13 +60,11 @@ void paging_init(void)
 	uint64_t small_end = ALIGN_UP((uintptr_t)image_end, 2 * MiB);
 
 	root = (uint64_t *)page_alloc();
-	if (!root)
-		panic("paging: no page for a table");
+	if (!root) panic("paging: no page for a table");
 	for (uint64_t page = 0; page < small_end; page += PAGE_SIZE) {
 		uint64_t flags = page_flags(page);
 
-		if (flags)
-			*entry_at(page, 1) = page | flags;
+		if (flags) *entry_at(page, 1) = page | flags;
 	}
 	for (uint64_t page = small_end; page < memory_top(); page += 2 * MiB)
 		*entry_at(page, 2) = page | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;

@@ -50,6 +50,5 @@ void pic_mask(unsigned line)
 void pic_acknowledge(void)
 {
 	outb(MASTER, OCW3_POLL);
-	if (inb(MASTER) & POLL_REQUEST)
-		outb(MASTER, OCW2_EOI);
+	if (inb(MASTER) & POLL_REQUEST) outb(MASTER, OCW2_EOI);
 }

@@ -39,10 +39,8 @@ unsigned serial_send(uint16_t port, const char *text, unsigned size)
 {
 	unsigned n = 0;
 
-	if (!(inb(port + LSR) & LSR_THR_EMPTY))
-		return 0;
-	for (; n < size && n < FIFO_SIZE; n++)
-		outb(port + DATA, (uint8_t)text[n]);
+	if (!(inb(port + LSR) & LSR_THR_EMPTY)) return 0;
+	for (; n < size && n < FIFO_SIZE; n++) outb(port + DATA, (uint8_t)text[n]);
 	return n;
 }
 
@@ -59,12 +57,6 @@ static void wait_for(uint16_t port, uint8_t lsr_bit)
 		;
 }
 
-void serial_wait_empty(uint16_t port)
-{
-	wait_for(port, LSR_THR_EMPTY);
-}
+void serial_wait_empty(uint16_t port) { wait_for(port, LSR_THR_EMPTY); }
 
-void serial_wait_idle(uint16_t port)
-{
-	wait_for(port, LSR_IDLE);
-}
+void serial_wait_idle(uint16_t port) { wait_for(port, LSR_IDLE); }

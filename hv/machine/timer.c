@@ -66,14 +66,12 @@ void timer_halt(uint64_t ticks, uint64_t tsc_hz)
 {
 	uint64_t count = ticks >= tsc_hz ? PIT_MOST : MIN(ticks * PIT_HZ / tsc_hz, PIT_MOST);
 
-	if (!count)
-		return; /* due now, or too soon for the PIT */
+	if (!count) return; /* due now, or too soon for the PIT */
 	if (periodic) {
 		sti_hlt();
 		return;
 	}
 	wake_after(count);
 	sti_hlt();
-	pic_mask(
-		PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
+	pic_mask(PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
 }

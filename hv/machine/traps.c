@@ -68,10 +68,8 @@ void trap(const struct trap_frame *f)
 	const char *name = f->vector < EXCEPTIONS ? vector_name[f->vector] : NULL;
 
 	locks_forget();
-	print("exception %s (vector %lu) error 0x%lx in the hypervisor", name ? name : "?",
-	      f->vector, f->error_code);
-	print("  rip %016lx rflags %016lx rsp %016lx cr2 %016lx", f->rip, f->rflags, f->rsp,
-	      read_cr2());
+	print("exception %s (vector %lu) error 0x%lx in the hypervisor", name ? name : "?", f->vector, f->error_code);
+	print("  rip %016lx rflags %016lx rsp %016lx cr2 %016lx", f->rip, f->rflags, f->rsp, read_cr2());
 	print("  rax %016lx rcx %016lx rdx %016lx rbx %016lx", f->rax, f->rcx, f->rdx, f->rbx);
 	print("  rbp %016lx rsi %016lx rdi %016lx cr3 %016lx", f->rbp, f->rsi, f->rdi, read_cr3());
 	print("  r8  %016lx r9  %016lx r10 %016lx r11 %016lx", f->r8, f->r9, f->r10, f->r11);
@@ -82,8 +80,7 @@ void trap(const struct trap_frame *f)
 
 static void set_gate(unsigned vector)
 {
-	uint64_t stub = vector < EXCEPTIONS ? (uintptr_t)trap_stubs + vector * STUB_SIZE
-					    : (uintptr_t)interrupt_stub;
+	uint64_t stub = vector < EXCEPTIONS ? (uintptr_t)trap_stubs + vector * STUB_SIZE : (uintptr_t)interrupt_stub;
 
 	idt[vector] = (struct gate){
 		.offset_low = (uint16_t)stub,
@@ -99,12 +96,8 @@ void traps_init(void)
 {
 	struct descriptor_pointer idt_pointer = {sizeof(idt) - 1, (uintptr_t)idt};
 
-	for (unsigned vector = 0; vector < VECTORS; vector++)
-		set_gate(vector);
+	for (unsigned vector = 0; vector < VECTORS; vector++) set_gate(vector);
 	lidt(&idt_pointer);
 }
 
-uint64_t traps_idt_base(void)
-{
-	return (uintptr_t)idt;
-}
+uint64_t traps_idt_base(void) { return (uintptr_t)idt; }

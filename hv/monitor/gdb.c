@@ -29,14 +29,12 @@ static const char digits[] = "0123456789abcdef";
 
 static void put_char(char c)
 {
-	if (length < PACKET_MAX)
-		answer[length++] = c;
+	if (length < PACKET_MAX) answer[length++] = c;
 }
 
 static void put_text(const char *text)
 {
-	while (*text)
-		put_char(*text++);
+	while (*text) put_char(*text++);
 }
 
 /* As it lies in memory: the lowest byte first. */
@@ -53,8 +51,7 @@ static void send_raw(const char *text, unsigned size)
 	while (size) {
 		unsigned sent = serial_send(COM2, text, size);
 
-		if (!sent)
-			serial_wait_empty(COM2);
+		if (!sent) serial_wait_empty(COM2);
 		text += sent;
 		size -= sent;
 	}
@@ -65,8 +62,7 @@ static void send_answer(void)
 	uint8_t sum = 0;
 	char end[3];
 
-	for (unsigned i = 0; i < length; i++)
-		sum += (uint8_t)answer[i];
+	for (unsigned i = 0; i < length; i++) sum += (uint8_t)answer[i];
 	end[0] = '#';
 	end[1] = digits[sum >> 4];
 	end[2] = digits[sum & 15];
@@ -76,20 +72,15 @@ static void send_answer(void)
 	length = 0;
 }
 
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
 /* A number, the highest digit first; *text is behind it then. */
 static uint64_t take_number(const char **text)
 {
 	uint64_t value = 0;
 
-	for (; digit(**text) >= 0; (*text)++)
-		value = value << 4 | (unsigned)digit(**text);
-	if (**text == ',' || **text == ':')
-		(*text)++;
+	for (; digit(**text) >= 0; (*text)++) value = value << 4 | (unsigned)digit(**text);
+	if (**text == ',' || **text == ':') (*text)++;
 	return value;
 }
 
@@ -98,30 +89,25 @@ static bool take_bytes(const char **text, unsigned bytes, uint64_t *value)
 {
 	*value = 0;
 	for (unsigned i = 0; i < bytes; i++, *text += 2) {
-		if (digit((*text)[0]) < 0 || digit((*text)[1]) < 0)
-			return false;
+		if (digit((*text)[0]) < 0 || digit((*text)[1]) < 0) return false;
 		*value |= (uint64_t)(digit((*text)[0]) << 4 | digit((*text)[1])) << 8 * i;
 	}
 	return true;
 }
 
 /* gdb's order of the general registers, by their encoding; then RIP, EFLAGS and six selectors. */
-static const uint8_t order[] = {RAX, RBX, RCX, RDX, RSI, RDI, RBP, RSP,
-				8,   9,   10,  11,  12,  13,  14,  15};
+static const uint8_t order[] = {RAX, RBX, RCX, RDX, RSI, RDI, RBP, RSP, 8, 9, 10, 11, 12, 13, 14, 15};
 static const uint8_t segments[] = {VMCS_CS, VMCS_SS, VMCS_DS, VMCS_ES, VMCS_FS, VMCS_GS};
 
 static void read_registers(void)
 {
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
-	if (vcpu->stepping && !vcpu->own_trap_flag)
-		rflags &= ~RFLAGS_TF;
-	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		put_bytes(vcpu_register(vcpu, order[i]), 8);
+	if (vcpu->stepping && !vcpu->own_trap_flag) rflags &= ~RFLAGS_TF;
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) put_bytes(vcpu_register(vcpu, order[i]), 8);
 	put_bytes(vmread(VMCS_GUEST_RIP), 8);
 	put_bytes(rflags, 4);
-	for (unsigned i = 0; i < ARRAY_SIZE(segments); i++)
-		put_bytes(vmread(VMCS_GUEST_SELECTOR(segments[i])), 4);
+	for (unsigned i = 0; i < ARRAY_SIZE(segments); i++) put_bytes(vmread(VMCS_GUEST_SELECTOR(segments[i])), 4);
 }
 
 /* What gdb may change: the general registers and RIP. The others an entry might refuse. */
@@ -130,10 +116,8 @@ static void write_registers(const char *text)
 	uint64_t value;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		if (take_bytes(&text, 8, &value))
-			vcpu_set_register(vcpu, order[i], value);
-	if (take_bytes(&text, 8, &value))
-		vmwrite(VMCS_GUEST_RIP, value);
+		if (take_bytes(&text, 8, &value)) vcpu_set_register(vcpu, order[i], value);
+	if (take_bytes(&text, 8, &value)) vmwrite(VMCS_GUEST_RIP, value);
 	put_text("OK");
 }
 
@@ -143,13 +127,10 @@ static void read_memory(const char *text)
 	uint8_t byte;
 
 	for (; size && length + 2 <= PACKET_MAX; size--, linear++) {
-		if (!look_up_linear(vcpu, linear, &gpa) ||
-		    guest_ram_read(&vcpu->ram, gpa, &byte, 1))
-			break;
+		if (!look_up_linear(vcpu, linear, &gpa) || guest_ram_read(&vcpu->ram, gpa, &byte, 1)) break;
 		put_bytes(byte, 1);
 	}
-	if (!length)
-		put_text("E0e"); /* EFAULT */
+	if (!length) put_text("E0e"); /* EFAULT */
 }
 
 static void write_memory(const char *text)
@@ -179,8 +160,7 @@ static void put_stop(void)
 
 static void step(void)
 {
-	if (vm->state == VM_RUNNING)
-		vcpu_step(vcpu);
+	if (vm->state == VM_RUNNING) vcpu_step(vcpu);
 	put_stop();
 }
 
@@ -202,27 +182,13 @@ static void query(const char *text)
 static void act(const char *text)
 {
 	switch (*text++) {
-	case '?':
-		put_stop();
-		break;
-	case 'g':
-		read_registers();
-		break;
-	case 'G':
-		write_registers(text);
-		break;
-	case 'm':
-		read_memory(text);
-		break;
-	case 'M':
-		write_memory(text);
-		break;
-	case 's':
-		step();
-		break;
-	case 'c':
-		go_on();
-		return;
+	case '?': put_stop(); break;
+	case 'g': read_registers(); break;
+	case 'G': write_registers(text); break;
+	case 'm': read_memory(text); break;
+	case 'M': write_memory(text); break;
+	case 's': step(); break;
+	case 'c': go_on(); return;
 	case 'k':
 		vm_kill(vm, "by the operator");
 		run_continue();
@@ -231,12 +197,8 @@ static void act(const char *text)
 		run_continue();
 		put_text("OK");
 		break;
-	case 'H':
-		put_text("OK");
-		break;
-	case 'q':
-		query(text);
-		break;
+	case 'H': put_text("OK"); break;
+	case 'q': query(text); break;
 	}
 	send_answer();
 }
@@ -248,8 +210,7 @@ static int next_byte(void)
 	int byte;
 
 	while ((byte = serial_receive(COM2)) < 0)
-		if (rdtsc() > end)
-			return -1;
+		if (rdtsc() > end) return -1;
 	return byte;
 }
 
@@ -261,8 +222,7 @@ static bool receive_packet(void)
 	int byte;
 
 	while ((byte = next_byte()) != '#') {
-		if (byte < 0 || size == PACKET_MAX)
-			return false;
+		if (byte < 0 || size == PACKET_MAX) return false;
 		packet[size++] = (char)byte;
 		sum += (uint8_t)byte;
 	}
@@ -289,12 +249,10 @@ void gdb_poll(void)
 	struct vcpu *stopped = vcpu_at_breakpoint();
 	int byte;
 
-	if (!vm)
-		return;
+	if (!vm) return;
 	vcpu = vm->vcpu[0]; /* a VM that was reset has new ones */
 	for (unsigned n = 0; n < vm->vcpus; n++)
-		if (vm->vcpu[n] == stopped)
-			vcpu = stopped;
+		if (vm->vcpu[n] == stopped) vcpu = stopped;
 	vcpu_switch_to(vcpu);
 	vcpu_intercept_breakpoints(vcpu);
 	if (owes_stop && (run_is_stopped() || vm->state != VM_RUNNING)) {
@@ -302,10 +260,8 @@ void gdb_poll(void)
 		send_answer();
 	}
 	while ((byte = serial_receive(COM2)) >= 0) {
-		if (byte == INTERRUPT)
-			run_stop();
-		if (byte != '$')
-			continue; /* an acknowledgement */
+		if (byte == INTERRUPT) run_stop();
+		if (byte != '$') continue; /* an acknowledgement */
 		if (receive_packet()) {
 			send_raw("+", 1);
 			act(packet);

@@ -36,8 +36,7 @@ static void print_places(struct vm *const *vms, unsigned count)
 
 static void end_all(struct vm *const *vms, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		vm_kill(vms[i], "by the operator");
+	for (unsigned i = 0; i < count; i++) vm_kill(vms[i], "by the operator");
 	run_continue();
 }
 
@@ -55,36 +54,24 @@ static void next_console(struct vm *const *vms, unsigned count)
 static void act(int key, struct vm *const *vms, unsigned count)
 {
 	switch (key) {
-	case 'c':
-		monitor_toggle();
-		break;
-	case 'w':
-		print_places(vms, count);
-		break;
-	case 'n':
-		next_console(vms, count);
-		break;
-	case 'x':
-		end_all(vms, count);
-		break;
-	default:
-		print_help();
-		break;
+	case 'c': monitor_toggle(); break;
+	case 'w': print_places(vms, count); break;
+	case 'n': next_console(vms, count); break;
+	case 'x': end_all(vms, count); break;
+	default: print_help(); break;
 	}
 }
 
 /* For the guest, as far as its UART takes it. What is typed at a VM that has ended is lost. */
 static void feed(struct vm *vm)
 {
-	while (typed_tail != typed_head &&
-	       (vm->state != VM_RUNNING || devices_type(vm, typed[typed_tail % TYPED_MAX])))
+	while (typed_tail != typed_head && (vm->state != VM_RUNNING || devices_type(vm, typed[typed_tail % TYPED_MAX])))
 		typed_tail++;
 }
 
 static void type(int key)
 {
-	if (typed_head - typed_tail < TYPED_MAX)
-		typed[typed_head++ % TYPED_MAX] = (uint8_t)key;
+	if (typed_head - typed_tail < TYPED_MAX) typed[typed_head++ % TYPED_MAX] = (uint8_t)key;
 }
 
 void keys_poll(struct vm *const *vms, unsigned count)
@@ -101,6 +88,5 @@ void keys_poll(struct vm *const *vms, unsigned count)
 		after_ctrl_a = !after_ctrl_a && key == CTRL_A;
 	}
 	monitor_poll();
-	if (count)
-		feed(vms[focus]);
+	if (count) feed(vms[focus]);
 }

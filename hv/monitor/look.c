@@ -41,10 +41,7 @@ static void explain(const struct vcpu *vcpu, uint64_t gpa, unsigned pat_index)
 	ept_explain_print(&why, print_line, NULL);
 }
 
-void look_at_gpa(const struct vcpu *vcpu, uint64_t gpa)
-{
-	explain(vcpu, gpa, 0);
-}
+void look_at_gpa(const struct vcpu *vcpu, uint64_t gpa) { explain(vcpu, gpa, 0); }
 
 /* The entries of a walk through the guest's tables, as they are read. */
 struct spy {
@@ -62,11 +59,9 @@ static int spy_read(void *ctx, uint64_t gpa, void *to, unsigned size)
 	int error = vm_ram_read(spy->vcpu->vm, gpa, to, size, false);
 
 	spy->last = 0;
-	if (!error)
-		memcpy(&spy->last, to, size);
+	if (!error) memcpy(&spy->last, to, size);
 	spy->entries++;
-	if (!spy->quiet)
-		print("  guest table at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
+	if (!spy->quiet) print("  guest table at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
 	return error;
 }
 
@@ -86,16 +81,13 @@ static unsigned pat_index(const struct spy *spy, bool four_levels)
 	bool is_4k = spy->entries == (four_levels ? 4 : 2);
 	uint64_t pat_bit = is_4k ? PAGE_4K_PAT : PAGE_LARGE_PAT;
 
-	return (spy->last & pat_bit ? 4U : 0) | (spy->last & PAGE_PCD ? 2U : 0) |
-	       (spy->last & PAGE_PWT ? 1U : 0);
+	return (spy->last & pat_bit ? 4U : 0) | (spy->last & PAGE_PCD ? 2U : 0) | (spy->last & PAGE_PWT ? 1U : 0);
 }
 
 /* As the kernel reads. 0, or as guest_walk(). */
-static int walk(struct spy *spy, struct guest_paging *paging, uint64_t linear, uint64_t *gpa,
-		uint32_t *error_code)
+static int walk(struct spy *spy, struct guest_paging *paging, uint64_t linear, uint64_t *gpa, uint32_t *error_code)
 {
-	const struct guest_ram ram = {
-		.ctx = spy, .read_table = spy_read, .compare_exchange = spy_exchange};
+	const struct guest_ram ram = {.ctx = spy, .read_table = spy_read, .compare_exchange = spy_exchange};
 
 	guest_read_paging(spy->vcpu, paging);
 	paging->cpl = 0;
@@ -140,15 +132,14 @@ void look_at_ept(const struct vm *vm)
 
 	for (uint64_t gpa = 0; ept_next_span(&vm->ept, gpa, &span); gpa = span.gpa + span.size) {
 		spans++;
-		print("  0x%09lx-0x%09lx %6lu leaves of %s, %c%c%c, %s%s", span.gpa,
-		      span.gpa + span.size - 1, span.size / page_level_size(span.level),
-		      size[span.level], span.bits & EPT_READ ? 'R' : '-',
+		print("  0x%09lx-0x%09lx %6lu leaves of %s, %c%c%c, %s%s", span.gpa, span.gpa + span.size - 1,
+		      span.size / page_level_size(span.level), size[span.level], span.bits & EPT_READ ? 'R' : '-',
 		      span.bits & EPT_WRITE ? 'W' : '-', span.bits & EPT_EXECUTE ? 'X' : '-',
 		      memtype_name((unsigned)FIELD(span.bits, EPT_TYPE)),
 		      span.bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
 	}
-	print("  %u runs in %lu tables; noncoherent count %u, policy %s", spans,
-	      vm->ept.stats.tables, vm->ept.noncoherent, memtype_policy_name(vm->ept.policy));
+	print("  %u runs in %lu tables; noncoherent count %u, policy %s", spans, vm->ept.stats.tables,
+	      vm->ept.noncoherent, memtype_policy_name(vm->ept.policy));
 }
 
 void look_at_mtrrs(const struct vcpu *vcpu)

@@ -45,15 +45,13 @@ static bool parse_number(const char *text, uint64_t *value)
 	unsigned base = text[0] == '0' && text[1] == 'x' ? 16 : 10;
 
 	text += base == 16 ? 2 : 0;
-	if (!*text || strlen(text) > 16)
-		return false;
+	if (!*text || strlen(text) > 16) return false;
 	for (*value = 0; *text; text++) {
 		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
 				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10
 								: 16;
 
-		if (digit >= base)
-			return false;
+		if (digit >= base) return false;
 		*value = *value * base + digit;
 	}
 	return true;
@@ -75,11 +73,10 @@ static void show_vms(void)
 	static const char *const states[] = {"running", "exited", "killed", "reset"};
 
 	for (unsigned i = 0; i < vm_count; i++) {
-		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits",
-		      vms[i] == vm ? "*" : " ", vms[i]->options.name, states[vms[i]->state],
-		      run_is_stopped() && vms[i]->state == VM_RUNNING ? ", stopped" : "",
-		      vms[i]->options.memory / MiB, vms[i]->vcpus, vms[i]->ept.noncoherent,
-		      exit_total(vms[i]));
+		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", vms[i] == vm ? "*" : " ",
+		      vms[i]->options.name, states[vms[i]->state],
+		      run_is_stopped() && vms[i]->state == VM_RUNNING ? ", stopped" : "", vms[i]->options.memory / MiB,
+		      vms[i]->vcpus, vms[i]->ept.noncoherent, exit_total(vms[i]));
 	}
 }
 
@@ -97,42 +94,25 @@ static void show_registers(void)
 {
 	struct vcpu *vcpu = choose_vcpu(number);
 
-	if (vcpu)
-		vcpu_dump(vcpu);
+	if (vcpu) vcpu_dump(vcpu);
 }
 
-static void walk(void)
-{
-	look_at_gpa(choose_vcpu(0), number);
-}
+static void walk(void) { look_at_gpa(choose_vcpu(0), number); }
 
-static void translate(void)
-{
-	look_at_linear(choose_vcpu(0), number);
-}
+static void translate(void) { look_at_linear(choose_vcpu(0), number); }
 
-static void show_ept(void)
-{
-	look_at_ept(vm);
-}
+static void show_ept(void) { look_at_ept(vm); }
 
 static void show_mtrrs(void)
 {
 	const struct vcpu *vcpu = choose_vcpu(number);
 
-	if (vcpu)
-		look_at_mtrrs(vcpu);
+	if (vcpu) look_at_mtrrs(vcpu);
 }
 
-static void show_iommu(void)
-{
-	look_at_iommu(vm);
-}
+static void show_iommu(void) { look_at_iommu(vm); }
 
-static void show_exits(void)
-{
-	exit_print_counts(vm);
-}
+static void show_exits(void) { exit_print_counts(vm); }
 
 static void set_trace(void)
 {
@@ -144,10 +124,7 @@ static void set_trace(void)
 		print("port 0xe9 is the console's (console=e9)");
 }
 
-static void pause(void)
-{
-	run_stop();
-}
+static void pause(void) { run_stop(); }
 
 static void go_on(void)
 {
@@ -163,23 +140,18 @@ static void step(void)
 		print("step: vm %s is not stopped: pause", vm->options.name);
 		return;
 	}
-	if (!vcpu)
-		return;
+	if (!vcpu) return;
 	if (vcpu_step(vcpu))
 		look_at_place(vcpu);
 	else
 		print("  its instruction has not ended: halted, ended, or in a handler of its own");
 }
 
-static void kill(void)
-{
-	vm_kill(vm, "by the operator");
-}
+static void kill(void) { vm_kill(vm, "by the operator"); }
 
 static void quit(void)
 {
-	for (unsigned i = 0; i < vm_count; i++)
-		vm_kill(vms[i], "by the operator");
+	for (unsigned i = 0; i < vm_count; i++) vm_kill(vms[i], "by the operator");
 	go_on();
 }
 
@@ -190,10 +162,8 @@ static const struct command commands[] = {
 	{"vms", "", "the VMs; * is the one that the others are about", show_vms, NO_WORD},
 	{"vm", "NAME", "choose it", choose_vm, NAME},
 	{"regs", "[VCPU]", "its registers", show_registers, MAYBE_NUMBER},
-	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", walk,
-	 NUMBER},
-	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", translate,
-	 NUMBER},
+	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", walk, NUMBER},
+	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", translate, NUMBER},
 	{"ept", "", "all leaves, by size and type", show_ept, NO_WORD},
 	{"mtrr", "[VCPU]", "its MTRRs", show_mtrrs, MAYBE_NUMBER},
 	{"iommu", "", "devices, contexts, IOTLB, queue, faults", show_iommu, NO_WORD},
@@ -224,8 +194,7 @@ static void run_command(const struct command *command)
 	if (fits)
 		command->run();
 	else
-		print("%s '%s' is not understood, expected %s %s", command->name, word,
-		      command->name, command->words);
+		print("%s '%s' is not understood, expected %s %s", command->name, word, command->name, command->words);
 }
 
 /* A line: a name, and at most one word behind it. */
@@ -233,16 +202,13 @@ static void run_line(void)
 {
 	char *name = line, *rest;
 
-	while (*name == ' ')
-		name++;
+	while (*name == ' ') name++;
 	for (rest = name; *rest && *rest != ' '; rest++)
 		;
-	for (; *rest == ' '; rest++)
-		*rest = '\0';
+	for (; *rest == ' '; rest++) *rest = '\0';
 	word = rest;
 	number = 0;
-	if (!*name)
-		return;
+	if (!*name) return;
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(name, commands[i].name)) {
 			run_command(&commands[i]);
@@ -251,27 +217,21 @@ static void run_line(void)
 	print("'%s' is no command: help lists them", name);
 }
 
-static void prompt(void)
-{
-	print_part("hv: %s> ", vm ? vm->options.name : "");
-}
+static void prompt(void) { print_part("hv: %s> ", vm ? vm->options.name : ""); }
 
 static void end_line(void)
 {
 	print_part("\n");
 	line[length] = '\0';
 	length = 0;
-	if (vm)
-		run_line();
-	if (open)
-		prompt();
+	if (vm) run_line();
+	if (open) prompt();
 }
 
 /* Nobody is there who could go on: no stop any more. */
 static void end_of_input(void)
 {
-	if (open)
-		print("monitor: the input has ended: going on");
+	if (open) print("monitor: the input has ended: going on");
 	open = false;
 	watch_end_stops();
 	run_continue();
@@ -304,8 +264,7 @@ void monitor_toggle(void)
 	if (open)
 		prompt();
 	else
-		print("monitor: left%s",
-		      run_is_stopped() ? "; the VMs are stopped, Ctrl-A c comes back" : "");
+		print("monitor: left%s", run_is_stopped() ? "; the VMs are stopped, Ctrl-A c comes back" : "");
 }
 
 bool monitor_key(int key)
@@ -321,8 +280,7 @@ static bool has_stopped; /* as it was at the last look */
 
 void monitor_poll(void)
 {
-	if (run_is_stopped() && !has_stopped && !open)
-		monitor_toggle();
+	if (run_is_stopped() && !has_stopped && !open) monitor_toggle();
 	while (typed_tail != typed_head && (open || !watch_may_stop())) {
 		uint8_t c = typed[typed_tail++ % TYPED_MAX];
 

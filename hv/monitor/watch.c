@@ -44,15 +44,13 @@ static void put_mark(void)
 
 static void put_traced(const struct event *event)
 {
-	if (records % EVENT_TRACE_EVERY == 0)
-		put_mark();
+	if (records % EVENT_TRACE_EVERY == 0) put_mark();
 	put(event);
 }
 
 static void put_name(const struct vm *vm)
 {
-	struct event name = {.tsc = rdtsc(),
-			     .type_and_source = event_source(0, vm->index, 0) | EVENT_NAME};
+	struct event name = {.tsc = rdtsc(), .type_and_source = event_source(0, vm->index, 0) | EVENT_NAME};
 
 	_Static_assert(VM_NAME_MAX < 2 * sizeof(uint64_t), "a name fits b and c");
 	memcpy(&name.b, vm->options.name, strlen(vm->options.name));
@@ -63,14 +61,10 @@ static void put_name(const struct vm *vm)
 static bool is_stop(const struct event *event)
 {
 	switch (event->type) {
-	case EVENT_TRANSITION:
-		return stop == STOP_TRANSITION;
-	case EVENT_MARK:
-		return stop == STOP_VMCALL;
-	case EVENT_END:
-		return stop == STOP_EXIT || (stop == STOP_KILL && event->a & EVENT_KILLED);
-	default:
-		return false;
+	case EVENT_TRANSITION: return stop == STOP_TRANSITION;
+	case EVENT_MARK: return stop == STOP_VMCALL;
+	case EVENT_END: return stop == STOP_EXIT || (stop == STOP_KILL && event->a & EVENT_KILLED);
+	default: return false;
 	}
 }
 
@@ -93,10 +87,8 @@ static bool read_ring(const struct vm *vm)
 		next[vm->index] = 0;
 	while (event_ring_read(&vm->events, &next[vm->index], &event, 1, &lost)) {
 		records += trace ? lost : 0;
-		if (trace)
-			put_traced(&event);
-		if (!is_stop(&event))
-			continue;
+		if (trace) put_traced(&event);
+		if (!is_stop(&event)) continue;
 		print_stop(vm, &event);
 		stops = true;
 	}
@@ -106,8 +98,7 @@ static bool read_ring(const struct vm *vm)
 /* What tells one exit from another of its reason. */
 static uint64_t detail(uint64_t reason)
 {
-	return vmread(reason == EXIT_REASON_EPT_VIOLATION ||
-				      reason == EXIT_REASON_EPT_MISCONFIGURATION
+	return vmread(reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EPT_MISCONFIGURATION
 			      ? VMCS_GUEST_PHYSICAL_ADDRESS
 			      : VMCS_EXIT_QUALIFICATION);
 }
@@ -130,10 +121,8 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 	describe_exit(vcpu, &exit);
 	action = exit_dispatch(vcpu);
 	exit.a = (uint32_t)MIN(rdtsc() - exit.tsc, UINT32_MAX);
-	if (trace == TRACE_EXITS)
-		put_traced(&exit);
-	if (!read_ring(vcpu->vm))
-		return action;
+	if (trace == TRACE_EXITS) put_traced(&exit);
+	if (!read_ring(vcpu->vm)) return action;
 	run_stop();
 	return VCPU_LEAVE;
 }
@@ -153,15 +142,12 @@ bool watch_set_trace(enum trace_option option)
 {
 	enum trace_option before = trace;
 
-	if (option && port_taken)
-		return false;
-	if (before && !option)
-		watch_end();
+	if (option && port_taken) return false;
+	if (before && !option) watch_end();
 	for (unsigned i = 0; i < count && !before; i++)
 		next[i] = vms[i]->events.next; /* what was before does not belong to it */
 	trace = option;
-	for (unsigned i = 0; i < count && trace && !before; i++)
-		put_name(vms[i]);
+	for (unsigned i = 0; i < count && trace && !before; i++) put_name(vms[i]);
 	choose_entry();
 	return true;
 }
@@ -172,10 +158,7 @@ void watch_end_stops(void)
 	choose_entry();
 }
 
-bool watch_may_stop(void)
-{
-	return stop != STOP_NEVER;
-}
+bool watch_may_stop(void) { return stop != STOP_NEVER; }
 
 void watch_init(const struct hv_options *options, struct vm *const *all, unsigned all_count)
 {
@@ -193,13 +176,11 @@ void watch_init(const struct hv_options *options, struct vm *const *all, unsigne
 void watch_poll(void)
 {
 	for (unsigned i = 0; i < count && exits_are_watched; i++)
-		if (read_ring(vms[i]))
-			run_stop();
+		if (read_ring(vms[i])) run_stop();
 }
 
 void watch_end(void)
 {
 	watch_poll();
-	if (trace)
-		put_mark();
+	if (trace) put_mark();
 }

@@ -23,21 +23,16 @@ struct word {
 	size_t length;
 };
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 /* Cut the next word off *line. An empty one means the line has ended. */
 static struct word next_word(const char **line)
 {
 	struct word word;
 
-	while (is_blank(**line))
-		(*line)++;
+	while (is_blank(**line)) (*line)++;
 	word.text = *line;
-	while (**line && !is_blank(**line))
-		(*line)++;
+	while (**line && !is_blank(**line)) (*line)++;
 	word.length = (size_t)(*line - word.text);
 	return word;
 }
@@ -52,8 +47,7 @@ static bool has_key(struct word *word, const char *key)
 {
 	size_t length = strlen(key);
 
-	if (word->length < length || memcmp(word->text, key, length))
-		return false;
+	if (word->length < length || memcmp(word->text, key, length)) return false;
 	word->text += length;
 	word->length -= length;
 	return true;
@@ -66,10 +60,8 @@ static bool next_part(struct word *rest, struct word *part)
 	size_t n = 0;
 
 	*part = (struct word){"", 0};
-	if (!rest->text)
-		return false;
-	while (n < rest->length && rest->text[n] != ',')
-		n++;
+	if (!rest->text) return false;
+	while (n < rest->length && rest->text[n] != ',') n++;
 	*part = (struct word){rest->text, n};
 	if (n == rest->length)
 		rest->text = NULL;
@@ -99,11 +91,9 @@ static bool parse_size(struct word word, uint64_t *size)
 
 		unit = c == 'K' ? KiB : c == 'M' ? MiB : GiB;
 	}
-	if (!word.length || word.length > 12)
-		return false;
+	if (!word.length || word.length > 12) return false;
 	for (size_t i = 0; i < word.length; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9')
-			return false;
+		if (word.text[i] < '0' || word.text[i] > '9') return false;
 		value = value * 10 + (uint64_t)(word.text[i] - '0');
 	}
 	*size = value * unit;
@@ -116,9 +106,8 @@ static bool parse_mask(struct word rest, unsigned *mask)
 		const char *name;
 		unsigned bit;
 	} names[] = {
-		{"timer", MASK_TIMER},   {"vpid", MASK_VPID},
-		{"ept-ad", MASK_EPT_AD}, {"ept-2m", MASK_EPT_2M},
-		{"ept-1g", MASK_EPT_1G}, {"invept-single", MASK_INVEPT_SINGLE},
+		{"timer", MASK_TIMER},   {"vpid", MASK_VPID},     {"ept-ad", MASK_EPT_AD},
+		{"ept-2m", MASK_EPT_2M}, {"ept-1g", MASK_EPT_1G}, {"invept-single", MASK_INVEPT_SINGLE},
 	};
 	struct word part;
 
@@ -126,10 +115,8 @@ static bool parse_mask(struct word rest, unsigned *mask)
 		unsigned bit = 0;
 
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-			if (is(part, names[i].name))
-				bit = names[i].bit;
-		if (!bit)
-			return false;
+			if (is(part, names[i].name)) bit = names[i].bit;
+		if (!bit) return false;
 		*mask |= bit;
 	}
 	return true;
@@ -139,8 +126,7 @@ static bool parse_mask(struct word rest, unsigned *mask)
 static int find_name(struct word word, const char *const *names, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (names[i] && is(word, names[i]))
-			return (int)i;
+		if (names[i] && is(word, names[i])) return (int)i;
 	return -1;
 }
 
@@ -192,8 +178,7 @@ int hv_options_parse(const char *line, struct hv_options *options, struct option
 	memset(options, 0, sizeof(*options));
 	while ((word = next_word(&line)).length) {
 		bad = parse_hv_word(word, options, error);
-		if (bad)
-			return bad;
+		if (bad) return bad;
 		if (options->trace && options->console_e9)
 			return fail(error, word, "trace= or console=e9: port 0xe9 has one use");
 	}
@@ -202,39 +187,32 @@ int hv_options_parse(const char *line, struct hv_options *options, struct option
 
 static bool good_name(struct word word)
 {
-	if (!word.length || word.length > VM_NAME_MAX || is(word, "hv"))
-		return false;
+	if (!word.length || word.length > VM_NAME_MAX || is(word, "hv")) return false;
 	for (size_t i = 0; i < word.length; i++) {
 		char c = word.text[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
-			return false;
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-') return false;
 	}
 	return true;
 }
 
-static int parse_memory(struct word word, struct word value, struct vm_options *options,
-			struct option_error *error)
+static int parse_memory(struct word word, struct word value, struct vm_options *options, struct option_error *error)
 {
-	if (!parse_size(value, &options->memory) || options->memory < MEMORY_MIN ||
-	    options->memory > MEMORY_MAX || !IS_ALIGNED(options->memory, MiB))
-		return fail(error, word,
-			    "mem= and a number of megabytes from 2M to 1024G, as in mem=128M");
+	if (!parse_size(value, &options->memory) || options->memory < MEMORY_MIN || options->memory > MEMORY_MAX ||
+	    !IS_ALIGNED(options->memory, MiB))
+		return fail(error, word, "mem= and a number of megabytes from 2M to 1024G, as in mem=128M");
 	return 0;
 }
 
 /* Whole: what an earlier iommu= on the line asked for does not last. */
-static int parse_iommu(struct word word, struct word value, struct vm_options *options,
-		       struct option_error *error)
+static int parse_iommu(struct word word, struct word value, struct vm_options *options, struct option_error *error)
 {
 	struct word part;
 
 	options->iommu = options->snoop_control = options->strict = false;
 	options->caching_mode = true;
-	if (is(value, "off"))
-		return 0;
-	if (!next_part(&value, &part) || !is(part, "on"))
-		return fail(error, word, IOMMU_EXPECTED);
+	if (is(value, "off")) return 0;
+	if (!next_part(&value, &part) || !is(part, "on")) return fail(error, word, IOMMU_EXPECTED);
 	options->iommu = true;
 	while (next_part(&value, &part)) {
 		if (is(part, "sc"))
@@ -256,8 +234,7 @@ static const char *list_devices(struct option_error *error)
 	for (unsigned i = 0; i < optional_device_count; i++) {
 		const struct device_row *row = &optional_devices[i];
 
-		format_append(error->list, sizeof(error->list), "%sdev=%s", i ? " or " : "",
-			      row->name);
+		format_append(error->list, sizeof(error->list), "%sdev=%s", i ? " or " : "", row->name);
 		for (unsigned w = 0; row->words && row->words[w]; w++)
 			format_append(error->list, sizeof(error->list), "[,%s]", row->words[w]);
 	}
@@ -268,8 +245,7 @@ static const char *list_devices(struct option_error *error)
 static unsigned device_word(const struct device_row *row, struct word word)
 {
 	for (unsigned w = 0; row->words && row->words[w]; w++)
-		if (is(word, row->words[w]))
-			return 1U << w;
+		if (is(word, row->words[w])) return 1U << w;
 	return 0;
 }
 
@@ -281,49 +257,41 @@ static bool find_device(struct word value, struct device_option *device)
 	*device = (struct device_option){0};
 	next_part(&value, &part);
 	for (unsigned i = 0; i < optional_device_count; i++)
-		if (is(part, optional_devices[i].name))
-			device->row = &optional_devices[i];
+		if (is(part, optional_devices[i].name)) device->row = &optional_devices[i];
 	while (device->row && next_part(&value, &part)) {
 		unsigned word = device_word(device->row, part);
 
-		if (!word || device->words & word)
-			return false;
+		if (!word || device->words & word) return false;
 		device->words |= word;
 	}
 	return device->row;
 }
 
-static int parse_device(struct word word, struct word value, struct vm_options *options,
-			struct option_error *error)
+static int parse_device(struct word word, struct word value, struct vm_options *options, struct option_error *error)
 {
 	struct device_option device;
 
-	if (!find_device(value, &device))
-		return fail(error, word, list_devices(error));
-	if (options->devices == VM_DEVICES_MAX)
-		return fail(error, word, "at most 8 devices");
+	if (!find_device(value, &device)) return fail(error, word, list_devices(error));
+	if (options->devices == VM_DEVICES_MAX) return fail(error, word, "at most 8 devices");
 	options->device[options->devices++] = device;
 	return 0;
 }
 
-static int parse_policy(struct word word, struct word value, struct vm_options *options,
-			struct option_error *error)
+static int parse_policy(struct word word, struct word value, struct vm_options *options, struct option_error *error)
 {
 	char name[16] = "";
 	int policy;
 
-	if (value.length < sizeof(name))
-		memcpy(name, value.text, value.length);
+	if (value.length < sizeof(name)) memcpy(name, value.text, value.length);
 	policy = memtype_policy_parse(name);
-	if (policy < 0)
-		return fail(error, word, "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
+	if (policy < 0) return fail(error, word, "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
 	options->policy = (enum memtype_policy)policy;
 	return 0;
 }
 
 /* One of two words, 'expected' says which: is it the second? */
-static int parse_either(struct word word, struct word value, const char *first, const char *other,
-			const char *expected, bool *second, struct option_error *error)
+static int parse_either(struct word word, struct word value, const char *first, const char *other, const char *expected,
+			bool *second, struct option_error *error)
 {
 	*second = is(value, other);
 	return *second || is(value, first) ? 0 : fail(error, word, expected);
@@ -333,36 +301,27 @@ static int parse_vm_word(struct word word, struct vm_options *options, struct op
 {
 	struct word value = word;
 
-	if (has_key(&value, "mem="))
-		return parse_memory(word, value, options, error);
-	if (has_key(&value, "iommu="))
-		return parse_iommu(word, value, options, error);
-	if (has_key(&value, "dev="))
-		return parse_device(word, value, options, error);
-	if (has_key(&value, "memtype="))
-		return parse_policy(word, value, options, error);
+	if (has_key(&value, "mem=")) return parse_memory(word, value, options, error);
+	if (has_key(&value, "iommu=")) return parse_iommu(word, value, options, error);
+	if (has_key(&value, "dev=")) return parse_device(word, value, options, error);
+	if (has_key(&value, "memtype=")) return parse_policy(word, value, options, error);
 	if (has_key(&value, "coherence=")) {
 		options->coherence = is(value, "model");
-		return options->coherence || is(value, "none")
-			       ? 0
-			       : fail(error, word, "coherence=none or coherence=model");
+		return options->coherence || is(value, "none") ? 0
+							       : fail(error, word, "coherence=none or coherence=model");
 	}
 	if (has_key(&value, "reset=")) {
 		options->restart = is(value, "restart");
-		return options->restart || is(value, "end")
-			       ? 0
-			       : fail(error, word, "reset=end or reset=restart");
+		return options->restart || is(value, "end") ? 0 : fail(error, word, "reset=end or reset=restart");
 	}
 	if (has_key(&value, "cpus=")) {
 		options->cpus = 1;
 		return is(value, "1") ? 0 : fail(error, word, "cpus=1");
 	}
 	if (has_key(&value, "transition="))
-		return parse_either(word, value, "zap", "retype", "transition=zap or retype",
-				    &options->retype, error);
+		return parse_either(word, value, "zap", "retype", "transition=zap or retype", &options->retype, error);
 	if (has_key(&value, "fill="))
-		return parse_either(word, value, "leaf", "table", "fill=leaf or table",
-				    &options->fill_table, error);
+		return parse_either(word, value, "leaf", "table", "fill=leaf or table", &options->fill_table, error);
 	return fail(error, word,
 		    "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, fill=, "
 		    "reset= or --");
@@ -380,11 +339,9 @@ int vm_options_parse(const char *line, struct vm_options *options, struct option
 	options->command_line = "";
 	if (is(word, "initrd")) /* it was not alone, or it would not be taken for a VM's line */
 		return fail(error, next_word(&line), "nothing behind 'initrd'");
-	if (!is(word, "vm"))
-		return fail(error, word, "'vm NAME [words] -- command line' or 'initrd'");
+	if (!is(word, "vm")) return fail(error, word, "'vm NAME [words] -- command line' or 'initrd'");
 	word = next_word(&line);
-	if (!good_name(word))
-		return fail(error, word, "a NAME of 1 to 15 characters a-z, 0-9, '-', not 'hv'");
+	if (!good_name(word)) return fail(error, word, "a NAME of 1 to 15 characters a-z, 0-9, '-', not 'hv'");
 	memcpy(options->name, word.text, word.length);
 	while ((word = next_word(&line)).length) {
 		int bad;
@@ -394,8 +351,7 @@ int vm_options_parse(const char *line, struct vm_options *options, struct option
 			return 0;
 		}
 		bad = parse_vm_word(word, options, error);
-		if (bad)
-			return bad;
+		if (bad) return bad;
 	}
 	return 0;
 }
@@ -412,8 +368,7 @@ void options_unescape(char *line)
 	char *to = line;
 
 	while (*line) {
-		if (*line == '\\' && line[1] && strchr("\\'\"", line[1]))
-			line++;
+		if (*line == '\\' && line[1] && strchr("\\'\"", line[1])) line++;
 		*to++ = *line++;
 	}
 	*to = '\0';

@@ -13,23 +13,18 @@
 /* Bytes whose WBINVD is well below a slice although all of them are dirty. */
 #define WRITE_BACK_AT_ONCE (4 * MiB)
 
-static uint64_t flags_size(const struct vm *vm)
-{
-	return ALIGN_UP(vm->options.memory / PAGE_SIZE, PAGE_SIZE);
-}
+static uint64_t flags_size(const struct vm *vm) { return ALIGN_UP(vm->options.memory / PAGE_SIZE, PAGE_SIZE); }
 
 int coherence_create(struct vm *vm, struct guest_map *map)
 {
 	vm->cache = memory_alloc(vm->options.memory, PAGE_SIZE);
 	vm->page_flags = memory_alloc(flags_size(vm), PAGE_SIZE);
-	if (!vm->cache || !vm->page_flags)
-		return -ENOMEM;
+	if (!vm->cache || !vm->page_flags) return -ENOMEM;
 	for (unsigned i = 0; i < map->slots; i++) {
 		struct ept_slot *slot = &map->slot[i];
 		uint64_t offset = slot->hpa - vm->ram;
 
-		if (slot->kind != EPT_SLOT_RAM)
-			continue;
+		if (slot->kind != EPT_SLOT_RAM) continue;
 		slot->kind = EPT_SLOT_RAM_TWICE;
 		slot->uncached_hpa = slot->hpa;
 		slot->hpa = vm->cache + offset;
@@ -40,10 +35,8 @@ int coherence_create(struct vm *vm, struct guest_map *map)
 
 void coherence_destroy(struct vm *vm)
 {
-	if (vm->cache)
-		memory_free(vm->cache, vm->options.memory);
-	if (vm->page_flags)
-		memory_free(vm->page_flags, flags_size(vm));
+	if (vm->cache) memory_free(vm->cache, vm->options.memory);
+	if (vm->page_flags) memory_free(vm->page_flags, flags_size(vm));
 	vm->cache = vm->page_flags = 0;
 }
 
@@ -87,8 +80,7 @@ static int access_as(struct vcpu *vcpu, uint64_t gpa, bool write, ept_use *use, 
 {
 	int error = ept_cpu_access(&vcpu->vm->ept, &vcpu->ept_cpu, gpa, write, use, b);
 
-	if (error == -ENOMEM)
-		vm_kill(vcpu->vm, "no memory for an EPT table");
+	if (error == -ENOMEM) vm_kill(vcpu->vm, "no memory for an EPT table");
 	return error ? -EFAULT : 0;
 }
 
@@ -115,8 +107,7 @@ static int cpu_write(void *ctx, uint64_t gpa, const void *from, unsigned size)
 	return access_as(ctx, gpa, true, write_bytes, &b);
 }
 
-static int cpu_compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected,
-				uint64_t desired)
+static int cpu_compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected, uint64_t desired)
 {
 	struct bytes b = {.size = size, .expected = expected, .desired = desired};
 	int error = access_as(ctx, gpa, true, exchange_bytes, &b);
@@ -142,26 +133,21 @@ int coherence_dma_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, boo
 	return ept_dma_access(&vm->ept, gpa, false, around_cache, read_bytes, &b);
 }
 
-int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size,
-			bool around_cache)
+int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache)
 {
 	struct bytes b = {.from = from, .size = size};
 
 	return ept_dma_access(&vm->ept, gpa, true, around_cache, write_bytes, &b);
 }
 
-void coherence_transition(struct vm *vm)
-{
-	ept_write_back(&vm->ept, 0, vm->ept.slots_end);
-}
+void coherence_transition(struct vm *vm) { ept_write_back(&vm->ept, 0, vm->ept.slots_end); }
 
 bool coherence_write_back(struct vcpu *vcpu)
 {
 	struct ept *ept = &vcpu->vm->ept;
 
 	for (; vcpu->written_back < ept->slots_end; vcpu->written_back += WRITE_BACK_AT_ONCE) {
-		if (rdtsc() > vcpu->slice_end)
-			return false;
+		if (rdtsc() > vcpu->slice_end) return false;
 		ept_write_back(ept, vcpu->written_back, WRITE_BACK_AT_ONCE);
 	}
 	vcpu->written_back = 0;

@@ -25,8 +25,7 @@ void coherence_copy_page(void *ctx, uint64_t to, uint64_t from);
 void coherence_set_guest_ram(struct vcpu *vcpu);
 /* A device's access within one page. 0, or -EFAULT: no RAM. */
 int coherence_dma_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache);
-int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size,
-			bool around_cache);
+int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache);
 
 /* The WBINVD of a transition, whole: no leaf is left. */
 void coherence_transition(struct vm *vm);

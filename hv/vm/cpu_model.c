@@ -14,42 +14,38 @@
  * What a guest may see of the feature words (SDM 2A "CPUID"): what works in a guest without the
  * hypervisor's help, or with the help it has. A feature of a later CPU stays hidden.
  */
-#define SHOW_1_ECX                                                                                 \
-	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMUL */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ |        \
-	 BIT(13) /* CX16 */ | BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ |   \
-	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ |    \
-	 BIT(28) /* AVX */ | BIT(29) /* F16C */ | BIT(30) /* RDRAND */)
+#define SHOW_1_ECX                                                                                                     \
+	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMUL */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ | BIT(13) /* CX16 */ |       \
+	 BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ |                      \
+	 BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ | BIT(28) /* AVX */ | BIT(29) /* F16C */ |     \
+	 BIT(30) /* RDRAND */)
 #define EMULATED_1_ECX CPUID_1_ECX_TSC_DEADLINE /* shown whatever the CPU has */
 /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
  * SSE2 SS */
 #define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))
-#define SHOW_7_EBX                                                                                 \
-	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |       \
-	 BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(18) /* RDSEED */ |    \
-	 BIT(19) /* ADX */ | BIT(20) /* SMAP */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ |  \
-	 BIT(29) /* SHA */)
+#define SHOW_7_EBX                                                                                                     \
+	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ | BIT(8) /* BMI2 */ |       \
+	 BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | BIT(20) /* SMAP */ |   \
+	 BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */)
 #define SHOW_7_ECX        (BIT(2) /* UMIP */)
 #define SHOW_D_1_EAX      (BITS(2, 0) /* XSAVEOPT XSAVEC XGETBV(1) */)
 #define SHOW_80000001_ECX (BIT(0) /* LAHF */ | BIT(5) /* LZCNT */ | BIT(8) /* PREFETCHW */)
-#define SHOW_80000001_EDX                                                                          \
-	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ |      \
-	 BIT(29) /* LM */)
+#define SHOW_80000001_EDX                                                                                              \
+	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ | BIT(29) /* LM */)
 
 struct cpu_model cpu_model;
 
 static void read_leaf(unsigned leaf, unsigned count)
 {
 	cpu_model.subleaves[leaf] = (uint8_t)count;
-	for (unsigned i = 0; i < MAX(count, 1U); i++)
-		cpu_model.basic[leaf][i] = cpuid(leaf, i);
+	for (unsigned i = 0; i < MAX(count, 1U); i++) cpu_model.basic[leaf][i] = cpuid(leaf, i);
 }
 
 /* One CPU, one core, one thread. */
 static void set_topology(void)
 {
 	cpu_model.basic[1][0].ebx = (cpu_model.basic[1][0].ebx & 0xffff) | 1 << 16;
-	for (unsigned i = 0; i < CPU_MODEL_SUBLEAVES; i++)
-		cpu_model.basic[4][i].eax &= (uint32_t)BITS(13, 0);
+	for (unsigned i = 0; i < CPU_MODEL_SUBLEAVES; i++) cpu_model.basic[4][i].eax &= (uint32_t)BITS(13, 0);
 	cpu_model.basic[0xb][0] = (struct cpuid_result){.ebx = 1, .ecx = 1 << 8};
 	cpu_model.basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
 }
@@ -60,19 +56,16 @@ static void set_topology(void)
  */
 static void set_clock(void)
 {
-	cpu_model.basic[0x15][0] =
-		(struct cpuid_result){.eax = 1, .ebx = 1, .ecx = (uint32_t)vmx.tsc_hz};
+	cpu_model.basic[0x15][0] = (struct cpuid_result){.eax = 1, .ebx = 1, .ecx = (uint32_t)vmx.tsc_hz};
 }
 
 static void set_features(void)
 {
 	uint32_t hide_7 = vmx.secondary & SECONDARY_INVPCID ? 0 : CPUID_7_EBX_INVPCID;
 
-	cpu_model.basic[1][0].ecx =
-		(cpu_model.basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR | EMULATED_1_ECX;
+	cpu_model.basic[1][0].ecx = (cpu_model.basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR | EMULATED_1_ECX;
 	cpu_model.basic[1][0].edx &= SHOW_1_EDX;
-	cpu_model.basic[6][0] =
-		(struct cpuid_result){.eax = cpu_model.basic[6][0].eax & CPUID_6_EAX_ARAT};
+	cpu_model.basic[6][0] = (struct cpuid_result){.eax = cpu_model.basic[6][0].eax & CPUID_6_EAX_ARAT};
 	cpu_model.basic[7][0].eax = 0;
 	cpu_model.basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
 	cpu_model.basic[7][0].ebx |= CPUID_7_EBX_TSC_ADJUST;
@@ -81,8 +74,7 @@ static void set_features(void)
 	cpu_model.basic[0xd][0].eax &= (uint32_t)fpu_xcr0_offered();
 	cpu_model.basic[0xd][0].edx = 0;
 	cpu_model.basic[0xd][0].ecx = cpu_model_xsave_size(cpu_model.basic[0xd][0].eax);
-	cpu_model.basic[0xd][1] =
-		(struct cpuid_result){.eax = cpu_model.basic[0xd][1].eax & SHOW_D_1_EAX};
+	cpu_model.basic[0xd][1] = (struct cpuid_result){.eax = cpu_model.basic[0xd][1].eax & SHOW_D_1_EAX};
 	if (!(cpu_model.basic[0xd][0].eax & XCR0_AVX)) {
 		cpu_model.basic[1][0].ecx &= ~(uint32_t)(CPUID_1_ECX_AVX | BIT(12) | BIT(29));
 		cpu_model.basic[7][0].ebx &= ~(uint32_t)BIT(5);
@@ -91,74 +83,51 @@ static void set_features(void)
 
 static void set_extended(void)
 {
-	for (unsigned i = 0; i < CPU_MODEL_EXTENDED; i++)
-		cpu_model.extended[i] = cpuid(CPUID_EXTENDED + i, 0);
-	cpu_model.extended[0] =
-		(struct cpuid_result){.eax = CPUID_EXTENDED + CPU_MODEL_EXTENDED - 1};
+	for (unsigned i = 0; i < CPU_MODEL_EXTENDED; i++) cpu_model.extended[i] = cpuid(CPUID_EXTENDED + i, 0);
+	cpu_model.extended[0] = (struct cpuid_result){.eax = CPUID_EXTENDED + CPU_MODEL_EXTENDED - 1};
 	cpu_model.extended[1].ecx &= SHOW_80000001_ECX;
 	cpu_model.extended[1].edx &= SHOW_80000001_EDX;
-	if (!(vmx.secondary & SECONDARY_RDTSCP))
-		cpu_model.extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
-	cpu_model.extended[7] = (struct cpuid_result){.edx = cpu_model.extended[7].edx &
-							     CPUID_80000007_EDX_INVARIANT_TSC};
+	if (!(vmx.secondary & SECONDARY_RDTSCP)) cpu_model.extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
+	cpu_model.extended[7] =
+		(struct cpuid_result){.edx = cpu_model.extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
 	cpu_model.extended[8] = (struct cpuid_result){
-		.eax = (cpu_model.extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) |
-		       guest_address_width()};
+		.eax = (cpu_model.extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) | guest_address_width()};
 }
 
 void cpuid_init(void)
 {
 	unsigned max = cpuid(0, 0).eax;
 
-	cpu_model.signature = (struct cpuid_result){CPUID_HYPERVISOR, 0x6661654c /* Leaf */,
-						    0x74747563 /* cutt */, 0x56487265 /* erHV */};
+	cpu_model.signature = (struct cpuid_result){CPUID_HYPERVISOR, 0x6661654c /* Leaf */, 0x74747563 /* cutt */,
+						    0x56487265 /* erHV */};
 	for (unsigned leaf = 0; leaf < CPU_MODEL_BASIC && leaf <= max; leaf++)
-		read_leaf(leaf, leaf == 4     ? CPU_MODEL_SUBLEAVES
-				: leaf == 0xd ? 3
-				: leaf == 7   ? 1
-					      : 0);
+		read_leaf(leaf, leaf == 4 ? CPU_MODEL_SUBLEAVES : leaf == 0xd ? 3 : leaf == 7 ? 1 : 0);
 	read_leaf(0xb, 2);
 	cpu_model.basic[0][0].eax = CPU_MODEL_BASIC - 1;
 	for (unsigned leaf = 0xe; leaf < CPU_MODEL_BASIC; leaf++)
 		cpu_model.basic[leaf][0] = (struct cpuid_result){.eax = 0};
 	set_clock();
-	cpu_model.basic[5][0] = cpu_model.basic[9][0] = cpu_model.basic[0xa][0] =
-		(struct cpuid_result){.eax = 0};
+	cpu_model.basic[5][0] = cpu_model.basic[9][0] = cpu_model.basic[0xa][0] = (struct cpuid_result){.eax = 0};
 	set_topology();
 	set_features();
 	set_extended();
 }
 
-bool cpu_has_xsave(void)
-{
-	return cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE;
-}
+bool cpu_has_xsave(void) { return cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE; }
 
-bool cpu_has_rdtscp(void)
-{
-	return cpu_model.extended[1].edx & CPUID_80000001_EDX_RDTSCP;
-}
+bool cpu_has_rdtscp(void) { return cpu_model.extended[1].edx & CPUID_80000001_EDX_RDTSCP; }
 
-unsigned guest_address_width(void)
-{
-	return MIN(vmx.capabilities.maxphyaddr, 48U);
-}
+unsigned guest_address_width(void) { return MIN(vmx.capabilities.maxphyaddr, 48U); }
 
-bool guest_has_1g_pages(void)
-{
-	return cpu_model.extended[1].edx & CPUID_80000001_EDX_1G;
-}
+bool guest_has_1g_pages(void) { return cpu_model.extended[1].edx & CPUID_80000001_EDX_1G; }
 
 uint64_t guest_cr4_allowed(void)
 {
 	const struct cpuid_result *one = &cpu_model.basic[1][0], *seven = &cpu_model.basic[7][0];
 
-	return CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE |
-	       CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
-	       (one->ecx & CPUID_1_ECX_PCID ? CR4_PCIDE : 0) |
+	return CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
+	       CR4_OSXMMEXCPT | (one->ecx & CPUID_1_ECX_PCID ? CR4_PCIDE : 0) |
 	       (one->ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0) |
-	       (seven->ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
-	       (seven->ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) |
-	       (seven->ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
-	       (seven->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
+	       (seven->ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) | (seven->ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) |
+	       (seven->ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) | (seven->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
 }

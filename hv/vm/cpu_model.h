@@ -41,16 +41,12 @@ static inline struct cpuid_result cpu_model_cpuid(uint32_t leaf, uint32_t sublea
 	const struct cpu_model *m = &cpu_model;
 
 	if (leaf > m->basic[0][0].eax) {
-		if (leaf - CPUID_EXTENDED < CPU_MODEL_EXTENDED)
-			return m->extended[leaf - CPUID_EXTENDED];
-		if (leaf == CPUID_HYPERVISOR)
-			return m->signature;
+		if (leaf - CPUID_EXTENDED < CPU_MODEL_EXTENDED) return m->extended[leaf - CPUID_EXTENDED];
+		if (leaf == CPUID_HYPERVISOR) return m->signature;
 		leaf = m->basic[0][0].eax;
 	}
-	if (!m->subleaves[leaf])
-		return m->basic[leaf][0];
-	if (subleaf < m->subleaves[leaf])
-		return m->basic[leaf][subleaf];
+	if (!m->subleaves[leaf]) return m->basic[leaf][0];
+	if (subleaf < m->subleaves[leaf]) return m->basic[leaf][subleaf];
 	return (struct cpuid_result){.ecx = leaf == 0xb ? subleaf & 0xff : 0};
 }
 

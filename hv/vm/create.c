@@ -76,27 +76,22 @@ static int create_memory(struct vm *vm)
 	int error;
 
 	vm->ram = memory_alloc(size, size >= GiB ? GiB : 2 * MiB);
-	if (!vm->ram)
-		vm->ram = memory_alloc(size, 2 * MiB);
+	if (!vm->ram) vm->ram = memory_alloc(size, 2 * MiB);
 	guest_map_make(&map, size, vm->ram);
 	vm->tables_size = ept_tables_for(map.slot, map.slots) * PAGE_SIZE;
 	vm->tables = memory_alloc(vm->tables_size, PAGE_SIZE);
-	if (!vm->ram || !vm->tables)
-		return -ENOMEM;
+	if (!vm->ram || !vm->tables) return -ENOMEM;
 	error = ept_init(&vm->ept, &host, &vmx.ept, vm->options.policy);
-	if (error)
-		return error;
+	if (error) return error;
 	vm->ept.transition = vm->options.retype ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP;
 	vm->ept.fill = vm->options.fill_table ? EPT_FILL_TABLE : EPT_FILL_LEAF;
 	vm->ept_pointer = ept_pointer(&vm->ept);
-	if (vm->options.coherence)
-		error = coherence_create(vm, &map);
+	if (vm->options.coherence) error = coherence_create(vm, &map);
 	vm->low_ram_end = map.low_end;
 	vm->flat_end = vm->options.coherence ? 0 : map.low_end;
 	vm->high_ram_end = map.high_end;
 	vm->device_space = 4 * GiB - map.low_end;
-	for (unsigned i = 0; !error && i < map.slots; i++)
-		error = ept_slot_add(&vm->ept, &map.slot[i]);
+	for (unsigned i = 0; !error && i < map.slots; i++) error = ept_slot_add(&vm->ept, &map.slot[i]);
 	return error;
 }
 
@@ -124,8 +119,7 @@ static void take_down(struct vm *vm)
 {
 	console_line_close(&vm->line);
 	vm_release(vm);
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		memory_free((uintptr_t)vm->vcpu[i], sizeof(*vm->vcpu[i]));
+	for (unsigned i = 0; i < vm->vcpus; i++) memory_free((uintptr_t)vm->vcpu[i], sizeof(*vm->vcpu[i]));
 }
 
 void vm_destroy(struct vm *vm)
@@ -140,15 +134,11 @@ void vm_destroy(struct vm *vm)
  */
 void vm_release(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		vcpu_release(vm->vcpu[i]);
-	if (vm->ept_pointer)
-		invept(vm->ept_pointer);
+	for (unsigned i = 0; i < vm->vcpus; i++) vcpu_release(vm->vcpu[i]);
+	if (vm->ept_pointer) invept(vm->ept_pointer);
 	vm->ept_pointer = 0;
-	if (vm->tables)
-		memory_free(vm->tables, vm->tables_size);
-	if (vm->ram)
-		memory_free(vm->ram, vm->options.memory);
+	if (vm->tables) memory_free(vm->tables, vm->tables_size);
+	if (vm->ram) memory_free(vm->ram, vm->options.memory);
 	vm->tables = vm->ram = 0;
 	coherence_destroy(vm);
 	devices_free(vm);
@@ -158,8 +148,7 @@ static int create_vcpus(struct vm *vm, const struct load_entry *start)
 {
 	while (vm->vcpus < vm->options.cpus) {
 		vm->vcpu[vm->vcpus] = vcpu_create(vm, vm->vcpus, start);
-		if (!vm->vcpu[vm->vcpus])
-			return -ENOMEM;
+		if (!vm->vcpu[vm->vcpus]) return -ENOMEM;
 		vm->vcpus++;
 	}
 	return 0;
@@ -195,11 +184,8 @@ static const char *list_devices(const struct vm_options *options, char *list, si
 	for (unsigned i = 0; i < optional_device_count; i++) {
 		unsigned count = 0;
 
-		for (unsigned d = 0; d < options->devices; d++)
-			count += options->device[d].row == &optional_devices[i];
-		if (count)
-			format_append(list, size, "%s%u %s", list[0] ? ", " : "", count,
-				      optional_devices[i].name);
+		for (unsigned d = 0; d < options->devices; d++) count += options->device[d].row == &optional_devices[i];
+		if (count) format_append(list, size, "%s%u %s", list[0] ? ", " : "", count, optional_devices[i].name);
 	}
 	return list[0] ? list : "no device";
 }
@@ -209,9 +195,8 @@ static void announce(const struct vm_options *options)
 	const char *policy = memtype_policy_name(options->policy);
 	char devices[DEVICE_LIST_MAX];
 
-	print("vm %s: %lu MiB, IOMMU %s, %s, memory types as %s%s", options->name,
-	      options->memory / MiB, options->iommu ? "on" : "off",
-	      list_devices(options, devices, sizeof(devices)), policy,
+	print("vm %s: %lu MiB, IOMMU %s, %s, memory types as %s%s", options->name, options->memory / MiB,
+	      options->iommu ? "on" : "off", list_devices(options, devices, sizeof(devices)), policy,
 	      options->coherence ? ", caches modelled" : "");
 	if (options->coherence && options->policy >= MEMTYPE_KVM_6_11)
 		print("vm %s: coherence=model: no buffer can be made UC, for %s asks no MTRR: "
@@ -230,8 +215,8 @@ static int build(struct vm *vm)
 		take_down(vm);
 		print("vm %s: mem=%luM%s: only %lu MiB of the machine's memory are left; expected "
 		      "a smaller mem= or a larger machine",
-		      options->name, options->memory / MiB,
-		      options->coherence ? " twice, for coherence=model" : "", memory_left() / MiB);
+		      options->name, options->memory / MiB, options->coherence ? " twice, for coherence=model" : "",
+		      memory_left() / MiB);
 		return -ENOMEM;
 	}
 	create_firmware(vm);

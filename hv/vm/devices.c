@@ -39,11 +39,9 @@ static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, s
 	struct vm *vm = ctx;
 	int error;
 
-	if (vm->iommu)
-		return iommu_dma_read(vm->iommu, source_id, address, to, size);
+	if (vm->iommu) return iommu_dma_read(vm->iommu, source_id, address, to, size);
 	error = read_ram(vm, address, to, size, false);
-	if (error)
-		memset(to, 0xff, size);
+	if (error) memset(to, 0xff, size);
 	return error;
 }
 
@@ -52,12 +50,9 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	struct vm *vm = ctx;
 	uint32_t message;
 
-	if (vm->iommu)
-		return iommu_dma_write(vm->iommu, source_id, address, from, size);
-	if (!interrupts_is_message(address))
-		return write_ram(vm, address, from, size, false);
-	if (size != sizeof(message))
-		return -EFAULT;
+	if (vm->iommu) return iommu_dma_write(vm->iommu, source_id, address, from, size);
+	if (!interrupts_is_message(address)) return write_ram(vm, address, from, size, false);
+	if (size != sizeof(message)) return -EFAULT;
 	memcpy(&message, from, sizeof(message));
 	interrupts_message(vm, source_id, address, message);
 	return 0;
@@ -68,16 +63,14 @@ static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
 {
 	struct vm *vm = ctx;
 
-	if (vm->iommu)
-		iommu_add_device(vm->iommu, source_id, emits_no_snoop);
+	if (vm->iommu) iommu_add_device(vm->iommu, source_id, emits_no_snoop);
 }
 
 static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
 {
 	struct vm *vm = ctx;
 
-	if (vm->iommu)
-		iommu_set_no_snoop(vm->iommu, source_id, enabled);
+	if (vm->iommu) iommu_set_no_snoop(vm->iommu, source_id, enabled);
 }
 
 static void set_line(void *ctx, unsigned line, bool level)
@@ -106,8 +99,7 @@ static void console_byte(void *ctx, uint8_t byte)
 	struct vm *vm = ctx;
 
 	console_guest_byte(&vm->line, byte);
-	if (console_is_full(&vm->line))
-		vm_wait_for_console(vm);
+	if (console_is_full(&vm->line)) vm_wait_for_console(vm);
 }
 
 static void debug_byte(void *ctx, uint8_t byte)
@@ -115,19 +107,12 @@ static void debug_byte(void *ctx, uint8_t byte)
 	struct vm *vm = ctx;
 
 	console_guest_byte(&vm->debug_line, byte);
-	if (console_is_full(&vm->line))
-		vm_wait_for_console(vm);
+	if (console_is_full(&vm->line)) vm_wait_for_console(vm);
 }
 
-static void exit_with(void *ctx, uint32_t status)
-{
-	vm_exit(ctx, status);
-}
+static void exit_with(void *ctx, uint32_t status) { vm_exit(ctx, status); }
 
-static void reset(void *ctx)
-{
-	vm_reset(ctx);
-}
+static void reset(void *ctx) { vm_reset(ctx); }
 
 static uint64_t now(void *ctx)
 {
@@ -142,8 +127,7 @@ static void iommu_access(void *device, uint64_t offset, unsigned width, bool wri
 		return;
 	}
 	iommu_register_write(device, offset, width, *value);
-	if (iommu_pending(device))
-		vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
+	if (iommu_pending(device)) vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
 }
 
 static void fault_recorded(void *ctx, uint64_t lo, uint64_t hi)
@@ -174,8 +158,7 @@ static void iommu_create(void *state, const struct board *board)
 	vm->iommu = state;
 }
 
-static const struct device_row iommu_row = {
-	.name = "VT-d", .size = sizeof(struct iommu), .create = iommu_create};
+static const struct device_row iommu_row = {.name = "VT-d", .size = sizeof(struct iommu), .create = iommu_create};
 
 /* The rows of a VM, from first to last to be created; NULL behind the last. */
 static const struct device_row *row(const struct vm *vm, unsigned n, unsigned *words)
@@ -183,14 +166,11 @@ static const struct device_row *row(const struct vm *vm, unsigned n, unsigned *w
 	const unsigned iommus = vm->options.iommu;
 
 	*words = 0;
-	if (n < fixed_device_count)
-		return &fixed_devices[n];
+	if (n < fixed_device_count) return &fixed_devices[n];
 	n -= fixed_device_count;
-	if (n < iommus)
-		return &iommu_row;
+	if (n < iommus) return &iommu_row;
 	n -= iommus;
-	if (n >= vm->options.devices)
-		return NULL;
+	if (n >= vm->options.devices) return NULL;
 	*words = vm->options.device[n].words;
 	return vm->options.device[n].row;
 }
@@ -200,8 +180,7 @@ static int allocate(struct vm *vm)
 	const struct device_row *next;
 	unsigned words;
 
-	for (unsigned n = 0; (next = row(vm, n, &words)); n++)
-		vm->devices_size += device_size(next);
+	for (unsigned n = 0; (next = row(vm, n, &words)); n++) vm->devices_size += device_size(next);
 	vm->devices = memory_alloc(vm->devices_size, PAGE_SIZE);
 	return vm->devices ? 0 : -ENOMEM;
 }
@@ -250,28 +229,22 @@ int devices_create(struct vm *vm)
 		.clock_hz = vmx.tsc_hz,
 	};
 
-	if (allocate(vm))
-		return -ENOMEM;
+	if (allocate(vm)) return -ENOMEM;
 	timers_init(&vm->timers);
 	console_line_open(&vm->line, vm->options.name);
 	console_line_open_beside(&vm->debug_line, &vm->line);
 	interrupts_init(vm);
 	create_each(vm, &board);
 	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)
-		panic("vm %s: devices: a bus is full, expected room for all of a GRUB line",
-		      vm->options.name);
+		panic("vm %s: devices: a bus is full, expected room for all of a GRUB line", vm->options.name);
 	return 0;
 }
 
 void devices_free(struct vm *vm)
 {
-	if (vm->devices)
-		memory_free(vm->devices, vm->devices_size);
+	if (vm->devices) memory_free(vm->devices, vm->devices_size);
 	vm->devices = 0;
 	vm->iommu = NULL;
 }
 
-bool devices_type(struct vm *vm, uint8_t byte)
-{
-	return uart_receive(vm->chips.uart, byte);
-}
+bool devices_type(struct vm *vm, uint8_t byte) { return uart_receive(vm->chips.uart, byte); }

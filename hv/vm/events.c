@@ -17,10 +17,8 @@
 
 static bool may_show(struct vm *vm)
 {
-	if (vm->shown.lines == LINES_SHOWN)
-		return false;
-	if (++vm->shown.lines == LINES_SHOWN)
-		print("vm %s: further device events are not shown", vm->options.name);
+	if (vm->shown.lines == LINES_SHOWN) return false;
+	if (++vm->shown.lines == LINES_SHOWN) print("vm %s: further device events are not shown", vm->options.name);
 	return vm->shown.lines < LINES_SHOWN;
 }
 
@@ -30,12 +28,10 @@ static void show_first_leaf(struct vm *vm, const struct event *event)
 	static const char *const size[] = {"no", "4K", "2M", "1G"};
 	unsigned type = (unsigned)FIELD(event->c, EPT_TYPE);
 
-	if (!(vm->shown.first_leaves & 1U << type))
-		return;
+	if (!(vm->shown.first_leaves & 1U << type)) return;
 	vm->shown.first_leaves &= ~(1U << type);
-	print("vm %s: first %s%s since then: fault at 0x%lx, %s leaf", vm->options.name,
-	      memtype_name(type), event->c & EPT_IGNORE_PAT ? " + ignore PAT" : "", event->b,
-	      size[event->a & 3]);
+	print("vm %s: first %s%s since then: fault at 0x%lx, %s leaf", vm->options.name, memtype_name(type),
+	      event->c & EPT_IGNORE_PAT ? " + ignore PAT" : "", event->b, size[event->a & 3]);
 }
 
 static void show_text(const struct vm *vm, const struct event *event)
@@ -55,15 +51,11 @@ void events_show(struct vm *vm, const struct event *event)
 	case EVENT_COUNT:
 	case EVENT_TRANSITION:
 	case EVENT_RETYPE:
-		if (!may_show(vm))
-			return;
-		if (event->type == EVENT_TRANSITION)
-			vm->shown.first_leaves = ~0U;
+		if (!may_show(vm)) return;
+		if (event->type == EVENT_TRANSITION) vm->shown.first_leaves = ~0U;
 		show_text(vm, event);
 		return;
-	case EVENT_INSTALL:
-		show_first_leaf(vm, event);
-		return;
+	case EVENT_INSTALL: show_first_leaf(vm, event); return;
 	case EVENT_END:
 		if (event->a & EVENT_KILLED)
 			print("vm %s: killed: %s", vm->options.name, vm->killed);
@@ -80,8 +72,7 @@ void vm_stale_used(void *ctx, const struct iommu_stale *stale)
 	char text[IOMMU_STALE_TEXT];
 
 	vm_tell(vm, EVENT_STALE, stale->source_id, stale->where, 0);
-	if (!may_show(vm))
-		return;
+	if (!may_show(vm)) return;
 	iommu_stale_text(stale, text, sizeof(text));
 	print("vm %s: iommu: %s", vm->options.name, text);
 }
@@ -102,8 +93,7 @@ void events_print_last(const struct vm *vm)
 	unsigned found = 0;
 
 	while (event_ring_read(&vm->events, &from, &event, 1, &lost))
-		if (event.type != EVENT_INSTALL && event.type != EVENT_END)
-			last[found++ % LAST_SHOWN] = event;
+		if (event.type != EVENT_INSTALL && event.type != EVENT_END) last[found++ % LAST_SHOWN] = event;
 	for (unsigned i = found > LAST_SHOWN ? found - LAST_SHOWN : 0; i < found; i++) {
 		char text[TEXT_SIZE];
 

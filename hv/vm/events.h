@@ -14,29 +14,21 @@
 void events_show(struct vm *vm, const struct event *event);
 
 /* VMCALL's counters as a reader. */
-static inline void events_count(uint64_t *counter, enum event_type type, uint32_t a, uint64_t b,
-				uint64_t c)
+static inline void events_count(uint64_t *counter, enum event_type type, uint32_t a, uint64_t b, uint64_t c)
 {
 	switch (type) {
 	case EVENT_TRANSITION:
 		counter[COUNTER_TRANSITIONS]++;
 		counter[COUNTER_TRANSITION_TICKS] = c;
 		__attribute__((fallthrough));
-	case EVENT_COUNT:
-		counter[COUNTER_NONCOHERENT] = FIELD(a, EVENT_COUNT_AFTER);
-		break;
+	case EVENT_COUNT: counter[COUNTER_NONCOHERENT] = FIELD(a, EVENT_COUNT_AFTER); break;
 	case EVENT_ZAP:
 		counter[COUNTER_LEAVES_CLEARED] += a;
 		counter[COUNTER_LAST_ZAP] = a;
 		break;
-	case EVENT_RETYPE:
-		counter[COUNTER_RETYPED] += FIELD(b, EVENT_LEAVES);
-		break;
-	case EVENT_INVEPT:
-		counter[COUNTER_INVEPT]++;
-		break;
-	default:
-		break;
+	case EVENT_RETYPE: counter[COUNTER_RETYPED] += FIELD(b, EVENT_LEAVES); break;
+	case EVENT_INVEPT: counter[COUNTER_INVEPT]++; break;
+	default: break;
 	}
 }
 
@@ -50,12 +42,10 @@ static inline bool events_are_shown(const struct vm *vm, enum event_type type)
 	case EVENT_COUNT:
 	case EVENT_TRANSITION:
 	case EVENT_RETYPE:
-	case EVENT_END:
-		return true;
+	case EVENT_END: return true;
 	case EVENT_INSTALL: /* the first of each type after a transition */
 		return __builtin_expect(vm->shown.first_leaves, 0);
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -63,8 +53,7 @@ static inline bool events_are_shown(const struct vm *vm, enum event_type type)
  * Inline and with a constant type it is a dozen stores, and no test for what has no reader but the
  * ring.
  */
-static inline void event_tell(struct vm *vm, uint32_t source, enum event_type type, uint32_t a,
-			      uint64_t b, uint64_t c)
+static inline void event_tell(struct vm *vm, uint32_t source, enum event_type type, uint32_t a, uint64_t b, uint64_t c)
 {
 	struct event *event = event_ring_put(&vm->events);
 
@@ -74,13 +63,11 @@ static inline void event_tell(struct vm *vm, uint32_t source, enum event_type ty
 	event->c = c;
 	__atomic_store_n(&event->type_and_source, source | type, __ATOMIC_RELEASE);
 	events_count(vm->counter, type, a, b, c);
-	if (events_are_shown(vm, type))
-		events_show(vm, event);
+	if (events_are_shown(vm, type)) events_show(vm, event);
 }
 
 /* Tell an event of a vCPU that is on a CPU; hv/events/event.h says what a, b and c are. */
-static inline void vcpu_tell(const struct vcpu *vcpu, enum event_type type, uint32_t a, uint64_t b,
-			     uint64_t c)
+static inline void vcpu_tell(const struct vcpu *vcpu, enum event_type type, uint32_t a, uint64_t b, uint64_t c)
 {
 	event_tell(vcpu->vm, vcpu->event_source, type, a, b, c);
 }
@@ -91,8 +78,7 @@ static inline void vm_tell(struct vm *vm, enum event_type type, uint32_t a, uint
 	const struct vcpu *vcpu = this_cpu()->vcpu;
 	bool its_own = vcpu && vcpu->vm == vm;
 
-	event_tell(vm, its_own ? vcpu->event_source : event_source(this_cpu()->index, vm->index, 0),
-		   type, a, b, c);
+	event_tell(vm, its_own ? vcpu->event_source : event_source(this_cpu()->index, vm->index, 0), type, a, b, c);
 }
 
 /* WBINVD, told. by_guest: the guest executed it and it matters. */

@@ -20,16 +20,12 @@ static uint64_t offered;
 void fpu_init(void)
 {
 	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
-	if (!cpu_has_xsave())
-		return;
+	if (!cpu_has_xsave()) return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	offered = cpuid(0xd, 0).eax & OFFERABLE;
 }
 
-uint64_t fpu_xcr0_offered(void)
-{
-	return offered;
-}
+uint64_t fpu_xcr0_offered(void) { return offered; }
 
 void fpu_area_init(uint8_t *area)
 {

@@ -26,8 +26,7 @@ static void read_paging(struct vcpu *vcpu, uint64_t cr0, bool system)
 	if (system) /* SMAP holds for it whatever AC says (SDM 3A 4.6.1) */
 		p->rflags &= ~RFLAGS_AC;
 	if (p->cr4 & CR4_PAE && !(p->efer & EFER_LMA))
-		for (unsigned i = 0; i < 4; i++)
-			p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+		for (unsigned i = 0; i < 4; i++) p->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
 void guest_read_paging(struct vcpu *vcpu, struct guest_paging *paging)
@@ -36,19 +35,16 @@ void guest_read_paging(struct vcpu *vcpu, struct guest_paging *paging)
 	*paging = vcpu->paging;
 }
 
-static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa,
-		uint32_t *error_code)
+static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa, uint32_t *error_code)
 {
 	const struct guest_paging *paging = &vcpu->paging;
 	const struct guest_ram *ram = &vcpu->ram;
 
-	return access == GUEST_FETCH
-		       ? guest_walk_fetch(&vcpu->fetches, paging, ram, linear, gpa, error_code)
-		       : guest_walk(paging, ram, linear, access, gpa, error_code);
+	return access == GUEST_FETCH ? guest_walk_fetch(&vcpu->fetches, paging, ram, linear, gpa, error_code)
+				     : guest_walk(paging, ram, linear, access, gpa, error_code);
 }
 
-static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, bool system,
-		     uint64_t *gpa)
+static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, bool system, uint64_t *gpa)
 {
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
 	uint32_t error_code;
@@ -59,17 +55,10 @@ static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access acces
 	}
 	read_paging(vcpu, cr0, system);
 	switch (walk(vcpu, linear, access, gpa, &error_code)) {
-	case 0:
-		return 0;
-	case -EFAULT:
-		vcpu_inject_page_fault(vcpu, linear, error_code);
-		break;
-	case -EINVAL:
-		vcpu_inject_gp(vcpu);
-		break;
-	case -ENOENT:
-		vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", *gpa);
-		break;
+	case 0: return 0;
+	case -EFAULT: vcpu_inject_page_fault(vcpu, linear, error_code); break;
+	case -EINVAL: vcpu_inject_gp(vcpu); break;
+	case -ENOENT: vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", *gpa); break;
 	}
 	return -EFAULT;
 }
@@ -80,14 +69,12 @@ int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access
 }
 
 /* 1, 2, 4 or 8 bytes within one page. */
-static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write,
-			    uint64_t *value)
+static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
-	int error = write ? guest_ram_write(&vcpu->ram, gpa, value, width)
-			  : guest_ram_read(&vcpu->ram, gpa, value, width);
+	int error =
+		write ? guest_ram_write(&vcpu->ram, gpa, value, width) : guest_ram_read(&vcpu->ram, gpa, value, width);
 
-	if (error)
-		vm_mmio(vcpu->vm, gpa, width, write, value);
+	if (error) vm_mmio(vcpu->vm, gpa, width, write, value);
 }
 
 /* Any number of bytes within one page, as aligned accesses. */
@@ -97,19 +84,16 @@ static void access_bytes(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool wr
 		uint64_t value = 0;
 
 		part = gpa & 7 ? (unsigned)(gpa & -gpa) : 8;
-		while (part > size)
-			part /= 2;
-		if (write)
-			memcpy(&value, bytes, part);
+		while (part > size) part /= 2;
+		if (write) memcpy(&value, bytes, part);
 		access_physical(vcpu, gpa, part, write, &value);
-		if (!write)
-			memcpy(bytes, &value, part);
+		if (!write) memcpy(bytes, &value, part);
 	}
 }
 
 /* Both pages are translated before either is touched. */
-static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned size,
-			 enum guest_access access, bool system, void *bytes)
+static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned size, enum guest_access access, bool system,
+			 void *bytes)
 {
 	unsigned first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
 	bool write = access == GUEST_WRITE;
@@ -174,11 +158,9 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 	unsigned first;
 	int error;
 
-	if (mode != 64)
-		linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
+	if (mode != 64) linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
 	first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
-	if (guest_translate(vcpu, linear, GUEST_FETCH, &gpa))
-		return -EFAULT;
+	if (guest_translate(vcpu, linear, GUEST_FETCH, &gpa)) return -EFAULT;
 	if (__builtin_expect(first == INSN_MAX, 1)) /* a size the compiler knows: two moves */
 		error = guest_ram_read(&vcpu->ram, gpa, bytes, INSN_MAX);
 	else
@@ -189,16 +171,12 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 int guest_load_pdptes(struct vcpu *vcpu)
 {
 	uint64_t pdpte[4];
-	uint64_t reserved = ~BITS(guest_address_width() - 1, 12) & ~BITS(11, 9) &
-			    ~(PAGE_P | PAGE_PWT | PAGE_PCD);
+	uint64_t reserved = ~BITS(guest_address_width() - 1, 12) & ~BITS(11, 9) & ~(PAGE_P | PAGE_PWT | PAGE_PCD);
 
-	if (guest_ram_read_table(&vcpu->ram, vmread(VMCS_GUEST_CR3) & BITS(31, 5), pdpte,
-				 sizeof(pdpte)))
+	if (guest_ram_read_table(&vcpu->ram, vmread(VMCS_GUEST_CR3) & BITS(31, 5), pdpte, sizeof(pdpte)))
 		memset(pdpte, 0xff, sizeof(pdpte)); /* what is no RAM reads as ones */
 	for (unsigned i = 0; i < 4; i++)
-		if (pdpte[i] & PAGE_P && pdpte[i] & reserved)
-			return -EINVAL;
-	for (unsigned i = 0; i < 4; i++)
-		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+		if (pdpte[i] & PAGE_P && pdpte[i] & reserved) return -EINVAL;
+	for (unsigned i = 0; i < 4; i++) vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 	return 0;
 }

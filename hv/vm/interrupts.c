@@ -21,8 +21,7 @@ static void lapic_mmio(void *device, uint64_t offset, unsigned width, bool write
 
 	(void)device;
 	lapic_access(&vcpu->lapic, offset, width, write, value);
-	if (write)
-		interrupts_lapic_written(vcpu, lapic_is_timer(offset));
+	if (write) interrupts_lapic_written(vcpu, lapic_is_timer(offset));
 }
 
 /* Only what became pending ends the stay in the guest: an EOI or an IPI elsewhere seldom does that.
@@ -73,8 +72,7 @@ void interrupts_extint(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	if (vm->vcpus)
-		vcpu_kick(vm->vcpu[0]);
+	if (vm->vcpus) vcpu_kick(vm->vcpu[0]);
 }
 
 void interrupts_message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
@@ -91,8 +89,7 @@ void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data)
 {
 	struct vm *vm = ctx;
 
-	if (!interrupts_is_message(address))
-		return;
+	if (!interrupts_is_message(address)) return;
 	for (unsigned i = 0; i < vm->vcpus; i++) {
 		lapic_message(&vm->vcpu[i]->lapic, address, data);
 		vcpu_kick(vm->vcpu[i]);
@@ -141,8 +138,7 @@ static bool can_inject(const struct vcpu *vcpu)
 /* Ask for an exit when an interrupt or NMI can be delivered, by the control's bit; 0: neither. */
 static void want_window(struct vcpu *vcpu, uint32_t window)
 {
-	if (vcpu->window == window)
-		return;
+	if (vcpu->window == window) return;
 	vcpu->window = window;
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary | window);
 }
@@ -150,17 +146,13 @@ static void want_window(struct vcpu *vcpu, uint32_t window)
 static void inject(const struct vcpu *vcpu, uint64_t type, uint8_t vector)
 {
 	vcpu_assert_current(vcpu);
-	vcpu_tell(vcpu, EVENT_INJECTION, vector | (uint32_t)TO_FIELD(type, INTERRUPTION_INFO_TYPE),
-		  0, 0);
+	vcpu_tell(vcpu, EVENT_INJECTION, vector | (uint32_t)TO_FIELD(type, INTERRUPTION_INFO_TYPE), 0, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
 		vector | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | INTERRUPTION_INFO_VALID);
 }
 
 /* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
-static bool can_inject_nmi(const struct vcpu *vcpu)
-{
-	return is_unblocked(vcpu, INTERRUPTIBILITY_NMI);
-}
+static bool can_inject_nmi(const struct vcpu *vcpu) { return is_unblocked(vcpu, INTERRUPTIBILITY_NMI); }
 
 static void inject_interrupt(struct vcpu *vcpu)
 {

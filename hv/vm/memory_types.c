@@ -24,8 +24,8 @@ void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		mtrr_write(&vcpu->mtrr, fixed[i].msr, fixed[i].value, changed, &count);
 	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSBASE0, 0xc0000000 | MEMTYPE_UC, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0,
-		   (~(4 * GiB - 0xc0000000 - 1) & width) | BIT(11), changed, &count);
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0, (~(4 * GiB - 0xc0000000 - 1) & width) | BIT(11), changed,
+		   &count);
 	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_DEF_TYPE, 0xc06, changed, &count);
 }
 

@@ -30,8 +30,7 @@ static void allow(uint8_t *bitmap, uint32_t msr)
 {
 	uint32_t bit = msr & 0x1fff;
 
-	if (msr >= HIGH_FIRST)
-		bitmap += BITMAP_HIGH;
+	if (msr >= HIGH_FIRST) bitmap += BITMAP_HIGH;
 	bitmap[bit / 8] &= (uint8_t) ~(1U << bit % 8);
 }
 
@@ -40,15 +39,13 @@ uint64_t msr_bitmap_alloc(void)
 	uint64_t page = page_alloc();
 	uint8_t *bitmap = (uint8_t *)page;
 
-	if (!page)
-		return 0;
+	if (!page) return 0;
 	memset(bitmap, 0xff, PAGE_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(direct); i++) {
 		allow(bitmap, direct[i]);
 		allow(bitmap + BITMAP_WRITE, direct[i]);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(direct_read); i++)
-		allow(bitmap, direct_read[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(direct_read); i++) allow(bitmap, direct_read[i]);
 	if (cpu_has_rdtscp()) {
 		allow(bitmap, MSR_IA32_TSC_AUX);
 		allow(bitmap + BITMAP_WRITE, MSR_IA32_TSC_AUX);

@@ -15,8 +15,7 @@ static void tell_device(struct vm *vm, const struct iommu_event *event)
 								      : EVENT_DETACH;
 	bool noncoherent = event->attached ? event->noncoherent : event->was_noncoherent;
 
-	vm_tell(vm, type, event->source_id | (noncoherent ? EVENT_NONCOHERENT : 0),
-		event->domain_id, 0);
+	vm_tell(vm, type, event->source_id | (noncoherent ? EVENT_NONCOHERENT : 0), event->domain_id, 0);
 }
 
 /*
@@ -38,8 +37,7 @@ static const struct ept_cpu *cause(const struct vm *vm)
  */
 static void change_count(struct vm *vm, int delta)
 {
-	uint64_t cleared = vm->counter[COUNTER_LEAVES_CLEARED],
-		 invepts = vm->counter[COUNTER_INVEPT];
+	uint64_t cleared = vm->counter[COUNTER_LEAVES_CLEARED], invepts = vm->counter[COUNTER_INVEPT];
 	uint64_t retyped = vm->ept.stats.leaves_retyped, tables = vm->ept.stats.tables_retyped;
 	unsigned before = vm->ept.noncoherent;
 	uint64_t start = rdtsc(), ticks;
@@ -47,8 +45,7 @@ static void change_count(struct vm *vm, int delta)
 
 	if (transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
-		if (vm->cache)
-			coherence_transition(vm);
+		if (vm->cache) coherence_transition(vm);
 	}
 	ticks = rdtsc() - start;
 	if (vm->ept.stats.leaves_retyped != retyped)
@@ -59,11 +56,9 @@ static void change_count(struct vm *vm, int delta)
 	invepts = vm->counter[COUNTER_INVEPT] - invepts;
 	cleared = vm->counter[COUNTER_LEAVES_CLEARED] - cleared; /* none under kvm-6.6 */
 	vm_tell(vm, transition ? EVENT_TRANSITION : EVENT_COUNT,
-		(uint32_t)(TO_FIELD(before, EVENT_COUNT_BEFORE) |
-			   TO_FIELD(vm->ept.noncoherent, EVENT_COUNT_AFTER) |
+		(uint32_t)(TO_FIELD(before, EVENT_COUNT_BEFORE) | TO_FIELD(vm->ept.noncoherent, EVENT_COUNT_AFTER) |
 			   TO_FIELD(invepts, EVENT_INVEPTS)),
-		cleared ? cleared | TO_FIELD(vm->ept.stats.last_zap_tables, EVENT_TABLES) : 0,
-		ticks);
+		cleared ? cleared | TO_FIELD(vm->ept.stats.last_zap_tables, EVENT_TABLES) : 0, ticks);
 }
 
 void vm_device_changed(void *ctx, const struct iommu_event *event)
@@ -72,6 +67,5 @@ void vm_device_changed(void *ctx, const struct iommu_event *event)
 	bool is = event->attached && event->noncoherent;
 
 	tell_device(ctx, event);
-	if (is != was)
-		change_count(ctx, is ? 1 : -1);
+	if (is != was) change_count(ctx, is ? 1 : -1);
 }

@@ -25,35 +25,22 @@ bool vcpu_enter(struct vcpu *vcpu, bool launched);
 
 static bool stopped;
 
-void run_stop(void)
-{
-	stopped = true;
-}
+void run_stop(void) { stopped = true; }
 
-void run_continue(void)
-{
-	stopped = false;
-}
+void run_continue(void) { stopped = false; }
 
-bool run_is_stopped(void)
-{
-	return stopped;
-}
+bool run_is_stopped(void) { return stopped; }
 
 /* Is there anything for the vCPU to do? */
 static bool is_runnable(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	if (stopped)
-		return false;
+	if (stopped) return false;
 
-	if (vm->waits_for_console && console_has_room(&vm->line))
-		vm->waits_for_console = false;
-	if (vm->state != VM_RUNNING || vm->waits_for_console)
-		return false;
-	if (vcpu->halted && interrupts_pending(vcpu))
-		vcpu->halted = false;
+	if (vm->waits_for_console && console_has_room(&vm->line)) vm->waits_for_console = false;
+	if (vm->state != VM_RUNNING || vm->waits_for_console) return false;
+	if (vcpu->halted && interrupts_pending(vcpu)) vcpu->halted = false;
 	return !vcpu->halted;
 }
 
@@ -66,10 +53,7 @@ static uint64_t shortest_stay(const struct vcpu *vcpu)
 /* Slices of the invalidation queue before an entry, where no timer ends the stay soon. */
 #define SLICES_WITHOUT_TIMER 32
 
-static bool has_work(const struct vm *vm)
-{
-	return vm->iommu && iommu_pending(vm->iommu);
-}
+static bool has_work(const struct vm *vm) { return vm->iommu && iommu_pending(vm->iommu); }
 
 /*
  * What a device of the VM does beside the guest: the IOMMU's queue goes on by a slice, and the
@@ -80,8 +64,7 @@ static bool work(struct vm *vm)
 	unsigned slices = vmx.preemption_timer ? 1 : SLICES_WITHOUT_TIMER;
 	bool worked = has_work(vm);
 
-	for (; slices && has_work(vm); slices--)
-		iommu_work(vm->iommu);
+	for (; slices && has_work(vm); slices--) iommu_work(vm->iommu);
 	return worked;
 }
 
@@ -97,8 +80,7 @@ static void set_timer(struct vcpu *vcpu)
 	uint64_t due = MAX(interrupts_timer_ticks(vcpu), shortest_stay(vcpu));
 	uint64_t ticks = MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS);
 
-	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer))
-		return;
+	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer)) return;
 	vcpu->timer_ticks = ticks;
 	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
 }
@@ -118,11 +100,9 @@ static void enter(struct vcpu *vcpu)
 	bool launched = vcpu->launched;
 
 	vcpu->launched = true;
-	if (vcpu_enter(vcpu, launched))
-		return;
+	if (vcpu_enter(vcpu, launched)) return;
 	vcpu->launched = launched;
-	vm_kill(vcpu->vm, "VM entry failed: %s",
-		vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
+	vm_kill(vcpu->vm, "VM entry failed: %s", vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
 	vcpu_check_entry(vcpu);
 	vcpu_dump(vcpu);
 }
@@ -164,10 +144,7 @@ static void age_lines(struct vm *vm, uint64_t ticks)
 }
 
 /* TSC ticks until an unfinished line is shown. */
-static uint64_t ticks_to_line(const struct console_line *line)
-{
-	return line->length ? vmx.tsc_hz - line->age : ~0UL;
-}
+static uint64_t ticks_to_line(const struct console_line *line) { return line->length ? vmx.tsc_hz - line->age : ~0UL; }
 
 /* Each vCPU that has something to do gets a slice. Returns whether one had. */
 static bool run_vcpus(struct vm *vm)
@@ -191,8 +168,7 @@ static uint64_t ticks_to_event(const struct vm *vm)
 {
 	uint64_t ticks = MIN(ticks_to_line(&vm->line), ticks_to_line(&vm->debug_line));
 
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		ticks = MIN(ticks, interrupts_timer_ticks(vm->vcpu[i]));
+	for (unsigned i = 0; i < vm->vcpus; i++) ticks = MIN(ticks, interrupts_timer_ticks(vm->vcpu[i]));
 	return ticks;
 }
 
@@ -202,8 +178,7 @@ static void idle(struct vm *const *vms, unsigned count)
 	uint64_t ticks = console_ticks();
 
 	for (unsigned i = 0; i < count && !stopped; i++)
-		if (vms[i]->state == VM_RUNNING)
-			ticks = MIN(ticks, ticks_to_event(vms[i]));
+		if (vms[i]->state == VM_RUNNING) ticks = MIN(ticks, ticks_to_event(vms[i]));
 	timer_halt(ticks, vmx.tsc_hz);
 	console_poll();
 }
@@ -213,12 +188,10 @@ bool run_turn(struct vm *const *vms, unsigned count)
 	bool running = stopped, ran = false;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (vms[i]->state != VM_RUNNING)
-			continue;
+		if (vms[i]->state != VM_RUNNING) continue;
 		ran |= run_vcpus(vms[i]);
 		running |= vms[i]->state == VM_RUNNING;
 	}
-	if (running && !ran)
-		idle(vms, count);
+	if (running && !ran) idle(vms, count);
 	return running || stopped;
 }

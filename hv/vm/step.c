@@ -14,17 +14,15 @@
 static void set_trap_flag(bool on)
 {
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
-	bool shadow = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) &
-		      (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
+	bool shadow = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
 
 	vmwrite(VMCS_GUEST_RFLAGS, on ? rflags | RFLAGS_TF : rflags & ~RFLAGS_TF);
 	/*
 	 * With the flag and a shadow an entry wants the step pending (SDM 3C 27.3.1.5). Else
 	 * nothing is: after an EPT violation Bochs has the step pending that has not been made.
 	 */
-	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
-		(vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & ~PENDING_DEBUG_BS) |
-			(on && shadow ? PENDING_DEBUG_BS : 0));
+	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & ~PENDING_DEBUG_BS) |
+							     (on && shadow ? PENDING_DEBUG_BS : 0));
 }
 
 bool vcpu_step(struct vcpu *vcpu)
@@ -37,23 +35,19 @@ bool vcpu_step(struct vcpu *vcpu)
 		vcpu->stepping = true;
 	}
 	for (unsigned n = 0; n < STAYS_MOST && vcpu->stepping; n++) {
-		if (vcpu->vm->state != VM_RUNNING || vcpu->halted)
-			return false;
+		if (vcpu->vm->state != VM_RUNNING || vcpu->halted) return false;
 		rip = vmread(VMCS_GUEST_RIP);
 		run_once(vcpu);
-		if (vcpu->stepping && vmread(VMCS_GUEST_RIP) == rip)
-			set_trap_flag(true);
+		if (vcpu->stepping && vmread(VMCS_GUEST_RIP) == rip) set_trap_flag(true);
 	}
 	return !vcpu->stepping;
 }
 
 bool vcpu_step_ended(struct vcpu *vcpu)
 {
-	if (!(vmread(VMCS_EXIT_QUALIFICATION) & PENDING_DEBUG_BS))
-		return false;
+	if (!(vmread(VMCS_EXIT_QUALIFICATION) & PENDING_DEBUG_BS)) return false;
 	vcpu->stepping = false;
-	if (vcpu->own_trap_flag)
-		return false;
+	if (vcpu->own_trap_flag) return false;
 	set_trap_flag(false);
 	return true;
 }
@@ -73,7 +67,4 @@ void vcpu_breakpoint(struct vcpu *vcpu)
 	run_stop();
 }
 
-struct vcpu *vcpu_at_breakpoint(void)
-{
-	return at_breakpoint;
-}
+struct vcpu *vcpu_at_breakpoint(void) { return at_breakpoint; }

@@ -44,8 +44,7 @@ static void save_state(struct vcpu *vcpu)
 static void load_state(const struct vcpu *vcpu)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
-		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
-			wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
+		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp()) wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
 	write_cr2(vcpu->cr2);
 	load_debug_registers(vcpu->debug_register);
 	fpu_load(vcpu->fpu, vcpu->xcr0);
@@ -55,10 +54,8 @@ void vcpu_switch_to(struct vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (cpu->vcpu == vcpu)
-		return;
-	if (cpu->vcpu)
-		save_state(cpu->vcpu);
+	if (cpu->vcpu == vcpu) return;
+	if (cpu->vcpu) save_state(cpu->vcpu);
 	vmcs_load(vcpu->vmcs);
 	load_state(vcpu);
 	cpu->vcpu = vcpu;

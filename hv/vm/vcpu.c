@@ -42,8 +42,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 {
 	struct vcpu *vcpu = (struct vcpu *)memory_alloc(sizeof(*vcpu), PAGE_SIZE);
 
-	if (!vcpu)
-		return NULL;
+	if (!vcpu) return NULL;
 	vcpu->vm = vm;
 	vcpu->id = id;
 	vcpu->vpid = vpid_alloc();
@@ -65,14 +64,11 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 
 void vcpu_release(struct vcpu *vcpu)
 {
-	if (this_cpu()->vcpu == vcpu)
-		this_cpu()->vcpu = NULL;
+	if (this_cpu()->vcpu == vcpu) this_cpu()->vcpu = NULL;
 	vpid_free(vcpu->vpid);
 	vmcs_free(vcpu->vmcs);
-	if (vcpu->msr_bitmap)
-		page_free(vcpu->msr_bitmap);
-	if (vcpu->fpu)
-		page_free((uintptr_t)vcpu->fpu);
+	if (vcpu->msr_bitmap) page_free(vcpu->msr_bitmap);
+	if (vcpu->fpu) page_free((uintptr_t)vcpu->fpu);
 	vcpu->vpid = 0;
 	vcpu->vmcs = vcpu->msr_bitmap = 0;
 	vcpu->fpu = NULL;
@@ -81,8 +77,8 @@ void vcpu_release(struct vcpu *vcpu)
 static void report_violation(void *ctx, const struct entry_violation *violation)
 {
 	(void)ctx;
-	print("  SDM 3C %s: %s: %s = 0x%lx", violation->section, violation->rule,
-	      violation->field_name, violation->value);
+	print("  SDM 3C %s: %s: %s = 0x%lx", violation->section, violation->rule, violation->field_name,
+	      violation->value);
 }
 
 static uint64_t read_field(void *ctx, uint32_t field)
@@ -112,8 +108,7 @@ static void end_shadow(void)
 /* #DB is to come before the next instruction; what was pending is pending still. */
 static void add_pending_debug(uint64_t bits)
 {
-	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
-		vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | bits);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | bits);
 }
 
 void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
@@ -123,12 +118,9 @@ void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
 	vcpu_assert_current(vcpu);
 	vmwrite(VMCS_GUEST_RIP, rip);
 	end_shadow();
-	if (__builtin_expect(!(rflags & (RFLAGS_TF | RFLAGS_RF)), 1))
-		return;
-	vmwrite(VMCS_GUEST_RFLAGS,
-		rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
-	if (rflags & RFLAGS_TF)
-		add_pending_debug(PENDING_DEBUG_BS);
+	if (__builtin_expect(!(rflags & (RFLAGS_TF | RFLAGS_RF)), 1)) return;
+	vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
+	if (rflags & RFLAGS_TF) add_pending_debug(PENDING_DEBUG_BS);
 }
 
 void vcpu_end_iteration(struct vcpu *vcpu)
@@ -138,8 +130,7 @@ void vcpu_end_iteration(struct vcpu *vcpu)
 	vcpu_assert_current(vcpu);
 	end_shadow();
 	vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF); /* its breakpoint was passed already */
-	if (rflags & RFLAGS_TF)
-		add_pending_debug(PENDING_DEBUG_BS);
+	if (rflags & RFLAGS_TF) add_pending_debug(PENDING_DEBUG_BS);
 }
 
 void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits)
@@ -154,8 +145,7 @@ void vcpu_skip_instruction(struct vcpu *vcpu)
 	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
 
 	/* Only across 4 GiB does it matter whether RIP has 64 bits. */
-	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode(vcpu) != 64)
-		rip = (uint32_t)rip;
+	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode(vcpu) != 64) rip = (uint32_t)rip;
 	vcpu_end_instruction(vcpu, rip);
 }
 
@@ -167,15 +157,12 @@ void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32
 	if (vector != VECTOR_DB) /* in the flags that a fault pushes, SDM 3B 18.3.1.1 */
 		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	vcpu_tell(vcpu, EVENT_INJECTION,
-		  vector | (uint32_t)TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION,
-					      INTERRUPTION_INFO_TYPE),
-		  error_code, 0);
+		  vector | (uint32_t)TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE), error_code,
+		  0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
 		vector | TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE) |
-			(has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) |
-			INTERRUPTION_INFO_VALID);
-	if (has_error_code)
-		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
+			(has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) | INTERRUPTION_INFO_VALID);
+	if (has_error_code) vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
 }
 
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_code)
@@ -210,8 +197,7 @@ unsigned vcpu_mode(const struct vcpu *vcpu)
 	uint64_t cs = vmread(VMCS_GUEST_CS_ACCESS_RIGHTS);
 
 	vcpu_assert_current(vcpu);
-	if (cs & SEGMENT_L && vmread(VMCS_GUEST_IA32_EFER) & EFER_LMA)
-		return 64;
+	if (cs & SEGMENT_L && vmread(VMCS_GUEST_IA32_EFER) & EFER_LMA) return 64;
 	return cs & SEGMENT_DB ? 32 : 16;
 }
 
@@ -232,9 +218,8 @@ void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
 
 void vcpu_print_place(const struct vcpu *vcpu, const char *prefix)
 {
-	print("%s vcpu %u: rip 0x%lx, cr3 0x%lx, %u-bit code%s%s", prefix, vcpu->id,
-	      vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CR3), vcpu_mode(vcpu),
-	      vmread(VMCS_GUEST_CR0) & CR0_PG ? "" : " without paging",
+	print("%s vcpu %u: rip 0x%lx, cr3 0x%lx, %u-bit code%s%s", prefix, vcpu->id, vmread(VMCS_GUEST_RIP),
+	      vmread(VMCS_GUEST_CR3), vcpu_mode(vcpu), vmread(VMCS_GUEST_CR0) & CR0_PG ? "" : " without paging",
 	      vcpu->halted ? ", halted" : "");
 }
 
@@ -243,23 +228,21 @@ void vcpu_dump(struct vcpu *vcpu)
 	const uint64_t *r = vcpu->gpr;
 
 	vcpu_assert_current(vcpu);
-	print("  exit reason 0x%lx qualification 0x%lx linear 0x%lx physical 0x%lx",
-	      vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION),
-	      vmread(VMCS_GUEST_LINEAR_ADDRESS), vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
-	print("  rip %016lx rflags %016lx rsp %016lx", vmread(VMCS_GUEST_RIP),
-	      vmread(VMCS_GUEST_RFLAGS), vmread(VMCS_GUEST_RSP));
-	print("  cr0 %016lx cr3 %016lx cr4 %016lx efer %lx", vmread(VMCS_GUEST_CR0),
-	      vmread(VMCS_GUEST_CR3), vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_IA32_EFER));
+	print("  exit reason 0x%lx qualification 0x%lx linear 0x%lx physical 0x%lx", vmread(VMCS_EXIT_REASON),
+	      vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_LINEAR_ADDRESS), vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
+	print("  rip %016lx rflags %016lx rsp %016lx", vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_RFLAGS),
+	      vmread(VMCS_GUEST_RSP));
+	print("  cr0 %016lx cr3 %016lx cr4 %016lx efer %lx", vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3),
+	      vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_IA32_EFER));
 	print("  rax %016lx rcx %016lx rdx %016lx rbx %016lx", r[RAX], r[RCX], r[RDX], r[RBX]);
 	print("  rbp %016lx rsi %016lx rdi %016lx r8  %016lx", r[RBP], r[RSI], r[RDI], r[R8]);
 	print("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx", r[R9], r[R10], r[R11], r[R12]);
 	print("  r13 %016lx r14 %016lx r15 %016lx", r[R13], r[R14], r[R15]);
 	for (unsigned s = 0; s < VMCS_SEGMENTS; s++) {
-		static const char name[VMCS_SEGMENTS][5] = {"es", "cs", "ss",   "ds",
-							    "fs", "gs", "ldtr", "tr"};
+		static const char name[VMCS_SEGMENTS][5] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
 
 		print("  %-4s %04lx base %016lx limit %08lx access rights %05lx", name[s],
-		      vmread(VMCS_GUEST_SELECTOR(s)), vmread(VMCS_GUEST_BASE(s)),
-		      vmread(VMCS_GUEST_LIMIT(s)), vmread(VMCS_GUEST_ACCESS_RIGHTS(s)));
+		      vmread(VMCS_GUEST_SELECTOR(s)), vmread(VMCS_GUEST_BASE(s)), vmread(VMCS_GUEST_LIMIT(s)),
+		      vmread(VMCS_GUEST_ACCESS_RIGHTS(s)));
 	}
 }

@@ -36,12 +36,12 @@ struct vcpu {
 	uint64_t msr_bitmap; /* and of its MSR bitmap */
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
-	bool stepping;      /* RFLAGS.TF is the monitor's: hv/vm/step.c */
-	bool own_trap_flag; /* and it was the guest's already */
-	bool halted;        /* by HLT: sleeps until interrupts_pending() */
-	bool halted_in_nmi; /* ... while NMIs are blocked: they do not wake it */
-	unsigned slice;     /* exits left before the scheduler looks up; see vcpu_kick() */
-	uint64_t slice_end; /* TSC: the end of its turn */
+	bool stepping;                     /* RFLAGS.TF is the monitor's: hv/vm/step.c */
+	bool own_trap_flag;                /* and it was the guest's already */
+	bool halted;                       /* by HLT: sleeps until interrupts_pending() */
+	bool halted_in_nmi;                /* ... while NMIs are blocked: they do not wake it */
+	unsigned slice;                    /* exits left before the scheduler looks up; see vcpu_kick() */
+	uint64_t slice_end;                /* TSC: the end of its turn */
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
 	uint32_t event_source;             /* CPU, VM and vCPU, while it is on a CPU */
 
@@ -65,8 +65,8 @@ struct vcpu {
 		uint64_t gpa, rip;
 		unsigned times;
 	} repeated;
-	uint64_t written_back; /* gpa up to which a WBINVD is done that goes on (coherence=model) */
-	struct guest_ram ram;  /* how its instructions reach memory */
+	uint64_t written_back;   /* gpa up to which a WBINVD is done that goes on (coherence=model) */
+	struct guest_ram ram;    /* how its instructions reach memory */
 	struct insn_cache insns; /* of recent accesses to devices */
 	struct guest_walk_cache fetches;
 	struct guest_paging paging; /* of the last walk; what never changes is set once */
@@ -94,16 +94,10 @@ void vcpu_release(struct vcpu *vcpu);
  * Make the vCPU look up: it leaves the guest with this exit, and before it enters again the
  * scheduler sees whether it may and what is pending for it. The one way to ask for that.
  */
-static inline void vcpu_kick(struct vcpu *vcpu)
-{
-	vcpu->slice = 1;
-}
+static inline void vcpu_kick(struct vcpu *vcpu) { vcpu->slice = 1; }
 
 /* The exit at hand is the last of the turn: long work in it may stop here and go on later. */
-static inline bool vcpu_is_kicked(const struct vcpu *vcpu)
-{
-	return vcpu->slice == 1;
-}
+static inline bool vcpu_is_kicked(const struct vcpu *vcpu) { return vcpu->slice == 1; }
 
 /*
  * The turn ends if its time is over. SLICE_EXITS exits of the usual length fit a turn; an exit
@@ -111,8 +105,7 @@ static inline bool vcpu_is_kicked(const struct vcpu *vcpu)
  */
 static inline void vcpu_look_at_clock(struct vcpu *vcpu)
 {
-	if (rdtsc() > vcpu->slice_end)
-		vcpu_kick(vcpu);
+	if (rdtsc() > vcpu->slice_end) vcpu_kick(vcpu);
 }
 
 /* The VMCS that VMREAD and VMWRITE act on is this vCPU's. */
@@ -140,14 +133,8 @@ void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits);
 
 /* Inject an exception at the next entry (SDM 3C 27.6): it is a fault, unless it is #DB. */
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code);
-static inline void vcpu_inject_ud(struct vcpu *vcpu)
-{
-	vcpu_inject(vcpu, VECTOR_UD, false, 0);
-}
-static inline void vcpu_inject_gp(struct vcpu *vcpu)
-{
-	vcpu_inject(vcpu, VECTOR_GP, true, 0);
-}
+static inline void vcpu_inject_ud(struct vcpu *vcpu) { vcpu_inject(vcpu, VECTOR_UD, false, 0); }
+static inline void vcpu_inject_gp(struct vcpu *vcpu) { vcpu_inject(vcpu, VECTOR_GP, true, 0); }
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_code);
 
 /*
@@ -168,8 +155,7 @@ static inline bool vcpu_reinject_event(struct vcpu *vcpu)
 	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
 
 	vcpu_assert_current(vcpu);
-	if (__builtin_expect(!(info & INTERRUPTION_INFO_VALID), 1))
-		return false;
+	if (__builtin_expect(!(info & INTERRUPTION_INFO_VALID), 1)) return false;
 	vcpu_reinject(vcpu, info);
 	return true;
 }

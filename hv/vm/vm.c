@@ -15,11 +15,9 @@
 /* Enter an end state; false when the VM has ended already. Its vCPUs run no more. */
 static bool end(struct vm *vm, enum vm_state state)
 {
-	if (vm->state != VM_RUNNING)
-		return false;
+	if (vm->state != VM_RUNNING) return false;
 	vm->state = state;
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		vcpu_kick(vm->vcpu[i]);
+	for (unsigned i = 0; i < vm->vcpus; i++) vcpu_kick(vm->vcpu[i]);
 	console_guest_end(&vm->line);
 	console_guest_end(&vm->debug_line);
 	return true;
@@ -35,8 +33,7 @@ void vm_reset(struct vm *vm)
 
 void vm_exit(struct vm *vm, uint32_t status)
 {
-	if (!end(vm, VM_EXITED))
-		return;
+	if (!end(vm, VM_EXITED)) return;
 	vm->status = status;
 	vm_tell(vm, EVENT_END, 0, status, 0);
 }
@@ -47,30 +44,26 @@ static void print_place_of_end(const struct vcpu *vcpu)
 	vcpu_print_place(vcpu, " ");
 	if (vcpu->nowhere.width)
 		print("  last access that found nothing: %s of %u bytes at 0x%lx",
-		      vcpu->nowhere.write ? "write" : "read", vcpu->nowhere.width,
-		      vcpu->nowhere.gpa);
+		      vcpu->nowhere.write ? "write" : "read", vcpu->nowhere.width, vcpu->nowhere.gpa);
 }
 
 void vm_kill(struct vm *vm, const char *reason, ...)
 {
 	va_list args;
 
-	if (!end(vm, VM_KILLED))
-		return;
+	if (!end(vm, VM_KILLED)) return;
 	va_start(args, reason);
 	format_text(vm->killed, sizeof(vm->killed), reason, args);
 	va_end(args);
 	vm_tell(vm, EVENT_END, EVENT_KILLED, 0, 0);
-	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm)
-		print_place_of_end(this_cpu()->vcpu);
+	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm) print_place_of_end(this_cpu()->vcpu);
 	events_print_last(vm);
 }
 
 void vm_wait_for_console(struct vm *vm)
 {
 	vm->waits_for_console = true;
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		vcpu_kick(vm->vcpu[i]);
+	for (unsigned i = 0; i < vm->vcpus; i++) vcpu_kick(vm->vcpu[i]);
 }
 
 /* The host address of [gpa, gpa + size), all in one slot of RAM (or ROM, if allowed), or NULL. */
@@ -88,8 +81,7 @@ static int read_page(void *ctx, uint64_t gpa, void *to, unsigned size)
 {
 	const void *from = in_slot(ctx, gpa, size, true);
 
-	if (!from)
-		return -EFAULT;
+	if (!from) return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
@@ -98,14 +90,12 @@ static int write_page(void *ctx, uint64_t gpa, const void *from, unsigned size)
 {
 	void *to = in_slot(ctx, gpa, size, false);
 
-	if (!to)
-		return -EFAULT;
+	if (!to) return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
 
-static int compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected,
-			    uint64_t desired)
+static int compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected, uint64_t desired)
 {
 	void *at = in_slot(ctx, gpa, size, false);
 
@@ -146,57 +136,48 @@ static int device_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, boo
 {
 	const void *from;
 
-	if (vm->cache)
-		return coherence_dma_read(vm, gpa, to, size, around_cache);
+	if (vm->cache) return coherence_dma_read(vm, gpa, to, size, around_cache);
 	from = in_slot(vm, gpa, size, false);
-	if (!from)
-		return -EFAULT;
+	if (!from) return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
 
-static int device_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size,
-			bool around_cache)
+static int device_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache)
 {
-	return vm->cache ? coherence_dma_write(vm, gpa, from, size, around_cache)
-			 : write_page(vm, gpa, from, size);
+	return vm->cache ? coherence_dma_write(vm, gpa, from, size, around_cache) : write_page(vm, gpa, from, size);
 }
 
 /* Page by page. Apart, for the short way of vm_ram_read() needs none of these registers. */
-static __attribute__((noinline)) int read_pages(struct vm *vm, uint64_t gpa, void *to,
-						uint64_t size, bool around_cache)
+static __attribute__((noinline)) int read_pages(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache)
 {
 	for (unsigned part; size; gpa += part, size -= part, to = (uint8_t *)to + part) {
 		part = within_page(gpa, size);
-		if (device_read(vm, gpa, to, part, around_cache))
-			return -EFAULT;
+		if (device_read(vm, gpa, to, part, around_cache)) return -EFAULT;
 	}
 	return 0;
 }
 
-static __attribute__((noinline)) int write_pages(struct vm *vm, uint64_t gpa, const void *from,
-						 uint64_t size, bool around_cache)
+static __attribute__((noinline)) int write_pages(struct vm *vm, uint64_t gpa, const void *from, uint64_t size,
+						 bool around_cache)
 {
 	for (unsigned part; size; gpa += part, size -= part, from = (const uint8_t *)from + part) {
 		part = within_page(gpa, size);
-		if (device_write(vm, gpa, from, part, around_cache))
-			return -EFAULT;
+		if (device_write(vm, gpa, from, part, around_cache)) return -EFAULT;
 	}
 	return 0;
 }
 
 int vm_ram_read(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache)
 {
-	if (!is_flat(vm, gpa, size))
-		return read_pages(vm, gpa, to, size, around_cache);
+	if (!is_flat(vm, gpa, size)) return read_pages(vm, gpa, to, size, around_cache);
 	memcpy(to, (const void *)(vm->ram + gpa), size);
 	return 0;
 }
 
 int vm_ram_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t size, bool around_cache)
 {
-	if (!is_flat(vm, gpa, size))
-		return write_pages(vm, gpa, from, size, around_cache);
+	if (!is_flat(vm, gpa, size)) return write_pages(vm, gpa, from, size, around_cache);
 	memcpy((void *)(vm->ram + gpa), from, size);
 	return 0;
 }
@@ -205,11 +186,9 @@ void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *
 {
 	struct vcpu *vcpu = this_cpu()->vcpu;
 
-	if (bus_do(&vm->mmio, gpa, width, write, value))
-		return;
+	if (bus_do(&vm->mmio, gpa, width, write, value)) return;
 	if (in_slot(vm, gpa, width, true)) {
-		if (!write)
-			read_page(vm, gpa, value, width); /* ROM; a write to it is dropped */
+		if (!write) read_page(vm, gpa, value, width); /* ROM; a write to it is dropped */
 		return;
 	}
 	vcpu->nowhere.gpa = gpa;

@@ -44,8 +44,8 @@ struct vm {
 
 	uint64_t ram;                       /* host-physical address of guest-physical 0 */
 	uint64_t low_ram_end, high_ram_end; /* guest-physical; the second 0: there is none */
-	uint64_t flat_end;     /* the same, if devices may take vm->ram for what it holds; else 0 */
-	uint64_t device_space; /* bytes from there to 4 GiB: no RAM and no ROM */
+	uint64_t flat_end;                  /* the same, if devices may take vm->ram for what it holds; else 0 */
+	uint64_t device_space;              /* bytes from there to 4 GiB: no RAM and no ROM */
 	/* With coherence=model: the second copy of RAM, and a byte for each page; 0 without. */
 	uint64_t cache, page_flags;
 	struct ept ept;
@@ -60,14 +60,14 @@ struct vm {
 
 	struct bus ports, mmio;
 	struct chipset chips;
-	struct timers timers;  /* of the devices */
-	struct iommu *iommu;   /* NULL with iommu=off */
-	uint64_t devices;      /* all of them in one piece of memory: hv/vm/devices.c */
-	uint64_t devices_size; /* bytes */
-	unsigned lapic_region; /* on the MMIO bus */
+	struct timers timers;                 /* of the devices */
+	struct iommu *iommu;                  /* NULL with iommu=off */
+	uint64_t devices;                     /* all of them in one piece of memory: hv/vm/devices.c */
+	uint64_t devices_size;                /* bytes */
+	unsigned lapic_region;                /* on the MMIO bus */
 	struct console_line line, debug_line; /* of its UART, and of port 0xe9 */
-	bool waits_for_console; /* it wrote more than its share: no vCPU runs until that is sent */
-	uint64_t last_turn;     /* TSC at the end of its last turn */
+	bool waits_for_console;               /* it wrote more than its share: no vCPU runs until that is sent */
+	uint64_t last_turn;                   /* TSC at the end of its last turn */
 };
 
 /*

@@ -36,8 +36,7 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_TSC_OFFSET, 0);
 	vmwrite(VMCS_MSR_BITMAP, vcpu->msr_bitmap);
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
-	if (vmx.vpid)
-		vmwrite(VMCS_VPID, vcpu->vpid);
+	if (vmx.vpid) vmwrite(VMCS_VPID, vcpu->vpid);
 	/*
 	 * CD and NW are ours because they act through the leaves; NE because VMX wants it 1. Of CR4
 	 * the guest owns what it is shown in CPUID.
@@ -49,8 +48,7 @@ static void setup_controls(const struct vcpu *vcpu)
 void vmcs_set_exit_entry(const struct vcpu *vcpu)
 {
 	vcpu_assert_current(vcpu);
-	vmwrite(VMCS_HOST_RIP,
-		(uintptr_t)(exits_are_watched ? vcpu_exit_entry_watched : vcpu_exit_entry));
+	vmwrite(VMCS_HOST_RIP, (uintptr_t)(exits_are_watched ? vcpu_exit_entry_watched : vcpu_exit_entry));
 }
 
 static void setup_host_state(const struct vcpu *vcpu)

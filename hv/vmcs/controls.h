@@ -36,7 +36,7 @@ struct vmx_capabilities {
  * as much of 'optional' as the CPU has. False when a required control cannot be 1: *missing then
  * has those bits, and *result must not be used.
  */
-bool controls_adjust(uint64_t capability_msr, uint32_t required, uint32_t optional,
-		     uint32_t *result, uint32_t *missing);
+bool controls_adjust(uint64_t capability_msr, uint32_t required, uint32_t optional, uint32_t *result,
+		     uint32_t *missing);
 
 #endif

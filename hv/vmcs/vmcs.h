@@ -19,17 +19,7 @@ enum vmcs_field {
 };
 
 /* The segment registers' fields lie two apart, in the order ES CS SS DS FS GS LDTR TR. */
-enum vmcs_segment {
-	VMCS_ES,
-	VMCS_CS,
-	VMCS_SS,
-	VMCS_DS,
-	VMCS_FS,
-	VMCS_GS,
-	VMCS_LDTR,
-	VMCS_TR,
-	VMCS_SEGMENTS
-};
+enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_LDTR, VMCS_TR, VMCS_SEGMENTS };
 #define VMCS_GUEST_SELECTOR(segment)      (VMCS_GUEST_ES_SELECTOR + 2 * (segment))
 #define VMCS_GUEST_BASE(segment)          (VMCS_GUEST_ES_BASE + 2 * (segment))
 #define VMCS_GUEST_LIMIT(segment)         (VMCS_GUEST_ES_LIMIT + 2 * (segment))

@@ -28,8 +28,7 @@ static const char *const instruction_errors[] = {
 	[VM_ERROR_VMCALL_MSEG_REVISION] = "VMCALL with incorrect MSEG revision identifier",
 	[VM_ERROR_VMXOFF_DUAL_MONITOR] = "VMXOFF under dual-monitor treatment of SMIs and SMM",
 	[VM_ERROR_VMCALL_SMM_FEATURES] = "VMCALL with invalid SMM-monitor features",
-	[VM_ERROR_EXECUTIVE_CONTROLS] =
-		"VM entry with invalid VM-execution control fields in executive VMCS",
+	[VM_ERROR_EXECUTIVE_CONTROLS] = "VM entry with invalid VM-execution control fields in executive VMCS",
 	[VM_ERROR_BLOCKED_BY_MOV_SS] = "VM entry with events blocked by MOV SS",
 	[VM_ERROR_INVALID_INVALIDATION] = "Invalid operand to INVEPT/INVVPID",
 };
@@ -52,7 +51,6 @@ static const struct {
 const char *vmcs_field_name(uint32_t field)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
-		if (fields[i].field == field)
-			return fields[i].name;
+		if (fields[i].field == field) return fields[i].name;
 	return "unknown field";
 }

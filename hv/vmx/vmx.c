@@ -20,17 +20,15 @@ enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEX
 
 /* The controls without which no guest runs here, and those used where they are offered. */
 #define PIN_REQUIRED (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
-#define PRIMARY_REQUIRED                                                                           \
-	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING |                 \
-	 PRIMARY_CR8_STORE_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS |      \
-	 PRIMARY_SECONDARY)
+#define PRIMARY_REQUIRED                                                                                               \
+	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING | PRIMARY_CR8_STORE_EXITING |         \
+	 PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY)
 /* A guest that is shown none of these must not have them either. */
 #define PRIMARY_OPTIONAL   (PRIMARY_MWAIT_EXITING | PRIMARY_MONITOR_EXITING | PRIMARY_RDPMC_EXITING)
 #define SECONDARY_REQUIRED (SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
 #define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
-#define EXIT_REQUIRED                                                                              \
-	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_HOST_64BIT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |              \
-	 EXIT_SAVE_EFER | EXIT_LOAD_EFER)
+#define EXIT_REQUIRED                                                                                                  \
+	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_HOST_64BIT | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER)
 #define ENTRY_REQUIRED (ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
 struct requirement {
@@ -86,12 +84,9 @@ static bool adjust(uint64_t capability, uint32_t required, uint32_t optional, ui
 {
 	uint32_t missing;
 
-	if (controls_adjust(capability, required, optional, result, &missing))
-		return true;
-	while (names->name && !(names->bit & missing))
-		names++;
-	print("cpu: no %s (%s VMX controls, capability 0x%lx)", names->name ? names->name : "?",
-	      word, capability);
+	if (controls_adjust(capability, required, optional, result, &missing)) return true;
+	while (names->name && !(names->bit & missing)) names++;
+	print("cpu: no %s (%s VMX controls, capability 0x%lx)", names->name ? names->name : "?", word, capability);
 	return false;
 }
 
@@ -110,8 +105,7 @@ static bool check_vmx(void)
 		wrmsr(MSR_IA32_FEATURE_CONTROL, control);
 	}
 	if (!(control & FEATURE_CONTROL_VMX_OUTSIDE_SMX)) {
-		print("cpu: VMX is locked off by the firmware (IA32_FEATURE_CONTROL = 0x%lx)",
-		      control);
+		print("cpu: VMX is locked off by the firmware (IA32_FEATURE_CONTROL = 0x%lx)", control);
 		return false;
 	}
 	return true;
@@ -126,9 +120,8 @@ static void read_capabilities(struct vmx_capabilities *c)
 	unsigned true_controls;
 
 	c->basic = rdmsr(MSR_IA32_VMX_BASIC);
-	true_controls = c->basic & VMX_BASIC_TRUE_CONTROLS
-				? MSR_IA32_VMX_TRUE_PINBASED_CTLS - MSR_IA32_VMX_PINBASED_CTLS
-				: 0;
+	true_controls =
+		c->basic & VMX_BASIC_TRUE_CONTROLS ? MSR_IA32_VMX_TRUE_PINBASED_CTLS - MSR_IA32_VMX_PINBASED_CTLS : 0;
 	c->pin = rdmsr(MSR_IA32_VMX_PINBASED_CTLS + true_controls);
 	c->primary = rdmsr(MSR_IA32_VMX_PROCBASED_CTLS + true_controls);
 	c->exit = rdmsr(MSR_IA32_VMX_EXIT_CTLS + true_controls);
@@ -138,12 +131,9 @@ static void read_capabilities(struct vmx_capabilities *c)
 	c->cr0_fixed1 = rdmsr(MSR_IA32_VMX_CR0_FIXED1);
 	c->cr4_fixed0 = rdmsr(MSR_IA32_VMX_CR4_FIXED0);
 	c->cr4_fixed1 = rdmsr(MSR_IA32_VMX_CR4_FIXED1);
-	if (c->primary >> 32 & PRIMARY_SECONDARY)
-		c->secondary = rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2);
-	if (c->secondary >> 32 & (SECONDARY_EPT | SECONDARY_VPID))
-		c->ept_vpid = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
-	if (c->secondary >> 32 & SECONDARY_VM_FUNCTIONS)
-		c->vmfunc = rdmsr(MSR_IA32_VMX_VMFUNC);
+	if (c->primary >> 32 & PRIMARY_SECONDARY) c->secondary = rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2);
+	if (c->secondary >> 32 & (SECONDARY_EPT | SECONDARY_VPID)) c->ept_vpid = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
+	if (c->secondary >> 32 & SECONDARY_VM_FUNCTIONS) c->vmfunc = rdmsr(MSR_IA32_VMX_VMFUNC);
 	c->maxphyaddr = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
 	c->linear_width = (cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_LINEAR_WIDTH) >> 8;
 	c->sgx = cpuid(7, 0).ebx & CPUID_7_EBX_SGX;
@@ -157,16 +147,12 @@ static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
 	uint32_t exit = 0;
 
 	/* Only a timer that is in use may be saved (SDM 3C 27.2.1.2). */
-	if (pin & (uint32_t)(c->pin >> 32))
-		exit |= EXIT_SAVE_PREEMPTION_TIMER;
-	if (mask & MASK_VPID || !(c->ept_vpid & VPID_CAP_INVVPID) ||
-	    !(c->ept_vpid & VPID_CAP_INVVPID_SINGLE))
+	if (pin & (uint32_t)(c->pin >> 32)) exit |= EXIT_SAVE_PREEMPTION_TIMER;
+	if (mask & MASK_VPID || !(c->ept_vpid & VPID_CAP_INVVPID) || !(c->ept_vpid & VPID_CAP_INVVPID_SINGLE))
 		secondary &= ~SECONDARY_VPID;
 	return adjust(c->pin, PIN_REQUIRED, pin, &vmx.pin, pin_names, "pin-based") &&
-	       adjust(c->primary, PRIMARY_REQUIRED, PRIMARY_OPTIONAL, &vmx.primary, primary_names,
-		      "primary") &&
-	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary, secondary_names,
-		      "secondary") &&
+	       adjust(c->primary, PRIMARY_REQUIRED, PRIMARY_OPTIONAL, &vmx.primary, primary_names, "primary") &&
+	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary, secondary_names, "secondary") &&
 	       adjust(c->exit, EXIT_REQUIRED, exit, &vmx.exit, exit_names, "exit") &&
 	       adjust(c->entry, ENTRY_REQUIRED, 0, &vmx.entry, entry_names, "entry");
 }
@@ -183,8 +169,7 @@ static bool check_ept(uint64_t cap, unsigned mask)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (cap & needed[i].bit)
-			continue;
+		if (cap & needed[i].bit) continue;
 		print("cpu: no %s (IA32_VMX_EPT_VPID_CAP = 0x%lx)", needed[i].name, cap);
 		return false;
 	}
@@ -206,8 +191,7 @@ static bool check_ept(uint64_t cap, unsigned mask)
 static bool check_basic(uint64_t basic)
 {
 	if (!(basic & VMX_BASIC_INS_OUTS))
-		print("cpu: no instruction information for INS and OUTS (IA32_VMX_BASIC = 0x%lx)",
-		      basic);
+		print("cpu: no instruction information for INS and OUTS (IA32_VMX_BASIC = 0x%lx)", basic);
 	return basic & VMX_BASIC_INS_OUTS;
 }
 
@@ -218,21 +202,18 @@ static bool enter_vmx_operation(const struct vmx_capabilities *c)
 	bool failed;
 
 	cpu->vmxon = page_alloc();
-	if (!cpu->vmxon)
-		panic("vmx: no page for the VMXON region");
+	if (!cpu->vmxon) panic("vmx: no page for the VMXON region");
 	*(uint32_t *)cpu->vmxon = (uint32_t)(c->basic & VMX_BASIC_REVISION);
 	write_cr0((read_cr0() | c->cr0_fixed0) & c->cr0_fixed1);
 	write_cr4(((read_cr4() | CR4_VMXE) | c->cr4_fixed0) & c->cr4_fixed1);
 	__asm__ volatile("vmxon %1" : "=@ccna"(failed) : "m"(cpu->vmxon) : "memory");
-	if (failed)
-		print("cpu: VMXON failed (CR0 0x%lx, CR4 0x%lx)", read_cr0(), read_cr4());
+	if (failed) print("cpu: VMXON failed (CR0 0x%lx, CR4 0x%lx)", read_cr0(), read_cr4());
 	return !failed;
 }
 
 bool vmx_init(unsigned mask)
 {
-	if (!check_vmx())
-		return false;
+	if (!check_vmx()) return false;
 	read_capabilities(&vmx.capabilities);
 	if (!check_basic(vmx.capabilities.basic) || !negotiate(&vmx.capabilities, mask) ||
 	    !check_ept(vmx.capabilities.ept_vpid, mask) || !enter_vmx_operation(&vmx.capabilities))
@@ -249,16 +230,14 @@ static void vmclear(uint64_t vmcs)
 	bool failed;
 
 	__asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-	if (failed)
-		vmx_instruction_failed("VMCLEAR", vmcs);
+	if (failed) vmx_instruction_failed("VMCLEAR", vmcs);
 }
 
 uint64_t vmcs_alloc(void)
 {
 	uint64_t vmcs = page_alloc();
 
-	if (!vmcs)
-		return 0;
+	if (!vmcs) return 0;
 	*(uint32_t *)vmcs = (uint32_t)(vmx.capabilities.basic & VMX_BASIC_REVISION);
 	vmclear(vmcs);
 	return vmcs;
@@ -266,8 +245,7 @@ uint64_t vmcs_alloc(void)
 
 void vmcs_free(uint64_t vmcs)
 {
-	if (!vmcs)
-		return;
+	if (!vmcs) return;
 	vmclear(vmcs);
 	page_free(vmcs);
 }
@@ -277,20 +255,15 @@ void vmcs_load(uint64_t vmcs)
 	bool failed;
 
 	__asm__ volatile("vmptrld %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-	if (failed)
-		vmx_instruction_failed("VMPTRLD", vmcs);
+	if (failed) vmx_instruction_failed("VMPTRLD", vmcs);
 }
 
 void vmx_instruction_failed(const char *instruction, uint64_t operand)
 {
 	uint64_t error = 0;
 
-	__asm__ volatile("vmread %1, %0"
-			 : "=r"(error)
-			 : "r"((uint64_t)VMCS_INSTRUCTION_ERROR)
-			 : "cc");
-	panic("%s of 0x%lx failed: %s", instruction, operand,
-	      vm_instruction_error((unsigned)error));
+	__asm__ volatile("vmread %1, %0" : "=r"(error) : "r"((uint64_t)VMCS_INSTRUCTION_ERROR) : "cc");
+	panic("%s of 0x%lx failed: %s", instruction, operand, vm_instruction_error((unsigned)error));
 }
 
 void invept(uint64_t ept_pointer)
@@ -301,12 +274,8 @@ void invept(uint64_t ept_pointer)
 	uint64_t type = vmx.invept_single ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS;
 	bool failed;
 
-	__asm__ volatile("invept %1, %2"
-			 : "=@ccna"(failed)
-			 : "m"(descriptor), "r"(type)
-			 : "memory");
-	if (failed)
-		vmx_instruction_failed("INVEPT", ept_pointer);
+	__asm__ volatile("invept %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
+	if (failed) vmx_instruction_failed("INVEPT", ept_pointer);
 }
 
 void invvpid(uint16_t vpid)
@@ -316,12 +285,10 @@ void invvpid(uint16_t vpid)
 	} descriptor = {vpid, 0};
 	bool failed;
 
-	if (!vmx.vpid)
-		return;
+	if (!vmx.vpid) return;
 	__asm__ volatile("invvpid %1, %2"
 			 : "=@ccna"(failed)
 			 : "m"(descriptor), "r"((uint64_t)INVVPID_SINGLE_CONTEXT)
 			 : "memory");
-	if (failed)
-		vmx_instruction_failed("INVVPID", vpid);
+	if (failed) vmx_instruction_failed("INVVPID", vpid);
 }

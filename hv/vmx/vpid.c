@@ -16,8 +16,7 @@ uint16_t vpid_alloc(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(used); i++) {
 		unsigned bit;
 
-		if (!~used[i])
-			continue;
+		if (!~used[i]) continue;
 		bit = (unsigned)__builtin_ctzll(~used[i]);
 		used[i] |= BIT(bit);
 		invvpid((uint16_t)(64 * i + bit)); /* what the one before left in the CPU */
@@ -28,6 +27,5 @@ uint16_t vpid_alloc(void)
 
 void vpid_free(uint16_t vpid)
 {
-	if (vpid)
-		used[vpid / 64] &= ~BIT(vpid % 64);
+	if (vpid) used[vpid / 64] &= ~BIT(vpid % 64);
 }

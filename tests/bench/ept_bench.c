@@ -31,10 +31,7 @@ struct timing {
 
 static double worst_noise;
 
-static void add(struct timing *t, uint64_t start)
-{
-	t->ticks[t->rounds++] = __rdtsc() - start;
-}
+static void add(struct timing *t, uint64_t start) { t->ticks[t->rounds++] = __rdtsc() - start; }
 
 static int by_value(const void *a, const void *b)
 {
@@ -53,20 +50,17 @@ static double noise(struct timing *t)
 {
 	double fastest = best(t), n = (double)t->ticks[t->rounds / 2] / fastest - 1;
 
-	if (n > worst_noise)
-		worst_noise = n;
+	if (n > worst_noise) worst_noise = n;
 	return n;
 }
 
 /* target 0: none was set. */
-static void row(const char *what, double ours, double least, double per, const char *unit,
-		double target)
+static void row(const char *what, double ours, double least, double per, const char *unit, double target)
 {
 	double ratio = ours / least;
 
 	printf("  %-46s %9.2f %-6s %6.2f", what, ours / per, unit, ratio);
-	if (target > 0)
-		printf(" %s%.2f", ratio <= target ? "<" : "\n  MISSED: at most ", target);
+	if (target > 0) printf(" %s%.2f", ratio <= target ? "<" : "\n  MISSED: at most ", target);
 	putchar('\n');
 }
 
@@ -78,8 +72,7 @@ static void start(struct bench *b, unsigned pages, bool large)
 	world_init(&b->world, pages);
 	mtrr_reset(&b->mtrr, 46);
 	b->cpu.mtrr = &b->mtrr;
-	if (ept_init(&b->ept, &b->world.host, &caps, MEMTYPE_KVM_6_7))
-		abort();
+	if (ept_init(&b->ept, &b->world.host, &caps, MEMTYPE_KVM_6_7)) abort();
 	b->tables = calloc(pages, sizeof(*b->tables));
 }
 
@@ -94,20 +87,17 @@ static void add_ram(struct bench *b, uint64_t gpa, uint64_t size, uint64_t hpa)
 {
 	struct ept_slot slot = {.gpa = gpa, .size = size, .hpa = hpa, .kind = EPT_SLOT_RAM};
 
-	if (ept_slot_add(&b->ept, &slot))
-		abort();
+	if (ept_slot_add(&b->ept, &slot)) abort();
 }
 
 static void touch(struct bench *b, uint64_t gpa)
 {
-	if (ept_fault(&b->ept, &b->cpu, gpa, true))
-		abort();
+	if (ept_fault(&b->ept, &b->cpu, gpa, true)) abort();
 }
 
 static void touch_all(struct bench *b, uint64_t size, uint64_t step)
 {
-	for (uint64_t gpa = 0; gpa < size; gpa += step)
-		touch(b, gpa);
+	for (uint64_t gpa = 0; gpa < size; gpa += step) touch(b, gpa);
 }
 
 /* Every table, root included; or those with a leaf in them. In the order of a walk. */
@@ -117,15 +107,13 @@ static void collect(struct bench *b, uint64_t table, unsigned level, bool all)
 	bool leaf = false;
 
 	for (unsigned i = 0; i < 512; i++) {
-		if (!(entries[i] & EPT_RWX))
-			continue;
+		if (!(entries[i] & EPT_RWX)) continue;
 		if (level == 1 || (entries[i] & EPT_LARGE))
 			leaf = true;
 		else
 			collect(b, entries[i] & EPT_ADDRESS, level - 1, all);
 	}
-	if (leaf || all)
-		b->tables[b->count++] = entries;
+	if (leaf || all) b->tables[b->count++] = entries;
 }
 
 /* What 'leaves' 4K leaves in a row, from address 0, cannot do without. */
@@ -160,8 +148,7 @@ static void dense(unsigned leaves, unsigned rounds)
 	collect(&b, b.ept.root, 4, false);
 	for (unsigned round = 0; round < rounds; round++) {
 		t = __rdtsc();
-		if (ept_zap_all(&b.ept) != leaves)
-			abort();
+		if (ept_zap_all(&b.ept) != leaves) abort();
 		add(&zap, t);
 		t = __rdtsc();
 		floor_store(b.tables, b.count, 7);
@@ -207,20 +194,17 @@ static void mixed(unsigned regions, unsigned rounds)
 			b.ept.caps.large_2m = true;
 			touch(&b, r * 2 * MiB);
 			b.ept.caps.large_2m = false;
-			for (unsigned i = 0; i < 512; i++)
-				touch(&b, (r + 1) * 2 * MiB + i * 4096);
+			for (unsigned i = 0; i < 512; i++) touch(&b, (r + 1) * 2 * MiB + i * 4096);
 		}
 		b.count = 0;
 		collect(&b, b.ept.root, 4, false);
 		t = __rdtsc();
-		if (ept_zap_all(&b.ept) != leaves)
-			abort();
+		if (ept_zap_all(&b.ept) != leaves) abort();
 		add(&zap, t);
 		/* Tables of level 1 only: those with 2M leaves hold what the floors must keep. */
 		size_t small = 0;
 		for (size_t i = 0; i < b.count; i++) {
-			if (!(b.tables[i][1] & EPT_RWX))
-				b.tables[small++] = b.tables[i];
+			if (!(b.tables[i][1] & EPT_RWX)) b.tables[small++] = b.tables[i];
 		}
 		floor_store(b.tables, small, 7);
 		t = __rdtsc();
@@ -250,11 +234,9 @@ static void sparse(unsigned leaves, unsigned rounds)
 	add_ram(&b, 0, 1ULL << 40, GiB);
 	copies = calloc(4 * leaves, sizeof(*copies));
 	for (unsigned round = 0; round < rounds; round++) {
-		for (unsigned i = 0; i < leaves; i++)
-			touch(&b, i * stride);
+		for (unsigned i = 0; i < leaves; i++) touch(&b, i * stride);
 		t = __rdtsc();
-		if (ept_zap_all(&b.ept) != leaves)
-			abort();
+		if (ept_zap_all(&b.ept) != leaves) abort();
 		add(&zap, t);
 		t = __rdtsc();
 		ept_zap_all(&b.ept);
@@ -274,8 +256,7 @@ static void sparse(unsigned leaves, unsigned rounds)
 	printf("  (1 TiB, %u leaves: %zu tables)\n", leaves, b.count);
 	row("sparse zap / memset of its tables", best(&zap), best(&libc), leaves, "/leaf", 10);
 	row("  a zap that finds no leaf / the same", best(&empty), best(&libc), 1, "ticks", 0);
-	for (size_t i = 0; i < b.count; i++)
-		free(copies[i]);
+	for (size_t i = 0; i < b.count; i++) free(copies[i]);
 	free(copies);
 	stop(&b);
 }
@@ -332,17 +313,14 @@ static void typed(unsigned leaves, unsigned rounds)
 	for (unsigned round = 0; round <= rounds; round++) {
 		t = __rdtsc();
 		touch_all(&b, leaves * 4096ULL, 4096);
-		if (round)
-			add(&plain, t);
+		if (round) add(&plain, t);
 		ept_noncoherent_change(&b.ept, &b.cpu, 1);
 		t = __rdtsc();
 		touch_all(&b, leaves * 4096ULL, 4096);
-		if (round)
-			add(&asked, t);
+		if (round) add(&asked, t);
 		ept_noncoherent_change(&b.ept, &b.cpu, -1);
 	}
-	row("touch with 8 variable ranges asked / with none", best(&asked), best(&plain), leaves,
-	    "/leaf", 0);
+	row("touch with 8 variable ranges asked / with none", best(&asked), best(&plain), leaves, "/leaf", 0);
 	stop(&b);
 }
 
@@ -352,8 +330,7 @@ int main(void)
 
 	printf("ept/ on the host: ours in TSC ticks, and its ratio to the floor (<target)\n");
 
-	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
-		dense(sizes[i], sizes[i] > 1 << 20 ? 4 : ROUNDS_MAX);
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) dense(sizes[i], sizes[i] > 1 << 20 ? 4 : ROUNDS_MAX);
 	mixed(1024, ROUNDS_MAX);
 	sparse(1000, ROUNDS_MAX);
 	walks(65536, ROUNDS_MAX);

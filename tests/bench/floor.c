@@ -12,15 +12,13 @@ void floor_store(uint64_t *const *tables, size_t count, uint64_t value)
 	for (size_t t = 0; t < count; t++) {
 		volatile uint64_t *entries = tables[t];
 
-		for (unsigned i = 0; i < 512; i++)
-			entries[i] = value;
+		for (unsigned i = 0; i < 512; i++) entries[i] = value;
 	}
 }
 
 void floor_memset(uint64_t *const *tables, size_t count)
 {
-	for (size_t t = 0; t < count; t++)
-		memset(tables[t], 0, 4096);
+	for (size_t t = 0; t < count; t++) memset(tables[t], 0, 4096);
 }
 
 uint64_t floor_chase(uint64_t root, uint64_t phys_offset, const uint64_t *gpas, size_t count)

@@ -32,8 +32,7 @@ enum verdict {
 	HOST_STATE,
 	GUEST_STATE,
 };
-static const char *const verdict_name[] = {"passes", "bad controls", "bad host state",
-					   "bad guest state"};
+static const char *const verdict_name[] = {"passes", "bad controls", "bad host state", "bad guest state"};
 
 static unsigned compared, differences, skipped;
 
@@ -76,21 +75,17 @@ static bool adapt(struct world *w)
 
 	w->caps = *c;
 	for (uint32_t field = 0; field < VMCS_ENCODINGS; field++)
-		if (host.exists[field] && w->exists[field])
-			set(w, field, host.value[field]);
+		if (host.exists[field] && w->exists[field]) set(w, field, host.value[field]);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		uint32_t result, missing;
 
-		if (!w->exists[words[i].field])
-			continue;
-		if (!controls_adjust(words[i].capability, (uint32_t)w->value[words[i].field], 0,
-				     &result, &missing))
+		if (!w->exists[words[i].field]) continue;
+		if (!controls_adjust(words[i].capability, (uint32_t)w->value[words[i].field], 0, &result, &missing))
 			return false;
 		set(w, words[i].field, result);
 	}
 	/* A guest whose entry passes comes back before its first instruction. */
-	if (w->value[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER)
-		set(w, VMCS_PREEMPTION_TIMER, 0);
+	if (w->value[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER) set(w, VMCS_PREEMPTION_TIMER, 0);
 	return true;
 }
 
@@ -111,8 +106,7 @@ static bool write_vmcs(const struct world *w)
 	__asm__ volatile("vmclear %0" : : "m"(vmcs) : "cc", "memory");
 	vmcs_load(vmcs);
 	for (uint32_t field = 0; field < VMCS_ENCODINGS; field++)
-		if (w->exists[field] && !write_field(field, w->value[field]))
-			return false;
+		if (w->exists[field] && !write_field(field, w->value[field])) return false;
 	return true;
 }
 
@@ -132,8 +126,7 @@ static __attribute__((noinline)) bool launch(void)
 			 "pop %%rbp\n"
 			 : "=&a"(exited)
 			 : [rsp] "d"((uint64_t)VMCS_HOST_RSP)
-			 : "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-			   "r15", "cc", "memory");
+			 : "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
 	return exited;
 }
 
@@ -141,12 +134,9 @@ static enum verdict ask_cpu(void)
 {
 	uint64_t reason;
 
-	if (!launch())
-		return vmread(VMCS_INSTRUCTION_ERROR) == VM_ERROR_INVALID_HOST_STATE ? HOST_STATE
-										     : CONTROLS;
+	if (!launch()) return vmread(VMCS_INSTRUCTION_ERROR) == VM_ERROR_INVALID_HOST_STATE ? HOST_STATE : CONTROLS;
 	reason = vmread(VMCS_EXIT_REASON);
-	return reason == (EXIT_REASON_ENTRY_FAILED | EXIT_REASON_INVALID_GUEST_STATE) ? GUEST_STATE
-										      : PASSES;
+	return reason == (EXIT_REASON_ENTRY_FAILED | EXIT_REASON_INVALID_GUEST_STATE) ? GUEST_STATE : PASSES;
 }
 
 static uint64_t read_field(void *ctx, uint32_t field)
@@ -160,8 +150,7 @@ static void first_part(void *ctx, const struct entry_violation *violation)
 {
 	enum verdict *verdict = ctx;
 
-	if (*verdict != PASSES)
-		return;
+	if (*verdict != PASSES) return;
 	if (!strncmp(violation->section, "27.2.1", 6))
 		*verdict = CONTROLS;
 	else if (!strncmp(violation->section, "27.2", 4))
@@ -187,8 +176,7 @@ static bool unsafe(const struct world *w, enum verdict checker)
 {
 	uint64_t event = w->value[VMCS_ENTRY_INTERRUPTION_INFO];
 
-	if (w->value[VMCS_ENTRY_MSR_LOAD_COUNT] || w->value[VMCS_EXIT_MSR_LOAD_COUNT])
-		return checker == PASSES;
+	if (w->value[VMCS_ENTRY_MSR_LOAD_COUNT] || w->value[VMCS_EXIT_MSR_LOAD_COUNT]) return checker == PASSES;
 	return (event & INTERRUPTION_INFO_VALID) &&
 	       FIELD(event, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_OTHER_EVENT &&
 	       !(vmx.capabilities.primary >> 32 & PRIMARY_MONITOR_TRAP_FLAG);
@@ -217,11 +205,10 @@ static void compare(const struct world *w, const char *rule, uint32_t field)
 	}
 	cpu = ask_cpu();
 	compared++;
-	if (agree(checker, cpu))
-		return;
+	if (agree(checker, cpu)) return;
 	differences++;
-	print("differs: %s: %s: checker: %s, CPU: %s", rule, vmcs_field_name(field),
-	      verdict_name[checker], verdict_name[cpu]);
+	print("differs: %s: %s: checker: %s, CPU: %s", rule, vmcs_field_name(field), verdict_name[checker],
+	      verdict_name[cpu]);
 }
 
 static void compare_mutation(const struct mutation *m)
@@ -236,8 +223,7 @@ static void compare_mutation(const struct mutation *m)
 			skipped++;
 			continue;
 		}
-		if (f == 0)
-			compare(&world, "unbroken", rule->field[f]);
+		if (f == 0) compare(&world, "unbroken", rule->field[f]);
 		mutate(&world, m, rule->field[f]);
 		compare(&world, rule->text, rule->field[f]);
 	}
@@ -261,8 +247,7 @@ static void compare_exceptions(void)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
 		good[i](&world);
-		if (adapt(&world))
-			compare(&world, "exception", i);
+		if (adapt(&world)) compare(&world, "exception", i);
 	}
 }
 
@@ -275,20 +260,16 @@ void hv_main(uint32_t magic, const void *info)
 	cpu_init_boot();
 	console_init();
 	traps_init();
-	if (multiboot2_parse(info, MiB, &boot, &what))
-		panic("boot: %s", what);
+	if (multiboot2_parse(info, MiB, &boot, &what)) panic("boot: %s", what);
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
 	memory_init(&boot, info);
 	paging_init();
-	if (!vmx_init(0))
-		machine_end(STATUS_HYPERVISOR_FAILED);
+	if (!vmx_init(0)) machine_end(STATUS_HYPERVISOR_FAILED);
 	vmcs = vmcs_alloc();
 	read_host_state();
 	compare_exceptions();
-	for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++)
-		compare_mutation(&mutations[i]);
-	print("entries: %u compared, %u not offered by this CPU, %u differences", compared, skipped,
-	      differences);
+	for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++) compare_mutation(&mutations[i]);
+	print("entries: %u compared, %u not offered by this CPU, %u differences", compared, skipped, differences);
 	machine_end(STATUS_OK);
 }

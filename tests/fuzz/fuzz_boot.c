@@ -39,27 +39,23 @@ static void fuzz_multiboot2(const uint8_t *info, size_t size)
 
 	assert(what);
 	assert(error == 0 || error == -EINVAL || error == -E2BIG);
-	if (error)
-		return;
+	if (error) return;
 	assert(boot.ram_ranges >= 1 && boot.ram_ranges <= BOOT_RANGES);
 	assert(boot.modules <= BOOT_MODULES);
-	if (*boot.line)
-		within(boot.line + strlen(boot.line), info, size);
+	if (*boot.line) within(boot.line + strlen(boot.line), info, size);
 	for (unsigned i = 0; i < boot.modules; i++) {
 		within(boot.module[i].line, info, size);
 		within(boot.module[i].line + strlen(boot.module[i].line), info, size);
 	}
 	for (unsigned i = 0; i < boot.ram_ranges; i++)
-		assert(boot.ram[i].size &&
-		       boot.ram[i].start + boot.ram[i].size >= boot.ram[i].start);
+		assert(boot.ram[i].size && boot.ram[i].start + boot.ram[i].size >= boot.ram[i].start);
 }
 
 static void check_error(const struct option_error *error)
 {
 	assert(error->expected);
 	assert(memchr(error->word, '\0', sizeof(error->word)));
-	for (const char *c = error->word; *c; c++)
-		assert(*c >= ' ' && *c <= '~');
+	for (const char *c = error->word; *c; c++) assert(*c >= ' ' && *c <= '~');
 }
 
 static void fuzz_lines(const uint8_t *text, size_t size)
@@ -72,8 +68,7 @@ static void fuzz_lines(const uint8_t *text, size_t size)
 	memcpy(line, text, size);
 	line[size] = '\0';
 	options_is_initrd(line);
-	if (hv_options_parse(line, &hv, &error))
-		check_error(&error);
+	if (hv_options_parse(line, &hv, &error)) check_error(&error);
 	if (vm_options_parse(line, &vm, &error)) {
 		check_error(&error);
 	} else {
@@ -81,8 +76,7 @@ static void fuzz_lines(const uint8_t *text, size_t size)
 		assert(IS_ALIGNED(vm.memory, MiB) && vm.memory >= 2 * MiB);
 		assert(vm.memory <= 1024 * GiB);
 		assert(vm.cpus == 1 && vm.devices <= VM_DEVICES_MAX);
-		assert(!*vm.command_line ||
-		       (vm.command_line > line && vm.command_line < line + size));
+		assert(!*vm.command_line || (vm.command_line > line && vm.command_line < line + size));
 	}
 	free(line);
 }
@@ -166,8 +160,7 @@ static void check_loaded(const struct load_job *job, const struct load_entry *en
 	assert(info && IS_ALIGNED(info, PAGE_SIZE));
 	assert(info < GUEST_HOLE_START || (info >= MiB && info <= VM_SIZE - PAGE_SIZE));
 	check_apart(job->image, job->size, info, PAGE_SIZE);
-	if (!job->initrd)
-		return;
+	if (!job->initrd) return;
 	assert(start >= MiB && start + job->initrd_size == word(job->ram, module + 4));
 	assert(info < MiB || start >= info + PAGE_SIZE);
 	assert(!memcmp(job->ram + start, job->initrd, job->initrd_size));
@@ -182,8 +175,7 @@ static void check_kernel(const struct load_job *job, const struct load_entry *en
 	assert(entry->esi == 0x90000 && entry->eip >= MiB && entry->eip < VM_SIZE);
 	assert(word(job->ram, entry->esi + 0x228) == 0x91000);
 	assert(!strcmp((const char *)job->ram + 0x91000, job->command_line));
-	if (!job->initrd)
-		return;
+	if (!job->initrd) return;
 	assert(start >= MiB && start + job->initrd_size <= VM_SIZE);
 	assert(!memcmp(job->ram + start, job->initrd, job->initrd_size));
 }
@@ -198,8 +190,7 @@ static void fuzz_load(const uint8_t *input, size_t size)
 	const char *problem = NULL;
 	int error;
 
-	if (!size)
-		return;
+	if (!size) return;
 	memset(initrd, 0xaa, sizeof(initrd));
 	guest_map_make(&map, VM_SIZE, 0);
 	job.image = input + 1;
@@ -208,23 +199,19 @@ static void fuzz_load(const uint8_t *input, size_t size)
 	job.initrd_size = input[0] * 4096UL;
 	job.ram = new_ram();
 	error = load_image(&job, &entry, &problem);
-	assert(error == 0 ||
-	       (problem && (error == -ENOEXEC || error == -ENOSPC || error == -E2BIG)));
+	assert(error == 0 || (problem && (error == -ENOEXEC || error == -ENOSPC || error == -E2BIG)));
 	check_untouched(job.ram, GUEST_HOLE_START, MiB);
-	if (!error)
-		(bzimage_probe(job.image, job.size) ? check_kernel : check_loaded)(&job, &entry);
+	if (!error) (bzimage_probe(job.image, job.size) ? check_kernel : check_loaded)(&job, &entry);
 	free(job.ram);
 }
 
 /* The first byte chooses the parser, the rest is its input. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-	static void (*const parser[])(const uint8_t *, size_t) = {fuzz_multiboot2, fuzz_lines,
-								  fuzz_elf, fuzz_load};
+	static void (*const parser[])(const uint8_t *, size_t) = {fuzz_multiboot2, fuzz_lines, fuzz_elf, fuzz_load};
 	uint8_t *bytes;
 
-	if (!size)
-		return 0;
+	if (!size) return 0;
 	bytes = malloc(size - 1);
 	memcpy(bytes, input + 1, size - 1);
 	parser[input[0] % ARRAY_SIZE(parser)](bytes, size - 1);

@@ -68,15 +68,9 @@ static void intx(void *ctx, uint16_t source_id, bool level)
 	irq_pci(vm.chips.irq, pci_slot(source_id), level);
 }
 
-static void source_flag(void *ctx, uint16_t source_id, bool flag)
-{
-	(void)ctx, (void)source_id, (void)flag;
-}
+static void source_flag(void *ctx, uint16_t source_id, bool flag) { (void)ctx, (void)source_id, (void)flag; }
 
-static void nothing(void *ctx)
-{
-	(void)ctx;
-}
+static void nothing(void *ctx) { (void)ctx; }
 
 static void flush(void *ctx, uint64_t gpa)
 {
@@ -96,15 +90,9 @@ static uint64_t now(void *ctx)
 	return vm.clock;
 }
 
-static void put(void *ctx, uint8_t byte)
-{
-	(void)ctx, (void)byte;
-}
+static void put(void *ctx, uint8_t byte) { (void)ctx, (void)byte; }
 
-static void ended(void *ctx, uint32_t status)
-{
-	(void)ctx, (void)status;
-}
+static void ended(void *ctx, uint32_t status) { (void)ctx, (void)status; }
 
 static const struct board board = {
 	.ports = &vm.ports,
@@ -145,10 +133,8 @@ static void create(void)
 	timers_init(&vm.timers);
 	lapic_init(&vm.lapic, 0, &cpu);
 	bus_add(&vm.mmio, LAPIC_BASE, LAPIC_SIZE, lapic_access, &vm.lapic, "lapic");
-	for (unsigned i = 0; i < fixed_device_count; i++)
-		create_device(&fixed_devices[i]);
-	for (unsigned i = 0; i < optional_device_count; i++)
-		create_device(&optional_devices[i]);
+	for (unsigned i = 0; i < fixed_device_count; i++) create_device(&fixed_devices[i]);
+	for (unsigned i = 0; i < optional_device_count; i++) create_device(&optional_devices[i]);
 	create_device(&optional_devices[0]);
 }
 
@@ -168,9 +154,8 @@ static void take_interrupts(void)
 }
 
 /* Where something is, so that few accesses miss. */
-static const uint64_t ports[] = {0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0xf4,  0x3f8,
-				 0x3fc, 0x600, 0x604, 0x608, 0xcf8, 0xcfc, 0xe0,  0x2000,
-				 0x40,  0x61,  0x60,  0x64,  0x70,  0xe9,  0x510, 0x42};
+static const uint64_t ports[] = {0x20,  0x21,  0xa0, 0xa1,   0x4d0, 0x4d1, 0xf4, 0x3f8, 0x3fc, 0x600, 0x604, 0x608,
+				 0xcf8, 0xcfc, 0xe0, 0x2000, 0x40,  0x61,  0x60, 0x64,  0x70,  0xe9,  0x510, 0x42};
 static const uint64_t pages[] = {BAR,
 				 BAR + 0x40000,
 				 BAR + EDU_BAR_SIZE,
@@ -194,13 +179,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		if (mmio)
 			bus_do(&vm.mmio, pages[input[0] >> 5] + input[1], width, write, &value);
 		else
-			bus_do(&vm.ports,
-			       ports[(input[0] >> 4) + (input[1] >> 2 & 16)] + input[1] % 4,
+			bus_do(&vm.ports, ports[(input[0] >> 4) + (input[1] >> 2 & 16)] + input[1] % 4,
 			       width % 8 ? width : 4, write, &value);
-		if (!write && width < 8)
-			assert(value >> (8 * width) == 0 || !mmio);
-		if (input[1] & 0x80)
-			take_interrupts();
+		if (!write && width < 8) assert(value >> (8 * width) == 0 || !mmio);
+		if (input[1] & 0x80) take_interrupts();
 	}
 	return 0;
 }

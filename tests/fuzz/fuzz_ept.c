@@ -42,10 +42,8 @@ static void fuzz_model(const uint8_t *data, size_t size)
 
 	memcpy(ops, data + 4, count * OP_SIZE);
 	model_run(&config, ops, count, &result);
-	if (!result.broken)
-		return;
-	for (unsigned i = 0; i <= result.at; i++)
-		model_print_op(stderr, &config, &ops[i]);
+	if (!result.broken) return;
+	for (unsigned i = 0; i <= result.at; i++) model_print_op(stderr, &config, &ops[i]);
 	broken(result.broken);
 }
 
@@ -56,12 +54,10 @@ static void compare(const struct mtrr *mtrr, uint64_t gpa)
 		bool uniform, same = true;
 		unsigned first = slow_mtrr_type(mtrr, gpa);
 
-		for (uint64_t i = 1; i < pages; i++)
-			same &= slow_mtrr_type(mtrr, gpa + i * PAGE_SIZE) == first;
+		for (uint64_t i = 1; i < pages; i++) same &= slow_mtrr_type(mtrr, gpa + i * PAGE_SIZE) == first;
 		if (mtrr_type(mtrr, gpa, pages * PAGE_SIZE, &uniform) != first)
 			broken("mtrr_type() is not the reference's type");
-		if (uniform != same)
-			broken("mtrr_type() is wrong about uniformity");
+		if (uniform != same) broken("mtrr_type() is wrong about uniformity");
 	}
 }
 
@@ -79,16 +75,14 @@ static void fuzz_mtrr(const uint8_t *data, size_t size)
 		memcpy(&value, data + 2, sizeof(value));
 		old = mtrr;
 		if (mtrr_write(&mtrr, msr, value, changed, &count)) {
-			if (memcmp(&old, &mtrr, sizeof(mtrr)))
-				broken("a refused write changed something");
+			if (memcmp(&old, &mtrr, sizeof(mtrr))) broken("a refused write changed something");
 			continue;
 		}
 		gpa = ALIGN_DOWN(value, PAGE_SIZE) & BITS(51, 12);
 		compare(&mtrr, gpa);
 		compare(&mtrr, gpa & (FIELD(value, BITS(63, 44)) << 12));
 		bool reported = false;
-		for (unsigned i = 0; i < count; i++)
-			reported |= gpa - changed[i].start < changed[i].size;
+		for (unsigned i = 0; i < count; i++) reported |= gpa - changed[i].start < changed[i].size;
 		if (!reported && slow_mtrr_type(&old, gpa) != slow_mtrr_type(&mtrr, gpa))
 			broken("mtrr_write() does not report a change");
 	}
@@ -96,8 +90,7 @@ static void fuzz_mtrr(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (size < 4 + OP_SIZE)
-		return 0;
+	if (size < 4 + OP_SIZE) return 0;
 	if (data[0] & 0x80)
 		fuzz_mtrr(data + 1, size - 1);
 	else

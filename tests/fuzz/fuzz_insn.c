@@ -22,8 +22,7 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *val
 	(void)ctx;
 	assert(width <= 32 && !(width & (width - 1)));
 	accesses++;
-	for (unsigned i = 0; i < (width + 7) / 8; i++)
-		value[i] = linear * 0x9e3779b97f4a7c15;
+	for (unsigned i = 0; i < (width + 7) / 8; i++) value[i] = linear * 0x9e3779b97f4a7c15;
 	return linear % 61 ? 0 : -EFAULT;
 }
 
@@ -52,32 +51,27 @@ static int load_segment(void *ctx, unsigned segment, uint16_t selector)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	static const unsigned modes[] = {16, 32, 64};
-	const struct insn_memory memory = {
-		.read = memory_read, .write = memory_write, .probe_write = probe_write};
+	const struct insn_memory memory = {.read = memory_read, .write = memory_write, .probe_write = probe_write};
 	static uint8_t fpu[1024];
 	uint64_t gpr[16];
-	struct insn_cpu cpu = {
-		.gpr = gpr, .rip = 0xfff0, .rflags = 2, .fpu = fpu, .load_segment = load_segment};
+	struct insn_cpu cpu = {.gpr = gpr, .rip = 0xfff0, .rflags = 2, .fpu = fpu, .load_segment = load_segment};
 	struct insn insn;
 	uint8_t *code;
 	int error;
 
-	if (size < 17)
-		return 0;
+	if (size < 17) return 0;
 	cpu.mode = modes[input[0] % 3];
 	cpu.stack_mask = input[0] & 4 ? 0xffff : ~0ULL;
 	for (unsigned i = 0; i < 6; i++)
 		cpu.segment[i] = (struct insn_segment){.limit = ~0U, .rights = input[0] >> 3 << 1};
-	for (unsigned i = 0; i < 16; i++)
-		gpr[i] = input[1 + i] * 0x0123456789abcdefULL;
+	for (unsigned i = 0; i < 16; i++) gpr[i] = input[1 + i] * 0x0123456789abcdefULL;
 	size -= 17;
 	code = malloc(size); /* of the exact size: the sanitizer sees a read beyond it */
 	memcpy(code, input + 17, size);
 	error = insn_decode(code, size, cpu.mode, &insn);
 	assert(error == 0 || error == -EINVAL || (error == -EAGAIN && size < INSN_MAX));
 	free(code);
-	if (error)
-		return 0;
+	if (error) return 0;
 	assert(insn.length >= 1 && insn.length <= size && insn.length <= INSN_MAX);
 	accesses = 0;
 	insn_execute(&insn, &cpu, &memory);

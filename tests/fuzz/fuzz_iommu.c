@@ -53,10 +53,7 @@ static struct {
 	uint64_t stale_uses; /* before the part that comes */
 } moving = {.device = -1};
 
-static uint64_t reg(unsigned offset, unsigned width)
-{
-	return iommu_register_read(&iommu, offset, width);
-}
+static uint64_t reg(unsigned offset, unsigned width) { return iommu_register_read(&iommu, offset, width); }
 
 static uint64_t take(struct input *in, size_t bytes)
 {
@@ -69,15 +66,11 @@ static uint64_t take(struct input *in, size_t bytes)
 	return value;
 }
 
-static bool in_ram(uint64_t gpa, size_t size)
-{
-	return gpa < RAM_SIZE && size <= RAM_SIZE - gpa;
-}
+static bool in_ram(uint64_t gpa, size_t size) { return gpa < RAM_SIZE && size <= RAM_SIZE - gpa; }
 
 static bool spec_read(uint64_t gpa, void *to, size_t size)
 {
-	if (!in_ram(gpa, size))
-		return false;
+	if (!in_ram(gpa, size)) return false;
 	memcpy(to, ram + gpa, size);
 	return true;
 }
@@ -88,8 +81,7 @@ static void spec_catch_up(void)
 	uint64_t iqa = reg(VTD_IQA, 8), size = 256UL << FIELD(iqa, VTD_IQA_QS);
 	uint64_t head = FIELD(reg(VTD_IQH, 8), VTD_IQ_PTR), desc[2];
 
-	if (!(reg(VTD_GSTS, 4) & VTD_GCMD_QIE))
-		spec_head = head;
+	if (!(reg(VTD_GSTS, 4) & VTD_GCMD_QIE)) spec_head = head;
 	for (; spec_head != head; spec_head = (spec_head + 1) % size) {
 		assert(spec_read((iqa & VTD_IQ_ADDR) + spec_head * 16, desc, sizeof(desc)));
 		if (FIELD(desc[0], VTD_DESC_TYPE) == VTD_DESC_CONTEXT)
@@ -122,8 +114,7 @@ static int host_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around
 
 	(void)ctx;
 	calls++;
-	if (data)
-		check_part(gpa, to, around);
+	if (data) check_part(gpa, to, around);
 	assert(data || !around);
 	if (!in_ram(gpa, size)) {
 		data_refused = data_refused || data;
@@ -162,13 +153,11 @@ static void host_changed(void *ctx, const struct iommu_event *event)
 	unsigned i = 0;
 
 	(void)ctx;
-	while (i < devices && known[i].source_id != event->source_id)
-		i++;
+	while (i < devices && known[i].source_id != event->source_id) i++;
 	assert(i < devices);
 	assert(event->was_attached == known[i].attached);
 	assert(event->was_noncoherent == known[i].noncoherent);
-	assert(event->attached != event->was_attached ||
-	       event->noncoherent != event->was_noncoherent);
+	assert(event->attached != event->was_attached || event->noncoherent != event->was_noncoherent);
 	assert(event->attached || !event->noncoherent);
 	known[i].attached = event->attached;
 	known[i].noncoherent = event->noncoherent;
@@ -244,27 +233,21 @@ static void add_device(uint16_t source_id, bool emits_no_snoop)
 	assert(!error);
 }
 
-static void poke(uint64_t gpa, uint64_t value)
-{
-	memcpy(ram + gpa % (RAM_SIZE - 7), &value, sizeof(value));
-}
+static void poke(uint64_t gpa, uint64_t value) { memcpy(ram + gpa % (RAM_SIZE - 7), &value, sizeof(value)); }
 
 /* The specification goes first: memory is as the unit will find it. */
 static void write_register(uint64_t offset, unsigned width, uint64_t value)
 {
 	uint64_t ccmd = value;
 
-	if (offset == VTD_GCMD && (width == 4 || width == 8))
-		spec_command(&spec, (uint32_t)value, reg(VTD_RTADDR, 8));
+	if (offset == VTD_GCMD && (width == 4 || width == 8)) spec_command(&spec, (uint32_t)value, reg(VTD_RTADDR, 8));
 	if (offset == VTD_CCMD + 4 && width == 4)
 		ccmd = value << 32 | reg(VTD_CCMD, 4);
 	else if (offset != VTD_CCMD || width != 8)
 		ccmd = 0;
 	if ((ccmd & VTD_CCMD_ICC) && !(spec.root & VTD_RTADDR_TTM))
-		spec_invalidate(&spec, (unsigned)FIELD(ccmd, VTD_CCMD_CIRG),
-				(uint16_t)FIELD(ccmd, VTD_CCMD_DID),
-				(uint16_t)FIELD(ccmd, VTD_CCMD_SID),
-				(unsigned)FIELD(ccmd, VTD_CCMD_FM));
+		spec_invalidate(&spec, (unsigned)FIELD(ccmd, VTD_CCMD_CIRG), (uint16_t)FIELD(ccmd, VTD_CCMD_DID),
+				(uint16_t)FIELD(ccmd, VTD_CCMD_SID), (unsigned)FIELD(ccmd, VTD_CCMD_FM));
 	iommu_register_write(&iommu, offset, width, value);
 }
 
@@ -282,9 +265,8 @@ static void set_up(uint64_t options)
 	devices = 0;
 	count = 0;
 	iommu_init(&iommu, &config, &host);
-	spec = (struct iommu_spec){.snoop_control = config.snoop_control,
-				   .caching_mode = config.caching_mode,
-				   .read = spec_read};
+	spec = (struct iommu_spec){
+		.snoop_control = config.snoop_control, .caching_mode = config.caching_mode, .read = spec_read};
 	spec_head = 0;
 	add_device(0x20, true);
 	add_device(0x28, options & 8);
@@ -294,23 +276,19 @@ static void set_up(uint64_t options)
 		poke(CONTEXT + i * 16 + 8, i << 8 | VTD_AW_48BIT);
 	}
 	for (uint64_t level = 0; level < 4; level++)
-		poke(TABLE + level * PAGE_SIZE,
-		     (TABLE + (level + 1) * PAGE_SIZE) | VTD_SL_R | VTD_SL_W);
+		poke(TABLE + level * PAGE_SIZE, (TABLE + (level + 1) * PAGE_SIZE) | VTD_SL_R | VTD_SL_W);
 	poke(IRT, VTD_IRTE_P);
 	iommu_register_write(&iommu, VTD_RTADDR, 8, ROOT);
 	iommu_register_write(&iommu, VTD_IQA, 8, QUEUE);
 	iommu_register_write(&iommu, VTD_IRTA, 8, IRT | 3);
 	if (options & 16)
-		write_register(VTD_GCMD, 4,
-			       VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_QIE | VTD_GCMD_IRE |
-				       VTD_GCMD_SIRTP);
+		write_register(VTD_GCMD, 4, VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_QIE | VTD_GCMD_IRE | VTD_GCMD_SIRTP);
 }
 
 static bool quiet(uint16_t source_id)
 {
 	for (unsigned i = 0; i < devices; i++) {
-		if (iommu.device[i].source_id == source_id)
-			return iommu.device[i].context.entry.lo & VTD_CONTEXT_FPD;
+		if (iommu.device[i].source_id == source_id) return iommu.device[i].context.entry.lo & VTD_CONTEXT_FPD;
 	}
 	return true; /* unknown to the unit */
 }
@@ -318,9 +296,8 @@ static bool quiet(uint16_t source_id)
 /* Whether a DMA that failed must have left a fault: not where its target was no RAM, and so on. */
 static bool is_reported(uint16_t source_id, uint64_t iova, size_t bytes)
 {
-	return (reg(VTD_GSTS, 4) & VTD_GCMD_TE) && !(reg(VTD_PMEN, 4) & VTD_PMEN_EPM) &&
-	       !data_refused && !quiet(source_id) &&
-	       (iova + bytes <= VTD_MSI_BASE || iova > VTD_MSI_LAST);
+	return (reg(VTD_GSTS, 4) & VTD_GCMD_TE) && !(reg(VTD_PMEN, 4) & VTD_PMEN_EPM) && !data_refused &&
+	       !quiet(source_id) && (iova + bytes <= VTD_MSI_BASE || iova > VTD_MSI_LAST);
 }
 
 /* The record if it was free, the overflow if it was not. */
@@ -340,10 +317,8 @@ static bool needs_context(uint64_t iova, size_t bytes, bool write)
 	while (bytes) {
 		size_t part = MIN(bytes, PAGE_SIZE - iova % PAGE_SIZE);
 
-		if (iova < VTD_MSI_BASE || iova > VTD_MSI_LAST)
-			return true;
-		if (!write || part != 4 || iova % 4)
-			return false;
+		if (iova < VTD_MSI_BASE || iova > VTD_MSI_LAST) return true;
+		if (!write || part != 4 || iova % 4) return false;
 		bytes -= part;
 		iova += part;
 	}
@@ -355,8 +330,7 @@ static int do_dma(unsigned device, uint64_t iova, size_t bytes, bool write)
 	uint16_t source_id = known[device].source_id;
 	int error;
 
-	if (needs_context(iova, bytes, write))
-		spec_dma_begins(&spec, &spec.device[device]);
+	if (needs_context(iova, bytes, write)) spec_dma_begins(&spec, &spec.device[device]);
 	moving.device = (int)device;
 	moving.iova = iova;
 	moving.stale_uses = iommu_stale_uses(&iommu);
@@ -378,8 +352,7 @@ static void dma(struct input *in, bool write)
 
 	data_refused = false;
 	error = do_dma(device, iova, bytes, write);
-	if (error && is_reported(source_id, iova, bytes))
-		check_reported(before);
+	if (error && is_reported(source_id, iova, bytes)) check_reported(before);
 }
 
 /* Put a descriptor where the queue's tail is, and ring: what random pokes rarely hit. */
@@ -396,11 +369,10 @@ static void submit(uint64_t lo, uint64_t hi)
 
 static void write_some_register(struct input *in, unsigned width)
 {
-	static const uint16_t offsets[] = {
-		VTD_GCMD,  VTD_RTADDR,  VTD_CCMD,     VTD_FSTS,     VTD_FECTL,    VTD_FEADDR,
-		VTD_PMEN,  VTD_PLMBASE, VTD_PLMLIMIT, VTD_PHMBASE,  VTD_PHMLIMIT, VTD_IQT,
-		VTD_IQA,   VTD_ICS,     VTD_IECTL,    VTD_IEADDR,   VTD_IRTA,     VTD_IVA,
-		VTD_IOTLB, VTD_FRCD_HI, VTD_CCMD + 4, VTD_IOTLB + 4};
+	static const uint16_t offsets[] = {VTD_GCMD,  VTD_RTADDR,  VTD_CCMD,     VTD_FSTS,     VTD_FECTL,    VTD_FEADDR,
+					   VTD_PMEN,  VTD_PLMBASE, VTD_PLMLIMIT, VTD_PHMBASE,  VTD_PHMLIMIT, VTD_IQT,
+					   VTD_IQA,   VTD_ICS,     VTD_IECTL,    VTD_IEADDR,   VTD_IRTA,     VTD_IVA,
+					   VTD_IOTLB, VTD_FRCD_HI, VTD_CCMD + 4, VTD_IOTLB + 4};
 	uint64_t offset = offsets[take(in, 1) % ARRAY_SIZE(offsets)];
 
 	write_register(offset, width, take(in, width));
@@ -424,28 +396,18 @@ static void invalidate_contexts(struct input *in)
 	uint64_t source_id = known[who % devices].source_id ^ FIELD(who, BITS(7, 5));
 
 	if (how & BIT(7))
-		submit(VTD_DESC_CONTEXT | TO_FIELD(granularity, VTD_DESC_G) |
-			       TO_FIELD(domain_id, VTD_DESC_DID) |
-			       TO_FIELD(source_id, VTD_CONTEXT_DESC_SID) |
-			       TO_FIELD(function_mask, VTD_CONTEXT_DESC_FM),
+		submit(VTD_DESC_CONTEXT | TO_FIELD(granularity, VTD_DESC_G) | TO_FIELD(domain_id, VTD_DESC_DID) |
+			       TO_FIELD(source_id, VTD_CONTEXT_DESC_SID) | TO_FIELD(function_mask, VTD_CONTEXT_DESC_FM),
 		       0);
 	else
 		write_register(VTD_CCMD, 8,
-			       VTD_CCMD_ICC | TO_FIELD(granularity, VTD_CCMD_CIRG) |
-				       TO_FIELD(domain_id, VTD_CCMD_DID) |
-				       TO_FIELD(source_id, VTD_CCMD_SID) |
-				       TO_FIELD(function_mask, VTD_CCMD_FM));
+			       VTD_CCMD_ICC | TO_FIELD(granularity, VTD_CCMD_CIRG) | TO_FIELD(domain_id, VTD_CCMD_DID) |
+				       TO_FIELD(source_id, VTD_CCMD_SID) | TO_FIELD(function_mask, VTD_CCMD_FM));
 }
 
-static void write_4(struct input *in)
-{
-	write_some_register(in, 4);
-}
+static void write_4(struct input *in) { write_some_register(in, 4); }
 
-static void write_8(struct input *in)
-{
-	write_some_register(in, 8);
-}
+static void write_8(struct input *in) { write_some_register(in, 8); }
 
 static void access_anywhere(struct input *in)
 {
@@ -463,15 +425,9 @@ static void change_memory(struct input *in)
 	poke(gpa, take(in, 8));
 }
 
-static void dma_write(struct input *in)
-{
-	dma(in, true);
-}
+static void dma_write(struct input *in) { dma(in, true); }
 
-static void dma_read(struct input *in)
-{
-	dma(in, false);
-}
+static void dma_read(struct input *in) { dma(in, false); }
 
 static void interrupt(struct input *in)
 {
@@ -534,9 +490,8 @@ static void write_message(struct input *in)
 static void step(struct input *in)
 {
 	static void (*const steps[])(struct input * in) = {
-		write_4,      write_8,   access_anywhere, change_memory,   dma_write,
-		dma_read,     interrupt, new_device,      change_no_snoop, submit_anything,
-		change_table, remap,     write_message,
+		write_4,    write_8,         access_anywhere, change_memory, dma_write, dma_read,      interrupt,
+		new_device, change_no_snoop, submit_anything, change_table,  remap,     write_message,
 	};
 	uint64_t what = take(in, 1);
 

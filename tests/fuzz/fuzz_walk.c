@@ -34,8 +34,8 @@ static struct guest_paging paging_of(const struct setting *s)
 	struct guest_paging p = {
 		.cr0 = CR0_PE | (s->cr0 & 1 ? CR0_PG : 0) | (s->cr0 & 2 ? CR0_WP : 0),
 		.cr3 = s->cr0 & 4 ? s->cr3 : s->cr3 & BITS(13, 0),
-		.cr4 = (s->cr4 & 1 ? CR4_PAE : 0) | (s->cr4 & 2 ? CR4_PSE : 0) |
-		       (s->cr4 & 4 ? CR4_SMEP : 0) | (s->cr4 & 8 ? CR4_SMAP : 0),
+		.cr4 = (s->cr4 & 1 ? CR4_PAE : 0) | (s->cr4 & 2 ? CR4_PSE : 0) | (s->cr4 & 4 ? CR4_SMEP : 0) |
+		       (s->cr4 & 8 ? CR4_SMAP : 0),
 		.efer = (s->efer & 1 ? EFER_LMA : 0) | (s->efer & 2 ? EFER_NXE : 0),
 		.rflags = s->rflags & 1 ? RFLAGS_AC : 0,
 		.mode = modes[s->mode % 3],
@@ -45,14 +45,12 @@ static struct guest_paging paging_of(const struct setting *s)
 	};
 
 	/* The CPU allows 64-bit code only in long mode, and that only with PAE and paging. */
-	if (p.mode == 64)
-		p.efer |= EFER_LMA;
+	if (p.mode == 64) p.efer |= EFER_LMA;
 	if (p.efer & EFER_LMA) {
 		p.cr0 |= CR0_PG;
 		p.cr4 |= CR4_PAE;
 	}
-	for (unsigned i = 0; i < 4; i++)
-		p.pdpte[i] = s->cr3 >> 12 * i & (BITS(13, 12) | PAGE_P);
+	for (unsigned i = 0; i < 4; i++) p.pdpte[i] = s->cr3 >> 12 * i & (BITS(13, 12) | PAGE_P);
 	return p;
 }
 
@@ -68,10 +66,8 @@ static void fill_ram(const uint8_t *input, size_t size, uint64_t linear, bool wi
 		uint64_t index = linear >> shift & (wide ? 511 : 1023), value;
 
 		memcpy(&value, input + 1, sizeof(value));
-		if (input[0] & 16)
-			value &= ~BITS(wide ? 51 : 31, 14);
-		memcpy((uint8_t *)ram + (input[0] & 3) * PAGE_SIZE + index * (wide ? 8 : 4), &value,
-		       wide ? 8 : 4);
+		if (input[0] & 16) value &= ~BITS(wide ? 51 : 31, 14);
+		memcpy((uint8_t *)ram + (input[0] & 3) * PAGE_SIZE + index * (wide ? 8 : 4), &value, wide ? 8 : 4);
 	}
 	memcpy(before, ram, sizeof(ram));
 }
@@ -90,10 +86,8 @@ static void check_result(int error, uint64_t gpa, uint32_t code)
 {
 	assert(fake.calls <= 8); /* four entries, each read and written once */
 	assert(error == 0 || error == -EFAULT || error == -EINVAL || error == -ENOENT);
-	if (error == -EFAULT)
-		assert(!(code & PF_ERROR_RESERVED) || code & PF_ERROR_PRESENT);
-	if (!error)
-		assert(gpa < BIT(52));
+	if (error == -EFAULT) assert(!(code & PF_ERROR_RESERVED) || code & PF_ERROR_PRESENT);
+	if (!error) assert(gpa < BIT(52));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
@@ -107,8 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	uint32_t code = 0, again_code = 0;
 	int error;
 
-	if (size < sizeof(s))
-		return 0;
+	if (size < sizeof(s)) return 0;
 	memcpy(&s, input, sizeof(s));
 	paging = paging_of(&s);
 	fill_ram(input + sizeof(s), size - sizeof(s), s.linear, paging.cr4 & CR4_PAE);
@@ -118,8 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	check_ram();
 	error = guest_walk(&paging, &memory, s.linear, GUEST_FETCH, &gpa, &code);
 	for (unsigned i = 0; i < 2; i++) {
-		assert(guest_walk_fetch(&cache, &paging, i ? &memory : &flat, s.linear, &again_gpa,
-					&again_code) == error);
+		assert(guest_walk_fetch(&cache, &paging, i ? &memory : &flat, s.linear, &again_gpa, &again_code) ==
+		       error);
 		assert(again_gpa == gpa && again_code == (error == -EFAULT ? code : 0));
 	}
 	return 0;

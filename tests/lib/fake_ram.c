@@ -12,8 +12,7 @@ static int fake_read(void *ctx, uint64_t gpa, void *to, unsigned size)
 {
 	const uint8_t *from = at(ctx, gpa, size);
 
-	if (!from)
-		return -EFAULT;
+	if (!from) return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
@@ -22,14 +21,12 @@ static int fake_write(void *ctx, uint64_t gpa, const void *from, unsigned size)
 {
 	uint8_t *to = at(ctx, gpa, size);
 
-	if (!to)
-		return -EFAULT;
+	if (!to) return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
 
-static int fake_compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected,
-				 uint64_t desired)
+static int fake_compare_exchange(void *ctx, uint64_t gpa, unsigned size, uint64_t expected, uint64_t desired)
 {
 	void *entry = at(ctx, gpa, size);
 

@@ -8,10 +8,7 @@
 
 struct port_device machine;
 
-static uint64_t now(void *ctx)
-{
-	return ((struct port_device *)ctx)->now;
-}
+static uint64_t now(void *ctx) { return ((struct port_device *)ctx)->now; }
 
 static void line(void *ctx, unsigned number, bool level)
 {
@@ -21,17 +18,13 @@ static void line(void *ctx, unsigned number, bool level)
 	m->level[number] = level;
 }
 
-static void reset(void *ctx)
-{
-	((struct port_device *)ctx)->resets++;
-}
+static void reset(void *ctx) { ((struct port_device *)ctx)->resets++; }
 
 static void debug(void *ctx, uint8_t byte)
 {
 	struct port_device *m = ctx;
 
-	if (m->length < sizeof(m->shown) - 1)
-		m->shown[m->length++] = (char)byte;
+	if (m->length < sizeof(m->shown) - 1) m->shown[m->length++] = (char)byte;
 }
 
 void port_device_reset(void)
@@ -52,10 +45,7 @@ void port_device_reset(void)
 	};
 }
 
-void out(uint16_t port, unsigned width, uint64_t value)
-{
-	bus_do(&machine.ports, port, width, true, &value);
-}
+void out(uint16_t port, unsigned width, uint64_t value) { bus_do(&machine.ports, port, width, true, &value); }
 
 uint64_t in(uint16_t port, unsigned width)
 {

@@ -14,9 +14,7 @@ static struct cache_line *line_of(struct model *m, uint64_t gpa)
 {
 	const struct ept_slot *slot = reference_slot(m, gpa);
 
-	return is_twice(m, slot)
-		       ? caches_line(&m->caches, slot->hpa + TWICE + (gpa - slot->gpa), gpa)
-		       : NULL;
+	return is_twice(m, slot) ? caches_line(&m->caches, slot->hpa + TWICE + (gpa - slot->gpa), gpa) : NULL;
 }
 
 /* The number that a page holds, reached by this entry, is what the reference says, or becomes it.
@@ -26,11 +24,9 @@ void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write)
 	struct cache_line *line = line_of(m, gpa);
 	uint64_t *page = caches_page(&m->caches, entry & EPT_ADDRESS);
 
-	if (!line)
-		return;
+	if (!line) return;
 	if (!write) {
-		require(m, *page == line_read(line, is_write_back(entry)),
-			"a CPU reads wrong bytes");
+		require(m, *page == line_read(line, is_write_back(entry)), "a CPU reads wrong bytes");
 		return;
 	}
 	*page = ++m->value;
@@ -38,8 +34,7 @@ void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write)
 }
 
 /* A walk that ends in a WB leaf caches the page; behind a WBINVD's back, again. */
-uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write,
-		   unsigned *level)
+uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write, unsigned *level)
 {
 	struct cache_line *line;
 	uint64_t entry;
@@ -47,8 +42,7 @@ uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool wr
 	cpu->writes = write;
 	entry = model_translate(cpu, &m->world, m->ept.root, gpa, level, &m->result->broken);
 	line = entry && cpu->walked && is_write_back(entry) ? line_of(m, gpa) : NULL;
-	if (!line)
-		return entry;
+	if (!line) return entry;
 	line_fill(line);
 	line->again = m->in_write_back && line->gpa - m->write_back < m->write_back_size;
 	return entry;
@@ -71,14 +65,12 @@ static void meddle(struct model *m, uint64_t hpa)
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		uint64_t offset = hpa % TWICE - candidates[i].hpa;
 
-		if (!m->present[i] || offset >= candidates[i].size)
-			continue;
+		if (!m->present[i] || offset >= candidates[i].size) continue;
 		for (unsigned c = 0; c < m->config->cpus; c++) {
 			uint64_t gpa = candidates[i].gpa + offset;
 			uint64_t entry = translate(m, &m->cpu[c], gpa, true, &level);
 
-			if (entry)
-				use_page(m, gpa, entry, true);
+			if (entry) use_page(m, gpa, entry, true);
 		}
 	}
 }
@@ -90,8 +82,7 @@ void copy_page(void *ctx, uint64_t to, uint64_t from)
 	struct model *m = world->on_flush_arg;
 
 	world->errors += !world->locked;
-	if (!m->in_write_back)
-		meddle(m, from);
+	if (!m->in_write_back) meddle(m, from);
 	if (caches_has(&m->caches, to) || caches_has(&m->caches, from))
 		*caches_page(&m->caches, to) = *caches_page(&m->caches, from);
 }
@@ -101,8 +92,7 @@ static bool line_is_current(const struct model *m, const struct cache_line *line
 {
 	const struct ept_slot *slot = line->key ? reference_slot(m, line->gpa) : NULL;
 
-	return is_twice(m, slot) &&
-	       ALIGN_DOWN(line->key, PAGE_SIZE) == slot->hpa + TWICE + (line->gpa - slot->gpa);
+	return is_twice(m, slot) && ALIGN_DOWN(line->key, PAGE_SIZE) == slot->hpa + TWICE + (line->gpa - slot->gpa);
 }
 
 /*
@@ -117,8 +107,7 @@ void note_leaves(struct model *m)
 		unsigned level;
 		uint64_t leaf = line_is_current(m, line) ? ept_walk(&m->ept, line->gpa, &level) : 0;
 
-		if (leaf && !is_write_back(leaf))
-			line_uncache(line);
+		if (leaf && !is_write_back(leaf)) line_uncache(line);
 	}
 }
 
@@ -132,8 +121,7 @@ static void see(void *ctx, uint64_t hpa)
 {
 	struct seen *seen = ctx;
 
-	if (seen->count < 2)
-		seen->hpa[seen->count] = hpa;
+	if (seen->count < 2) seen->hpa[seen->count] = hpa;
 	seen->count++;
 }
 
@@ -146,12 +134,10 @@ void emulated_access(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool 
 	int error = ept_cpu_access(&m->ept, &ept_cpu, gpa, write, see, &seen);
 
 	note_leaves(m);
-	if (error == -ENOMEM)
-		return;
+	if (error == -ENOMEM) return;
 	require(m, error == expected_error(m, gpa, write), "ept_cpu_access() returns wrongly");
 	require(m, seen.count == !error, "ept_cpu_access() is no single access");
-	if (error)
-		return;
+	if (error) return;
 	entry = ept_walk(&m->ept, gpa, &level);
 	check_use(m, gpa, entry, level);
 	require(m,
@@ -171,24 +157,21 @@ void dma(struct model *m, uint64_t gpa, bool write, bool around)
 	require(m, ept_dma_access(&m->ept, gpa, write, around, see, &seen) == (ram ? 0 : -EFAULT),
 		"ept_dma_access() returns wrongly");
 	if (!line) {
-		require(m,
-			seen.count == ram && (!ram || seen.hpa[0] == slot->hpa + (gpa - slot->gpa)),
+		require(m, seen.count == ram && (!ram || seen.hpa[0] == slot->hpa + (gpa - slot->gpa)),
 			"a device reaches the wrong host address");
 	} else if (!write) {
 		require(m, *caches_page(&m->caches, seen.hpa[0]) == line_dma_read(line, around),
 			"a device reads wrong bytes");
 	} else {
 		m->value++;
-		for (unsigned i = 0; i < MIN(seen.count, 2U); i++)
-			*caches_page(&m->caches, seen.hpa[i]) = m->value;
+		for (unsigned i = 0; i < MIN(seen.count, 2U); i++) *caches_page(&m->caches, seen.hpa[i]) = m->value;
 		line_dma_write(line, around, m->value);
 	}
 }
 
 void write_back(struct model *m, uint64_t gpa, uint64_t size)
 {
-	if (!m->config->twice)
-		return;
+	if (!m->config->twice) return;
 	m->in_write_back = true;
 	m->write_back = gpa;
 	m->write_back_size = size;
@@ -203,8 +186,7 @@ void forget_lines(struct model *m, unsigned n)
 	for (unsigned i = 0; i < CACHES_PAGES; i++) {
 		struct cache_line *line = &m->caches.line[i];
 
-		if (line->key % TWICE - candidates[n].hpa < candidates[n].size)
-			line->cached = line->dirty = false;
+		if (line->key % TWICE - candidates[n].hpa < candidates[n].size) line->cached = line->dirty = false;
 	}
 	free(m->flags[n]);
 	m->flags[n] = NULL;
@@ -216,12 +198,9 @@ void check_lines(struct model *m)
 	for (unsigned i = 0; i < CACHES_PAGES; i++) {
 		struct cache_line *line = &m->caches.line[i];
 
-		if (!line->key || line_of(m, line->gpa) != line)
-			continue;
-		require(m, *caches_page(&m->caches, line->key) == line->memory,
-			"memory holds wrong bytes");
-		require(m,
-			!line->cached || *caches_page(&m->caches, line->key % TWICE) == line->cache,
+		if (!line->key || line_of(m, line->gpa) != line) continue;
+		require(m, *caches_page(&m->caches, line->key) == line->memory, "memory holds wrong bytes");
+		require(m, !line->cached || *caches_page(&m->caches, line->key % TWICE) == line->cache,
 			"the cache holds wrong bytes");
 	}
 }

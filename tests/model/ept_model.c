@@ -37,16 +37,14 @@ static uint8_t random_kind(void)
 {
 	unsigned pick = (unsigned)(random64() % 256), kind = 0;
 
-	while (kind < OP_KINDS - 1 && pick >= weights[kind])
-		pick -= weights[kind++];
+	while (kind < OP_KINDS - 1 && pick >= weights[kind]) pick -= weights[kind++];
 	return (uint8_t)kind;
 }
 
 static void random_run(uint64_t seed, struct model_config *config, struct model_op ops[RUN])
 {
-	static const enum memtype_policy policies[] = {MEMTYPE_KVM_6_7, MEMTYPE_KVM_6_7,
-						       MEMTYPE_KVM_6_7, MEMTYPE_KVM_6_11,
-						       MEMTYPE_KVM_6_6, MEMTYPE_KVM_6_16};
+	static const enum memtype_policy policies[] = {MEMTYPE_KVM_6_7,  MEMTYPE_KVM_6_7, MEMTYPE_KVM_6_7,
+						       MEMTYPE_KVM_6_11, MEMTYPE_KVM_6_6, MEMTYPE_KVM_6_16};
 
 	state = seed;
 	config->policy = policies[random64() % ARRAY_SIZE(policies)];
@@ -67,8 +65,7 @@ static void random_run(uint64_t seed, struct model_config *config, struct model_
 					   .where = (uint16_t)(random64() % places),
 					   .value = (uint32_t)random64()};
 	/* Begin with some memory. */
-	for (unsigned i = 0; i < 4; i++)
-		ops[i].kind = OP_SLOT_ADD;
+	for (unsigned i = 0; i < 4; i++) ops[i].kind = OP_SLOT_ADD;
 }
 
 static bool breaks(const struct model_config *config, const struct model_op *ops, unsigned count)
@@ -80,8 +77,7 @@ static bool breaks(const struct model_config *config, const struct model_op *ops
 }
 
 /* Leave out each piece of this size without which the rest still breaks a rule. */
-static unsigned drop_pieces(const struct model_config *config, struct model_op *ops, unsigned count,
-			    unsigned piece)
+static unsigned drop_pieces(const struct model_config *config, struct model_op *ops, unsigned count, unsigned piece)
 {
 	struct model_op shorter[RUN];
 
@@ -123,11 +119,9 @@ static void report(const struct model_config *config, struct model_op *ops, uint
 	printf("# %s, %s, %s, %u CPUs, 2M %d, 1G %d, A/D %d, RAM twice %d, %u table pages; the "
 	       "shortest run "
 	       "found:\n",
-	       memtype_policy_name(config->policy),
-	       config->transition == EPT_TRANSITION_RETYPE ? "retype" : "zap",
-	       config->fill == EPT_FILL_TABLE ? "fill=table" : "fill=leaf", config->cpus,
-	       config->large_2m, config->large_1g, config->accessed_dirty, config->twice,
-	       config->pages);
+	       memtype_policy_name(config->policy), config->transition == EPT_TRANSITION_RETYPE ? "retype" : "zap",
+	       config->fill == EPT_FILL_TABLE ? "fill=table" : "fill=leaf", config->cpus, config->large_2m,
+	       config->large_1g, config->accessed_dirty, config->twice, config->pages);
 	for (unsigned i = 0; i < count; i++) {
 		printf("#   ");
 		model_print_op(stdout, config, &ops[i]);
@@ -140,15 +134,14 @@ static bool verdict(uint64_t operations, const struct model_result *sum)
 	bool met = sum->installs && sum->retries;
 	bool stale = sum->stale || operations < 100 * RUN;
 
-	printf("ok 1 - %" PRIu64
-	       " operations: no access by a wrong address, permission or type, and no "
+	printf("ok 1 - %" PRIu64 " operations: no access by a wrong address, permission or type, and no "
 	       "wrong byte read\n",
 	       operations);
 	printf("%sok 2 - a fault begun before a change is never installed after it "
 	       "(%u installed, %u refused)\n",
 	       met ? "" : "not ", sum->installs, sum->retries);
-	printf("%sok 3 - stale types are used under kvm-6.6 (%u times) and nowhere else\n",
-	       stale ? "" : "not ", sum->stale);
+	printf("%sok 3 - stale types are used under kvm-6.6 (%u times) and nowhere else\n", stale ? "" : "not ",
+	       sum->stale);
 	printf("1..3\n");
 	return met && stale;
 }

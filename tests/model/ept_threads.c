@@ -21,10 +21,8 @@ static unsigned faults = 100000;
 static unsigned running;
 static const char *broken;
 
-static const struct ept_slot always = {
-	.gpa = 0, .size = 4 * MiB, .hpa = 0x1001000, .kind = EPT_SLOT_RAM};
-static const struct ept_slot comes_and_goes = {
-	.gpa = 4 * MiB, .size = 4 * MiB, .hpa = 64 * MiB, .kind = EPT_SLOT_RAM};
+static const struct ept_slot always = {.gpa = 0, .size = 4 * MiB, .hpa = 0x1001000, .kind = EPT_SLOT_RAM};
+static const struct ept_slot comes_and_goes = {.gpa = 4 * MiB, .size = 4 * MiB, .hpa = 64 * MiB, .kind = EPT_SLOT_RAM};
 
 static void lock(void *ctx)
 {
@@ -52,8 +50,7 @@ static void *fault_pages(void *arg)
 	for (unsigned i = 0; i < faults; i++) {
 		uint64_t gpa = next_random(&state) % (8 * MiB);
 
-		if (next_random(&state) % 4 == 0)
-			gpa = WC_PAGE;
+		if (next_random(&state) % 4 == 0) gpa = WC_PAGE;
 		ept_fault(&ept, &cpu, gpa, true);
 	}
 	__atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
@@ -62,8 +59,7 @@ static void *fault_pages(void *arg)
 
 static uint64_t right_type(uint64_t gpa)
 {
-	if (!ept.noncoherent)
-		return 0x70;
+	if (!ept.noncoherent) return 0x70;
 	return gpa == WC_PAGE ? 0x08 : 0x30;
 }
 
@@ -74,16 +70,14 @@ static void check_leaves(uint64_t table, unsigned level, uint64_t base)
 		uint64_t entry = world_table(&world, table)[i];
 		uint64_t gpa = base + ((uint64_t)i << (12 + 9 * (level - 1)));
 
-		if (!(entry & EPT_RWX))
-			continue;
+		if (!(entry & EPT_RWX)) continue;
 		if (level > 1 && !(entry & EPT_LARGE)) {
 			check_leaves(entry & EPT_ADDRESS, level - 1, gpa);
 			continue;
 		}
 		if ((entry & (EPT_TYPE | EPT_IGNORE_PAT)) != right_type(gpa))
 			broken = "a leaf has a type from before the last transition";
-		if (!ept_slot_find(&ept, gpa))
-			broken = "a leaf maps a slot that was removed";
+		if (!ept_slot_find(&ept, gpa)) broken = "a leaf maps a slot that was removed";
 	}
 }
 
@@ -94,15 +88,9 @@ static void *disturb(void *arg)
 
 	while (__atomic_load_n(&running, __ATOMIC_RELAXED)) {
 		switch (next_random(&state) % 5) {
-		case 0:
-			ept_noncoherent_change(&ept, &cpu, 1);
-			break;
-		case 1:
-			ept_noncoherent_change(&ept, &cpu, -1);
-			break;
-		case 2:
-			ept_zap_range(&ept, next_random(&state) % (8 * MiB), 0x10000);
-			break;
+		case 0: ept_noncoherent_change(&ept, &cpu, 1); break;
+		case 1: ept_noncoherent_change(&ept, &cpu, -1); break;
+		case 2: ept_zap_range(&ept, next_random(&state) % (8 * MiB), 0x10000); break;
 		case 3:
 			if (present)
 				ept_slot_remove(&ept, comes_and_goes.gpa);
@@ -138,13 +126,10 @@ static bool run(void)
 	ept_slot_add(&ept, &always);
 	running = FAULTERS;
 	for (unsigned i = 0; i <= FAULTERS; i++)
-		pthread_create(&thread[i], NULL, i < FAULTERS ? fault_pages : disturb,
-			       (void *)(uint64_t)(i + 1));
-	for (unsigned i = 0; i <= FAULTERS; i++)
-		pthread_join(thread[i], NULL);
+		pthread_create(&thread[i], NULL, i < FAULTERS ? fault_pages : disturb, (void *)(uint64_t)(i + 1));
+	for (unsigned i = 0; i <= FAULTERS; i++) pthread_join(thread[i], NULL);
 	rule = world_check(&world, &ept, NULL);
-	if (rule)
-		broken = rule;
+	if (rule) broken = rule;
 	return !broken;
 }
 
@@ -152,13 +137,12 @@ int main(int argc, char **argv)
 {
 	bool ok;
 
-	if (argc > 1)
-		faults = (unsigned)strtoul(argv[1], NULL, 0);
+	if (argc > 1) faults = (unsigned)strtoul(argv[1], NULL, 0);
 	ok = run();
-	printf("%sok 1 - whenever the lock is free every leaf has the type of that moment%s%s\n",
-	       ok ? "" : "not ", ok ? "" : ": ", ok ? "" : broken);
-	printf("# %u transitions, %u faults computed again\n1..1\n",
-	       (unsigned)ept.stats.transitions, (unsigned)ept.stats.retries);
+	printf("%sok 1 - whenever the lock is free every leaf has the type of that moment%s%s\n", ok ? "" : "not ",
+	       ok ? "" : ": ", ok ? "" : broken);
+	printf("# %u transitions, %u faults computed again\n1..1\n", (unsigned)ept.stats.transitions,
+	       (unsigned)ept.stats.retries);
 	ept_destroy(&ept);
 	world_destroy(&world);
 	return ok ? 0 : 1;

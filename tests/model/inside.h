@@ -38,10 +38,7 @@ static inline bool is_twice(const struct model *m, const struct ept_slot *slot)
 	return m->config->twice && slot && slot->kind == EPT_SLOT_RAM;
 }
 
-static inline bool is_write_back(uint64_t entry)
-{
-	return (entry & EPT_TYPE) == MEMTYPE_WB << 3;
-}
+static inline bool is_write_back(uint64_t entry) { return (entry & EPT_TYPE) == MEMTYPE_WB << 3; }
 
 /* model.c */
 void require(struct model *m, bool holds, const char *rule);
@@ -56,8 +53,7 @@ struct ept_cpu as_ept_cpu(const struct model_cpu *cpu);
  */
 void use_page(struct model *m, uint64_t gpa, uint64_t entry, bool write);
 /* model_translate(), and a walk that ends in a WB leaf caches the page. */
-uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write,
-		   unsigned *level);
+uint64_t translate(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool write, unsigned *level);
 /* There was a leaf, or none; if one has come since, and its type is not WB, the cache let go. */
 void note_leaves(struct model *m);
 /* Until its own INVEPT a CPU writes on where the leaf was dirty when it saw it. */

@@ -19,8 +19,7 @@ bool spec_noncoherent(const struct iommu_spec *s, const struct spec_device *d)
 {
 	bool through = FIELD(d->context.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH;
 
-	return spec_attached(s, d) && d->emits && d->enabled &&
-	       (!s->snoop_control || through || d->unsnooped);
+	return spec_attached(s, d) && d->emits && d->enabled && (!s->snoop_control || through || d->unsnooped);
 }
 
 static bool is_valid(uint64_t lo, uint64_t hi)
@@ -35,21 +34,18 @@ static bool is_valid(uint64_t lo, uint64_t hi)
 static struct spec_context in_memory(const struct iommu_spec *s, const struct spec_device *d)
 {
 	uint64_t root[2], entry[2];
-	bool there = !(s->root & VTD_RTADDR_TTM) &&
-		     s->read(s->root + (d->source_id >> 8) * 16, root, 16) &&
+	bool there = !(s->root & VTD_RTADDR_TTM) && s->read(s->root + (d->source_id >> 8) * 16, root, 16) &&
 		     (root[0] & VTD_ROOT_P) && !(root[0] & VTD_ROOT_RSVD_LO) && !root[1] &&
 		     s->read((root[0] & VTD_ROOT_CTP) + (d->source_id & 0xff) * 16, entry, 16);
 
-	if (!there)
-		return (struct spec_context){0, 0, false};
+	if (!there) return (struct spec_context){0, 0, false};
 	return (struct spec_context){entry[0], entry[1], is_valid(entry[0], entry[1])};
 }
 
 /* What a device did through an earlier context, or while attached before, does not count. */
 static void set_context(struct iommu_spec *s, struct spec_device *d, struct spec_context now)
 {
-	if (d->context.lo != now.lo || d->context.hi != now.hi || !now.valid || !s->translating)
-		d->unsnooped = false;
+	if (d->context.lo != now.lo || d->context.hi != now.hi || !now.valid || !s->translating) d->unsnooped = false;
 	d->context = now;
 }
 
@@ -60,30 +56,25 @@ static void reread(struct iommu_spec *s, struct spec_device *d)
 	set_context(s, d, in_memory(s, d));
 }
 
-static bool in_scope(const struct iommu_spec *s, const struct spec_device *d, unsigned granularity,
-		     uint16_t domain_id, uint16_t source_id, unsigned function_mask)
+static bool in_scope(const struct iommu_spec *s, const struct spec_device *d, unsigned granularity, uint16_t domain_id,
+		     uint16_t source_id, unsigned function_mask)
 {
 	static const uint16_t masked[] = {0, 4, 6, 7};
 
 	switch (granularity) {
-	case VTD_GLOBAL:
-		return true;
+	case VTD_GLOBAL: return true;
 	case VTD_DOMAIN: /* the old domain, or the new one, or it had none */
-		return !d->context.valid || DID(d->context.hi) == domain_id ||
-		       DID(in_memory(s, d).hi) == domain_id;
-	case VTD_DEVICE: /* whatever the domain */
-		return !((d->source_id ^ source_id) & ~masked[function_mask]);
+		return !d->context.valid || DID(d->context.hi) == domain_id || DID(in_memory(s, d).hi) == domain_id;
+	case VTD_DEVICE: /* whatever the domain */ return !((d->source_id ^ source_id) & ~masked[function_mask]);
 	}
 	return false;
 }
 
-void spec_invalidate(struct iommu_spec *s, unsigned granularity, uint16_t domain_id,
-		     uint16_t source_id, unsigned function_mask)
+void spec_invalidate(struct iommu_spec *s, unsigned granularity, uint16_t domain_id, uint16_t source_id,
+		     unsigned function_mask)
 {
 	for (struct spec_device *d = s->device; d < s->device + s->devices; d++) {
-		if (s->translating &&
-		    in_scope(s, d, granularity, domain_id, source_id, function_mask))
-			reread(s, d);
+		if (s->translating && in_scope(s, d, granularity, domain_id, source_id, function_mask)) reread(s, d);
 	}
 }
 
@@ -107,14 +98,12 @@ void spec_add(struct iommu_spec *s, uint16_t source_id, bool emits)
 	struct spec_device *d = &s->device[s->devices++];
 
 	*d = (struct spec_device){.source_id = source_id, .emits = emits, .enabled = true};
-	if (s->translating)
-		reread(s, d);
+	if (s->translating) reread(s, d);
 }
 
 void spec_dma_begins(struct iommu_spec *s, struct spec_device *d)
 {
-	if (!s->translating || d->cached)
-		return;
+	if (!s->translating || d->cached) return;
 	set_context(s, d, in_memory(s, d));
 	d->cached = d->context.valid || s->caching_mode;
 }
@@ -125,13 +114,10 @@ uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova, b
 	unsigned shift = FIELD(d->context.hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 30 : 39;
 
 	*around = spec_noncoherent(s, d);
-	if (!s->translating || FIELD(d->context.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH)
-		return iova;
+	if (!s->translating || FIELD(d->context.lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH) return iova;
 	for (;; shift -= 9) {
-		if (!s->read(table + (iova >> shift) % TABLE_ENTRIES * 8, &entry, 8))
-			return ~0ULL;
-		if (shift == 12 || (shift < 39 && (entry & VTD_SL_PS)))
-			break;
+		if (!s->read(table + (iova >> shift) % TABLE_ENTRIES * 8, &entry, 8)) return ~0ULL;
+		if (shift == 12 || (shift < 39 && (entry & VTD_SL_PS))) break;
 		table = entry & VTD_SL_ADDR;
 	}
 	d->unsnooped = d->unsnooped || !(entry & VTD_SL_SNP);

@@ -44,8 +44,8 @@ bool spec_noncoherent(const struct iommu_spec *s, const struct spec_device *d);
 /* What can happen: a device comes, GCMD is written, contexts are invalidated, a device does DMA. */
 void spec_add(struct iommu_spec *s, uint16_t source_id, bool emits);
 void spec_command(struct iommu_spec *s, uint32_t gcmd, uint64_t rtaddr);
-void spec_invalidate(struct iommu_spec *s, unsigned granularity, uint16_t domain_id,
-		     uint16_t source_id, unsigned function_mask);
+void spec_invalidate(struct iommu_spec *s, unsigned granularity, uint16_t domain_id, uint16_t source_id,
+		     unsigned function_mask);
 void spec_dma_begins(struct iommu_spec *s, struct spec_device *d);
 /*
  * A part of that DMA has been translated and is about to move: where to, by the tables, and does it

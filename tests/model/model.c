@@ -22,10 +22,7 @@ const struct ept_slot candidates[CANDIDATES] = {
 	{.gpa = 8 * MiB, .size = 8 * MiB, .hpa = 2 * GiB + 0x1000, .kind = EPT_SLOT_RAM},
 	{.gpa = 0, .size = 16 * MiB, .hpa = 3 * GiB, .kind = EPT_SLOT_RAM},
 	{.gpa = 16 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO},
-	{.gpa = 16 * MiB + 0x1000,
-	 .size = 4 * MiB - 0x1000,
-	 .hpa = 4 * GiB + 0x1000,
-	 .kind = EPT_SLOT_RAM},
+	{.gpa = 16 * MiB + 0x1000, .size = 4 * MiB - 0x1000, .hpa = 4 * GiB + 0x1000, .kind = EPT_SLOT_RAM},
 	{.gpa = 20 * MiB, .size = 4 * MiB, .hpa = 0xf0000000, .kind = EPT_SLOT_HOST_MMIO},
 	{.gpa = GiB, .size = GiB, .hpa = 8 * GiB, .kind = EPT_SLOT_RAM},
 	{.gpa = 2 * GiB, .size = 2 * GiB, .hpa = 16 * GiB + 2 * MiB, .kind = EPT_SLOT_RAM},
@@ -42,14 +39,12 @@ static const unsigned valid_types[] = {0, 1, 4, 5, 6};
 
 static void blame(struct model *m, const char *rule)
 {
-	if (!m->result->broken)
-		m->result->broken = rule;
+	if (!m->result->broken) m->result->broken = rule;
 }
 
 void require(struct model *m, bool holds, const char *rule)
 {
-	if (!holds)
-		blame(m, rule);
+	if (!holds) blame(m, rule);
 }
 
 static uint64_t page_of(const struct model_op *op)
@@ -64,36 +59,28 @@ static uint64_t page_of(const struct model_op *op)
 const struct ept_slot *reference_slot(const struct model *m, uint64_t gpa)
 {
 	for (unsigned i = 0; i < CANDIDATES; i++) {
-		if (m->present[i] && gpa - candidates[i].gpa < candidates[i].size)
-			return &candidates[i];
+		if (m->present[i] && gpa - candidates[i].gpa < candidates[i].size) return &candidates[i];
 	}
 	return NULL;
 }
 
 /* The policy table again, for one CPU, as type and ignore-PAT bits. */
-static uint64_t reference_type(const struct model *m, const struct model_cpu *cpu,
-			       const struct ept_slot *slot, uint64_t gpa)
+static uint64_t reference_type(const struct model *m, const struct model_cpu *cpu, const struct ept_slot *slot,
+			       uint64_t gpa)
 {
-	if (slot->kind == EPT_SLOT_HOST_MMIO)
-		return 0;
-	if (m->config->policy == MEMTYPE_KVM_6_16)
-		return 0x30;
-	if (m->noncoherent == 0)
-		return 0x70;
-	if (m->config->policy == MEMTYPE_KVM_6_11)
-		return 0x30;
-	if (cpu->cd)
-		return 0x40;
+	if (slot->kind == EPT_SLOT_HOST_MMIO) return 0;
+	if (m->config->policy == MEMTYPE_KVM_6_16) return 0x30;
+	if (m->noncoherent == 0) return 0x70;
+	if (m->config->policy == MEMTYPE_KVM_6_11) return 0x30;
+	if (cpu->cd) return 0x40;
 	return (uint64_t)slow_mtrr_type(&cpu->mtrr, gpa) << 3;
 }
 
 /* Some CPU's type: the one that faulted decides, and each zaps when its own type changes. */
-static bool type_allowed(const struct model *m, const struct ept_slot *slot, uint64_t gpa,
-			 uint64_t entry)
+static bool type_allowed(const struct model *m, const struct ept_slot *slot, uint64_t gpa, uint64_t entry)
 {
 	for (unsigned i = 0; i < m->config->cpus; i++) {
-		if ((entry & 0x78) == reference_type(m, &m->cpu[i], slot, gpa))
-			return true;
+		if ((entry & 0x78) == reference_type(m, &m->cpu[i], slot, gpa)) return true;
 	}
 	return false;
 }
@@ -111,13 +98,10 @@ void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned level)
 	}
 	require(m,
 		(entry & EPT_ADDRESS) + in_leaf ==
-			slot->hpa + (gpa - slot->gpa) +
-				(is_twice(m, slot) && !is_write_back(entry) ? TWICE : 0),
+			slot->hpa + (gpa - slot->gpa) + (is_twice(m, slot) && !is_write_back(entry) ? TWICE : 0),
 		"a CPU reaches the wrong host address");
-	require(m, (entry & EPT_RWX) == (rom ? EPT_READ | EPT_EXECUTE : EPT_RWX),
-		"wrong permissions");
-	if (type_allowed(m, slot, gpa, entry))
-		return;
+	require(m, (entry & EPT_RWX) == (rom ? EPT_READ | EPT_EXECUTE : EPT_RWX), "wrong permissions");
+	if (type_allowed(m, slot, gpa, entry)) return;
 	m->result->stale++;
 	require(m, m->config->policy == MEMTYPE_KVM_6_6,
 		"a CPU uses a memory type that the policy forbids at this moment");
@@ -133,25 +117,20 @@ static void flush_all(void *arg)
 			struct model_cached *cached = &m->cpu[i].table[c];
 			unsigned level;
 
-			if (cached->level)
-				translate(m, &m->cpu[i], cached->gpa, false, &level);
+			if (cached->level) translate(m, &m->cpu[i], cached->gpa, false, &level);
 		}
 		write_through_stale(m, &m->cpu[i]);
 		model_invept(&m->cpu[i]);
 	}
 }
 
-struct ept_cpu as_ept_cpu(const struct model_cpu *cpu)
-{
-	return (struct ept_cpu){.mtrr = &cpu->mtrr, .cd = cpu->cd};
-}
+struct ept_cpu as_ept_cpu(const struct model_cpu *cpu) { return (struct ept_cpu){.mtrr = &cpu->mtrr, .cd = cpu->cd}; }
 
 int expected_error(const struct model *m, uint64_t gpa, bool write)
 {
 	const struct ept_slot *slot = reference_slot(m, gpa);
 
-	if (!slot)
-		return -ENOENT;
+	if (!slot) return -ENOENT;
 	return write && slot->kind == EPT_SLOT_ROM ? -EPERM : 0;
 }
 
@@ -165,8 +144,7 @@ static void check_filled(struct model *m, uint64_t gpa)
 	unsigned level;
 
 	ept_walk(&m->ept, gpa, &level);
-	if (m->config->fill != EPT_FILL_TABLE || level != 1 || m->noncoherent)
-		return;
+	if (m->config->fill != EPT_FILL_TABLE || level != 1 || m->noncoherent) return;
 	ept_walk(&m->ept, start, &level);
 	require(m, level, "fill=table has left out the first page");
 	ept_walk(&m->ept, end - PAGE_SIZE, &level);
@@ -184,17 +162,14 @@ static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bo
 		model_violation(cpu, gpa);
 		error = ept_fault(&m->ept, &ept_cpu, gpa, write);
 		note_leaves(m);
-		if (error == -ENOMEM)
-			return;
+		if (error == -ENOMEM) return;
 		require(m, error == expected_error(m, gpa, write), "ept_fault() returns wrongly");
-		if (error)
-			return;
+		if (error) return;
 		check_filled(m, gpa);
 		entry = translate(m, cpu, gpa, write, &level);
 		require(m, entry, "a fault was served and the page is still not there");
 	}
-	if (!entry)
-		return;
+	if (!entry) return;
 	check_use(m, gpa, entry, level);
 	use_page(m, gpa, entry, write);
 }
@@ -204,20 +179,17 @@ static void speculate(struct model *m, struct model_cpu *cpu, uint64_t gpa)
 	unsigned level;
 	uint64_t entry = translate(m, cpu, gpa, false, &level);
 
-	if (entry)
-		check_use(m, gpa, entry, level);
+	if (entry) check_use(m, gpa, entry, level);
 }
 
 static void install(struct model *m, struct model_cpu *cpu)
 {
 	int error;
 
-	if (!cpu->filling)
-		return;
+	if (!cpu->filling) return;
 	cpu->filling = false;
 	error = ept_fault_install(&m->ept, &cpu->fill);
-	require(m, error == 0 || error == -EAGAIN || error == -ENOMEM,
-		"ept_fault_install() returns wrongly");
+	require(m, error == 0 || error == -EAGAIN || error == -ENOMEM, "ept_fault_install() returns wrongly");
 	note_leaves(m);
 	m->result->installs += error == 0;
 	m->result->retries += error == -EAGAIN;
@@ -228,8 +200,7 @@ static void install(struct model *m, struct model_cpu *cpu)
  * would give, accessed and dirty if it was; where a table was missing to split a leaf, that leaf
  * may be gone.
  */
-static void check_retyped(struct model *m, const struct model_cpu *cpu, const uint64_t *was,
-			  uint64_t cleared)
+static void check_retyped(struct model *m, const struct model_cpu *cpu, const uint64_t *was, uint64_t cleared)
 {
 	for (unsigned i = 0; i < CANDIDATES * ARRAY_SIZE(pages); i++) {
 		uint64_t gpa = page_of(&(struct model_op){.where = (uint16_t)i});
@@ -242,9 +213,7 @@ static void check_retyped(struct model *m, const struct model_cpu *cpu, const ui
 				!(was[i] & ~leaf & (EPT_ACCESSED | EPT_DIRTY)),
 			"a retype has lost that a leaf was accessed or dirty");
 		if (level)
-			require(m,
-				(leaf & 0x78) ==
-					reference_type(m, cpu, reference_slot(m, gpa), gpa),
+			require(m, (leaf & 0x78) == reference_type(m, cpu, reference_slot(m, gpa), gpa),
 				"a retyped leaf has another type than a fault would give");
 	}
 }
@@ -258,31 +227,25 @@ static void change_count(struct model *m, struct model_cpu *cpu, int delta)
 	bool refused = zero && delta < 0;
 	bool expected;
 
-	if (m->noncoherent == 5 && delta > 0)
-		return;
+	if (m->noncoherent == 5 && delta > 0) return;
 	for (unsigned i = 0; i < ARRAY_SIZE(was); i++) {
 		unsigned level;
 
-		was[i] = ept_walk(&m->ept, page_of(&(struct model_op){.where = (uint16_t)i}),
-				  &level);
+		was[i] = ept_walk(&m->ept, page_of(&(struct model_op){.where = (uint16_t)i}), &level);
 	}
-	if (!refused)
-		m->noncoherent += (unsigned)delta;
-	expected =
-		!refused && zero != (m->noncoherent == 0) && m->config->policy != MEMTYPE_KVM_6_16;
+	if (!refused) m->noncoherent += (unsigned)delta;
+	expected = !refused && zero != (m->noncoherent == 0) && m->config->policy != MEMTYPE_KVM_6_16;
 	require(m, ept_noncoherent_change(&m->ept, &ept_cpu, delta) == expected,
 		"ept_noncoherent_change() reports a transition wrongly");
 	require(m, m->ept.noncoherent == m->noncoherent, "the noncoherent count is wrong");
 	note_leaves(m);
-	if (expected && m->config->transition == EPT_TRANSITION_RETYPE &&
-	    memtype_zaps_transitions(m->config->policy)) {
+	if (expected && m->config->transition == EPT_TRANSITION_RETYPE && memtype_zaps_transitions(m->config->policy)) {
 		cleared = m->ept.stats.leaves_cleared - cleared;
 		require(m, !cleared || m->world.tables == m->world.pages,
 			"a retype cleared leaves although tables were left");
 		check_retyped(m, cpu, was, cleared);
 	}
-	if (expected && m->config->policy != MEMTYPE_KVM_6_6)
-		write_back(m, 0, ~0ULL);
+	if (expected && m->config->policy != MEMTYPE_KVM_6_6) write_back(m, 0, ~0ULL);
 }
 
 /* Register and value from 32 random bits: ranges around the slots, of 4K to 2G. */
@@ -316,8 +279,7 @@ static void write_mtrr(struct model *m, struct model_cpu *cpu, const struct mode
 		value = (page_of(op) & BITS(GUEST_WIDTH - 1, 12)) | type;
 		break;
 	}
-	require(m, mtrr_write(&cpu->mtrr, msr, value, changed, &count) == 0,
-		"a valid MTRR value was refused");
+	require(m, mtrr_write(&cpu->mtrr, msr, value, changed, &count) == 0, "a valid MTRR value was refused");
 	ept_type_changed(&m->ept, changed, count);
 }
 
@@ -337,8 +299,7 @@ static void add_slot(struct model *m, unsigned n)
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		const struct ept_slot *slot = &candidates[i];
 
-		if (m->present[i] && new.gpa < slot->gpa + slot->size &&
-		    slot->gpa < new.gpa + new.size)
+		if (m->present[i] && new.gpa < slot->gpa + slot->size && slot->gpa < new.gpa + new.size)
 			expected = -EEXIST;
 	}
 	if (is_twice(m, &new) && !expected) {
@@ -348,8 +309,7 @@ static void add_slot(struct model *m, unsigned n)
 		new.pages = m->flags[n];
 	}
 	require(m, ept_slot_add(&m->ept, &new) == expected, "ept_slot_add() returns wrongly");
-	if (expected == 0)
-		m->present[n] = true;
+	if (expected == 0) m->present[n] = true;
 }
 
 static void remove_slot(struct model *m, unsigned n)
@@ -365,10 +325,8 @@ static void remove_slot(struct model *m, unsigned n)
 			break;
 		}
 	}
-	require(m, ept_slot_remove(&m->ept, candidates[n].gpa) == expected,
-		"ept_slot_remove() returns wrongly");
-	if (removed < CANDIDATES)
-		forget_lines(m, removed);
+	require(m, ept_slot_remove(&m->ept, candidates[n].gpa) == expected, "ept_slot_remove() returns wrongly");
+	if (removed < CANDIDATES) forget_lines(m, removed);
 }
 
 static void zap_range(struct model *m, const struct model_op *op)
@@ -379,8 +337,7 @@ static void zap_range(struct model *m, const struct model_op *op)
 	m->result->zapped += (unsigned)ept_zap_range(&m->ept, gpa, size);
 	require(m, !ept_walk(&m->ept, gpa, &level), "a leaf of the range is left after a zap");
 	if (gpa + size <= 1ULL << 48)
-		require(m, !ept_walk(&m->ept, gpa + size - 1, &level),
-			"a leaf of the range is left after a zap");
+		require(m, !ept_walk(&m->ept, gpa + size - 1, &level), "a leaf of the range is left after a zap");
 }
 
 static void step(struct model *m, const struct model_op *op)
@@ -391,63 +348,29 @@ static void step(struct model *m, const struct model_op *op)
 
 	switch ((enum model_op_kind)(op->kind % OP_KINDS)) {
 	case OP_READ:
-	case OP_WRITE:
-		access_page(m, cpu, gpa + op->value % PAGE_SIZE / 8 * 8 % PAGE_SIZE,
-			    op->kind % OP_KINDS);
-		break;
-	case OP_SPECULATE:
-		speculate(m, cpu, gpa);
-		break;
-	case OP_BEGIN:
-		cpu->filling = !ept_fault_begin(&m->ept, &ept_cpu, gpa, false, &cpu->fill);
-		break;
-	case OP_INSTALL:
-		install(m, cpu);
-		break;
-	case OP_ATTACH:
-		change_count(m, cpu, 1);
-		break;
-	case OP_DETACH:
-		change_count(m, cpu, -1);
-		break;
-	case OP_WRMSR:
-		write_mtrr(m, cpu, op);
-		break;
-	case OP_CD:
-		toggle_cd(m, cpu);
-		break;
-	case OP_SLOT_ADD:
-		add_slot(m, op->where % CANDIDATES);
-		break;
-	case OP_SLOT_REMOVE:
-		remove_slot(m, op->where % CANDIDATES);
-		break;
-	case OP_ZAP_RANGE:
-		zap_range(m, op);
-		break;
-	case OP_ZAP_ALL:
-		m->result->zapped += (unsigned)ept_zap_all(&m->ept);
-		break;
-	case OP_DMA_READ:
-		dma(m, gpa, false, op->value & 1);
-		break;
-	case OP_DMA_WRITE:
-		dma(m, gpa, true, op->value & 1);
-		break;
-	case OP_EMULATED_READ:
-		emulated_access(m, cpu, gpa, false);
-		break;
-	case OP_EMULATED_WRITE:
-		emulated_access(m, cpu, gpa, true);
-		break;
+	case OP_WRITE: access_page(m, cpu, gpa + op->value % PAGE_SIZE / 8 * 8 % PAGE_SIZE, op->kind % OP_KINDS); break;
+	case OP_SPECULATE: speculate(m, cpu, gpa); break;
+	case OP_BEGIN: cpu->filling = !ept_fault_begin(&m->ept, &ept_cpu, gpa, false, &cpu->fill); break;
+	case OP_INSTALL: install(m, cpu); break;
+	case OP_ATTACH: change_count(m, cpu, 1); break;
+	case OP_DETACH: change_count(m, cpu, -1); break;
+	case OP_WRMSR: write_mtrr(m, cpu, op); break;
+	case OP_CD: toggle_cd(m, cpu); break;
+	case OP_SLOT_ADD: add_slot(m, op->where % CANDIDATES); break;
+	case OP_SLOT_REMOVE: remove_slot(m, op->where % CANDIDATES); break;
+	case OP_ZAP_RANGE: zap_range(m, op); break;
+	case OP_ZAP_ALL: m->result->zapped += (unsigned)ept_zap_all(&m->ept); break;
+	case OP_DMA_READ: dma(m, gpa, false, op->value & 1); break;
+	case OP_DMA_WRITE: dma(m, gpa, true, op->value & 1); break;
+	case OP_EMULATED_READ: emulated_access(m, cpu, gpa, false); break;
+	case OP_EMULATED_WRITE: emulated_access(m, cpu, gpa, true); break;
 	case OP_WRITE_BACK:
 		if (op->value & 1)
 			write_back(m, 0, ~0ULL);
 		else
 			write_back(m, gpa, (1 + (op->value >> 1) % 1024) * PAGE_SIZE);
 		break;
-	case OP_KINDS:
-		break;
+	case OP_KINDS: break;
 	}
 }
 
@@ -456,15 +379,13 @@ static void check_all(struct model *m)
 {
 	const char *broken = world_check(&m->world, &m->ept, NULL);
 
-	if (broken)
-		blame(m, broken);
+	if (broken) blame(m, broken);
 	check_lines(m);
 	for (unsigned i = 0; i < m->config->cpus; i++) {
 		for (unsigned c = 0; c < MODEL_LEAVES; c++) {
 			struct model_cached *cached = &m->cpu[i].leaf[c];
 
-			if (cached->level)
-				check_use(m, cached->gpa, cached->value, cached->level);
+			if (cached->level) check_use(m, cached->gpa, cached->value, cached->level);
 		}
 	}
 }
@@ -480,8 +401,7 @@ static void start(struct model *m)
 	m->world.on_flush = flush_all;
 	m->world.on_flush_arg = m;
 	m->world.host.copy_page = m->config->twice ? copy_page : NULL;
-	if (ept_init(&m->ept, &m->world.host, &caps, m->config->policy))
-		blame(m, "ept_init() fails");
+	if (ept_init(&m->ept, &m->world.host, &caps, m->config->policy)) blame(m, "ept_init() fails");
 	m->ept.transition = m->config->transition;
 	m->ept.fill = m->config->fill;
 	for (unsigned i = 0; i < MODEL_CPUS; i++) {
@@ -503,15 +423,12 @@ void model_run(const struct model_config *config, const struct model_op *ops, un
 	for (unsigned i = 0; i < count && !result->broken; i++) {
 		result->at = i;
 		step(m, &ops[i]);
-		if (i % 256 == 255 || i == count - 1)
-			check_all(m);
+		if (i % 256 == 255 || i == count - 1) check_all(m);
 	}
 	ept_destroy(&m->ept);
-	if (m->world.tables || m->world.errors)
-		blame(m, "ept_destroy() leaves tables behind or frees one twice");
+	if (m->world.tables || m->world.errors) blame(m, "ept_destroy() leaves tables behind or frees one twice");
 	world_destroy(&m->world);
-	for (unsigned i = 0; i < CANDIDATES; i++)
-		free(m->flags[i]);
+	for (unsigned i = 0; i < CANDIDATES; i++) free(m->flags[i]);
 	free(m);
 }
 
@@ -523,6 +440,6 @@ void model_print_op(FILE *out, const struct model_config *config, const struct m
 		"zap all", "DMA read", "DMA write", "emulated read", "emulated write", "WBINVD"};
 
 	fprintf(out, "cpu %u %-13s slot %2u page 0x%llx value 0x%x\n", op->cpu % config->cpus,
-		names[op->kind % OP_KINDS], (unsigned)(op->where % CANDIDATES),
-		(unsigned long long)page_of(op), op->value);
+		names[op->kind % OP_KINDS], (unsigned)(op->where % CANDIDATES), (unsigned long long)page_of(op),
+		op->value);
 }

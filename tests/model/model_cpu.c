@@ -6,26 +6,19 @@
 #include "tests/model/model_cpu.h"
 
 /* Bytes covered by one entry of a table of this level. */
-static uint64_t entry_size(unsigned level)
-{
-	return 1ULL << (12 + 9 * (level - 1));
-}
+static uint64_t entry_size(unsigned level) { return 1ULL << (12 + 9 * (level - 1)); }
 
-static struct model_cached *lookup(struct model_cached *cache, unsigned n, uint64_t gpa,
-				   unsigned level)
+static struct model_cached *lookup(struct model_cached *cache, unsigned n, uint64_t gpa, unsigned level)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (cache[i].level == level && cache[i].gpa == gpa)
-			return &cache[i];
+		if (cache[i].level == level && cache[i].gpa == gpa) return &cache[i];
 	}
 	return NULL;
 }
 
-static void remember(struct model_cached *cache, unsigned n, unsigned *next,
-		     struct model_cached value)
+static void remember(struct model_cached *cache, unsigned n, unsigned *next, struct model_cached value)
 {
-	if (lookup(cache, n, value.gpa, value.level))
-		return; /* the old one wins: the worst case */
+	if (lookup(cache, n, value.gpa, value.level)) return; /* the old one wins: the worst case */
 	cache[(*next)++ % n] = value;
 }
 
@@ -41,20 +34,16 @@ void model_violation(struct model_cpu *cpu, uint64_t gpa)
 
 	for (unsigned level = 1; level <= 3; level++) {
 		hit = lookup(cpu->leaf, MODEL_LEAVES, ALIGN_DOWN(gpa, entry_size(level)), level);
-		if (hit)
-			hit->level = 0;
-		hit = lookup(cpu->table, MODEL_TABLES, ALIGN_DOWN(gpa, entry_size(level + 1)),
-			     level);
-		if (hit)
-			hit->level = 0;
+		if (hit) hit->level = 0;
+		hit = lookup(cpu->table, MODEL_TABLES, ALIGN_DOWN(gpa, entry_size(level + 1)), level);
+		if (hit) hit->level = 0;
 	}
 }
 
 /* A write through a translation whose leaf was not dirty then walks again (SDM 3C 29.3.5). */
 static bool is_usable(const struct model_cpu *cpu, struct model_cached *hit)
 {
-	if (!cpu->exact || !cpu->writes || (hit->value & EPT_DIRTY))
-		return true;
+	if (!cpu->exact || !cpu->writes || (hit->value & EPT_DIRTY)) return true;
 	hit->level = 0;
 	return false;
 }
@@ -70,8 +59,8 @@ static uint64_t leaf_flags(const struct model_cpu *cpu, uint64_t entry)
 static unsigned start_of_walk(struct model_cpu *cpu, uint64_t gpa, uint64_t *table)
 {
 	for (unsigned level = 1; level <= 3; level++) {
-		struct model_cached *hit = lookup(cpu->table, MODEL_TABLES,
-						  ALIGN_DOWN(gpa, entry_size(level + 1)), level);
+		struct model_cached *hit =
+			lookup(cpu->table, MODEL_TABLES, ALIGN_DOWN(gpa, entry_size(level + 1)), level);
 
 		if (hit) {
 			*table = hit->value;
@@ -81,18 +70,16 @@ static unsigned start_of_walk(struct model_cpu *cpu, uint64_t gpa, uint64_t *tab
 	return 4;
 }
 
-uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t root, uint64_t gpa,
-			 unsigned *level, const char **broken)
+uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t root, uint64_t gpa, unsigned *level,
+			 const char **broken)
 {
 	uint64_t table = root;
 
 	cpu->walked = false;
 	for (*level = 1; *level <= 3; (*level)++) {
-		struct model_cached *hit = lookup(cpu->leaf, MODEL_LEAVES,
-						  ALIGN_DOWN(gpa, entry_size(*level)), *level);
+		struct model_cached *hit = lookup(cpu->leaf, MODEL_LEAVES, ALIGN_DOWN(gpa, entry_size(*level)), *level);
 
-		if (hit && is_usable(cpu, hit))
-			return hit->value;
+		if (hit && is_usable(cpu, hit)) return hit->value;
 	}
 	cpu->walked = true;
 	for (unsigned l = start_of_walk(cpu, gpa, &table); l > 0; l--) {
@@ -104,8 +91,7 @@ uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t ro
 			return 0;
 		}
 		entry = &world_table(world, table)[(gpa >> (12 + 9 * (l - 1))) & 511];
-		if (!(*entry & EPT_RWX))
-			return 0;
+		if (!(*entry & EPT_RWX)) return 0;
 		*entry |= cpu->accessed_dirty ? EPT_ACCESSED : 0;
 		if (l == 1 || (*entry & EPT_LARGE)) {
 			*entry |= leaf_flags(cpu, *entry);

@@ -27,10 +27,7 @@ static uint64_t random64(void)
 	return state ^= state << 17;
 }
 
-static const char *truth(bool value)
-{
-	return value ? "true" : "false";
-}
+static const char *truth(bool value) { return value ? "true" : "false"; }
 
 static void tie_types(uint64_t types)
 {
@@ -43,15 +40,13 @@ static void tie_types_valid(void)
 	static const uint8_t valid[] = {0, 1, 4, 5, 6};
 
 	for (unsigned byte = 0; byte < 8; byte++) {
-		for (uint64_t value = 0; value < 256; value++)
-			tie_types(value << 8 * byte);
+		for (uint64_t value = 0; value < 256; value++) tie_types(value << 8 * byte);
 	}
 	for (unsigned i = 0; i < RANDOM; i++) {
 		uint64_t types = 0;
 
 		for (unsigned byte = 0; byte < 8; byte++)
-			types = types << 8 |
-				(random64() % 16 ? valid[random64() % 5] : random64() & 0xff);
+			types = types << 8 | (random64() % 16 ? valid[random64() % 5] : random64() & 0xff);
 		tie_types(types);
 		tie_types(random64());
 		tie_types(random64() & 0x0707070707070707);
@@ -64,8 +59,7 @@ static void tie_match(const struct mtrr *mtrr, uint64_t gpa, uint64_t next)
 	bool match = variable_match(mtrr, 0, gpa, &out);
 	const char *of = "#x%016" PRIx64 " #x%016" PRIx64 " #x%016" PRIx64 " #x%016" PRIx64;
 
-	if (variable_match(mtrr, 0, gpa, NULL) != match)
-		printf("false\n");
+	if (variable_match(mtrr, 0, gpa, NULL) != match) printf("false\n");
 	printf("(= (match_of ");
 	printf(of, mtrr->base[0], mtrr->mask[0], (uint64_t)mtrr->address_width, gpa);
 	printf(") %s)\n(= (next_of ", truth(match));
@@ -83,8 +77,7 @@ static void tie_variable_match(void)
 		uint64_t address = BITS(mtrr.address_width - 1, 12), holes = random64(), size, base;
 
 		mtrr.mask[0] = address << random64() % 40;
-		if (random64() % 3 == 0)
-			mtrr.mask[0] &= ~(random64() & holes);
+		if (random64() % 3 == 0) mtrr.mask[0] &= ~(random64() & holes);
 		mtrr.mask[0] = (mtrr.mask[0] & address) | (random64() & PHYSMASK_V);
 		mtrr.base[0] = (random64() & address) | (random64() % 7);
 		mtrr_prepare(&mtrr, 0);
@@ -100,8 +93,7 @@ static void tie_variable_match(void)
 				       0};
 
 		for (unsigned n = 0; n < ARRAY_SIZE(at); n++)
-			tie_match(&mtrr, ALIGN_DOWN(at[n], PAGE_SIZE),
-				  random64() % 2 ? ~0ULL : random64() & address);
+			tie_match(&mtrr, ALIGN_DOWN(at[n], PAGE_SIZE), random64() % 2 ? ~0ULL : random64() & address);
 	}
 }
 

@@ -17,8 +17,7 @@ uint64_t tree_count(unsigned level)
 {
 	uint64_t count = 1;
 
-	for (unsigned i = 0; i < EPT_ENTRIES; i++)
-		count *= entry_count(level);
+	for (unsigned i = 0; i < EPT_ENTRIES; i++) count *= entry_count(level);
 	return count;
 }
 
@@ -39,15 +38,14 @@ static uint64_t leaf_entry(unsigned first, unsigned level)
 }
 
 /* Fill a table; returns whether a leaf is somewhere below it. */
-static bool build(struct world *w, struct ept *ept, uint64_t table, unsigned level, unsigned first,
-		  uint64_t number, struct tree_map *map)
+static bool build(struct world *w, struct ept *ept, uint64_t table, unsigned level, unsigned first, uint64_t number,
+		  struct tree_map *map)
 {
 	uint32_t leaves = 0, tables = 0, living = 0;
 
 	map->table[level][first] = true;
 	map->tables++;
-	if (level == 1)
-		map->bottom[first] = table;
+	if (level == 1) map->bottom[first] = table;
 	for (unsigned i = 0; i < EPT_ENTRIES; i++, first += tree_span(level)) {
 		uint64_t below, child;
 		unsigned kind = next_entry(&number, level, &below);
@@ -81,8 +79,7 @@ static void clear_world(struct world *w)
 
 void tree_build(struct world *w, struct ept *ept, uint64_t number, struct tree_map *map)
 {
-	static const struct ept_caps caps = {
-		.large_2m = true, .large_1g = true, .address_width = 46};
+	static const struct ept_caps caps = {.large_2m = true, .large_1g = true, .address_width = 46};
 
 	clear_world(w);
 	memset(map, 0, sizeof(*map));
@@ -90,8 +87,7 @@ void tree_build(struct world *w, struct ept *ept, uint64_t number, struct tree_m
 	build(w, ept, ept->root, EPT_ROOT_LEVEL, 0, number, map);
 }
 
-static bool read(struct world *w, uint64_t table, unsigned level, unsigned first,
-		 struct tree_map *map)
+static bool read(struct world *w, uint64_t table, unsigned level, unsigned first, struct tree_map *map)
 {
 	uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
 	uint32_t leaves = 0, tables = 0, living = 0;
@@ -102,14 +98,12 @@ static bool read(struct world *w, uint64_t table, unsigned level, unsigned first
 	}
 	map->table[level][first] = true;
 	map->tables++;
-	if (level == 1)
-		map->bottom[first] = table;
+	if (level == 1) map->bottom[first] = table;
 	for (unsigned i = 0; i < EPT_ENTRIES; i++, first += tree_span(level)) {
 		uint64_t entry = world_table(w, table)[i];
 
 		if (!(entry & EPT_RWX)) {
-			if (entry)
-				map->broken = "a not-present entry is not 0";
+			if (entry) map->broken = "a not-present entry is not 0";
 		} else if (level == 1 || (entry & EPT_LARGE)) {
 			leaves++;
 			for (unsigned p = first; p < first + tree_span(level); p++) {
@@ -148,7 +142,4 @@ static void print(uint64_t number, unsigned level)
 	printf(")");
 }
 
-void tree_print(uint64_t number)
-{
-	print(number, EPT_ROOT_LEVEL);
-}
+void tree_print(uint64_t number) { print(number, EPT_ROOT_LEVEL); }

@@ -44,10 +44,7 @@ struct tree_range {
 uint64_t tree_count(unsigned level);
 
 /* Pages that an entry of a table of this level covers. */
-static inline unsigned tree_span(unsigned level)
-{
-	return 1U << EPT_INDEX_BITS * (level - 1);
-}
+static inline unsigned tree_span(unsigned level) { return 1U << EPT_INDEX_BITS * (level - 1); }
 
 /* An EPT that holds tree 'number'; what it maps in *map. */
 void tree_build(struct world *w, struct ept *ept, uint64_t number, struct tree_map *map);

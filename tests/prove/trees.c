@@ -28,8 +28,7 @@ static bool retyping; /* what it leaves is judged page by page, by judge_retyped
 
 static void require(bool holds, const char *rule)
 {
-	if (!holds && !broken)
-		broken = rule;
+	if (!holds && !broken) broken = rule;
 }
 
 /* A table may go only when no CPU can have it cached any more. */
@@ -41,8 +40,7 @@ static void free_table(void *ctx, uint64_t table)
 
 static bool maps_alike(const struct tree_map *a, const struct tree_map *b)
 {
-	return !memcmp(a->leaf, b->leaf, sizeof(a->leaf)) &&
-	       !memcmp(a->level, b->level, sizeof(a->level));
+	return !memcmp(a->leaf, b->leaf, sizeof(a->leaf)) && !memcmp(a->level, b->level, sizeof(a->level));
 }
 
 /* When CPUs are told, everything is already as it will be. */
@@ -64,8 +62,7 @@ static bool begin(unsigned last)
 	flushes_expected = 0;
 	cases++;
 	for (unsigned p = 0; last && p < SPACE_PAGES; p += EPT_ENTRIES) {
-		if (!before.bottom[p] || --last)
-			continue;
+		if (!before.bottom[p] || --last) continue;
 		ept.last_table = before.bottom[p];
 		ept.last_region = p / EPT_ENTRIES;
 		ept.generation = 5;
@@ -82,13 +79,11 @@ static bool end(void)
 	require(maps_alike(&after, &expected), "a page is mapped otherwise than it should be");
 	require(!memcmp(after.table, expected.table, sizeof(after.table)),
 		"a table is missing, or is there and should not be");
-	require(after.tables == w.tables && after.tables == ept.stats.tables,
-		"a table is leaked, or not counted");
+	require(after.tables == w.tables && after.tables == ept.stats.tables, "a table is leaked, or not counted");
 	require(w.flushes == flushes_expected && ept.stats.flushes == flushes_expected,
 		"flushed too often, or not at all");
 	require(!w.errors && !w.locked, "a table freed twice, or the lock not held or still held");
-	require(!ept.last_table ||
-			after.bottom[ept.last_region * EPT_ENTRIES % SPACE_PAGES] == ept.last_table,
+	require(!ept.last_table || after.bottom[ept.last_region * EPT_ENTRIES % SPACE_PAGES] == ept.last_table,
 		"the remembered table is not in the tree");
 	return !broken;
 }
@@ -113,8 +108,8 @@ static unsigned expect_cleared(struct tree_range range)
 
 static void args(const char *what, struct tree_range range, unsigned last)
 {
-	snprintf(arguments, sizeof(arguments), "%s of pages %u to %u, last table %u", what,
-		 range.first, range.end, last);
+	snprintf(arguments, sizeof(arguments), "%s of pages %u to %u, last table %u", what, range.first, range.end,
+		 last);
 }
 
 /* Every range of pages, those of no page included. */
@@ -135,8 +130,7 @@ static bool zap_one(struct tree_range range, unsigned last)
 
 	args("zap", range, last);
 	flushes_expected = cleared != 0;
-	require(ept_zap_range(&ept, range.first * PAGE_SIZE,
-			      (range.end - range.first) * PAGE_SIZE) == cleared,
+	require(ept_zap_range(&ept, range.first * PAGE_SIZE, (range.end - range.first) * PAGE_SIZE) == cleared,
 		"the number of cleared leaves is wrong");
 	return end();
 }
@@ -144,11 +138,9 @@ static bool zap_one(struct tree_range range, unsigned last)
 static bool zap(void)
 {
 	for (struct tree_range range = {0, 0}; next_range(&range);) {
-		if (range.first == range.end)
-			continue;
+		if (range.first == range.end) continue;
 		for (unsigned last = 0; begin(last); last++) {
-			if (!zap_one(range, last))
-				return false;
+			if (!zap_one(range, last)) return false;
 		}
 	}
 	return true;
@@ -172,13 +164,12 @@ static bool transition(void)
 		ept.noncoherent = steps[step].count;
 		if (crosses && (ept.policy == MEMTYPE_KVM_6_7 || ept.policy == MEMTYPE_KVM_6_11))
 			flushes_expected = expect_cleared(WHOLE) != 0;
-		snprintf(arguments, sizeof(arguments), "count %u%+d under %s", steps[step].count,
-			 steps[step].delta, memtype_policy_name(ept.policy));
+		snprintf(arguments, sizeof(arguments), "count %u%+d under %s", steps[step].count, steps[step].delta,
+			 memtype_policy_name(ept.policy));
 		require(ept_noncoherent_change(&ept, &cpu, steps[step].delta) ==
 				(crosses && ept.policy != MEMTYPE_KVM_6_16),
 			"a transition is reported wrongly");
-		if (!end())
-			return false;
+		if (!end()) return false;
 	}
 	return true;
 }
@@ -216,8 +207,7 @@ static void judge_retyped(unsigned uncached)
 /* Both directions, each page the one that is UC or none, each size of leaf. */
 static bool retype(void)
 {
-	static const struct ept_slot slot = {
-		.size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
+	static const struct ept_slot slot = {.size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
 	unsigned count;
 
 	for (unsigned i = 0; i <= SPACE_PAGES; i++) {
@@ -232,14 +222,12 @@ static bool retype(void)
 			mtrr_write(&mtrr, 0x201, (BIT(40) - PAGE_SIZE) | 0x800, NULL, &count);
 			mtrr_write(&mtrr, 0x2ff, 0x800 | MEMTYPE_WB, NULL, &count);
 			snprintf(arguments, sizeof(arguments),
-				 "retype from count %u, page %u UC, leaves up to level %u", j % 2,
-				 i, 1 + j / 2);
+				 "retype from count %u, page %u UC, leaves up to level %u", j % 2, i, 1 + j / 2);
 			retyping = true;
 			ept_noncoherent_change(&ept, &cpu, j % 2 ? -1 : 1);
 			retyping = false;
 			judge_retyped(i);
-			if (broken)
-				return false;
+			if (broken) return false;
 		}
 	}
 	mtrr_reset(&mtrr, 40);
@@ -256,16 +244,15 @@ static bool change_types(struct tree_range a, struct tree_range b)
 	unsigned cleared = 0;
 
 	begin(0);
-	snprintf(arguments, sizeof(arguments), "types changed of pages %u to %u and %u to %u",
-		 a.first, a.end, b.first, b.end);
+	snprintf(arguments, sizeof(arguments), "types changed of pages %u to %u and %u to %u", a.first, a.end, b.first,
+		 b.end);
 	ept.noncoherent = number % 4 != 0;
 	if (ept.noncoherent) {
 		cleared += a.first < a.end ? expect_cleared(a) : 0;
 		cleared += b.first < b.end ? expect_cleared(b) : 0;
 	}
 	flushes_expected = cleared != 0;
-	require(ept_type_changed(&ept, ranges, 2) == cleared,
-		"the number of cleared leaves is wrong");
+	require(ept_type_changed(&ept, ranges, 2) == cleared, "the number of cleared leaves is wrong");
 	return end();
 }
 
@@ -273,8 +260,7 @@ static bool types_changed(void)
 {
 	for (struct tree_range a = {0, 0}; next_range(&a);) {
 		for (struct tree_range b = {0, 0}; next_range(&b);) {
-			if (!change_types(a, b))
-				return false;
+			if (!change_types(a, b)) return false;
 		}
 	}
 	return true;
@@ -287,13 +273,10 @@ static bool expect_pruned(unsigned level, unsigned first, struct tree_range rang
 	bool empty = true;
 
 	for (unsigned p = first; p < first + size; p += span) {
-		if (expected.level[p] == level)
-			empty = false;
-		if (level > 1 && expected.table[level - 1][p])
-			empty &= expect_pruned(level - 1, p, range);
+		if (expected.level[p] == level) empty = false;
+		if (level > 1 && expected.table[level - 1][p]) empty &= expect_pruned(level - 1, p, range);
 	}
-	if (!empty || level == EPT_ROOT_LEVEL || first >= range.end || first + size <= range.first)
-		return false;
+	if (!empty || level == EPT_ROOT_LEVEL || first >= range.end || first + size <= range.first) return false;
 	expected.table[level][first] = false;
 	expected.tables--;
 	return true;
@@ -318,11 +301,9 @@ static bool remove_slot(struct tree_range range, unsigned last)
 static bool slot_removal(void)
 {
 	for (struct tree_range range = {0, 0}; next_range(&range);) {
-		if (range.first == range.end)
-			continue;
+		if (range.first == range.end) continue;
 		for (unsigned last = 0; begin(last); last++) {
-			if (!remove_slot(range, last))
-				return false;
+			if (!remove_slot(range, last)) return false;
 		}
 	}
 	return true;
@@ -334,10 +315,8 @@ static unsigned level_for(unsigned page, unsigned largest)
 	for (unsigned level = largest; level > 1; level--) {
 		unsigned span = tree_span(level), first = page / span * span, p = first;
 
-		while (p < first + span && !before.level[p])
-			p++;
-		if (p == first + span)
-			return level;
+		while (p < first + span && !before.level[p]) p++;
+		if (p == first + span) return level;
 	}
 	return 1;
 }
@@ -360,8 +339,7 @@ static unsigned expect_leaf(unsigned page, unsigned level)
 		}
 	}
 	for (unsigned p = first; p < first + span; p++) {
-		expected.leaf[p] = (HOST_RAM + first * PAGE_SIZE) | EPT_RWX | 0x70 |
-				   (level > 1 ? EPT_LARGE : 0);
+		expected.leaf[p] = (HOST_RAM + first * PAGE_SIZE) | EPT_RWX | 0x70 | (level > 1 ? EPT_LARGE : 0);
 		expected.level[p] = level;
 	}
 	return needed;
@@ -370,26 +348,21 @@ static unsigned expect_leaf(unsigned page, unsigned level)
 /* 'spare': tables that the host still has; fewer than needed and nothing may change but tables. */
 static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare)
 {
-	const struct ept_slot slot = {
-		.gpa = 0, .size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
+	const struct ept_slot slot = {.gpa = 0, .size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
 	const struct ept_pat pat = {0};
 	struct ept_explanation why;
 	unsigned level = level_for(page, largest), needed = 0;
 
-	snprintf(arguments, sizeof(arguments),
-		 "fault at page %u, leaves up to level %u, last table %u, %u tables left", page,
-		 largest, last, spare);
+	snprintf(arguments, sizeof(arguments), "fault at page %u, leaves up to level %u, last table %u, %u tables left",
+		 page, largest, last, spare);
 	ept_slot_add(&ept, &slot);
 	/* The slot was there before the last leaf was. */
-	if (last && ept.last_generation == ept.generation - 1)
-		ept.last_generation++;
+	if (last && ept.last_generation == ept.generation - 1) ept.last_generation++;
 	ept.caps.large_2m = largest > 1;
 	ept.caps.large_1g = largest > 2;
 	ept_explain(&ept, &cpu, &pat, page * PAGE_SIZE, &why);
-	if (!before.level[page])
-		require(why.fill_level == level, "the explanation names another size");
-	if (!before.level[page])
-		needed = expect_leaf(page, level);
+	if (!before.level[page]) require(why.fill_level == level, "the explanation names another size");
+	if (!before.level[page]) needed = expect_leaf(page, level);
 	w.fail_from = w.allocs + 1 + spare;
 	if (needed > spare) {
 		require(ept_fault(&ept, &cpu, page * PAGE_SIZE, true) == -ENOMEM,
@@ -408,13 +381,11 @@ static bool faults(void)
 {
 	for (unsigned i = 0; i < SPACE_PAGES * LEAF_LEVELS; i++) {
 		for (unsigned last = 0; begin(last); last++) {
-			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, last, TREE_TABLES))
-				return false;
+			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, last, TREE_TABLES)) return false;
 		}
 		for (unsigned spare = 0; spare < EPT_ROOT_LEVEL - 1; spare++) {
 			begin(0);
-			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, 0, spare))
-				return false;
+			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, 0, spare)) return false;
 		}
 	}
 	return true;
@@ -427,8 +398,7 @@ static bool walks(void)
 		unsigned level;
 
 		snprintf(arguments, sizeof(arguments), "walk to page %u", p);
-		require(ept_walk(&ept, p * PAGE_SIZE, &level) == before.leaf[p] &&
-				level == before.level[p],
+		require(ept_walk(&ept, p * PAGE_SIZE, &level) == before.leaf[p] && level == before.level[p],
 			"a walk finds something else");
 	}
 	return end();
@@ -452,8 +422,7 @@ static const struct operation {
 	{"after any zap no leaf of its range is left, all others are, and all tables", zap},
 	{"after a transition that zaps no leaf is left, after any other every leaf is", transition},
 	{"after any retype what was mapped is, with the type that a fault would give it", retype},
-	{"a slot's removal clears its range and frees the tables it leaves empty, after the flush",
-	 slot_removal},
+	{"a slot's removal clears its range and frees the tables it leaves empty, after the flush", slot_removal},
 	{"a fault installs the largest leaf that has room, and changes no other page", faults},
 	{"an EPT's end frees every table once", destruction},
 	{"types that change clear their ranges with one flush", types_changed},
@@ -463,8 +432,7 @@ static bool run(const struct operation *operation)
 {
 	cases = 0;
 	for (number = 0; number < tree_count(EPT_ROOT_LEVEL); number++) {
-		if (operation->run())
-			continue;
+		if (operation->run()) continue;
 		printf("# tree %lu: ", number);
 		tree_print(number);
 		printf(", %s: %s\n", arguments, broken);
@@ -483,14 +451,12 @@ int main(void)
 	w.host.free_table = free_table;
 	w.on_flush = at_flush;
 	mtrr_reset(&mtrr, 40);
-	printf("# %lu trees: %u levels of %u entries\n", tree_count(EPT_ROOT_LEVEL), EPT_ROOT_LEVEL,
-	       EPT_ENTRIES);
+	printf("# %lu trees: %u levels of %u entries\n", tree_count(EPT_ROOT_LEVEL), EPT_ROOT_LEVEL, EPT_ENTRIES);
 	while (good && test < ARRAY_SIZE(operations)) {
 		const struct operation *operation = &operations[test++];
 
 		good = run(operation);
-		printf("%sok %u - %s (%lu cases)\n", good ? "" : "not ", test, operation->rule,
-		       cases);
+		printf("%sok %u - %s (%lu cases)\n", good ? "" : "not ", test, operation->rule, cases);
 	}
 	printf("1..%u\n", test);
 	world_destroy(&w);

@@ -48,16 +48,14 @@ static void verdict(unsigned wrong, unsigned cases, const char *what)
 static enum memtype type_of(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
-		if (!strncmp(name, types[i], 2))
-			return values[i];
+		if (!strncmp(name, types[i], 2)) return values[i];
 	}
 	abort();
 }
 
 static uint64_t bits_of(const char *cell, enum memtype mtrr)
 {
-	if (!strcmp(cell, "the guest's MTRR type"))
-		return (uint64_t)mtrr << 3;
+	if (!strcmp(cell, "the guest's MTRR type")) return (uint64_t)mtrr << 3;
 	return (uint64_t)type_of(cell) << 3 | (strstr(cell, "PAT ignored") ? BIT(6) : 0);
 }
 
@@ -74,9 +72,8 @@ static void leaf_bits(void)
 			unsigned column = mmio ? 0 : !noncoherent ? 1 : cd ? 2 : 3;
 
 			cases++;
-			wrong += policy < 0 || memtype_leaf_bits((enum memtype_policy)policy, mmio,
-								 noncoherent, cd, mtrr) !=
-						       bits_of(policies[p].column[column], mtrr);
+			wrong += policy < 0 || memtype_leaf_bits((enum memtype_policy)policy, mmio, noncoherent, cd,
+								 mtrr) != bits_of(policies[p].column[column], mtrr);
 		}
 	}
 	verdict(wrong, cases, "memtype_leaf_bits: every policy, state and MTRR type");
@@ -93,13 +90,9 @@ static void effective_types(void)
 		uint64_t leaf = low | (high ? ~(PAGE_SIZE - 1) : 0);
 		enum memtype expected;
 
-		while (row < 5 && values[row] != (low >> 3 & 7))
-			row++;
-		if (row == 5)
-			continue; /* such a leaf is a misconfiguration */
-		expected = cd             ? MEMTYPE_UC
-			   : low & BIT(6) ? values[row]
-					  : type_of(effective[row][pat]);
+		while (row < 5 && values[row] != (low >> 3 & 7)) row++;
+		if (row == 5) continue; /* such a leaf is a misconfiguration */
+		expected = cd ? MEMTYPE_UC : low & BIT(6) ? values[row] : type_of(effective[row][pat]);
 		cases++;
 		wrong += memtype_effective(leaf, (enum memtype)pats[pat], cd) != expected;
 	}
@@ -112,8 +105,7 @@ static enum memtype overlap(unsigned set)
 	const unsigned wt = 1 << 2, wb = 1 << 4;
 
 	for (unsigned i = 0; i < 5; i++) {
-		if (set == 1U << i)
-			return values[i];
+		if (set == 1U << i) return values[i];
 	}
 	return set == (wt | wb) ? MEMTYPE_WT : MEMTYPE_UC;
 }
@@ -124,8 +116,7 @@ static void overlaps(void)
 
 	for (unsigned set = 1; set < 32; set++) {
 		for (unsigned by_default = 0; by_default < 5; by_default++) {
-			struct mtrr mtrr = {.address_width = WIDTH,
-					    .def_type = 0x800 | values[by_default]};
+			struct mtrr mtrr = {.address_width = WIDTH, .def_type = 0x800 | values[by_default]};
 			bool uniform;
 
 			for (unsigned i = 0; i < 5; i++) {
@@ -140,10 +131,7 @@ static void overlaps(void)
 	verdict(wrong, cases, "mtrr_type: every set of overlapping types");
 }
 
-static unsigned lacks(const char *page, const char *line)
-{
-	return strstr(page, line) == NULL;
-}
+static unsigned lacks(const char *page, const char *line) { return strstr(page, line) == NULL; }
 
 static void page_agrees(const char *path)
 {
@@ -159,15 +147,15 @@ static void page_agrees(const char *path)
 	for (unsigned p = 0; p < MEMTYPE_POLICIES; p++) {
 		const char *const *c = policies[p].column;
 
-		snprintf(line, sizeof(line), "\n| `%s` | %s | %s | %s | %s |\n", policies[p].name,
-			 c[0], c[1], c[2], c[3]);
+		snprintf(line, sizeof(line), "\n| `%s` | %s | %s | %s | %s |\n", policies[p].name, c[0], c[1], c[2],
+			 c[3]);
 		wrong += lacks(page, line);
 	}
 	for (unsigned r = 0; r < 5; r++) {
 		const char *const *e = effective[r];
 
-		snprintf(line, sizeof(line), "\n| %s | %s | %s | %s | %s | %s | %s |\n", types[r],
-			 e[0], e[1], e[2], e[3], e[4], e[5]);
+		snprintf(line, sizeof(line), "\n| %s | %s | %s | %s | %s | %s | %s |\n", types[r], e[0], e[1], e[2],
+			 e[3], e[4], e[5]);
 		wrong += lacks(page, line);
 	}
 	verdict(wrong, MEMTYPE_POLICIES + 5, "docs/memory-types.md has the same tables");

@@ -37,9 +37,8 @@ struct mutation {
 #define ELSEWHERE(...) 0, 0, 1, {{__VA_ARGS__}}, NULL
 
 /* A 32-bit host on a CPU in IA-32e mode is itself a violation. */
-#define HOST_32BIT(...)                                                                            \
-	0, 0, 2, {{VMCS_EXIT_CONTROLS, EXIT_HOST_64BIT | EXIT_LOAD_EFER, 0}, {__VA_ARGS__}},       \
-		"in IA-32e mode, host"
+#define HOST_32BIT(...)                                                                                                \
+	0, 0, 2, {{VMCS_EXIT_CONTROLS, EXIT_HOST_64BIT | EXIT_LOAD_EFER, 0}, {__VA_ARGS__}}, "in IA-32e mode, host"
 
 static const struct mutation mutations[] = {
 	/* 27.2.1.1 */
@@ -64,8 +63,7 @@ static const struct mutation mutations[] = {
 	{"without TPR shadow", flat32, OR(SECONDARY_APIC_REGISTER)},
 	{"without TPR shadow", flat32, OR(SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)},
 	{"with virtualize x2APIC mode", x2apic_mode, OR(SECONDARY_VIRTUALIZE_APIC_ACCESSES)},
-	{"with virtual-interrupt delivery", virtual_interrupts,
-	 CLEAR(PIN_EXTERNAL_INTERRUPT_EXITING)},
+	{"with virtual-interrupt delivery", virtual_interrupts, CLEAR(PIN_EXTERNAL_INTERRUPT_EXITING)},
 	{"posted interrupts, virtual-interrupt", posted_interrupts_off, OR(PIN_POSTED_INTERRUPTS)},
 	{"posted interrupts, acknowledge", posted_interrupts, CLEAR(EXIT_ACKNOWLEDGE_INTERRUPT)},
 	{"notification vector", posted_interrupts, OR(0x100)},
@@ -285,8 +283,7 @@ static const struct entry_rule *rule_at(unsigned index)
 	};
 
 	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++) {
-		if (index < tables[t]->count)
-			return &tables[t]->rule[index];
+		if (index < tables[t]->count) return &tables[t]->rule[index];
 		index -= tables[t]->count;
 	}
 	return NULL;
@@ -296,16 +293,14 @@ static const struct entry_rule *rule_at(unsigned index)
 static bool has_words(const char *text, const char *words)
 {
 	for (const char *at = text; *at; at++)
-		if ((at == text || at[-1] == ' ') && !strncmp(at, words, strlen(words)))
-			return true;
+		if ((at == text || at[-1] == ' ') && !strncmp(at, words, strlen(words))) return true;
 	return false;
 }
 
 /* 'm' made to the good VMCS in 'w', at this field of the rule it breaks. */
 static void mutate(struct world *w, const struct mutation *m, uint32_t field)
 {
-	if (!m->changes)
-		change(w, field, m->clear, m->set_bits);
+	if (!m->changes) change(w, field, m->clear, m->set_bits);
 	for (unsigned i = 0; i < m->changes; i++)
 		change(w, m->change[i].field, m->change[i].clear, m->change[i].set_bits);
 }

@@ -31,8 +31,8 @@ static const struct vmx_capabilities all_features = {
 	.exit = 0xf7ffffff00036dfb,
 	.entry = 0x007fffff000011fb,
 	.tertiary = 0xff,
-	.misc = TO_FIELD(4, VMX_MISC_CR3_TARGETS) | VMX_MISC_ACTIVITY_HLT |
-		VMX_MISC_ACTIVITY_SHUTDOWN | VMX_MISC_ACTIVITY_WAIT_FOR_SIPI,
+	.misc = TO_FIELD(4, VMX_MISC_CR3_TARGETS) | VMX_MISC_ACTIVITY_HLT | VMX_MISC_ACTIVITY_SHUTDOWN |
+		VMX_MISC_ACTIVITY_WAIT_FOR_SIPI,
 	.cr0_fixed0 = CR0_PG | CR0_NE | CR0_PE,
 	.cr0_fixed1 = 0xffffffff,
 	.cr4_fixed0 = CR4_VMXE,
@@ -52,8 +52,8 @@ static void set(struct world *w, uint32_t field, uint64_t value)
 	w->exists[field] = true;
 }
 
-static void set_segment(struct world *w, unsigned segment, uint16_t selector, uint64_t base,
-			uint32_t limit, uint32_t rights)
+static void set_segment(struct world *w, unsigned segment, uint16_t selector, uint64_t base, uint32_t limit,
+			uint32_t rights)
 {
 	set(w, VMCS_GUEST_SELECTOR(segment), selector);
 	set(w, VMCS_GUEST_BASE(segment), base);
@@ -63,23 +63,19 @@ static void set_segment(struct world *w, unsigned segment, uint16_t selector, ui
 
 static void set_controls(struct world *w)
 {
-	set(w, VMCS_PIN_CONTROLS,
-	    0x16 | PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER);
+	set(w, VMCS_PIN_CONTROLS, 0x16 | PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER);
 	set(w, VMCS_PRIMARY_CONTROLS,
-	    0x04006172 | PRIMARY_HLT_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING |
-		    PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY);
+	    0x04006172 | PRIMARY_HLT_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS |
+		    PRIMARY_SECONDARY);
 	set(w, VMCS_SECONDARY_CONTROLS,
-	    SECONDARY_EPT | SECONDARY_VPID | SECONDARY_UNRESTRICTED_GUEST |
-		    SECONDARY_WBINVD_EXITING);
+	    SECONDARY_EPT | SECONDARY_VPID | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING);
 	set(w, VMCS_EXIT_CONTROLS,
-	    0x36dfb | EXIT_HOST_64BIT | EXIT_ACKNOWLEDGE_INTERRUPT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
-		    EXIT_SAVE_EFER | EXIT_LOAD_EFER);
-	set(w, VMCS_ENTRY_CONTROLS,
-	    0x11fb | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
+	    0x36dfb | EXIT_HOST_64BIT | EXIT_ACKNOWLEDGE_INTERRUPT | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |
+		    EXIT_LOAD_EFER);
+	set(w, VMCS_ENTRY_CONTROLS, 0x11fb | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
 	set(w, VMCS_MSR_BITMAP, WORLD_PAGE(0x1));
 	set(w, VMCS_VPID, 1);
-	set(w, VMCS_EPT_POINTER,
-	    WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB);
+	set(w, VMCS_EPT_POINTER, WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB);
 	set(w, VMCS_CR3_TARGET_COUNT, 0);
 	set(w, VMCS_EXIT_MSR_STORE_COUNT, 0);
 	set(w, VMCS_EXIT_MSR_LOAD_COUNT, 0);
@@ -459,8 +455,7 @@ static void injecting_mtf(struct world *w)
 static void all_msrs(struct world *w)
 {
 	flat32(w);
-	change(w, VMCS_EXIT_CONTROLS, 0,
-	       EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_LOAD_CET | EXIT_LOAD_PKRS);
+	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_LOAD_CET | EXIT_LOAD_PKRS);
 	change(w, VMCS_ENTRY_CONTROLS, 0,
 	       ENTRY_LOAD_PERF_GLOBAL_CTRL | ENTRY_LOAD_CET | ENTRY_LOAD_PKRS | ENTRY_LOAD_BNDCFGS);
 	set(w, VMCS_HOST_IA32_PERF_GLOBAL_CTRL, 0xf);
@@ -530,8 +525,7 @@ static void pae_paging(struct world *w)
 	flat32(w);
 	change(w, VMCS_GUEST_CR0, 0, CR0_PG);
 	change(w, VMCS_GUEST_CR4, 0, CR4_PAE);
-	for (uint32_t field = VMCS_GUEST_PDPTE0; field <= VMCS_GUEST_PDPTE3; field += 2)
-		set(w, field, 0x5000 | PAGE_P);
+	for (uint32_t field = VMCS_GUEST_PDPTE0; field <= VMCS_GUEST_PDPTE3; field += 2) set(w, field, 0x5000 | PAGE_P);
 	set(w, VMCS_GUEST_PDPTE2, ~0ULL << 1); /* not present: anything goes */
 }
 
@@ -541,19 +535,15 @@ static void pae_paging(struct world *w)
 static void minimal(struct world *w)
 {
 	static const uint32_t later[] = {
-		VMCS_SECONDARY_CONTROLS, VMCS_MSR_BITMAP,      VMCS_VPID,
-		VMCS_EPT_POINTER,        VMCS_HOST_IA32_PAT,   VMCS_HOST_IA32_EFER,
-		VMCS_GUEST_IA32_PAT,     VMCS_GUEST_IA32_EFER,
+		VMCS_SECONDARY_CONTROLS, VMCS_MSR_BITMAP,     VMCS_VPID,           VMCS_EPT_POINTER,
+		VMCS_HOST_IA32_PAT,      VMCS_HOST_IA32_EFER, VMCS_GUEST_IA32_PAT, VMCS_GUEST_IA32_EFER,
 	};
 
 	restricted(w);
 	change(w, VMCS_PRIMARY_CONTROLS, PRIMARY_SECONDARY | PRIMARY_MSR_BITMAPS, 0);
-	change(w, VMCS_EXIT_CONTROLS,
-	       EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER, 0);
-	change(w, VMCS_ENTRY_CONTROLS, ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
-	       0);
-	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		w->exists[later[i]] = false;
+	change(w, VMCS_EXIT_CONTROLS, EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER, 0);
+	change(w, VMCS_ENTRY_CONTROLS, ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER, 0);
+	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]); i++) w->exists[later[i]] = false;
 	set(w, VMCS_GUEST_IA32_DEBUGCTL, ~0ULL);
 }
 

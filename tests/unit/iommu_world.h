@@ -61,10 +61,7 @@ struct world {
 	bool around;    /* was the last access of memory one around the cache? */
 };
 
-static inline bool in_ram(uint64_t gpa, size_t size)
-{
-	return gpa < RAM_SIZE && size <= RAM_SIZE - gpa;
-}
+static inline bool in_ram(uint64_t gpa, size_t size) { return gpa < RAM_SIZE && size <= RAM_SIZE - gpa; }
 
 static inline int world_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around)
 {
@@ -72,8 +69,7 @@ static inline int world_read(void *ctx, uint64_t gpa, void *to, size_t size, boo
 
 	w->reads++;
 	w->around = around;
-	if (!in_ram(gpa, size) || (w->on_read && w->on_read(w)))
-		return -EFAULT;
+	if (!in_ram(gpa, size) || (w->on_read && w->on_read(w))) return -EFAULT;
 	memcpy(to, w->ram + gpa, size);
 	return 0;
 }
@@ -83,10 +79,8 @@ static inline int world_write(void *ctx, uint64_t gpa, const void *from, size_t 
 	struct world *w = ctx;
 
 	w->around = around;
-	if (!in_ram(gpa, size))
-		return -EFAULT;
-	if (w->on_write)
-		w->on_write(w, gpa);
+	if (!in_ram(gpa, size)) return -EFAULT;
+	if (w->on_write) w->on_write(w, gpa);
 	memcpy(w->ram + gpa, from, size);
 	return 0;
 }
@@ -106,12 +100,10 @@ static inline void world_changed(void *ctx, const struct iommu_event *event)
 
 	assert_in_range(w->event_count, 0, 63);
 	/* By difference: a report of no change would make a receiver count wrong. */
-	assert_true(event->attached != event->was_attached ||
-		    event->noncoherent != event->was_noncoherent);
+	assert_true(event->attached != event->was_attached || event->noncoherent != event->was_noncoherent);
 	w->events[w->event_count++] = *event;
 	w->noncoherent += event->noncoherent - event->was_noncoherent;
-	if (w->on_event)
-		w->on_event(w);
+	if (w->on_event) w->on_event(w);
 }
 
 static inline void world_stale(void *ctx, const struct iommu_stale *stale)
@@ -146,10 +138,7 @@ static inline void reg_write8(struct world *w, unsigned offset, uint64_t value)
 	iommu_register_write(&w->iommu, offset, 8, value);
 }
 
-static inline uint64_t reg_read8(struct world *w, unsigned offset)
-{
-	return iommu_register_read(&w->iommu, offset, 8);
-}
+static inline uint64_t reg_read8(struct world *w, unsigned offset) { return iommu_register_read(&w->iommu, offset, 8); }
 
 static inline void poke(struct world *w, uint64_t gpa, uint64_t value)
 {
@@ -178,9 +167,8 @@ static inline struct world *world_with(bool caching_mode, bool snoop_control,
 				  .changed = world_changed,
 				  .stale_used = stale_used,
 				  .fault_recorded = world_fault_recorded};
-	struct iommu_config config = {.snoop_control = snoop_control,
-				      .caching_mode = caching_mode,
-				      .interrupt_remapping = true};
+	struct iommu_config config = {
+		.snoop_control = snoop_control, .caching_mode = caching_mode, .interrupt_remapping = true};
 
 	assert_non_null(w);
 	w->ram = calloc(1, RAM_SIZE);
@@ -212,8 +200,8 @@ static inline uint64_t new_table(struct world *w)
 
 /* Map the page of 'level' at 'iova' to 'gpa' with the leaf bits 'flags'; returns the leaf's place.
  */
-static inline uint64_t map(struct world *w, uint64_t table, unsigned top, uint64_t iova,
-			   unsigned level, uint64_t gpa, uint64_t flags)
+static inline uint64_t map(struct world *w, uint64_t table, unsigned top, uint64_t iova, unsigned level, uint64_t gpa,
+			   uint64_t flags)
 {
 	for (unsigned l = top;; l--) {
 		uint64_t at = table + (iova >> (12 + 9 * (l - 1)) & 511) * 8;
@@ -222,16 +210,12 @@ static inline uint64_t map(struct world *w, uint64_t table, unsigned top, uint64
 			poke(w, at, gpa | flags | (l > 1 ? VTD_SL_PS : 0));
 			return at;
 		}
-		if (!peek(w, at))
-			poke(w, at, new_table(w) | VTD_SL_R | VTD_SL_W);
+		if (!peek(w, at)) poke(w, at, new_table(w) | VTD_SL_R | VTD_SL_W);
 		table = peek(w, at) & VTD_SL_ADDR;
 	}
 }
 
-static inline uint64_t context_at(uint16_t source_id)
-{
-	return CONTEXT + (source_id & 0xff) * 16;
-}
+static inline uint64_t context_at(uint16_t source_id) { return CONTEXT + (source_id & 0xff) * 16; }
 
 static inline void set_context(struct world *w, uint16_t source_id, uint64_t lo, uint64_t hi)
 {
@@ -245,8 +229,7 @@ static inline uint64_t context_hi(unsigned domain_id, unsigned width)
 }
 
 /* A 4-level context for 'table'. */
-static inline void translated(struct world *w, uint16_t source_id, uint64_t table,
-			      unsigned domain_id)
+static inline void translated(struct world *w, uint16_t source_id, uint64_t table, unsigned domain_id)
 {
 	set_context(w, source_id, table | VTD_CONTEXT_P, context_hi(domain_id, VTD_AW_48BIT));
 }
@@ -325,33 +308,22 @@ static inline void flush_contexts(struct world *w)
 
 static inline void flush_domain(struct world *w, unsigned domain_id)
 {
+	submit(w, VTD_DESC_CONTEXT | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(domain_id, VTD_DESC_DID), 0);
+}
+
+static inline void flush_device(struct world *w, uint16_t source_id, unsigned domain_id, unsigned function_mask)
+{
 	submit(w,
-	       VTD_DESC_CONTEXT | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) |
-		       TO_FIELD(domain_id, VTD_DESC_DID),
+	       VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) | TO_FIELD(domain_id, VTD_DESC_DID) |
+		       TO_FIELD(source_id, VTD_CONTEXT_DESC_SID) | TO_FIELD(function_mask, VTD_CONTEXT_DESC_FM),
 	       0);
 }
 
-static inline void flush_device(struct world *w, uint16_t source_id, unsigned domain_id,
-				unsigned function_mask)
-{
-	submit(w,
-	       VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) |
-		       TO_FIELD(domain_id, VTD_DESC_DID) |
-		       TO_FIELD(source_id, VTD_CONTEXT_DESC_SID) |
-		       TO_FIELD(function_mask, VTD_CONTEXT_DESC_FM),
-	       0);
-}
-
-static inline void flush_iotlb(struct world *w)
-{
-	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
-}
+static inline void flush_iotlb(struct world *w) { submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0); }
 
 static inline void flush_pages(struct world *w, unsigned domain_id, uint64_t iova, unsigned order)
 {
-	submit(w,
-	       VTD_DESC_IOTLB | TO_FIELD(VTD_PAGE, VTD_DESC_G) | TO_FIELD(domain_id, VTD_DESC_DID),
-	       iova | order);
+	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_PAGE, VTD_DESC_G) | TO_FIELD(domain_id, VTD_DESC_DID), iova | order);
 }
 
 /* Vector 0x55, to APIC 3, fixed, edge; any source. */
@@ -381,9 +353,7 @@ static inline uint64_t remappable(unsigned handle)
 
 static inline void invalidate_entries(struct world *w, uint64_t index, uint64_t order)
 {
-	submit(w,
-	       VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) |
-		       TO_FIELD(order, VTD_IEC_DESC_IM),
+	submit(w, VTD_DESC_IEC | VTD_IEC_DESC_G | TO_FIELD(index, VTD_IEC_DESC_IIDX) | TO_FIELD(order, VTD_IEC_DESC_IM),
 	       0);
 }
 
@@ -436,9 +406,6 @@ static inline struct world *prepared(bool caching_mode, bool snoop_control, uint
 }
 
 /* For on_event: what the DMA's target holds when the event comes. */
-static inline void see_data(struct world *w)
-{
-	w->seen[0] = peek(w, DATA);
-}
+static inline void see_data(struct world *w) { w->seen[0] = peek(w, DATA); }
 
 #endif

@@ -38,8 +38,7 @@ static uint8_t sum(const void *table, size_t size)
 	const uint8_t *bytes = table;
 	uint8_t total = 0;
 
-	while (size--)
-		total += *bytes++;
+	while (size--) total += *bytes++;
 	return total;
 }
 
@@ -77,8 +76,7 @@ static struct acpi_header *find(const struct acpi_rsdp *rsdp, const char *signat
 		memcpy(&address, entries + i * width, width);
 		table = at(address);
 		assert_int_equal(sum(table, table->length), 0);
-		if (!memcmp(table->signature, signature, 4))
-			return table;
+		if (!memcmp(table->signature, signature, 4)) return table;
 	}
 	return NULL;
 }
@@ -148,8 +146,7 @@ static void a_buffer_too_small_is_refused_and_not_overrun(void **state)
 	for (long size = 0; size <= needed; size++) {
 		uint8_t *buffer = malloc((size_t)size); /* the sanitizer guards its end */
 
-		assert_int_equal(acpi_build(buffer, (size_t)size, &with_iommu),
-				 size < needed ? -ENOSPC : needed);
+		assert_int_equal(acpi_build(buffer, (size_t)size, &with_iommu), size < needed ? -ENOSPC : needed);
 		free(buffer);
 	}
 }
@@ -177,8 +174,7 @@ static void run(const char *what)
 	char command[256];
 
 	snprintf(command, sizeof(command), "cd %s && { %s; } >log 2>&1", directory, what);
-	if (system(command))
-		fail_msg("%s", command);
+	if (system(command)) fail_msg("%s", command);
 }
 
 static void save(const char *name, const void *table, size_t size)

@@ -27,8 +27,7 @@ static void probe_access(void *device, uint64_t offset, unsigned width, bool wri
 	probe->width = width;
 	probe->write = write;
 	probe->value = *value;
-	if (!write)
-		*value = probe->answer;
+	if (!write) *value = probe->answer;
 }
 
 static uint64_t read_bus(struct bus *bus, uint64_t address, unsigned width)
@@ -169,10 +168,7 @@ static void a_full_bus_says_so_and_takes_no_more(void **state)
 	assert_int_equal(read_bus(&bus, 16 * (BUS_REGIONS - 1), 1), 0);
 }
 
-static void note_status(void *ctx, uint32_t status)
-{
-	*(uint32_t *)ctx = status;
-}
+static void note_status(void *ctx, uint32_t status) { *(uint32_t *)ctx = status; }
 
 static void the_exit_port_takes_any_width(void **state)
 {

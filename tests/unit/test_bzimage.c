@@ -55,10 +55,7 @@ static struct load_entry entry;
 static const char *problem;
 static uint8_t file[SETUP + PAYLOAD];
 
-static void put(unsigned offset, unsigned width, uint64_t value)
-{
-	memcpy(file + offset, &value, width);
-}
+static void put(unsigned offset, unsigned width, uint64_t value) { memcpy(file + offset, &value, width); }
 
 static uint64_t param(unsigned offset, unsigned width)
 {
@@ -70,8 +67,7 @@ static uint64_t param(unsigned offset, unsigned width)
 
 static void make_file(void)
 {
-	for (unsigned i = 0; i < sizeof(file); i++)
-		file[i] = (uint8_t)(i * 13 + 1);
+	for (unsigned i = 0; i < sizeof(file); i++) file[i] = (uint8_t)(i * 13 + 1);
 	memset(file + SETUP_SECTORS, 0, 0x290 - SETUP_SECTORS);
 	put(SETUP_SECTORS, 1, 1);
 	put(PARAGRAPHS, 4, PAYLOAD / 16);
@@ -118,18 +114,15 @@ static int free_ram(void **state)
 
 static void load(void)
 {
-	if (load_image(&job, &entry, &problem))
-		fail_msg("refused: %s", problem);
+	if (load_image(&job, &entry, &problem)) fail_msg("refused: %s", problem);
 }
 
 static void assert_refused(int error, const char *why)
 {
 	assert_int_equal(load_image(&job, &entry, &problem), error);
-	if (!strstr(problem, why))
-		fail_msg("refused because '%s', expected '%s'", problem, why);
+	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
 	for (uint64_t at = 0; at < RAM_SIZE; at++)
-		if (ram[at] != UNTOUCHED)
-			fail_msg("0x%lx was written", at);
+		if (ram[at] != UNTOUCHED) fail_msg("0x%lx was written", at);
 }
 
 /* With this field changed the image is refused. */
@@ -171,8 +164,7 @@ static void the_zero_page_has_the_whole_header_and_zeroes(void **state)
 	assert_int_equal(param(KERNEL_INFO, 4), 0x1234);
 	assert_int_equal(param(0x26c, 4), 0); /* behind the header's end */
 	assert_int_equal(param(INITRD, 8), 0);
-	for (unsigned at = 0; at < RSDP; at++)
-		assert_int_equal(param(at, 1), 0);
+	for (unsigned at = 0; at < RSDP; at++) assert_int_equal(param(at, 1), 0);
 }
 
 static void the_command_line_is_as_given(void **state)
@@ -236,8 +228,7 @@ static void set_initrd(size_t size)
 {
 	static uint8_t initrd[4 * MiB];
 
-	for (size_t i = 0; i < size && i < sizeof(initrd); i++)
-		initrd[i] = (uint8_t)(i * 7 + 1);
+	for (size_t i = 0; i < size && i < sizeof(initrd); i++) initrd[i] = (uint8_t)(i * 7 + 1);
 	job.initrd = initrd;
 	job.initrd_size = size;
 }

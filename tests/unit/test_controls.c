@@ -28,8 +28,7 @@ static void an_optional_control_is_set_where_the_cpu_has_it(void **state)
 	uint32_t result, missing;
 
 	(void)state;
-	assert_true(controls_adjust(CAPABILITY(0x16, 0x7f), PIN_NMI_EXITING, PIN_PREEMPTION_TIMER,
-				    &result, &missing));
+	assert_true(controls_adjust(CAPABILITY(0x16, 0x7f), PIN_NMI_EXITING, PIN_PREEMPTION_TIMER, &result, &missing));
 	assert_int_equal(result, 0x16 | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER);
 }
 
@@ -38,8 +37,7 @@ static void an_optional_control_is_left_out_where_the_cpu_lacks_it(void **state)
 	uint32_t result, missing;
 
 	(void)state;
-	assert_true(controls_adjust(CAPABILITY(0x16, 0x3f), PIN_NMI_EXITING, PIN_PREEMPTION_TIMER,
-				    &result, &missing));
+	assert_true(controls_adjust(CAPABILITY(0x16, 0x3f), PIN_NMI_EXITING, PIN_PREEMPTION_TIMER, &result, &missing));
 	assert_int_equal(result, 0x16 | PIN_NMI_EXITING);
 	assert_int_equal(missing, 0);
 }
@@ -50,8 +48,7 @@ static void each_missing_required_control_is_named(void **state)
 	uint32_t result, missing;
 
 	(void)state;
-	assert_false(
-		controls_adjust(CAPABILITY(0, SECONDARY_VPID), required, 0, &result, &missing));
+	assert_false(controls_adjust(CAPABILITY(0, SECONDARY_VPID), required, 0, &result, &missing));
 	assert_int_equal(missing, SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST);
 }
 
@@ -74,8 +71,7 @@ static void no_choice_leaves_what_the_cpu_allows(void **state)
 		uint32_t required = (uint32_t)next_word(&seed), optional, result, missing;
 
 		optional = (uint32_t)next_word(&seed);
-		if (i & 1)
-			required &= may;
+		if (i & 1) required &= may;
 		if (controls_adjust(CAPABILITY(must, may), required, optional, &result, &missing)) {
 			assert_int_equal(result & ~may, 0);
 			assert_int_equal(must & ~result, 0);
@@ -96,18 +92,15 @@ static void the_cpus_we_test_on_have_what_is_required(void **state)
 		const struct vmx_capabilities *caps = &capability_sets[i].caps;
 		uint32_t result, missing;
 
-		assert_true(controls_adjust(caps->pin,
-					    PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING,
+		assert_true(controls_adjust(caps->pin, PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING,
 					    PIN_PREEMPTION_TIMER, &result, &missing));
 		assert_int_equal(result, 0x5f);
 		assert_true(controls_adjust(caps->primary,
 					    PRIMARY_HLT_EXITING | PRIMARY_MSR_BITMAPS |
-						    PRIMARY_UNCONDITIONAL_IO_EXITING |
-						    PRIMARY_SECONDARY,
+						    PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_SECONDARY,
 					    0, &result, &missing));
 		assert_true(controls_adjust(caps->secondary,
-					    SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST |
-						    SECONDARY_WBINVD_EXITING,
+					    SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING,
 					    SECONDARY_VPID, &result, &missing));
 		assert_true(result & SECONDARY_VPID);
 	}
@@ -128,8 +121,7 @@ static void the_cpus_we_test_on_differ_in_what_is_optional(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(capability_sets); i++) {
 		uint32_t result, missing;
 
-		assert_true(controls_adjust(capability_sets[i].caps.secondary, 0, optional, &result,
-					    &missing));
+		assert_true(controls_adjust(capability_sets[i].caps.secondary, 0, optional, &result, &missing));
 		assert_int_equal(result, expected[i]);
 	}
 }

@@ -33,17 +33,10 @@ static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
 	last_dma_device = source_id;
 }
 
-static void line(void *ctx, unsigned number, bool level)
-{
-	(void)ctx, (void)number, (void)level;
-}
+static void line(void *ctx, unsigned number, bool level) { (void)ctx, (void)number, (void)level; }
 
-static const struct board board = {.ports = &ports,
-				   .mmio = &mmio,
-				   .chips = &chips,
-				   .timers = &timers,
-				   .line = line,
-				   .dma_device = dma_device};
+static const struct board board = {
+	.ports = &ports, .mmio = &mmio, .chips = &chips, .timers = &timers, .line = line, .dma_device = dma_device};
 
 static void *create(const struct device_row *row, unsigned words)
 {
@@ -63,24 +56,21 @@ static int set_up(void **state)
 	memset(&chips, 0, sizeof(chips));
 	created = 0;
 	last_dma_device = 0;
-	for (unsigned i = 0; i < fixed_device_count; i++)
-		create(&fixed_devices[i], 0);
+	for (unsigned i = 0; i < fixed_device_count; i++) create(&fixed_devices[i], 0);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	while (created)
-		free(places[--created]);
+	while (created) free(places[--created]);
 	return 0;
 }
 
 static const struct device_row *named(const char *name)
 {
 	for (unsigned i = 0; i < optional_device_count; i++)
-		if (!strcmp(optional_devices[i].name, name))
-			return &optional_devices[i];
+		if (!strcmp(optional_devices[i].name, name)) return &optional_devices[i];
 	fail();
 	return NULL;
 }
@@ -100,10 +90,8 @@ static void the_fullest_line_leaves_no_bus_full(void **state)
 	for (unsigned row = 0; row < optional_device_count; row++) {
 		tear_down(NULL);
 		set_up(NULL);
-		for (unsigned i = 0; i < OTHER_REGIONS; i++)
-			bus_add(&mmio, 0, 0, NULL, NULL, "other");
-		for (unsigned i = 0; i < VM_DEVICES_MAX; i++)
-			create(&optional_devices[row], 0);
+		for (unsigned i = 0; i < OTHER_REGIONS; i++) bus_add(&mmio, 0, 0, NULL, NULL, "other");
+		for (unsigned i = 0; i < VM_DEVICES_MAX; i++) create(&optional_devices[row], 0);
 		assert_false(ports.full || mmio.full || chips.pci->full);
 		assert_true(timers.count <= TIMERS_MAX);
 	}

@@ -35,8 +35,7 @@ static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, s
 	assert_int_equal(source_id, 5 << 3);
 	f->reads++;
 	f->last_address = address;
-	if (address > MEMORY || size > MEMORY - address)
-		return -EFAULT;
+	if (address > MEMORY || size > MEMORY - address) return -EFAULT;
 	memcpy(to, f->memory + address, size);
 	return 0;
 }
@@ -48,8 +47,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	assert_int_equal(source_id, 5 << 3);
 	f->writes++;
 	f->last_address = address;
-	if (address > MEMORY || size > MEMORY - address)
-		return -EFAULT;
+	if (address > MEMORY || size > MEMORY - address) return -EFAULT;
 	memcpy(f->memory + address, from, size);
 	return 0;
 }
@@ -145,18 +143,13 @@ static struct fixture *set_up_with(unsigned words, bool master)
 	f.pci.next_bar = BAR;
 	edu_create(&f.edu, &f.board);
 	assert_false(f.pci.full);
-	if (master)
-		config_write(&f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	if (master) config_write(&f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	return &f;
 }
 
-static struct fixture *set_up(bool master)
-{
-	return set_up_with(0, master);
-}
+static struct fixture *set_up(bool master) { return set_up_with(0, master); }
 
-static void dma(struct fixture *f, uint64_t source, uint64_t destination, uint64_t count,
-		uint64_t command)
+static void dma(struct fixture *f, uint64_t source, uint64_t destination, uint64_t count, uint64_t command)
 {
 	set(f, 0x80, 8, source);
 	set(f, 0x88, 8, destination);
@@ -184,8 +177,7 @@ static void access_sizes_are_as_specified(void **state)
 	(void)state;
 	set(f, 0x04, 4, 0);
 	for (unsigned width = 1; width <= 8; width *= 2) {
-		if (width == 4)
-			continue;
+		if (width == 4) continue;
 		set(f, 0x04, width, 0x55);
 		assert_int_equal(get(f, 0x00, width), width == 8 ? ~0ULL : 0);
 	}
@@ -209,8 +201,7 @@ static void factorials_are_right_and_bounded(void **state)
 	for (uint32_t n = 0; n < 64; n++) {
 		uint32_t expected = 1;
 
-		for (uint32_t i = 2; i <= n; i++)
-			expected *= i;
+		for (uint32_t i = 2; i <= n; i++) expected *= i;
 		set(f, 0x08, 4, n);
 		assert_int_equal(get(f, 0x20, 4) & 1, 0);
 		assert_int_equal(get(f, 0x08, 4), expected);
@@ -298,8 +289,7 @@ static void dma_moves_bytes_both_ways(void **state)
 	struct fixture *f = set_up(true);
 
 	(void)state;
-	for (unsigned i = 0; i < 4096; i++)
-		f->memory[0x2000 + i] = (uint8_t)(i * 7);
+	for (unsigned i = 0; i < 4096; i++) f->memory[0x2000 + i] = (uint8_t)(i * 7);
 	dma(f, 0x2000, EDU_BUFFER, 4096, 1);
 	assert_int_equal(get(f, 0x98, 8), 0);
 	dma(f, EDU_BUFFER, 0x8000, 4096, 3);
@@ -337,14 +327,8 @@ static void a_command_without_run_does_nothing(void **state)
 static void dma_out_of_the_buffer_is_dropped(void **state)
 {
 	static const uint64_t bad[][2] = {
-		{EDU_BUFFER - 1, 2},
-		{EDU_BUFFER + 1, 4096},
-		{EDU_BUFFER, 4097},
-		{EDU_BUFFER + 4096, 1},
-		{0, 16},
-		{EDU_BUFFER, ~0ULL},
-		{EDU_BUFFER + 8, ~0ULL - 4},
-		{~0ULL, 8},
+		{EDU_BUFFER - 1, 2}, {EDU_BUFFER + 1, 4096},      {EDU_BUFFER, 4097}, {EDU_BUFFER + 4096, 1}, {0, 16},
+		{EDU_BUFFER, ~0ULL}, {EDU_BUFFER + 8, ~0ULL - 4}, {~0ULL, 8},
 	};
 	struct fixture *f = set_up(true);
 
@@ -379,8 +363,7 @@ static void what_cannot_be_read_is_ones(void **state)
 	dma(f, MEMORY, EDU_BUFFER + 8, 8, 1);
 	assert_int_equal(f->reads, 1);
 	dma(f, EDU_BUFFER, 0, 24, 3);
-	for (unsigned i = 0; i < 24; i++)
-		assert_int_equal(f->memory[i], i >= 8 && i < 16 ? 0xff : 0);
+	for (unsigned i = 0; i < 24; i++) assert_int_equal(f->memory[i], i >= 8 && i < 16 ? 0xff : 0);
 }
 
 static void without_bus_mastering_dma_is_dropped(void **state)
@@ -437,8 +420,7 @@ static void enable_no_snoop_resets_to_1_and_changes_are_told(void **state)
 	unsigned cap = config_read(f, PCI_CAP_POINTER, 1);
 
 	(void)state;
-	while (cap && config_read(f, cap, 1) != 0x10)
-		cap = config_read(f, cap + 1, 1);
+	while (cap && config_read(f, cap, 1) != 0x10) cap = config_read(f, cap + 1, 1);
 	assert_int_equal(cap, EDU_PCIE);
 	assert_int_equal(config_read(f, cap + 1, 1), 0);
 	assert_int_equal(config_read(f, cap + 2, 2) & 0xf, 2);

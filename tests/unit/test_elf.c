@@ -50,10 +50,7 @@ static int free_ram(void **state)
 	return 0;
 }
 
-static void put(struct image *i, size_t at, unsigned width, uint64_t value)
-{
-	memcpy(i->bytes + at, &value, width);
-}
+static void put(struct image *i, size_t at, unsigned width, uint64_t value) { memcpy(i->bytes + at, &value, width); }
 
 static void put_multiboot(struct image *i, size_t at, uint32_t flags)
 {
@@ -63,14 +60,13 @@ static void put_multiboot(struct image *i, size_t at, uint32_t flags)
 }
 
 /* The a.out kludge's fields, at 'at' in the file. */
-static void put_addresses(struct image *i, size_t at, uint32_t header, uint32_t start, uint32_t end,
-			  uint32_t bss_end, uint32_t entry)
+static void put_addresses(struct image *i, size_t at, uint32_t header, uint32_t start, uint32_t end, uint32_t bss_end,
+			  uint32_t entry)
 {
 	const uint32_t fields[] = {header, start, end, bss_end, entry};
 
 	put_multiboot(i, at, ADDRESSES);
-	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
-		put(i, at + 12 + 4 * n, 4, fields[n]);
+	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++) put(i, at + 12 + 4 * n, 4, fields[n]);
 }
 
 static size_t program_header(const struct image *i, unsigned n)
@@ -108,20 +104,13 @@ static struct image elf(unsigned bits)
 	put(&i, bits == 64 ? 56 : 44, 2, 1);                    /* phnum */
 	put_segment(&i, 0, &s);
 	put_multiboot(&i, 0x800, 0);
-	for (unsigned n = 0; n < 0x200; n++)
-		i.bytes[DATA + n] = (uint8_t)(n * 7 + 1);
+	for (unsigned n = 0; n < 0x200; n++) i.bytes[DATA + n] = (uint8_t)(n * 7 + 1);
 	return i;
 }
 
-static void set_entry(struct image *i, uint64_t entry)
-{
-	put(i, 24, i->bits / 8, entry);
-}
+static void set_entry(struct image *i, uint64_t entry) { put(i, 24, i->bits / 8, entry); }
 
-static void set_segments(struct image *i, unsigned n)
-{
-	put(i, i->bits == 64 ? 56 : 44, 2, n);
-}
+static void set_segments(struct image *i, unsigned n) { put(i, i->bits == 64 ? 56 : 44, 2, n); }
 
 /* From a buffer of the exact size: the sanitizer sees a read beyond the file. */
 static int load(const struct image *i)
@@ -144,15 +133,13 @@ static int load(const struct image *i)
 static void assert_refused(const struct image *i, const char *why)
 {
 	assert_int_equal(load(i), -ENOEXEC);
-	if (!strstr(problem, why))
-		fail_msg("refused because '%s', expected '%s'", problem, why);
+	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
 }
 
 /* RAM [start, end) is as it was before the load. */
 static void assert_untouched(uint64_t start, uint64_t end)
 {
-	for (uint64_t at = start; at < end; at++)
-		assert_int_equal(ram[at], 0xcc);
+	for (uint64_t at = start; at < end; at++) assert_int_equal(ram[at], 0xcc);
 }
 
 static void assert_loaded_whole(const struct image *i)
@@ -162,8 +149,7 @@ static void assert_loaded_whole(const struct image *i)
 	assert_int_equal(loaded.start, LINK);
 	assert_int_equal(loaded.end, LINK + 0x300);
 	assert_memory_equal(ram + LINK, i->bytes + DATA, 0x200);
-	for (unsigned n = 0x200; n < 0x300; n++)
-		assert_int_equal(ram[LINK + n], 0);
+	for (unsigned n = 0x200; n < 0x300; n++) assert_int_equal(ram[LINK + n], 0);
 	assert_untouched(0, LINK);
 	assert_untouched(LINK + 0x300, RAM_END);
 }
@@ -389,8 +375,7 @@ static void a_file_shorter_than_an_elf_header_is_refused(void **state)
 
 	(void)state;
 	put_multiboot(&i, 12, 0);
-	for (i.size = 24; i.size < 64; i.size++)
-		assert_refused(&i, "no ELF image for x86");
+	for (i.size = 24; i.size < 64; i.size++) assert_refused(&i, "no ELF image for x86");
 }
 
 /* Wherever the file ends: refused, and not a byte beyond it is read. */
@@ -400,8 +385,7 @@ static void a_truncated_file_is_refused_wherever_it_ends(void **state)
 	for (unsigned bits = 32; bits <= 64; bits += 32) {
 		struct image i = elf(bits);
 
-		while (i.size--)
-			assert_int_equal(load(&i), -ENOEXEC);
+		while (i.size--) assert_int_equal(load(&i), -ENOEXEC);
 	}
 }
 
@@ -495,8 +479,7 @@ static void the_pages_below_1_mib_that_segments_cover_are_known(void **state)
 	assert_int_equal(load(&i), 0);
 	for (uint64_t page = 0; page < MiB; page += PAGE_SIZE)
 		assert_int_equal(elf_covers_page(&loaded, page),
-				 page == 0x8000 || page == 0x9000 ||
-					 (page >= 0x3f000 && page < HOLE));
+				 page == 0x8000 || page == 0x9000 || (page >= 0x3f000 && page < HOLE));
 }
 
 /* Thousands of segments of all RAM each would keep the hypervisor busy for hours. */
@@ -506,8 +489,7 @@ static void segments_larger_than_ram_in_sum_are_refused(void **state)
 	const struct segment all = {DATA, LINK, LINK, 0, RAM_END - LINK};
 
 	(void)state;
-	for (unsigned n = 0; n < 3; n++)
-		put_segment(&i, n, &all);
+	for (unsigned n = 0; n < 3; n++) put_segment(&i, n, &all);
 	set_segments(&i, 1);
 	assert_int_equal(load(&i), 0);
 	set_segments(&i, 2);
@@ -528,8 +510,7 @@ static struct image flat(uint32_t load_end, uint32_t bss_end)
 {
 	struct image i = {.size = 0x200};
 
-	for (unsigned n = 0; n < i.size; n++)
-		i.bytes[n] = (uint8_t)(n + 1);
+	for (unsigned n = 0; n < i.size; n++) i.bytes[n] = (uint8_t)(n + 1);
 	put_addresses(&i, 0x10, LINK + 0x10, LINK, load_end, bss_end, LINK + 0x40);
 	return i;
 }
@@ -544,8 +525,7 @@ static void an_image_with_addresses_is_loaded_where_they_say(void **state)
 	assert_int_equal(loaded.start, LINK);
 	assert_int_equal(loaded.end, LINK + 0x280);
 	assert_memory_equal(ram + LINK, i.bytes, 0x180);
-	for (unsigned n = 0x180; n < 0x280; n++)
-		assert_int_equal(ram[LINK + n], 0);
+	for (unsigned n = 0x180; n < 0x280; n++) assert_int_equal(ram[LINK + n], 0);
 	assert_untouched(LINK + 0x280, RAM_END);
 }
 
@@ -627,8 +607,7 @@ static void a_header_with_addresses_that_the_file_cuts_off_is_refused(void **sta
 	struct image i = flat(0, 0);
 
 	(void)state;
-	for (i.size = 0x10 + 12; i.size < 0x10 + 32; i.size++)
-		assert_refused(&i, "contradict");
+	for (i.size = 0x10 + 12; i.size < 0x10 + 32; i.size++) assert_refused(&i, "contradict");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_ram, free_ram)

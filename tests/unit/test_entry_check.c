@@ -26,8 +26,7 @@ static void remember(void *ctx, const struct entry_violation *violation)
 {
 	struct result *result = ctx;
 
-	if (result->count < ARRAY_SIZE(result->violation))
-		result->violation[result->count] = *violation;
+	if (result->count < ARRAY_SIZE(result->violation)) result->violation[result->count] = *violation;
 	result->count++;
 }
 
@@ -56,9 +55,8 @@ static void assert_good(struct world *w, const char *what)
 	struct result result = check(w);
 
 	if (result.count)
-		fail_msg("%s: SDM 3C %s: %s: %s = 0x%lx", what, result.violation[0].section,
-			 result.violation[0].rule, result.violation[0].field_name,
-			 result.violation[0].value);
+		fail_msg("%s: SDM 3C %s: %s: %s = 0x%lx", what, result.violation[0].section, result.violation[0].rule,
+			 result.violation[0].field_name, result.violation[0].value);
 }
 
 static const struct entry_rule *rule_with(const char *words)
@@ -66,14 +64,11 @@ static const struct entry_rule *rule_with(const char *words)
 	const struct entry_rule *found = NULL, *rule;
 
 	for (unsigned i = 0; (rule = rule_at(i)); i++) {
-		if (!has_words(rule->text, words))
-			continue;
-		if (found)
-			fail_msg("two rules have the words \"%s\"", words);
+		if (!has_words(rule->text, words)) continue;
+		if (found) fail_msg("two rules have the words \"%s\"", words);
 		found = rule;
 	}
-	if (!found)
-		fail_msg("no rule has the words \"%s\"", words);
+	if (!found) fail_msg("no rule has the words \"%s\"", words);
 	return found;
 }
 
@@ -95,12 +90,11 @@ static void assert_broken(const struct mutation *m, const struct entry_rule *rul
 			assert_string_equal(v->field_name, vmcs_field_name(field));
 			found = true;
 		} else if (!also || v->rule != also->text) {
-			fail_msg("%s (%s): also broke: %s: %s = 0x%lx", m->rule,
-				 vmcs_field_name(field), v->rule, v->field_name, v->value);
+			fail_msg("%s (%s): also broke: %s: %s = 0x%lx", m->rule, vmcs_field_name(field), v->rule,
+				 v->field_name, v->value);
 		}
 	}
-	if (!found)
-		fail_msg("%s: not found broken at %s", m->rule, vmcs_field_name(field));
+	if (!found) fail_msg("%s: not found broken at %s", m->rule, vmcs_field_name(field));
 	assert_int_equal(result.count, also ? 2 : 1);
 }
 
@@ -129,10 +123,8 @@ static void every_rule_has_a_mutation(void **state)
 	for (; (rule = rule_at(rules)); rules++) {
 		bool exercised = false;
 
-		for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++)
-			exercised |= rule_with(mutations[i].rule) == rule;
-		if (!exercised)
-			fail_msg("no mutation breaks: %s", rule->text);
+		for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++) exercised |= rule_with(mutations[i].rule) == rule;
+		if (!exercised) fail_msg("no mutation breaks: %s", rule->text);
 	}
 	print_message("%u rules, %u mutations\n", rules, (unsigned)ARRAY_SIZE(mutations));
 }
@@ -176,8 +168,8 @@ static void adapt(struct world *w, const struct vmx_capabilities *caps)
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		uint32_t result, missing;
 
-		assert_true(controls_adjust(words[i].capability, (uint32_t)w->value[words[i].field],
-					    0, &result, &missing));
+		assert_true(
+			controls_adjust(words[i].capability, (uint32_t)w->value[words[i].field], 0, &result, &missing));
 		set(w, words[i].field, result);
 	}
 }
@@ -188,8 +180,7 @@ static void guests_of_ours_pass_on_each_cpu(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(capability_sets); i++) {
-		if (!capability_sets[i].caps.exit)
-			continue; /* not all of it was recorded */
+		if (!capability_sets[i].caps.exit) continue; /* not all of it was recorded */
 		for (unsigned g = 0; g < ARRAY_SIZE(guests); g++) {
 			guests[g](&world);
 			adapt(&world, &capability_sets[i].caps);

@@ -107,8 +107,7 @@ static void rom_is_readable_and_executable_and_a_write_is_refused(void **state)
 
 static void host_mmio_is_uc_and_no_ram_leaf_covers_it(void **state)
 {
-	struct ept_slot mmio = {
-		.gpa = 4 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO};
+	struct ept_slot mmio = {.gpa = 4 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO};
 
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 4 * MiB, GiB)), 0);
@@ -161,8 +160,7 @@ static void slots_are_checked(void **state)
 static void a_slot_can_be_had_again_after_the_last_is_taken(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < EPT_SLOTS; i++)
-		assert_int_equal(ept_slot_add(&ept, RAM(i * MiB, MiB, i * MiB)), 0);
+	for (unsigned i = 0; i < EPT_SLOTS; i++) assert_int_equal(ept_slot_add(&ept, RAM(i * MiB, MiB, i * MiB)), 0);
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, MiB, 0)), -ENOSPC);
 	assert_int_equal(ept_slot_remove(&ept, 3 * MiB), 0);
 	assert_null(ept_slot_find(&ept, 3 * MiB));
@@ -241,8 +239,7 @@ static void as_many_tables_as_the_worst_case_says(void **state)
 	ept.caps.large_1g = ept.caps.large_2m = false;
 	for (unsigned n = 0; n < ARRAY_SIZE(slots); n++) {
 		assert_int_equal(ept_slot_add(&ept, &slots[n]), 0);
-		for (uint64_t at = 0; at < slots[n].size; at += PAGE_SIZE)
-			touch(slots[n].gpa + at);
+		for (uint64_t at = 0; at < slots[n].size; at += PAGE_SIZE) touch(slots[n].gpa + at);
 		assert_int_equal(ept_tables_for(slots, n + 1), ept.stats.tables);
 	}
 }

@@ -83,8 +83,7 @@ static void expect_copy(uint64_t to, uint64_t from, uint64_t page)
 /* The page gets this type by an MTRR; noncoherent DMA is there. */
 static void attach_with_type(uint64_t page, enum memtype type)
 {
-	if (!ept.noncoherent)
-		ept_noncoherent_change(&ept, &cpu, 1);
+	if (!ept.noncoherent) ept_noncoherent_change(&ept, &cpu, 1);
 	wrmsr(0x200, page * PAGE_SIZE | type);
 	wrmsr(0x201, (BIT(39) - PAGE_SIZE) | 0x800);
 }
@@ -106,8 +105,7 @@ static void expect_dma(uint64_t page, bool write, bool around, unsigned count, u
 	assert_int_equal(ept_dma_access(&ept, page * PAGE_SIZE + 5, write, around, use, NULL), 0);
 	assert_int_equal(uses, count);
 	assert_int_equal(reached[0], first + page * PAGE_SIZE + 5);
-	if (count == 2)
-		assert_int_equal(reached[1], CACHE + page * PAGE_SIZE + 5);
+	if (count == 2) assert_int_equal(reached[1], CACHE + page * PAGE_SIZE + 5);
 }
 
 static void a_leaf_of_type_wb_leads_to_the_cache_and_others_to_memory(void **state)
@@ -149,11 +147,8 @@ static void ram_with_two_copies_has_4k_leaves_only(void **state)
 
 static void a_second_copy_lies_in_the_hosts_memory(void **state)
 {
-	const struct ept_slot beyond = {.gpa = GiB,
-					.size = PAGE_SIZE,
-					.hpa = CACHE,
-					.kind = EPT_SLOT_RAM_TWICE,
-					.uncached_hpa = BIT(39)};
+	const struct ept_slot beyond = {
+		.gpa = GiB, .size = PAGE_SIZE, .hpa = CACHE, .kind = EPT_SLOT_RAM_TWICE, .uncached_hpa = BIT(39)};
 
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &beyond), -EINVAL);
@@ -257,10 +252,8 @@ static void dma_writes_both_copies_but_around_a_cached_page_memory_alone(void **
 
 static void dma_reaches_ram_and_nothing_else(void **state)
 {
-	const struct ept_slot rom = {
-		.gpa = GiB, .size = PAGE_SIZE, .hpa = GiB, .kind = EPT_SLOT_ROM};
-	const struct ept_slot once = {
-		.gpa = 2 * GiB, .size = PAGE_SIZE, .hpa = 2 * GiB, .kind = EPT_SLOT_RAM};
+	const struct ept_slot rom = {.gpa = GiB, .size = PAGE_SIZE, .hpa = GiB, .kind = EPT_SLOT_ROM};
+	const struct ept_slot once = {.gpa = 2 * GiB, .size = PAGE_SIZE, .hpa = 2 * GiB, .kind = EPT_SLOT_RAM};
 
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
@@ -319,8 +312,7 @@ static void wbinvd_is_no_zap(void **state)
 static void wbinvd_of_a_range_touches_no_other_page(void **state)
 {
 	(void)state;
-	for (unsigned page = 1; page < 4; page++)
-		cpu_touches(page, WRITES);
+	for (unsigned page = 1; page < 4; page++) cpu_touches(page, WRITES);
 	copies = 0;
 	ept_write_back(&ept, 2 * PAGE_SIZE, PAGE_SIZE);
 	expect_copy(MEMORY, CACHE, 2);
@@ -372,8 +364,7 @@ static void emulate(uint64_t gpa, bool write, int error, uint64_t hpa)
 	uses = 0;
 	assert_int_equal(ept_cpu_access(&ept, &cpu, gpa, write, use, NULL), error);
 	assert_int_equal(uses, error == 0);
-	if (!error)
-		assert_int_equal(reached[0], hpa);
+	if (!error) assert_int_equal(reached[0], hpa);
 }
 
 static void an_emulated_access_goes_through_the_leaf_and_sets_its_flags(void **state)

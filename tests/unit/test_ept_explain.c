@@ -19,10 +19,7 @@
 static const struct ept_pat reset_pat = {.value = PAT_RESET, .index = 0};
 static struct ept_explanation why;
 
-static void explain(uint64_t gpa)
-{
-	ept_explain(&ept, &cpu, &reset_pat, gpa, &why);
-}
+static void explain(uint64_t gpa) { ept_explain(&ept, &cpu, &reset_pat, gpa, &why); }
 
 static uint64_t state64;
 
@@ -34,15 +31,9 @@ static uint64_t random64(void)
 }
 
 /* The range of 'bytes' around gpa. */
-static uint64_t start_of(uint64_t gpa, uint64_t bytes)
-{
-	return ALIGN_DOWN(gpa, bytes);
-}
+static uint64_t start_of(uint64_t gpa, uint64_t bytes) { return ALIGN_DOWN(gpa, bytes); }
 
-static uint64_t bytes_of(unsigned level)
-{
-	return PAGE_SIZE << 9 * (level - 1);
-}
+static uint64_t bytes_of(unsigned level) { return PAGE_SIZE << 9 * (level - 1); }
 
 static bool holds_by_the_sdm(unsigned n, uint64_t page)
 {
@@ -58,10 +49,8 @@ static void mtrr_reason_holds(uint64_t page)
 
 	assert_int_equal(r->type, slow_mtrr_type(&mtrr, page));
 	assert_int_equal(r->by == EPT_MTRR_OFF, !(mtrr.def_type & 0x800));
-	if (r->by == EPT_MTRR_FIXED)
-		assert_true(page - r->start < r->size && page < MiB);
-	if (r->by < EPT_MTRR_DEFAULT)
-		return;
+	if (r->by == EPT_MTRR_FIXED) assert_true(page - r->start < r->size && page < MiB);
+	if (r->by < EPT_MTRR_DEFAULT) return;
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		assert_int_equal(r->holders >> n & 1, holds_by_the_sdm(n, page));
 		if (holds_by_the_sdm(n, page) && r->range[n].size)
@@ -69,12 +58,9 @@ static void mtrr_reason_holds(uint64_t page)
 		if (holds_by_the_sdm(n, page) && r->range[n].type == r->type)
 			assert_true(r->winner <= n && r->by == EPT_MTRR_VARIABLE);
 	}
-	if (r->by == EPT_MTRR_VARIABLE)
-		assert_int_equal(mtrr.base[r->winner] & 7, r->type);
-	if (r->by == EPT_MTRR_DEFAULT)
-		assert_int_equal(r->type, mtrr.def_type & 7);
-	if (r->by == EPT_MTRR_UNDEFINED)
-		assert_true(r->type == MEMTYPE_UC && r->holders);
+	if (r->by == EPT_MTRR_VARIABLE) assert_int_equal(mtrr.base[r->winner] & 7, r->type);
+	if (r->by == EPT_MTRR_DEFAULT) assert_int_equal(r->type, mtrr.def_type & 7);
+	if (r->by == EPT_MTRR_UNDEFINED) assert_true(r->type == MEMTYPE_UC && r->holders);
 }
 
 /* Is some leaf smaller than that of 'level' in the place that it would take? */
@@ -83,8 +69,7 @@ static bool smaller_leaf_within(uint64_t gpa, unsigned level)
 	uint64_t start = start_of(gpa, bytes_of(level));
 
 	for (uint64_t at = start; at < start + bytes_of(level); at += PAGE_SIZE) {
-		if (level_of(at) && level_of(at) < level)
-			return true;
+		if (level_of(at) && level_of(at) < level) return true;
 	}
 	return false;
 }
@@ -95,8 +80,7 @@ static bool some_mask_has_holes(void)
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		uint64_t mask = mtrr.mask[n] & BITS(38, 12);
 
-		if ((mtrr.mask[n] & 0x800) && mask + (mask & -mask) != BIT(39))
-			return true;
+		if ((mtrr.mask[n] & 0x800) && mask + (mask & -mask) != BIT(39)) return true;
 	}
 	return false;
 }
@@ -108,15 +92,9 @@ static void limit_holds(uint64_t gpa)
 	bool aligned = IS_ALIGNED(why.slot.hpa - why.slot.gpa, bytes), uniform = true;
 
 	switch (why.limit) {
-	case EPT_LIMIT_NONE:
-		assert_int_equal(why.fill_level, 3);
-		break;
-	case EPT_LIMIT_EDGE:
-		assert_false(inside);
-		break;
-	case EPT_LIMIT_ALIGNMENT:
-		assert_true(inside && !aligned);
-		break;
+	case EPT_LIMIT_NONE: assert_int_equal(why.fill_level, 3); break;
+	case EPT_LIMIT_EDGE: assert_false(inside); break;
+	case EPT_LIMIT_ALIGNMENT: assert_true(inside && !aligned); break;
 	case EPT_LIMIT_CPU:
 		assert_true(inside && aligned);
 		assert_false(ept.caps.large_2m && (why.fill_level == 1 || ept.caps.large_1g));
@@ -127,22 +105,16 @@ static void limit_holds(uint64_t gpa)
 			uniform &= slow_mtrr_type(&mtrr, at) == why.mtrr.type;
 		assert_false(uniform && !some_mask_has_holes());
 		break;
-	case EPT_LIMIT_COPIES:
-		assert_int_equal(why.slot.kind, EPT_SLOT_RAM_TWICE);
-		break;
-	case EPT_LIMIT_TABLE:
-		assert_true(smaller_leaf_within(gpa, why.fill_level + 1));
-		break;
+	case EPT_LIMIT_COPIES: assert_int_equal(why.slot.kind, EPT_SLOT_RAM_TWICE); break;
+	case EPT_LIMIT_TABLE: assert_true(smaller_leaf_within(gpa, why.fill_level + 1)); break;
 	}
 }
 
 /* The explanation before the fault, the fault, and the explanation after it. */
 static void predict(uint64_t gpa)
 {
-	static const uint64_t by[] = {[EPT_BY_HOST_MMIO] = 0,
-				      [EPT_BY_COUNT] = WB_IPAT,
-				      [EPT_BY_POLICY] = WB,
-				      [EPT_BY_CD] = UC_IPAT};
+	static const uint64_t by[] = {
+		[EPT_BY_HOST_MMIO] = 0, [EPT_BY_COUNT] = WB_IPAT, [EPT_BY_POLICY] = WB, [EPT_BY_CD] = UC_IPAT};
 	unsigned level, fill_level;
 	uint64_t leaf, bits;
 
@@ -186,10 +158,8 @@ static void random_mtrrs(void)
 		mtrr.mask[n] = random64() % 2 ? mask | 0x800 : 0;
 		mtrr_prepare(&mtrr, n);
 	}
-	for (unsigned n = 0; n < 11; n++)
-		mtrr.fixed[n] = 0x0101010101010101 * types[random64() % 5];
-	mtrr.def_type =
-		(random64() % 8 ? 0x800 : 0) | (random64() % 2 ? 0x400 : 0) | types[random64() % 5];
+	for (unsigned n = 0; n < 11; n++) mtrr.fixed[n] = 0x0101010101010101 * types[random64() % 5];
+	mtrr.def_type = (random64() % 8 ? 0x800 : 0) | (random64() % 2 ? 0x400 : 0) | types[random64() % 5];
 }
 
 static void random_world(void)
@@ -198,10 +168,7 @@ static void random_world(void)
 		{.gpa = 0, .size = 0xa0000, .hpa = 8 * GiB, .kind = EPT_SLOT_RAM},
 		{.gpa = 0xe0000, .size = 0x20000, .hpa = 8 * GiB + 0xe0000, .kind = EPT_SLOT_ROM},
 		{.gpa = MiB, .size = 15 * MiB, .hpa = 8 * GiB + MiB, .kind = EPT_SLOT_RAM},
-		{.gpa = 16 * MiB,
-		 .size = 8 * MiB,
-		 .hpa = 16 * GiB + PAGE_SIZE,
-		 .kind = EPT_SLOT_RAM},
+		{.gpa = 16 * MiB, .size = 8 * MiB, .hpa = 16 * GiB + PAGE_SIZE, .kind = EPT_SLOT_RAM},
 		{.gpa = 24 * MiB, .size = 8 * MiB, .hpa = 24 * MiB, .kind = EPT_SLOT_HOST_MMIO},
 		{.gpa = GiB, .size = GiB, .hpa = 32 * GiB, .kind = EPT_SLOT_RAM},
 	};
@@ -211,10 +178,8 @@ static void random_world(void)
 	ept.caps.large_1g = random64() % 2;
 	cpu.cd = random64() % 4 == 0;
 	random_mtrrs();
-	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
-		assert_int_equal(ept_slot_add(&ept, &slots[i]), 0);
-	for (uint64_t devices = random64() % 3; devices; devices--)
-		ept_noncoherent_change(&ept, &cpu, 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) assert_int_equal(ept_slot_add(&ept, &slots[i]), 0);
+	for (uint64_t devices = random64() % 3; devices; devices--) ept_noncoherent_change(&ept, &cpu, 1);
 }
 
 static void an_explanation_is_what_the_next_fault_installs(void **state)
@@ -226,8 +191,7 @@ static void an_explanation_is_what_the_next_fault_installs(void **state)
 		for (unsigned i = 0; i < 20; i++) {
 			uint64_t base = random64() % 16 ? 0 : GiB;
 
-			if (random64() % 8 == 0)
-				ept_zap_all(&ept);
+			if (random64() % 8 == 0) ept_zap_all(&ept);
 			predict(base + random64() % (34 * MiB));
 		}
 		teardown(state);
@@ -264,9 +228,8 @@ static void a_stale_leaf_is_called_stale(void **state)
 
 static void the_pat_entry_is_chosen_by_index_and_is_wb_without_paging(void **state)
 {
-	static const enum memtype types[] = {MEMTYPE_WB,       MEMTYPE_WT, MEMTYPE_UC_MINUS,
-					     MEMTYPE_UC,       MEMTYPE_WB, MEMTYPE_WT,
-					     MEMTYPE_UC_MINUS, MEMTYPE_UC, MEMTYPE_WB};
+	static const enum memtype types[] = {MEMTYPE_WB, MEMTYPE_WT,       MEMTYPE_UC_MINUS, MEMTYPE_UC, MEMTYPE_WB,
+					     MEMTYPE_WT, MEMTYPE_UC_MINUS, MEMTYPE_UC,       MEMTYPE_WB};
 
 	(void)state;
 	ept.policy = MEMTYPE_KVM_6_16;
@@ -318,10 +281,9 @@ static void the_words_name_every_step(void **state)
 	assert_string_equal(said[2], "level 2: 0x7654003007: table at 0x7654003000, RWX");
 	assert_string_equal(said[3], "level 1: 0x20224000f: 4K at 0x202240000, RWX, WC");
 	assert_string_equal(said[4], "slot 0: RAM 0x100000+63M at 0x200100000; policy kvm-6.7");
-	assert_string_equal(said[5],
-			    "count 1, CR0.CD 0, MTRR variable 2 (WC, 0x2240000+256K) over default "
-			    "WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC "
-			    "(SDM 3A table 12-7)");
+	assert_string_equal(said[5], "count 1, CR0.CD 0, MTRR variable 2 (WC, 0x2240000+256K) over default "
+				     "WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC "
+				     "(SDM 3A table 12-7)");
 	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WB (the PAT): WC");
 }
 
@@ -348,25 +310,22 @@ static void the_words_for_who_decides(void **state)
 {
 	static const struct ept_slot mmio = {
 		.gpa = 24 * MiB, .size = PAGE_SIZE, .hpa = MiB, .kind = EPT_SLOT_HOST_MMIO};
-	static const struct ept_slot rom = {
-		.gpa = 0xf0000, .size = 0x10000, .hpa = MiB, .kind = EPT_SLOT_ROM};
+	static const struct ept_slot rom = {.gpa = 0xf0000, .size = 0x10000, .hpa = MiB, .kind = EPT_SLOT_ROM};
 
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &mmio), 0);
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	say(24 * MiB, (struct ept_pat){PAT_RESET, EPT_NO_PAGING});
 	assert_non_null(strstr(last(2), "slot 0: host MMIO 0x1800000+4K at 0x100000"));
-	assert_string_equal(last(1),
-			    "count 0, CR0.CD 0, host MMIO: UC; 2 MiB reach beyond the slot: 4K "
-			    "leaf; paging off, so PAT WB: effective UC (SDM 3A table 12-7)");
+	assert_string_equal(last(1), "count 0, CR0.CD 0, host MMIO: UC; 2 MiB reach beyond the slot: 4K "
+				     "leaf; paging off, so PAT WB: effective UC (SDM 3A table 12-7)");
 	touch(24 * MiB);
 	assert_int_equal(ept_fault(&ept, &cpu, 0xf0000, false), 0);
 	say(0xf0000, reset_pat);
 	assert_non_null(strstr(last(2), "4K at 0x100000, R-X, WB + ignore PAT"));
-	assert_string_equal(last(0),
-			    "count 0, CR0.CD 0, no noncoherent DMA: WB + ignore PAT; 2 MiB "
-			    "reach beyond the slot: 4K leaf; PAT ignored: effective WB "
-			    "(SDM 3C 29.3.7.2)");
+	assert_string_equal(last(0), "count 0, CR0.CD 0, no noncoherent DMA: WB + ignore PAT; 2 MiB "
+				     "reach beyond the slot: 4K leaf; PAT ignored: effective WB "
+				     "(SDM 3C 29.3.7.2)");
 	cpu.cd = true;
 	ept_noncoherent_change(&ept, &cpu, 1);
 	say(0xf0000, reset_pat);
@@ -386,8 +345,7 @@ static void the_words_for_which_mtrr_wins(void **state)
 	wrmsr(0x2ff, 0xc00 | MEMTYPE_WB);
 	wrmsr(0x258, 0x0505050505050505);
 	say(0x84000, reset_pat);
-	assert_non_null(
-		strstr(last(1), "MTRR fixed (WP, 0x84000+16K) over variable and default: WP;"));
+	assert_non_null(strstr(last(1), "MTRR fixed (WP, 0x84000+16K) over variable and default: WP;"));
 	say(MiB, reset_pat);
 	assert_non_null(strstr(last(1), "MTRR default WB, in no variable range: WB;"));
 	wrmsr(0x200, 16 * MiB | MEMTYPE_WT);
@@ -454,9 +412,8 @@ static void permissions_accessed_and_dirty_are_told(void **state)
 	leaf = *entry;
 	*entry |= EPT_ACCESSED | EPT_DIRTY;
 	say(0, reset_pat);
-	assert_string_equal(said[3],
-			    "level 1: 0x200001377: 4K at 0x200001000, RWX, accessed, dirty, WB + "
-			    "ignore PAT");
+	assert_string_equal(said[3], "level 1: 0x200001377: 4K at 0x200001000, RWX, accessed, dirty, WB + "
+				     "ignore PAT");
 	*entry = leaf & ~(EPT_WRITE | EPT_EXECUTE);
 	say(0, reset_pat);
 	assert_non_null(strstr(said[3], "4K at 0x200001000, R--,"));
@@ -482,8 +439,7 @@ static void the_map_is_the_leaves(void **state)
 	mtrr_all_wb();
 	ept_noncoherent_change(&ept, &cpu, 1);
 	for (gpa = 0; gpa < 64 * MiB; gpa += 3 * PAGE_SIZE)
-		if ((gpa >> 20) % 5)
-			ept_fault(&ept, &cpu, gpa, false);
+		if ((gpa >> 20) % 5) ept_fault(&ept, &cpu, gpa, false);
 	for (gpa = 0; ept_next_span(&ept, gpa, &span); gpa = span.gpa + span.size) {
 		assert_true(span.size && span.gpa >= gpa);
 		assert_false(before.gpa + before.size == span.gpa && before.bits == span.bits &&
@@ -494,8 +450,7 @@ static void the_map_is_the_leaves(void **state)
 		}
 		before = span;
 	}
-	for (uint64_t at = 0; at < 64 * MiB; at += PAGE_SIZE)
-		pages += ept_walk(&ept, at, &level) != 0;
+	for (uint64_t at = 0; at < 64 * MiB; at += PAGE_SIZE) pages += ept_walk(&ept, at, &level) != 0;
 	assert_int_equal(found, pages);
 	assert_true(found > 1000);
 	assert_false(ept_next_span(&ept, 1ULL << 48, &span));

@@ -45,15 +45,9 @@ static void range_with_holes(unsigned n, uint64_t start, uint64_t size, enum mem
 	wrmsr(0x201 + 2 * n, (BIT(39) - size) | 0x1000 | 0x800);
 }
 
-static void attach(void)
-{
-	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
-}
+static void attach(void) { assert_true(ept_noncoherent_change(&ept, &cpu, 1)); }
 
-static void detach(void)
-{
-	assert_true(ept_noncoherent_change(&ept, &cpu, -1));
-}
+static void detach(void) { assert_true(ept_noncoherent_change(&ept, &cpu, -1)); }
 
 /* The entry itself, to read it or to do what a CPU does to it. */
 static uint64_t *entry_at(uint64_t gpa, unsigned level)
@@ -92,9 +86,7 @@ static void a_retype_keeps_every_leaf_and_flushes_once(void **state)
 		assert_int_equal(w.flushes, transition);
 		expect_types(0, 700);
 		assert_int_equal(level_of(700 * PAGE_SIZE), 0);
-		expect_leaf(5 * MiB, 2,
-			    (8 * GiB + 4 * MiB) | EPT_RWX | EPT_LARGE |
-				    (transition % 2 ? WB : WB_IPAT));
+		expect_leaf(5 * MiB, 2, (8 * GiB + 4 * MiB) | EPT_RWX | EPT_LARGE | (transition % 2 ? WB : WB_IPAT));
 		assert_int_equal(ept.stats.leaves_retyped, 701 * transition);
 		assert_int_equal(ept.stats.tables_retyped, 3 * transition);
 	}
@@ -173,8 +165,7 @@ static void leaves_of_one_table_may_have_different_old_types(void **state)
 			mtrr_write(&others, 0x2ff, 0x800 | types[b], NULL, &count);
 			attach();
 			touch_pages(0, 17);
-			for (unsigned p = 17; p < LEAVES_2M; p++)
-				ept_fault(&ept, &other, p * PAGE_SIZE, true);
+			for (unsigned p = 17; p < LEAVES_2M; p++) ept_fault(&ept, &other, p * PAGE_SIZE, true);
 			assert_int_equal(bits_of(0x11000), types[b] << 3);
 			detach();
 			expect_types(0, LEAVES_2M);
@@ -227,15 +218,13 @@ static void a_sparse_table_under_a_mask_with_holes(void **state)
 	mtrr_all_wb();
 	range_with_holes(2, 0, 8 * MiB, MEMTYPE_WC);
 	small_ram(0, 2 * MiB);
-	for (uint64_t gpa = 0x5000; gpa < 2 * MiB; gpa += 0x7000)
-		touch(gpa);
+	for (uint64_t gpa = 0x5000; gpa < 2 * MiB; gpa += 0x7000) touch(gpa);
 	attach();
 	for (uint64_t gpa = 0; gpa < 2 * MiB; gpa += PAGE_SIZE) {
 		bool there = gpa >= 0x5000 && (gpa - 0x5000) % 0x7000 == 0;
 
 		assert_int_equal(level_of(gpa), there);
-		if (there)
-			expect_types(gpa, 1);
+		if (there) expect_types(gpa, 1);
 	}
 }
 
@@ -274,8 +263,7 @@ static void a_full_table_of_host_mmio_stays_uncached(void **state)
 			detach();
 		else
 			attach();
-		for (unsigned p = 0; p < LEAVES_2M; p++)
-			assert_int_equal(bits_of(2 * MiB + p * PAGE_SIZE), 0);
+		for (unsigned p = 0; p < LEAVES_2M; p++) assert_int_equal(bits_of(2 * MiB + p * PAGE_SIZE), 0);
 	}
 }
 
@@ -285,8 +273,7 @@ static void a_large_leaf_under_which_types_differ_is_split(void **state)
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
 	large_ram(0, 6 * MiB);
-	for (uint64_t gpa = 0; gpa < 6 * MiB; gpa += 2 * MiB)
-		touch(gpa);
+	for (uint64_t gpa = 0; gpa < 6 * MiB; gpa += 2 * MiB) touch(gpa);
 	*entry_at(2 * MiB, 2) |= AD;
 	attach();
 	assert_int_equal(level_of(0), 2);
@@ -355,8 +342,7 @@ static void merged_rom_stays_read_only(void **state)
 	assert_int_equal(ept_fault(&ept, &cpu, 4 * MiB, false), 0);
 	assert_int_equal(level_of(4 * MiB), 1);
 	detach();
-	expect_leaf(4 * MiB, 2,
-		    (4 * GiB + 4 * MiB) | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE | AD);
+	expect_leaf(4 * MiB, 2, (4 * GiB + 4 * MiB) | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE | AD);
 }
 
 static void leaves_do_not_merge_where_host_memory_or_the_slot_forbids(void **state)
@@ -382,22 +368,18 @@ static void a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back(void **state)
 	range(0, GiB + 6 * MiB + 0x1000, 0x1000, MEMTYPE_WC);
 	range(1, GiB + 8 * MiB, 2 * MiB, MEMTYPE_UC);
 	large_ram(0, 3 * GiB);
-	for (uint64_t gpa = 0; gpa < 3 * GiB; gpa += GiB)
-		touch(gpa);
+	for (uint64_t gpa = 0; gpa < 3 * GiB; gpa += GiB) touch(gpa);
 	attach();
 	expect_leaf(0, 3, (8 * GiB) | EPT_RWX | EPT_LARGE | WB);
 	expect_leaf(GiB, 2, (9 * GiB) | EPT_RWX | EPT_LARGE | WB);
-	expect_leaf(GiB + 6 * MiB + 0x1000, 1,
-		    (9 * GiB + 6 * MiB + 0x1000) | EPT_RWX | MEMTYPE_WC << 3);
+	expect_leaf(GiB + 6 * MiB + 0x1000, 1, (9 * GiB + 6 * MiB + 0x1000) | EPT_RWX | MEMTYPE_WC << 3);
 	expect_leaf(GiB + 8 * MiB, 2, (9 * GiB + 8 * MiB) | EPT_RWX | EPT_LARGE);
 	expect_types(GiB + 4 * MiB, 4 * LEAVES_2M);
 	assert_int_equal(ept.stats.leaves_retyped, 3);
 	consistent();
 	detach();
 	for (uint64_t gpa = 0; gpa < 3 * GiB; gpa += GiB)
-		expect_leaf(gpa, 3,
-			    (8 * GiB + gpa) | EPT_RWX | EPT_LARGE | WB_IPAT |
-				    (gpa == GiB ? AD : 0));
+		expect_leaf(gpa, 3, (8 * GiB + gpa) | EPT_RWX | EPT_LARGE | WB_IPAT | (gpa == GiB ? AD : 0));
 	assert_int_equal(ept.stats.leaves_retyped, 3 + 2 + 511 + 512);
 	assert_int_equal(w.tables, 2);
 }
@@ -496,8 +478,7 @@ static void one_fault_fills_its_table_with_fill_table(void **state)
 	small_ram(0, 6 * MiB);
 	touch(2 * MiB + 0x5000);
 	for (unsigned i = 0; i < LEAVES_2M; i++)
-		expect_leaf(2 * MiB + i * PAGE_SIZE, 1,
-			    (8 * GiB + 2 * MiB + (i + 1) * PAGE_SIZE) | EPT_RWX | WB_IPAT);
+		expect_leaf(2 * MiB + i * PAGE_SIZE, 1, (8 * GiB + 2 * MiB + (i + 1) * PAGE_SIZE) | EPT_RWX | WB_IPAT);
 	assert_int_equal(level_of(2 * MiB - PAGE_SIZE), 0);
 	assert_int_equal(level_of(4 * MiB), 0);
 	assert_int_equal(ept.stats.installed[1], LEAVES_2M);

@@ -55,8 +55,7 @@ static void after_a_transition_leaves_come_back_with_the_guests_types(void **sta
 		expect_leaf(gpa, 2, (8 * GiB + gpa) | EPT_RWX | WB_IPAT | EPT_LARGE);
 	}
 	ept_noncoherent_change(&ept, &cpu, 1);
-	for (uint64_t gpa = 0; gpa < 8 * MiB; gpa += 2 * MiB)
-		touch(gpa);
+	for (uint64_t gpa = 0; gpa < 8 * MiB; gpa += 2 * MiB) touch(gpa);
 	touch(6 * MiB + 0x1000);
 	expect_leaf(0, 2, (8 * GiB) | EPT_RWX | WB | EPT_LARGE);
 	expect_leaf(4 * MiB, 2, (8 * GiB + 4 * MiB) | EPT_RWX | EPT_LARGE);
@@ -259,8 +258,7 @@ static void a_1g_leaf_is_split_into_2m_and_4k_where_types_differ(void **state)
 
 static void several_ranges_are_merged_into_one_zap_with_one_flush(void **state)
 {
-	struct ept_range ranges[] = {
-		{8 * MiB, 0x2000}, {0x3000, 0x1000}, {8 * MiB + 0x1000, 0x3000}, {0x2000, 0x1000}};
+	struct ept_range ranges[] = {{8 * MiB, 0x2000}, {0x3000, 0x1000}, {8 * MiB + 0x1000, 0x3000}, {0x2000, 0x1000}};
 
 	(void)state;
 	small_ram(0, 16 * MiB);
@@ -288,8 +286,7 @@ static void too_many_ranges_become_everything(void **state)
 	small_ram(0, 16 * MiB);
 	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(0, 8);
-	for (unsigned i = 0; i < 40; i++)
-		ranges[i] = (struct ept_range){i * GiB + GiB, 0x1000};
+	for (unsigned i = 0; i < 40; i++) ranges[i] = (struct ept_range){i * GiB + GiB, 0x1000};
 	assert_int_equal(ept_type_changed(&ept, ranges, 32), 0);
 	assert_int_equal(ept_type_changed(&ept, ranges, 33), 8);
 }

@@ -139,12 +139,10 @@ static void a_range_zap_touches_only_its_range(void **state)
 	for (unsigned first = 0; first < 6; first++) {
 		for (unsigned last = first; last < 6; last++) {
 			touch_pages(start, 6);
-			assert_int_equal(ept_zap_range(&ept, start + first * PAGE_SIZE,
-						       (last - first + 1) * PAGE_SIZE),
+			assert_int_equal(ept_zap_range(&ept, start + first * PAGE_SIZE, (last - first + 1) * PAGE_SIZE),
 					 last - first + 1);
 			for (unsigned i = 0; i < 6; i++)
-				assert_int_equal(level_of(start + i * PAGE_SIZE),
-						 i < first || i > last);
+				assert_int_equal(level_of(start + i * PAGE_SIZE), i < first || i > last);
 			consistent();
 		}
 	}
@@ -202,8 +200,7 @@ static void a_table_mostly_of_large_leaves_keeps_its_child_tables(void **state)
 	(void)state;
 	ept.caps.large_1g = false;
 	large_ram(0, GiB);
-	for (unsigned i = 0; i < 511; i++)
-		touch(i * 2 * MiB);
+	for (unsigned i = 0; i < 511; i++) touch(i * 2 * MiB);
 	ept.caps.large_2m = false;
 	touch(GiB - 1);
 	tables = ept.stats.tables;
@@ -227,8 +224,7 @@ static void a_zap_does_not_look_into_tables_without_leaves(void **state)
 	ept_zap_range(&ept, 0, GiB);
 	/* Plant a leaf that is not counted in the table of address 0: nobody may find it. */
 	table = world_table(&w, ept.root);
-	for (unsigned i = 0; i < 3; i++)
-		table = world_table(&w, table[0] & EPT_ADDRESS);
+	for (unsigned i = 0; i < 3; i++) table = world_table(&w, table[0] & EPT_ADDRESS);
 	table[5] = EPT_RWX;
 	assert_int_equal(ept_zap_all(&ept), 1);
 	assert_int_equal(table[5], EPT_RWX);
@@ -367,10 +363,8 @@ static void after_a_zap_and_the_same_touches_no_table_is_gained(void **state)
 	(void)state;
 	small_ram(0, 64 * MiB);
 	for (unsigned round = 0; round < 3; round++) {
-		for (uint64_t gpa = 0; gpa < 64 * MiB; gpa += MiB)
-			touch(gpa);
-		if (round == 0)
-			tables = ept.stats.tables;
+		for (uint64_t gpa = 0; gpa < 64 * MiB; gpa += MiB) touch(gpa);
+		if (round == 0) tables = ept.stats.tables;
 		assert_int_equal(ept.stats.tables, tables);
 		ept_noncoherent_change(&ept, &cpu, round % 2 ? -1 : 1);
 	}

@@ -14,8 +14,7 @@ static struct event_ring ring;
 
 static void put(uint64_t first, uint64_t last)
 {
-	for (uint64_t n = first; n <= last; n++)
-		*event_ring_put(&ring) = (struct event){.type = EVENT_MARK, .b = n};
+	for (uint64_t n = first; n <= last; n++) *event_ring_put(&ring) = (struct event){.type = EVENT_MARK, .b = n};
 }
 
 static void a_record_is_32_bytes_little_endian_in_the_order_of_the_trace(void **state)
@@ -34,8 +33,7 @@ static void a_record_is_32_bytes_little_endian_in_the_order_of_the_trace(void **
 
 	(void)state;
 	memcpy(bytes, &event, sizeof(event));
-	for (unsigned i = 0; i < 32; i++)
-		assert_int_equal(bytes[i], i + 1);
+	for (unsigned i = 0; i < 32; i++) assert_int_equal(bytes[i], i + 1);
 	assert_int_equal(event.type_and_source, 0x09 | event_source(0x0a, 0x0b, 0x0c));
 }
 
@@ -49,8 +47,7 @@ static void events_come_back_in_order_and_once(void **state)
 	put(0, 9);
 	assert_int_equal(event_ring_read(&ring, &from, read, 8, &lost), 8);
 	assert_int_equal(lost, 0);
-	for (unsigned i = 0; i < 8; i++)
-		assert_int_equal(read[i].b, i);
+	for (unsigned i = 0; i < 8; i++) assert_int_equal(read[i].b, i);
 	assert_int_equal(event_ring_read(&ring, &from, read, 8, &lost), 2);
 	assert_int_equal(read[1].b, 9);
 	assert_int_equal(event_ring_read(&ring, &from, read, 8, &lost), 0);
@@ -68,8 +65,7 @@ static void what_was_overwritten_is_counted_as_lost(void **state)
 	assert_int_equal(event_ring_read(&ring, &from, read, 1, &lost), 1);
 	assert_int_equal(lost, 0);
 	put(EVENT_RING_SIZE, EVENT_RING_SIZE + 4); /* over 0 to 4: of them 1 to 4 were not read */
-	assert_int_equal(event_ring_read(&ring, &from, read, EVENT_RING_SIZE, &lost),
-			 EVENT_RING_SIZE);
+	assert_int_equal(event_ring_read(&ring, &from, read, EVENT_RING_SIZE, &lost), EVENT_RING_SIZE);
 	assert_int_equal(lost, 4);
 	assert_int_equal(read[0].b, 5);
 	assert_int_equal(read[EVENT_RING_SIZE - 1].b, EVENT_RING_SIZE + 4);
@@ -82,8 +78,7 @@ static void the_console_s_events_read_as_its_lines(void **state)
 		struct event event;
 		const char *text;
 	} row[] = {
-		{{.type = EVENT_ATTACH, .a = 0x1a | EVENT_NONCOHERENT},
-		 "device 00:03.2 attached, noncoherent"},
+		{{.type = EVENT_ATTACH, .a = 0x1a | EVENT_NONCOHERENT}, "device 00:03.2 attached, noncoherent"},
 		{{.type = EVENT_DETACH, .a = 0xff10}, "device ff:02.0 detached, was coherent"},
 		{{.type = EVENT_COHERENCE, .a = 0x10}, "device 00:02.0 is now coherent"},
 		{{.type = EVENT_COUNT, .a = 0x0201}, "noncoherent count 1 -> 2: no transition"},
@@ -133,8 +128,7 @@ static void every_type_has_words_and_no_record_overruns_them(void **state)
 			assert_int_equal(text[size], 0x5a);
 		}
 		assert_true(strlen(text) > 4 && strlen(text) < 119);
-		assert_int_equal(strncmp(text, "event ", 6) == 0,
-				 type == EVENT_NONE || type >= EVENT_TYPES);
+		assert_int_equal(strncmp(text, "event ", 6) == 0, type == EVENT_NONE || type >= EVENT_TYPES);
 	}
 }
 

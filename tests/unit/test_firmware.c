@@ -22,10 +22,7 @@ static int leave(void **state)
 	return 0;
 }
 
-static unsigned word(unsigned at)
-{
-	return ram[at] | ram[at + 1] << 8;
-}
+static unsigned word(unsigned at) { return ram[at] | ram[at + 1] << 8; }
 
 /* The code that a vector leads to. */
 static const uint8_t *handler(unsigned vector)
@@ -45,16 +42,14 @@ static void assert_code(unsigned vector, const char *code, size_t size)
 static void every_vector_leads_to_code_that_returns(void **state)
 {
 	(void)state;
-	for (unsigned vector = 0; vector < 256; vector++)
-		assert_non_null(memchr(handler(vector), IRET, 32));
+	for (unsigned vector = 0; vector < 256; vector++) assert_non_null(memchr(handler(vector), IRET, 32));
 }
 
 /* mov al, 0x20; out 0x20, al (and first 0xa0): the PIC would be silent for ever otherwise. */
 static void interrupts_of_the_pics_are_acknowledged(void **state)
 {
 	(void)state;
-	for (unsigned vector = 0x09; vector <= 0x0f; vector++)
-		assert_code(vector, "\x50\xb0\x20\xe6\x20\x58\xcf", 7);
+	for (unsigned vector = 0x09; vector <= 0x0f; vector++) assert_code(vector, "\x50\xb0\x20\xe6\x20\x58\xcf", 7);
 	for (unsigned vector = 0x70; vector <= 0x77; vector++)
 		assert_code(vector, "\x50\xb0\x20\xe6\xa0\xe6\x20\x58\xcf", 9);
 	assert_code(0x10, "\xcf", 1);
@@ -65,8 +60,7 @@ static void interrupts_of_the_pics_are_acknowledged(void **state)
 static void the_timer_counts(void **state)
 {
 	(void)state;
-	assert_code(0x08,
-		    "\x50\x1e\x31\xc0\x8e\xd8\x66\xff\x06\x6c\x04\xb0\x20\xe6\x20\x1f\x58\xcf", 18);
+	assert_code(0x08, "\x50\x1e\x31\xc0\x8e\xd8\x66\xff\x06\x6c\x04\xb0\x20\xe6\x20\x1f\x58\xcf", 18);
 }
 
 static void the_bios_data_area_tells_of_memory_and_com1(void **state)
@@ -82,8 +76,7 @@ static void the_bios_data_area_tells_of_memory_and_com1(void **state)
 static void nothing_else_is_written(void **state)
 {
 	(void)state;
-	for (unsigned at = 0x415; at < FIRMWARE_CODE; at++)
-		assert_int_equal(ram[at], at == FIRMWARE_EBDA);
+	for (unsigned at = 0x415; at < FIRMWARE_CODE; at++) assert_int_equal(ram[at], at == FIRMWARE_EBDA);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, leave)

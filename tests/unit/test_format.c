@@ -24,12 +24,12 @@ static void print(size_t size, const char *pattern, ...)
 }
 
 /* The same arguments, printed by both. */
-#define assert_like_printf(...)                                                                    \
-	do {                                                                                       \
-		char expected[256];                                                                \
-		snprintf(expected, sizeof(expected), __VA_ARGS__);                                 \
-		print(sizeof(text), __VA_ARGS__);                                                  \
-		assert_string_equal(text, expected);                                               \
+#define assert_like_printf(...)                                                                                        \
+	do {                                                                                                           \
+		char expected[256];                                                                                    \
+		snprintf(expected, sizeof(expected), __VA_ARGS__);                                                     \
+		print(sizeof(text), __VA_ARGS__);                                                                      \
+		assert_string_equal(text, expected);                                                                   \
 	} while (0)
 
 static void text_is_printed_as_it_stands(void **state)
@@ -42,9 +42,8 @@ static void text_is_printed_as_it_stands(void **state)
 
 static void numbers_of_each_size_are_printed_like_printf(void **state)
 {
-	static const uint64_t values[] = {0,           1,          9,          10,
-					  0x7fffffff,  0x80000000, 0xffffffff, BIT(32),
-					  BITS(62, 0), BIT(63),    ~0ULL};
+	static const uint64_t values[] = {0,          1,       9,           10,      0x7fffffff, 0x80000000,
+					  0xffffffff, BIT(32), BITS(62, 0), BIT(63), ~0ULL};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
@@ -52,8 +51,7 @@ static void numbers_of_each_size_are_printed_like_printf(void **state)
 
 		assert_like_printf("%d %u %x", (int)v, (unsigned)v, (unsigned)v);
 		assert_like_printf("%ld %lu %lx", (long)v, (unsigned long)v, (unsigned long)v);
-		assert_like_printf("%lld %llu %llx", (long long)v, (unsigned long long)v,
-				   (unsigned long long)v);
+		assert_like_printf("%lld %llu %llx", (long long)v, (unsigned long long)v, (unsigned long long)v);
 		assert_like_printf("%zu %zx", (size_t)v, (size_t)v);
 	}
 }

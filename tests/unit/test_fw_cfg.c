@@ -30,8 +30,7 @@ static int set_up(void **state)
 static void read_item(unsigned item, void *to, size_t size)
 {
 	out(0x510, 2, item);
-	for (size_t i = 0; i < size; i++)
-		((uint8_t *)to)[i] = (uint8_t)in(0x511, 1);
+	for (size_t i = 0; i < size; i++) ((uint8_t *)to)[i] = (uint8_t)in(0x511, 1);
 }
 
 static void the_signature_is_qemus_and_zeroes_follow(void **state)

@@ -14,8 +14,7 @@
 
 static struct guest_map map;
 
-static void assert_slot(unsigned n, uint64_t gpa, uint64_t end, uint64_t offset,
-			enum ept_slot_kind kind)
+static void assert_slot(unsigned n, uint64_t gpa, uint64_t end, uint64_t offset, enum ept_slot_kind kind)
 {
 	assert_true(n < map.slots);
 	assert_int_equal(map.slot[n].gpa, gpa);

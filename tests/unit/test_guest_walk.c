@@ -22,13 +22,7 @@
 #define PAGE     0x5000
 #define ALL      (PAGE_P | PAGE_RW | PAGE_US)
 
-enum {
-	P = PF_ERROR_PRESENT,
-	W = PF_ERROR_WRITE,
-	U = PF_ERROR_USER,
-	RSVD = PF_ERROR_RESERVED,
-	I = PF_ERROR_FETCH
-};
+enum { P = PF_ERROR_PRESENT, W = PF_ERROR_WRITE, U = PF_ERROR_USER, RSVD = PF_ERROR_RESERVED, I = PF_ERROR_FETCH };
 
 static uint64_t ram[RAM_SIZE / 8];
 static struct guest_paging cpu;
@@ -59,26 +53,20 @@ static int walk(uint64_t linear, enum guest_access access)
 	return error;
 }
 
-static uint64_t *entry64(uint64_t table, unsigned index)
-{
-	return &ram[table / 8 + index];
-}
+static uint64_t *entry64(uint64_t table, unsigned index) { return &ram[table / 8 + index]; }
 
-static uint32_t *entry32(uint64_t table, unsigned index)
-{
-	return (uint32_t *)ram + table / 4 + index;
-}
+static uint32_t *entry32(uint64_t table, unsigned index) { return (uint32_t *)ram + table / 4 + index; }
 
-#define assert_translates(linear, access, physical)                                                \
-	do {                                                                                       \
-		assert_int_equal(walk(linear, access), 0);                                         \
-		assert_int_equal(gpa, physical);                                                   \
+#define assert_translates(linear, access, physical)                                                                    \
+	do {                                                                                                           \
+		assert_int_equal(walk(linear, access), 0);                                                             \
+		assert_int_equal(gpa, physical);                                                                       \
 	} while (0)
 
-#define assert_faults(linear, access, expected)                                                    \
-	do {                                                                                       \
-		assert_int_equal(walk(linear, access), -EFAULT);                                   \
-		assert_int_equal(code, expected);                                                  \
+#define assert_faults(linear, access, expected)                                                                        \
+	do {                                                                                                           \
+		assert_int_equal(walk(linear, access), -EFAULT);                                                       \
+		assert_int_equal(code, expected);                                                                      \
 	} while (0)
 
 /* Linear 0x1234567000 + x, in 4-level paging, is PAGE + x. */
@@ -126,11 +114,8 @@ static int two_level(void **state)
 {
 	(void)state;
 	memset(ram, 0, sizeof(ram));
-	cpu = (struct guest_paging){.cr0 = CR0_PG | CR0_PE | CR0_WP,
-				    .cr3 = PD,
-				    .cr4 = CR4_PSE,
-				    .mode = 32,
-				    .address_width = 40};
+	cpu = (struct guest_paging){
+		.cr0 = CR0_PG | CR0_PE | CR0_WP, .cr3 = PD, .cr4 = CR4_PSE, .mode = 32, .address_width = 40};
 	*entry32(PD, 0x302) = PT | ALL;
 	*entry32(PT, 0x201) = PAGE | ALL;
 	return 0;
@@ -274,10 +259,8 @@ static void check_reserved(uint64_t *entry, uint64_t reserved, uint64_t linear)
 			continue; /* with these the walk is another */
 		*entry = good | BIT(bit);
 		faults = walk(linear, GUEST_WRITE) == -EFAULT && code & RSVD;
-		if (faults)
-			assert_int_equal(code, P | W | RSVD);
-		if (faults != !!(BIT(bit) & reserved))
-			fail_msg("bit %u: code 0x%x", bit, code);
+		if (faults) assert_int_equal(code, P | W | RSVD);
+		if (faults != !!(BIT(bit) & reserved)) fail_msg("bit %u: code 0x%x", bit, code);
 	}
 	*entry = good;
 }
@@ -325,19 +308,16 @@ static void an_entry_that_is_not_present_has_no_reserved_bits(void **state)
 }
 
 /* The rules of SDM 3A 4.6.1 once more, as one reads them there. */
-static bool allowed(bool user, enum guest_access access, bool us, bool rw, bool nx, bool wp,
-		    bool smep, bool smap, bool ac)
+static bool allowed(bool user, enum guest_access access, bool us, bool rw, bool nx, bool wp, bool smep, bool smap,
+		    bool ac)
 {
 	switch (access) {
-	case GUEST_READ:
-		return user ? us : !us || !smap || ac;
+	case GUEST_READ: return user ? us : !us || !smap || ac;
 	case GUEST_WRITE:
-		if (user)
-			return us && rw;
+		if (user) return us && rw;
 		return (rw || !wp) && (!us || !smap || ac);
 	default:
-		if (nx)
-			return false;
+		if (nx) return false;
 		return user ? us : !us || !smep;
 	}
 }
@@ -345,17 +325,16 @@ static bool allowed(bool user, enum guest_access access, bool us, bool rw, bool 
 /* Every combination, with each right withheld at the level that n names. */
 static void every_combination_of_rights_is_decided_as_the_manual_says(void **state)
 {
-	uint64_t *const level[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2),
-				   entry64(PT, 0x167)};
+	uint64_t *const level[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2), entry64(PT, 0x167)};
 
 	(void)state;
 	for (unsigned n = 0; n < 4 << 9; n++) {
-		bool user = n & 1, us = n & 2, rw = n & 4, nx = n & 8, wp = n & 16, smep = n & 32,
-		     smap = n & 64, ac = n & 128;
+		bool user = n & 1, us = n & 2, rw = n & 4, nx = n & 8, wp = n & 16, smep = n & 32, smap = n & 64,
+		     ac = n & 128;
 
 		for (enum guest_access access = GUEST_READ; access <= GUEST_FETCH; access++) {
-			unsigned expected = P | (user ? U : 0) | (access == GUEST_WRITE ? W : 0) |
-					    (access == GUEST_FETCH ? I : 0);
+			unsigned expected =
+				P | (user ? U : 0) | (access == GUEST_WRITE ? W : 0) | (access == GUEST_FETCH ? I : 0);
 
 			long_mode(NULL);
 			*level[n >> 9] &= ~((us ? 0 : PAGE_US) | (rw ? 0 : PAGE_RW));
@@ -438,8 +417,7 @@ static void a_table_outside_ram_is_told_apart_from_a_fault(void **state)
 static void tables_that_contain_themselves_end_at_the_page(void **state)
 {
 	(void)state;
-	for (unsigned n = 0; n < 512; n++)
-		*entry64(PML4, n) = PML4 | ALL;
+	for (unsigned n = 0; n < 512; n++) *entry64(PML4, n) = PML4 | ALL;
 	assert_translates(0xffffffffffffffff, GUEST_READ, PML4 + 0xfff);
 }
 
@@ -477,10 +455,8 @@ static void assert_fetch_is_a_walk(uint64_t linear)
 
 static void a_remembered_walk_ends_where_a_fresh_one_does(void **state)
 {
-	uint64_t *const entries[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2),
-				     entry64(PT, 0x167)};
-	static const uint64_t changes[] = {PAGE_P, PAGE_US, PAGE_NX,         BIT(45),
-					   PAGE_A, BIT(15), PAGE_RW | PAGE_D};
+	uint64_t *const entries[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2), entry64(PT, 0x167)};
+	static const uint64_t changes[] = {PAGE_P, PAGE_US, PAGE_NX, BIT(45), PAGE_A, BIT(15), PAGE_RW | PAGE_D};
 
 	(void)state;
 	memset(&cache, 0, sizeof(cache));
@@ -611,8 +587,7 @@ int main(void)
 		cmocka_unit_test(without_paging_a_linear_address_is_physical),
 		cmocka_unit_test_setup(four_levels_are_walked, long_mode),
 		cmocka_unit_test_setup(the_upper_half_has_its_own_entries, long_mode),
-		cmocka_unit_test_setup(an_address_that_is_not_canonical_is_no_page_fault,
-				       long_mode),
+		cmocka_unit_test_setup(an_address_that_is_not_canonical_is_no_page_fault, long_mode),
 		cmocka_unit_test_setup(compatibility_mode_wraps_at_4_gib, long_mode),
 		cmocka_unit_test_setup(pae_begins_at_the_registers_not_at_the_table, pae),
 		cmocka_unit_test_setup(pae_registers_have_no_rights_and_no_flags, pae),
@@ -624,15 +599,11 @@ int main(void)
 		cmocka_unit_test_setup(a_1g_page_is_translated_where_it_is_offered, long_mode),
 		cmocka_unit_test_setup(reserved_bits_of_4_level_entries_fault_with_rsvd, long_mode),
 		cmocka_unit_test_setup(reserved_bits_of_pae_entries_fault_with_rsvd, pae),
-		cmocka_unit_test_setup(an_entry_that_is_not_present_has_no_reserved_bits,
-				       long_mode),
+		cmocka_unit_test_setup(an_entry_that_is_not_present_has_no_reserved_bits, long_mode),
 		cmocka_unit_test(every_combination_of_rights_is_decided_as_the_manual_says),
-		cmocka_unit_test_setup(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep,
-				       two_level),
-		cmocka_unit_test_setup(
-			reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf, long_mode),
-		cmocka_unit_test_setup(the_flags_of_32_bit_entries_leave_their_neighbours_alone,
-				       two_level),
+		cmocka_unit_test_setup(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep, two_level),
+		cmocka_unit_test_setup(reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf, long_mode),
+		cmocka_unit_test_setup(the_flags_of_32_bit_entries_leave_their_neighbours_alone, two_level),
 		cmocka_unit_test_setup(an_access_that_faults_leaves_the_leafs_flags, long_mode),
 		cmocka_unit_test_setup(a_table_outside_ram_is_told_apart_from_a_fault, long_mode),
 		cmocka_unit_test_setup(tables_that_contain_themselves_end_at_the_page, long_mode),
@@ -642,8 +613,7 @@ int main(void)
 		cmocka_unit_test_setup(the_memory_of_a_walk_sets_accessed_flags_again, long_mode),
 		cmocka_unit_test_setup(a_remembered_walk_reads_each_entry_once, long_mode),
 		cmocka_unit_test_setup(a_remembered_walk_does_not_outlive_its_ram, long_mode),
-		cmocka_unit_test_setup(an_entry_that_changes_under_the_walk_is_tried_again,
-				       long_mode),
+		cmocka_unit_test_setup(an_entry_that_changes_under_the_walk_is_tried_again, long_mode),
 		cmocka_unit_test_setup(a_walk_reads_tables_and_nothing_else, long_mode),
 		cmocka_unit_test_setup(a_table_in_rom_cannot_take_its_flags, long_mode),
 	};

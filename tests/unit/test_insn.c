@@ -34,8 +34,7 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *val
 {
 	struct fixture *f = ctx;
 
-	if (access_memory(f, linear))
-		return -EFAULT;
+	if (access_memory(f, linear)) return -EFAULT;
 	f->reads++;
 	assert_in_range(linear - f->base, 0, sizeof(f->bytes) - width);
 	*value = 0;
@@ -47,8 +46,7 @@ static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t *va
 {
 	struct fixture *f = ctx;
 
-	if (access_memory(f, linear))
-		return -EFAULT;
+	if (access_memory(f, linear)) return -EFAULT;
 	f->writes++;
 	assert_in_range(linear - f->base, 0, sizeof(f->bytes) - width);
 	memcpy(f->bytes + (linear - f->base), value, width);
@@ -80,8 +78,7 @@ static struct fixture *set_up(unsigned mode)
 	f.memory = (struct insn_memory){&f, memory_read, memory_write, probe_write};
 	f.base = 0x8000;
 	f.allowed = 1000;
-	for (unsigned i = 0; i < sizeof(f.bytes); i++)
-		f.bytes[i] = (uint8_t)i;
+	for (unsigned i = 0; i < sizeof(f.bytes); i++) f.bytes[i] = (uint8_t)i;
 	return &f;
 }
 
@@ -94,8 +91,7 @@ static int run(struct fixture *f, const char *code, size_t size, unsigned most)
 
 	assert_int_equal(insn_decode((const uint8_t *)code, size, f->cpu.mode, &insn), 0);
 	assert_int_equal(insn.length, size);
-	for (; !error && most && f->cpu.rip == rip; most--)
-		error = insn_execute(&insn, &f->cpu, &f->memory);
+	for (; !error && most && f->cpu.rip == rip; most--) error = insn_execute(&insn, &f->cpu, &f->memory);
 	return error;
 }
 #define RUN(f, code) run(f, code, sizeof(code) - 1, 100)
@@ -122,8 +118,7 @@ static void a_failing_access_changes_nothing(void **state)
 			f->gpr[RAX] = 0x1234567890;
 			f->allowed = allowed;
 			before = *f;
-			if (run(f, codes[i], 2, 1) == 0)
-				continue; /* it needs one access only */
+			if (run(f, codes[i], 2, 1) == 0) continue; /* it needs one access only */
 			assert_memory_equal(f->gpr, before.gpr, sizeof(f->gpr));
 			assert_memory_equal(f->bytes, before.bytes, sizeof(f->bytes));
 			assert_int_equal(f->cpu.rflags, before.cpu.rflags);
@@ -203,7 +198,7 @@ static void addresses_wrap_at_16_bits_and_segments_are_added(void **state)
 	assert_int_equal(RUN(f, "\x26\xa0\x11\x00"), 0); /* mov al, es:[0x11] */
 	assert_int_equal(f->last, 0x20010);
 	f->cpu.segment_base[SEG_SS] = 0x20000;
-	f->gpr[RSP] = 0xffffffff00000030; /* what lies above bit 31 is not there */
+	f->gpr[RSP] = 0xffffffff00000030;                    /* what lies above bit 31 is not there */
 	assert_int_equal(RUN(f, "\x67\x66\x8b\x04\x24"), 0); /* mov eax, [esp] */
 	assert_int_equal(f->last, 0x20030);
 }
@@ -288,8 +283,7 @@ static void instructions_that_are_not_ours_are_refused(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_int_equal(insn_decode((const uint8_t *)refused[i].code, refused[i].size,
-					     refused[i].mode, &insn),
+		assert_int_equal(insn_decode((const uint8_t *)refused[i].code, refused[i].size, refused[i].mode, &insn),
 				 -EINVAL);
 }
 
@@ -317,8 +311,7 @@ static void a_cache_decodes_as_without_it(void **state)
 		bytes[8] = bytes[14] = random >> 37 & 1;
 		error = insn_decode(bytes, size, mode, &expected);
 		assert_int_equal(insn_decode_cached(&cache, bytes, size, mode, &insn), error);
-		if (!error)
-			assert_memory_equal(insn, &expected, sizeof(expected));
+		if (!error) assert_memory_equal(insn, &expected, sizeof(expected));
 	}
 }
 

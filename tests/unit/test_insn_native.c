@@ -97,12 +97,10 @@ static void build_stub(uint8_t *to)
 	to = emit_mov(to, 0x89, RSP, &native->host_rsp);
 	to = emit_push_pop(to, 0xff, 0x34, &native->rflags);
 	*to++ = 0x9d; /* POPF */
-	for (unsigned i = 0; i < 16; i++)
-		to = emit_mov(to, 0x8b, i, &native->gpr[i]);
+	for (unsigned i = 0; i < 16; i++) to = emit_mov(to, 0x8b, i, &native->gpr[i]);
 	slot = to;
 	to += INSN_MAX;
-	for (unsigned i = 0; i < 16; i++)
-		to = emit_mov(to, 0x89, i, &native->gpr[i]);
+	for (unsigned i = 0; i < 16; i++) to = emit_mov(to, 0x89, i, &native->gpr[i]);
 	to = emit_mov(to, 0x8b, RSP, &native->host_rsp);
 	*to++ = 0x9c; /* PUSHF */
 	to = emit_push_pop(to, 0x8f, 0x04, &native->rflags);
@@ -115,8 +113,7 @@ static int set_up(void **state)
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 
 	(void)state;
-	if (area == MAP_FAILED)
-		return -1;
+	if (area == MAP_FAILED) return -1;
 	native = (struct state *)area;
 	build_stub(area + PAGE_SIZE);
 	data = area + 2 * PAGE_SIZE;
@@ -131,18 +128,16 @@ struct sample {
 };
 
 static const uint8_t one_byte[] = {
-	0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13, 0x18, 0x19,
-	0x1a, 0x1b, 0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b, 0x30, 0x31, 0x32, 0x33,
-	0x38, 0x39, 0x3a, 0x3b, 0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87,
-	0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8f, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
-	0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xc0, 0xc1, 0xc4, 0xc4, 0xc5, 0xc5, 0xc6, 0xc7,
-	0xd0, 0xd1, 0xd2, 0xd3, 0xf6, 0xf6, 0xf7, 0xf7, 0xfe, 0xff,
+	0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13, 0x18, 0x19, 0x1a, 0x1b,
+	0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b, 0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3a, 0x3b,
+	0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8f,
+	0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xc0, 0xc1,
+	0xc4, 0xc4, 0xc5, 0xc5, 0xc6, 0xc7, 0xd0, 0xd1, 0xd2, 0xd3, 0xf6, 0xf6, 0xf7, 0xf7, 0xfe, 0xff,
 };
 static const uint8_t two_byte[] = {
-	0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29, 0x2b, 0x38, 0x40, 0x43, 0x46,
-	0x4c, 0x4f, 0x6e, 0x6f, 0x7e, 0x7f, 0x92, 0x95, 0x97, 0x9d, 0x9e, 0xa4, 0xa5,
-	0xac, 0xad, 0xae, 0xaf, 0xb0, 0xb1, 0xb8, 0xb8, 0xbc, 0xbd, 0xc0, 0xc1, 0xc7,
-	0xd6, 0xe7, 0xf0, 0xa3, 0xab, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf, 0xc3,
+	0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29, 0x2b, 0x38, 0x40, 0x43, 0x46, 0x4c, 0x4f, 0x6e, 0x6f, 0x7e,
+	0x7f, 0x92, 0x95, 0x97, 0x9d, 0x9e, 0xa4, 0xa5, 0xac, 0xad, 0xae, 0xaf, 0xb0, 0xb1, 0xb8, 0xb8, 0xbc, 0xbd,
+	0xc0, 0xc1, 0xc7, 0xd6, 0xe7, 0xf0, 0xa3, 0xab, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf, 0xc3,
 };
 
 static unsigned add_prefixes(uint8_t *bytes)
@@ -151,10 +146,8 @@ static unsigned add_prefixes(uint8_t *bytes)
 	unsigned at = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (next_random() % 6 == 0)
-			bytes[at++] = prefixes[i];
-	if (next_random() % 2)
-		bytes[at++] = (uint8_t)(0x40 | next_random() % 16);
+		if (next_random() % 6 == 0) bytes[at++] = prefixes[i];
+	if (next_random() % 2) bytes[at++] = (uint8_t)(0x40 | next_random() % 16);
 	return at;
 }
 
@@ -183,9 +176,7 @@ static unsigned add_rest_of_opcode(uint8_t *bytes, unsigned opcode)
 	uint8_t last = (uint8_t)(next_random() | (next_random() % 4 ? 0x78 : 0));
 
 	switch (opcode) {
-	case 0x138:
-		bytes[0] = map_38[next_random() % 3];
-		return 1;
+	case 0x138: bytes[0] = map_38[next_random() % 3]; return 1;
 	case 0xc5:
 		bytes[0] = last;
 		bytes[1] = vex[next_random() % sizeof(vex)];
@@ -200,16 +191,12 @@ static unsigned add_rest_of_opcode(uint8_t *bytes, unsigned opcode)
 			bytes[2] = lane[next_random() % sizeof(lane)];
 		}
 		return 3;
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
 /* Ours by other tests: what leaves the slot. */
-static bool is_jump(const struct insn *insn)
-{
-	return insn->operation == INSN_CALL || insn->operation == INSN_JMP;
-}
+static bool is_jump(const struct insn *insn) { return insn->operation == INSN_CALL || insn->operation == INSN_JMP; }
 
 /* A random instruction that insn_decode() takes. */
 static void choose(struct sample *s)
@@ -217,8 +204,7 @@ static void choose(struct sample *s)
 	unsigned at, opcode;
 
 	do {
-		for (unsigned i = 0; i < INSN_MAX; i++)
-			s->bytes[i] = (uint8_t)next_random();
+		for (unsigned i = 0; i < INSN_MAX; i++) s->bytes[i] = (uint8_t)next_random();
 		at = add_prefixes(s->bytes);
 		opcode = (unsigned)(next_random() % (ARRAY_SIZE(one_byte) + ARRAY_SIZE(two_byte)));
 		if (opcode < ARRAY_SIZE(one_byte)) {
@@ -240,9 +226,8 @@ static void choose(struct sample *s)
 
 static bool is_string(const struct insn *insn)
 {
-	return insn->operation == INSN_STOS || insn->operation == INSN_LODS ||
-	       insn->operation == INSN_MOVS || insn->operation == INSN_CMPS ||
-	       insn->operation == INSN_SCAS;
+	return insn->operation == INSN_STOS || insn->operation == INSN_LODS || insn->operation == INSN_MOVS ||
+	       insn->operation == INSN_CMPS || insn->operation == INSN_SCAS;
 }
 
 /* A #GP where the operand is not aligned: some of the moves, and CMPXCHG16B. */
@@ -256,14 +241,10 @@ static bool is_undefined(const struct insn *insn, const uint64_t *gpr)
 {
 	uint64_t count = insn->has_immediate ? insn->immediate : gpr[RCX];
 
-	return insn->width == 2 && (count & 31) > 16 &&
-	       (insn->operation == INSN_SHLD || insn->operation == INSN_SHRD);
+	return insn->width == 2 && (count & 31) > 16 && (insn->operation == INSN_SHLD || insn->operation == INSN_SHRD);
 }
 
-static bool is_on_stack(const struct insn *insn)
-{
-	return insn->operation == INSN_PUSH || insn->operation == INSN_POP;
-}
+static bool is_on_stack(const struct insn *insn) { return insn->operation == INSN_PUSH || insn->operation == INSN_POP; }
 
 static bool is_bit_string(const struct insn *insn)
 {
@@ -271,10 +252,7 @@ static bool is_bit_string(const struct insn *insn)
 }
 
 /* An address in the middle of the data, 8-byte aligned so that LOCK is cheap. */
-static uint64_t target(void)
-{
-	return (uintptr_t)data + SLACK + (next_random() % (DATA - 2 * SLACK) & ~7ULL);
-}
+static uint64_t target(void) { return (uintptr_t)data + SLACK + (next_random() % (DATA - 2 * SLACK) & ~7ULL); }
 
 static void fit_string(struct sample *s, struct state *state)
 {
@@ -295,8 +273,7 @@ static bool fit(struct sample *s, struct state *state)
 {
 	struct insn *insn = &s->insn;
 	uint64_t *gpr = state->gpr;
-	uint64_t address = (is_aligned(insn) ? target() & ~31ULL : target()) -
-			   (insn->segment == SEG_GS ? GS_BASE : 0);
+	uint64_t address = (is_aligned(insn) ? target() & ~31ULL : target()) - (insn->segment == SEG_GS ? GS_BASE : 0);
 
 	if (is_string(insn)) {
 		fit_string(s, state);
@@ -304,17 +281,14 @@ static bool fit(struct sample *s, struct state *state)
 	}
 	if (is_on_stack(insn)) {
 		gpr[RSP] = target();
-		if (insn->base == RSP)
-			return false;
+		if (insn->base == RSP) return false;
 	}
 	if (is_bit_string(insn)) {
 		gpr[insn->reg] = (uint64_t)((int64_t)(next_random() % 4096) - 2048);
-		if ((int)insn->reg == insn->base || (int)insn->reg == insn->index)
-			return false;
+		if ((int)insn->reg == insn->base || (int)insn->reg == insn->index) return false;
 	}
 	if (insn->base < 0 && insn->index < 0) {
-		if (insn->rip_relative)
-			address -= (uintptr_t)slot + insn->length;
+		if (insn->rip_relative) address -= (uintptr_t)slot + insn->length;
 		memcpy(s->bytes + s->displacement_at, &address, s->displacement_size);
 		return insn_decode(s->bytes, INSN_MAX, 64, insn) == 0;
 	}
@@ -335,21 +309,14 @@ static uint64_t effective(const struct insn *insn, const uint64_t *gpr)
 {
 	uint64_t address = (uint64_t)insn->displacement;
 
-	if (insn->rip_relative)
-		address += (uintptr_t)slot + insn->length;
-	if (insn->base >= 0)
-		address += gpr[insn->base];
-	if (insn->index >= 0)
-		address += gpr[insn->index] * insn->scale;
-	if (insn->address_width == 4)
-		address = (uint32_t)address;
+	if (insn->rip_relative) address += (uintptr_t)slot + insn->length;
+	if (insn->base >= 0) address += gpr[insn->base];
+	if (insn->index >= 0) address += gpr[insn->index] * insn->scale;
+	if (insn->address_width == 4) address = (uint32_t)address;
 	return address + (insn->segment == SEG_GS ? GS_BASE : 0);
 }
 
-static bool in_data(uint64_t address)
-{
-	return address - (uintptr_t)data - SLACK / 2 < DATA - SLACK;
-}
+static bool in_data(uint64_t address) { return address - (uintptr_t)data - SLACK / 2 < DATA - SLACK; }
 
 static uint8_t copy[DATA];
 
@@ -358,8 +325,7 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, uint64_t *val
 	uint64_t offset = linear - (uintptr_t)data;
 
 	(void)ctx;
-	if (offset > DATA - width)
-		return -EFAULT;
+	if (offset > DATA - width) return -EFAULT;
 	*value = 0;
 	memcpy(value, copy + offset, width);
 	return 0;
@@ -373,40 +339,33 @@ static int probe_write(void *ctx, uint64_t linear, unsigned width)
 
 static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
-	if (probe_write(ctx, linear, width))
-		return -EFAULT;
+	if (probe_write(ctx, linear, width)) return -EFAULT;
 	memcpy(copy + (linear - (uintptr_t)data), value, width);
 	return 0;
 }
 
-static const struct insn_memory memory = {
-	.read = memory_read, .write = memory_write, .probe_write = probe_write};
+static const struct insn_memory memory = {.read = memory_read, .write = memory_write, .probe_write = probe_write};
 
 /* Flags that the SDM leaves undefined after this operation. */
 static uint64_t undefined_flags(const struct insn *insn, const struct state *state)
 {
-	unsigned count = (unsigned)(insn->has_immediate ? insn->immediate : state->gpr[RCX]) &
-			 (insn->width == 8 ? 63 : 31);
+	unsigned count =
+		(unsigned)(insn->has_immediate ? insn->immediate : state->gpr[RCX]) & (insn->width == 8 ? 63 : 31);
 
 	switch (insn->operation) {
 	case INSN_AND:
 	case INSN_OR:
 	case INSN_XOR:
-	case INSN_TEST:
-		return AF;
+	case INSN_TEST: return AF;
 	case INSN_IMUL:
 	case INSN_MUL:
-	case INSN_IMUL_WIDE:
-		return ARITHMETIC & ~(CF | OF);
+	case INSN_IMUL_WIDE: return ARITHMETIC & ~(CF | OF);
 	case INSN_DIV:
-	case INSN_IDIV:
-		return ARITHMETIC;
+	case INSN_IDIV: return ARITHMETIC;
 	case INSN_BSF:
-	case INSN_BSR:
-		return ARITHMETIC & ~ZF;
+	case INSN_BSR: return ARITHMETIC & ~ZF;
 	case INSN_TZCNT:
-	case INSN_LZCNT:
-		return ARITHMETIC & ~(ZF | CF);
+	case INSN_LZCNT: return ARITHMETIC & ~(ZF | CF);
 	case INSN_SHL:
 	case INSN_SHR:
 	case INSN_SAR:
@@ -417,15 +376,12 @@ static uint64_t undefined_flags(const struct insn *insn, const struct state *sta
 	case INSN_ROL:
 	case INSN_ROR:
 	case INSN_RCL:
-	case INSN_RCR:
-		return count == 1 ? 0 : OF;
+	case INSN_RCR: return count == 1 ? 0 : OF;
 	case INSN_BT:
 	case INSN_BTS:
 	case INSN_BTR:
-	case INSN_BTC:
-		return ARITHMETIC & ~(CF | 0x40); /* all but CF and ZF */
-	default:
-		return 0;
+	case INSN_BTC: return ARITHMETIC & ~(CF | 0x40); /* all but CF and ZF */
+	default: return 0;
 	}
 }
 
@@ -433,8 +389,7 @@ static void complain(const struct sample *s, const struct state *ours, const cha
 {
 	char hex[3 * INSN_MAX + 1] = "";
 
-	for (unsigned i = 0; i < s->insn.length; i++)
-		sprintf(hex + 3 * i, "%02x ", s->bytes[i]);
+	for (unsigned i = 0; i < s->insn.length; i++) sprintf(hex + 3 * i, "%02x ", s->bytes[i]);
 	for (unsigned i = 0; i < 16; i++)
 		if (ours->gpr[i] != native->gpr[i])
 			print_error("r%u: %#lx, native %#lx\n", i, ours->gpr[i], native->gpr[i]);
@@ -474,8 +429,7 @@ static void choose_fpu(void)
 	const uint32_t mxcsr = 0x1f80;
 	const uint16_t fcw = 0x37f, fsw = (uint16_t)(next_random() & 0x3800);
 
-	for (unsigned i = 32; i < XSAVE_SIZE; i++)
-		area[i] = (uint8_t)(next_random() >> 20);
+	for (unsigned i = 32; i < XSAVE_SIZE; i++) area[i] = (uint8_t)(next_random() >> 20);
 	memset(area, 0, 32);
 	memcpy(area, &fcw, 2);
 	memcpy(area + 2, &fsw, 2);
@@ -492,8 +446,7 @@ static bool same_fpu(void)
 {
 	const uint8_t *a = fpu[NATIVE], *b = fpu[OURS];
 
-	return !memcmp(a + 2, b + 2, 3) && !memcmp(a + 32, b + 32, 416 - 32) &&
-	       !memcmp(a + 576, b + 576, 256);
+	return !memcmp(a + 2, b + 2, 3) && !memcmp(a + 32, b + 32, 416 - 32) && !memcmp(a + 576, b + 576, 256);
 }
 
 /* Both ways from the same state. */
@@ -519,30 +472,23 @@ static void compare(const struct sample *s, struct state *ours)
 		error = insn_execute(&s->insn, &cpu, &memory);
 	if (error) {
 		/* The CPU would end the test: #DE, or #GP for a misaligned CMPXCHG16B. */
-		if (cpu.fault != VECTOR_DE && cpu.fault != VECTOR_GP)
-			complain(s, ours, "not executed");
+		if (cpu.fault != VECTOR_DE && cpu.fault != VECTOR_GP) complain(s, ours, "not executed");
 		return;
 	}
 	run_native();
-	if (s->insn.operation == INSN_VECTOR && !same_fpu())
-		complain(s, ours, "x87, SSE or AVX");
+	if (s->insn.operation == INSN_VECTOR && !same_fpu()) complain(s, ours, "x87, SSE or AVX");
 	ours->rflags = cpu.rflags;
-	if (cpu.rip != (uintptr_t)slot + s->insn.length)
-		complain(s, ours, "RIP");
-	if (memcmp(ours->gpr, native->gpr, sizeof(ours->gpr)))
-		complain(s, ours, "registers");
-	if ((ours->rflags ^ native->rflags) & mask)
-		complain(s, ours, "flags");
-	if (memcmp(copy, data, DATA))
-		complain(s, ours, "memory");
+	if (cpu.rip != (uintptr_t)slot + s->insn.length) complain(s, ours, "RIP");
+	if (memcmp(ours->gpr, native->gpr, sizeof(ours->gpr))) complain(s, ours, "registers");
+	if ((ours->rflags ^ native->rflags) & mask) complain(s, ours, "flags");
+	if (memcmp(copy, data, DATA)) complain(s, ours, "memory");
 }
 
 /* Often the values where carries and signs change. */
 static uint64_t interesting(void)
 {
-	static const uint64_t edges[] = {0,          1,       0x7f,       ~0ULL,      0x80,
-					 0xff,       0x7fff,  0x8000,     0x7fffffff, 0x80000000,
-					 0xffffffff, BIT(63), BIT(63) - 1};
+	static const uint64_t edges[] = {0,      1,          0x7f,       ~0ULL,      0x80,    0xff,       0x7fff,
+					 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, BIT(63), BIT(63) - 1};
 
 	return next_random() % 4 ? next_random() : edges[next_random() % ARRAY_SIZE(edges)];
 }
@@ -557,8 +503,7 @@ static void random_instructions_do_what_the_cpu_does(void **state)
 		struct state ours;
 
 		choose(&s);
-		for (unsigned i = 0; i < 16; i++)
-			ours.gpr[i] = interesting();
+		for (unsigned i = 0; i < 16; i++) ours.gpr[i] = interesting();
 		for (unsigned i = 0; i < DATA; i += 8) {
 			uint64_t word = interesting();
 
@@ -566,20 +511,15 @@ static void random_instructions_do_what_the_cpu_does(void **state)
 		}
 		choose_fpu();
 		ours.rflags = (next_random() & (ARITHMETIC | DF)) | 0x202;
-		if (!fit(&s, &ours))
-			continue;
-		if (!is_string(&s.insn) && !in_data(effective(&s.insn, ours.gpr)))
-			continue;
-		if (is_undefined(&s.insn, ours.gpr))
-			continue;
-		if (is_aligned(&s.insn) && effective(&s.insn, ours.gpr) % 32)
-			continue;
+		if (!fit(&s, &ours)) continue;
+		if (!is_string(&s.insn) && !in_data(effective(&s.insn, ours.gpr))) continue;
+		if (is_undefined(&s.insn, ours.gpr)) continue;
+		if (is_aligned(&s.insn) && effective(&s.insn, ours.gpr) % 32) continue;
 		seen[s.insn.operation]++;
 		compare(&s, &ours);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++)
-		if (seen[i] < ROUNDS / 2000 && i != INSN_CALL && i != INSN_JMP &&
-		    i != INSN_MOV_TO_SEGMENT)
+		if (seen[i] < ROUNDS / 2000 && i != INSN_CALL && i != INSN_JMP && i != INSN_MOV_TO_SEGMENT)
 			fail_msg("operation %u was tried %u times only", i, seen[i]);
 }
 

@@ -28,11 +28,9 @@ static bool is_through_pointer(const ZydisDecodedOperand *o)
 
 static bool accesses_a_device(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
 {
-	if (z->mnemonic == ZYDIS_MNEMONIC_NOP)
-		return false;
+	if (z->mnemonic == ZYDIS_MNEMONIC_NOP) return false;
 	for (unsigned i = 0; i < z->operand_count_visible; i++)
-		if (is_through_pointer(&operand[i]))
-			return true;
+		if (is_through_pointer(&operand[i])) return true;
 	return false;
 }
 
@@ -40,8 +38,7 @@ static void complain(const uint8_t *bytes, const ZydisDecodedInstruction *z)
 {
 	char hex[3 * ZYDIS_MAX_INSTRUCTION_LENGTH + 1] = "";
 
-	for (unsigned i = 0; i < z->length; i++)
-		sprintf(hex + 3 * i, "%02x ", bytes[i]);
+	for (unsigned i = 0; i < z->length; i++) sprintf(hex + 3 * i, "%02x ", bytes[i]);
 	print_error("%s: %s\n", hex, ZydisMnemonicGetString(z->mnemonic));
 }
 

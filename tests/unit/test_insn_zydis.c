@@ -200,28 +200,23 @@ static int operation_of(const ZydisDecodedInstruction *z)
 {
 	bool string = z->meta.category == ZYDIS_CATEGORY_STRINGOP;
 
-	if (z->mnemonic == ZYDIS_MNEMONIC_IMUL && z->operand_count_visible == 1)
-		return INSN_IMUL_WIDE;
+	if (z->mnemonic == ZYDIS_MNEMONIC_IMUL && z->operand_count_visible == 1) return INSN_IMUL_WIDE;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].mnemonic == z->mnemonic)
-			return names[i].operation;
+		if (names[i].mnemonic == z->mnemonic) return names[i].operation;
 	/* The names of moves between XMM registers too. */
-	if (z->mnemonic == ZYDIS_MNEMONIC_MOVSD)
-		return string ? INSN_MOVS : INSN_VECTOR;
-	if (z->mnemonic == ZYDIS_MNEMONIC_VMOVSD)
-		return INSN_VECTOR;
+	if (z->mnemonic == ZYDIS_MNEMONIC_MOVSD) return string ? INSN_MOVS : INSN_VECTOR;
+	if (z->mnemonic == ZYDIS_MNEMONIC_VMOVSD) return INSN_VECTOR;
 	return z->mnemonic == ZYDIS_MNEMONIC_CMPSD && string ? INSN_CMPS : NOT_OURS;
 }
 
 static bool is_string(int operation)
 {
-	return operation == INSN_STOS || operation == INSN_LODS || operation == INSN_MOVS ||
-	       operation == INSN_CMPS || operation == INSN_SCAS;
+	return operation == INSN_STOS || operation == INSN_LODS || operation == INSN_MOVS || operation == INSN_CMPS ||
+	       operation == INSN_SCAS;
 }
 
 /* The operand that struct insn describes, or NULL. */
-static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *z,
-						 const ZydisDecodedOperand *operand)
+static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
 {
 	bool string = is_string(operation_of(z)), last = operation_of(z) == INSN_MOVS;
 	const ZydisDecodedOperand *found = NULL;
@@ -232,12 +227,10 @@ static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *
 	return found;
 }
 
-static const ZydisDecodedOperand *other_operand(const ZydisDecodedInstruction *z,
-						const ZydisDecodedOperand *operand)
+static const ZydisDecodedOperand *other_operand(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
 {
 	for (unsigned i = 0; i < z->operand_count_visible; i++)
-		if (operand[i].type != ZYDIS_OPERAND_TYPE_MEMORY)
-			return &operand[i];
+		if (operand[i].type != ZYDIS_OPERAND_TYPE_MEMORY) return &operand[i];
 	return NULL;
 }
 
@@ -248,14 +241,11 @@ static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand 
 	int operation = operation_of(z);
 
 	if (operation == NOT_OURS || z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ||
-	    (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
-	     z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
+	    (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
 	    !memory_operand(z, operand))
 		return false;
-	if (is_string(operation))
-		return z->meta.category == ZYDIS_CATEGORY_STRINGOP;
-	if (!other || other->type != ZYDIS_OPERAND_TYPE_REGISTER)
-		return true;
+	if (is_string(operation)) return z->meta.category == ZYDIS_CATEGORY_STRINGOP;
+	if (!other || other->type != ZYDIS_OPERAND_TYPE_REGISTER) return true;
 	switch (ZydisRegisterGetClass(other->reg.value)) {
 	case ZYDIS_REGCLASS_GPR8:
 	case ZYDIS_REGCLASS_GPR16:
@@ -264,47 +254,35 @@ static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand 
 	case ZYDIS_REGCLASS_SEGMENT:
 	case ZYDIS_REGCLASS_MMX:
 	case ZYDIS_REGCLASS_XMM:
-	case ZYDIS_REGCLASS_YMM:
-		return true;
-	default:
-		return false;
+	case ZYDIS_REGCLASS_YMM: return true;
+	default: return false;
 	}
 }
 
 static ZydisRegister gpr(unsigned number, unsigned width, bool high_byte)
 {
-	if (high_byte)
-		return ZYDIS_REGISTER_AH + number;
+	if (high_byte) return ZYDIS_REGISTER_AH + number;
 	if (width == 1) /* AL-BL, AH-BH, SPL-DIL, R8B-R15B follow each other */
 		return number < 4 ? ZYDIS_REGISTER_AL + number : ZYDIS_REGISTER_SPL + number - 4;
-	if (width == 2)
-		return ZYDIS_REGISTER_AX + number;
+	if (width == 2) return ZYDIS_REGISTER_AX + number;
 	return (width == 4 ? ZYDIS_REGISTER_EAX : ZYDIS_REGISTER_RAX) + number;
 }
 
-static uint64_t cut(uint64_t value, unsigned width)
-{
-	return value & (~0ULL >> (64 - 8 * width));
-}
+static uint64_t cut(uint64_t value, unsigned width) { return value & (~0ULL >> (64 - 8 * width)); }
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			return #condition;                                                         \
+#define CHECK(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition)) return #condition;                                                                   \
 	} while (0)
 
-static const char *compare_memory(const struct insn *insn, const ZydisDecodedOperandMem *mem,
-				  unsigned mode)
+static const char *compare_memory(const struct insn *insn, const ZydisDecodedOperandMem *mem, unsigned mode)
 {
 	static const ZydisRegister rip[] = {ZYDIS_REGISTER_EIP, ZYDIS_REGISTER_RIP};
 	ZydisRegister base = ZYDIS_REGISTER_NONE, index = ZYDIS_REGISTER_NONE;
 
-	if (insn->base >= 0)
-		base = gpr((unsigned)insn->base, insn->address_width, false);
-	if (insn->rip_relative)
-		base = rip[insn->address_width == 8];
-	if (insn->index >= 0)
-		index = gpr((unsigned)insn->index, insn->address_width, false);
+	if (insn->base >= 0) base = gpr((unsigned)insn->base, insn->address_width, false);
+	if (insn->rip_relative) base = rip[insn->address_width == 8];
+	if (insn->index >= 0) index = gpr((unsigned)insn->index, insn->address_width, false);
 	CHECK(insn->rip_relative ? mode == 64 && insn->base < 0 : true);
 	CHECK(mem->base == base);
 	CHECK(mem->index == index);
@@ -324,8 +302,7 @@ static const char *compare_vector(const struct insn *insn, const ZydisDecodedOpe
 	unsigned width = insn->vector == VECTOR_MMX ? 8 : lane || insn->width == 32 ? 32 : 16;
 
 	CHECK(other->reg.value == first[width] + insn->reg);
-	if (insn->vex && part && !insn->to_memory)
-		CHECK(other[1].reg.value == first[width] + insn->vvvv);
+	if (insn->vex && part && !insn->to_memory) CHECK(other[1].reg.value == first[width] + insn->vvvv);
 	return NULL;
 }
 
@@ -334,8 +311,7 @@ static const char *compare_other(const struct insn *insn, const ZydisDecodedOper
 	bool in_bits = insn->operation >= INSN_BT && insn->operation <= INSN_SHRD;
 	unsigned width = in_bits ? 1 : insn->width;
 
-	if (insn->operation == INSN_VECTOR)
-		return compare_vector(insn, other);
+	if (insn->operation == INSN_VECTOR) return compare_vector(insn, other);
 	if (insn->operation == INSN_MOV_TO_SEGMENT || insn->operation == INSN_MOV_FROM_SEGMENT) {
 		CHECK(other->reg.value == (ZydisRegister)(ZYDIS_REGISTER_ES + insn->reg));
 		return NULL;
@@ -346,10 +322,8 @@ static const char *compare_other(const struct insn *insn, const ZydisDecodedOper
 		return NULL;
 	}
 	if (insn->has_immediate) { /* SHLD, SHRD and IMUL have a register before it */
-		CHECK(other[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ||
-		      other[2].type == ZYDIS_OPERAND_TYPE_IMMEDIATE);
-		CHECK(insn->operation == INSN_IMUL || insn->operation == INSN_SHLD ||
-		      insn->operation == INSN_SHRD);
+		CHECK(other[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE || other[2].type == ZYDIS_OPERAND_TYPE_IMMEDIATE);
+		CHECK(insn->operation == INSN_IMUL || insn->operation == INSN_SHLD || insn->operation == INSN_SHRD);
 	}
 	CHECK(other->type == ZYDIS_OPERAND_TYPE_REGISTER);
 	CHECK(other->reg.value == gpr(insn->reg, insn->register_width, insn->high_byte));
@@ -364,9 +338,8 @@ static bool zydis_errs(const ZydisDecodedInstruction *z)
 {
 	if (z->attributes & ZYDIS_ATTRIB_HAS_NOTRACK) /* it is DS all the same */
 		return true;
-	return z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && z->address_width == 32 &&
-	       z->raw.modrm.mod == 0 && z->raw.modrm.rm == 4 && z->raw.sib.base == 5 &&
-	       z->raw.rex.B;
+	return z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && z->address_width == 32 && z->raw.modrm.mod == 0 &&
+	       z->raw.modrm.rm == 4 && z->raw.sib.base == 5 && z->raw.rex.B;
 }
 
 /* What differs between our reading and Zydis's; NULL when nothing does. */
@@ -379,8 +352,7 @@ static const char *compare(const struct insn *insn, const ZydisDecodedInstructio
 
 	CHECK(is_ours(z, operand));
 	CHECK((int)insn->operation == operation_of(z) ||
-	      ((insn->operation == INSN_MOV_TO_SEGMENT ||
-		insn->operation == INSN_MOV_FROM_SEGMENT) &&
+	      ((insn->operation == INSN_MOV_TO_SEGMENT || insn->operation == INSN_MOV_FROM_SEGMENT) &&
 	       z->mnemonic == ZYDIS_MNEMONIC_MOV));
 	CHECK(insn->length == z->length);
 	/* MOVSXD r16 reads 16 bits (SDM 2B, MOVSX/MOVSXD); Zydis has AMD's 32. */
@@ -389,8 +361,7 @@ static const char *compare(const struct insn *insn, const ZydisDecodedInstructio
 		CHECK(insn->width * 8 == memory->size);
 	CHECK(insn->address_width * 8 == z->address_width);
 	difference = compare_memory(insn, &memory->mem, mode);
-	if (difference && !zydis_errs(z))
-		return difference;
+	if (difference && !zydis_errs(z)) return difference;
 	if (is_string((int)insn->operation)) {
 		CHECK(insn->rep || !(z->attributes & ZYDIS_ATTRIB_HAS_REP));
 		return NULL;
@@ -404,8 +375,7 @@ static void complain(const uint8_t *bytes, unsigned mode, const char *what)
 {
 	char hex[3 * INSN_MAX + 1] = "";
 
-	for (unsigned i = 0; i < INSN_MAX; i++)
-		sprintf(hex + 3 * i, "%02x ", bytes[i]);
+	for (unsigned i = 0; i < INSN_MAX; i++) sprintf(hex + 3 * i, "%02x ", bytes[i]);
 	fail_msg("mode %u: %s: %s", mode, hex, what);
 }
 
@@ -416,8 +386,7 @@ static bool check(const uint8_t *bytes, unsigned mode)
 	ZydisDecodedInstruction z;
 	struct insn insn;
 	int error = insn_decode(bytes, INSN_MAX, modes[mode], &insn);
-	bool known =
-		ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoders[mode], bytes, INSN_MAX, &z, operand));
+	bool known = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoders[mode], bytes, INSN_MAX, &z, operand));
 	const char *difference = NULL;
 
 	if (error == -EAGAIN)
@@ -426,8 +395,7 @@ static bool check(const uint8_t *bytes, unsigned mode)
 		difference = known ? compare(&insn, &z, operand, modes[mode]) : "unknown to Zydis";
 	else if (known && is_ours(&z, operand))
 		difference = "known to Zydis only";
-	if (difference)
-		complain(bytes, modes[mode], difference);
+	if (difference) complain(bytes, modes[mode], difference);
 	return !error;
 }
 
@@ -443,16 +411,14 @@ static void check_truncated(const uint8_t *bytes, unsigned mode)
 		uint8_t *copy = malloc(size);
 
 		memcpy(copy, bytes, size);
-		assert_int_equal(insn_decode(copy, size, modes[mode], &insn),
-				 size < length ? -EAGAIN : 0);
+		assert_int_equal(insn_decode(copy, size, modes[mode], &insn), size < length ? -EAGAIN : 0);
 		free(copy);
 	}
 }
 
 static void fill(uint8_t *bytes, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(next_random() >> 24);
+	for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(next_random() >> 24);
 }
 
 static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **state)
@@ -504,8 +470,7 @@ static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **s
 
 			fill(bytes, sizeof(bytes));
 			memcpy(bytes, prefixes[p], at);
-			if (code >> 16 & 1)
-				bytes[at++] = 0x0f;
+			if (code >> 16 & 1) bytes[at++] = 0x0f;
 			bytes[at++] = (uint8_t)(code >> 8);
 			bytes[at] = (uint8_t)code;
 			accepted += check(bytes, code >> 17);
@@ -531,8 +496,7 @@ static void random_bytes_agree_with_zydis(void **state)
 			bytes[at++] = prefixes[(next_random() >> 20) % sizeof(prefixes)];
 		if (check(bytes, mode)) {
 			accepted++;
-			if (round % 16 == 0)
-				check_truncated(bytes, mode);
+			if (round % 16 == 0) check_truncated(bytes, mode);
 		}
 	}
 	assert_true(accepted > RANDOM_ROUNDS / 20);

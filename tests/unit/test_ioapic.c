@@ -70,11 +70,8 @@ static struct fixture *set_up(void)
 	static struct fixture f;
 
 	f = (struct fixture){0};
-	f.board = (struct board){.source_id = SOURCE_ID,
-				 .mmio = &f.mmio,
-				 .chips = &f.chips,
-				 .ctx = &f,
-				 .message = message};
+	f.board = (struct board){
+		.source_id = SOURCE_ID, .mmio = &f.mmio, .chips = &f.chips, .ctx = &f, .message = message};
 	ioapic_create(&f.ioapic, &f.board);
 	assert_ptr_equal(f.chips.ioapic, &f.ioapic);
 	return &f;
@@ -91,8 +88,7 @@ static void it_has_24_masked_pins_and_an_eoi_register(void **state)
 	(void)state;
 	assert_int_equal(get(f, 0), 1U << 24);
 	assert_int_equal(get(f, 1), 0x00170020);
-	for (unsigned pin = 0; pin < 24; pin++)
-		assert_int_equal(get_entry(f, pin), MASKED);
+	for (unsigned pin = 0; pin < 24; pin++) assert_int_equal(get_entry(f, pin), MASKED);
 	assert_int_equal(get(f, 0x40), 0xffffffff);
 	set(f, 0x40, 0);
 	set(f, 0xff, 0);
@@ -212,10 +208,7 @@ static void to_lapic(void *ctx, uint16_t source_id, uint64_t address, uint32_t d
 	lapic_message(ctx, address, data);
 }
 
-static void lapic_eoi(void *ctx, uint8_t vector)
-{
-	ioapic_eoi(ctx, vector);
-}
+static void lapic_eoi(void *ctx, uint8_t vector) { ioapic_eoi(ctx, vector); }
 
 static void a_level_goes_through_the_local_apic_and_back(void **state)
 {
@@ -233,8 +226,7 @@ static void a_level_goes_through_the_local_apic_and_back(void **state)
 		assert_int_equal(lapic_pending(&lapic), 0x61);
 		lapic_accept(&lapic, 0x61);
 		assert_int_equal(lapic_pending(&lapic), -1);
-		if (i == 2)
-			ioapic_set(&f->ioapic, 17, false);
+		if (i == 2) ioapic_set(&f->ioapic, 17, false);
 		lapic_access(&lapic, 0xb0, 4, true, &zero);
 	}
 	assert_int_equal(lapic_pending(&lapic), -1);

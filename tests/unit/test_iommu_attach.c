@@ -58,10 +58,7 @@ static void turning_translation_on_attaches_each_present_context(void **state)
 	world_free(w);
 }
 
-static void see_tes(struct world *w)
-{
-	w->seen[w->event_count - 1] = reg_read(w, VTD_GSTS) & VTD_GCMD_TE;
-}
+static void see_tes(struct world *w) { w->seen[w->event_count - 1] = reg_read(w, VTD_GSTS) & VTD_GCMD_TE; }
 
 static void tes_changes_only_after_the_transition(void **state)
 {
@@ -219,8 +216,7 @@ static void device_flush_covers_the_functions_of_its_mask(void **state)
 		assert_int_equal(iommu_add_device(&w->iommu, EDU + function, true), 0);
 	start(w);
 	for (unsigned fm = 0; fm < 4; fm++) {
-		for (uint16_t function = 0; function < 8; function++)
-			passed_through(w, EDU + function, DID);
+		for (uint16_t function = 0; function < 8; function++) passed_through(w, EDU + function, DID);
 		flush_device(w, EDU + 3, 0, fm);
 		assert_int_equal(attached_functions(w), covered[fm]);
 		memset(w->ram + CONTEXT, 0, PAGE_SIZE);
@@ -284,10 +280,7 @@ static void another_root_table_is_compared_device_by_device(void **state)
 	world_free(w);
 }
 
-static void see_rtps(struct world *w)
-{
-	w->seen[0] = reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP;
-}
+static void see_rtps(struct world *w) { w->seen[0] = reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP; }
 
 static void rtps_is_set_only_after_the_transition(void **state)
 {
@@ -346,10 +339,7 @@ static void an_invalid_context_is_not_attached(void **state)
 	world_free(w);
 }
 
-static void see_status_word(struct world *w)
-{
-	w->seen[0] = peek(w, STATUS);
-}
+static void see_status_word(struct world *w) { w->seen[0] = peek(w, STATUS); }
 
 static void wait_status_is_written_only_after_the_transition(void **state)
 {
@@ -363,8 +353,7 @@ static void wait_status_is_written_only_after_the_transition(void **state)
 	w->on_event = see_status_word;
 	w->seen[0] = ~0ULL;
 	put_descriptor(w, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
-	put_descriptor(w, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(7, VTD_WAIT_DESC_DATA),
-		       STATUS);
+	put_descriptor(w, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(7, VTD_WAIT_DESC_DATA), STATUS);
 	ring(w);
 	assert_int_equal(w->event_count, 1);
 	assert_int_equal(w->seen[0], 0);
@@ -372,10 +361,7 @@ static void wait_status_is_written_only_after_the_transition(void **state)
 	world_free(w);
 }
 
-static void see_icc(struct world *w)
-{
-	w->seen[0] = reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC;
-}
+static void see_icc(struct world *w) { w->seen[0] = reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC; }
 
 static void icc_is_cleared_only_after_the_transition(void **state)
 {
@@ -464,8 +450,7 @@ static void a_detached_device_faults_even_where_the_iotlb_holds_its_page(void **
 /* The guest (another CPU) detaches the device while its DMA has done the first page. */
 static void detach_during_write(struct world *w, uint64_t gpa)
 {
-	if (gpa != DATA)
-		return;
+	if (gpa != DATA) return;
 	w->on_write = NULL;
 	set_context(w, EDU, 0, 0);
 	flush_device(w, EDU, DID, 0);

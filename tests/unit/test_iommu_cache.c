@@ -101,13 +101,10 @@ static void an_address_mask_covers_its_aligned_range(void **state)
 		map(w, table, 4, page * PAGE_SIZE, 1, DATA, RW);
 		assert_int_equal(dma_write(w, EDU, page * PAGE_SIZE, 1), 0);
 	}
-	memset(w->ram +
-		       (peek(w, peek(w, peek(w, table) & VTD_SL_ADDR) & VTD_SL_ADDR) & VTD_SL_ADDR),
-	       0, PAGE_SIZE);
+	memset(w->ram + (peek(w, peek(w, peek(w, table) & VTD_SL_ADDR) & VTD_SL_ADDR) & VTD_SL_ADDR), 0, PAGE_SIZE);
 	flush_pages(w, DID, 5 * PAGE_SIZE, 2); /* pages 4 to 7 */
 	for (uint64_t page = 0; page < 16; page++)
-		assert_int_equal(dma_write(w, EDU, page * PAGE_SIZE, 1),
-				 page >= 4 && page < 8 ? -EFAULT : 0);
+		assert_int_equal(dma_write(w, EDU, page * PAGE_SIZE, 1), page >= 4 && page < 8 ? -EFAULT : 0);
 	world_free(w);
 }
 
@@ -231,12 +228,9 @@ static void a_domain_flush_drops_the_pages_of_its_domain_only(void **state)
 	passed_through(w, EDU_B, DID + 1);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	poke(w, leaf, 0);
-	submit(w,
-	       VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID + 1, VTD_DESC_DID),
-	       0);
+	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID + 1, VTD_DESC_DID), 0);
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
-	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID, VTD_DESC_DID),
-	       0);
+	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID, VTD_DESC_DID), 0);
 	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
 	world_free(w);
 }

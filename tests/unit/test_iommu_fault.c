@@ -32,8 +32,7 @@ static void a_record_tells_reason_source_kind_and_page(void **state)
 	reg_write(w, VTD_FRCD_HI + 4, BIT(31)); /* the half with F, as Linux does it */
 	assert_int_equal(reg_read(w, VTD_FSTS), 0);
 	dma_read(w, EDU, 0x1000);
-	assert_int_equal(reg_read8(w, VTD_FRCD_HI),
-			 VTD_FRCD_F | VTD_FRCD_T_READ | 2ULL << 32 | EDU);
+	assert_int_equal(reg_read8(w, VTD_FRCD_HI), VTD_FRCD_F | VTD_FRCD_T_READ | 2ULL << 32 | EDU);
 	world_free(w);
 }
 

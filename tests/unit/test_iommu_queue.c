@@ -13,10 +13,7 @@ static struct world *with_queue(void)
 	return w;
 }
 
-static bool queue_error(struct world *w)
-{
-	return reg_read(w, VTD_FSTS) & VTD_FSTS_IQE;
-}
+static bool queue_error(struct world *w) { return reg_read(w, VTD_FSTS) & VTD_FSTS_IQE; }
 
 static void a_wait_writes_its_status_and_the_head_reaches_the_tail(void **state)
 {
@@ -291,8 +288,8 @@ static void a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came(void 
 
 static void devices_that_come_and_go_make_a_slice_shorter(void **state)
 {
-	const uint64_t of_edu = VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) |
-				TO_FIELD(EDU, VTD_CONTEXT_DESC_SID);
+	const uint64_t of_edu =
+		VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) | TO_FIELD(EDU, VTD_CONTEXT_DESC_SID);
 	/* A change and its two descriptors; the last takes what is left. */
 	const unsigned each = IOMMU_SLICE / (IOMMU_CHANGE_COST + 2) + 1;
 	struct world *w = world_new(true, false);
@@ -302,8 +299,7 @@ static void devices_that_come_and_go_make_a_slice_shorter(void **state)
 	passed_through(w, EDU, DID);
 	for (unsigned i = 0; i < 40; i++) {
 		/* Its entry's present bit by a wait's status; then the entry is looked at. */
-		put_descriptor(w, WAIT(peek(w, context_at(EDU)) & ~(uint64_t)(i % 2)),
-			       context_at(EDU));
+		put_descriptor(w, WAIT(peek(w, context_at(EDU)) & ~(uint64_t)(i % 2)), context_at(EDU));
 		put_descriptor(w, of_edu, 0);
 	}
 	reg_write8(w, VTD_IQT, w->tail * 16);
@@ -359,8 +355,7 @@ static void a_head_beyond_the_queue_is_an_error(void **state)
 
 	(void)state;
 	reg_write8(w, VTD_IQA, QUEUE | 1); /* 512 descriptors */
-	for (unsigned i = 0; i < 300; i++)
-		poke(w, QUEUE + i * 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
+	for (unsigned i = 0; i < 300; i++) poke(w, QUEUE + i * 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
 	command(w, VTD_GCMD_QIE, 0);
 	reg_write8(w, VTD_IQT, 300 * 16);
 	drain(w);

@@ -75,8 +75,7 @@ static void the_half_with_the_command_bit_executes_it(void **state)
 	set_context(w, EDU, 0, 0);
 	reg_write(w, VTD_CCMD, DID);
 	assert_int_equal(w->noncoherent, 1);
-	reg_write(w, VTD_CCMD + 4,
-		  (uint32_t)((VTD_CCMD_ICC | TO_FIELD(VTD_DOMAIN, VTD_CCMD_CIRG)) >> 32));
+	reg_write(w, VTD_CCMD + 4, (uint32_t)((VTD_CCMD_ICC | TO_FIELD(VTD_DOMAIN, VTD_CCMD_CIRG)) >> 32));
 	assert_int_equal(w->noncoherent, 0);
 	assert_int_equal(FIELD(reg_read8(w, VTD_CCMD), VTD_CCMD_CAIG), VTD_DOMAIN);
 	world_free(w);
@@ -100,15 +99,13 @@ static void undefined_accesses_read_as_ones_and_write_nothing(void **state)
 	static const struct {
 		uint64_t offset;
 		unsigned width;
-	} bad[] = {{VTD_RTADDR, 1},     {VTD_RTADDR, 2}, {VTD_RTADDR + 2, 4}, {VTD_RTADDR + 4, 8},
-		   {IOMMU_SIZE - 4, 8}, {IOMMU_SIZE, 4}, {~0ULL - 3, 4},      {VTD_RTADDR, 0},
-		   {VTD_RTADDR, 16},    {~0ULL - 7, 8}};
+	} bad[] = {{VTD_RTADDR, 1}, {VTD_RTADDR, 2}, {VTD_RTADDR + 2, 4}, {VTD_RTADDR + 4, 8}, {IOMMU_SIZE - 4, 8},
+		   {IOMMU_SIZE, 4}, {~0ULL - 3, 4},  {VTD_RTADDR, 0},     {VTD_RTADDR, 16},    {~0ULL - 7, 8}};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		iommu_register_write(&w->iommu, bad[i].offset, bad[i].width, ~0ULL);
-		assert_int_equal(iommu_register_read(&w->iommu, bad[i].offset, bad[i].width),
-				 ~0ULL);
+		assert_int_equal(iommu_register_read(&w->iommu, bad[i].offset, bad[i].width), ~0ULL);
 	}
 	reg_write8(w, VTD_END + 8, ~0ULL); /* defined, but nothing is there */
 	assert_int_equal(reg_read8(w, VTD_RTADDR), 0);
@@ -194,8 +191,7 @@ static void commands_that_are_not_offered_have_no_status(void **state)
 	(void)state;
 	iommu_init(&iommu, &config, &host);
 	iommu_register_write(&iommu, VTD_GCMD, 4,
-			     VTD_GCMD_IRE | VTD_GCMD_SIRTP | VTD_GCMD_CFI | VTD_GCMD_WBF | BIT(29) |
-				     BIT(28));
+			     VTD_GCMD_IRE | VTD_GCMD_SIRTP | VTD_GCMD_CFI | VTD_GCMD_WBF | BIT(29) | BIT(28));
 	assert_int_equal(iommu_register_read(&iommu, VTD_GSTS, 4), 0);
 }
 
@@ -238,9 +234,7 @@ static void ccmd_tells_the_granularity_it_used(void **state)
 	start(w);
 	for (uint64_t g = VTD_GLOBAL; g <= VTD_DEVICE; g++) {
 		passed_through(w, EDU, DID);
-		reg_write8(w, VTD_CCMD,
-			   VTD_CCMD_ICC | TO_FIELD(g, VTD_CCMD_CIRG) | TO_FIELD(EDU, VTD_CCMD_SID) |
-				   DID);
+		reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(g, VTD_CCMD_CIRG) | TO_FIELD(EDU, VTD_CCMD_SID) | DID);
 		assert_int_equal(FIELD(reg_read8(w, VTD_CCMD), VTD_CCMD_CAIG), g);
 		assert_int_equal(w->noncoherent, 1);
 		set_context(w, EDU, 0, 0);

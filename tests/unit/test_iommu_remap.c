@@ -2,8 +2,7 @@
 /* Interrupt remapping: which entry, who may ask, what comes out, and what is blocked and why. */
 #include "tests/unit/iommu_world.h"
 
-#define SVT(type, sq, sid)                                                                         \
-	(TO_FIELD(type, VTD_IRTE_SVT) | TO_FIELD(sq, VTD_IRTE_SQ) | (uint64_t)(sid))
+#define SVT(type, sq, sid) (TO_FIELD(type, VTD_IRTE_SVT) | TO_FIELD(sq, VTD_IRTE_SQ) | (uint64_t)(sid))
 
 static struct world *remapping(bool caching_mode)
 {
@@ -58,8 +57,7 @@ static void an_entry_makes_the_message(void **state)
 	assert_int_equal(w->interrupts[0].address, 0xfee03000);
 	assert_int_equal(w->interrupts[0].data, 0x4055);
 	/* Lowest priority, logical, redirection hint, level. */
-	set_irte(w, 10,
-		 IRTE_LO | TO_FIELD(1, VTD_IRTE_DLM) | VTD_IRTE_DM | VTD_IRTE_RH | VTD_IRTE_TM, 0);
+	set_irte(w, 10, IRTE_LO | TO_FIELD(1, VTD_IRTE_DLM) | VTD_IRTE_DM | VTD_IRTE_RH | VTD_IRTE_TM, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(10), 0);
 	assert_int_equal(w->interrupts[1].address, 0xfee0300c);
 	assert_int_equal(w->interrupts[1].data, 0xc155);

@@ -29,10 +29,8 @@ static void show(struct world *w)
 static void expect_line(const char *text)
 {
 	for (unsigned i = 0; i < lines; i++)
-		if (!strcmp(said[i], text))
-			return;
-	for (unsigned i = 0; i < lines; i++)
-		print_error("%s\n", said[i]);
+		if (!strcmp(said[i], text)) return;
+	for (unsigned i = 0; i < lines; i++) print_error("%s\n", said[i]);
 	fail_msg("no line: %s", text);
 }
 
@@ -95,8 +93,7 @@ static void translations_of_the_iotlb(void **state)
 	assert_int_equal(dma_write(w, EDU, 0x5000, 1), 0);
 	assert_int_equal(dma_write(w, EDU, 0x6000, 1), 0);
 	show(w);
-	snprintf(line, sizeof(line), "IOTLB: 00:04.0 domain 5 iova 0x5000: 0x%llx 4K RW SNP",
-		 (unsigned long long)DATA);
+	snprintf(line, sizeof(line), "IOTLB: 00:04.0 domain 5 iova 0x5000: 0x%llx 4K RW SNP", (unsigned long long)DATA);
 	expect_line(line);
 	snprintf(line, sizeof(line), "IOTLB: 00:04.0 domain 5 iova 0x6000: 0x%llx 4K -W",
 		 (unsigned long long)DATA + 0x1000);

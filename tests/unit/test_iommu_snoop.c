@@ -148,8 +148,7 @@ static void each_part_goes_its_own_way(void **state)
 
 	(void)state;
 	start(w);
-	map(w, peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR, 4, PAGE_SIZE, 1, DATA,
-	    RW | VTD_SL_SNP);
+	map(w, peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR, 4, PAGE_SIZE, 1, DATA, RW | VTD_SL_SNP);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	assert_true(w->around);
 	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
@@ -238,11 +237,9 @@ int main(void)
 		cmocka_unit_test(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
 		cmocka_unit_test(with_sc_noncoherent_lasts_until_the_context_changes),
 		cmocka_unit_test(with_sc_a_faulting_access_does_not_count),
-		cmocka_unit_test(
-			dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops),
+		cmocka_unit_test(dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops),
 		cmocka_unit_test(each_part_goes_its_own_way),
-		cmocka_unit_test(
-			pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not),
+		cmocka_unit_test(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not),
 		cmocka_unit_test(the_units_own_accesses_never_go_around_the_cache),
 		cmocka_unit_test(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
 		cmocka_unit_test(with_sc_snp_is_for_leaves_only),

@@ -14,8 +14,7 @@ static struct world *strict_world(bool caching_mode, bool snoop_control)
 }
 
 /* EDU with a page mapped at iova 0 to DATA by 'flags', written once; *leaf is the entry's place. */
-static struct world *one_page_cached(bool caching_mode, bool snoop_control, uint64_t flags,
-				     uint64_t *leaf)
+static struct world *one_page_cached(bool caching_mode, bool snoop_control, uint64_t flags, uint64_t *leaf)
 {
 	struct world *w = strict_world(caching_mode, snoop_control);
 	uint64_t table = new_table(w);
@@ -30,8 +29,8 @@ static struct world *one_page_cached(bool caching_mode, bool snoop_control, uint
 	return w;
 }
 
-static void expect_answer(const struct iommu_answer *answer, unsigned reason, uint64_t address,
-			  unsigned permission, bool snp)
+static void expect_answer(const struct iommu_answer *answer, unsigned reason, uint64_t address, unsigned permission,
+			  bool snp)
 {
 	assert_int_equal(answer->reason, reason);
 	assert_int_equal(answer->address, address);
@@ -41,8 +40,7 @@ static void expect_answer(const struct iommu_answer *answer, unsigned reason, ui
 }
 
 /* So many reports and uses so far, all by EDU; the last one was of 'cache', at 'where'. */
-static void expect_told(const struct world *w, unsigned reports, unsigned uses,
-			enum iommu_cache cache, uint64_t where)
+static void expect_told(const struct world *w, unsigned reports, unsigned uses, enum iommu_cache cache, uint64_t where)
 {
 	assert_int_equal(w->stale_count, reports);
 	assert_int_equal(iommu_stale_uses(&w->iommu), uses);
@@ -196,8 +194,7 @@ static void a_cached_fault_is_told_when_memory_has_a_page_by_now(void **state)
 	struct world *w = one_page_cached(true, false, 0, &leaf);
 
 	(void)state;
-	assert_int_equal(dma_write(w, EDU, 0, 2),
-			 -EFAULT); /* the same fault in memory: not stale */
+	assert_int_equal(dma_write(w, EDU, 0, 2), -EFAULT); /* the same fault in memory: not stale */
 	assert_int_equal(iommu_stale_uses(&w->iommu), 0);
 	poke(w, leaf, DATA | RW);
 	assert_int_equal(dma_write(w, EDU, 0, 2), -EFAULT);
@@ -257,8 +254,7 @@ static void without_strict_a_cache_is_believed(void **state)
 }
 
 /* The context of EDU is changed to lo:hi: what the next DMA tells of it. */
-static void expect_context_told(uint64_t lo, uint64_t hi, unsigned reason, uint64_t lo_told,
-				uint64_t hi_told)
+static void expect_context_told(uint64_t lo, uint64_t hi, unsigned reason, uint64_t lo_told, uint64_t hi_told)
 {
 	for (unsigned cm = 0; cm < 2; cm++) {
 		uint64_t leaf;
@@ -437,8 +433,7 @@ static void an_interrupt_entry_is_told_once_until_its_invalidation(void **state)
 		       "0x40020:0x30000550001, in memory entry 0x0:0x0, fault 0x22: changed in "
 		       "memory, not invalidated since");
 	invalidate_entries(w, 5, 0);
-	for (unsigned i = 0; i < 2; i++)
-		iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
+	for (unsigned i = 0; i < 2; i++) iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
 	assert_int_equal(take_fault(w), VTD_IR_NOT_PRESENT);
 	expect_told(w, 1, 3, IOMMU_INTERRUPT_ENTRIES, 5);
 	/* Not present was cached (CAP.CM): as stale as any when there is one. */
@@ -496,8 +491,7 @@ static void tables_that_cannot_be_read_any_more_are_told(void **state)
 /* At the read before which seen[0] others come. */
 static int invalidate_all(struct world *w)
 {
-	if (w->seen[0]--)
-		return 0;
+	if (w->seen[0]--) return 0;
 	w->on_read = NULL;
 	reg_write8(w, VTD_IOTLB, VTD_IOTLB_IVT | TO_FIELD(VTD_GLOBAL, VTD_IOTLB_IIRG));
 	command(w, VTD_GCMD_SIRTP, 0);

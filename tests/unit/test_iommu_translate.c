@@ -60,8 +60,7 @@ static void a_transfer_is_translated_page_by_page(void **state)
 	uint8_t out[3 * PAGE_SIZE], in[sizeof(out)];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(out); i++)
-		out[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t i = 0; i < sizeof(out); i++) out[i] = (uint8_t)(i * 7 + i / 256);
 	for (uint64_t page = 0; page < 4; page++) /* in reverse order, with gaps */
 		map(w, table, 4, page * PAGE_SIZE, 1, DATA + (6 - 2 * page) * PAGE_SIZE, RW);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 100, out, sizeof(out)), 0);
@@ -165,14 +164,13 @@ static void expect_reason(struct world *w, enum vtd_reason reason, bool write)
 {
 	uint64_t hi;
 	uint64_t value = 1;
-	int result = write ? iommu_dma_write(&w->iommu, EDU, 0, &value, 8)
-			   : iommu_dma_read(&w->iommu, EDU, 0, &value, 8);
+	int result =
+		write ? iommu_dma_write(&w->iommu, EDU, 0, &value, 8) : iommu_dma_read(&w->iommu, EDU, 0, &value, 8);
 
 	assert_int_equal(result, reason == VTD_OK ? 0 : -EFAULT);
 	hi = reg_read8(w, VTD_FRCD_HI);
 	if (reason != VTD_OK) {
-		assert_int_equal(hi, VTD_FRCD_F | (write ? 0 : VTD_FRCD_T_READ) |
-					     (uint64_t)reason << 32 | EDU);
+		assert_int_equal(hi, VTD_FRCD_F | (write ? 0 : VTD_FRCD_T_READ) | (uint64_t)reason << 32 | EDU);
 		assert_int_equal(reg_read8(w, VTD_FRCD), 0);
 	}
 	assert_int_equal(take_fault(w), reason);

@@ -24,10 +24,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static bool is_full(void)
-{
-	return in(COMMAND, 1) & FULL;
-}
+static bool is_full(void) { return in(COMMAND, 1) & FULL; }
 
 static void assert_answer(unsigned command, unsigned answer)
 {
@@ -54,8 +51,7 @@ static void its_memory_is_written_and_read_byte_by_byte(void **state)
 		out(COMMAND, 1, 0x60 + i);
 		out(DATA, 1, i ^ 0xa4);
 	}
-	for (unsigned i = 0; i < 32; i++)
-		assert_answer(0x20 + i, i ^ 0xa4);
+	for (unsigned i = 0; i < 32; i++) assert_answer(0x20 + i, i ^ 0xa4);
 }
 
 static void keyboard_and_mouse_are_switched_in_the_command_byte(void **state)

@@ -24,10 +24,7 @@ static void eoi(void *ctx, uint8_t vector)
 	f->eoi_vector = vector;
 }
 
-static void nmi(void *ctx)
-{
-	((struct fixture *)ctx)->nmis++;
-}
+static void nmi(void *ctx) { ((struct fixture *)ctx)->nmis++; }
 
 static void ipi(void *ctx, uint64_t icr)
 {
@@ -37,10 +34,7 @@ static void ipi(void *ctx, uint64_t icr)
 	f->icr = icr;
 }
 
-static uint64_t now(void *ctx)
-{
-	return ((struct fixture *)ctx)->now;
-}
+static uint64_t now(void *ctx) { return ((struct fixture *)ctx)->now; }
 
 static struct fixture *set_up(uint8_t id)
 {
@@ -67,10 +61,7 @@ static void set(struct fixture *f, uint64_t offset, uint32_t data)
 	lapic_access(&f->lapic, offset, 4, true, &value);
 }
 
-static void send(struct fixture *f, uint8_t vector)
-{
-	lapic_message(&f->lapic, 0xfee00000, vector);
-}
+static void send(struct fixture *f, uint8_t vector) { lapic_message(&f->lapic, 0xfee00000, vector); }
 
 static void firmware_leaves_it_enabled_with_lint0_as_extint(void **state)
 {
@@ -412,8 +403,7 @@ static void each_divider_divides_by_its_power_of_two(void **state)
 {
 	static const struct {
 		uint32_t code, by;
-	} dividers[] = {{0x0, 2},  {0x1, 4},  {0x2, 8},   {0x3, 16},
-			{0x8, 32}, {0x9, 64}, {0xa, 128}, {0xb, 1}};
+	} dividers[] = {{0x0, 2}, {0x1, 4}, {0x2, 8}, {0x3, 16}, {0x8, 32}, {0x9, 64}, {0xa, 128}, {0xb, 1}};
 
 	(void)state;
 	for (unsigned i = 0; i < 8; i++) {

@@ -13,12 +13,11 @@
 #include "ept/memtype.h"
 #include "lib/bits.h"
 
-static const enum memtype mtrr_types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP,
-					  MEMTYPE_WB};
+static const enum memtype mtrr_types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB};
 
-#define EACH_MTRR_TYPE(t)                                                                          \
-	unsigned i_##t = 0, t;                                                                     \
-	i_##t < 5 && ((t = mtrr_types[i_##t]), 1);                                                 \
+#define EACH_MTRR_TYPE(t)                                                                                              \
+	unsigned i_##t = 0, t;                                                                                         \
+	i_##t < 5 && ((t = mtrr_types[i_##t]), 1);                                                                     \
 	i_##t++
 
 static void host_mmio_is_uc_under_every_policy_and_state(void **state)
@@ -27,8 +26,7 @@ static void host_mmio_is_uc_under_every_policy_and_state(void **state)
 	for (unsigned policy = 0; policy < MEMTYPE_POLICIES; policy++) {
 		for (unsigned s = 0; s < 4; s++) {
 			for (EACH_MTRR_TYPE(mtrr))
-				assert_int_equal(
-					memtype_leaf_bits(policy, true, s & 1, s & 2, mtrr), 0);
+				assert_int_equal(memtype_leaf_bits(policy, true, s & 1, s & 2, mtrr), 0);
 		}
 	}
 }
@@ -38,8 +36,7 @@ static void without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16
 	(void)state;
 	for (unsigned policy = 0; policy < MEMTYPE_KVM_6_16; policy++) {
 		for (EACH_MTRR_TYPE(mtrr)) {
-			assert_int_equal(memtype_leaf_bits(policy, false, false, false, mtrr),
-					 0x70);
+			assert_int_equal(memtype_leaf_bits(policy, false, false, false, mtrr), 0x70);
 			assert_int_equal(memtype_leaf_bits(policy, false, false, true, mtrr), 0x70);
 		}
 	}
@@ -58,10 +55,8 @@ static void with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts(void **stat
 {
 	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
-		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_7, false, true, false, mtrr),
-				 mtrr * 8);
-		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_6, false, true, false, mtrr),
-				 mtrr * 8);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_7, false, true, false, mtrr), mtrr * 8);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_6, false, true, false, mtrr), mtrr * 8);
 	}
 }
 
@@ -69,10 +64,8 @@ static void kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say(void **state)
 {
 	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
-		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, false, mtrr),
-				 0x30);
-		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, true, mtrr),
-				 0x30);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, false, mtrr), 0x30);
+		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, true, mtrr), 0x30);
 	}
 }
 
@@ -81,9 +74,7 @@ static void kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say(void **state)
 	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
 		for (unsigned s = 0; s < 4; s++)
-			assert_int_equal(
-				memtype_leaf_bits(MEMTYPE_KVM_6_16, false, s & 1, s & 2, mtrr),
-				0x30);
+			assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_16, false, s & 1, s & 2, mtrr), 0x30);
 	}
 }
 
@@ -94,16 +85,11 @@ static void effective_type_is_the_sdms_table(void **state)
 		enum memtype ept;
 		enum memtype by_pat[6];
 	} rows[] = {
-		{MEMTYPE_UC,
-		 {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_UC}},
-		{MEMTYPE_WC,
-		 {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC}},
-		{MEMTYPE_WT,
-		 {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WT}},
-		{MEMTYPE_WP,
-		 {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WP}},
-		{MEMTYPE_WB,
-		 {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB}},
+		{MEMTYPE_UC, {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_UC}},
+		{MEMTYPE_WC, {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WC, MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC}},
+		{MEMTYPE_WT, {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WT}},
+		{MEMTYPE_WP, {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WP}},
+		{MEMTYPE_WB, {MEMTYPE_UC, MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB}},
 	};
 	static const enum memtype pat[] = {MEMTYPE_UC, MEMTYPE_UC_MINUS, MEMTYPE_WC,
 					   MEMTYPE_WT, MEMTYPE_WP,       MEMTYPE_WB};
@@ -114,11 +100,9 @@ static void effective_type_is_the_sdms_table(void **state)
 			uint64_t leaf = EPT_RWX | EPT_LARGE | (uint64_t)rows[r].ept << 3;
 
 			assert_int_equal(memtype_effective(leaf, pat[p], false), rows[r].by_pat[p]);
-			assert_int_equal(memtype_effective(leaf | EPT_IGNORE_PAT, pat[p], false),
-					 rows[r].ept);
+			assert_int_equal(memtype_effective(leaf | EPT_IGNORE_PAT, pat[p], false), rows[r].ept);
 			assert_int_equal(memtype_effective(leaf, pat[p], true), MEMTYPE_UC);
-			assert_int_equal(memtype_effective(leaf | EPT_IGNORE_PAT, pat[p], true),
-					 MEMTYPE_UC);
+			assert_int_equal(memtype_effective(leaf | EPT_IGNORE_PAT, pat[p], true), MEMTYPE_UC);
 		}
 	}
 }
@@ -151,16 +135,14 @@ static void type_names_are_the_manuals(void **state)
 	static const char *const names[] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-", "??"};
 
 	(void)state;
-	for (unsigned type = 0; type < ARRAY_SIZE(names); type++)
-		assert_string_equal(memtype_name(type), names[type]);
+	for (unsigned type = 0; type < ARRAY_SIZE(names); type++) assert_string_equal(memtype_name(type), names[type]);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(host_mmio_is_uc_under_every_policy_and_state),
-		cmocka_unit_test(
-			without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16),
+		cmocka_unit_test(without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16),
 		cmocka_unit_test(with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored),
 		cmocka_unit_test(with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts),
 		cmocka_unit_test(kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say),

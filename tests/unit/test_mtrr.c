@@ -20,8 +20,7 @@
 #define FE    0x400
 #define V     0x800
 
-static const uint32_t fixed_msrs[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
-				      0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+static const uint32_t fixed_msrs[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 
 static struct mtrr m;
 static struct ept_range changed[MTRR_CHANGE_MAX];
@@ -34,10 +33,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void wr(uint32_t msr, uint64_t value)
-{
-	assert_int_equal(mtrr_write(&m, msr, value, changed, &count), 0);
-}
+static void wr(uint32_t msr, uint64_t value) { assert_int_equal(mtrr_write(&m, msr, value, changed, &count), 0); }
 
 static void refused(uint32_t msr, uint64_t value)
 {
@@ -78,12 +74,10 @@ static void only_the_mtrrs_are_mtrrs(void **state)
 	for (uint32_t msr = 0; msr < 0x1000; msr++) {
 		bool is = msr == CAP || msr == DEF || (msr >= 0x200 && msr <= 0x20f);
 
-		for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
-			is |= msr == fixed_msrs[i];
+		for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++) is |= msr == fixed_msrs[i];
 		assert_int_equal(mtrr_has(msr), is);
 		assert_int_equal(mtrr_read(&m, msr, &value), is ? 0 : -EINVAL);
-		assert_int_equal(mtrr_write(&m, msr, 0, changed, &count),
-				 is && msr != CAP ? 0 : -EINVAL);
+		assert_int_equal(mtrr_write(&m, msr, 0, changed, &count), is && msr != CAP ? 0 : -EINVAL);
 	}
 }
 
@@ -102,10 +96,8 @@ static void what_is_written_is_read_back(void **state)
 	uint64_t value;
 
 	(void)state;
-	for (uint32_t msr = 0x200; msr <= 0x20f; msr++)
-		wr(msr, (uint64_t)msr << 12 | (msr & 1 ? V : 6));
-	for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
-		wr(fixed_msrs[i], 0x0605040100060504 + (i & 1));
+	for (uint32_t msr = 0x200; msr <= 0x20f; msr++) wr(msr, (uint64_t)msr << 12 | (msr & 1 ? V : 6));
+	for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++) wr(fixed_msrs[i], 0x0605040100060504 + (i & 1));
 	wr(DEF, E | FE | 4);
 	for (uint32_t msr = 0x200; msr <= 0x20f; msr++) {
 		assert_int_equal(mtrr_read(&m, msr, &value), 0);
@@ -125,14 +117,10 @@ static void every_reserved_bit_is_refused(void **state)
 	for (unsigned bit = 0; bit < 64; bit++) {
 		bool address = bit >= 12 && bit < 36;
 
-		if (bit >= 3 && bit != 10 && bit != 11)
-			refused(DEF, BIT(bit));
-		if (bit >= 3 && !address)
-			refused(BASE0, BIT(bit));
-		if (bit != 11 && !address)
-			refused(MASK0, BIT(bit));
-		if (bit % 8 >= 3)
-			refused(0x250, BIT(bit));
+		if (bit >= 3 && bit != 10 && bit != 11) refused(DEF, BIT(bit));
+		if (bit >= 3 && !address) refused(BASE0, BIT(bit));
+		if (bit != 11 && !address) refused(MASK0, BIT(bit));
+		if (bit % 8 >= 3) refused(0x250, BIT(bit));
 	}
 }
 
@@ -283,8 +271,7 @@ static void fixed_ranges_win_over_variable_ones_only_when_enabled(void **state)
 {
 	(void)state;
 	variable(0, 0, 2 * MiB, 4);
-	for (unsigned i = 0; i < 11; i++)
-		wr(fixed_msrs[i], 0x0606060606060606);
+	for (unsigned i = 0; i < 11; i++) wr(fixed_msrs[i], 0x0606060606060606);
 	wr(DEF, E | FE);
 	expect_span(0, MiB, MEMTYPE_WB);
 	expect_span(MiB, 2 * MiB, MEMTYPE_WT);
@@ -319,8 +306,7 @@ static void the_border_below_is_the_end_of_the_range_before(void **state)
 	wr(DEF, E | FE | 6);
 	assert_int_equal(mtrr_border_below(&m, 9 * MiB), MiB);
 	wr(fixed_msrs[3], 0x06ULL << 8);
-	for (uint64_t gpa = 0; gpa < 2 * MiB; gpa += 0x1000)
-		expect_borders(gpa);
+	for (uint64_t gpa = 0; gpa < 2 * MiB; gpa += 0x1000) expect_borders(gpa);
 }
 
 /* Those of a whole table at once are those of each of its pages. */
@@ -329,8 +315,7 @@ static void expect_page_types(uint64_t gpa)
 	uint8_t types[512];
 
 	assert_true(mtrr_page_types(&m, gpa, 512, types));
-	for (unsigned i = 0; i < 512; i++)
-		assert_int_equal(types[i], slow_mtrr_type(&m, gpa + i * 0x1000ULL));
+	for (unsigned i = 0; i < 512; i++) assert_int_equal(types[i], slow_mtrr_type(&m, gpa + i * 0x1000ULL));
 }
 
 static void the_types_of_a_table_are_those_of_its_pages(void **state)
@@ -346,8 +331,7 @@ static void the_types_of_a_table_are_those_of_its_pages(void **state)
 	variable(2, 0, 4 * MiB, MEMTYPE_WB);
 	wr(BASE0 + 6, 0x8000 | MEMTYPE_UC);
 	wr(MASK0 + 6, 0x8000 | V);
-	for (uint64_t gpa = 0; gpa < 8 * MiB; gpa += 2 * MiB)
-		expect_page_types(gpa);
+	for (uint64_t gpa = 0; gpa < 8 * MiB; gpa += 2 * MiB) expect_page_types(gpa);
 	expect_page_types(1ULL << 36); /* beyond the width */
 	wr(DEF, E | FE | 6);
 	assert_false(mtrr_page_types(&m, 0, 512, types));
@@ -359,8 +343,7 @@ static void compare_all_ranges(unsigned pages, bool exact)
 {
 	unsigned types[64];
 
-	for (unsigned p = 0; p < pages; p++)
-		types[p] = slow_mtrr_type(&m, p * 0x1000ULL);
+	for (unsigned p = 0; p < pages; p++) types[p] = slow_mtrr_type(&m, p * 0x1000ULL);
 	for (unsigned first = 0; first < pages; first++) {
 		bool same = true;
 
@@ -369,8 +352,7 @@ static void compare_all_ranges(unsigned pages, bool exact)
 			bool uniform;
 
 			same = same && types[last] == types[first];
-			assert_int_equal(mtrr_type(&m, first * 0x1000ULL,
-						   (last - first + 1) * 0x1000ULL, &uniform),
+			assert_int_equal(mtrr_type(&m, first * 0x1000ULL, (last - first + 1) * 0x1000ULL, &uniform),
 					 types[first]);
 			if (exact)
 				assert_int_equal(uniform, same);
@@ -425,8 +407,7 @@ static void random_ranges_agree_with_the_reference(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 400; round++) {
 		wr(DEF, E | valid_types[random64() % 5]);
-		for (unsigned n = 0; n < 8; n++)
-			random_variable(n, 6);
+		for (unsigned n = 0; n < 8; n++) random_variable(n, 6);
 		compare_all_ranges(64, true);
 	}
 }
@@ -542,8 +523,7 @@ static void enabling_the_fixed_ranges_changes_the_first_mebibyte(void **state)
 static void more_changes_than_fit_end_in_one_that_takes_them_all_in(void **state)
 {
 	(void)state;
-	for (unsigned n = 0; n < 8; n++)
-		variable(n, (2 * n + 2) * MiB, MiB, 6);
+	for (unsigned n = 0; n < 8; n++) variable(n, (2 * n + 2) * MiB, MiB, 6);
 	wr(DEF, E);
 	assert_int_equal(count, MTRR_CHANGE_MAX);
 	expect_changed(0, 2 * MiB, MiB);
@@ -569,8 +549,7 @@ static void a_caller_may_not_want_the_ranges(void **state)
 static bool in_changed(uint64_t gpa)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (gpa - changed[i].start < changed[i].size)
-			return true;
+		if (gpa - changed[i].start < changed[i].size) return true;
 	}
 	return false;
 }
@@ -579,10 +558,8 @@ static void check_changed_is_well_formed(void)
 {
 	assert_true(count <= MTRR_CHANGE_MAX);
 	for (unsigned i = 0; i < count; i++) {
-		assert_true(changed[i].size &&
-			    IS_ALIGNED(changed[i].start | changed[i].size, 4096));
-		if (i)
-			assert_true(changed[i - 1].start + changed[i - 1].size < changed[i].start);
+		assert_true(changed[i].size && IS_ALIGNED(changed[i].start | changed[i].size, 4096));
+		if (i) assert_true(changed[i - 1].start + changed[i - 1].size < changed[i].start);
 	}
 }
 
@@ -592,22 +569,12 @@ static void random_write(void)
 	unsigned n = (unsigned)(random64() % 3);
 	uint64_t types = 0;
 
-	for (unsigned i = 0; i < 8; i++)
-		types |= (uint64_t)valid_types[random64() % 5] << (8 * i);
+	for (unsigned i = 0; i < 8; i++) types |= (uint64_t)valid_types[random64() % 5] << (8 * i);
 	switch (random64() % 4) {
-	case 0:
-		wr(DEF, (random64() & (E | FE)) | valid_types[random64() % 5]);
-		break;
-	case 1:
-		wr(fixed_msrs[random64() % 11], types);
-		break;
-	case 2:
-		wr(BASE0 + 2 * n, (random64() % 512) << 12 | valid_types[random64() % 5]);
-		break;
-	case 3:
-		wr(MASK0 + 2 * n,
-		   BITS(35, 21) | (-(1ULL << random64() % 10) & 511) << 12 | (random64() & V));
-		break;
+	case 0: wr(DEF, (random64() & (E | FE)) | valid_types[random64() % 5]); break;
+	case 1: wr(fixed_msrs[random64() % 11], types); break;
+	case 2: wr(BASE0 + 2 * n, (random64() % 512) << 12 | valid_types[random64() % 5]); break;
+	case 3: wr(MASK0 + 2 * n, BITS(35, 21) | (-(1ULL << random64() % 10) & 511) << 12 | (random64() & V)); break;
 	}
 }
 
@@ -629,8 +596,7 @@ static void after_any_write_exactly_what_is_reported_has_changed(void **state)
 			else if (gpa >= MiB && count < MTRR_CHANGE_MAX)
 				assert_false(in_changed(gpa));
 		}
-		if (!below)
-			assert_false(in_changed(0));
+		if (!below) assert_false(in_changed(0));
 	}
 }
 

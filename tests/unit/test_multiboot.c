@@ -76,15 +76,13 @@ static int free_ram(void **state)
 
 static void load(void)
 {
-	if (load_image(&job, &entry, &problem))
-		fail_msg("refused: %s", problem);
+	if (load_image(&job, &entry, &problem)) fail_msg("refused: %s", problem);
 }
 
 static void assert_refused(int error, const char *why)
 {
 	assert_int_equal(load_image(&job, &entry, &problem), error);
-	if (!strstr(problem, why))
-		fail_msg("refused because '%s', expected '%s'", problem, why);
+	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
 }
 
 static uint32_t word(uint64_t gpa)
@@ -96,10 +94,7 @@ static uint32_t word(uint64_t gpa)
 	return value;
 }
 
-static uint32_t information(unsigned field)
-{
-	return word(entry.ebx + field);
-}
+static uint32_t information(unsigned field) { return word(entry.ebx + field); }
 
 static void a_guest_begins_at_its_entry_with_the_protocols_registers(void **state)
 {
@@ -154,8 +149,7 @@ static void all_of_the_information_lies_in_its_page(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(pointers); i++)
 		assert_in_range(information(pointers[i]), entry.ebx, entry.ebx + PAGE_SIZE - 16);
 	for (uint64_t at = 0; at < MiB; at++)
-		if (at / PAGE_SIZE != entry.ebx / PAGE_SIZE)
-			assert_int_equal(ram[at], UNTOUCHED);
+		if (at / PAGE_SIZE != entry.ebx / PAGE_SIZE) assert_int_equal(ram[at], UNTOUCHED);
 }
 
 static void assert_range(unsigned n, uint64_t base, uint64_t length, uint32_t type)
@@ -199,8 +193,7 @@ static void set_initrd(size_t size)
 {
 	static uint8_t initrd[MiB];
 
-	for (size_t i = 0; i < size; i++)
-		initrd[i] = (uint8_t)(i * 7 + 1);
+	for (size_t i = 0; i < size; i++) initrd[i] = (uint8_t)(i * 7 + 1);
 	job.initrd = initrd;
 	job.initrd_size = size;
 }
@@ -257,8 +250,7 @@ static void assert_apart(uint32_t start, uint32_t end)
 	assert_int_equal(entry.ebx % PAGE_SIZE, 0);
 	assert_true(entry.ebx >= end || entry.ebx + PAGE_SIZE <= start);
 	assert_memory_equal(ram + start, image, sizeof(image));
-	for (uint32_t at = start + sizeof(image); at < end; at++)
-		assert_int_equal(ram[at], 0);
+	for (uint32_t at = start + sizeof(image); at < end; at++) assert_int_equal(ram[at], 0);
 	assert_string_equal((char *)ram + information(CMDLINE), "demo ");
 }
 
@@ -342,8 +334,7 @@ static void a_multiboot_image_that_lies_is_refused_by_its_loader(void **state)
 	(void)state;
 	set_image(MiB, RAM_SIZE + 1);
 	assert_refused(-ENOEXEC, "a segment lies outside the VM's RAM");
-	for (uint64_t at = 0; at < RAM_SIZE; at++)
-		assert_int_equal(ram[at], UNTOUCHED);
+	for (uint64_t at = 0; at < RAM_SIZE; at++) assert_int_equal(ram[at], UNTOUCHED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, free_ram)

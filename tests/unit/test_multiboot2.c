@@ -25,10 +25,7 @@ struct info {
 static struct boot_info boot;
 static const char *what;
 
-static void put(struct info *i, uint32_t at, unsigned width, uint64_t value)
-{
-	memcpy(i->bytes + at, &value, width);
-}
+static void put(struct info *i, uint32_t at, unsigned width, uint64_t value) { memcpy(i->bytes + at, &value, width); }
 
 static void add(struct info *i, unsigned width, uint64_t value)
 {
@@ -101,10 +98,7 @@ static void end(struct info *i)
 	put(i, 0, 4, i->size);
 }
 
-static struct info begin(void)
-{
-	return (struct info){.size = HEADER};
-}
+static struct info begin(void) { return (struct info){.size = HEADER}; }
 
 /* The strings that boot names live until the next parse. */
 static int parse_limited(const struct info *i, uint32_t limit)
@@ -117,10 +111,7 @@ static int parse_limited(const struct info *i, uint32_t limit)
 	return multiboot2_parse(copy, limit, &boot, &what);
 }
 
-static int parse(const struct info *i)
-{
-	return parse_limited(i, i->size);
-}
+static int parse(const struct info *i) { return parse_limited(i, i->size); }
 
 static void assert_refused(const struct info *i, const char *why)
 {
@@ -330,8 +321,7 @@ static void too_many_modules_are_named(void **state)
 
 	(void)state;
 	add_memory_map(&i);
-	for (unsigned n = 0; n < BOOT_MODULES; n++)
-		add_module(&i, n * 0x1000, (n + 1) * 0x1000, "vm x");
+	for (unsigned n = 0; n < BOOT_MODULES; n++) add_module(&i, n * 0x1000, (n + 1) * 0x1000, "vm x");
 	put(&i, 0, 4, i.size);
 	assert_int_equal(parse(&i), 0);
 	assert_int_equal(boot.modules, BOOT_MODULES);
@@ -426,8 +416,7 @@ static void ranges_beyond_what_is_kept_are_left_unused(void **state)
 	uint32_t at = begin_memory_map(&i);
 
 	(void)state;
-	for (unsigned n = 0; n < BOOT_RANGES + 3; n++)
-		add_range(&i, n * MiB, MiB / 2, AVAILABLE);
+	for (unsigned n = 0; n < BOOT_RANGES + 3; n++) add_range(&i, n * MiB, MiB / 2, AVAILABLE);
 	finish_tag(&i, at);
 	end(&i);
 	assert_int_equal(parse(&i), 0);
@@ -463,8 +452,7 @@ int main(void)
 		cmocka_unit_test(no_more_than_the_limit_is_touched),
 		cmocka_unit_test(nothing_beyond_the_size_is_believed),
 		cmocka_unit_test(a_size_larger_than_the_limit_is_refused),
-		cmocka_unit_test(
-			a_tag_that_runs_over_the_end_or_is_shorter_than_its_header_is_refused),
+		cmocka_unit_test(a_tag_that_runs_over_the_end_or_is_shorter_than_its_header_is_refused),
 		cmocka_unit_test(a_string_without_an_end_is_refused),
 		cmocka_unit_test(a_module_that_is_cut_short_or_ends_before_it_starts_is_refused),
 		cmocka_unit_test(too_many_modules_are_named),

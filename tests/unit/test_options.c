@@ -19,8 +19,7 @@ static struct option_error error;
 
 static void assert_vm(const char *line)
 {
-	if (vm_options_parse(line, &vm, &error))
-		fail_msg("'%s': '%s', expected %s", line, error.word, error.expected);
+	if (vm_options_parse(line, &vm, &error)) fail_msg("'%s': '%s', expected %s", line, error.word, error.expected);
 }
 
 /* The line is refused because of 'word', and 'expected' is part of what was expected. */
@@ -29,8 +28,7 @@ static void assert_vm_refused(const char *line, const char *word, const char *ex
 	error = (struct option_error){0};
 	assert_int_equal(vm_options_parse(line, &vm, &error), -EINVAL);
 	assert_string_equal(error.word, word);
-	if (!strstr(error.expected, expected))
-		fail_msg("'%s': expected '%s' in '%s'", line, expected, error.expected);
+	if (!strstr(error.expected, expected)) fail_msg("'%s': expected '%s' in '%s'", line, expected, error.expected);
 }
 
 static void assert_hv_refused(const char *line, const char *word, const char *expected)
@@ -91,10 +89,8 @@ static void blanks_separate_words_however_many(void **state)
 
 static void a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen(void **state)
 {
-	static const char *const good[] = {"a",   "0", "-",  "abcdefghijklmno",
-					   "hv2", "h", "vm", "hv-"};
-	static const char *const bad[] = {
-		"abcdefghijklmnop", "A", "a_b", "a.b", "a/b", "\xe4", "hv"};
+	static const char *const good[] = {"a", "0", "-", "abcdefghijklmno", "hv2", "h", "vm", "hv-"};
+	static const char *const bad[] = {"abcdefghijklmnop", "A", "a_b", "a.b", "a/b", "\xe4", "hv"};
 	char line[64];
 
 	(void)state;
@@ -147,9 +143,8 @@ static void a_size_has_a_number_and_an_optional_unit(void **state)
 		const char *line;
 		uint64_t bytes;
 	} good[] = {
-		{"vm a mem=2M", 2 * MiB},      {"vm a mem=2048K", 2 * MiB},
-		{"vm a mem=2097152", 2 * MiB}, {"vm a mem=1G", GiB},
-		{"vm a mem=0064M", 64 * MiB},  {"vm a mem=1024G", 1024 * GiB},
+		{"vm a mem=2M", 2 * MiB}, {"vm a mem=2048K", 2 * MiB},  {"vm a mem=2097152", 2 * MiB},
+		{"vm a mem=1G", GiB},     {"vm a mem=0064M", 64 * MiB}, {"vm a mem=1024G", 1024 * GiB},
 	};
 
 	(void)state;
@@ -246,17 +241,16 @@ static void a_second_iommu_word_takes_the_place_of_the_first(void **state)
 
 static void bad_iommu_options_are_refused(void **state)
 {
-	static const char *const words[] = {
-		"iommu=",         "iommu=yes",    "iommu=on,", "iommu=off,sc",   "iommu=on,cm",
-		"iommu=on,cm=on", "iommu=on,,sc", "iommu=sc",  "iommu=on,stric", "iommu=strict",
-		"iommu=o",        "iommu=on,scc", "iommu=,on", "iommu=onsc"};
+	static const char *const words[] = {"iommu=",         "iommu=yes",      "iommu=on,",    "iommu=off,sc",
+					    "iommu=on,cm",    "iommu=on,cm=on", "iommu=on,,sc", "iommu=sc",
+					    "iommu=on,stric", "iommu=strict",   "iommu=o",      "iommu=on,scc",
+					    "iommu=,on",      "iommu=onsc"};
 	char line[64];
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "iommu=on[,sc][,cm=off][,strict]");
+		assert_vm_refused(strcat(line, words[i]), words[i], "iommu=on[,sc][,cm=off][,strict]");
 	}
 }
 
@@ -265,8 +259,7 @@ static void up_to_8_devices_are_taken_and_a_ninth_refused(void **state)
 	char line[128] = "vm a";
 
 	(void)state;
-	for (unsigned i = 0; i < VM_DEVICES_MAX; i++)
-		strcat(line, " dev=edu");
+	for (unsigned i = 0; i < VM_DEVICES_MAX; i++) strcat(line, " dev=edu");
 	assert_vm(line);
 	assert_int_equal(vm.devices, VM_DEVICES_MAX);
 	assert_vm_refused(strcat(line, " dev=edu,snoop"), "dev=edu,snoop", "at most 8 devices");
@@ -274,28 +267,22 @@ static void up_to_8_devices_are_taken_and_a_ninth_refused(void **state)
 
 static void an_unknown_device_is_refused(void **state)
 {
-	static const char *const words[] = {"dev=",
-					    "dev=e1000",
-					    "dev=edu,",
-					    "dev=edu,nosnoop",
-					    "dev=edu,snoop,snoop",
-					    "dev=EDU",
-					    "dev=testdev,",
-					    "dev=testdev,snoop"};
+	static const char *const words[] = {
+		"dev=",    "dev=e1000",    "dev=edu,",         "dev=edu,nosnoop", "dev=edu,snoop,snoop",
+		"dev=EDU", "dev=testdev,", "dev=testdev,snoop"};
 	char line[64];
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "dev=edu[,snoop] or dev=testdev");
+		assert_vm_refused(strcat(line, words[i]), words[i], "dev=edu[,snoop] or dev=testdev");
 	}
 }
 
 static void the_four_policies_are_known_and_no_other(void **state)
 {
-	static const char *const words[] = {"memtype=", "memtype=kvm-6.8", "memtype=kvm-6.77",
-					    "memtype=kvm", "memtype=kvm-6.111111111111111111"};
+	static const char *const words[] = {"memtype=", "memtype=kvm-6.8", "memtype=kvm-6.77", "memtype=kvm",
+					    "memtype=kvm-6.111111111111111111"};
 	char line[64];
 
 	(void)state;
@@ -309,8 +296,7 @@ static void the_four_policies_are_known_and_no_other(void **state)
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_16);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i],
-				  "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
+		assert_vm_refused(strcat(line, words[i]), words[i], "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
 	}
 }
 
@@ -369,8 +355,8 @@ static void every_word_of_the_hypervisors_line_is_taken(void **state)
 			 0);
 	assert_true(hv.console_e9);
 	assert_true(hv.check);
-	assert_int_equal(hv.mask, MASK_TIMER | MASK_VPID | MASK_EPT_AD | MASK_EPT_2M | MASK_EPT_1G |
-					  MASK_INVEPT_SINGLE);
+	assert_int_equal(hv.mask,
+			 MASK_TIMER | MASK_VPID | MASK_EPT_AD | MASK_EPT_2M | MASK_EPT_1G | MASK_INVEPT_SINGLE);
 	assert_false(hv.console_guest);
 	assert_int_equal(hv_options_parse("console=guest mask=ept-1g", &hv, &error), 0);
 	assert_true(hv.console_guest);
@@ -380,24 +366,20 @@ static void every_word_of_the_hypervisors_line_is_taken(void **state)
 
 static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
 {
-	static const char *const words[] = {"console", "console=", "console=e90", "Check",
-					    "mask",    "vm",       "--"};
+	static const char *const words[] = {"console", "console=", "console=e90", "Check", "mask", "vm", "--"};
 	static const char *const masks[] = {"mask=",       "mask=tsc",         "mask=timer,",
 					    "mask=,timer", "mask=timer,,vpid", "mask=timervpid"};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
-		assert_hv_refused(words[i], words[i],
-				  "console=e9, console=guest, check, gdb, trace=, stop= or mask=");
-	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++)
-		assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
+		assert_hv_refused(words[i], words[i], "console=e9, console=guest, check, gdb, trace=, stop= or mask=");
+	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++) assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
 }
 
 static void trace_and_stop_take_their_names_and_no_other(void **state)
 {
-	static const char *const wrong[] = {"trace=",      "trace=on",   "trace=exits,events",
-					    "stop=",       "stop=never", "stop=exits",
-					    "stop=entry,", "trace=entry"};
+	static const char *const wrong[] = {"trace=",     "trace=on",   "trace=exits,events", "stop=",
+					    "stop=never", "stop=exits", "stop=entry,",        "trace=entry"};
 
 	(void)state;
 	assert_int_equal(hv_options_parse("trace=exits gdb stop=transition", &hv, &error), 0);

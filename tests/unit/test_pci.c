@@ -35,8 +35,7 @@ static void set_up(struct fixture *f)
 	pci_create(&f->pci, &f->board);
 	f->function.written = note_write;
 	f->function.device = f;
-	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
-		f->function.config[i] = (uint8_t)i;
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) f->function.config[i] = (uint8_t)i;
 	pci_add(&f->pci, SLOT(3), &f->function);
 }
 
@@ -66,8 +65,7 @@ static void each_width_and_byte_of_a_register_is_read(void **state)
 	assert_int_equal(in(&f, 0xcfc, 2), 0x4140);
 	assert_int_equal(in(&f, 0xcfe, 2), 0x4342);
 	assert_int_equal(in(&f, 0xcfd, 2), 0x4241);
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(in(&f, 0xcfc + i, 1), 0x40 + i);
+	for (unsigned i = 0; i < 4; i++) assert_int_equal(in(&f, 0xcfc + i, 1), 0x40 + i);
 	assert_int_equal(in(&f, 0xcfe, 4), 0xffffffff);
 }
 

@@ -60,12 +60,8 @@ static struct fixture *set_up(void)
 	static struct fixture f;
 
 	f = (struct fixture){0};
-	f.board = (struct board){.ports = &f.ports,
-				 .mmio = &f.mmio,
-				 .chips = &f.chips,
-				 .ctx = &f,
-				 .message = message,
-				 .extint = extint};
+	f.board = (struct board){
+		.ports = &f.ports, .mmio = &f.mmio, .chips = &f.chips, .ctx = &f, .message = message, .extint = extint};
 	pic_create(&f.pic, &f.board);
 	ioapic_create(&f.ioapic, &f.board);
 	irq_create(&f.irq, &f.board);
@@ -103,8 +99,7 @@ static void firmware_leaves_all_masked_but_timer_and_cascade(void **state)
 	(void)state;
 	assert_int_equal(in(f, 0x21), 0xfa);
 	assert_int_equal(in(f, 0xa1), 0xff);
-	for (unsigned line = 1; line < 16; line++)
-		pic_set(&f->pic, line, true);
+	for (unsigned line = 1; line < 16; line++) pic_set(&f->pic, line, true);
 	assert_false(pic_pending(&f->pic));
 	pic_set(&f->pic, 0, true);
 	assert_int_equal(pic_accept(&f->pic), 0x08);

@@ -47,10 +47,7 @@ static unsigned count_of(unsigned channel)
 	return low | (unsigned)in((uint16_t)(0x40 + channel), 1) << 8;
 }
 
-static bool output_2(void)
-{
-	return in(0x61, 1) & 0x20;
-}
+static bool output_2(void) { return in(0x61, 1) & 0x20; }
 
 static void firmware_leaves_channel_0_interrupting_18_times_a_second(void **state)
 {

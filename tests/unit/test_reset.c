@@ -27,8 +27,7 @@ static void requested(void *ctx)
 	resets++;
 }
 
-static const struct board board = {
-	.ports = &ports, .chips = &chips, .ctx = &ports, .reset = requested};
+static const struct board board = {.ports = &ports, .chips = &chips, .ctx = &ports, .reset = requested};
 
 static int set_up(void **state)
 {
@@ -41,10 +40,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void out(uint16_t port, unsigned width, uint64_t value)
-{
-	bus_do(&ports, port, width, true, &value);
-}
+static void out(uint16_t port, unsigned width, uint64_t value) { bus_do(&ports, port, width, true, &value); }
 
 static uint64_t in(uint16_t port, unsigned width)
 {
@@ -107,8 +103,7 @@ int main(void)
 		cmocka_unit_test_setup(reset_control_resets_with_the_cpu_bit, set_up),
 		cmocka_unit_test_setup(system_control_resets_with_bit_0_and_keeps_a20_on, set_up),
 		cmocka_unit_test_setup(reading_never_resets, set_up),
-		cmocka_unit_test_setup(the_pci_address_register_around_reset_control_still_works,
-				       set_up),
+		cmocka_unit_test_setup(the_pci_address_register_around_reset_control_still_works, set_up),
 		cmocka_unit_test_setup(a_wide_access_is_no_reset, set_up),
 	};
 

@@ -56,8 +56,7 @@ static void assert_date(uint64_t seconds)
 
 static void the_date_is_that_of_the_calendar(void **state)
 {
-	static const uint64_t days[] = {0,     58,    59,    60,    364,   365,   789,
-					11016, 11017, 20512, 47540, 47541, 47542, 60000};
+	static const uint64_t days[] = {0, 58, 59, 60, 364, 365, 789, 11016, 11017, 20512, 47540, 47541, 47542, 60000};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(days) / sizeof(days[0]); i++)
@@ -93,8 +92,7 @@ static void it_is_ready_and_says_so(void **state)
 
 static void binary_and_12_hours_are_formats(void **state)
 {
-	static const unsigned hours[][2] = {
-		{0, 0x12}, {1, 0x01}, {11, 0x11}, {12, 0x92}, {23, 0x91}};
+	static const unsigned hours[][2] = {{0, 0x12}, {1, 0x01}, {11, 0x11}, {12, 0x92}, {23, 0x91}};
 
 	(void)state;
 	machine.board.start_time = FIRST + 58 + 59 * 60;
@@ -162,8 +160,7 @@ static void a_date_that_is_none_becomes_one(void **state)
 		set_up(state);
 		set(11, 0x82);
 		for (unsigned index = 0; index <= 0x32; index++)
-			if (index < 10 || index == 0x32)
-				set(index, byte);
+			if (index < 10 || index == 0x32) set(index, byte);
 		set(11, 0x02);
 		assert_in_range(get(8), 0x01, 0x12);
 		assert_in_range(get(7), 0x01, 0x31);
@@ -174,11 +171,9 @@ static void the_rest_is_memory(void **state)
 {
 	(void)state;
 	for (unsigned index = 14; index < 128; index++)
-		if (index != 0x32)
-			set(index, index ^ 0x5a);
+		if (index != 0x32) set(index, index ^ 0x5a);
 	for (unsigned index = 14; index < 128; index++)
-		if (index != 0x32)
-			assert_int_equal(get(index | 0x80), index ^ 0x5a);
+		if (index != 0x32) assert_int_equal(get(index | 0x80), index ^ 0x5a);
 	assert_int_equal(in(0x70, 1), 0xff);
 }
 

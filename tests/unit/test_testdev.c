@@ -35,8 +35,7 @@ static void line(void *ctx, unsigned number, bool level)
 	levels = level ? levels | 1U << number : levels & ~(1U << number);
 }
 
-static const struct board board = {
-	.ports = &ports, .mmio = &mmio, .ctx = &ports, .flush = flush, .line = line};
+static const struct board board = {.ports = &ports, .mmio = &mmio, .ctx = &ports, .flush = flush, .line = line};
 
 static int set_up(void **state)
 {
@@ -68,8 +67,7 @@ static void four_ports_keep_bytes_at_every_width(void **state)
 	assert_int_equal(get(&ports, PORT, 4), 0);
 	set(&ports, PORT, 4, 0x44332211);
 	assert_int_equal(get(&ports, PORT, 4), 0x44332211);
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(get(&ports, PORT + i, 1), 0x11 * (i + 1));
+	for (unsigned i = 0; i < 4; i++) assert_int_equal(get(&ports, PORT + i, 1), 0x11 * (i + 1));
 	assert_int_equal(get(&ports, PORT + 1, 2), 0x3322);
 	set(&ports, PORT + 2, 2, 0xaabb);
 	set(&ports, PORT, 1, 0xee);

@@ -12,10 +12,7 @@ static struct timers timers;
 static struct timer first, second;
 static unsigned fired;
 
-static void count(void *device)
-{
-	(*(unsigned *)device)++;
-}
+static void count(void *device) { (*(unsigned *)device)++; }
 
 static void again(void *device)
 {

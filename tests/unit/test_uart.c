@@ -38,8 +38,7 @@ static void irq(void *ctx, unsigned line, bool level)
 static void set_up(struct fixture *f)
 {
 	*f = (struct fixture){0};
-	f->board = (struct board){
-		.ports = &f->ports, .chips = &f->chips, .ctx = f, .console = put, .line = irq};
+	f->board = (struct board){.ports = &f->ports, .chips = &f->chips, .ctx = f, .console = put, .line = irq};
 	uart_create(&f->uart, &f->board);
 }
 
@@ -141,8 +140,7 @@ static void the_empty_transmitter_interrupts_until_iir_is_read(void **state)
 
 static void feed(struct fixture *f, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		assert_true(uart_receive(&f->uart, (uint8_t)('a' + i)));
+	for (unsigned i = 0; i < count; i++) assert_true(uart_receive(&f->uart, (uint8_t)('a' + i)));
 }
 
 static void typed_bytes_wait_in_the_fifo_in_their_order(void **state)

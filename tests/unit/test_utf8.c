@@ -21,8 +21,7 @@ static unsigned encode(uint32_t c, uint8_t *to)
 		to[1] = (uint8_t)(0x80 | (c & 0x3f));
 		return 2;
 	}
-	if (c >= 0xd800 && c <= 0xdfff)
-		return 0;
+	if (c >= 0xd800 && c <= 0xdfff) return 0;
 	if (c < 0x10000) {
 		to[0] = (uint8_t)(0xe0 | c >> 12);
 		to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
@@ -36,10 +35,7 @@ static unsigned encode(uint32_t c, uint8_t *to)
 	return 4;
 }
 
-static int is_printable(uint32_t c)
-{
-	return c == '\t' || (c >= 0x20 && c <= 0x7e) || c >= 0xa0;
-}
+static int is_printable(uint32_t c) { return c == '\t' || (c >= 0x20 && c <= 0x7e) || c >= 0xa0; }
 
 static void every_printable_code_point_is_taken_whole_and_no_control_is(void **state)
 {
@@ -49,14 +45,12 @@ static void every_printable_code_point_is_taken_whole_and_no_control_is(void **s
 	for (uint32_t c = 0; c < 0x110000; c++) {
 		unsigned length = encode(c, text);
 
-		if (!length)
-			continue;
+		if (!length) continue;
 		text[length] = 'x';
 		assert_int_equal(utf8_printable(text, length + 1), is_printable(c) ? length : 0);
 		for (unsigned n = 1; n < length; n++) {
 			assert_int_equal(utf8_printable(text, n), 0);
-			if (is_printable(c))
-				assert_true(utf8_is_prefix(text, n));
+			if (is_printable(c)) assert_true(utf8_is_prefix(text, n));
 		}
 		assert_false(utf8_is_prefix(text, length));
 	}
@@ -76,12 +70,10 @@ static void what_is_no_code_point_is_not_printable(void **state)
 		text[1] = (uint8_t)(bits >> 8);
 		text[2] = (uint8_t)bits;
 		length = utf8_printable(text, 3);
-		if (!length)
-			continue;
-		c = length == 1 ? text[0]
-		    : length == 2
-			    ? (text[0] & 0x1fU) << 6 | (text[1] & 0x3fU)
-			    : (text[0] & 0x0fU) << 12 | (text[1] & 0x3fU) << 6 | (text[2] & 0x3fU);
+		if (!length) continue;
+		c = length == 1   ? text[0]
+		    : length == 2 ? (text[0] & 0x1fU) << 6 | (text[1] & 0x3fU)
+				  : (text[0] & 0x0fU) << 12 | (text[1] & 0x3fU) << 6 | (text[2] & 0x3fU);
 		assert_int_equal(encode(c, again), length);
 		assert_memory_equal(again, text, length);
 		assert_true(is_printable(c));

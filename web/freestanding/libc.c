@@ -19,30 +19,20 @@ static _Alignas(4096) unsigned char heap[HEAP_SIZE];
 static size_t used;
 
 /* With -mbulk-memory the builtin is one instruction, and no call of the function itself. */
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
-{
-	return __builtin_memcpy(to, from, n);
-}
+void *memcpy(void *restrict to, const void *restrict from, size_t n) { return __builtin_memcpy(to, from, n); }
 
-void *memset(void *to, int byte, size_t n)
-{
-	return __builtin_memset(to, byte, n);
-}
+void *memset(void *to, int byte, size_t n) { return __builtin_memset(to, byte, n); }
 
 static void *take(size_t size, size_t align)
 {
 	size_t start = (size_t)ALIGN_UP(used, align);
 
-	if (size > HEAP_SIZE - start)
-		abort();
+	if (size > HEAP_SIZE - start) abort();
 	used = start + size;
 	return memset(heap + start, 0, size);
 }
 
-void *calloc(size_t count, size_t size)
-{
-	return take(count * size, 16);
-}
+void *calloc(size_t count, size_t size) { return take(count * size, 16); }
 
 void *mmap(void *at, size_t size, int protection, int flags, int file, long offset)
 {

@@ -10,13 +10,7 @@
 
 /* Zeroed; the page ends with a trap where none is left. */
 void *calloc(size_t count, size_t size);
-static inline void free(void *memory)
-{
-	(void)memory;
-}
-static inline void abort(void)
-{
-	__builtin_trap();
-}
+static inline void free(void *memory) { (void)memory; }
+static inline void abort(void) { __builtin_trap(); }
 
 #endif
