@@ -104,11 +104,11 @@ module() {
 }
 
 @test "memtypes: with transition=retype, and with fill=table, the same types; leaves are retyped in place" {
-	image memtypes policy=kvm-6.7 "$(words memtypes) transition=retype fill=table"
+	image memtypes "" "$(words memtypes) transition=retype fill=table"
 	has 't\| ok [0-9]+ - the first page.s leaf was retyped where it is' \
 		'hv: vm t: retyped [1-9][0-9]* leaves in [1-9][0-9]* tables' \
 		'hv: vm t: noncoherent count 0 -> 1: cleared 0 leaves in 0 tables, INVEPT 1, [0-9]+ ticks'
-	image memtypes policy=kvm-6.11 "$(words memtypes) memtype=kvm-6.11 transition=retype"
+	image memtypes "" "$(words memtypes) memtype=kvm-6.11 transition=retype"
 }
 
 @test "memtypes: kvm-6.6 leaves the stale leaf that kvm-6.7 clears" {
