@@ -126,6 +126,7 @@ static void iommu_access(void *device, uint64_t offset, unsigned width, bool wri
 		*value = iommu_register_read(device, offset, width);
 		return;
 	}
+	this_cpu()->vcpu->vm->iommu_writer = this_cpu()->vcpu;
 	iommu_register_write(device, offset, width, *value);
 	if (iommu_pending(device)) vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
 }

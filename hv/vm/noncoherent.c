@@ -19,13 +19,14 @@ static void tell_device(struct vm *vm, const struct iommu_event *event)
 }
 
 /*
- * Whose MTRRs and CD a retype goes by: those of the vCPU whose write brought the change. One that
- * the queue's next slice brings is of the vCPU that wrote the tail, whoever runs by then.
+ * Whose MTRRs and CD a retype goes by: those of the vCPU whose write brought the change. What a
+ * later slice of the queue brings is of the vCPU that rang it, whoever runs by then.
  */
 static const struct ept_cpu *cause(const struct vm *vm)
 {
 	const struct vcpu *vcpu = this_cpu()->vcpu;
 
+	if (vm->iommu_writer && iommu_pending(vm->iommu)) vcpu = vm->iommu_writer;
 	return &(vcpu && vcpu->vm == vm ? vcpu : vm->vcpu[0])->ept_cpu;
 }
 

@@ -62,6 +62,7 @@ struct vm {
 	struct chipset chips;
 	struct timers timers;                 /* of the devices */
 	struct iommu *iommu;                  /* NULL with iommu=off */
+	struct vcpu *iommu_writer;            /* the last vCPU that wrote one of its registers */
 	uint64_t devices;                     /* all of them in one piece of memory: hv/vm/devices.c */
 	uint64_t devices_size;                /* bytes */
 	unsigned lapic_region;                /* on the MMIO bus */
