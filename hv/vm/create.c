@@ -140,6 +140,7 @@ void vm_release(struct vm *vm)
 	if (vm->tables) memory_free(vm->tables, vm->tables_size);
 	if (vm->ram) memory_free(vm->ram, vm->options.memory);
 	vm->tables = vm->ram = 0;
+	vm->iommu_writer = NULL;
 	coherence_destroy(vm);
 	devices_free(vm);
 }
