@@ -130,7 +130,7 @@ static unsigned restart_vms(void)
 /* What a VM had is free again as soon as it has ended. */
 static void release_ended(void)
 {
-	for (unsigned i = 0; i < vm_count; i++)
+	for (unsigned i = 0; i < vm_count && !run_is_stopped(); i++)
 		if (vms[i]->state != VM_RUNNING && vms[i]->ram) vm_release(vms[i]);
 }
 

@@ -244,21 +244,29 @@ void gdb_init(struct vm *const *vms, unsigned count)
 	run_stop();
 }
 
-void gdb_poll(void)
+/* The vCPU that gdb sees is on the CPU; a VM that was reset has new ones. */
+static void choose_vcpu(void)
 {
 	struct vcpu *stopped = vcpu_at_breakpoint();
-	int byte;
 
-	if (!vm) return;
-	vcpu = vm->vcpu[0]; /* a VM that was reset has new ones */
+	vcpu = vm->vcpu[0];
 	for (unsigned n = 0; n < vm->vcpus; n++)
 		if (vm->vcpu[n] == stopped) vcpu = stopped;
 	vcpu_switch_to(vcpu);
 	vcpu_intercept_breakpoints(vcpu);
-	if (owes_stop && (run_is_stopped() || vm->state != VM_RUNNING)) {
+}
+
+void gdb_poll(void)
+{
+	int byte;
+
+	if (vm && owes_stop && (run_is_stopped() || vm->state != VM_RUNNING)) {
 		put_stop();
 		send_answer();
 	}
+	if (!vm || !vm->ram) /* it has ended, and gave back all it had */
+		return;
+	choose_vcpu();
 	while ((byte = serial_receive(COM2)) >= 0) {
 		if (byte == INTERRUPT) run_stop();
 		if (byte != '$') continue; /* an acknowledgement */

@@ -37,6 +37,7 @@ struct command {
 	const char *help;
 	void (*run)(void);
 	enum { NO_WORD, NAME, NUMBER, MAYBE_NUMBER } takes;
+	bool looks; /* into the VM, which has to be there */
 };
 
 /* Hexadecimal with 0x, or decimal. */
@@ -158,22 +159,22 @@ static void quit(void)
 static void show_help(void);
 
 static const struct command commands[] = {
-	{"help", "", "this list", show_help, NO_WORD},
-	{"vms", "", "the VMs; * is the one that the others are about", show_vms, NO_WORD},
-	{"vm", "NAME", "choose it", choose_vm, NAME},
-	{"regs", "[VCPU]", "its registers", show_registers, MAYBE_NUMBER},
-	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", walk, NUMBER},
-	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", translate, NUMBER},
-	{"ept", "", "all leaves, by size and type", show_ept, NO_WORD},
-	{"mtrr", "[VCPU]", "its MTRRs", show_mtrrs, MAYBE_NUMBER},
-	{"iommu", "", "devices, contexts, IOTLB, queue, faults", show_iommu, NO_WORD},
-	{"exits", "", "how many of each reason", show_exits, NO_WORD},
-	{"trace", "on|off", "exits and events through port 0xe9", set_trace, NAME},
-	{"pause", "", "stop all VMs", pause, NO_WORD},
-	{"continue", "", "go on", go_on, NO_WORD},
-	{"step", "[VCPU]", "one instruction of a stopped one", step, MAYBE_NUMBER},
-	{"kill", "", "end the VM", kill, NO_WORD},
-	{"quit", "", "end the machine", quit, NO_WORD},
+	{"help", "", "this list", show_help, NO_WORD, false},
+	{"vms", "", "the VMs; * is the one that the others are about", show_vms, NO_WORD, false},
+	{"vm", "NAME", "choose it", choose_vm, NAME, false},
+	{"regs", "[VCPU]", "its registers", show_registers, MAYBE_NUMBER, true},
+	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", walk, NUMBER, true},
+	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", translate, NUMBER, true},
+	{"ept", "", "all leaves, by size and type", show_ept, NO_WORD, true},
+	{"mtrr", "[VCPU]", "its MTRRs", show_mtrrs, MAYBE_NUMBER, true},
+	{"iommu", "", "devices, contexts, IOTLB, queue, faults", show_iommu, NO_WORD, true},
+	{"exits", "", "how many of each reason", show_exits, NO_WORD, false},
+	{"trace", "on|off", "exits and events through port 0xe9", set_trace, NAME, false},
+	{"pause", "", "stop all VMs", pause, NO_WORD, false},
+	{"continue", "", "go on", go_on, NO_WORD, false},
+	{"step", "[VCPU]", "one instruction of a stopped one", step, MAYBE_NUMBER, true},
+	{"kill", "", "end the VM", kill, NO_WORD, false},
+	{"quit", "", "end the machine", quit, NO_WORD, false},
 };
 
 static void show_help(void)
@@ -191,7 +192,9 @@ static void run_command(const struct command *command)
 		    : command->takes == MAYBE_NUMBER ? is_number || !*word
 						     : is_number;
 
-	if (fits)
+	if (fits && command->looks && !vm->ram)
+		print("vm %s has ended, and gave back what it had", vm->options.name);
+	else if (fits)
 		command->run();
 	else
 		print("%s '%s' is not understood, expected %s %s", command->name, word, command->name, command->words);

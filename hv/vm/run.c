@@ -120,7 +120,10 @@ void run_once(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
 	vcpu_kick(vcpu);
-	set_timer(vcpu);
+	if (vmx.preemption_timer) { /* whatever is due meanwhile: nothing is delivered */
+		vcpu->timer_ticks = SLICE_TICKS;
+		vmwrite(VMCS_PREEMPTION_TIMER, SLICE_TICKS >> vmx.timer_shift);
+	}
 	enter(vcpu);
 }
 

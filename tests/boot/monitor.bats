@@ -72,6 +72,12 @@ after() {
 @test "stop=kill stops where a VM was killed, stop=exit at every end; not at the other" {
 	script 1 $'vms\nregs' stop=kill "$G/hello.elf" "vm good mem=32M --" "$G/faults.elf" "vm bad mem=32M -- triple"
 	has 'hv: monitor: stopped: vm bad: killed' 'hv:   vm bad: killed, .*'
+	# What it was is still there to be looked at; of one that ended before, no more.
+	script 1 $'vm bad\nregs\nwalk 0x100000\ncontinue\nvm bad\nregs' stop=exit "$G/faults.elf" "vm bad mem=32M -- triple" \
+		"$G/faults.elf" "vm good mem=32M -- spin-long"
+	[ "$(after regs | grep -c '^hv:   rip ')" -eq 1 ]
+	has 'hv:   level 1: 0x[0-9a-f]+: 4K at .*' 'hv: vm bad has ended, and gave back what it had'
+	script 1 vms stop=kill "$G/hello.elf" "vm good mem=32M --" "$G/faults.elf" "vm bad mem=32M -- triple"
 	lacks 'stopped: vm good'
 	script 0 $'vms\ncontinue' stop=exit "$G/hello.elf" "vm good mem=32M --"
 	has 'hv: monitor: stopped: vm good: exited with status 0' 'hv: \* vm good: exited, .*' 'hv: end: status 0'
