@@ -230,8 +230,8 @@ static void a_sparse_table_under_a_mask_with_holes(void **state)
 
 static void host_mmio_stays_uncached_and_rom_read_only(void **state)
 {
-	const struct ept_slot mmio = {0x10000, 0x10000, 0xf0000000, EPT_SLOT_HOST_MMIO};
-	const struct ept_slot rom = {0x20000, 0x10000, 4 * GiB, EPT_SLOT_ROM};
+	const struct ept_slot mmio = {.gpa = 0x10000, .size = 0x10000, .hpa = 0xf0000000, .kind = EPT_SLOT_HOST_MMIO};
+	const struct ept_slot rom = {.gpa = 0x20000, .size = 0x10000, .hpa = 4 * GiB, .kind = EPT_SLOT_ROM};
 
 	(void)state;
 	mtrr_all_wb();
@@ -252,7 +252,7 @@ static void host_mmio_stays_uncached_and_rom_read_only(void **state)
 
 static void a_full_table_of_host_mmio_stays_uncached(void **state)
 {
-	const struct ept_slot mmio = {2 * MiB, 2 * MiB, 0xf0001000, EPT_SLOT_HOST_MMIO};
+	const struct ept_slot mmio = {.gpa = 2 * MiB, .size = 2 * MiB, .hpa = 0xf0001000, .kind = EPT_SLOT_HOST_MMIO};
 
 	(void)state;
 	mtrr_all_wb();
@@ -332,7 +332,7 @@ static void without_flags_in_the_ept_a_merged_leaf_has_none(void **state)
 
 static void merged_rom_stays_read_only(void **state)
 {
-	const struct ept_slot rom = {2 * MiB, 4 * MiB, 4 * GiB + 2 * MiB, EPT_SLOT_ROM};
+	const struct ept_slot rom = {.gpa = 2 * MiB, .size = 4 * MiB, .hpa = 4 * GiB + 2 * MiB, .kind = EPT_SLOT_ROM};
 
 	(void)state;
 	mtrr_all_wb();
@@ -488,7 +488,7 @@ static void one_fault_fills_its_table_with_fill_table(void **state)
 
 static void it_fills_no_further_than_the_slot(void **state)
 {
-	const struct ept_slot rom = {0x10000, 0x8000, 4 * GiB, EPT_SLOT_ROM};
+	const struct ept_slot rom = {.gpa = 0x10000, .size = 0x8000, .hpa = 4 * GiB, .kind = EPT_SLOT_ROM};
 
 	(void)state;
 	ept_slot_add(&ept, &rom);
