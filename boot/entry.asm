@@ -2,17 +2,12 @@
 ; From GRUB to C: the multiboot2 header, 32-bit protected mode to long mode, stacks. GRUB jumps to
 ; _start; control leaves for hv_main() and never returns. Nothing here knows VMX.
 
+%include "boot/long_mode.inc"
+
 ; Multiboot2 specification 3.1: header and its tags.
 MULTIBOOT2_MAGIC  equ 0xe85250d6
 MULTIBOOT2_I386   equ 0
 
-CR0_PE_MP_ET_NE   equ 0x33
-CR0_WP            equ 1 << 16
-CR0_PG            equ 1 << 31
-CR4_PAE           equ 1 << 5
-MSR_EFER          equ 0xc0000080
-EFER_LME          equ 1 << 8
-EFER_NXE          equ 1 << 11
 CPUID_LONG_MODE   equ 1 << 29           ; CPUID.80000001H:EDX
 CPUID_NX          equ 1 << 20
 
@@ -43,19 +38,7 @@ _start:                                 ; EAX = loader's magic, EBX = informatio
         jne     .no_long_mode
 
         call    map_four_gigabytes
-        mov     eax, boot_pml4
-        mov     cr3, eax
-        mov     eax, cr4
-        or      eax, CR4_PAE
-        mov     cr4, eax
-        mov     ecx, MSR_EFER
-        rdmsr
-        or      eax, EFER_LME | EFER_NXE
-        wrmsr
-        mov     eax, CR0_PE_MP_ET_NE | CR0_WP | CR0_PG
-        mov     cr0, eax
-        lgdt    [boot_gdt_pointer]
-        jmp     0x08:long_mode
+        to_long_mode long_mode
 
 .no_long_mode:
         mov     esi, no_long_mode_text
@@ -161,11 +144,12 @@ header_end:
 
         section .rodata
         align   8
-        global  boot_gdt
+        global  boot_gdt, boot_gdt_pointer
 boot_gdt:
         dq      0
         dq      0x00af9b000000ffff      ; 0x08 64-bit code
         dq      0x00cf93000000ffff      ; 0x10 data
+        dq      0x00cf9b000000ffff      ; 0x18 32-bit code, on the other CPUs' way (boot/ap.asm)
 boot_gdt_pointer:
         dw      $ - boot_gdt - 1
         dq      boot_gdt
@@ -177,6 +161,7 @@ shutdown_text:
 
         section .bss nobits alloc noexec write align=4096
         alignb  4096
+        global  boot_pml4
 boot_pml4:      resb 4096
 boot_pdpt:      resb 4096
 boot_pd:        resb 4 * 4096

@@ -14,6 +14,8 @@ enum {
 	TAG_COMMAND_LINE = 1,
 	TAG_MODULE = 3,
 	TAG_MEMORY_MAP = 6,
+	TAG_ACPI_OLD = 14,
+	TAG_ACPI_NEW = 15,
 };
 
 #define HEADER_SIZE 8 /* total size and a reserved word */
@@ -93,6 +95,16 @@ static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info
 	return 0;
 }
 
+/* Firmware may have both; the new one leads to 64-bit addresses. What is in it is boot/madt.c's. */
+static int read_rsdp(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot)
+{
+	if (tag->type == TAG_ACPI_NEW || !boot->rsdp) {
+		boot->rsdp = bytes + sizeof(*tag);
+		boot->rsdp_size = tag->size - (uint32_t)sizeof(*tag);
+	}
+	return 0;
+}
+
 static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot, const char **what)
 {
 	switch (tag->type) {
@@ -102,6 +114,8 @@ static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_inf
 		return boot->line ? 0 : -EINVAL;
 	case TAG_MODULE: return read_module(bytes, tag->size, boot, what);
 	case TAG_MEMORY_MAP: return read_memory_map(bytes, tag->size, boot, what);
+	case TAG_ACPI_OLD:
+	case TAG_ACPI_NEW: return read_rsdp(bytes, tag, boot);
 	default: return 0;
 	}
 }

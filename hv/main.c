@@ -11,6 +11,7 @@
 #include "hv/machine/memory.h"
 #include "hv/machine/paging.h"
 #include "hv/machine/pic.h"
+#include "hv/machine/start.h"
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
 #include "hv/monitor/gdb.h"
@@ -131,7 +132,7 @@ static unsigned restart_vms(void)
 static void release_ended(void)
 {
 	for (unsigned i = 0; i < vm_count; i++)
-		if (vms[i]->state != VM_RUNNING && vms[i]->ram) vm_release(vms[i]);
+		if (vms[i]->state != VM_RUNNING && vms[i]->ram && !vm_runs(vms[i])) vm_release(vms[i]);
 }
 
 /* The operator's terminal becomes the guest's: there can be but one. */
@@ -176,6 +177,13 @@ static void check_first_entries(void)
 	}
 }
 
+static bool any_vm_runs(void)
+{
+	for (unsigned i = 0; i < vm_count; i++)
+		if (vm_runs(vms[i])) return true;
+	return false;
+}
+
 static void show_machine(void)
 {
 	print("cpu: VMX with EPT; also%s%s%s%s%s", vmx.ept.large_2m ? " 2M leaves," : "",
@@ -184,10 +192,25 @@ static void show_machine(void)
 	print("memory: %lu MiB free", memory_left() / MiB);
 }
 
+/* What each CPU but the first does: can it run guests? */
+static bool other_cpu_is_ready(void)
+{
+	if (!vmx_init_other()) return false;
+	fpu_init();
+	return true;
+}
+
+/* And then its own vCPUs, for ever. */
+static void run_other_cpu(void)
+{
+	if (!vmx.preemption_timer) timer_start(vmx.tsc_hz);
+	for (;;) run_turn();
+}
+
 void hv_main(uint32_t magic, const void *info)
 {
-	unsigned running, pieces;
-	uint64_t free;
+	unsigned pieces;
+	uint64_t free, apic;
 
 	cpu_init_boot();
 	console_init();
@@ -197,29 +220,32 @@ void hv_main(uint32_t magic, const void *info)
 	pic_init_host();
 	pic_unmask(PIC_LINE_COM1);
 	memory_init(&boot, info);
-	paging_init();
+	apic = cpus_find(&boot);
+	paging_init(apic);
 	if (!vmx_init(options.mask)) machine_end(STATUS_HYPERVISOR_FAILED);
 	fpu_init();
 	vmx.tsc_hz = timer_measure_tsc();
 	cpuid_init();
 	console_set_clock(vmx.tsc_hz);
 	show_machine();
+	if (apic) cpus_start(&boot, info, vmx.tsc_hz, other_cpu_is_ready, run_other_cpu);
 	free = memory_left();
 	pieces = memory_pieces();
 	create_vms();
 	if (options.check) check_first_entries();
 	if (options.console_guest) pass_console_on();
-	if (!vmx.preemption_timer) timer_start();
+	if (!vmx.preemption_timer) timer_start(vmx.tsc_hz);
 	monitor_init(vms, vm_count);
 	watch_init(&options, vms, vm_count);
 	if (options.gdb && vm_count) gdb_init(vms, vm_count);
+	run_begin();
 	do {
 		watch_poll();
 		keys_poll(vms, vm_count);
 		gdb_poll();
-		running = run_turn(vms, vm_count) | restart_vms();
+		run_turn();
 		release_ended();
-	} while (running);
+	} while (restart_vms() || any_vm_runs() || run_is_stopped());
 	gdb_poll();
 	watch_end();
 	report_vms();

@@ -97,10 +97,37 @@ static inline void rep_outsb(uint16_t port, const void *from, uint64_t size)
 
 static inline void wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
 
+/* In a loop that waits for another CPU. */
+static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
+
 static inline void hlt(void) { __asm__ volatile("hlt" : : : "memory"); }
 
 /* Halt with interrupts on until one was taken. STI holds them back until HLT (SDM 2B "STI"). */
 static inline void sti_hlt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+
+/* Take the interrupts that are pending. STI holds them back for one instruction (SDM 2B "STI"). */
+static inline void sti_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
+
+/* NMIs are blocked since one caused a VM exit (SDM 3C 28.5.5): an IRET to the next instruction. */
+static inline void unblock_nmis(void)
+{
+	uint64_t stack, other;
+
+	__asm__ volatile("mov %%rsp, %0\n\t"
+			 "mov %%ss, %1\n\t"
+			 "push %1\n\t"
+			 "push %0\n\t"
+			 "pushfq\n\t"
+			 "mov %%cs, %1\n\t"
+			 "push %1\n\t"
+			 "lea 1f(%%rip), %1\n\t"
+			 "push %1\n\t"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(stack), "=&r"(other)
+			 :
+			 : "memory", "cc");
+}
 
 /* Zero 'size' bytes, a multiple of 8, by 64-bit stores. */
 static inline void zero_words(void *to, uint64_t size)

@@ -286,6 +286,8 @@
 #define CPUID_1_ECX_AVX                  (1U << 28)
 #define CPUID_1_ECX_RDRAND               (1U << 30)
 #define CPUID_1_ECX_HYPERVISOR           (1U << 31)
+#define CPUID_1_EBX_IDS                  BITS(23, 16) /* that the package may have */
+#define CPUID_4_EAX_CORES                BITS(31, 26) /* ids of cores, less one */
 #define CPUID_1_EDX_TSC                  (1U << 4)
 #define CPUID_1_EDX_MSR                  (1U << 5)
 #define CPUID_1_EDX_PAE                  (1U << 6)

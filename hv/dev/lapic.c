@@ -6,6 +6,7 @@
  */
 #include "hv/dev/lapic.h"
 
+#include "hv/dev/lapic_command.h"
 #include "lib/bits.h"
 
 /* Register offsets (SDM 3A table 11-1). */
@@ -41,20 +42,7 @@
 #define ERROR_RECEIVED_VECTOR BIT(6)
 #define ERROR_REGISTER        BIT(7)
 
-/* The command of a message, an ICR or a redirection entry (SDM 3A 11.6.1, 11.11.2). */
-#define COMMAND_VECTOR   BITS(7, 0)
-#define COMMAND_MODE     BITS(10, 8)
-#define COMMAND_LOGICAL  BIT(11)
-#define COMMAND_LEVEL    BIT(15)
-#define ICR_SHORTHAND    BITS(19, 18)
-#define ICR_DESTINATION  BITS(63, 56)
-#define ICR_LOW_WRITABLE 0x000ccfff
-enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_EXTINT = 7 };
 enum { TIMING_ONE_SHOT, TIMING_PERIODIC, TIMING_DEADLINE };
-enum { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
-
-#define MESSAGE_DESTINATION BITS(19, 12)
-#define MESSAGE_LOGICAL     BIT(2)
 
 static void error(struct lapic *lapic, uint64_t bit);
 
@@ -135,7 +123,7 @@ static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
 }
 
 /* INIT and start-up are for whoever runs the CPUs; ExtINT and SMI do not come this way. */
-static void take(struct lapic *lapic, uint64_t command)
+void lapic_take(struct lapic *lapic, uint64_t command)
 {
 	switch (FIELD(command, COMMAND_MODE)) {
 	case MODE_FIXED:
@@ -152,7 +140,7 @@ static void take_local(struct lapic *lapic, unsigned entry)
 {
 	uint32_t lvt = lapic->lvt[entry];
 
-	if (!(lvt & LVT_MASKED)) take(lapic, lvt & (COMMAND_VECTOR | (entry == LVT_TIMER ? 0 : COMMAND_MODE)));
+	if (!(lvt & LVT_MASKED)) lapic_take(lapic, lvt & (COMMAND_VECTOR | (entry == LVT_TIMER ? 0 : COMMAND_MODE)));
 }
 
 /* Note an error; the first since the last one was read interrupts (SDM 3A 11.5.3). */
@@ -166,7 +154,7 @@ static void error(struct lapic *lapic, uint64_t bit)
 }
 
 /* Physical, flat and cluster destinations (SDM 3A 11.6.2). */
-static bool is_destination(const struct lapic *lapic, uint8_t destination, bool logical)
+bool lapic_is_destination(const struct lapic *lapic, uint8_t destination, bool logical)
 {
 	uint8_t mine = (uint8_t)(lapic->ldr >> 24);
 
@@ -176,32 +164,24 @@ static bool is_destination(const struct lapic *lapic, uint8_t destination, bool 
 	return destination >> 4 == mine >> 4 && destination & mine & 0xf;
 }
 
-void lapic_message(struct lapic *lapic, uint64_t address, uint32_t data)
-{
-	if (is_destination(lapic, (uint8_t)FIELD(address, MESSAGE_DESTINATION), address & MESSAGE_LOGICAL))
-		take(lapic, data);
-}
+uint32_t lapic_priority(const struct lapic *lapic) { return processor_priority(lapic) & 0xf0; }
 
-void lapic_ipi(struct lapic *lapic, uint64_t icr)
-{
-	if (is_destination(lapic, (uint8_t)FIELD(icr, ICR_DESTINATION), icr & COMMAND_LOGICAL))
-		take(lapic, icr & ~COMMAND_LEVEL); /* IPIs are edges, whatever they say */
-}
+bool lapic_is_enabled(const struct lapic *lapic) { return software_enabled(lapic); }
 
+/* IPIs are edges, whatever they say; but an INIT of level 0 is none (SDM 3A 11.6.1). */
 static void send_ipi(struct lapic *lapic)
 {
 	uint64_t icr = lapic->icr_low | (uint64_t)lapic->icr_high << 32;
-	uint64_t shorthand = FIELD(icr, ICR_SHORTHAND);
 
 	if (FIELD(icr, COMMAND_MODE) <= MODE_LOWEST && FIELD(icr, COMMAND_VECTOR) < 16) {
 		error(lapic, ERROR_SENT_VECTOR);
 		return;
 	}
-	if (shorthand == TO_SELF || shorthand == TO_ALL)
-		take(lapic, icr & ~COMMAND_LEVEL);
-	else if (shorthand == TO_DESTINATION)
-		lapic_ipi(lapic, icr);
-	if (shorthand != TO_SELF && lapic->host.ipi) lapic->host.ipi(lapic->host.ctx, icr);
+	icr &= ~COMMAND_LEVEL | (FIELD(icr, COMMAND_MODE) == MODE_INIT ? COMMAND_LEVEL : 0);
+	if (FIELD(icr, ICR_SHORTHAND) == TO_SELF)
+		lapic_take(lapic, icr);
+	else
+		lapic->host.ipi(lapic->host.ctx, icr);
 }
 
 bool lapic_takes_extint(const struct lapic *lapic)
@@ -392,15 +372,23 @@ void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uin
 		write_register(device, offset, (uint32_t)*value);
 }
 
-void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)
+void lapic_reset(struct lapic *lapic)
 {
 	*lapic = (struct lapic){
-		.host = *host,
-		.id = (uint32_t)id << 24,
+		.host = lapic->host,
+		.id = lapic->id,
 		.dfr = 0xffffffff,
-		.svr = 0xff | SVR_ENABLED,
+		.svr = 0xff,
 	};
 	for (unsigned i = 0; i < LAPIC_LVTS; i++) lapic->lvt[i] = LVT_MASKED;
+}
+
+void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)
+{
+	lapic->host = *host;
+	lapic->id = (uint32_t)id << 24;
+	lapic_reset(lapic);
+	lapic->svr |= SVR_ENABLED;
 	lapic->lvt[LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, LVT_MODE);
 	lapic->lvt[LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, LVT_MODE);
 }

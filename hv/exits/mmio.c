@@ -160,14 +160,14 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode, 
  * Nobody else may come between the read and the write of what LOCK is on, or XCHG: not another
  * CPU's emulation either. (RAM that shares the operand with a device is no part of that.)
  */
-static int execute_one(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+static int execute_one(struct vm *vm, const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	int error;
 
 	if (__builtin_expect(!insn->locked, 1)) return insn_execute(insn, cpu, memory);
-	lock(LOCK_VM);
+	lock(&vm->instruction_lock, LOCK_INSTRUCTION);
 	error = insn_execute(insn, cpu, memory);
-	unlock(LOCK_VM);
+	unlock(&vm->instruction_lock, LOCK_INSTRUCTION);
 	return error;
 }
 
@@ -185,7 +185,7 @@ static int execute(struct emulation *e, const struct insn *insn, struct insn_cpu
 
 	do {
 		e->hits = 0;
-		error = execute_one(insn, cpu, &memory);
+		error = execute_one(e->vcpu->vm, insn, cpu, &memory);
 		vcpu_look_at_clock(e->vcpu);
 	} while (!error && cpu->rip == rip && --budget && !vcpu_is_kicked(e->vcpu) && !e->hits &&
 		 !(cpu->rflags & RFLAGS_TF));

@@ -16,6 +16,7 @@
 /* Paging-structure entries (SDM 3A 4.5). */
 #define PTE_PRESENT BIT(0)
 #define PTE_WRITE   BIT(1)
+#define PTE_UC      (BIT(3) | BIT(4)) /* PWT and PCD: UC by the PAT at its reset value */
 #define PTE_LARGE   BIT(7)
 #define PTE_NX      BIT(63)
 #define PTE_ADDRESS BITS(51, 12)
@@ -55,7 +56,22 @@ static uint64_t page_flags(uint64_t page)
 	return PTE_PRESENT | PTE_WRITE | PTE_NX;
 }
 
-void paging_init(void)
+void paging_unmap(uint64_t page)
+{
+	uint64_t *large = entry_at(page, 2), old = *large;
+
+	if (old & PTE_LARGE) {
+		uint64_t *table = (uint64_t *)page_alloc();
+
+		if (!table) panic("paging: no page for a table");
+		for (unsigned i = 0; i < 512; i++) table[i] = (old & ~PTE_LARGE) + i * PAGE_SIZE;
+		*large = (uintptr_t)table | PTE_PRESENT | PTE_WRITE;
+	}
+	*entry_at(page, 1) = 0;
+	write_cr3((uintptr_t)root);
+}
+
+void paging_init(uint64_t apic)
 {
 	uint64_t small_end = ALIGN_UP((uintptr_t)image_end, 2 * MiB);
 
@@ -68,6 +84,8 @@ void paging_init(void)
 	}
 	for (uint64_t page = small_end; page < memory_top(); page += 2 * MiB)
 		*entry_at(page, 2) = page | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
+	if (apic) /* RAM may lie above and below it */
+		*entry_at(apic, 2) = ALIGN_DOWN(apic, 2 * MiB) | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX | PTE_UC;
 	write_cr3((uintptr_t)root);
 	memory_reach(memory_top());
 }

@@ -6,7 +6,14 @@
 #ifndef HV_MACHINE_PAGING_H
 #define HV_MACHINE_PAGING_H
 
-/* Build the tables for all RAM below memory_top() and load them. Panics without memory. */
-void paging_init(void);
+#include <stdint.h>
+
+/*
+ * Build the tables for all RAM below memory_top(), and for the 2 MiB of devices around 'apic'
+ * unless that is 0, uncached; load them. Panics without memory.
+ */
+void paging_init(uint64_t apic);
+/* Take a page of RAM out: a guard page. Panics without memory. */
+void paging_unmap(uint64_t page);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "hv/machine/apic.h"
+#include "hv/machine/cpu.h"
 #include "hv/machine/pic.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
@@ -44,8 +46,12 @@ uint64_t timer_measure_tsc(void)
 	return (rdtsc() - start) * MEASURES_A_SECOND;
 }
 
-void timer_start(void)
+void timer_start(uint64_t tsc_hz)
 {
+	if (this_cpu()->index) {
+		apic_set_timer(tsc_hz / MEASURES_A_SECOND, true);
+		return;
+	}
 	outb(PIT_CONTROL, PIT_RATE_GENERATOR);
 	outb(PIT_CHANNEL_0, PIT_DIVISOR & 0xff);
 	outb(PIT_CHANNEL_0, PIT_DIVISOR >> 8);
@@ -62,16 +68,28 @@ static void wake_after(uint64_t count)
 	pic_unmask(PIC_LINE_TIMER);
 }
 
+/* The PIT's interrupt reaches the CPU that booted only; the others have their own timer. */
+static void halt_without_pit(uint64_t ticks)
+{
+	if (!periodic) apic_set_timer(ticks, false);
+	cpu_halt();
+	if (!periodic) apic_set_timer(0, false);
+}
+
 void timer_halt(uint64_t ticks, uint64_t tsc_hz)
 {
 	uint64_t count = ticks >= tsc_hz ? PIT_MOST : MIN(ticks * PIT_HZ / tsc_hz, PIT_MOST);
 
 	if (!count) return; /* due now, or too soon for the PIT */
+	if (this_cpu()->index) {
+		halt_without_pit(ticks);
+		return;
+	}
 	if (periodic) {
-		sti_hlt();
+		cpu_halt();
 		return;
 	}
 	wake_after(count);
-	sti_hlt();
+	cpu_halt();
 	pic_mask(PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
 }

@@ -11,11 +11,11 @@
 /* The TSC's rate, ticks per second, measured against the PIT for ten milliseconds. */
 uint64_t timer_measure_tsc(void);
 
-/* Let the PIT interrupt about a hundred times a second. */
-void timer_start(void);
+/* Let a timer interrupt this CPU about a hundred times a second: the PIT, or its local APIC's. */
+void timer_start(uint64_t tsc_hz);
 /*
  * Halt this CPU until an interrupt comes, or 'ticks' of the TSC have passed (~0: no bound), at most
- * 55 ms. The one place where the host takes an interrupt.
+ * 55 ms. Returns at once when it was kicked (cpu->woken).
  */
 void timer_halt(uint64_t ticks, uint64_t tsc_hz);
 

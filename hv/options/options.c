@@ -81,21 +81,28 @@ static int fail(struct option_error *error, struct word word, const char *expect
 	return -EINVAL;
 }
 
+static bool parse_number(struct word word, uint64_t *value)
+{
+	*value = 0;
+	if (!word.length || word.length > 12) return false;
+	for (size_t i = 0; i < word.length; i++) {
+		if (word.text[i] < '0' || word.text[i] > '9') return false;
+		*value = *value * 10 + (uint64_t)(word.text[i] - '0');
+	}
+	return true;
+}
+
 /* "64M": decimal with K, M, G or nothing behind it. False on anything else and on overflow. */
 static bool parse_size(struct word word, uint64_t *size)
 {
-	uint64_t value = 0, unit = 1;
+	uint64_t value, unit = 1;
 
 	if (word.length && strchr("KMG", word.text[word.length - 1])) {
 		char c = word.text[--word.length];
 
 		unit = c == 'K' ? KiB : c == 'M' ? MiB : GiB;
 	}
-	if (!word.length || word.length > 12) return false;
-	for (size_t i = 0; i < word.length; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9') return false;
-		value = value * 10 + (uint64_t)(word.text[i] - '0');
-	}
+	if (!parse_number(word, &value)) return false;
 	*size = value * unit;
 	return *size / unit == value;
 }
@@ -297,6 +304,16 @@ static int parse_either(struct word word, struct word value, const char *first, 
 	return *second || is(value, first) ? 0 : fail(error, word, expected);
 }
 
+static int parse_cpus(struct word word, struct word value, struct vm_options *options, struct option_error *error)
+{
+	uint64_t cpus;
+
+	if (!parse_number(value, &cpus) || cpus < 1 || cpus > VM_CPUS_MAX)
+		return fail(error, word, "cpus=1 to cpus=16");
+	options->cpus = (unsigned)cpus;
+	return 0;
+}
+
 static int parse_vm_word(struct word word, struct vm_options *options, struct option_error *error)
 {
 	struct word value = word;
@@ -314,10 +331,7 @@ static int parse_vm_word(struct word word, struct vm_options *options, struct op
 		options->restart = is(value, "restart");
 		return options->restart || is(value, "end") ? 0 : fail(error, word, "reset=end or reset=restart");
 	}
-	if (has_key(&value, "cpus=")) {
-		options->cpus = 1;
-		return is(value, "1") ? 0 : fail(error, word, "cpus=1");
-	}
+	if (has_key(&value, "cpus=")) return parse_cpus(word, value, options, error);
 	if (has_key(&value, "transition="))
 		return parse_either(word, value, "zap", "retype", "transition=zap or retype", &options->retype, error);
 	if (has_key(&value, "fill="))

@@ -11,6 +11,8 @@
 #include "hv/vm/coherence.h"
 #include "hv/vm/devices.h"
 #include "hv/vm/events.h"
+#include "hv/vm/run.h"
+#include "hv/vm/shootdown.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
@@ -19,18 +21,14 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-static void invept_vm(void *ctx)
-{
-	struct vm *vm = ctx;
-
-	invept(vm->ept_pointer);
-	vm_tell(vm, EVENT_INVEPT, 0, vm->counter[COUNTER_INVEPT] + 1, 0);
-}
+static void lock_ept(void *ctx) { lock(&((struct vm *)ctx)->ept_lock, LOCK_EPT); }
 
 static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 {
 	vm_tell(ctx, EVENT_ZAP, (uint32_t)leaves, gpa, size);
 }
+
+static void unlock_ept(void *ctx) { unlock(&((struct vm *)ctx)->ept_lock, LOCK_EPT); }
 
 /*
  * Tables come from what was reserved when the VM was made, so that no guest can use up what another
@@ -67,9 +65,11 @@ static int create_memory(struct vm *vm)
 		.info = (struct ept_table_info *)page_word,
 		.alloc_table = alloc_table,
 		.free_table = free_table,
-		.flush = invept_vm,
 		.zapped = zapped,
 		.copy_page = vm->options.coherence ? coherence_copy_page : NULL,
+		.flush = shootdown_flush,
+		.lock = vm->options.cpus > 1 ? lock_ept : NULL,
+		.unlock = vm->options.cpus > 1 ? unlock_ept : NULL,
 	};
 	uint64_t size = vm->options.memory;
 	struct guest_map map;
@@ -100,7 +100,7 @@ static void create_firmware(struct vm *vm)
 {
 	const struct acpi_config config = {
 		.base = ACPI_BASE,
-		.cpus = 1,
+		.cpus = vm->options.cpus,
 		.ioapic_id = IOAPIC_ID,
 		.dsdt = dsdt_aml_code,
 		.iommu = vm->options.iommu,
@@ -236,6 +236,11 @@ static int build(struct vm *vm)
 	return 0;
 }
 
+static void run_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus; i++) run_add(vm->vcpu[i]);
+}
+
 struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,
 		     const struct boot_module *initrd)
 {
@@ -259,6 +264,7 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 		memory_free((uintptr_t)vm, sizeof(*vm));
 		return NULL;
 	}
+	run_vcpus(vm);
 	announce(options);
 	return vm;
 }
@@ -277,4 +283,6 @@ void vm_restart(struct vm *vm)
 	vm->index = index;
 	if (build(vm)) /* what it needs was free a moment ago */
 		vm_kill(vm, "reset, and it cannot be made again");
+	else
+		run_vcpus(vm);
 }

@@ -234,7 +234,6 @@ int devices_create(struct vm *vm)
 	timers_init(&vm->timers);
 	console_line_open(&vm->line, vm->options.name);
 	console_line_open_beside(&vm->debug_line, &vm->line);
-	interrupts_init(vm);
 	create_each(vm, &board);
 	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)
 		panic("vm %s: devices: a bus is full, expected room for all of a GRUB line", vm->options.name);

@@ -7,10 +7,21 @@
 #include "hv/machine/console.h"
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
+#include "hv/vm/interrupts.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/format.h"
 #include "lib/string.h"
+
+bool vm_runs(const struct vm *vm)
+{
+	if (vm->state == VM_RUNNING) return true;
+	for (unsigned i = 0; i < vm->vcpus; i++)
+		if (vm->vcpu[i]->cpu != this_cpu() && vm->vcpu[i]->cpu->vcpu == vm->vcpu[i] &&
+		    __atomic_load_n(&vm->vcpu[i]->cpu->state, __ATOMIC_ACQUIRE) != CPU_IDLE)
+			return true;
+	return false;
+}
 
 /* Enter an end state; false when the VM has ended already. Its vCPUs run no more. */
 static bool end(struct vm *vm, enum vm_state state)
@@ -21,14 +32,6 @@ static bool end(struct vm *vm, enum vm_state state)
 	console_guest_end(&vm->line);
 	console_guest_end(&vm->debug_line);
 	return true;
-}
-
-void vm_reset(struct vm *vm)
-{
-	if (!vm->options.restart)
-		vm_kill(vm, "reset");
-	else if (end(vm, VM_RESET))
-		print("vm %s: reset: it starts again", vm->options.name);
 }
 
 void vm_exit(struct vm *vm, uint32_t status)
@@ -47,17 +50,42 @@ static void print_place_of_end(const struct vcpu *vcpu)
 		      vcpu->nowhere.write ? "write" : "read", vcpu->nowhere.width, vcpu->nowhere.gpa);
 }
 
+/* With the VM's lock held. */
+static void kill_locked(struct vm *vm, const char *reason, va_list args)
+{
+	if (!end(vm, VM_KILLED)) return;
+	format_text(vm->killed, sizeof(vm->killed), reason, args);
+	vm_tell(vm, EVENT_END, EVENT_KILLED, 0, 0);
+	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm) print_place_of_end(this_cpu()->vcpu);
+	events_print_last(vm);
+}
+
+void vm_kill_locked(struct vm *vm, const char *reason, ...)
+{
+	va_list args;
+
+	va_start(args, reason);
+	kill_locked(vm, reason, args);
+	va_end(args);
+}
+
+void vm_reset(struct vm *vm)
+{
+	if (!vm->options.restart)
+		vm_kill_locked(vm, "reset");
+	else if (end(vm, VM_RESET))
+		print("vm %s: reset: it starts again", vm->options.name);
+}
+
 void vm_kill(struct vm *vm, const char *reason, ...)
 {
 	va_list args;
 
-	if (!end(vm, VM_KILLED)) return;
 	va_start(args, reason);
-	format_text(vm->killed, sizeof(vm->killed), reason, args);
+	lock(&vm->lock, LOCK_VM);
+	kill_locked(vm, reason, args);
+	unlock(&vm->lock, LOCK_VM);
 	va_end(args);
-	vm_tell(vm, EVENT_END, EVENT_KILLED, 0, 0);
-	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm) print_place_of_end(this_cpu()->vcpu);
-	events_print_last(vm);
 }
 
 void vm_wait_for_console(struct vm *vm)
@@ -185,8 +213,17 @@ int vm_ram_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t size, b
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
 	struct vcpu *vcpu = this_cpu()->vcpu;
+	bool answered;
 
-	if (bus_do(&vm->mmio, gpa, width, write, value)) return;
+	if (gpa - vcpu->lapic_page < LAPIC_SIZE) {
+		lapic_access(&vcpu->lapic, gpa - vcpu->lapic_page, width, write, value);
+		if (write) interrupts_lapic_written(vcpu, lapic_is_timer(gpa & (LAPIC_SIZE - 1)));
+		return;
+	}
+	lock(&vm->lock, LOCK_VM);
+	answered = bus_do(&vm->mmio, gpa, width, write, value);
+	unlock(&vm->lock, LOCK_VM);
+	if (answered) return;
 	if (in_slot(vm, gpa, width, true)) {
 		if (!write) read_page(vm, gpa, value, width); /* ROM; a write to it is dropped */
 		return;

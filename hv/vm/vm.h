@@ -14,6 +14,8 @@
 #include "hv/machine/console.h"
 #include "hv/dev/board.h"
 #include "hv/events/event.h"
+#include "hv/dev/lapic_route.h"
+#include "hv/machine/lock.h"
 #include "hv/options/options.h"
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
@@ -37,6 +39,11 @@ struct vm {
 	unsigned vcpus;
 	struct vm_options options;
 	const struct boot_module *image, *initrd; /* the second may be NULL */
+	struct lock lock;                         /* LOCK_VM: buses, devices, IOMMU, and how it ends */
+	struct lock ept_lock;                     /* LOCK_EPT */
+	struct lock instruction_lock;
+	uint64_t generation; /* of its EPT's flushes, and */
+	bool stopped;        /* its vCPUs stay out of the guest: hv/vm/shootdown.c */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
 	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */
@@ -60,12 +67,12 @@ struct vm {
 
 	struct bus ports, mmio;
 	struct chipset chips;
-	struct timers timers;                 /* of the devices */
-	struct iommu *iommu;                  /* NULL with iommu=off */
-	struct vcpu *iommu_writer;            /* the last vCPU that wrote one of its registers */
-	uint64_t devices;                     /* all of them in one piece of memory: hv/vm/devices.c */
-	uint64_t devices_size;                /* bytes */
-	unsigned lapic_region;                /* on the MMIO bus */
+	struct timers timers;      /* of the devices */
+	struct iommu *iommu;       /* NULL with iommu=off */
+	struct vcpu *iommu_writer; /* the last vCPU that wrote one of its registers */
+	uint64_t devices;          /* all of them in one piece of memory: hv/vm/devices.c */
+	uint64_t devices_size;     /* bytes */
+	struct lapic_set lapics;
 	struct console_line line, debug_line; /* of its UART, and of port 0xe9 */
 	bool waits_for_console;               /* it wrote more than its share: no vCPU runs until that is sent */
 	uint64_t last_turn;                   /* TSC at the end of its last turn */
@@ -81,7 +88,13 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 /* A VM that is VM_RESET starts again as it was created, its image loaded anew. */
 void vm_restart(struct vm *vm);
 
-/* The guest asked for a reset: by its options that is its end, or it starts again. */
+/* Does the VM run, or is one of its vCPUs still on the way out of its guest? */
+bool vm_runs(const struct vm *vm);
+
+/*
+ * The guest asked for a reset: by its options that is its end, or it starts again. With the VM's
+ * lock held, as the next two.
+ */
 void vm_reset(struct vm *vm);
 
 /*
@@ -92,8 +105,9 @@ void vm_release(struct vm *vm);
 /* Give back everything, the VM itself included. */
 void vm_destroy(struct vm *vm);
 
-/* End the VM with the contract's line; a VM ends once. */
+/* End the VM with the contract's line; a VM ends once. vm_kill() takes the lock. */
 void vm_exit(struct vm *vm, uint32_t status);
+void vm_kill_locked(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));
 void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));
 
 /* The guest wrote more than its share of the console: it waits until that is sent. */
@@ -115,9 +129,17 @@ static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 	return gpa - vm->low_ram_end < vm->device_space;
 }
 
+/* An access to a port. Inline: a call costs a port exit 10 of its 245 ticks. */
+static inline void vm_port(struct vm *vm, uint16_t port, unsigned width, bool write, uint64_t *value)
+{
+	lock(&vm->lock, LOCK_VM);
+	bus_do(&vm->ports, port, width, write, value);
+	unlock(&vm->lock, LOCK_VM);
+}
+
 /*
- * A guest-physical access by the CPU to what is no RAM: the MMIO bus, and ROM, where writes are
- * dropped.
+ * A guest-physical access by the current vCPU to what is no RAM: the MMIO bus, and ROM, where
+ * writes are dropped.
  */
 void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value);
 

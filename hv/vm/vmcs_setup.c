@@ -51,10 +51,11 @@ void vmcs_set_exit_entry(const struct vcpu *vcpu)
 	vmwrite(VMCS_HOST_RIP, (uintptr_t)(exits_are_watched ? vcpu_exit_entry_watched : vcpu_exit_entry));
 }
 
-static void setup_host_state(const struct vcpu *vcpu)
+void vmcs_set_host(struct vcpu *vcpu)
 {
-	const struct cpu *cpu = this_cpu();
+	struct cpu *cpu = this_cpu();
 
+	vcpu->host = cpu;
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
@@ -126,10 +127,35 @@ static void setup_guest_state(uint32_t eip)
 	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
 }
 
+static void setup_real_mode_segment(unsigned segment, uint32_t rights) { setup_segment(segment, 0, 0xffff, rights); }
+
+/* SDM 3A table 10-1, "INIT"; 9.4.4: a start-up IPI's page is where CS begins. */
+void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page)
+{
+	const struct vmx_capabilities *c = &vmx.capabilities;
+	uint64_t kept = vmread(VMCS_CR0_READ_SHADOW) & (CR0_CD | CR0_NW);
+	uint64_t pat = vmread(VMCS_GUEST_IA32_PAT);
+
+	vcpu_assert_current(vcpu);
+	setup_guest_state(0);
+	vmwrite(VMCS_GUEST_CR0, (CR0_ET | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1);
+	vmwrite(VMCS_CR0_READ_SHADOW, CR0_ET | kept);
+	vmwrite(VMCS_GUEST_IA32_PAT, pat);
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) setup_real_mode_segment(s, SEGMENT_REAL_DATA);
+	setup_real_mode_segment(VMCS_CS, SEGMENT_REAL_CODE);
+	vmwrite(VMCS_GUEST_SELECTOR(VMCS_CS), (uint64_t)page << 8);
+	vmwrite(VMCS_GUEST_BASE(VMCS_CS), (uint64_t)page << 12);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
+	invvpid(vcpu->vpid);
+}
+
 void vmcs_setup(struct vcpu *vcpu, uint32_t eip)
 {
 	vcpu_assert_current(vcpu);
 	setup_controls(vcpu);
-	setup_host_state(vcpu);
+	vmcs_set_host(vcpu);
 	setup_guest_state(eip);
 }

@@ -6,37 +6,27 @@
 ; The trick: the VMCS's HOST_RSP is the end of vcpu->gpr[16], so the pushes after an exit store
 ; the guest's registers where they belong. While that lasts only an NMI or a fault could use the
 ; stack, and those run on a stack of their own (IST).
+;
+; The last look at what is asked of this CPU is at cpu->woken where a stay begins, and at cpu->slice
+; behind an exit. An NMI before it sets them to 1; one behind it, up to the VM entry, finds RIP between a begin and an end and goes on at a 'not'
+; (hv/machine/traps.c). There only RSP counts, which does not change in between.
 
         bits    64
         default rel
         section .text
-        global  vcpu_enter, vcpu_exit_entry, vcpu_exit_entry_watched
+        global  vcpu_enter, vcpu_exit_entry
+        global  vcpu_exit_entry_watched, enter_begin, enter_end, enter_not
+        global  resume_begin, resume_end, watched_begin, watched_end, resume_not
         extern  exit_dispatch, exit_dispatch_watched
 
 HOST_RSP_OFFSET equ 16 * 8              ; vcpu->host_rsp, asserted in hv/vm/vcpu.c
+CPU_SLICE       equ 20                  ; in struct cpu, asserted in hv/machine/cpu.c
+CPU_WOKEN       equ 24
 GPR             equ 8                   ; bytes each, in encoding order
 
-; bool vcpu_enter(struct vcpu *vcpu, bool launched): false when the VM entry failed before it
-; began (SDM 3C 27.1).
-vcpu_enter:
-        push    rbp
-        push    rbx
-        push    r12
-        push    r13
-        push    r14
-        push    r15
-        sub     rsp, 8
-        mov     [rdi + HOST_RSP_OFFSET], rsp
-        test    esi, esi                ; the loads below keep the flags
-        call    load_registers
-        jnz     .resume
-        vmlaunch
-        jmp     failed
-.resume:
-        vmresume
-failed:
-        xor     eax, eax
-        jmp     leave_guest
+ENTER_FAILED    equ 0                   ; enum enter_result in hv/vm/run.c
+ENTER_LEFT      equ 1
+ENTER_KICKED    equ 2
 
 %macro load_guest_registers 0
         mov     rax, [rdi + 0 * GPR]
@@ -56,8 +46,37 @@ failed:
         mov     rdi, [rdi + 7 * GPR]
 %endmacro
 
-; HOST_RIP: RSP = &vcpu->gpr[16]. %1 is the function that serves the exit.
-%macro serve_exit 1
+; enum enter_result vcpu_enter(struct vcpu *vcpu, bool launched): failed when the VM entry failed
+; before it began (SDM 3C 27.1).
+vcpu_enter:
+        push    rbp
+        push    rbx
+        push    r12
+        push    r13
+        push    r14
+        push    r15
+        sub     rsp, 8
+        mov     [rdi + HOST_RSP_OFFSET], rsp
+        cmp     dword [gs:CPU_WOKEN], 0
+enter_begin:
+        jne     enter_not
+        test    esi, esi                ; the loads below keep the flags
+        load_guest_registers
+        jnz     .resume
+        vmlaunch
+        jmp     failed
+.resume:
+        vmresume
+enter_end:
+failed:
+        xor     eax, eax
+        jmp     leave_guest
+enter_not:
+        mov     eax, ENTER_KICKED
+        jmp     leave_guest
+
+; HOST_RIP: RSP = &vcpu->gpr[16]. %1 is the function that serves the exit, %2 the window's name.
+%macro serve_exit 2
         push    r15
         push    r14
         push    r13
@@ -79,23 +98,28 @@ failed:
         mov     rbx, rdi
         call    %1
         test    eax, eax
-        jz      leave
+        jz      resume_not
         mov     rdi, rbx
+        dec     dword [gs:CPU_SLICE]    ; one instruction: an NMI comes before or behind it
+%2_begin:
+        jz      resume_not
         load_guest_registers
         vmresume
+%2_end:
         jmp     failed
 %endmacro
 
         align   16
 vcpu_exit_entry:
-        serve_exit exit_dispatch
+        serve_exit exit_dispatch, resume
 
 ; The same while somebody watches exits (hv/monitor/watch.c): who does not, pays nothing for it.
         align   16
 vcpu_exit_entry_watched:
-        serve_exit exit_dispatch_watched
+        serve_exit exit_dispatch_watched, watched
 
-leave:  mov     eax, 1
+resume_not:
+        mov     eax, ENTER_LEFT
 leave_guest:
         add     rsp, 8
         pop     r15
@@ -104,8 +128,4 @@ leave_guest:
         pop     r12
         pop     rbx
         pop     rbp
-        ret
-
-load_registers:
-        load_guest_registers
         ret

@@ -225,6 +225,46 @@ bool vmx_init(unsigned mask)
 	return true;
 }
 
+/* The controls in use, 'used', are possible here; a line names the first that is not. */
+static bool has_controls(uint64_t capability, uint32_t used, const struct requirement *names, const char *word)
+{
+	uint32_t result;
+
+	if (!adjust(capability, used, 0, &result, names, word)) return false;
+	if (result != used)
+		print("cpu: %s VMX controls 0x%x must be on, expected none but the boot CPU's", word, result & ~used);
+	return result == used;
+}
+
+static bool has_the_rest(const struct vmx_capabilities *own, const struct vmx_capabilities *boot)
+{
+	uint64_t ept = boot->ept_vpid & ~own->ept_vpid;
+
+	if (ept)
+		print("cpu: no EPT and VPID capabilities 0x%lx, which the boot CPU has", ept);
+	else if (own->basic != boot->basic || own->misc != boot->misc || own->maxphyaddr != boot->maxphyaddr)
+		print("cpu: IA32_VMX_BASIC 0x%lx, IA32_VMX_MISC 0x%lx, %u address bits; expected "
+		      "the boot CPU's 0x%lx, 0x%lx, %u",
+		      own->basic, own->misc, own->maxphyaddr, boot->basic, boot->misc, boot->maxphyaddr);
+	else
+		return true;
+	return false;
+}
+
+bool vmx_init_other(void)
+{
+	struct vmx_capabilities own = {.basic = 0};
+
+	if (!check_vmx()) return false;
+	read_capabilities(&own);
+	return has_controls(own.pin, vmx.pin, pin_names, "pin-based") &&
+	       has_controls(own.primary, vmx.primary, primary_names, "primary") &&
+	       has_controls(own.secondary, vmx.secondary, secondary_names, "secondary") &&
+	       has_controls(own.exit, vmx.exit, exit_names, "exit") &&
+	       has_controls(own.entry, vmx.entry, entry_names, "entry") && has_the_rest(&own, &vmx.capabilities) &&
+	       enter_vmx_operation(&own);
+}
+
 static void vmclear(uint64_t vmcs)
 {
 	bool failed;
@@ -232,6 +272,8 @@ static void vmclear(uint64_t vmcs)
 	__asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
 	if (failed) vmx_instruction_failed("VMCLEAR", vmcs);
 }
+
+void vmcs_release(uint64_t vmcs) { vmclear(vmcs); }
 
 uint64_t vmcs_alloc(void)
 {

@@ -166,11 +166,6 @@ refuses() {
 	grep -qx 'hv: vm hello: exited with status 0' "$BATS_TEST_TMPDIR/a trace"
 }
 
-@test "CPUS=2 says that the hypervisor uses one" {
-	makes 0 run ENGINE=bochs GUEST=hello CPUS=2
-	[ "$stderr" = "tools/boot: --cpus 2: the hypervisor uses one CPU of them" ]
-}
-
 # spinning SIGNAL: make, running a guest that never ends, is sent it; nothing of the run is left.
 spinning() {
 	make run ENGINE=bochs GUEST=faults ARGS=spin >"$BATS_TEST_TMPDIR/console" 2>&1 3>&- &

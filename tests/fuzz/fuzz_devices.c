@@ -16,6 +16,7 @@
 #include "hv/dev/lapic.h"
 #include "hv/dev/pic.h"
 #include "hv/dev/testdev.h"
+#include "tests/lib/one_lapic.h"
 
 #define BAR PCI_WINDOW
 
