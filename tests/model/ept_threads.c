@@ -36,6 +36,8 @@ static void unlock(void *ctx)
 	pthread_mutex_unlock(&mutex);
 }
 
+static const struct ept_cpu cpu = {.mtrr = &mtrr, .cd = false};
+
 static uint64_t next_random(uint64_t *state)
 {
 	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -45,7 +47,6 @@ static uint64_t next_random(uint64_t *state)
 static void *fault_pages(void *arg)
 {
 	uint64_t state = (uint64_t)arg;
-	const struct ept_cpu cpu = {.mtrr = &mtrr, .cd = false};
 
 	for (unsigned i = 0; i < faults; i++) {
 		uint64_t gpa = next_random(&state) % (8 * MiB);
