@@ -38,7 +38,7 @@ module() {
 	sum=$(module "$BATS_TEST_TMPDIR/module" 10001)
 	boots 0 "" "$G/contract.elf" \
 		"vm t mem=32M dev=edu dev=edu,snoop -- mem=32 edu=2 module=10001 sum=$sum" \
-		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M memtype=kvm-6.11 transition=retype fill=table -- mem=2 policy=0x112" \
+		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M memtype=kvm-6.11 transition=retype -- mem=2 policy=0x12" \
 		"$G/contract.elf" "vm large mem=160M dev=edu iommu=on,strict -- mem=160 edu=1 policy=0x401"
 	lacks 'FAIL'
 	has 't\| ok [0-9]+ - the sum of its bytes' 'hv: vm t: exited with status 0' \
