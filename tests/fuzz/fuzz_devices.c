@@ -180,7 +180,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 			bus_do(&vm.mmio, pages[input[0] >> 5] + input[1], width, write, &value);
 		else
 			bus_do(&vm.ports,
-			       ports[((input[0] >> 4) + (input[1] >> 2 & 16)) % ARRAY_SIZE(ports)] + input[1] % 4,
+			       ports[((input[0] >> 4) + (input[1] >> 2 & 16)) % (sizeof(ports) / sizeof(ports[0]))] +
+				       input[1] % 4,
 			       width % 8 ? width : 4, write, &value);
 		if (!write && width < 8) assert(value >> (8 * width) == 0 || !mmio);
 		if (input[1] & 0x80) take_interrupts();
