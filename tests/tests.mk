@@ -53,4 +53,4 @@ ALL_SUITES := $(wildcard tests/all/*.bats)
 .PHONY: test-all
 test-all: need-test need-bare
 	$(call build,$(BUILD)/leafcutter.iso $(GUEST_IMAGES) $(UNIT) $(TEST_FILES))
-	@$(leash) tests/run $(ALL_SUITES) $(SUITES)
+	@TEST_ALL=1 $(leash) tests/run $(ALL_SUITES) $(SUITES)

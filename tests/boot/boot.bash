@@ -52,3 +52,8 @@ image() {
 	lacks 'FAIL'
 	has 'hv: vm t: exited with status 0'
 }
+
+# Of a test that takes longer than make test may: make test-all runs it.
+long() {
+	[ -n "${TEST_ALL:-}" ] || skip "in make test-all"
+}

@@ -27,5 +27,6 @@ operations=${FUZZ_OPERATIONS:-50000}
 }
 
 @test "... and others" {
+	long
 	fuzz 4 "$operations" $((operations * 2400)) ""
 }

@@ -64,6 +64,7 @@ at_prompts() {
 }
 
 @test "reset=restart: five reboots of Linux, each a machine as new" {
+	long
 	make_iso "console=guest" "$L" "vm linux reset=restart $(words linux) quiet" "$I" initrd
 	local console=$BATS_TEST_TMPDIR/console reboot='reboot -f'
 	: >"$console"
