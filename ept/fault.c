@@ -192,6 +192,7 @@ static void count_leaf(struct ept *ept, const uint64_t *path, unsigned level)
 static void fill_table(struct ept *ept, const struct ept_fill *fill, uint64_t table)
 {
 	uint64_t *entries = table_entries(ept, table);
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): ept->fill never changes */
 	uint64_t leaf = leaf_entry(fill, 1) - (fill->gpa - fill->start);
 	unsigned first = level_index(fill->start, 1), leaves = 0;
 	unsigned end = first + (unsigned)((fill->end - fill->start) / PAGE_SIZE);

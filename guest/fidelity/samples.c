@@ -196,7 +196,7 @@ static const struct form forms[] = {
 	{0xc5f0, MODRM | VEX, 0, 0},
 };
 
-void sample_seed(uint64_t first) { seed = first; }
+void sample_seed(uint64_t number) { seed = number; }
 
 uint64_t sample_random(void)
 {
@@ -245,7 +245,7 @@ static void put_operand(struct sample *s, unsigned reg, bool gs)
 {
 	unsigned base = sample_below(8), index = sample_below(8), form = sample_below(4);
 	uint64_t *gpr = s->state.gpr, offset = offset_in(s, gs);
-	int32_t displacement = (int8_t)sample_random();
+	int32_t displacement = (int32_t)sample_below(256) - 128;
 
 	if (form == 3 || base == 4 || (s->form->kind & STACK && base == 5)) {
 		s->bytes[s->size++] = (uint8_t)(reg << 3 | 4); /* no base: an address of 32 bits */

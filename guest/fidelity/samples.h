@@ -45,7 +45,7 @@ struct sample {
 /* Code of CPL 3 is here; behind the instruction is INT3. */
 extern uint8_t code_page[PAGE_SIZE];
 
-void sample_seed(uint64_t seed);
+void sample_seed(uint64_t number);
 uint64_t sample_random(void);
 unsigned sample_below(unsigned limit);
 void sample_choose(struct sample *s);

@@ -56,13 +56,22 @@ uint64_t fuzz_random(void)
 
 uint64_t fuzz_below(uint64_t n) { return (fuzz_random() >> 16) % n; }
 
+/* An eighth of all bits are 1. */
+static uint64_t few_bits(void)
+{
+	uint64_t bits = fuzz_random();
+
+	bits &= fuzz_random();
+	return bits & fuzz_random();
+}
+
 uint64_t fuzz_value(void)
 {
 	switch (fuzz_below(6)) {
 	case 0: return fuzz_below(8);
 	case 1: return ~fuzz_below(8);
 	case 2: return 1UL << fuzz_below(64);
-	case 3: return fuzz_random() & fuzz_random() & fuzz_random();
+	case 3: return few_bits();
 	case 4: return fuzz_random() & 0xffffffff;
 	default: return fuzz_random();
 	}

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <cmocka.h>
 
 #include "hv/emulate/insn.h"
@@ -32,6 +33,14 @@
 #define OF         0x800ULL
 #define DF         0x400ULL
 #define ARITHMETIC 0x8d5ULL
+
+/* CPUID.80000001H:ECX[5]. clang 14 does not know the word for __builtin_cpu_supports(). */
+static bool has_lzcnt(void)
+{
+	unsigned eax, ebx, ecx, edx;
+
+	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & bit_LZCNT;
+}
 
 static uint64_t seed = 0x4c430002;
 
@@ -465,7 +474,7 @@ static void compare(const struct sample *s, struct state *ours)
 	cpu.stack_mask = ~0ULL;
 	cpu.fpu = fpu[OURS];
 	cpu.has_bmi = __builtin_cpu_supports("bmi");
-	cpu.has_lzcnt = __builtin_cpu_supports("lzcnt");
+	cpu.has_lzcnt = has_lzcnt();
 	read_selectors(&cpu);
 	memcpy(fpu[OURS], fpu[BEFORE], XSAVE_SIZE);
 	for (unsigned most = 1000; !error && most && cpu.rip == (uintptr_t)slot; most--)
