@@ -8,18 +8,10 @@
 #include "hv/vm/events.h"
 #include "lib/errno.h"
 
-_Static_assert(MEMTYPE_KVM_6_6 == 0 && MEMTYPE_KVM_6_7 == 1 && MEMTYPE_KVM_6_11 == 2 && MEMTYPE_KVM_6_16 == 3,
-	       "the policies' numbers in docs/contract.md");
-_Static_assert(EPT_TRANSITION_ZAP == 0 && EPT_TRANSITION_RETYPE == 1, "the transitions' numbers");
-
 static int64_t call_version(struct vcpu *vcpu)
 {
-	const struct vm_options *options = &vcpu->vm->options;
-
 	vcpu->gpr[RBX] = CONTRACT_VERSION;
-	vcpu->gpr[RCX] = options->policy | TO_FIELD(vcpu->vm->ept.transition, CHOSEN_TRANSITION) |
-			 (options->fill_table ? CHOSEN_FILL : 0) | (options->coherence ? CHOSEN_COHERENCE : 0) |
-			 (options->strict ? CHOSEN_STRICT : 0);
+	vcpu->gpr[RCX] = vcpu->vm->chosen;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
+#include "lib/contract.h"
 #include "lib/errno.h"
 #include "lib/format.h"
 #include "lib/string.h"
@@ -145,6 +146,20 @@ void vm_release(struct vm *vm)
 	devices_free(vm);
 }
 
+_Static_assert(MEMTYPE_KVM_6_6 == 0 && MEMTYPE_KVM_6_7 == 1 && MEMTYPE_KVM_6_11 == 2 && MEMTYPE_KVM_6_16 == 3,
+	       "the policies' numbers in docs/contract.md");
+_Static_assert(EPT_TRANSITION_ZAP == 0 && EPT_TRANSITION_RETYPE == 1, "the transitions' numbers");
+
+/* What VMCALL_VERSION says of the VM (docs/contract.md). */
+static uint64_t chosen(const struct vm *vm)
+{
+	const struct vm_options *options = &vm->options;
+
+	return options->policy | TO_FIELD(vm->ept.transition, CHOSEN_TRANSITION) |
+	       (options->fill_table ? CHOSEN_FILL : 0) | (options->coherence ? CHOSEN_COHERENCE : 0) |
+	       (options->strict ? CHOSEN_STRICT : 0);
+}
+
 static int create_vcpus(struct vm *vm, const struct load_entry *start)
 {
 	while (vm->vcpus < vm->options.cpus) {
@@ -220,6 +235,7 @@ static int build(struct vm *vm)
 		      memory_left() / MiB);
 		return -ENOMEM;
 	}
+	vm->chosen = chosen(vm);
 	create_firmware(vm);
 	if (load_guest(vm, &start, &problem)) {
 		print("vm %s: image of %lu bytes: %s", options->name, vm->image->size, problem);

@@ -67,6 +67,7 @@ struct vm {
 	uint64_t devices_size;                /* bytes */
 	unsigned lapic_region;                /* on the MMIO bus */
 	struct console_line line, debug_line; /* of its UART, and of port 0xe9 */
+	uint64_t chosen;                      /* what VMCALL_VERSION tells in RCX */
 	bool waits_for_console;               /* it wrote more than its share: no vCPU runs until that is sent */
 	uint64_t last_turn;                   /* TSC at the end of its last turn */
 };

@@ -18,12 +18,17 @@ overwrite() {
 	printf "$(sed 's/../\\x&/g' <<<"$2")" | dd of="$broken" bs=1 seek="$1" conv=notrunc status=none
 }
 
-# at FUNCTION HEX: the function begins with these instructions. Text is the first segment.
-at() {
+# place FUNCTION: its offset in the file. Text is the first segment.
+place() {
 	local address offset virtual
 	address=$((16#$(nm "$broken" | sed -n "s/ [tT] $1\$//p")))
 	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
-	overwrite $((address - virtual + offset)) "$2"
+	echo $((address - virtual + offset))
+}
+
+# at FUNCTION HEX: the function begins with these instructions.
+at() {
+	overwrite "$(place "$1")" "$2"
 }
 
 # boots_broken STATUS
@@ -68,8 +73,9 @@ boots_broken() {
 
 @test "VMX locked off by the firmware is one line, status 3" {
 	# IA32_VMX_CR0_FIXED0 is read in its place: bit 0 set (there: locked), bit 2 clear (VMX off).
-	local offset
-	offset=$(LC_ALL=C grep -obUaP '\xb9\x3a\x00\x00\x00' "$broken" | head -n 1 | cut -d: -f1)
+	local offset from
+	from=$(place vmx_init)
+	offset=$(LC_ALL=C grep -obUaP '\xb9\x3a\x00\x00\x00' "$broken" | cut -d: -f1 | awk -v from="$from" '$1 >= from' | head -n 1)
 	overwrite "$offset" b986040000
 	boots_broken 3
 	has 'hv: cpu: VMX is locked off by the firmware \(IA32_FEATURE_CONTROL = 0x[0-9a-f]+\)'
