@@ -228,11 +228,11 @@ static void no_page_for_the_root_is_enomem(void **state)
 static void as_many_tables_as_the_worst_case_says(void **state)
 {
 	static const struct ept_slot slots[] = {
+		{.gpa = 512 * GiB, .size = 4 * KiB, .hpa = 3 * GiB, .kind = EPT_SLOT_RAM}, /* in no order */
 		{.gpa = 0, .size = 640 * KiB, .hpa = GiB, .kind = EPT_SLOT_RAM},
 		{.gpa = 768 * KiB, .size = 256 * KiB, .hpa = GiB + 768 * KiB, .kind = EPT_SLOT_RAM},
 		{.gpa = MiB, .size = 8 * MiB, .hpa = GiB + MiB, .kind = EPT_SLOT_RAM},
 		{.gpa = GiB - 4 * KiB, .size = 8 * KiB, .hpa = 2 * GiB, .kind = EPT_SLOT_RAM}, /* across two tables */
-		{.gpa = 512 * GiB, .size = 4 * KiB, .hpa = 3 * GiB, .kind = EPT_SLOT_RAM},
 	};
 
 	(void)state;
