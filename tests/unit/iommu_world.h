@@ -59,6 +59,7 @@ struct world {
 	unsigned stale_count;
 	uint64_t reads; /* how often the unit read memory */
 	bool around;    /* was the last access of memory one around the cache? */
+	bool ever;      /* was any, since a test has cleared this? */
 };
 
 static inline bool in_ram(uint64_t gpa, size_t size) { return gpa < RAM_SIZE && size <= RAM_SIZE - gpa; }
@@ -69,6 +70,7 @@ static inline int world_read(void *ctx, uint64_t gpa, void *to, size_t size, boo
 
 	w->reads++;
 	w->around = around;
+	w->ever |= around;
 	if (!in_ram(gpa, size) || (w->on_read && w->on_read(w))) return -EFAULT;
 	memcpy(to, w->ram + gpa, size);
 	return 0;
@@ -79,6 +81,7 @@ static inline int world_write(void *ctx, uint64_t gpa, const void *from, size_t 
 	struct world *w = ctx;
 
 	w->around = around;
+	w->ever |= around;
 	if (!in_ram(gpa, size)) return -EFAULT;
 	if (w->on_write) w->on_write(w, gpa);
 	memcpy(w->ram + gpa, from, size);
