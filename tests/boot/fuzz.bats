@@ -23,6 +23,7 @@ fuzz() {
 operations=${FUZZ_OPERATIONS:-50000}
 
 @test "random operations of a guest: it lives, and a neighbour gets its share" {
+	long
 	fuzz 3 "$operations" $((operations * 2400)) ""
 }
 

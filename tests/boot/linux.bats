@@ -95,6 +95,7 @@ steps() {
 }
 
 @test "vfio-pci takes edu ten times: DMA both ways, MSI by remapping; each attach and detach is seen" {
+	long
 	boots 0 "" "$L" "vm linux-vfio $(words linux-vfio)" "$G/linux-vfio.initrd" initrd
 	lacks 'FAIL'
 	lacks 'iommu: stale'
