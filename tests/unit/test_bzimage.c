@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/load/load.h"
+#include "tests/lib/load_job.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 
@@ -48,11 +48,6 @@ enum {
 #define ZERO_PAGE 0x90000
 #define UNTOUCHED 0xcc
 
-static uint8_t *ram;
-static struct guest_map map;
-static struct load_job job;
-static struct load_entry entry;
-static const char *problem;
 static uint8_t file[SETUP + PAYLOAD];
 
 static void put(unsigned offset, unsigned width, uint64_t value) { memcpy(file + offset, &value, width); }
@@ -89,38 +84,18 @@ static void make_file(void)
 static int make_job(void **state)
 {
 	(void)state;
-	ram = malloc(RAM_SIZE);
-	memset(ram, UNTOUCHED, RAM_SIZE);
-	guest_map_make(&map, RAM_SIZE, 0);
-	memset(&entry, 0, sizeof(entry));
-	problem = "";
+	load_job_begin(RAM_SIZE, UNTOUCHED);
 	make_file();
-	job = (struct load_job){.image = file,
-				.size = sizeof(file),
-				.name = "demo",
-				.command_line = "one two",
-				.ram = ram,
-				.map = &map,
-				.rsdp = 0xf0000};
+	job.image = file;
+	job.size = sizeof(file);
+	job.command_line = "one two";
+	job.rsdp = 0xf0000;
 	return 0;
-}
-
-static int free_ram(void **state)
-{
-	(void)state;
-	free(ram);
-	return 0;
-}
-
-static void load(void)
-{
-	if (load_image(&job, &entry, &problem)) fail_msg("refused: %s", problem);
 }
 
 static void assert_refused(int error, const char *why)
 {
-	assert_int_equal(load_image(&job, &entry, &problem), error);
-	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
+	load_refused(error, why);
 	for (uint64_t at = 0; at < RAM_SIZE; at++)
 		if (ram[at] != UNTOUCHED) fail_msg("0x%lx was written", at);
 }
@@ -319,7 +294,7 @@ static void what_has_no_mark_is_no_kernel(void **state)
 	assert_refused(-ENOEXEC, "no bzImage");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, free_ram)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
 
 int main(void)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/load/load.h"
+#include "tests/lib/load_job.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 
@@ -35,11 +35,6 @@ enum {
 	LOADER_NAME = 64,
 };
 
-static uint8_t *ram;
-static struct guest_map map;
-static struct load_job job;
-static struct load_entry entry;
-static const char *problem;
 static uint32_t image[16];
 
 /* An image of 64 bytes, loaded at 'start', with zeroes up to 'end'; its entry is 'start'. */
@@ -57,32 +52,9 @@ static void set_image(uint32_t start, uint32_t end)
 static int make_job(void **state)
 {
 	(void)state;
-	ram = malloc(RAM_SIZE);
-	memset(ram, UNTOUCHED, RAM_SIZE);
-	guest_map_make(&map, RAM_SIZE, 0);
-	memset(&entry, 0, sizeof(entry));
-	problem = "";
-	job = (struct load_job){.name = "demo", .command_line = "", .ram = ram, .map = &map};
+	load_job_begin(RAM_SIZE, UNTOUCHED);
 	set_image(MiB, MiB + 0x1234);
 	return 0;
-}
-
-static int free_ram(void **state)
-{
-	(void)state;
-	free(ram);
-	return 0;
-}
-
-static void load(void)
-{
-	if (load_image(&job, &entry, &problem)) fail_msg("refused: %s", problem);
-}
-
-static void assert_refused(int error, const char *why)
-{
-	assert_int_equal(load_image(&job, &entry, &problem), error);
-	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
 }
 
 static uint32_t word(uint64_t gpa)
@@ -135,7 +107,7 @@ static void a_command_line_that_does_not_fit_is_refused_and_not_cut(void **state
 	assert_int_equal(strlen((char *)ram + information(CMDLINE)), COMMAND_MAX);
 	words[longest] = 'x';
 	words[longest + 1] = '\0';
-	assert_refused(-E2BIG, "longer than 3583 characters");
+	load_refused(-E2BIG, "longer than 3583 characters");
 }
 
 /* All of it in one page, so that no guest that keeps the page can lose a part. */
@@ -239,9 +211,9 @@ static void an_initrd_may_fill_ram_to_its_end_and_not_beyond(void **state)
 	load();
 	assert_initrd_at(MiB + 0x2000);
 	set_initrd(MiB - 0x2000 + 1);
-	assert_refused(-ENOSPC, "the initrd does not fit above the image");
+	load_refused(-ENOSPC, "the initrd does not fit above the image");
 	job.initrd_size = -(size_t)MiB;
-	assert_refused(-ENOSPC, "the initrd does not fit above the image");
+	load_refused(-ENOSPC, "the initrd does not fit above the image");
 }
 
 /* The information is in a page of its own: no byte of the image, of its bss or of the initrd. */
@@ -285,7 +257,7 @@ static void information_above_the_image_lies_below_the_initrd(void **state)
 	assert_initrd_at(MiB + PAGE_SIZE);
 	assert_apart(0x1000, GUEST_HOLE_START);
 	set_initrd(MiB - PAGE_SIZE + 1);
-	assert_refused(-ENOSPC, "the initrd does not fit above the image");
+	load_refused(-ENOSPC, "the initrd does not fit above the image");
 }
 
 /* Two segments, of all RAM but page 0. */
@@ -317,27 +289,27 @@ static void an_image_that_leaves_no_page_is_refused(void **state)
 	memcpy(elf, &file, sizeof(file));
 	job.image = elf;
 	job.size = sizeof(elf);
-	assert_refused(-ENOSPC, "no page is left for the multiboot information");
+	load_refused(-ENOSPC, "no page is left for the multiboot information");
 }
 
 static void what_no_loader_knows_is_refused_in_one_line(void **state)
 {
 	(void)state;
 	image[0] = 0;
-	assert_refused(-ENOEXEC, "no bzImage, and no multiboot header in the first 8192 bytes");
+	load_refused(-ENOEXEC, "no bzImage, and no multiboot header in the first 8192 bytes");
 	job.size = 0;
-	assert_refused(-ENOEXEC, "no bzImage, and no multiboot header in the first 8192 bytes");
+	load_refused(-ENOEXEC, "no bzImage, and no multiboot header in the first 8192 bytes");
 }
 
 static void a_multiboot_image_that_lies_is_refused_by_its_loader(void **state)
 {
 	(void)state;
 	set_image(MiB, RAM_SIZE + 1);
-	assert_refused(-ENOEXEC, "a segment lies outside the VM's RAM");
+	load_refused(-ENOEXEC, "a segment lies outside the VM's RAM");
 	for (uint64_t at = 0; at < RAM_SIZE; at++) assert_int_equal(ram[at], UNTOUCHED);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, free_ram)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
 
 int main(void)
 {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The RAM and the job of tests/lib/load_job.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/lib/load_job.h"
+
+uint8_t *ram;
+struct guest_map map;
+struct load_job job;
+struct load_entry entry;
+const char *problem;
+
+void load_job_begin(uint64_t size, uint8_t untouched)
+{
+	ram = malloc(size);
+	memset(ram, untouched, size);
+	guest_map_make(&map, size, 0);
+	memset(&entry, 0, sizeof(entry));
+	problem = "";
+	job = (struct load_job){.name = "demo", .command_line = "", .ram = ram, .map = &map};
+}
+
+int load_job_end(void **state)
+{
+	(void)state;
+	free(ram);
+	return 0;
+}
+
+void load(void)
+{
+	if (load_image(&job, &entry, &problem)) fail_msg("refused: %s", problem);
+}
+
+void load_refused(int error, const char *why)
+{
+	assert_int_equal(load_image(&job, &entry, &problem), error);
+	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
+}
