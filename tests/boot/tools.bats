@@ -315,8 +315,8 @@ at_terminal() {
 	mkdir "$fake"
 	mkfifo "$fake/go"
 	printf '%s\n' '#!/bin/sh' 'exit 0' >"$fake/dpkg-query" # nothing is installed
-	printf '%s\n' '#!/bin/sh' 'echo "pmstatus:gdb:10.0:Unpacking"' "cat $fake/go" \
-		'echo "pmstatus:gdb:60.5:Unpacking"' >"$fake/apt-get"
+	printf '%s\n' '#!/bin/sh' 'echo "pmstatus:gdb:10.0:Unpacking" >&3' "cat $fake/go" \
+		'echo "pmstatus:gdb:60.5:Unpacking" >&3' >"$fake/apt-get"
 	printf '%s\n' '#!/bin/sh' 'exec "$@"' >"$fake/sudo"
 	chmod +x "$fake"/{dpkg-query,apt-get,sudo}
 	PATH="$fake:$PATH" need gdb >"$out" 3>&- &
