@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VMCS in names: encodings of its fields (SDM 3D appendix B), the bits of its controls (SDM
- * 3C 25.6 to 25.8), the basic exit reasons (appendix C), exit qualifications (28.2.1) and the
- * VM-instruction errors (31.4). Constants only: it is included by host tests too.
+ * The VMCS in names, as far as the hypervisor or the VM-entry checker has a use for them: encodings
+ * of its fields (SDM 3D appendix B), the bits of its controls (SDM 3C 25.6 to 25.8), the basic exit
+ * reasons (appendix C), exit qualifications (28.2.1) and the VM-instruction errors (31.4). Constants
+ * only: it is included by host tests too.
  */
 #ifndef HV_VMCS_VMCS_H
 #define HV_VMCS_VMCS_H
@@ -36,30 +37,23 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define PRIMARY_INTERRUPT_WINDOW_EXITING (1U << 2)
 #define PRIMARY_TSC_OFFSETTING           (1U << 3)
 #define PRIMARY_HLT_EXITING              (1U << 7)
-#define PRIMARY_INVLPG_EXITING           (1U << 9)
 #define PRIMARY_MWAIT_EXITING            (1U << 10)
 #define PRIMARY_RDPMC_EXITING            (1U << 11)
-#define PRIMARY_RDTSC_EXITING            (1U << 12)
-#define PRIMARY_CR3_LOAD_EXITING         (1U << 15)
-#define PRIMARY_CR3_STORE_EXITING        (1U << 16)
 #define PRIMARY_TERTIARY                 (1U << 17) /* activate the tertiary controls */
 #define PRIMARY_CR8_LOAD_EXITING         (1U << 19)
 #define PRIMARY_CR8_STORE_EXITING        (1U << 20)
 #define PRIMARY_TPR_SHADOW               (1U << 21)
 #define PRIMARY_NMI_WINDOW_EXITING       (1U << 22)
-#define PRIMARY_MOV_DR_EXITING           (1U << 23)
 #define PRIMARY_UNCONDITIONAL_IO_EXITING (1U << 24)
 #define PRIMARY_IO_BITMAPS               (1U << 25)
 #define PRIMARY_MONITOR_TRAP_FLAG        (1U << 27)
 #define PRIMARY_MSR_BITMAPS              (1U << 28)
 #define PRIMARY_MONITOR_EXITING          (1U << 29)
-#define PRIMARY_PAUSE_EXITING            (1U << 30)
 #define PRIMARY_SECONDARY                (1U << 31) /* activate the secondary controls */
 
 /* Secondary processor-based VM-execution controls, SDM 3C 25.6.2. */
 #define SECONDARY_VIRTUALIZE_APIC_ACCESSES   (1U << 0)
 #define SECONDARY_EPT                        (1U << 1)
-#define SECONDARY_DESCRIPTOR_TABLE_EXITING   (1U << 2)
 #define SECONDARY_RDTSCP                     (1U << 3)
 #define SECONDARY_VIRTUALIZE_X2APIC          (1U << 4)
 #define SECONDARY_VPID                       (1U << 5)
@@ -67,26 +61,16 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define SECONDARY_UNRESTRICTED_GUEST         (1U << 7)
 #define SECONDARY_APIC_REGISTER              (1U << 8) /* APIC-register virtualization */
 #define SECONDARY_VIRTUAL_INTERRUPT_DELIVERY (1U << 9)
-#define SECONDARY_PAUSE_LOOP_EXITING         (1U << 10)
-#define SECONDARY_RDRAND_EXITING             (1U << 11)
 #define SECONDARY_INVPCID                    (1U << 12)
 #define SECONDARY_VM_FUNCTIONS               (1U << 13)
 #define SECONDARY_VMCS_SHADOWING             (1U << 14)
-#define SECONDARY_ENCLS_EXITING              (1U << 15)
-#define SECONDARY_RDSEED_EXITING             (1U << 16)
 #define SECONDARY_PML                        (1U << 17)
 #define SECONDARY_EPT_VIOLATION_VE           (1U << 18)
-#define SECONDARY_CONCEAL_VMX_FROM_PT        (1U << 19)
 #define SECONDARY_XSAVES                     (1U << 20)
 #define SECONDARY_MODE_BASED_EXECUTE         (1U << 22)
 #define SECONDARY_SPP                        (1U << 23) /* sub-page write permissions */
 #define SECONDARY_PT_GUEST_PHYSICAL          (1U << 24)
-#define SECONDARY_TSC_SCALING                (1U << 25)
 #define SECONDARY_USER_WAIT_PAUSE            (1U << 26)
-#define SECONDARY_PCONFIG                    (1U << 27)
-#define SECONDARY_ENCLV_EXITING              (1U << 28)
-#define SECONDARY_BUS_LOCK_DETECTION         (1U << 30)
-#define SECONDARY_INSTRUCTION_TIMEOUT        (1U << 31)
 
 /* VM-exit controls, SDM 3C 25.7.1. */
 #define EXIT_SAVE_DEBUG_CONTROLS   (1U << 2)
@@ -98,14 +82,9 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define EXIT_SAVE_EFER             (1U << 20)
 #define EXIT_LOAD_EFER             (1U << 21)
 #define EXIT_SAVE_PREEMPTION_TIMER (1U << 22)
-#define EXIT_CLEAR_BNDCFGS         (1U << 23)
-#define EXIT_CONCEAL_VMX_FROM_PT   (1U << 24)
 #define EXIT_CLEAR_RTIT_CTL        (1U << 25)
-#define EXIT_CLEAR_LBR_CTL         (1U << 26)
 #define EXIT_LOAD_CET              (1U << 28)
 #define EXIT_LOAD_PKRS             (1U << 29)
-#define EXIT_SAVE_PERF_GLOBAL_CTRL (1U << 30)
-#define EXIT_SECONDARY             (1U << 31) /* activate the secondary exit controls */
 
 /* VM-entry controls, SDM 3C 25.8.1. */
 #define ENTRY_LOAD_DEBUG_CONTROLS     (1U << 2)
@@ -116,10 +95,8 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define ENTRY_LOAD_PAT                (1U << 14)
 #define ENTRY_LOAD_EFER               (1U << 15)
 #define ENTRY_LOAD_BNDCFGS            (1U << 16)
-#define ENTRY_CONCEAL_VMX_FROM_PT     (1U << 17)
 #define ENTRY_LOAD_RTIT_CTL           (1U << 18)
 #define ENTRY_LOAD_CET                (1U << 20)
-#define ENTRY_LOAD_LBR_CTL            (1U << 21)
 #define ENTRY_LOAD_PKRS               (1U << 22)
 
 /* EPT pointer, SDM 3C 25.6.11. */
@@ -170,19 +147,12 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 
 /* Exit reason, SDM 3C 25.9.1. */
 #define EXIT_REASON_BASIC        BITS(15, 0)
-#define EXIT_REASON_ENCLAVE      BIT(27)
-#define EXIT_REASON_PENDING_MTF  BIT(28)
-#define EXIT_REASON_FROM_ROOT    BIT(29)
 #define EXIT_REASON_ENTRY_FAILED BIT(31)
 
 /* Basic exit reasons, SDM 3D appendix C. */
 #define EXIT_REASON_EXCEPTION_NMI        0
 #define EXIT_REASON_EXTERNAL_INTERRUPT   1
 #define EXIT_REASON_TRIPLE_FAULT         2
-#define EXIT_REASON_INIT                 3
-#define EXIT_REASON_SIPI                 4
-#define EXIT_REASON_IO_SMI               5
-#define EXIT_REASON_OTHER_SMI            6
 #define EXIT_REASON_INTERRUPT_WINDOW     7
 #define EXIT_REASON_NMI_WINDOW           8
 #define EXIT_REASON_TASK_SWITCH          9
@@ -190,10 +160,7 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define EXIT_REASON_GETSEC               11
 #define EXIT_REASON_HLT                  12
 #define EXIT_REASON_INVD                 13
-#define EXIT_REASON_INVLPG               14
 #define EXIT_REASON_RDPMC                15
-#define EXIT_REASON_RDTSC                16
-#define EXIT_REASON_RSM                  17
 #define EXIT_REASON_VMCALL               18
 #define EXIT_REASON_VMCLEAR              19
 #define EXIT_REASON_VMLAUNCH             20
@@ -205,131 +172,59 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define EXIT_REASON_VMXOFF               26
 #define EXIT_REASON_VMXON                27
 #define EXIT_REASON_CR_ACCESS            28
-#define EXIT_REASON_MOV_DR               29
 #define EXIT_REASON_IO_INSTRUCTION       30
 #define EXIT_REASON_RDMSR                31
 #define EXIT_REASON_WRMSR                32
 #define EXIT_REASON_INVALID_GUEST_STATE  33 /* of a failed VM entry */
 #define EXIT_REASON_MSR_LOADING          34 /* of a failed VM entry */
 #define EXIT_REASON_MWAIT                36
-#define EXIT_REASON_MONITOR_TRAP_FLAG    37
 #define EXIT_REASON_MONITOR              39
-#define EXIT_REASON_PAUSE                40
 #define EXIT_REASON_MACHINE_CHECK        41 /* of a failed VM entry */
-#define EXIT_REASON_TPR_BELOW_THRESHOLD  43
-#define EXIT_REASON_APIC_ACCESS          44
-#define EXIT_REASON_VIRTUALIZED_EOI      45
-#define EXIT_REASON_GDTR_IDTR_ACCESS     46
-#define EXIT_REASON_LDTR_TR_ACCESS       47
 #define EXIT_REASON_EPT_VIOLATION        48
 #define EXIT_REASON_EPT_MISCONFIGURATION 49
 #define EXIT_REASON_INVEPT               50
-#define EXIT_REASON_RDTSCP               51
 #define EXIT_REASON_PREEMPTION_TIMER     52
 #define EXIT_REASON_INVVPID              53
 #define EXIT_REASON_WBINVD               54
 #define EXIT_REASON_XSETBV               55
-#define EXIT_REASON_APIC_WRITE           56
-#define EXIT_REASON_RDRAND               57
-#define EXIT_REASON_INVPCID              58
 #define EXIT_REASON_VMFUNC               59
-#define EXIT_REASON_ENCLS                60
-#define EXIT_REASON_RDSEED               61
-#define EXIT_REASON_PML_FULL             62
-#define EXIT_REASON_XSAVES               63
-#define EXIT_REASON_XRSTORS              64
-#define EXIT_REASON_PCONFIG              65
-#define EXIT_REASON_SPP_EVENT            66
-#define EXIT_REASON_UMWAIT               67
-#define EXIT_REASON_TPAUSE               68
-#define EXIT_REASON_LOADIWKEY            69
-#define EXIT_REASON_ENCLV                70
-#define EXIT_REASON_ENQCMD_PASID         72
-#define EXIT_REASON_ENQCMDS_PASID        73
-#define EXIT_REASON_BUS_LOCK             74
-#define EXIT_REASON_INSTRUCTION_TIMEOUT  75
-#define EXIT_REASON_SEAMCALL             76
-#define EXIT_REASON_TDCALL               77
-#define EXIT_REASON_RDMSRLIST            78
-#define EXIT_REASON_WRMSRLIST            79
-#define EXIT_REASON_URDMSR               80
-#define EXIT_REASON_UWRMSR               81
 #define EXIT_REASONS                     82 /* one past the last */
 
 /* Exit qualification: control-register accesses, SDM 3C 28.2.1 (table 28-3). */
 #define CR_ACCESS_NUMBER        BITS(3, 0)
 #define CR_ACCESS_TYPE          BITS(5, 4)
-#define CR_ACCESS_LMSW_MEMORY   BIT(6)
 #define CR_ACCESS_REGISTER      BITS(11, 8) /* 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, ... 15 R15 */
-#define CR_ACCESS_LMSW_SOURCE   BITS(31, 16)
 #define CR_ACCESS_TYPE_MOV_TO   0
 #define CR_ACCESS_TYPE_MOV_FROM 1
 #define CR_ACCESS_TYPE_CLTS     2
 #define CR_ACCESS_TYPE_LMSW     3
 
-/* Exit qualification: MOV DR, SDM 3C 28.2.1 (table 28-4). */
-#define DR_ACCESS_NUMBER   BITS(2, 0)
-#define DR_ACCESS_FROM     BIT(4)
-#define DR_ACCESS_REGISTER BITS(11, 8)
-
 /* Exit qualification: I/O instructions, SDM 3C 28.2.1 (table 28-5). */
-#define IO_SIZE      BITS(2, 0) /* bytes - 1: 0, 1 or 3 */
-#define IO_IN        BIT(3)
-#define IO_STRING    BIT(4)
-#define IO_REP       BIT(5)
-#define IO_IMMEDIATE BIT(6)
-#define IO_PORT      BITS(31, 16)
+#define IO_SIZE   BITS(2, 0) /* bytes - 1: 0, 1 or 3 */
+#define IO_IN     BIT(3)
+#define IO_STRING BIT(4)
+#define IO_REP    BIT(5)
+#define IO_PORT   BITS(31, 16)
 
 /* Exit qualification: task switches, SDM 3C 28.2.1 (table 28-2). */
 #define TASK_SWITCH_SELECTOR    BITS(15, 0)
 #define TASK_SWITCH_SOURCE      BITS(31, 30)
 #define TASK_SWITCH_SOURCE_CALL 0
 #define TASK_SWITCH_SOURCE_IRET 1
-#define TASK_SWITCH_SOURCE_JMP  2
 #define TASK_SWITCH_SOURCE_GATE 3
 
 /* Exit qualification: EPT violations, SDM 3C 28.2.1 (table 28-7). */
-#define EPT_VIOLATION_READ            BIT(0)
-#define EPT_VIOLATION_WRITE           BIT(1)
-#define EPT_VIOLATION_FETCH           BIT(2)
-#define EPT_VIOLATION_READABLE        BIT(3) /* what the entries allowed */
-#define EPT_VIOLATION_WRITABLE        BIT(4)
-#define EPT_VIOLATION_EXECUTABLE      BIT(5)
-#define EPT_VIOLATION_USER_EXECUTABLE BIT(6)
-#define EPT_VIOLATION_LINEAR_VALID    BIT(7)
-#define EPT_VIOLATION_TRANSLATED      BIT(8) /* 0: an access of the guest's page walk */
-#define EPT_VIOLATION_NMI_UNBLOCK     BIT(12)
+#define EPT_VIOLATION_WRITE       BIT(1)
+#define EPT_VIOLATION_FETCH       BIT(2)
+#define EPT_VIOLATION_TRANSLATED  BIT(8) /* 0: an access of the guest's page walk */
+#define EPT_VIOLATION_NMI_UNBLOCK BIT(12)
 
 /* The memory operand's form in VMCS_EXIT_INSTRUCTION_INFO of INS and OUTS, SDM 3C 28.2.5. */
 #define INS_OUTS_ADDRESS_SIZE BITS(9, 7)   /* 0 16-bit, 1 32-bit, 2 64-bit */
 #define INS_OUTS_SEGMENT      BITS(17, 15) /* enum vmcs_segment; of OUTS only */
 
 /* VM-instruction errors, SDM 3C 31.4. */
-#define VM_ERROR_VMCALL_IN_ROOT         1
-#define VM_ERROR_VMCLEAR_ADDRESS        2
-#define VM_ERROR_VMCLEAR_VMXON_POINTER  3
-#define VM_ERROR_VMLAUNCH_NOT_CLEAR     4
-#define VM_ERROR_VMRESUME_NOT_LAUNCHED  5
-#define VM_ERROR_VMRESUME_AFTER_VMXOFF  6
-#define VM_ERROR_INVALID_CONTROLS       7
-#define VM_ERROR_INVALID_HOST_STATE     8
-#define VM_ERROR_VMPTRLD_ADDRESS        9
-#define VM_ERROR_VMPTRLD_VMXON_POINTER  10
-#define VM_ERROR_VMPTRLD_REVISION       11
-#define VM_ERROR_UNSUPPORTED_FIELD      12
-#define VM_ERROR_READ_ONLY_FIELD        13
-#define VM_ERROR_VMXON_IN_ROOT          15
-#define VM_ERROR_EXECUTIVE_POINTER      16
-#define VM_ERROR_EXECUTIVE_NOT_LAUNCHED 17
-#define VM_ERROR_EXECUTIVE_NOT_VMXON    18
-#define VM_ERROR_VMCALL_NOT_CLEAR       19
-#define VM_ERROR_VMCALL_EXIT_CONTROLS   20
-#define VM_ERROR_VMCALL_MSEG_REVISION   22
-#define VM_ERROR_VMXOFF_DUAL_MONITOR    23
-#define VM_ERROR_VMCALL_SMM_FEATURES    24
-#define VM_ERROR_EXECUTIVE_CONTROLS     25
-#define VM_ERROR_BLOCKED_BY_MOV_SS      26
-#define VM_ERROR_INVALID_INVALIDATION   28 /* operand of INVEPT or INVVPID */
+#define VM_ERROR_INVALID_HOST_STATE 8
 
 /*
  * What the VM-instruction error 'number' (the field VMCS_INSTRUCTION_ERROR) says, in the SDM's
