@@ -5,53 +5,22 @@
  */
 #include "hv/check/check.h"
 
-#include <stddef.h>
-
 #include "hv/check/rules.h"
 
-bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)e, (void)field;
-	return value != 0;
-}
+REQUIREMENT(is_not_zero) { return value; }
+REQUIREMENT(is_cr3) { return value < BIT(e->caps->maxphyaddr); }
+REQUIREMENT(is_physical) { return value < BIT(e->caps->basic & VMX_BASIC_32BIT_ADDRESSES ? 32 : e->caps->maxphyaddr); }
+REQUIREMENT(is_perf_global_ctrl) { return !(value & ~e->caps->perf_global_ctrl); }
 
-bool is_canonical(const struct entry *e, uint64_t value, uint32_t field)
+REQUIREMENT(is_canonical)
 {
 	unsigned unused = 64 - e->caps->linear_width;
 
-	(void)field;
 	return (uint64_t)((int64_t)(value << unused) >> unused) == value;
 }
 
-bool is_page_aligned(const struct entry *e, uint64_t value, uint32_t field)
+REQUIREMENT(is_pat)
 {
-	(void)e, (void)field;
-	return IS_ALIGNED(value, PAGE_SIZE);
-}
-
-bool is_physical(const struct entry *e, uint64_t value, uint32_t field)
-{
-	unsigned width = e->caps->basic & VMX_BASIC_32BIT_ADDRESSES ? 32 : e->caps->maxphyaddr;
-
-	(void)field;
-	return value < BIT(width);
-}
-
-bool is_cr3(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)field;
-	return value < BIT(e->caps->maxphyaddr);
-}
-
-bool is_below_4g(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)e, (void)field;
-	return value < 4 * GiB;
-}
-
-bool is_pat(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)e, (void)field;
 	for (unsigned i = 0; i < 8; i++, value >>= 8) {
 		uint64_t type = value & 0xff;
 
@@ -60,19 +29,7 @@ bool is_pat(const struct entry *e, uint64_t value, uint32_t field)
 	return true;
 }
 
-bool is_perf_global_ctrl(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)field;
-	return !(value & ~e->caps->perf_global_ctrl);
-}
-
-bool is_efer(const struct entry *e, uint64_t value, uint32_t field)
-{
-	(void)e, (void)field;
-	return !(value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE));
-}
-
-bool is_s_cet(const struct entry *e, uint64_t value, uint32_t field)
+REQUIREMENT(is_s_cet)
 {
 	const uint64_t suppress_and_tracker = BITS(11, 10);
 
@@ -90,9 +47,28 @@ static struct entry read_controls(const struct entry_check_source *source, const
 	e.exit = (uint32_t)entry_read(&e, VMCS_EXIT_CONTROLS);
 	e.entry = (uint32_t)entry_read(&e, VMCS_ENTRY_CONTROLS);
 	if (e.primary & PRIMARY_SECONDARY) e.secondary = (uint32_t)entry_read(&e, VMCS_SECONDARY_CONTROLS);
-	e.event = entry_read(&e, VMCS_ENTRY_INTERRUPTION_INFO);
+	e.event = (uint32_t)entry_read(&e, VMCS_ENTRY_INTERRUPTION_INFO);
 	if (!(e.event & INTERRUPTION_INFO_VALID)) e.event = 0;
 	return e;
+}
+
+const char *entry_rule_section(const struct entry_rule *rule)
+{
+	while (!rule->section) rule--;
+	return rule->section;
+}
+
+static bool applies(const struct entry *e, const struct entry_rule *rule, uint32_t field)
+{
+	uint32_t word = *(const uint32_t *)((const char *)e + rule->when.word);
+
+	return !(~word & rule->when.ones) && !(word & rule->when.zeroes) && (!rule->when.is || rule->when.is(e, field));
+}
+
+static bool holds(const struct entry *e, const struct entry_rule *rule, uint64_t value, uint32_t field)
+{
+	return !(~value & rule->holds.ones) && !(value & rule->holds.zeroes) &&
+	       (!rule->holds.is || rule->holds.is(e, value, field));
 }
 
 typedef void report_fn(void *ctx, const struct entry_violation *violation);
@@ -105,15 +81,15 @@ static unsigned check_rule(const struct entry *e, const struct entry_rule *rule,
 	for (unsigned i = 0; i < rule->fields; i++) {
 		uint32_t field = rule->field[i];
 		struct entry_violation violation = {
-			.section = rule->section,
+			.section = entry_rule_section(rule),
 			.rule = rule->text,
 			.field_name = vmcs_field_name(field),
 			.field = field,
 		};
 
-		if (rule->when && !rule->when(e, field)) continue;
+		if (!applies(e, rule, field)) continue;
 		violation.value = entry_read(e, field);
-		if (rule->holds(e, violation.value, field)) continue;
+		if (holds(e, rule, violation.value, field)) continue;
 		violations++;
 		if (report) report(ctx, &violation);
 	}

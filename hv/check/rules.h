@@ -8,6 +8,7 @@
 #define HV_CHECK_RULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "hv/check/check.h"
 #include "hv/vmcs/vmcs.h"
@@ -20,20 +21,27 @@ struct entry {
 	const struct vmx_capabilities *caps;
 	uint32_t pin, primary, exit, entry;
 	uint32_t secondary; /* 0 where the primary controls do not activate them */
-	uint64_t event;     /* VM-entry interruption information; 0 where it is not valid */
+	uint32_t event;     /* VM-entry interruption information; 0 where it is not valid */
 };
 
 /*
- * A row: where 'when' is true (or null), 'holds' must be true of each field's value. A field is
- * read only then, so 'when' also says whether the field exists.
+ * A row: where 'when' is true, 'holds' must be true of each field's value. A field is read only
+ * then, so 'when' also says whether the field exists. Without a text it begins a section.
  */
 struct entry_rule {
-	const char *section;
 	const char *text;
-	bool (*when)(const struct entry *e, uint32_t field);
-	bool (*holds)(const struct entry *e, uint64_t value, uint32_t field);
+	struct {
+		unsigned word; /* where in struct entry */
+		uint32_t ones, zeroes;
+		bool (*is)(const struct entry *e, uint32_t field);
+	} when;
+	struct {
+		uint64_t ones, zeroes;
+		bool (*is)(const struct entry *e, uint64_t value, uint32_t field);
+	} holds;
 	unsigned fields;
 	uint32_t field[8];
+	const char *section;
 };
 
 struct entry_rules {
@@ -45,9 +53,21 @@ struct entry_rules {
 extern const struct entry_rules entry_rules_controls, entry_rules_host, entry_rules_registers, entry_rules_segments,
 	entry_rules_state;
 
-#define ALWAYS NULL
-#define FIELDS(...)                                                                                                    \
-	sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), { __VA_ARGS__ }
+/* The section of a row. */
+const char *entry_rule_section(const struct entry_rule *rule);
+
+/* A row's parts; clang-format would lay out the braces as blocks. */
+/* clang-format off */
+#define SECTION(name) {.section = (name)}
+#define ALWAYS {0}
+#define IF(name) {.is = (name)}
+#define WITH(word, bits) {offsetof(struct entry, word), bits, 0, NULL}    /* of a word of controls: they are 1 */
+#define WITHOUT(word, bits) {offsetof(struct entry, word), 0, bits, NULL} /* 0 */
+#define BY(name) {.is = (name)}
+#define ONES(bits) {bits, 0, NULL} /* of the value */
+#define ZEROES(bits) {0, bits, NULL}
+#define FIELDS(...) sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), {__VA_ARGS__}, NULL
+/* clang-format on */
 
 /* A named condition, over e and field, for a row's 'when'. */
 #define WHEN(name, condition)                                                                                          \
@@ -55,13 +75,12 @@ extern const struct entry_rules entry_rules_controls, entry_rules_host, entry_ru
 	{                                                                                                              \
 		return condition;                                                                                      \
 	}
-/* A named requirement, over e, value and field, for a row's 'holds'. */
+/* A requirement, over e, value and field, for a row's 'holds'; HOLDS() where a condition says it. */
+#define REQUIREMENT(name)                                                                                              \
+	bool name(const struct entry *e __attribute__((unused)), uint64_t value __attribute__((unused)),               \
+		  uint32_t field __attribute__((unused)))
 #define HOLDS(name, condition)                                                                                         \
-	static bool name(const struct entry *e __attribute__((unused)), uint64_t value __attribute__((unused)),        \
-			 uint32_t field __attribute__((unused)))                                                       \
-	{                                                                                                              \
-		return condition;                                                                                      \
-	}
+	static REQUIREMENT(name) { return condition; }
 
 static inline uint64_t entry_read(const struct entry *e, uint32_t field)
 {
@@ -76,18 +95,13 @@ static inline uint64_t event_vector(const struct entry *e) { return FIELD(e->eve
 static inline bool injects(const struct entry *e, unsigned type) { return e->event && event_type(e) == type; }
 
 /* Requirements of fields in more than one section. */
-bool is_not_zero(const struct entry *e, uint64_t value, uint32_t field);
-bool is_canonical(const struct entry *e, uint64_t value, uint32_t field);
-/* Bits 11:0 are 0. */
-bool is_page_aligned(const struct entry *e, uint64_t value, uint32_t field);
-/* No bit at or above the width of an address in a VMCS: MAXPHYADDR, or 32 (SDM 3D A.1). */
-bool is_physical(const struct entry *e, uint64_t value, uint32_t field);
-/* No bit at or above MAXPHYADDR. */
-bool is_cr3(const struct entry *e, uint64_t value, uint32_t field);
-bool is_below_4g(const struct entry *e, uint64_t value, uint32_t field);
-bool is_pat(const struct entry *e, uint64_t value, uint32_t field);
-bool is_perf_global_ctrl(const struct entry *e, uint64_t value, uint32_t field);
-bool is_efer(const struct entry *e, uint64_t value, uint32_t field);
-bool is_s_cet(const struct entry *e, uint64_t value, uint32_t field);
+REQUIREMENT(is_not_zero);
+REQUIREMENT(is_canonical);
+REQUIREMENT(is_physical); /* no bit at or above the width of an address in a VMCS: MAXPHYADDR, or 32 (SDM 3D A.1) */
+REQUIREMENT(is_cr3);      /* no bit at or above MAXPHYADDR */
+REQUIREMENT(is_pat);
+REQUIREMENT(is_perf_global_ctrl);
+REQUIREMENT(is_s_cet);
+#define EFER_RESERVED (~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
 
 #endif

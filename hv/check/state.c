@@ -4,8 +4,6 @@
  * 27.3.1.5 and 27.3.1.6. A bad PDPTE ends the entry with exit qualification 2, a bad link
  * pointer with 4, the others with 0.
  */
-#include <stddef.h>
-
 #include "hv/check/rules.h"
 
 static uint64_t activity(const struct entry *e) { return entry_read(e, VMCS_GUEST_ACTIVITY_STATE); }
@@ -40,9 +38,8 @@ WHEN(stepping_between, between_instructions(e, field) && single_stepping(e))
 WHEN(no_stepping_between, between_instructions(e, field) && !single_stepping(e))
 WHEN(debug_in_transaction, entry_read(e, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DEBUG_RTM)
 
-static bool activity_supported(const struct entry *e, uint64_t value, uint32_t field)
+static REQUIREMENT(activity_supported)
 {
-	(void)field;
 	switch (value) {
 	case ACTIVITY_ACTIVE: return true;
 	case ACTIVITY_HLT: return e->caps->misc & VMX_MISC_ACTIVITY_HLT;
@@ -64,9 +61,8 @@ static bool wakes_from_hlt(const struct entry *e)
 	}
 }
 
-static bool event_not_blocked(const struct entry *e, uint64_t value, uint32_t field)
+static REQUIREMENT(event_not_blocked)
 {
-	(void)field;
 	switch (value) {
 	case ACTIVITY_HLT: return wakes_from_hlt(e);
 	case ACTIVITY_SHUTDOWN:
@@ -79,17 +75,9 @@ static bool event_not_blocked(const struct entry *e, uint64_t value, uint32_t fi
 
 HOLDS(not_hlt_in_user_mode, value != ACTIVITY_HLT || !(entry_read(e, VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DPL))
 HOLDS(is_active, value == ACTIVITY_ACTIVE)
-HOLDS(interruptibility_reserved, !(value & INTERRUPTIBILITY_RESERVED))
 HOLDS(not_both, !(value & INTERRUPTIBILITY_STI) || !(value & INTERRUPTIBILITY_MOV_SS))
-HOLDS(no_sti, !(value & INTERRUPTIBILITY_STI))
-HOLDS(no_mov_ss, !(value & INTERRUPTIBILITY_MOV_SS))
-HOLDS(no_sti_or_mov_ss, !(value & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)))
-HOLDS(no_smi, !(value & INTERRUPTIBILITY_SMI))
-HOLDS(no_nmi, !(value & INTERRUPTIBILITY_NMI))
 HOLDS(debug_reserved,
       !(value & ~(PENDING_DEBUG_B | PENDING_DEBUG_BLD | PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS | PENDING_DEBUG_RTM)))
-HOLDS(with_bs, (value & PENDING_DEBUG_BS) != 0)
-HOLDS(without_bs, !(value & PENDING_DEBUG_BS))
 HOLDS(no_enclave_without_sgx, e->caps->sgx || !(value & INTERRUPTIBILITY_ENCLAVE))
 HOLDS(no_rtm_without_rtm, e->caps->rtm || !(value & PENDING_DEBUG_RTM))
 HOLDS(debug_of_transaction,
@@ -101,48 +89,48 @@ HOLDS(pdpte, !(value & PAGE_P) || (!(value & (BITS(2, 1) | BITS(8, 5))) && is_cr
 /* A row a line: a rule is read as a whole. */
 /* clang-format off */
 static const struct entry_rule rules[] = {
-	{"27.3.1.5", "activity state: one that IA32_VMX_MISC has", ALWAYS, activity_supported, FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
-	{"27.3.1.5", "activity state: not HLT where SS DPL is not 0", ALWAYS, not_hlt_in_user_mode, FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
-	{"27.3.1.5", "activity state: active while blocking by STI or by MOV SS", blocking_by_sti_or_mov_ss, is_active,
+	SECTION("27.3.1.5"),
+	{"activity state: one that IA32_VMX_MISC has", ALWAYS, BY(activity_supported), FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	{"activity state: not HLT where SS DPL is not 0", ALWAYS, BY(not_hlt_in_user_mode), FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	{"activity state: active while blocking by STI or by MOV SS", IF(blocking_by_sti_or_mov_ss), BY(is_active),
 	 FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
-	{"27.3.1.5", "activity state: not one that blocks the event injected", injecting, event_not_blocked,
-	 FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	{"activity state: not one that blocks the event injected", IF(injecting), BY(event_not_blocked), FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
 
-	{"27.3.1.5", "interruptibility state: bits 31:5 are 0", ALWAYS, interruptibility_reserved,
+	{"interruptibility state: bits 31:5 are 0", ALWAYS, ZEROES(INTERRUPTIBILITY_RESERVED), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"interruptibility state: not blocking by both STI and MOV SS", ALWAYS, BY(not_both), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"interruptibility state: no blocking by STI while RFLAGS.IF is 0", IF(interrupts_off), ZEROES(INTERRUPTIBILITY_STI),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: not blocking by both STI and MOV SS", ALWAYS, not_both,
+	{"interruptibility state: no blocking by STI or MOV SS to inject an external interrupt",
+	 IF(injecting_interrupt), ZEROES(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"interruptibility state: no blocking by MOV SS to inject an NMI", IF(injecting_nmi), ZEROES(INTERRUPTIBILITY_MOV_SS),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no blocking by STI while RFLAGS.IF is 0", interrupts_off, no_sti,
+	{"interruptibility state: no blocking by SMI outside SMM", ALWAYS, ZEROES(INTERRUPTIBILITY_SMI),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no blocking by STI or MOV SS to inject an external interrupt", injecting_interrupt,
-	 no_sti_or_mov_ss, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no blocking by MOV SS to inject an NMI", injecting_nmi, no_mov_ss,
+	{"interruptibility state: no blocking by NMI to inject an NMI with virtual NMIs",
+	 IF(injecting_nmi_virtual), ZEROES(INTERRUPTIBILITY_NMI), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	{"interruptibility state: no enclave interruption without SGX", ALWAYS, BY(no_enclave_without_sgx),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no blocking by SMI outside SMM", ALWAYS, no_smi, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no blocking by NMI to inject an NMI with virtual NMIs", injecting_nmi_virtual, no_nmi,
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no enclave interruption without SGX", ALWAYS, no_enclave_without_sgx,
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"27.3.1.5", "interruptibility state: no blocking by MOV SS with enclave interruption", in_enclave, no_mov_ss,
+	{"interruptibility state: no blocking by MOV SS with enclave interruption", IF(in_enclave), ZEROES(INTERRUPTIBILITY_MOV_SS),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
 
-	{"27.3.1.5", "pending debug exceptions: bits 10:4, 13, 15 and 63:17 are 0", ALWAYS, debug_reserved,
+	{"pending debug exceptions: bits 10:4, 13, 15 and 63:17 are 0", ALWAYS, BY(debug_reserved),
 	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"27.3.1.5", "pending debug exceptions: BS is 1 when single-stepping over STI, MOV SS or HLT", stepping_between, with_bs,
+	{"pending debug exceptions: BS is 1 when single-stepping over STI, MOV SS or HLT", IF(stepping_between), ONES(PENDING_DEBUG_BS),
 	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"27.3.1.5", "pending debug exceptions: BS is 0 after STI, MOV SS or HLT without stepping", no_stepping_between, without_bs,
+	{"pending debug exceptions: BS is 0 after STI, MOV SS or HLT without stepping", IF(no_stepping_between), ZEROES(PENDING_DEBUG_BS),
 	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"27.3.1.5", "pending debug exceptions: bit 16 is 0 on a CPU without RTM", ALWAYS, no_rtm_without_rtm,
+	{"pending debug exceptions: bit 16 is 0 on a CPU without RTM", ALWAYS, BY(no_rtm_without_rtm),
 	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"27.3.1.5", "pending debug exceptions: with RTM, bits 11:0 are 0, bit 12 is 1, no blocking by MOV SS", debug_in_transaction,
-	 debug_of_transaction, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	{"pending debug exceptions: with RTM, bits 11:0 are 0, bit 12 is 1, no blocking by MOV SS",
+	 IF(debug_in_transaction), BY(debug_of_transaction), FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
 
-	{"27.3.1.5", "VMCS link pointer: all ones, or bits 11:0 are 0", link_pointer_used, is_page_aligned, FIELDS(VMCS_LINK_POINTER)},
-	{"27.3.1.5", "VMCS link pointer: all ones, or within the physical-address width", link_pointer_used, is_physical,
+	{"VMCS link pointer: all ones, or bits 11:0 are 0", IF(link_pointer_used), ZEROES(BITS(11, 0)), FIELDS(VMCS_LINK_POINTER)},
+	{"VMCS link pointer: all ones, or within the physical-address width", IF(link_pointer_used), BY(is_physical),
 	 FIELDS(VMCS_LINK_POINTER)},
 
-	{"27.3.1.6", "PDPTE: reserved bits are 0 if present", pae_paging_with_ept, pdpte, FIELDS(VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1,
-	 VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3)},
+	SECTION("27.3.1.6"),
+	{"PDPTE: reserved bits are 0 if present", IF(pae_paging_with_ept), BY(pdpte),
+	 FIELDS(VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1, VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3)},
 };
 /* clang-format on */
 

@@ -274,7 +274,7 @@ static const struct mutation mutations[] = {
 	{"PDPTE", pae_paging, REPLACE(ALL_BITS, PAGE_P | BIT(40))},
 };
 
-/* Every rule of every table, in turn; null after the last. */
+/* Every rule of every table, in turn, but for the rows that begin a section; null after the last. */
 static const struct entry_rule *rule_at(unsigned index)
 {
 	static const struct entry_rules *const tables[] = {
@@ -282,10 +282,9 @@ static const struct entry_rule *rule_at(unsigned index)
 		&entry_rules_segments, &entry_rules_state,
 	};
 
-	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++) {
-		if (index < tables[t]->count) return &tables[t]->rule[index];
-		index -= tables[t]->count;
-	}
+	for (unsigned t = 0; t < ARRAY_SIZE(tables); t++)
+		for (unsigned r = 0; r < tables[t]->count; r++)
+			if (tables[t]->rule[r].text && !index--) return &tables[t]->rule[r];
 	return NULL;
 }
 

@@ -85,7 +85,7 @@ static void assert_broken(const struct mutation *m, const struct entry_rule *rul
 		const struct entry_violation *v = &result.violation[i];
 
 		if (v->rule == rule->text && v->field == field) {
-			assert_string_equal(v->section, rule->section);
+			assert_string_equal(v->section, entry_rule_section(rule));
 			assert_int_equal(v->value, world.value[field]);
 			assert_string_equal(v->field_name, vmcs_field_name(field));
 			found = true;
