@@ -123,7 +123,8 @@ static struct opcode take_two_byte(struct decoder *d)
 	d->map = 1;
 	d->opcode = take_byte(d);
 	opcode = insn_two_byte[d->opcode];
-	return opcode.flags & ESCAPE_38 ? take_three_byte(d) : opcode;
+	if (opcode.flags & ESCAPE_38) return take_three_byte(d);
+	return opcode.flags ? opcode : (struct opcode){INSN_VECTOR, MODRM | VECTOR};
 }
 
 /* Prefixes and opcode. The loop ends: what is missing is taken as 0, which is no prefix. */

@@ -39,12 +39,14 @@ const struct opcode insn_group[GROUPS][8] = {
 	[GROUP_15] = { [6] = { INSN_FLUSH, TO_MEMORY | LINE }, { INSN_FLUSH, TO_MEMORY | LINE } },
 };
 
+/* An instruction for bytes, and behind it the same by operand size. */
+#define BOTH(first, operation, flags)            \
+	[(first)]     = { operation, (flags) | BYTE }, \
+	[(first) + 1] = { operation, flags }
+
 /* The four forms of an arithmetic instruction: r/m8,r8  r/m,r  r8,r/m8  r,r/m. */
 #define ARITHMETIC(first, operation)                       \
-	[(first)]     = { operation, MODRM | TO_MEMORY | BYTE }, \
-	[(first) + 1] = { operation, MODRM | TO_MEMORY },        \
-	[(first) + 2] = { operation, MODRM | BYTE },             \
-	[(first) + 3] = { operation, MODRM }
+	BOTH(first, operation, MODRM | TO_MEMORY), BOTH((first) + 2, operation, MODRM)
 
 const struct opcode insn_one_byte[256] = {
 	ARITHMETIC(0x00, INSN_ADD),
@@ -57,67 +59,43 @@ const struct opcode insn_one_byte[256] = {
 	ARITHMETIC(0x38, INSN_CMP),
 	ARITHMETIC(0x88, INSN_MOV),
 	[0x0f] = { 0, ESCAPE },
-	[0x26] = { 0, PREFIX },			  /* ES */
-	[0x2e] = { 0, PREFIX },			  /* CS */
-	[0x36] = { 0, PREFIX },			  /* SS */
-	[0x3e] = { 0, PREFIX },			  /* DS */
+	[0x26] = { 0, PREFIX }, [0x2e] = { 0, PREFIX }, [0x36] = { 0, PREFIX }, [0x3e] = { 0, PREFIX }, /* ES CS SS DS */
 	[0x40 ... 0x4f] = { 0, PREFIX | ONLY_64 }, /* REX */
 	[0x63] = { INSN_MOVSX, MODRM | SOURCE_32 | ONLY_64 },
 	[0x64 ... 0x67] = { 0, PREFIX },	  /* FS, GS, operand size, address size */
 	[0x69] = { INSN_IMUL, MODRM | IMMEDIATE },
 	[0x6b] = { INSN_IMUL, MODRM | IMMEDIATE_8 },
-	[0x80] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE },
-	[0x81] = { GROUP_1, MODRM | GROUP | IMMEDIATE },
+	BOTH(0x80, GROUP_1, MODRM | GROUP | IMMEDIATE),
 	[0x82] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE | NOT_64 },
 	[0x83] = { GROUP_1, MODRM | GROUP | IMMEDIATE_8 },
-	[0x84] = { INSN_TEST, MODRM | TO_MEMORY | BYTE },
-	[0x85] = { INSN_TEST, MODRM | TO_MEMORY },
-	[0x86] = { INSN_XCHG, MODRM | TO_MEMORY | BYTE },
-	[0x87] = { INSN_XCHG, MODRM | TO_MEMORY },
+	BOTH(0x84, INSN_TEST, MODRM | TO_MEMORY),
+	BOTH(0x86, INSN_XCHG, MODRM | TO_MEMORY),
 	[0x8c] = { INSN_MOV, MODRM | TO_MEMORY | SEGMENT },
 	[0x8e] = { INSN_MOV, MODRM | SEGMENT },
 	[0x8f] = { GROUP_1A, MODRM | GROUP },
-	[0xa0] = { INSN_MOV, OFFSET | BYTE },
-	[0xa1] = { INSN_MOV, OFFSET },
-	[0xa2] = { INSN_MOV, OFFSET | TO_MEMORY | BYTE },
-	[0xa3] = { INSN_MOV, OFFSET | TO_MEMORY },
-	[0xa4] = { INSN_MOVS, STRING | TO_MEMORY | BYTE },
-	[0xa5] = { INSN_MOVS, STRING | TO_MEMORY },
-	[0xa6] = { INSN_CMPS, STRING | BYTE },
-	[0xa7] = { INSN_CMPS, STRING },
-	[0xaa] = { INSN_STOS, STRING | TO_MEMORY | BYTE },
-	[0xab] = { INSN_STOS, STRING | TO_MEMORY },
-	[0xac] = { INSN_LODS, STRING | BYTE },
-	[0xad] = { INSN_LODS, STRING },
-	[0xae] = { INSN_SCAS, STRING | BYTE },
-	[0xaf] = { INSN_SCAS, STRING },
-	[0xc0] = { GROUP_2, MODRM | GROUP | BYTE | IMMEDIATE_8 },
-	[0xc1] = { GROUP_2, MODRM | GROUP | IMMEDIATE_8 },
+	BOTH(0xa0, INSN_MOV, OFFSET),
+	BOTH(0xa2, INSN_MOV, OFFSET | TO_MEMORY),
+	BOTH(0xa4, INSN_MOVS, STRING | TO_MEMORY),
+	BOTH(0xa6, INSN_CMPS, STRING),
+	BOTH(0xaa, INSN_STOS, STRING | TO_MEMORY),
+	BOTH(0xac, INSN_LODS, STRING),
+	BOTH(0xae, INSN_SCAS, STRING),
+	BOTH(0xc0, GROUP_2, MODRM | GROUP | IMMEDIATE_8),
 	[0xc4 ... 0xc5] = { 0, VECTOR },	  /* VEX */
-	[0xc6] = { GROUP_11, MODRM | GROUP | BYTE | IMMEDIATE },
-	[0xc7] = { GROUP_11, MODRM | GROUP | IMMEDIATE },
-	[0xd0] = { GROUP_2, MODRM | GROUP | BYTE | COUNT_1 },
-	[0xd1] = { GROUP_2, MODRM | GROUP | COUNT_1 },
-	[0xd2] = { GROUP_2, MODRM | GROUP | BYTE | COUNT_CL },
-	[0xd3] = { GROUP_2, MODRM | GROUP | COUNT_CL },
+	BOTH(0xc6, GROUP_11, MODRM | GROUP | IMMEDIATE),
+	BOTH(0xd0, GROUP_2, MODRM | GROUP | COUNT_1),
+	BOTH(0xd2, GROUP_2, MODRM | GROUP | COUNT_CL),
 	[0xf0] = { 0, PREFIX },			  /* LOCK */
 	[0xf2 ... 0xf3] = { 0, PREFIX },	  /* REPNE, REP */
-	[0xf6] = { GROUP_3, MODRM | GROUP | BYTE },
-	[0xf7] = { GROUP_3, MODRM | GROUP },
+	BOTH(0xf6, GROUP_3, MODRM | GROUP),
 	[0xfe] = { GROUP_4, MODRM | GROUP | BYTE },
 	[0xff] = { GROUP_5, MODRM | GROUP },
 };
 
-/* After the byte 0F. */
+/* After the byte 0F; what is not here may be a vector move. */
 const struct opcode insn_two_byte[256] = {
-	[0x10 ... 0x13] = { INSN_VECTOR, MODRM | VECTOR },
-	[0x16 ... 0x17] = { INSN_VECTOR, MODRM | VECTOR },
-	[0x28 ... 0x29] = { INSN_VECTOR, MODRM | VECTOR },
-	[0x2b] = { INSN_VECTOR, MODRM | VECTOR },
 	[0x38] = { 0, ESCAPE_38 },
 	[0x40 ... 0x4f] = { INSN_CMOV, MODRM | CONDITION },
-	[0x6e ... 0x6f] = { INSN_VECTOR, MODRM | VECTOR },
-	[0x7e ... 0x7f] = { INSN_VECTOR, MODRM | VECTOR },
 	[0x90 ... 0x9f] = { INSN_SET, MODRM | TO_MEMORY | BYTE | CONDITION },
 	[0xa3] = { INSN_BT,  MODRM | TO_MEMORY },
 	[0xa4] = { INSN_SHLD, MODRM | TO_MEMORY | IMMEDIATE_8 },
@@ -127,8 +105,7 @@ const struct opcode insn_two_byte[256] = {
 	[0xad] = { INSN_SHRD, MODRM | TO_MEMORY },
 	[0xae] = { GROUP_15, MODRM | GROUP },
 	[0xaf] = { INSN_IMUL, MODRM },
-	[0xb0] = { INSN_CMPXCHG, MODRM | TO_MEMORY | BYTE },
-	[0xb1] = { INSN_CMPXCHG, MODRM | TO_MEMORY },
+	BOTH(0xb0, INSN_CMPXCHG, MODRM | TO_MEMORY),
 	[0xb3] = { INSN_BTR, MODRM | TO_MEMORY },
 	[0xb6] = { INSN_MOVZX, MODRM | SOURCE_8 },
 	[0xb7] = { INSN_MOVZX, MODRM | SOURCE_16 },
@@ -139,47 +116,34 @@ const struct opcode insn_two_byte[256] = {
 	[0xbd] = { INSN_BSR, MODRM | F3_IS_NEXT },
 	[0xbe] = { INSN_MOVSX, MODRM | SOURCE_8 },
 	[0xbf] = { INSN_MOVSX, MODRM | SOURCE_16 },
-	[0xc0] = { INSN_XADD, MODRM | TO_MEMORY | BYTE },
-	[0xc1] = { INSN_XADD, MODRM | TO_MEMORY },
+	BOTH(0xc0, INSN_XADD, MODRM | TO_MEMORY),
 	[0xc3] = { INSN_MOV, MODRM | TO_MEMORY | WIDE }, /* MOVNTI */
 	[0xc7] = { GROUP_9, MODRM | GROUP },
-	[0xd6] = { INSN_VECTOR, MODRM | VECTOR },
-	[0xe7] = { INSN_VECTOR, MODRM | VECTOR },
-	[0xf0] = { INSN_VECTOR, MODRM | VECTOR },
 };
 
-/* The moves between memory and an MMX, XMM or YMM register. */
+/* The moves between memory and an MMX, XMM or YMM register: most have a load and a store. */
+#define BOTH_WAYS(map, load, store, prefixes, part, width) \
+	{map, load, prefixes, part, width, false}, {map, store, prefixes, part, width, true}
+
 const struct vector_move insn_vector_move[VECTOR_MOVES] = {
-	{1, 0x10, NONE_OR_66, VECTOR_WHOLE, 0, false},
-	{1, 0x11, NONE_OR_66, VECTOR_WHOLE, 0, true},
-	{1, 0x10, BIT(PF3), VECTOR_SCALAR, 4, false}, /* MOVSS */
-	{1, 0x11, BIT(PF3), VECTOR_SCALAR, 4, true},
-	{1, 0x10, BIT(PF2), VECTOR_SCALAR, 8, false}, /* MOVSD */
-	{1, 0x11, BIT(PF2), VECTOR_SCALAR, 8, true},
-	{1, 0x12, NONE_OR_66, VECTOR_LOW, 8, false},
-	{1, 0x13, NONE_OR_66, VECTOR_LOW, 8, true},
-	{1, 0x16, NONE_OR_66, VECTOR_HIGH, 8, false},
-	{1, 0x17, NONE_OR_66, VECTOR_HIGH, 8, true},
-	{1, 0x28, NONE_OR_66, VECTOR_WHOLE, 0, false},
-	{1, 0x29, NONE_OR_66, VECTOR_WHOLE, 0, true},
+	BOTH_WAYS(1, 0x10, 0x11, NONE_OR_66, VECTOR_WHOLE, 0),
+	BOTH_WAYS(1, 0x10, 0x11, BIT(PF3), VECTOR_SCALAR, 4), /* MOVSS */
+	BOTH_WAYS(1, 0x10, 0x11, BIT(PF2), VECTOR_SCALAR, 8), /* MOVSD */
+	BOTH_WAYS(1, 0x12, 0x13, NONE_OR_66, VECTOR_LOW, 8),
+	BOTH_WAYS(1, 0x16, 0x17, NONE_OR_66, VECTOR_HIGH, 8),
+	BOTH_WAYS(1, 0x28, 0x29, NONE_OR_66, VECTOR_WHOLE, 0),
 	{1, 0x2b, NONE_OR_66, VECTOR_WHOLE, 0, true}, /* MOVNTPS */
-	{1, 0x6e, BIT(NONE), VECTOR_MMX, VECTOR_W, false},
-	{1, 0x6e, BIT(P66), VECTOR_SCALAR, VECTOR_W, false},
-	{1, 0x7e, BIT(NONE), VECTOR_MMX, VECTOR_W, true},
-	{1, 0x7e, BIT(P66), VECTOR_SCALAR, VECTOR_W, true},
+	BOTH_WAYS(1, 0x6e, 0x7e, BIT(NONE), VECTOR_MMX, VECTOR_W),
+	BOTH_WAYS(1, 0x6e, 0x7e, BIT(P66), VECTOR_SCALAR, VECTOR_W),
 	{1, 0x7e, BIT(PF3), VECTOR_SCALAR, 8, false},
-	{1, 0x6f, BIT(NONE), VECTOR_MMX, 8, false},
-	{1, 0x7f, BIT(NONE), VECTOR_MMX, 8, true},
-	{1, 0x6f, BIT(P66) | BIT(PF3), VECTOR_WHOLE, 0, false}, /* MOVDQA, MOVDQU */
-	{1, 0x7f, BIT(P66) | BIT(PF3), VECTOR_WHOLE, 0, true},
+	BOTH_WAYS(1, 0x6f, 0x7f, BIT(NONE), VECTOR_MMX, 8),
+	BOTH_WAYS(1, 0x6f, 0x7f, BIT(P66) | BIT(PF3), VECTOR_WHOLE, 0), /* MOVDQA, MOVDQU */
 	{1, 0xd6, BIT(P66), VECTOR_SCALAR, 8, true},
 	{1, 0xe7, BIT(NONE), VECTOR_MMX, 8, true},
 	{1, 0xe7, BIT(P66), VECTOR_WHOLE, 0, true}, /* MOVNTDQ */
 	{1, 0xf0, BIT(PF2), VECTOR_WHOLE, 0, false}, /* LDDQU */
 	{2, 0x2a, BIT(P66), VECTOR_WHOLE, 0, false}, /* MOVNTDQA */
-	{3, 0x18, BIT(P66), VECTOR_LANE, 16, false}, /* VINSERTF128, VEXTRACTF128 */
-	{3, 0x19, BIT(P66), VECTOR_LANE, 16, true},
-	{3, 0x38, BIT(P66), VECTOR_LANE, 16, false}, /* VINSERTI128, VEXTRACTI128 */
-	{3, 0x39, BIT(P66), VECTOR_LANE, 16, true},
+	BOTH_WAYS(3, 0x18, 0x19, BIT(P66), VECTOR_LANE, 16), /* VINSERTF128, VEXTRACTF128 */
+	BOTH_WAYS(3, 0x38, 0x39, BIT(P66), VECTOR_LANE, 16), /* VINSERTI128, VEXTRACTI128 */
 };
 /* clang-format on */
