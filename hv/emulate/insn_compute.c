@@ -82,86 +82,42 @@ bool insn_condition(unsigned condition, uint64_t rflags)
 
 static bool top_bit(uint64_t value, unsigned bits) { return value >> (bits - 1) & 1; }
 
-/* Rotate by 'count' of a value with 'bits' bits. */
-static uint64_t rotate_left(uint64_t value, unsigned count, unsigned bits)
-{
-	count %= bits;
-	return count ? value << count | value >> (bits - count) : value;
-}
-
-/* ROL and ROR; OF as after the last of single steps. */
-static struct outcome rotate(bool left, uint64_t value, unsigned count, unsigned width)
-{
-	unsigned bits = 8 * width;
-	uint64_t result = cut(rotate_left(value, left ? count % bits : bits - count % bits, bits), width);
-	bool cf = left ? result & 1 : top_bit(result, bits);
-	bool of = left ? top_bit(result, bits) != cf : cf != top_bit(result << 1, bits);
-
-	return (struct outcome){result, (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0), RFLAGS_CF | RFLAGS_OF, true};
-}
-
-/* RCL and RCR, bit by bit: CF is part of the ring. */
-static struct outcome rotate_carry(bool left, uint64_t value, unsigned count, unsigned width, bool cf)
-{
-	unsigned bits = 8 * width;
-	bool of;
-
-	for (count %= width < 4 ? bits + 1 : 64; count; count--) {
-		bool out = left ? top_bit(value, bits) : value & 1;
-
-		value = left ? cut(value << 1 | cf, width) : value >> 1 | (uint64_t)cf << (bits - 1);
-		cf = out;
-	}
-	of = left ? top_bit(value, bits) != cf : top_bit(value, bits) != top_bit(value << 1, bits);
-	return (struct outcome){value, (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0), RFLAGS_CF | RFLAGS_OF, true};
-}
-
 /*
- * SHL, SHR, SAR, and SHLD, SHRD that shift the bits of 'in' in. count: 1 to 63. Where a word goes
- * further than 'in' reaches, CPUs shift its own bits in behind that.
+ * All that shift and rotate, bit by bit, so that CF, OF and counts beyond the width come out as the CPU has
+ * them. SHLD and SHRD shift in the bits of the register 'b'; where a word goes further than that reaches, CPUs
+ * shift its own bits in behind.
  */
-static struct outcome shift(enum insn_operation operation, uint64_t value, uint64_t in, unsigned count, unsigned width)
-{
-	unsigned bits = 8 * width;
-	bool left = operation == INSN_SHL || operation == INSN_SHLD;
-	uint64_t again = operation >= INSN_SHLD && width == 2 ? value : 0;
-	__uint128_t wide;
-	struct outcome out;
-	bool cf;
-
-	if (operation == INSN_SAR) in = top_bit(value, bits) ? cut(~0ULL, width) : 0;
-	if (left) {
-		wide = ((__uint128_t)value << bits | in) << count | again << count >> (bits & 31);
-		cf = count <= bits && top_bit(value << (count - 1), bits);
-		out = logical(cut((uint64_t)(wide >> bits), width), width);
-	} else {
-		wide = (__uint128_t)in << bits | value | again << 2 * (bits & 31);
-		if (operation == INSN_SAR && top_bit(value, bits)) /* further ones above */
-			wide |= ~(__uint128_t)0 << (2 * bits - 1);
-		cf = wide >> (count - 1) & 1;
-		out = logical(cut((uint64_t)(wide >> count), width), width);
-	}
-	out.flags |= cf ? RFLAGS_CF : 0;
-	if (left ? top_bit(out.result, bits) != cf : top_bit(out.result, bits) != top_bit(out.result << 1, bits))
-		out.flags |= RFLAGS_OF;
-	return out;
-}
-
-/* All that shift and rotate: by the other operand, or by what SHLD and SHRD have beside it. */
 static struct outcome compute_shift(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a, uint64_t b)
 {
-	bool twice = insn->operation == INSN_SHLD || insn->operation == INSN_SHRD;
+	enum insn_operation operation = insn->operation;
+	unsigned bits = 8 * insn->width;
+	bool twice = operation >= INSN_SHLD, rotates = operation <= INSN_RCR;
+	bool left = operation == INSN_ROL || operation == INSN_RCL || operation == INSN_SHL || operation == INSN_SHLD;
+	bool cf = cpu->rflags & RFLAGS_CF;
 	uint64_t by = !twice ? b : insn->has_immediate ? insn->immediate : cpu->gpr[RCX];
 	unsigned count = (unsigned)by & (insn->width == 8 ? 63 : 31);
+	uint64_t in = operation == INSN_SAR && top_bit(a, bits) ? ~0ULL : 0;
+	struct outcome out = {.result = a};
 
-	if (!count) return (struct outcome){.result = a};
-	switch (insn->operation) {
-	case INSN_ROL:
-	case INSN_ROR: return rotate(insn->operation == INSN_ROL, a, count, insn->width);
-	case INSN_RCL:
-	case INSN_RCR: return rotate_carry(insn->operation == INSN_RCL, a, count, insn->width, cpu->rflags & RFLAGS_CF);
-	default: return shift(insn->operation, a, twice ? b : 0, count, insn->width);
+	if (!count) return out;
+	if (twice && left)
+		in = b << (64 - bits) | (bits == 16 ? a << 32 : 0);
+	else if (twice)
+		in = b | (bits == 16 ? a << 16 : 0);
+	for (; count; count--) {
+		bool leaves = left ? top_bit(a, bits) : a & 1;
+		bool enters = left ? in >> 63 : in & 1;
+
+		if (rotates) enters = operation <= INSN_ROR ? leaves : cf;
+		a = left ? cut(a << 1 | enters, insn->width) : a >> 1 | (uint64_t)enters << (bits - 1);
+		in = left ? in << 1 : in >> 1;
+		cf = leaves;
 	}
+	out = logical(a, insn->width);
+	if (rotates) out.changed = RFLAGS_CF | RFLAGS_OF;
+	if (cf) out.flags |= RFLAGS_CF;
+	if (top_bit(a, bits) != (left ? cf : top_bit(a << 1, bits))) out.flags |= RFLAGS_OF;
+	return out;
 }
 
 /* BSF and BSR leave the register as it is where there is no bit; TZCNT and LZCNT do not. */
