@@ -79,10 +79,10 @@ static uint64_t effective_address(const struct insn *insn, const struct insn_cpu
 	return offset;
 }
 
-static void advance(const struct insn *insn, struct insn_cpu *cpu)
+/* Behind the instruction; of 16-bit code too a jump alone cuts it to IP. */
+static uint64_t next_rip(const struct insn *insn, const struct insn_cpu *cpu)
 {
-	cpu->rip += insn->length;
-	if (cpu->mode != 64) cpu->rip = (uint32_t)cpu->rip; /* of 16-bit code too: only a jump cuts it to IP */
+	return cpu->mode == 64 ? cpu->rip + insn->length : (uint32_t)(cpu->rip + insn->length);
 }
 
 /* Read SEGMENT:offset; on success *value has no more than the width. */
@@ -113,6 +113,7 @@ static int load_to_modify(const struct insn *insn, struct insn_cpu *cpu, const s
 {
 	int error = linear_address(insn, cpu, insn->segment, offset, true, linear);
 
+	if (!error && insn->width == 16 && *linear & 15) error = raise(cpu, VECTOR_GP); /* CMPXCHG16B */
 	if (!error) error = memory->probe_write(memory->ctx, *linear, insn->width);
 	if (!error) error = memory->read(memory->ctx, *linear, insn->width, value);
 	if (!error && insn->width < 8) *value = cut(*value, insn->width);
@@ -148,18 +149,12 @@ static int take_loaded(const struct insn *insn, struct insn_cpu *cpu, const stru
 
 static int execute_move(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
-	uint64_t offset = effective_address(insn, cpu);
-	uint64_t value;
+	uint64_t offset = effective_address(insn, cpu), value;
 	int error;
 
-	if (insn->to_memory) {
-		error = store(insn, cpu, memory, insn->segment, offset, stored_value(insn, cpu));
-	} else {
-		error = load(insn, cpu, memory, insn->segment, offset, &value);
-		if (!error) error = take_loaded(insn, cpu, memory, value);
-	}
-	if (!error) advance(insn, cpu);
-	return error;
+	if (insn->to_memory) return store(insn, cpu, memory, insn->segment, offset, stored_value(insn, cpu));
+	error = load(insn, cpu, memory, insn->segment, offset, &value);
+	return error ? error : take_loaded(insn, cpu, memory, value);
 }
 
 static void set_flags(struct insn_cpu *cpu, struct outcome out)
@@ -207,6 +202,9 @@ static bool has_found(const struct insn *insn, const struct insn_cpu *cpu)
 	return string_operands(insn) & FROM_DI && !(cpu->rflags & RFLAGS_ZF) != insn->until_equal;
 }
 
+/* What a handler returns, beside 0 and an error: RIP is where it has to be. */
+#define GOES_ON 1
+
 static int execute_string(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	uint64_t *count = &cpu->gpr[RCX];
@@ -219,8 +217,7 @@ static int execute_string(const struct insn *insn, struct insn_cpu *cpu, const s
 		if (insn->rep) write_gpr(count, insn->address_width, *count - 1);
 		done |= has_found(insn, cpu);
 	}
-	if (done || !cut(*count, insn->address_width)) advance(insn, cpu);
-	return 0;
+	return done || !cut(*count, insn->address_width) ? 0 : GOES_ON;
 }
 
 static bool is_bit_operation(enum insn_operation operation) { return operation >= INSN_BT && operation <= INSN_BTC; }
@@ -259,7 +256,6 @@ static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct in
 	if (error) return error;
 	set_flags(cpu, out);
 	if (operation == INSN_XCHG || operation == INSN_XADD || operation == INSN_CMPXCHG) write_old(insn, cpu, value);
-	advance(insn, cpu);
 	return 0;
 }
 
@@ -283,7 +279,6 @@ static int execute_compute(const struct insn *insn, struct insn_cpu *cpu, const 
 	out = insn->to_memory ? insn_compute(insn, cpu, value, other) : insn_compute(insn, cpu, other, value);
 	if (!discard && out.writes) write_register(insn, cpu, out.result);
 	set_flags(cpu, out);
-	advance(insn, cpu);
 	return 0;
 }
 
@@ -307,7 +302,6 @@ static int execute_wide(const struct insn *insn, struct insn_cpu *cpu, const str
 		write_gpr(&gpr[RAX], insn->width, wide.low);
 		write_gpr(&gpr[RDX], insn->width, wide.high);
 	}
-	advance(insn, cpu);
 	return 0;
 }
 
@@ -317,11 +311,8 @@ static int execute_pair(const struct insn *insn, struct insn_cpu *cpu, const str
 	unsigned half = insn->width / 2;
 	uint64_t *gpr = cpu->gpr;
 	uint64_t linear, value[INSN_WORDS], old[2];
-	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), true, &linear);
+	int error = load_to_modify(insn, cpu, memory, effective_address(insn, cpu), &linear, value);
 
-	if (!error && insn->width == 16 && linear & 15) error = raise(cpu, VECTOR_GP);
-	if (!error) error = memory->probe_write(memory->ctx, linear, insn->width);
-	if (!error) error = memory->read(memory->ctx, linear, insn->width, value);
 	if (error) return error;
 	old[0] = cut(value[0], half);
 	old[1] = half == 4 ? value[0] >> 32 : value[1];
@@ -334,7 +325,6 @@ static int execute_pair(const struct insn *insn, struct insn_cpu *cpu, const str
 		gpr[RAX] = old[0];
 		gpr[RDX] = old[1];
 	}
-	advance(insn, cpu);
 	return memory->write(memory->ctx, linear, insn->width, value);
 }
 
@@ -359,10 +349,7 @@ static int execute_pop(const struct insn *insn, struct insn_cpu *cpu, const stru
 	if (error) return error;
 	*rsp = (old & ~cpu->stack_mask) | ((old + insn->width) & cpu->stack_mask);
 	error = store(insn, cpu, memory, insn->segment, effective_address(insn, cpu), value);
-	if (error)
-		*rsp = old;
-	else
-		advance(insn, cpu);
+	if (error) *rsp = old;
 	return error;
 }
 
@@ -376,19 +363,16 @@ static bool is_target(const struct insn_cpu *cpu, uint64_t target)
 /* PUSH, CALL and JMP of what is in memory. */
 static int execute_stack(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
-	uint64_t value, rip = cpu->rip;
+	uint64_t value;
 	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
 
 	if (error) return error;
-	if (insn->operation != INSN_PUSH && !is_target(cpu, value)) return raise(cpu, VECTOR_GP);
-	advance(insn, cpu);
-	if (insn->operation != INSN_JMP)
-		error = push(insn, cpu, memory, insn->operation == INSN_PUSH ? value : cpu->rip);
-	if (error)
-		cpu->rip = rip;
-	else if (insn->operation != INSN_PUSH)
-		cpu->rip = value;
-	return error;
+	if (insn->operation == INSN_PUSH) return push(insn, cpu, memory, value);
+	if (!is_target(cpu, value)) return raise(cpu, VECTOR_GP);
+	if (insn->operation == INSN_CALL) error = push(insn, cpu, memory, next_rip(insn, cpu));
+	if (error) return error;
+	cpu->rip = value;
+	return GOES_ON;
 }
 
 static int execute_vector(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
@@ -396,16 +380,14 @@ static int execute_vector(const struct insn *insn, struct insn_cpu *cpu, const s
 	uint64_t linear, value[INSN_WORDS] = {0};
 	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), insn->to_memory, &linear);
 
-	if (!error && insn->to_memory) {
-		insn_vector_get(insn, cpu->fpu, value);
-		error = memory->write(memory->ctx, linear, insn->width, value);
-	} else if (!error) {
-		error = memory->read(memory->ctx, linear, insn->width, value);
-		if (!error) insn_vector_set(insn, cpu->fpu, value);
-	}
 	if (error) return error;
-	advance(insn, cpu);
-	return 0;
+	if (insn->to_memory) {
+		insn_vector_get(insn, cpu->fpu, value);
+		return memory->write(memory->ctx, linear, insn->width, value);
+	}
+	error = memory->read(memory->ctx, linear, insn->width, value);
+	if (!error) insn_vector_set(insn, cpu->fpu, value);
+	return error;
 }
 
 /* Of insn->plain: 60 ticks less an access than the long way. */
@@ -427,8 +409,7 @@ static int execute_plain(const struct insn *insn, struct insn_cpu *cpu, const st
 	return error;
 }
 
-static __attribute__((noinline)) int execute_any(const struct insn *insn, struct insn_cpu *cpu,
-						 const struct insn_memory *memory)
+static int execute_any(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	switch (insn->operation) {
 	case INSN_MOV:
@@ -453,14 +434,23 @@ static __attribute__((noinline)) int execute_any(const struct insn *insn, struct
 	case INSN_PUSH:
 	case INSN_CALL:
 	case INSN_JMP: return execute_stack(insn, cpu, memory);
-	case INSN_FLUSH: /* a device's memory is in no cache */ advance(insn, cpu); return 0;
+	case INSN_FLUSH: /* a device's memory is in no cache */ return 0;
 	case INSN_VECTOR: return execute_vector(insn, cpu, memory);
 	default: return execute_compute(insn, cpu, memory);
 	}
 }
 
+static __attribute__((noinline)) int execute_rest(const struct insn *insn, struct insn_cpu *cpu,
+						  const struct insn_memory *memory)
+{
+	int error = execute_any(insn, cpu, memory);
+
+	if (!error) cpu->rip = next_rip(insn, cpu);
+	return MIN(error, 0);
+}
+
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	cpu->fault = -1;
-	return __builtin_expect(insn->plain, 1) ? execute_plain(insn, cpu, memory) : execute_any(insn, cpu, memory);
+	return __builtin_expect(insn->plain, 1) ? execute_plain(insn, cpu, memory) : execute_rest(insn, cpu, memory);
 }
