@@ -409,41 +409,30 @@ static int execute_plain(const struct insn *insn, struct insn_cpu *cpu, const st
 	return error;
 }
 
-static int execute_any(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+/* A device's memory is in no cache. */
+static int execute_flush(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
-	switch (insn->operation) {
-	case INSN_MOV:
-	case INSN_MOVZX:
-	case INSN_MOVSX:
-	case INSN_MOVBE:
-	case INSN_SET:
-	case INSN_CMOV:
-	case INSN_MOV_FROM_SEGMENT:
-	case INSN_MOV_TO_SEGMENT: return execute_move(insn, cpu, memory);
-	case INSN_STOS:
-	case INSN_LODS:
-	case INSN_MOVS:
-	case INSN_CMPS:
-	case INSN_SCAS: return execute_string(insn, cpu, memory);
-	case INSN_MUL:
-	case INSN_IMUL_WIDE:
-	case INSN_DIV:
-	case INSN_IDIV: return execute_wide(insn, cpu, memory);
-	case INSN_CMPXCHG_PAIR: return execute_pair(insn, cpu, memory);
-	case INSN_POP: return execute_pop(insn, cpu, memory);
-	case INSN_PUSH:
-	case INSN_CALL:
-	case INSN_JMP: return execute_stack(insn, cpu, memory);
-	case INSN_FLUSH: /* a device's memory is in no cache */ return 0;
-	case INSN_VECTOR: return execute_vector(insn, cpu, memory);
-	default: return execute_compute(insn, cpu, memory);
-	}
+	(void)insn, (void)cpu, (void)memory;
+	return 0;
 }
+
+static int (*const execute[INSN_OPERATIONS])(const struct insn *, struct insn_cpu *, const struct insn_memory *) = {
+	[INSN_MOV... INSN_CMOV] = execute_move,
+	[INSN_STOS... INSN_SCAS] = execute_string,
+	[INSN_AND... INSN_POPCNT] = execute_compute,
+	[INSN_MUL... INSN_IDIV] = execute_wide,
+	[INSN_CMPXCHG_PAIR] = execute_pair,
+	[INSN_POP] = execute_pop,
+	[INSN_PUSH... INSN_JMP] = execute_stack,
+	[INSN_MOV_FROM_SEGMENT... INSN_MOV_TO_SEGMENT] = execute_move,
+	[INSN_FLUSH] = execute_flush,
+	[INSN_VECTOR] = execute_vector,
+};
 
 static __attribute__((noinline)) int execute_rest(const struct insn *insn, struct insn_cpu *cpu,
 						  const struct insn_memory *memory)
 {
-	int error = execute_any(insn, cpu, memory);
+	int error = execute[insn->operation](insn, cpu, memory);
 
 	if (!error) cpu->rip = next_rip(insn, cpu);
 	return MIN(error, 0);
