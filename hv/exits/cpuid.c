@@ -24,6 +24,5 @@ enum exit_action exit_cpuid(struct vcpu *vcpu)
 	vcpu->gpr[RBX] = r.ebx;
 	vcpu->gpr[RCX] = r.ecx;
 	vcpu->gpr[RDX] = r.edx;
-	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, 0);
 }

@@ -91,8 +91,7 @@ static int set_cr8(struct vcpu *vcpu, uint64_t value)
 static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
 {
 	vcpu_set_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER), lapic_cr8(&vcpu->lapic));
-	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, 0);
 }
 
 static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
@@ -107,11 +106,7 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 		error = set_cr4(value);
 	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 8)
 		error = set_cr8(vcpu, value);
-	if (error)
-		vcpu_inject_gp(vcpu);
-	else
-		vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, error);
 }
 
 enum exit_action exit_cr_access(struct vcpu *vcpu)
@@ -123,7 +118,7 @@ enum exit_action exit_cr_access(struct vcpu *vcpu)
 	case CR_ACCESS_TYPE_MOV_FROM: /* only CR8 */ return mov_from_cr8(vcpu, qualification);
 	case CR_ACCESS_TYPE_CLTS: /* TS is the guest's own: cannot exit with our masks */
 	case CR_ACCESS_TYPE_LMSW: /* nor can the low four bits */
-	default: vm_kill(vcpu->vm, "control register access 0x%lx", qualification); return VCPU_LEAVE;
+	default: return EXIT_KILL(vcpu, "control register access 0x%lx", qualification);
 	}
 }
 
@@ -133,11 +128,8 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu)
 	uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX];
 
 	if (vcpu_cpl(vcpu) || (uint32_t)vcpu->gpr[RCX] || !(value & XCR0_X87) || value & ~fpu_xcr0_offered() ||
-	    (value & XCR0_AVX && !(value & XCR0_SSE))) {
-		vcpu_inject_gp(vcpu);
-		return VCPU_RESUME;
-	}
+	    (value & XCR0_AVX && !(value & XCR0_SSE)))
+		return exit_done(vcpu, -EINVAL);
 	xsetbv(0, value);
-	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, 0);
 }

@@ -13,8 +13,7 @@
 /* Memory that the CPU needs for more than the access of an instruction is not RAM. */
 static enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, const char *what)
 {
-	vm_kill(vcpu->vm, "%s at 0x%lx, which is not RAM", what, gpa);
-	return VCPU_LEAVE;
+	return EXIT_KILL(vcpu, "%s at 0x%lx, which is not RAM", what, gpa);
 }
 
 /* No leaf comes to 'gpa': the access is a device's. */
@@ -30,9 +29,7 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa)
 
 static enum exit_action no_leaf(struct vcpu *vcpu, uint64_t gpa, int error)
 {
-	if (error != -ENOMEM) return device_access(vcpu, gpa);
-	vm_kill(vcpu->vm, "no memory for an EPT table");
-	return VCPU_LEAVE;
+	return error == -ENOMEM ? EXIT_KILL(vcpu, "no memory for an EPT table") : device_access(vcpu, gpa);
 }
 
 /*
@@ -55,11 +52,10 @@ static enum exit_action kill_for_defect(struct vcpu *vcpu, uint64_t gpa)
 	unsigned level;
 	uint64_t leaf = ept_walk(&vcpu->vm->ept, gpa, &level);
 
-	vm_kill(vcpu->vm,
-		"a defect of the hypervisor: %u EPT violations at 0x%lx although its leaf is "
-		"there (level %u, 0x%lx, qualification 0x%lx)",
-		REPEATED_MOST, gpa, level, (uint64_t)(leaf & ~EPT_ADDRESS), vmread(VMCS_EXIT_QUALIFICATION));
-	return VCPU_LEAVE;
+	return EXIT_KILL(vcpu,
+			 "a defect of the hypervisor: %u EPT violations at 0x%lx although its leaf is "
+			 "there (level %u, 0x%lx, qualification 0x%lx)",
+			 REPEATED_MOST, gpa, level, (uint64_t)(leaf & ~EPT_ADDRESS), vmread(VMCS_EXIT_QUALIFICATION));
 }
 
 enum exit_action exit_ept_violation(struct vcpu *vcpu)
@@ -86,11 +82,9 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 
 enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	unsigned level;
-	uint64_t leaf = ept_walk(&vm->ept, gpa, &level);
+	uint64_t leaf = ept_walk(&vcpu->vm->ept, gpa, &level);
 
-	vm_kill(vm, "EPT misconfiguration at 0x%lx: level %u entry 0x%lx", gpa, level, leaf);
-	return VCPU_LEAVE;
+	return EXIT_KILL(vcpu, "EPT misconfiguration at 0x%lx: level %u entry 0x%lx", gpa, level, leaf);
 }

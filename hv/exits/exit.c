@@ -9,6 +9,7 @@
 #include "hv/machine/pic.h"
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
+#include "lib/errno.h"
 #include "lib/format.h"
 
 static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
@@ -24,11 +25,7 @@ static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
-static enum exit_action exit_triple_fault(struct vcpu *vcpu)
-{
-	vm_kill(vcpu->vm, "triple fault");
-	return VCPU_LEAVE;
-}
+static enum exit_action exit_triple_fault(struct vcpu *vcpu) { return EXIT_KILL(vcpu, "triple fault"); }
 
 static void vcpu_halt(struct vcpu *vcpu)
 {
@@ -58,11 +55,7 @@ static enum exit_action exit_undefined(struct vcpu *vcpu)
 }
 
 /* CPUID shows no performance counters: there is none that ECX could name (SDM 2B "RDPMC"). */
-static enum exit_action exit_rdpmc(struct vcpu *vcpu)
-{
-	vcpu_inject_gp(vcpu);
-	return VCPU_RESUME;
-}
+static enum exit_action exit_rdpmc(struct vcpu *vcpu) { return exit_done(vcpu, -EINVAL); }
 
 /*
  * WBINVD and INVD: caches matter to a guest only while a device can write around them. INVD
@@ -70,10 +63,7 @@ static enum exit_action exit_rdpmc(struct vcpu *vcpu)
  */
 static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 {
-	if (!vcpu->vm->ept.noncoherent) {
-		vcpu_skip_instruction(vcpu);
-		return VCPU_RESUME;
-	}
+	if (!vcpu->vm->ept.noncoherent) return exit_done(vcpu, 0);
 	if (vcpu->vm->cache && !coherence_write_back(vcpu)) return VCPU_LEAVE; /* and come again for the rest */
 	vcpu_skip_instruction(vcpu);
 	vm_write_back(vcpu->vm, true);

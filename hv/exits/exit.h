@@ -47,4 +47,16 @@ enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu);
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write);
 enum exit_action exit_vmcall(struct vcpu *vcpu); /* hv/exits/vmcall.c */
 
+/* What most handlers end with: on behind the instruction, or #GP(0) where it failed. */
+static inline enum exit_action exit_done(struct vcpu *vcpu, int error)
+{
+	if (error)
+		vcpu_inject_gp(vcpu);
+	else
+		vcpu_skip_instruction(vcpu);
+	return VCPU_RESUME;
+}
+/* The end of the VM, with its reason as vm_kill() prints it. */
+#define EXIT_KILL(vcpu, ...) (vm_kill((vcpu)->vm, __VA_ARGS__), VCPU_LEAVE)
+
 #endif

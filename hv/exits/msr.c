@@ -100,23 +100,15 @@ enum exit_action exit_rdmsr(struct vcpu *vcpu)
 {
 	uint64_t value;
 
-	if (read_msr(vcpu, (uint32_t)vcpu->gpr[RCX], &value)) {
-		vcpu_inject_gp(vcpu);
-		return VCPU_RESUME;
-	}
+	if (read_msr(vcpu, (uint32_t)vcpu->gpr[RCX], &value)) return exit_done(vcpu, -EINVAL);
 	vcpu->gpr[RAX] = (uint32_t)value;
 	vcpu->gpr[RDX] = value >> 32;
-	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, 0);
 }
 
 enum exit_action exit_wrmsr(struct vcpu *vcpu)
 {
 	uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX];
 
-	if (write_msr(vcpu, (uint32_t)vcpu->gpr[RCX], value))
-		vcpu_inject_gp(vcpu);
-	else
-		vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, write_msr(vcpu, (uint32_t)vcpu->gpr[RCX], value));
 }

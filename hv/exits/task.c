@@ -203,10 +203,8 @@ enum exit_action exit_task_switch(struct vcpu *vcpu)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
 	if (begin(&t, selector)) return VCPU_RESUME;
-	if ((t.new.rights &SEGMENT_TYPE & ~2U) != TSS_AVAILABLE32 || (t.old.rights & SEGMENT_TYPE) != TSS_BUSY32) {
-		vm_kill(vcpu->vm, "task switch to selector 0x%x: a 16-bit TSS", selector);
-		return VCPU_LEAVE;
-	}
+	if ((t.new.rights &SEGMENT_TYPE & ~2U) != TSS_AVAILABLE32 || (t.old.rights & SEGMENT_TYPE) != TSS_BUSY32)
+		return EXIT_KILL(vcpu, "task switch to selector 0x%x: a 16-bit TSS", selector);
 	if (!store(&t)) finish(&t);
 	return VCPU_RESUME;
 }

@@ -67,6 +67,5 @@ enum exit_action exit_vmcall(struct vcpu *vcpu)
 		}
 	}
 	vcpu->gpr[RAX] = (uint64_t)result;
-	vcpu_skip_instruction(vcpu);
-	return VCPU_RESUME;
+	return exit_done(vcpu, 0);
 }
