@@ -11,21 +11,11 @@
  */
 #include "ept/mtrr.h"
 
-#include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "lib/x86.h"
 
 /* SDM 3A 12.11.1 to 12.11.2.3. */
-#define MSR_MTRRCAP       0xfe
-#define MSR_PHYSBASE0     0x200
-#define MSR_PHYSMASK_LAST (MSR_PHYSBASE0 + 2 * MTRR_VARIABLE_COUNT - 1)
-#define MSR_FIX64K_00000  0x250
-#define MSR_FIX16K_80000  0x258
-#define MSR_FIX16K_A0000  0x259
-#define MSR_FIX4K_C0000   0x268
-#define MSR_FIX4K_F8000   0x26f
-#define MSR_DEF_TYPE      0x2ff
-
 #define MTRRCAP_VCNT BITS(7, 0)
 #define MTRRCAP_FIX  BIT(8)
 #define MTRRCAP_WC   BIT(10)
@@ -55,36 +45,38 @@ void mtrr_prepare(struct mtrr *mtrr, unsigned n)
 	mtrr->valid = others | (mtrr->mask[n] & PHYSMASK_V ? 1U << n : 0);
 }
 
-static bool is_variable(uint32_t msr) { return msr >= MSR_PHYSBASE0 && msr <= MSR_PHYSMASK_LAST; }
+static bool is_variable(uint32_t msr) { return msr - MSR_IA32_MTRR_PHYSBASE0 < 2 * MTRR_VARIABLE_COUNT; }
 
 /* Which of fixed[] this MSR is, or -1. */
 static int fixed_index(uint32_t msr)
 {
-	if (msr == MSR_FIX64K_00000) return 0;
-	if (msr == MSR_FIX16K_80000 || msr == MSR_FIX16K_A0000) return (int)(1 + msr - MSR_FIX16K_80000);
-	if (msr >= MSR_FIX4K_C0000 && msr <= MSR_FIX4K_F8000) return (int)(3 + msr - MSR_FIX4K_C0000);
+	if (msr == MSR_IA32_MTRR_FIX64K_00000) return 0;
+	if (msr == MSR_IA32_MTRR_FIX16K_80000 || msr == MSR_IA32_MTRR_FIX16K_A0000)
+		return (int)(1 + msr - MSR_IA32_MTRR_FIX16K_80000);
+	if (msr >= MSR_IA32_MTRR_FIX4K_C0000 && msr <= MSR_IA32_MTRR_FIX4K_F8000)
+		return (int)(3 + msr - MSR_IA32_MTRR_FIX4K_C0000);
 	return -1;
 }
 
 /* The word behind a writable MTRR, or NULL. */
 static uint64_t *find_register(struct mtrr *mtrr, uint32_t msr)
 {
-	unsigned n = (msr - MSR_PHYSBASE0) / 2;
+	unsigned n = (msr - MSR_IA32_MTRR_PHYSBASE0) / 2;
 
 	if (is_variable(msr)) return msr & 1 ? &mtrr->mask[n] : &mtrr->base[n];
 	if (fixed_index(msr) >= 0) return &mtrr->fixed[fixed_index(msr)];
-	return msr == MSR_DEF_TYPE ? &mtrr->def_type : NULL;
+	return msr == MSR_IA32_MTRR_DEF_TYPE ? &mtrr->def_type : NULL;
 }
 
 bool mtrr_has(uint32_t msr)
 {
-	return msr == MSR_MTRRCAP || msr == MSR_DEF_TYPE || is_variable(msr) || fixed_index(msr) >= 0;
+	return msr == MSR_IA32_MTRRCAP || msr == MSR_IA32_MTRR_DEF_TYPE || is_variable(msr) || fixed_index(msr) >= 0;
 }
 
 int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value)
 {
 	if (!mtrr_has(msr)) return -EINVAL;
-	if (msr == MSR_MTRRCAP)
+	if (msr == MSR_IA32_MTRRCAP)
 		*value = TO_FIELD(MTRR_VARIABLE_COUNT, MTRRCAP_VCNT) | MTRRCAP_FIX | MTRRCAP_WC;
 	else
 		*value = *find_register((struct mtrr *)mtrr, msr);
@@ -108,7 +100,7 @@ static bool value_valid(const struct mtrr *mtrr, uint32_t msr, uint64_t value)
 {
 	uint64_t address = BITS(mtrr->address_width - 1, 12);
 
-	if (msr == MSR_DEF_TYPE)
+	if (msr == MSR_IA32_MTRR_DEF_TYPE)
 		return types_valid(value & DEF_TYPE_TYPE) && !(value & ~(DEF_TYPE_TYPE | DEF_TYPE_FE | DEF_TYPE_E));
 	if (fixed_index(msr) >= 0) return types_valid(value);
 	if (msr & 1) return !(value & ~(address | PHYSMASK_V));
@@ -320,7 +312,7 @@ int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value, struct ept_range
 	before = *reg;
 	*reg = value;
 	if (before == value) return 0;
-	if (is_variable(msr)) mtrr_prepare(mtrr, (msr - MSR_PHYSBASE0) / 2);
+	if (is_variable(msr)) mtrr_prepare(mtrr, (msr - MSR_IA32_MTRR_PHYSBASE0) / 2);
 	if (!changed) return 0;
 	if (fixed_index(msr) >= 0) {
 		if (both_fixed(mtrr, mtrr)) *count = add_change(changed, 0, 0, FIXED_END);
@@ -328,7 +320,7 @@ int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value, struct ept_range
 		struct mtrr old = *mtrr;
 
 		*find_register(&old, msr) = before;
-		if (is_variable(msr)) mtrr_prepare(&old, (msr - MSR_PHYSBASE0) / 2);
+		if (is_variable(msr)) mtrr_prepare(&old, (msr - MSR_IA32_MTRR_PHYSBASE0) / 2);
 		*count = diff(&old, mtrr, changed);
 	}
 	return 0;

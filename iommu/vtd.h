@@ -77,9 +77,7 @@
 /* ECAP_REG (VT-d 11.4.3) */
 #define VTD_ECAP_C    BIT(0)
 #define VTD_ECAP_QI   BIT(1)
-#define VTD_ECAP_DT   BIT(2)
 #define VTD_ECAP_IR   BIT(3)
-#define VTD_ECAP_EIM  BIT(4)
 #define VTD_ECAP_PT   BIT(6)
 #define VTD_ECAP_SC   BIT(7)
 #define VTD_ECAP_IRO  BITS(17, 8)
@@ -125,9 +123,6 @@
 #define VTD_FSTS_PFO BIT(0)
 #define VTD_FSTS_PPF BIT(1)
 #define VTD_FSTS_IQE BIT(4)
-#define VTD_FSTS_ICE BIT(5)
-#define VTD_FSTS_ITE BIT(6)
-#define VTD_FSTS_FRI BITS(15, 8)
 /* What an event tells of; the others are of device TLBs, which the unit has not (ECAP.DT=0). */
 #define VTD_FSTS_CONDITIONS (VTD_FSTS_PFO | VTD_FSTS_PPF | VTD_FSTS_IQE)
 

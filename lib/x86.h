@@ -22,13 +22,6 @@
 #define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
 
-#define CR3_PWT               BIT(3)
-#define CR3_PCD               BIT(4)
-#define CR3_PCID              BITS(11, 0) /* while CR4.PCIDE = 1 */
-#define CR3_LAM_U57           BIT(61)
-#define CR3_LAM_U48           BIT(62)
-#define CR3_KEEP_TRANSLATIONS BIT(63) /* of a MOV to CR3 while CR4.PCIDE = 1; never stored */
-
 #define CR4_VME        BIT(0)
 #define CR4_PVI        BIT(1)
 #define CR4_TSD        BIT(2)
@@ -41,18 +34,13 @@
 #define CR4_OSFXSR     BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_UMIP       BIT(11)
-#define CR4_LA57       BIT(12)
 #define CR4_VMXE       BIT(13)
-#define CR4_SMXE       BIT(14)
 #define CR4_FSGSBASE   BIT(16)
 #define CR4_PCIDE      BIT(17)
 #define CR4_OSXSAVE    BIT(18)
-#define CR4_KL         BIT(19)
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
-#define CR4_PKE        BIT(22)
 #define CR4_CET        BIT(23)
-#define CR4_PKS        BIT(24)
 
 /* IA32_EFER, SDM 3A 2.2.1. */
 #define EFER_SCE BIT(0)
@@ -76,22 +64,13 @@
 #define RFLAGS_RF        BIT(16)
 #define RFLAGS_VM        BIT(17)
 #define RFLAGS_AC        BIT(18)
-#define RFLAGS_VIF       BIT(19)
-#define RFLAGS_VIP       BIT(20)
-#define RFLAGS_ID        BIT(21)
 /* All that are not reserved. */
 #define RFLAGS_DEFINED (BITS(21, 0) & ~(BIT(1) | BIT(3) | BIT(5) | BIT(15)))
 
 /* XCR0, SDM 1 13.3. */
-#define XCR0_X87       BIT(0)
-#define XCR0_SSE       BIT(1)
-#define XCR0_AVX       BIT(2)
-#define XCR0_BNDREGS   BIT(3)
-#define XCR0_BNDCSR    BIT(4)
-#define XCR0_OPMASK    BIT(5)
-#define XCR0_ZMM_HI256 BIT(6)
-#define XCR0_HI16_ZMM  BIT(7)
-#define XCR0_PKRU      BIT(9)
+#define XCR0_X87 BIT(0)
+#define XCR0_SSE BIT(1)
+#define XCR0_AVX BIT(2)
 
 /* DR6 and DR7, SDM 3B 18.2.3, 18.2.4. */
 #define DR6_B       BITS(3, 0)
@@ -107,12 +86,10 @@
 #define SEGMENT_S        0x00000010U /* 1: code or data */
 #define SEGMENT_DPL      0x00000060U
 #define SEGMENT_P        0x00000080U
-#define SEGMENT_AVL      0x00001000U
 #define SEGMENT_L        0x00002000U
 #define SEGMENT_DB       0x00004000U
 #define SEGMENT_G        0x00008000U
 #define SEGMENT_UNUSABLE 0x00010000U
-#define SEGMENT_RESERVED 0xfffe0f00U
 
 /* Types of a code or data segment (S = 1), SDM 3A 3.4.5.1. */
 #define SEGMENT_TYPE_ACCESSED   0x1U
@@ -121,7 +98,6 @@
 #define SEGMENT_TYPE_CONFORMING 0x4U /* of code; of data: expand-down */
 #define SEGMENT_TYPE_CODE       0x8U
 #define SEGMENT_TYPE_DATA_RW_A  0x3U /* data, read and write, accessed */
-#define SEGMENT_TYPE_CODE_RX_A  0xbU /* code, execute and read, accessed */
 /* Types of a system segment (S = 0), SDM 3A 3.5. */
 #define SEGMENT_TYPE_LDT        0x2U
 #define SEGMENT_TYPE_TSS16_BUSY 0x3U
@@ -141,70 +117,54 @@
 #define SELECTOR_TI  0x4U
 
 /* MSRs, SDM 4 chapter 2. */
-#define MSR_IA32_TIME_STAMP_COUNTER      0x010
-#define MSR_IA32_PLATFORM_ID             0x017
-#define MSR_IA32_APIC_BASE               0x01b
-#define MSR_IA32_FEATURE_CONTROL         0x03a
-#define MSR_IA32_TSC_ADJUST              0x03b
-#define MSR_IA32_SPEC_CTRL               0x048
-#define MSR_IA32_PRED_CMD                0x049
-#define MSR_IA32_BIOS_UPDT_TRIG          0x079
-#define MSR_IA32_BIOS_SIGN_ID            0x08b
-#define MSR_IA32_MTRRCAP                 0x0fe
-#define MSR_IA32_ARCH_CAPABILITIES       0x10a
-#define MSR_IA32_SYSENTER_CS             0x174
-#define MSR_IA32_SYSENTER_ESP            0x175
-#define MSR_IA32_SYSENTER_EIP            0x176
-#define MSR_IA32_MCG_CAP                 0x179
-#define MSR_IA32_MCG_STATUS              0x17a
-#define MSR_IA32_MISC_ENABLE             0x1a0
-#define MSR_IA32_DEBUGCTL                0x1d9
-#define MSR_IA32_MTRR_PHYSBASE0          0x200 /* PHYSBASEn = 0x200 + 2n */
-#define MSR_IA32_MTRR_PHYSMASK0          0x201
-#define MSR_IA32_MTRR_FIX64K_00000       0x250
-#define MSR_IA32_MTRR_FIX16K_80000       0x258
-#define MSR_IA32_MTRR_FIX16K_A0000       0x259
-#define MSR_IA32_MTRR_FIX4K_C0000        0x268
-#define MSR_IA32_MTRR_FIX4K_F8000        0x26f
-#define MSR_IA32_PAT                     0x277
-#define MSR_IA32_MTRR_DEF_TYPE           0x2ff
-#define MSR_IA32_PERF_GLOBAL_CTRL        0x38f
-#define MSR_IA32_VMX_BASIC               0x480
-#define MSR_IA32_VMX_PINBASED_CTLS       0x481
-#define MSR_IA32_VMX_PROCBASED_CTLS      0x482
-#define MSR_IA32_VMX_EXIT_CTLS           0x483
-#define MSR_IA32_VMX_ENTRY_CTLS          0x484
-#define MSR_IA32_VMX_MISC                0x485
-#define MSR_IA32_VMX_CR0_FIXED0          0x486
-#define MSR_IA32_VMX_CR0_FIXED1          0x487
-#define MSR_IA32_VMX_CR4_FIXED0          0x488
-#define MSR_IA32_VMX_CR4_FIXED1          0x489
-#define MSR_IA32_VMX_VMCS_ENUM           0x48a
-#define MSR_IA32_VMX_PROCBASED_CTLS2     0x48b
-#define MSR_IA32_VMX_EPT_VPID_CAP        0x48c
-#define MSR_IA32_VMX_TRUE_PINBASED_CTLS  0x48d
-#define MSR_IA32_VMX_TRUE_PROCBASED_CTLS 0x48e
-#define MSR_IA32_VMX_TRUE_EXIT_CTLS      0x48f
-#define MSR_IA32_VMX_TRUE_ENTRY_CTLS     0x490
-#define MSR_IA32_VMX_VMFUNC              0x491
-#define MSR_IA32_VMX_PROCBASED_CTLS3     0x492
-#define MSR_IA32_VMX_EXIT_CTLS2          0x493
-#define MSR_IA32_TSC_DEADLINE            0x6e0
-#define MSR_IA32_X2APIC_FIRST            0x800
-#define MSR_IA32_X2APIC_LAST             0x8ff
-#define MSR_IA32_XSS                     0xda0
-#define MSR_IA32_EFER                    0xc0000080
-#define MSR_IA32_STAR                    0xc0000081
-#define MSR_IA32_LSTAR                   0xc0000082
-#define MSR_IA32_CSTAR                   0xc0000083
-#define MSR_IA32_FMASK                   0xc0000084
-#define MSR_IA32_FS_BASE                 0xc0000100
-#define MSR_IA32_GS_BASE                 0xc0000101
-#define MSR_IA32_KERNEL_GS_BASE          0xc0000102
-#define MSR_IA32_TSC_AUX                 0xc0000103
+#define MSR_IA32_TIME_STAMP_COUNTER     0x010
+#define MSR_IA32_PLATFORM_ID            0x017
+#define MSR_IA32_APIC_BASE              0x01b
+#define MSR_IA32_FEATURE_CONTROL        0x03a
+#define MSR_IA32_TSC_ADJUST             0x03b
+#define MSR_IA32_BIOS_SIGN_ID           0x08b
+#define MSR_IA32_MTRRCAP                0x0fe
+#define MSR_IA32_SYSENTER_CS            0x174
+#define MSR_IA32_SYSENTER_ESP           0x175
+#define MSR_IA32_SYSENTER_EIP           0x176
+#define MSR_IA32_MCG_CAP                0x179
+#define MSR_IA32_MCG_STATUS             0x17a
+#define MSR_IA32_MISC_ENABLE            0x1a0
+#define MSR_IA32_MTRR_PHYSBASE0         0x200 /* PHYSBASEn = 0x200 + 2n */
+#define MSR_IA32_MTRR_PHYSMASK0         0x201
+#define MSR_IA32_MTRR_FIX64K_00000      0x250
+#define MSR_IA32_MTRR_FIX16K_80000      0x258
+#define MSR_IA32_MTRR_FIX16K_A0000      0x259
+#define MSR_IA32_MTRR_FIX4K_C0000       0x268
+#define MSR_IA32_MTRR_FIX4K_F8000       0x26f
+#define MSR_IA32_PAT                    0x277
+#define MSR_IA32_MTRR_DEF_TYPE          0x2ff
+#define MSR_IA32_VMX_BASIC              0x480
+#define MSR_IA32_VMX_PINBASED_CTLS      0x481
+#define MSR_IA32_VMX_PROCBASED_CTLS     0x482
+#define MSR_IA32_VMX_EXIT_CTLS          0x483
+#define MSR_IA32_VMX_ENTRY_CTLS         0x484
+#define MSR_IA32_VMX_MISC               0x485
+#define MSR_IA32_VMX_CR0_FIXED0         0x486
+#define MSR_IA32_VMX_CR0_FIXED1         0x487
+#define MSR_IA32_VMX_CR4_FIXED0         0x488
+#define MSR_IA32_VMX_CR4_FIXED1         0x489
+#define MSR_IA32_VMX_PROCBASED_CTLS2    0x48b
+#define MSR_IA32_VMX_EPT_VPID_CAP       0x48c
+#define MSR_IA32_VMX_TRUE_PINBASED_CTLS 0x48d
+#define MSR_IA32_VMX_VMFUNC             0x491
+#define MSR_IA32_TSC_DEADLINE           0x6e0
+#define MSR_IA32_EFER                   0xc0000080
+#define MSR_IA32_STAR                   0xc0000081
+#define MSR_IA32_LSTAR                  0xc0000082
+#define MSR_IA32_CSTAR                  0xc0000083
+#define MSR_IA32_FMASK                  0xc0000084
+#define MSR_IA32_FS_BASE                0xc0000100
+#define MSR_IA32_GS_BASE                0xc0000101
+#define MSR_IA32_KERNEL_GS_BASE         0xc0000102
+#define MSR_IA32_TSC_AUX                0xc0000103
 
 #define FEATURE_CONTROL_LOCK            BIT(0)
-#define FEATURE_CONTROL_VMX_INSIDE_SMX  BIT(1)
 #define FEATURE_CONTROL_VMX_OUTSIDE_SMX BIT(2)
 
 #define APIC_BASE_BSP     BIT(8)
@@ -219,7 +179,6 @@
 
 /* IA32_VMX_BASIC, SDM 3D A.1. */
 #define VMX_BASIC_REVISION        BITS(30, 0)
-#define VMX_BASIC_REGION_SIZE     BITS(44, 32)
 #define VMX_BASIC_32BIT_ADDRESSES BIT(48)
 #define VMX_BASIC_MEMORY_TYPE     BITS(53, 50)
 #define VMX_BASIC_INS_OUTS        BIT(54) /* exits of INS and OUTS fill the instruction information */
@@ -228,79 +187,39 @@
 
 /* IA32_VMX_MISC, SDM 3D A.6. */
 #define VMX_MISC_PREEMPTION_TIMER_SHIFT BITS(4, 0) /* the timer counts once per 2^n TSC ticks */
-#define VMX_MISC_STORES_LMA             BIT(5)
 #define VMX_MISC_ACTIVITY_HLT           BIT(6)
 #define VMX_MISC_ACTIVITY_SHUTDOWN      BIT(7)
 #define VMX_MISC_ACTIVITY_WAIT_FOR_SIPI BIT(8)
 #define VMX_MISC_CR3_TARGETS            BITS(24, 16)
-#define VMX_MISC_MSR_LIST_SIZE          BITS(27, 25) /* at most 512 * (n + 1) MSRs in a list */
-#define VMX_MISC_VMWRITE_ANY_FIELD      BIT(29)
 #define VMX_MISC_INJECT_LENGTH_ZERO     BIT(30)
 
 /* IA32_VMX_EPT_VPID_CAP, SDM 3D A.10. */
-#define EPT_CAP_EXECUTE_ONLY           BIT(0)
-#define EPT_CAP_4_LEVELS               BIT(6)
-#define EPT_CAP_5_LEVELS               BIT(7)
-#define EPT_CAP_UC                     BIT(8)
-#define EPT_CAP_WB                     BIT(14)
-#define EPT_CAP_2M                     BIT(16)
-#define EPT_CAP_1G                     BIT(17)
-#define EPT_CAP_INVEPT                 BIT(20)
-#define EPT_CAP_ACCESSED_DIRTY         BIT(21)
-#define EPT_CAP_ADVANCED_EXIT_INFO     BIT(22)
-#define EPT_CAP_SHADOW_STACK           BIT(23)
-#define EPT_CAP_INVEPT_SINGLE_CONTEXT  BIT(25)
-#define EPT_CAP_INVEPT_ALL_CONTEXTS    BIT(26)
-#define VPID_CAP_INVVPID               BIT(32)
-#define VPID_CAP_INVVPID_ADDRESS       BIT(40)
-#define VPID_CAP_INVVPID_SINGLE        BIT(41)
-#define VPID_CAP_INVVPID_ALL           BIT(42)
-#define VPID_CAP_INVVPID_SINGLE_GLOBAL BIT(43) /* single context, retaining globals */
+#define EPT_CAP_4_LEVELS              BIT(6)
+#define EPT_CAP_5_LEVELS              BIT(7)
+#define EPT_CAP_UC                    BIT(8)
+#define EPT_CAP_WB                    BIT(14)
+#define EPT_CAP_2M                    BIT(16)
+#define EPT_CAP_1G                    BIT(17)
+#define EPT_CAP_INVEPT                BIT(20)
+#define EPT_CAP_ACCESSED_DIRTY        BIT(21)
+#define EPT_CAP_SHADOW_STACK          BIT(23)
+#define EPT_CAP_INVEPT_SINGLE_CONTEXT BIT(25)
+#define EPT_CAP_INVEPT_ALL_CONTEXTS   BIT(26)
+#define VPID_CAP_INVVPID              BIT(32)
+#define VPID_CAP_INVVPID_SINGLE       BIT(41)
 
 /* IA32_DEBUGCTL: the bits the architecture defines, SDM 3B 18.4.1. */
-#define DEBUGCTL_LBR              BIT(0)
-#define DEBUGCTL_BTF              BIT(1)
-#define DEBUGCTL_BUS_LOCK_DETECT  BIT(2)
-#define DEBUGCTL_TR               BIT(6)
-#define DEBUGCTL_BTS              BIT(7)
-#define DEBUGCTL_BTINT            BIT(8)
-#define DEBUGCTL_BTS_OFF_OS       BIT(9)
-#define DEBUGCTL_BTS_OFF_USR      BIT(10)
-#define DEBUGCTL_FREEZE_LBRS      BIT(11)
-#define DEBUGCTL_FREEZE_PERFMON   BIT(12)
-#define DEBUGCTL_UNCORE_PMI       BIT(13)
-#define DEBUGCTL_FREEZE_WHILE_SMM BIT(14)
-#define DEBUGCTL_RTM              BIT(15)
+#define DEBUGCTL_BTF BIT(1)
 
 /* CPUID, SDM 2A "CPUID": the name says leaf, register and feature. */
-#define CPUID_1_ECX_SSE3                 (1U << 0)
-#define CPUID_1_ECX_MONITOR              (1U << 3)
 #define CPUID_1_ECX_VMX                  (1U << 5)
-#define CPUID_1_ECX_SMX                  (1U << 6)
-#define CPUID_1_ECX_PDCM                 (1U << 15)
 #define CPUID_1_ECX_PCID                 (1U << 17)
-#define CPUID_1_ECX_X2APIC               (1U << 21)
 #define CPUID_1_ECX_TSC_DEADLINE         (1U << 24)
 #define CPUID_1_ECX_XSAVE                (1U << 26)
 #define CPUID_1_ECX_OSXSAVE              (1U << 27)
 #define CPUID_1_ECX_AVX                  (1U << 28)
-#define CPUID_1_ECX_RDRAND               (1U << 30)
 #define CPUID_1_ECX_HYPERVISOR           (1U << 31)
-#define CPUID_1_EDX_TSC                  (1U << 4)
-#define CPUID_1_EDX_MSR                  (1U << 5)
-#define CPUID_1_EDX_PAE                  (1U << 6)
-#define CPUID_1_EDX_MCE                  (1U << 7)
-#define CPUID_1_EDX_APIC                 (1U << 9)
-#define CPUID_1_EDX_MTRR                 (1U << 12)
-#define CPUID_1_EDX_PGE                  (1U << 13)
-#define CPUID_1_EDX_MCA                  (1U << 14)
-#define CPUID_1_EDX_PAT                  (1U << 16)
-#define CPUID_1_EDX_CLFSH                (1U << 19)
-#define CPUID_1_EDX_DS                   (1U << 21)
-#define CPUID_1_EDX_ACPI                 (1U << 22)
-#define CPUID_1_EDX_SELF_SNOOP           (1U << 27)
 #define CPUID_1_EDX_HTT                  (1U << 28)
-#define CPUID_1_EDX_TM                   (1U << 29)
 #define CPUID_6_EAX_ARAT                 (1U << 2) /* the APIC timer runs in every C-state */
 #define CPUID_7_EBX_FSGSBASE             (1U << 0)
 #define CPUID_7_EBX_TSC_ADJUST           (1U << 1)
@@ -309,28 +228,11 @@
 #define CPUID_7_EBX_SMEP                 (1U << 7)
 #define CPUID_7_EBX_INVPCID              (1U << 10)
 #define CPUID_7_EBX_RTM                  (1U << 11)
-#define CPUID_7_EBX_MPX                  (1U << 14)
 #define CPUID_7_EBX_SMAP                 (1U << 20)
-#define CPUID_7_EBX_PT                   (1U << 25)
 #define CPUID_7_ECX_UMIP                 (1U << 2)
-#define CPUID_7_ECX_PKU                  (1U << 3)
-#define CPUID_7_ECX_WAITPKG              (1U << 5)
-#define CPUID_7_ECX_CET_SS               (1U << 7)
-#define CPUID_7_ECX_LA57                 (1U << 16)
-#define CPUID_7_ECX_RDPID                (1U << 22)
-#define CPUID_7_EDX_CET_IBT              (1U << 20)
-#define CPUID_7_EDX_SPEC_CTRL            (1U << 26)
-#define CPUID_7_EDX_STIBP                (1U << 27)
-#define CPUID_7_EDX_ARCH_CAP             (1U << 29)
-#define CPUID_7_EDX_SSBD                 (1U << 31)
-#define CPUID_D_1_EAX_XSAVES             (1U << 3)
-#define CPUID_80000001_ECX_LAHF          (1U << 0)
 #define CPUID_80000001_ECX_LZCNT         (1U << 5)
-#define CPUID_80000001_EDX_SYSCALL       (1U << 11)
-#define CPUID_80000001_EDX_NX            (1U << 20)
 #define CPUID_80000001_EDX_1G            (1U << 26)
 #define CPUID_80000001_EDX_RDTSCP        (1U << 27)
-#define CPUID_80000001_EDX_LM            (1U << 29)
 #define CPUID_80000007_EDX_INVARIANT_TSC (1U << 8)
 #define CPUID_80000008_EAX_MAXPHYADDR    0x000000ffU
 #define CPUID_80000008_EAX_LINEAR_WIDTH  0x0000ff00U
