@@ -83,37 +83,35 @@ static void reread(struct iommu *iommu, struct iommu_device *device)
 	if (iommu->translating) invalidate(iommu, device, iommu_read_context(iommu, device->source_id));
 }
 
-void iommu_invalidate_contexts(struct iommu *iommu)
-{
-	for (unsigned i = 0; i < iommu->devices; i++) reread(iommu, &iommu->device[i]);
-}
-
 /*
  * A device is in scope by its old domain id (software detaches with that), by the one in memory,
  * or because it has none yet: an entry that was not usable is tagged with domain 0, and software
  * names the new domain or 0 when it fills it in.
  */
-void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id)
+static bool concerns_domain(const struct iommu_device *device, const struct iommu_context *in_memory,
+			    uint16_t domain_id)
 {
-	for (unsigned i = 0; i < iommu->devices && iommu->translating; i++) {
-		struct iommu_device *device = &iommu->device[i];
-		struct iommu_context in_memory = iommu_read_context(iommu, device->source_id);
-
-		if (device->context.reason != VTD_OK || domain_of(&device->context.entry) == domain_id ||
-		    domain_of(&in_memory.entry) == domain_id)
-			invalidate(iommu, device, in_memory);
-	}
+	return device->context.reason != VTD_OK || domain_of(&device->context.entry) == domain_id ||
+	       domain_of(&in_memory->entry) == domain_id;
 }
 
-/* VT-d 6.5.2.1: FM masks bits 2, 2:1 or 2:0 of the function number; the domain id is a hint. */
-void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id, unsigned function_mask)
+/* VT-d 6.5.2.1: FM masks bits 2, 2:1 or 2:0 of the function number; then the domain id is a hint. */
+int iommu_invalidate_contexts(struct iommu *iommu, uint64_t granularity, uint64_t scope)
 {
 	static const uint16_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
-	uint16_t mask = (uint16_t)~ignored[function_mask];
+	uint64_t mask = VTD_CCMD_SID & ~TO_FIELD(ignored[FIELD(scope, VTD_CCMD_FM)], VTD_CCMD_SID);
 
-	for (unsigned i = 0; i < iommu->devices; i++) {
-		if ((iommu->device[i].source_id & mask) == (source_id & mask)) reread(iommu, &iommu->device[i]);
+	if (!granularity) return -EINVAL;
+	for (unsigned i = 0; i < iommu->devices && iommu->translating; i++) {
+		struct iommu_device *device = &iommu->device[i];
+		struct iommu_context in_memory;
+
+		if (granularity == VTD_DEVICE && (TO_FIELD(device->source_id, VTD_CCMD_SID) ^ scope) & mask) continue;
+		in_memory = iommu_read_context(iommu, device->source_id);
+		if (granularity == VTD_DOMAIN && !concerns_domain(device, &in_memory, (uint16_t)scope)) continue;
+		invalidate(iommu, device, in_memory);
 	}
+	return 0;
 }
 
 void iommu_set_translating(struct iommu *iommu, bool on)

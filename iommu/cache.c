@@ -78,16 +78,22 @@ void iommu_tlb_flush(struct iommu *iommu)
 	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++) iommu->tlb[i].valid = 0;
 }
 
-void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id) { drop(iommu, domain_id, 0, ~0ULL); }
-
 /*
- * Tables between root and leaf are not cached, so the hint that only leaves changed (IH) makes
- * no difference.
+ * Tables between root and leaf are not cached, so the hint that only leaves changed (IH) makes no
+ * difference.
  */
-void iommu_tlb_flush_pages(struct iommu *iommu, uint16_t domain_id, uint64_t iova, unsigned order)
+int iommu_invalidate_iotlb(struct iommu *iommu, uint64_t granularity, uint16_t domain_id, uint64_t iva)
 {
-	uint64_t size = PAGE_SIZE << order;
-	uint64_t first = ALIGN_DOWN(iova & BITS(VTD_MGAW - 1, 0), size);
+	unsigned order = (unsigned)FIELD(iva, VTD_IVA_AM);
+	uint64_t size = PAGE_SIZE << order, first = ALIGN_DOWN(iva & BITS(VTD_MGAW - 1, 12), size);
 
-	drop(iommu, domain_id, first, first + (size - 1));
+	switch (granularity) {
+	case VTD_GLOBAL: iommu_tlb_flush(iommu); return 0;
+	case VTD_DOMAIN: drop(iommu, domain_id, 0, ~0ULL); return 0;
+	case VTD_PAGE:
+		if (order > VTD_MAMV) return -EINVAL;
+		drop(iommu, domain_id, first, first + (size - 1));
+		return 0;
+	}
+	return -EINVAL;
 }

@@ -21,7 +21,7 @@ static void set_root_table(struct iommu *iommu)
 	set_status(iommu, VTD_GCMD_SRTP, false);
 	iommu->root_table = reg64(iommu, VTD_RTADDR);
 	iommu_tlb_flush(iommu);
-	iommu_invalidate_contexts(iommu);
+	iommu_invalidate_contexts(iommu, VTD_GLOBAL, 0);
 	set_status(iommu, VTD_GCMD_SRTP, true);
 }
 
@@ -33,7 +33,7 @@ static void set_interrupt_table(struct iommu *iommu)
 	set_status(iommu, VTD_GCMD_SIRTP, false);
 	iommu->irte_table = irta & VTD_IRTA_ADDR;
 	iommu->irte_count = 2U << FIELD(irta, VTD_IRTA_S);
-	iommu_iec_flush(iommu);
+	iommu_iec_flush(iommu, 0, IOMMU_ALL_INDICES);
 	set_status(iommu, VTD_GCMD_SIRTP, true);
 }
 
@@ -57,12 +57,11 @@ static void enable_translation(struct iommu *iommu, bool on)
  * Software changes one bit for each write and waits for its status; a write that changes several
  * is taken as the same commands in the order below.
  */
-void iommu_command_written(struct iommu *iommu, uint64_t old)
+void iommu_command_written(struct iommu *iommu)
 {
 	uint64_t command = reg32(iommu, VTD_GCMD);
 	uint64_t changed = command ^ reg32(iommu, VTD_GSTS);
 
-	(void)old;
 	set_reg32(iommu, VTD_GCMD, 0); /* write-only */
 	if (command & VTD_GCMD_SRTP) set_root_table(iommu);
 	if (iommu->config.interrupt_remapping) {
@@ -78,78 +77,46 @@ void iommu_command_written(struct iommu *iommu, uint64_t old)
 static bool is_legacy_mode(const struct iommu *iommu) { return !(iommu->root_table & VTD_RTADDR_TTM); }
 
 /* VT-d 6.5.1.1: CAIG tells what was done, nothing (0) for a reserved CIRG. */
-void iommu_ccmd_written(struct iommu *iommu, uint64_t old)
+void iommu_ccmd_written(struct iommu *iommu)
 {
-	uint64_t ccmd = reg64(iommu, VTD_CCMD);
-	uint64_t granularity = is_legacy_mode(iommu) ? FIELD(ccmd, VTD_CCMD_CIRG) : 0;
+	uint64_t ccmd = reg64(iommu, VTD_CCMD), granularity = FIELD(ccmd, VTD_CCMD_CIRG);
 
-	(void)old;
 	if (!(ccmd & VTD_CCMD_ICC)) return;
-	switch (granularity) {
-	case VTD_GLOBAL: iommu_invalidate_contexts(iommu); break;
-	case VTD_DOMAIN: iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_DID)); break;
-	case VTD_DEVICE:
-		iommu_invalidate_device_contexts(iommu, (uint16_t)FIELD(ccmd, VTD_CCMD_SID),
-						 (unsigned)FIELD(ccmd, VTD_CCMD_FM));
-		break;
-	}
+	if (!is_legacy_mode(iommu) || iommu_invalidate_contexts(iommu, granularity, ccmd & VTD_CCMD_SCOPE))
+		granularity = 0;
 	ccmd &= ~(VTD_CCMD_ICC | VTD_CCMD_CAIG);
 	set_reg64(iommu, VTD_CCMD, ccmd | TO_FIELD(granularity, VTD_CCMD_CAIG));
 }
 
 /* VT-d 6.5.1.2. An address mask above CAP.MAMV is refused like a reserved granularity. */
-void iommu_iotlb_written(struct iommu *iommu, uint64_t old)
+void iommu_iotlb_written(struct iommu *iommu)
 {
-	uint64_t iotlb = reg64(iommu, VTD_IOTLB);
-	uint64_t iva = reg64(iommu, VTD_IVA);
-	uint64_t granularity = FIELD(iotlb, VTD_IOTLB_IIRG);
+	uint64_t iotlb = reg64(iommu, VTD_IOTLB), granularity = FIELD(iotlb, VTD_IOTLB_IIRG);
 	uint16_t domain_id = (uint16_t)FIELD(iotlb, VTD_IOTLB_DID);
-	unsigned order = (unsigned)FIELD(iva, VTD_IVA_AM);
 
-	(void)old;
 	if (!(iotlb & VTD_IOTLB_IVT)) return;
-	if (!is_legacy_mode(iommu) || (granularity == VTD_PAGE && order > VTD_MAMV)) granularity = 0;
-	switch (granularity) {
-	case VTD_GLOBAL: iommu_tlb_flush(iommu); break;
-	case VTD_DOMAIN: iommu_tlb_flush_domain(iommu, domain_id); break;
-	case VTD_PAGE: iommu_tlb_flush_pages(iommu, domain_id, iva & VTD_IVA_ADDR, order); break;
-	}
+	if (!is_legacy_mode(iommu) || iommu_invalidate_iotlb(iommu, granularity, domain_id, reg64(iommu, VTD_IVA)))
+		granularity = 0;
 	iotlb &= ~(VTD_IOTLB_IVT | VTD_IOTLB_IAIG);
 	set_reg64(iommu, VTD_IOTLB, iotlb | TO_FIELD(granularity, VTD_IOTLB_IAIG));
 }
 
-void iommu_pmen_written(struct iommu *iommu, uint64_t old)
+void iommu_pmen_written(struct iommu *iommu)
 {
 	uint32_t enabled = reg32(iommu, VTD_PMEN) & (uint32_t)VTD_PMEN_EPM;
 
-	(void)old;
 	set_reg32(iommu, VTD_PMEN, enabled ? enabled | VTD_PMEN_PRS : 0);
 }
 
-void iommu_tail_written(struct iommu *iommu, uint64_t old)
-{
-	(void)old;
-	iommu_work(iommu);
-}
-
 /* Software took notice of the completion: what is still pending of it is void. */
-void iommu_ics_written(struct iommu *iommu, uint64_t old)
+void iommu_ics_written(struct iommu *iommu)
 {
-	(void)old;
 	if (!(reg32(iommu, VTD_ICS) & VTD_ICS_IWC)) iommu_event_withdraw(iommu, VTD_IECTL);
 }
 
-void iommu_fectl_written(struct iommu *iommu, uint64_t old)
-{
-	(void)old;
-	iommu_event_unmasked(iommu, VTD_FECTL);
-}
+void iommu_fectl_written(struct iommu *iommu) { iommu_event_unmasked(iommu, VTD_FECTL); }
 
-void iommu_iectl_written(struct iommu *iommu, uint64_t old)
-{
-	(void)old;
-	iommu_event_unmasked(iommu, VTD_IECTL);
-}
+void iommu_iectl_written(struct iommu *iommu) { iommu_event_unmasked(iommu, VTD_IECTL); }
 
 static void withdraw_when_serviced(struct iommu *iommu)
 {
@@ -157,16 +124,15 @@ static void withdraw_when_serviced(struct iommu *iommu)
 }
 
 /* Clearing IQE lets the queue go on, at the descriptor where it stood. */
-void iommu_fsts_written(struct iommu *iommu, uint64_t old)
+void iommu_fsts_written(struct iommu *iommu)
 {
 	withdraw_when_serviced(iommu);
-	if ((old & VTD_FSTS_IQE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE)) iommu_work(iommu);
+	iommu_work(iommu);
 }
 
 /* PPF says whether a record is there. */
-void iommu_frcd_written(struct iommu *iommu, uint64_t old)
+void iommu_frcd_written(struct iommu *iommu)
 {
-	(void)old;
 	if (reg64(iommu, VTD_FRCD_HI) & VTD_FRCD_F) return;
 	set_reg32(iommu, VTD_FSTS, reg32(iommu, VTD_FSTS) & ~VTD_FSTS_PPF);
 	withdraw_when_serviced(iommu);

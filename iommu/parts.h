@@ -34,17 +34,16 @@ static inline int memory_read(struct iommu *iommu, uint64_t gpa, void *to, size_
 	return iommu->host.read(iommu->host.ctx, gpa, to, size, false);
 }
 
-/* command.c: what writing a register does; 'old' is the register before the write. */
-void iommu_command_written(struct iommu *iommu, uint64_t old);
-void iommu_ccmd_written(struct iommu *iommu, uint64_t old);
-void iommu_iotlb_written(struct iommu *iommu, uint64_t old);
-void iommu_pmen_written(struct iommu *iommu, uint64_t old);
-void iommu_tail_written(struct iommu *iommu, uint64_t old);
-void iommu_ics_written(struct iommu *iommu, uint64_t old);
-void iommu_fectl_written(struct iommu *iommu, uint64_t old);
-void iommu_iectl_written(struct iommu *iommu, uint64_t old);
-void iommu_fsts_written(struct iommu *iommu, uint64_t old);
-void iommu_frcd_written(struct iommu *iommu, uint64_t old);
+/* command.c: what writing a register does. */
+void iommu_command_written(struct iommu *iommu);
+void iommu_ccmd_written(struct iommu *iommu);
+void iommu_iotlb_written(struct iommu *iommu);
+void iommu_pmen_written(struct iommu *iommu);
+void iommu_ics_written(struct iommu *iommu);
+void iommu_fectl_written(struct iommu *iommu);
+void iommu_iectl_written(struct iommu *iommu);
+void iommu_fsts_written(struct iommu *iommu);
+void iommu_frcd_written(struct iommu *iommu);
 
 /* fault.c */
 /* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
@@ -68,10 +67,11 @@ struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id);
 struct iommu_context iommu_context_of(struct iommu *iommu, struct iommu_device *device, uint64_t iova);
 /* 'device' uses a translation without SNP. */
 void iommu_unsnooped(struct iommu *iommu, struct iommu_device *device);
-void iommu_invalidate_contexts(struct iommu *iommu);
-void iommu_invalidate_domain_contexts(struct iommu *iommu, uint16_t domain_id);
-/* 'function_mask' is FM: how many of the low bits of the function number do not count. */
-void iommu_invalidate_device_contexts(struct iommu *iommu, uint16_t source_id, unsigned function_mask);
+/*
+ * Read anew the contexts in scope: all, a domain's, or a device's (VTD_GLOBAL, _DOMAIN, _DEVICE); whose,
+ * 'scope' says as VTD_CCMD_SCOPE does. 0, or -EINVAL and nothing done for a reserved granularity.
+ */
+int iommu_invalidate_contexts(struct iommu *iommu, uint64_t granularity, uint64_t scope);
 void iommu_set_translating(struct iommu *iommu, bool on);
 
 /* cache.c: the IOTLB */
@@ -79,9 +79,11 @@ struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, 
 void iommu_tlb_insert(struct iommu *iommu, uint16_t source_id, uint16_t domain_id, uint64_t iova,
 		      const struct iommu_translation *translation);
 void iommu_tlb_flush(struct iommu *iommu);
-void iommu_tlb_flush_domain(struct iommu *iommu, uint16_t domain_id);
-/* 2^order pages of 4 KiB around 'iova'. */
-void iommu_tlb_flush_pages(struct iommu *iommu, uint16_t domain_id, uint64_t iova, unsigned order);
+/*
+ * Drop all, a domain's, or the pages of it that 'iva' names as IVA_REG does. 0, or -EINVAL and nothing
+ * done for a reserved granularity and more pages than CAP.MAMV allows.
+ */
+int iommu_invalidate_iotlb(struct iommu *iommu, uint64_t granularity, uint16_t domain_id, uint64_t iva);
 
 /* walk.c: the tables in guest memory */
 struct iommu_context iommu_read_context(struct iommu *iommu, uint16_t source_id);
@@ -102,9 +104,9 @@ struct iommu_iec_entry *iommu_iec_find(struct iommu *iommu, uint32_t index);
 int iommu_read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte);
 /* Why 'irte' blocks a request of this source, or VTD_OK. */
 enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id);
-void iommu_iec_flush(struct iommu *iommu);
 /* 2^order entries around 'index'. */
-void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order);
+#define IOMMU_ALL_INDICES 16
+void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order);
 
 static inline uint16_t domain_of(const struct vtd_context_entry *entry)
 {

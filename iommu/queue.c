@@ -11,46 +11,26 @@
 static int invalidate_contexts(struct iommu *iommu, const struct vtd_descriptor *desc)
 {
 	if ((desc->lo & VTD_CONTEXT_DESC_RSVD_LO) || desc->hi) return -EINVAL;
-	switch (FIELD(desc->lo, VTD_DESC_G)) {
-	case VTD_GLOBAL: iommu_invalidate_contexts(iommu); return 0;
-	case VTD_DOMAIN: iommu_invalidate_domain_contexts(iommu, (uint16_t)FIELD(desc->lo, VTD_DESC_DID)); return 0;
-	case VTD_DEVICE:
-		iommu_invalidate_device_contexts(iommu, (uint16_t)FIELD(desc->lo, VTD_CONTEXT_DESC_SID),
-						 (unsigned)FIELD(desc->lo, VTD_CONTEXT_DESC_FM));
-		return 0;
-	}
-	return -EINVAL;
+	return iommu_invalidate_contexts(iommu, FIELD(desc->lo, VTD_DESC_G), FIELD(desc->lo, VTD_CONTEXT_DESC_SCOPE));
 }
 
 static int invalidate_iotlb(struct iommu *iommu, const struct vtd_descriptor *desc)
 {
 	uint16_t domain_id = (uint16_t)FIELD(desc->lo, VTD_DESC_DID);
-	unsigned order = (unsigned)FIELD(desc->hi, VTD_IVA_AM);
 
 	if ((desc->lo & VTD_IOTLB_DESC_RSVD_LO) || (desc->hi & VTD_IOTLB_DESC_RSVD_HI)) return -EINVAL;
-	switch (FIELD(desc->lo, VTD_DESC_G)) {
-	case VTD_GLOBAL: iommu_tlb_flush(iommu); return 0;
-	case VTD_DOMAIN: iommu_tlb_flush_domain(iommu, domain_id); return 0;
-	case VTD_PAGE:
-		if (order > VTD_MAMV) return -EINVAL;
-		iommu_tlb_flush_pages(iommu, domain_id, desc->hi & VTD_IVA_ADDR, order);
-		return 0;
-	}
-	return -EINVAL;
+	return iommu_invalidate_iotlb(iommu, FIELD(desc->lo, VTD_DESC_G), domain_id, desc->hi);
 }
 
 static int invalidate_interrupt_entries(struct iommu *iommu, const struct vtd_descriptor *desc)
 {
-	unsigned order = (unsigned)FIELD(desc->lo, VTD_IEC_DESC_IM);
+	bool all = !(desc->lo & VTD_IEC_DESC_G);
+	unsigned order = all ? IOMMU_ALL_INDICES : (unsigned)FIELD(desc->lo, VTD_IEC_DESC_IM);
 
 	if (!iommu->config.interrupt_remapping) return -EINVAL;
 	if ((desc->lo & VTD_IEC_DESC_RSVD_LO) || desc->hi) return -EINVAL;
-	if (!(desc->lo & VTD_IEC_DESC_G)) {
-		iommu_iec_flush(iommu);
-		return 0;
-	}
-	if (order > VTD_MHMV) return -EINVAL;
-	iommu_iec_flush_index(iommu, (uint32_t)FIELD(desc->lo, VTD_IEC_DESC_IIDX), order);
+	if (!all && order > VTD_MHMV) return -EINVAL;
+	iommu_iec_flush(iommu, (uint32_t)FIELD(desc->lo, VTD_IEC_DESC_IIDX), order);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ struct iommu_register {
 	uint64_t writable;
 	uint64_t write_1_to_clear;
 	/* Called after each write, of the whole register or of a half. */
-	void (*written)(struct iommu *iommu, uint64_t old);
+	void (*written)(struct iommu *iommu);
 };
 
 #define GCMD_BITS                                                                                                      \
@@ -44,7 +44,7 @@ static const struct iommu_register registers[] = {
 	{VTD_PHMBASE, 8, 0, PMR_BITS, 0, NULL},
 	{VTD_PHMLIMIT, 8, 0, PMR_BITS, 0, NULL},
 	{VTD_IQH, 8, 0, 0, 0, NULL},
-	{VTD_IQT, 8, 0, VTD_IQ_PTR, 0, iommu_tail_written},
+	{VTD_IQT, 8, 0, VTD_IQ_PTR, 0, iommu_work},
 	{VTD_IQA, 8, 0, VTD_IQ_ADDR | VTD_IQA_QS, 0, NULL},
 	{VTD_ICS, 4, 0, 0, VTD_ICS_IWC, iommu_ics_written},
 	{VTD_IECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, iommu_iectl_written},
@@ -133,7 +133,7 @@ static void write_bits(struct iommu *iommu, const struct iommu_register *reg, ui
 		set_reg64(iommu, reg->offset, now);
 	else
 		set_reg32(iommu, reg->offset, now);
-	if (reg->written) reg->written(iommu, old);
+	if (reg->written) reg->written(iommu);
 }
 
 static void write_word(struct iommu *iommu, uint64_t offset, uint32_t value)

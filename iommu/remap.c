@@ -6,12 +6,7 @@
  */
 #include "iommu/parts.h"
 
-void iommu_iec_flush(struct iommu *iommu)
-{
-	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++) iommu->iec[i].valid = false;
-}
-
-void iommu_iec_flush_index(struct iommu *iommu, uint32_t index, unsigned order)
+void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order)
 {
 	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++) {
 		if ((uint32_t)iommu->iec[i].index >> order == index >> order) iommu->iec[i].valid = false;

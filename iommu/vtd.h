@@ -95,12 +95,13 @@
 #define VTD_GCMD_CFI   BIT(23)
 
 /* CCMD_REG */
-#define VTD_CCMD_ICC  BIT(63)
-#define VTD_CCMD_CIRG BITS(62, 61)
-#define VTD_CCMD_CAIG BITS(60, 59)
-#define VTD_CCMD_FM   BITS(33, 32)
-#define VTD_CCMD_SID  BITS(31, 16)
-#define VTD_CCMD_DID  BITS(15, 0)
+#define VTD_CCMD_ICC   BIT(63)
+#define VTD_CCMD_CIRG  BITS(62, 61)
+#define VTD_CCMD_CAIG  BITS(60, 59)
+#define VTD_CCMD_FM    BITS(33, 32)
+#define VTD_CCMD_SID   BITS(31, 16)
+#define VTD_CCMD_DID   BITS(15, 0)
+#define VTD_CCMD_SCOPE (VTD_CCMD_FM | VTD_CCMD_SID | VTD_CCMD_DID)
 
 /* IOTLB_REG and IVA_REG */
 #define VTD_IOTLB_IVT  BIT(63)
@@ -258,6 +259,7 @@ struct vtd_descriptor {
 
 #define VTD_CONTEXT_DESC_SID     BITS(47, 32)
 #define VTD_CONTEXT_DESC_FM      BITS(49, 48)
+#define VTD_CONTEXT_DESC_SCOPE   BITS(49, 16) /* laid out as VTD_CCMD_SCOPE */
 #define VTD_CONTEXT_DESC_RSVD_LO (BITS(15, 6) | BITS(63, 50))
 
 #define VTD_IOTLB_DESC_RSVD_LO (BITS(15, 8) | BITS(63, 32))
