@@ -7,48 +7,45 @@
 #include "ept/table.h"
 #include "lib/format.h"
 
-#define LINE 480
-
 /* No CPU has leaves of 512G: such an entry is a misconfiguration, and named so. */
 static const char *const level_names[] = {"no", "4K", "2M", "1G", "reserved 512G"};
 static const char *const level_spans[] = {"", "4 KiB", "2 MiB", "1 GiB"};
 
 /* 0x2240000+256K: the start and the size, at least a page, in the largest unit that divides it. */
-static void add_range(char *text, uint64_t start, uint64_t size)
+static void add_range(struct lines *to, uint64_t start, uint64_t size)
 {
 	static const char units[] = "KMGTP";
 	unsigned unit = 0;
 
 	for (size >>= 10; IS_ALIGNED(size, KiB); size >>= 10) unit++;
-	format_append(text, LINE, "0x%lx+%lu%c", start, size, units[unit]);
+	lines_add(to, "0x%lx+%lu%c", start, size, units[unit]);
 }
 
-static void add_type(char *text, uint64_t bits)
+static void add_type(struct lines *to, uint64_t bits)
 {
-	format_append(text, LINE, "%s%s", memtype_name((unsigned)FIELD(bits, EPT_TYPE)),
-		      bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+	lines_add(to, "%s%s", memtype_name((unsigned)FIELD(bits, EPT_TYPE)),
+		  bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
 }
 
-static void add_entry(char *text, uint64_t entry, unsigned level)
+static void add_entry(struct lines *to, uint64_t entry, unsigned level)
 {
 	uint64_t address = entry & EPT_ADDRESS;
 
-	format_append(text, LINE, "level %u: 0x%lx: ", level, entry);
+	lines_add(to, "level %u: 0x%lx: ", level, entry);
 	if (!entry_present(entry)) {
-		format_append(text, LINE, "not present");
+		lines_add(to, "not present");
 		return;
 	}
-	format_append(text, LINE, "%s at 0x%lx, %c%c%c%s%s", entry_is_leaf(entry, level) ? level_names[level] : "table",
-		      address, entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-',
-		      entry & EPT_EXECUTE ? 'X' : '-', entry & EPT_ACCESSED ? ", accessed" : "",
-		      entry & EPT_DIRTY ? ", dirty" : "");
+	lines_add(to, "%s at 0x%lx, %c%c%c%s%s", entry_is_leaf(entry, level) ? level_names[level] : "table", address,
+		  entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-', entry & EPT_EXECUTE ? 'X' : '-',
+		  entry & EPT_ACCESSED ? ", accessed" : "", entry & EPT_DIRTY ? ", dirty" : "");
 	if (entry_is_leaf(entry, level)) {
-		format_append(text, LINE, ", ");
-		add_type(text, entry);
+		lines_add(to, ", ");
+		add_type(to, entry);
 	}
 }
 
-static void add_slot(char *text, const struct ept_explanation *why)
+static void add_slot(struct lines *to, const struct ept_explanation *why)
 {
 	static const char *const kinds[] = {
 		[EPT_SLOT_RAM] = "RAM",
@@ -58,63 +55,63 @@ static void add_slot(char *text, const struct ept_explanation *why)
 	};
 
 	if (!why->has_slot) {
-		format_append(text, LINE, "no slot: an access is the device models'");
+		lines_add(to, "no slot: an access is the device models'");
 		return;
 	}
-	format_append(text, LINE, "slot %u: %s ", why->slot_number, kinds[why->slot.kind]);
-	add_range(text, why->slot.gpa, why->slot.size);
-	format_append(text, LINE, " at 0x%lx; policy %s", why->slot.hpa, memtype_policy_name(why->policy));
+	lines_add(to, "slot %u: %s ", why->slot_number, kinds[why->slot.kind]);
+	add_range(to, why->slot.gpa, why->slot.size);
+	lines_add(to, " at 0x%lx; policy %s", why->slot.hpa, memtype_policy_name(why->policy));
 }
 
 /* "variable 2 (WC, 0x2240000+256K)" */
-static void add_variable(char *text, const struct ept_mtrr_range *range, unsigned n)
+static void add_variable(struct lines *to, const struct ept_mtrr_range *range, unsigned n)
 {
-	format_append(text, LINE, "variable %u (%s, ", n, memtype_name(range->type));
+	lines_add(to, "variable %u (%s, ", n, memtype_name(range->type));
 	if (range->size)
-		add_range(text, range->start, range->size);
+		add_range(to, range->start, range->size);
 	else
-		format_append(text, LINE, "0x%lx, mask with holes", range->start);
-	format_append(text, LINE, ")");
+		lines_add(to, "0x%lx, mask with holes", range->start);
+	lines_add(to, ")");
 }
 
 /* The other ranges that hold the page; by how many words a list of them is begun. */
-static void add_losers(char *text, const struct ept_mtrr_reason *mtrr, const char *before)
+static void add_losers(struct lines *to, const struct ept_mtrr_reason *mtrr, const char *before)
 {
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		if (!(mtrr->holders & 1U << n) || n == mtrr->winner) continue;
-		format_append(text, LINE, "%s", before);
-		add_variable(text, &mtrr->range[n], n);
+		lines_add(to, "%s", before);
+		add_variable(to, &mtrr->range[n], n);
 		before = ", ";
 	}
 }
 
-static void add_mtrr(char *text, const struct ept_mtrr_reason *mtrr)
+static void add_mtrr(struct lines *to, const struct ept_mtrr_reason *mtrr)
 {
 	const char *default_name = memtype_name(mtrr->default_type);
 
 	switch (mtrr->by) {
-	case EPT_MTRR_OFF: format_append(text, LINE, "MTRRs disabled"); break;
+	case EPT_MTRR_OFF: lines_add(to, "MTRRs disabled"); break;
 	case EPT_MTRR_FIXED:
-		format_append(text, LINE, "MTRR fixed (%s, ", memtype_name(mtrr->type));
-		add_range(text, mtrr->start, mtrr->size);
-		format_append(text, LINE, ") over variable and default");
+		lines_add(to, "MTRR fixed (%s, ", memtype_name(mtrr->type));
+		add_range(to, mtrr->start, mtrr->size);
+		lines_add(to, ") over variable and default");
 		break;
-	case EPT_MTRR_DEFAULT: format_append(text, LINE, "MTRR default %s, in no variable range", default_name); break;
+	case EPT_MTRR_DEFAULT: lines_add(to, "MTRR default %s, in no variable range", default_name); break;
 	case EPT_MTRR_VARIABLE:
-		format_append(text, LINE, "MTRR ");
-		add_variable(text, &mtrr->range[mtrr->winner], mtrr->winner);
-		add_losers(text, mtrr, " over ");
-		format_append(text, LINE, " over default %s", default_name);
+		lines_add(to, "MTRR ");
+		add_variable(to, &mtrr->range[mtrr->winner], mtrr->winner);
+		add_losers(to, mtrr, " over ");
+		lines_add(to, " over default %s", default_name);
 		break;
 	case EPT_MTRR_UNDEFINED:
-		format_append(text, LINE, "MTRR ");
-		add_losers(text, mtrr, "");
-		format_append(text, LINE, ", whose mixture SDM 3A 12.11.4.1 leaves undefined");
+		lines_add(to, "MTRR ");
+		add_losers(to, mtrr, "");
+		lines_add(to, ", whose mixture SDM 3A 12.11.4.1 leaves undefined");
 		break;
 	}
 }
 
-static void add_decision(char *text, const struct ept_explanation *why)
+static void add_decision(struct lines *to, const struct ept_explanation *why)
 {
 	static const char *const words[] = {
 		[EPT_BY_HOST_MMIO] = "host MMIO",
@@ -123,16 +120,16 @@ static void add_decision(char *text, const struct ept_explanation *why)
 		[EPT_BY_CD] = "caches disabled",
 	};
 
-	format_append(text, LINE, "count %u, CR0.CD %u, ", why->count, why->cd);
+	lines_add(to, "count %u, CR0.CD %u, ", why->count, why->cd);
 	if (why->decided_by == EPT_BY_MTRR)
-		add_mtrr(text, &why->mtrr);
+		add_mtrr(to, &why->mtrr);
 	else
-		format_append(text, LINE, "%s", words[why->decided_by]);
-	format_append(text, LINE, ": ");
-	add_type(text, why->bits);
+		lines_add(to, "%s", words[why->decided_by]);
+	lines_add(to, ": ");
+	add_type(to, why->bits);
 }
 
-static void add_size(char *text, const struct ept_explanation *why)
+static void add_size(struct lines *to, const struct ept_explanation *why)
 {
 	static const char *const words[][2] = {
 		[EPT_LIMIT_NONE] = {"the largest there is", ""},
@@ -145,107 +142,104 @@ static void add_size(char *text, const struct ept_explanation *why)
 	};
 	const char *larger = why->limit == EPT_LIMIT_NONE ? "" : level_spans[why->fill_level + 1];
 
-	format_append(text, LINE, "%s%s%s: %s leaf", words[why->limit][0], larger, words[why->limit][1],
-		      level_names[why->fill_level]);
+	lines_add(to, "%s%s%s: %s leaf", words[why->limit][0], larger, words[why->limit][1],
+		  level_names[why->fill_level]);
 }
 
-static void add_access(char *text, const struct ept_explanation *why)
+static void add_access(struct lines *to, const struct ept_explanation *why)
 {
 	const char *effective = memtype_name(why->effective), *pat = memtype_name(why->pat_type);
 
 	if (why->bits & EPT_IGNORE_PAT) {
-		format_append(text, LINE, "PAT ignored: effective %s (SDM 3C 29.3.7.2)", effective);
+		lines_add(to, "PAT ignored: effective %s (SDM 3C 29.3.7.2)", effective);
 		return;
 	}
 	if (why->pat.index == EPT_NO_PAGING)
-		format_append(text, LINE, "paging off, so PAT %s", pat);
+		lines_add(to, "paging off, so PAT %s", pat);
 	else
-		format_append(text, LINE, "PAT entry %u %s", why->pat.index, pat);
-	format_append(text, LINE, ": effective %s (SDM 3A table 12-7)", effective);
+		lines_add(to, "PAT entry %u %s", why->pat.index, pat);
+	lines_add(to, ": effective %s (SDM 3A table 12-7)", effective);
 }
 
 /* Row and column of the table, where one was looked up. */
-static void add_row(char *text, const struct ept_explanation *why)
+static void add_row(struct lines *to, const struct ept_explanation *why)
 {
 	const char *row = memtype_name((unsigned)FIELD(why->bits, EPT_TYPE));
 
 	if (!why->has_slot || (why->bits & EPT_IGNORE_PAT)) return;
-	format_append(text, LINE, "table 12-7: row %s (the leaf), column %s (the PAT): %s", row,
-		      memtype_name(why->pat_type), memtype_name(why->effective));
+	lines_add(to, "table 12-7: row %s (the leaf), column %s (the PAT): %s", row, memtype_name(why->pat_type),
+		  memtype_name(why->effective));
 }
 
-static void add_stale(char *text, const struct ept_explanation *why)
+static void add_stale(struct lines *to, const struct ept_explanation *why)
 {
 	if (!why->stale) return;
-	format_append(text, LINE, "stale: the leaf in place is ");
-	add_type(text, why->entry[why->level]);
-	format_append(text, LINE, ", effective %s", memtype_name(why->in_place));
+	lines_add(to, "stale: the leaf in place is ");
+	add_type(to, why->entry[why->level]);
+	lines_add(to, ", effective %s", memtype_name(why->in_place));
 }
 
 /* The rule in one line. */
-static void add_rule(char *text, const struct ept_explanation *why)
+static void add_rule(struct lines *to, const struct ept_explanation *why)
 {
 	if (!why->has_slot) return;
-	add_decision(text, why);
-	format_append(text, LINE, "; ");
-	add_size(text, why);
-	format_append(text, LINE, "; ");
-	add_access(text, why);
+	add_decision(to, why);
+	lines_add(to, "; ");
+	add_size(to, why);
+	lines_add(to, "; ");
+	add_access(to, why);
 }
 
 void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text), void *ctx)
 {
-	/* Each leaves the line empty where it has nothing to say. */
-	static void (*const parts[])(char *text, const struct ept_explanation *why) = {add_slot, add_rule, add_row,
-										       add_stale};
-	char text[LINE];
+	/* Each adds nothing where it has nothing to say. */
+	static void (*const parts[])(struct lines * to, const struct ept_explanation *why) = {add_slot, add_rule,
+											      add_row, add_stale};
+	struct lines to = {.line = line, .ctx = ctx};
 
 	for (unsigned level = EPT_ROOT_LEVEL; level >= why->lowest; level--) {
-		text[0] = '\0';
-		add_entry(text, why->entry[level], level);
-		line(ctx, text);
+		add_entry(&to, why->entry[level], level);
+		lines_end(&to);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
-		text[0] = '\0';
-		parts[i](text, why);
-		if (text[0]) line(ctx, text);
+		parts[i](&to, why);
+		lines_end(&to);
 	}
 }
 
 /* The fixed sub-ranges, those of one type as one. */
-static void print_fixed(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text), void *ctx)
+static void print_fixed(const struct mtrr *mtrr, struct lines *to)
 {
 	uint64_t start = 0, end;
 	bool uniform;
 
 	for (uint64_t gpa = 0; gpa < FIXED_END; gpa = end) {
 		enum memtype type = mtrr_type(mtrr, gpa, PAGE_SIZE, &uniform);
-		char text[LINE] = "fixed: ";
 
 		end = gpa + BIT(mtrr_fixed_shift(gpa));
 		if (end < FIXED_END && mtrr_type(mtrr, end, PAGE_SIZE, &uniform) == type) continue;
-		add_range(text, start, end - start);
-		format_append(text, LINE, " %s", memtype_name(type));
-		line(ctx, text);
+		lines_add(to, "fixed: ");
+		add_range(to, start, end - start);
+		lines_add(to, " %s", memtype_name(type));
+		lines_end(to);
 		start = end;
 	}
 }
 
 void mtrr_print(const struct mtrr *mtrr, void (*line)(void *ctx, const char *text), void *ctx)
 {
-	char text[LINE] = "";
+	struct lines to = {.line = line, .ctx = ctx};
+	bool on = mtrr->def_type & DEF_TYPE_E, fixed = mtrr->def_type & DEF_TYPE_FE;
 
-	format_append(text, LINE, "MTRRs %s, default %s, fixed ranges %s", mtrr->def_type & DEF_TYPE_E ? "on" : "off",
-		      memtype_name((unsigned)(mtrr->def_type & DEF_TYPE_TYPE)),
-		      mtrr->def_type & DEF_TYPE_FE ? "on" : "off");
-	line(ctx, text);
-	if (mtrr->def_type & DEF_TYPE_E && mtrr->def_type & DEF_TYPE_FE) print_fixed(mtrr, line, ctx);
+	lines_add(&to, "MTRRs %s, default %s, fixed ranges %s", on ? "on" : "off",
+		  memtype_name((unsigned)(mtrr->def_type & DEF_TYPE_TYPE)), fixed ? "on" : "off");
+	lines_end(&to);
+	if (on && fixed) print_fixed(mtrr, &to);
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		const struct ept_mtrr_range range = mtrr_range(mtrr, n);
 
 		if (!(mtrr->mask[n] & PHYSMASK_V)) continue;
-		text[0] = '\0';
-		add_variable(text, &range, n);
-		line(ctx, text);
+		add_variable(&to, &range, n);
+		lines_end(&to);
 	}
 }

@@ -161,12 +161,33 @@ void format_text(char *text, size_t size, const char *pattern, va_list args)
 	*buffer.text = '\0';
 }
 
-void format_append(char *text, size_t size, const char *pattern, ...)
+static void append(char *text, size_t size, const char *pattern, va_list args)
 {
 	size_t length = strlen(text);
+
+	format_text(text + length, size - length, pattern, args);
+}
+
+void format_append(char *text, size_t size, const char *pattern, ...)
+{
 	va_list args;
 
 	va_start(args, pattern);
-	format_text(text + length, size - length, pattern, args);
+	append(text, size, pattern, args);
 	va_end(args);
+}
+
+void lines_add(struct lines *lines, const char *pattern, ...)
+{
+	va_list args;
+
+	va_start(args, pattern);
+	append(lines->text, sizeof(lines->text), pattern, args);
+	va_end(args);
+}
+
+void lines_end(struct lines *lines)
+{
+	if (lines->text[0]) lines->line(lines->ctx, lines->text);
+	lines->text[0] = '\0';
 }

@@ -21,4 +21,15 @@ void format_text(char *text, size_t size, const char *pattern, va_list args);
 /* The same behind what text, a string, already holds. */
 void format_append(char *text, size_t size, const char *pattern, ...) __attribute__((format(printf, 3, 4)));
 
+/* Lines for people, put together piece by piece: each goes, without its end, to line(ctx, text). */
+struct lines {
+	void (*line)(void *ctx, const char *text);
+	void *ctx;
+	char text[480];
+};
+/* Add to the line; cut to what fits. */
+void lines_add(struct lines *lines, const char *pattern, ...) __attribute__((format(printf, 2, 3)));
+/* The line is whole: one to which nothing was added is none. */
+void lines_end(struct lines *lines);
+
 #endif

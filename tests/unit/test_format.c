@@ -117,6 +117,30 @@ static void a_buffer_of_no_bytes_is_not_written(void **state)
 	assert_int_equal(text[0], '#');
 }
 
+static void keep_line(void *count, const char *line)
+{
+	++*(unsigned *)count;
+	snprintf(text, sizeof(text), "%s", line);
+}
+
+static void a_line_is_put_together_and_handed_over_once(void **state)
+{
+	unsigned count = 0;
+	struct lines to = {.line = keep_line, .ctx = &count};
+
+	(void)state;
+	lines_end(&to);
+	assert_int_equal(count, 0);
+	lines_add(&to, "%u", 4U);
+	lines_add(&to, "%s", "2");
+	lines_end(&to);
+	lines_end(&to);
+	assert_int_equal(count, 1);
+	assert_string_equal(text, "42");
+	for (unsigned i = 0; i < sizeof(to.text); i++) lines_add(&to, "ab");
+	assert_int_equal(strlen(to.text), sizeof(to.text) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +152,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_known_conversion_is_printed_as_it_stands),
 		cmocka_unit_test(text_is_cut_to_the_buffer_and_ends_in_it),
 		cmocka_unit_test(a_buffer_of_no_bytes_is_not_written),
+		cmocka_unit_test(a_line_is_put_together_and_handed_over_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
