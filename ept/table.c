@@ -61,22 +61,23 @@ void table_free_chain(struct ept *ept, uint64_t chain)
 	}
 }
 
-/* Under the lock: without it a table could be freed on the way. */
-uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level)
+uint64_t *ept_descend(const struct ept *ept, uint64_t gpa, unsigned *level)
 {
 	uint64_t table = ept->root;
 
-	for (unsigned l = EPT_ROOT_LEVEL; l > 0; l--) {
-		uint64_t *at = &table_entries(ept, table)[level_index(gpa, l)];
-		uint64_t entry = entry_load(at);
+	for (*level = EPT_ROOT_LEVEL;; --*level) {
+		uint64_t *entry = &table_entries(ept, table)[level_index(gpa, *level)];
 
-		if (entry_is_leaf(entry, l)) {
-			*level = l;
-			return at;
-		}
-		if (!entry_present(entry)) break;
-		table = entry & EPT_ADDRESS;
+		if (*level == 1 || !entry_is_table(entry_load(entry))) return entry;
+		table = entry_load(entry) & EPT_ADDRESS;
 	}
+}
+
+uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level)
+{
+	uint64_t *entry = ept_descend(ept, gpa, level);
+
+	if (entry_present(entry_load(entry))) return entry;
 	*level = 0;
 	return NULL;
 }

@@ -136,7 +136,12 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level);
 void table_chain(struct ept *ept, uint64_t table, uint64_t *chain);
 void table_free_chain(struct ept *ept, uint64_t chain);
 void ept_flush(struct ept *ept);
-/* The entry that is the leaf of gpa, and its level; NULL when none is present. */
+/*
+ * The last entry on the way to gpa, its leaf or what is not present, and the entry's level. Under the
+ * lock: without it a table could be freed on the way.
+ */
+uint64_t *ept_descend(const struct ept *ept, uint64_t gpa, unsigned *level);
+/* The entry that is the leaf of gpa, and its level; NULL and 0 when none is present. */
 uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level);
 /* ept_fault_fill() for who has the lock. */
 int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);

@@ -40,59 +40,44 @@ static uint64_t entry_gpa(const struct ept_iter_step *step, unsigned level, unsi
 	return step->base * PAGE_SIZE + index * level_size(level);
 }
 
-/* The same where pages have two copies: what the CPUs noted in each leaf is taken over. */
-static unsigned take_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level)
+/*
+ * The same where pages have two copies: what the CPUs noted in each leaf is taken over. With 'clean',
+ * for a WBINVD, leaves stay without what was noted, but for those of pages that a device has changed
+ * behind the cache; that is no zap, and no figure of one counts them.
+ */
+static unsigned take_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level, bool clean)
 {
 	uint64_t *entries = table_entries(ept, step->table);
 	unsigned leaves = 0;
 
 	for (unsigned i = step->begin; (i = next_present(entries, i, step->end)) < step->end; i++) {
-		if (!entry_is_leaf(entry_load(&entries[i]), level)) continue;
-		ept_leaf_goes(ept, entry_gpa(step, level, i), entry_exchange(&entries[i], 0));
-		leaves++;
+		uint64_t entry = entry_load(&entries[i]), gpa = entry_gpa(step, level, i);
+		bool stays = clean && !ept_page_diverged(ept, gpa);
+
+		if (!entry_is_leaf(entry, level) || (clean && !leaf_is_write_back(entry))) continue;
+		entry = stays ? entry & ~(EPT_ACCESSED | EPT_DIRTY) : 0;
+		ept_leaf_goes(ept, gpa, entry_exchange(&entries[i], entry));
+		leaves += !stays;
 	}
 	*table_counts(ept, step->table) -= leaves * INFO_LEAF;
-	return leaves;
+	return clean ? 0 : leaves;
 }
-
-/*
- * WBINVD: what the CPUs noted is taken over, and the leaves stay, but for those of pages that a
- * device has changed behind the cache. That is no zap: no figure of one counts them.
- */
-static unsigned clean_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level)
-{
-	uint64_t *entries = table_entries(ept, step->table);
-
-	for (unsigned i = step->begin; (i = next_present(entries, i, step->end)) < step->end; i++) {
-		uint64_t entry = entry_load(&entries[i]), gpa = entry_gpa(step, level, i);
-		bool goes = ept_page_diverged(ept, gpa);
-
-		if (!entry_is_leaf(entry, level) || !leaf_is_write_back(entry)) continue;
-		entry = goes ? 0 : entry & ~(EPT_ACCESSED | EPT_DIRTY);
-		ept_leaf_goes(ept, gpa, entry_exchange(&entries[i], entry));
-		*table_counts(ept, step->table) -= goes ? INFO_LEAF : 0;
-	}
-	return 0;
-}
-
-/* Returns how many leaves of the table a zap has cleared. */
-typedef unsigned take_function(struct ept *, const struct ept_iter_step *, unsigned level);
 
 /*
  * The one loop of all zaps: take the leaves of the range, adding to the last zap's figures.
  * Every table the iterator visits was live; one that is no longer is taken off its parent's
  * count, which is right because the parent comes after all its children.
  */
-static inline __attribute__((always_inline)) void take_range(struct ept *ept, uint64_t gpa, uint64_t size,
-							     take_function *take)
+static void take_range(struct ept *ept, uint64_t gpa, uint64_t size, bool clean)
 {
 	struct ept_iter iter;
-	bool more = ept_iter_first(&iter, ept, gpa, size, true);
 
-	for (; more; more = ept_iter_next(&iter)) {
+	if (!counts_live(*table_counts(ept, ept->root))) return;
+	for (bool more = ept_iter_first(&iter, ept, gpa, size, true); more; more = ept_iter_next(&iter)) {
 		const struct ept_iter_step *here = ept_iter_here(&iter);
 		const struct ept_iter_step *parent = ept_iter_parent(&iter);
-		unsigned leaves = take(ept, here, iter.level);
+		unsigned leaves = ept->host.copy_page ? take_leaves(ept, here, iter.level, clean)
+						      : clear_leaves(ept, here, iter.level);
 
 		ept->stats.last_zap_leaves += leaves;
 		ept->stats.last_zap_tables += leaves != 0;
@@ -101,21 +86,7 @@ static inline __attribute__((always_inline)) void take_range(struct ept *ept, ui
 	}
 }
 
-static __attribute__((noinline)) void take_twice(struct ept *ept, uint64_t gpa, uint64_t size)
-{
-	take_range(ept, gpa, size, take_leaves);
-}
-
-static void clear_range(struct ept *ept, uint64_t gpa, uint64_t size)
-{
-	if (!counts_live(*table_counts(ept, ept->root))) return;
-	if (ept->host.copy_page)
-		take_twice(ept, gpa, size);
-	else
-		take_range(ept, gpa, size, clear_leaves);
-}
-
-/* Before the first clear_range() of a zap, and after the last. */
+/* Before the first take_range() of a zap, and after the last. */
 static void zap_begin(struct ept *ept)
 {
 	ept_advance(ept);
@@ -129,18 +100,20 @@ void ept_zapped(struct ept *ept, uint64_t gpa, uint64_t size)
 	if (ept->host.zapped) ept->host.zapped(ept->host.ctx, gpa, size, ept->stats.last_zap_leaves);
 }
 
-static uint64_t zap_end(struct ept *ept, uint64_t gpa, uint64_t size)
+/* Tables are freed only after the flush: until then a CPU may have their address cached. */
+static uint64_t zap_end(struct ept *ept, uint64_t gpa, uint64_t size, uint64_t unlinked)
 {
 	ept_zapped(ept, gpa, size);
-	if (ept->stats.last_zap_leaves) ept_flush(ept);
+	if (ept->stats.last_zap_leaves || unlinked) ept_flush(ept);
+	table_free_chain(ept, unlinked);
 	return ept->stats.last_zap_leaves;
 }
 
 static uint64_t zap_locked(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	zap_begin(ept);
-	clear_range(ept, gpa, size);
-	return zap_end(ept, gpa, size);
+	take_range(ept, gpa, size, false);
+	return zap_end(ept, gpa, size, 0);
 }
 
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
@@ -159,7 +132,7 @@ void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept_lock(ept);
 	if (counts_live(*table_counts(ept, ept->root))) {
-		take_range(ept, gpa, size, clean_leaves);
+		take_range(ept, gpa, size, true);
 		ept_flush(ept);
 	}
 	ept_settle(ept, gpa, size);
@@ -184,26 +157,11 @@ static uint64_t unlink_empty(struct ept *ept, uint64_t gpa, uint64_t size)
 	return chain;
 }
 
-/* Tables are freed only after the flush: until then a CPU may have their address cached. */
 void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 {
-	uint64_t chain;
-
 	zap_begin(ept);
-	clear_range(ept, gpa, size);
-	chain = unlink_empty(ept, gpa, size);
-	ept_zapped(ept, gpa, size);
-	if (ept->stats.last_zap_leaves || chain) ept_flush(ept);
-	table_free_chain(ept, chain);
-}
-
-/* All types are others than before: the one way or the other. */
-static void change_types(struct ept *ept, const struct ept_cpu *cpu)
-{
-	if (ept->transition == EPT_TRANSITION_RETYPE)
-		ept_retype_all(ept, cpu);
-	else
-		zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
+	take_range(ept, gpa, size, false);
+	zap_end(ept, gpa, size, unlink_empty(ept, gpa, size));
 }
 
 bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delta)
@@ -214,13 +172,18 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 	if (delta > 0 || ept->noncoherent > 0) {
 		bool was = ept->noncoherent != 0;
 
-		WRITE_ONCE(ept->noncoherent, ept->noncoherent + (delta > 0 ? 1 : -1));
+		WRITE_ONCE(ept->noncoherent, delta > 0 ? ept->noncoherent + 1 : ept->noncoherent - 1);
 		transition = was != (ept->noncoherent != 0) && ept->policy != MEMTYPE_KVM_6_16;
 	}
 	if (transition) {
 		ept->stats.transitions++;
 		ept_advance(ept);
-		if (memtype_zaps_transitions(ept->policy)) change_types(ept, cpu);
+	}
+	if (transition && memtype_zaps_transitions(ept->policy)) {
+		if (ept->transition == EPT_TRANSITION_RETYPE)
+			ept_retype_all(ept, cpu);
+		else
+			zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
 	}
 	ept_unlock(ept);
 	return transition;
@@ -251,7 +214,7 @@ static uint64_t clear_sorted(struct ept *ept, const struct ept_range *sorted, un
 
 		end = range_end(sorted[i]);
 		for (i++; i < count && sorted[i].start <= end; i++) end = MAX(end, range_end(sorted[i]));
-		clear_range(ept, start, end - start);
+		take_range(ept, start, end - start, false);
 	}
 	return end;
 }
@@ -273,7 +236,7 @@ uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsign
 	if (count && ept->noncoherent && ept->policy < MEMTYPE_KVM_6_11) {
 		zap_begin(ept);
 		end = clear_sorted(ept, sorted, count);
-		leaves = zap_end(ept, sorted[0].start, end - sorted[0].start);
+		leaves = zap_end(ept, sorted[0].start, end - sorted[0].start, 0);
 	}
 	ept_unlock(ept);
 	return leaves;
