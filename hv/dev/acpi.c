@@ -5,12 +5,10 @@
  */
 #include "hv/dev/acpi.h"
 
-#include "hv/dev/acpi_pm.h"
 #include "hv/dev/acpi_tables.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/lapic.h"
-#include "hv/dev/rtc.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"

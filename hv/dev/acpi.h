@@ -15,6 +15,18 @@
 #define ACPI_BASE 0xf0000ULL
 #define ACPI_SIZE 0x10000ULL
 
+/* The ports of acpi_pm.c. */
+#define ACPI_PM_EVENT   0x600 /* status at +0, enable at +2 */
+#define ACPI_PM_CONTROL 0x604
+#define ACPI_PM_TIMER   0x608
+#define ACPI_PM_SCI     9
+#define ACPI_PM_HZ      3579545
+#define ACPI_PM_S5      5 /* the sleep type that dsdt.asl gives for soft off */
+
+#define ACPI_PM_OFF_STATUS 0 /* with which a machine ends that is switched off */
+
+#define RTC_CENTURY 0x32 /* its register in the CMOS memory */
+
 struct acpi_config {
 	uint32_t base; /* guest-physical address of the buffer, 64-byte aligned */
 	unsigned cpus; /* local APIC ids 0 to cpus - 1 */

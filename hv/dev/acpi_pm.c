@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI fixed hardware without events: no status bit is ever set, so no SCI is ever raised. Called
- * through the VM's port bus.
+ * ACPI's fixed hardware (ACPI 6.5 4.8.3): the PM1 event and control registers, by which an operating
+ * system switches the machine off, and the 3.579545 MHz power management timer. There are no events:
+ * no status bit is ever set, so no SCI is ever raised.
  */
-#include "hv/dev/acpi_pm.h"
-
+#include "hv/dev/acpi.h"
+#include "hv/dev/devices.h"
 #include "lib/bits.h"
+
+struct acpi_pm {
+	const struct board *board;
+	uint16_t enable, control;
+};
 
 #define SIZE            16
 #define ENABLE          2
@@ -49,7 +55,7 @@ static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool w
 	}
 }
 
-void acpi_pm_create(void *state, const struct board *board)
+static void create(void *state, const struct board *board)
 {
 	struct acpi_pm *pm = state;
 
@@ -57,3 +63,5 @@ void acpi_pm_create(void *state, const struct board *board)
 	pm->control = CONTROL_SCI;
 	bus_add(board->ports, ACPI_PM_EVENT, SIZE, acpi_pm_access, pm, board->name);
 }
+
+const struct device_row acpi_pm_device = {.name = "acpi pm", .size = sizeof(struct acpi_pm), .create = create};

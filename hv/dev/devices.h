@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tables of devices: those that every VM has, and those that 'dev=NAME' adds. A new device is
- * one file and one row here (docs/devices.md).
+ * one file with its row and the row's name here (docs/devices.md).
  */
 #ifndef HV_DEV_DEVICES_H
 #define HV_DEV_DEVICES_H
 
 #include "hv/dev/board.h"
 
+/* Each device's row stands at the end of its file. */
+extern const struct device_row acpi_pm_device, edu_device, fw_cfg_device, ioapic_device, irq_device;
+extern const struct device_row keyboard_device, pci_device, pic_device, pit_device, ports_device;
+extern const struct device_row rtc_device, testdev_device, uart_device;
+
 /* In the order of their creation. */
-extern const struct device_row fixed_devices[];
+extern const struct device_row *const fixed_devices[];
 extern const unsigned fixed_device_count;
 
 /* What dev= takes. */
-extern const struct device_row optional_devices[];
+extern const struct device_row *const optional_devices[];
 extern const unsigned optional_device_count;
 
 /* Bytes that device_create() needs for this row. */

@@ -1,15 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's "edu" device (QEMU docs/specs/edu) with a PCI Express capability. Called through the VM's
- * MMIO bus and by its configuration space; DMA and interrupts leave through its board. Factorial
- * and DMA are done before the write that starts them returns, so their busy bits are never seen set
- * and a second transfer cannot overtake the first.
+ * "edu", QEMU's published teaching device (1234:11e8; QEMU docs/specs/edu): identification, liveness,
+ * factorial, DMA between a 4 KiB buffer and memory, INTx and MSI; plus, as our extension, a PCI
+ * Express capability whose "Enable No Snoop" resets to 1. Factorial and DMA are done before the write
+ * that starts them returns, so their busy bits are never seen set and a second transfer cannot
+ * overtake the first. Every DMA and every MSI leaves through its board.
  */
-#include "hv/dev/edu.h"
+#include "hv/dev/devices.h"
 
 #include "hv/dev/irq.h"
+#include "hv/dev/pci.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+
+#define EDU_BAR_SIZE    0x100000ULL
+#define EDU_BUFFER      0x40000ULL /* device address of the DMA buffer */
+#define EDU_BUFFER_SIZE 4096
+
+struct edu {
+	const struct board *board;
+	struct pci_function pci;
+	unsigned region; /* of its BAR, on the MMIO bus */
+	bool intx_level; /* as last told to the board */
+	bool no_snoop;   /* as last told to the board */
+	uint32_t liveness;
+	uint32_t factorial;
+	uint32_t status;
+	uint32_t interrupt_status;
+	uint64_t dma_source;
+	uint64_t dma_destination;
+	uint64_t dma_count;
+	uint64_t dma_command;
+	uint64_t dma_mask; /* addresses are cut to this: 28 bits by default */
+	uint8_t buffer[EDU_BUFFER_SIZE];
+};
+
+/* Offsets in its configuration space. */
+#define EDU_MSI  0x40
+#define EDU_PCIE 0x50
+
+/* The words behind dev=edu: the device never does DMA with the No Snoop attribute. */
+static const char *const words[] = {"snoop", NULL};
+#define EDU_SNOOP (1U << 0)
 
 #define IDENTIFICATION 0x010000edU /* major version 1, minor 0 */
 
@@ -257,9 +289,11 @@ static void init_header(struct pci_function *pci, uint64_t bar, uint8_t irq)
 	config_allow(pci, PCI_INTERRUPT_LINE, 0xff);
 }
 
-const char *const edu_words[] = {"snoop", NULL};
-
-void edu_create(void *state, const struct board *board)
+/*
+ * At the slot of its source id: BAR assigned, memory decoding on, bus mastering off, interrupt line
+ * set. no_snoop() is not called for the reset value, 1.
+ */
+static void create(void *state, const struct board *board)
 {
 	struct edu *edu = state;
 	struct pci *pci = board->chips->pci;
@@ -277,3 +311,6 @@ void edu_create(void *state, const struct board *board)
 	pci_add(pci, board->source_id, &edu->pci);
 	board->dma_device(board->ctx, board->source_id, !(board->words & EDU_SNOOP));
 }
+
+const struct device_row edu_device = {
+	.name = "edu", .size = sizeof(struct edu), .create = create, .pci = true, .words = words};

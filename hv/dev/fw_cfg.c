@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The items of fw_cfg, made once. An item reads as zeroes behind its end, and so does one that is
- * not there. Called through the VM's port bus.
+ * QEMU's firmware configuration device by its ports (QEMU docs/specs/fw_cfg): software selects an
+ * item at 0x510 and reads it byte by byte at 0x511; behind its end it reads as zeroes, and so does one
+ * that is not there. Here are the items by which small kernels recognise QEMU's machine and learn its
+ * CPUs and its memory; there is no DMA interface.
  */
-#include "hv/dev/fw_cfg.h"
-
+#include "hv/dev/devices.h"
+#include "hv/dev/firmware.h"
 #include "lib/string.h"
+
+/* The directory: a count, then an entry for each file, of which there is one. */
+struct fw_cfg_directory {
+	uint32_t count; /* big-endian, as all of it */
+	uint32_t size;
+	uint16_t select, reserved;
+	char name[56];
+} __attribute__((packed));
+_Static_assert(sizeof(struct fw_cfg_directory) == 68, "QEMU docs/specs/fw_cfg");
+
+struct fw_cfg {
+	uint16_t selected;
+	uint32_t at; /* of the next byte in the item */
+	uint32_t interface;
+	uint16_t cpus;
+	struct fw_cfg_directory directory;
+	struct e820_range e820[E820_RANGES];
+	unsigned e820_size; /* bytes */
+};
 
 #define FW_CFG_PORT 0x510
 enum { SELECTOR, DATA };
@@ -56,7 +77,7 @@ static void fw_cfg_access(void *device, uint64_t offset, unsigned width, bool wr
 	}
 }
 
-void fw_cfg_create(void *state, const struct board *board)
+static void create(void *state, const struct board *board)
 {
 	struct fw_cfg *f = state;
 	unsigned ranges = e820_make(f->e820, board->low_ram_end, board->high_ram_end);
@@ -72,3 +93,5 @@ void fw_cfg_create(void *state, const struct board *board)
 	};
 	bus_add(board->ports, FW_CFG_PORT, 2, fw_cfg_access, f, board->name);
 }
+
+const struct device_row fw_cfg_device = {.name = "fw_cfg", .size = sizeof(struct fw_cfg), .create = create};

@@ -5,6 +5,7 @@
  */
 #include "hv/dev/ioapic.h"
 
+#include "hv/dev/devices.h"
 #include "lib/bits.h"
 
 /* The page: an index, the register it selects, and an EOI register (as of version 0x20). */
@@ -139,7 +140,8 @@ static void ioapic_access(void *device, uint64_t offset, unsigned width, bool wr
 	}
 }
 
-void ioapic_create(void *state, const struct board *board)
+/* Reset state, every pin masked. */
+static void create(void *state, const struct board *board)
 {
 	struct ioapic *ioapic = state;
 
@@ -149,3 +151,6 @@ void ioapic_create(void *state, const struct board *board)
 	bus_add(board->mmio, IOAPIC_BASE, IOAPIC_SIZE, ioapic_access, ioapic, board->name);
 	board->chips->ioapic = ioapic;
 }
+
+const struct device_row ioapic_device = {
+	.name = "ioapic", .size = sizeof(struct ioapic), .create = create, .source_id = IOAPIC_SOURCE_ID};

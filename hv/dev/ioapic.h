@@ -28,9 +28,6 @@ struct ioapic {
 	uint64_t entry[IOAPIC_PINS];
 };
 
-/* Reset state, every pin masked; registers its page. */
-void ioapic_create(void *state, const struct board *board);
-
 /* The level of a pin, true when asserted, whatever the polarity its entry says. */
 void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level);
 

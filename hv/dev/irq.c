@@ -5,6 +5,7 @@
  */
 #include "hv/dev/irq.h"
 
+#include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/pic.h"
 #include "lib/bits.h"
@@ -46,7 +47,11 @@ void irq_pci(struct irq *irq, unsigned slot, bool level)
 	drive_isa(irq, irq_pci_line(slot));
 }
 
-void irq_create(void *state, const struct board *board)
+/*
+ * Joins the two controllers of board->chips. Sets the lines that PCI shares to level-triggered in
+ * the PIC, as firmware does.
+ */
+static void create(void *state, const struct board *board)
 {
 	struct irq *irq = state;
 
@@ -55,3 +60,5 @@ void irq_create(void *state, const struct board *board)
 	irq->pic->chip[1].level = PCI_LINES_LEVEL;
 	board->chips->irq = irq;
 }
+
+const struct device_row irq_device = {.name = "irq", .size = sizeof(struct irq), .create = create};

@@ -22,12 +22,6 @@ struct irq {
 };
 
 /*
- * Joins the two controllers of board->chips. Sets the lines that PCI shares to level-triggered in
- * the PIC, as firmware does.
- */
-void irq_create(void *state, const struct board *board);
-
-/*
  * An ISA device's line, 0-15. Line 0 (the timer) is IOAPIC pin 2; line 2 is the cascade, to which
  * no device is wired: nothing happens.
  */

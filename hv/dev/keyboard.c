@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The controller's commands. Bytes for the devices it lacks are taken and never answered. Called
- * through the VM's port bus.
+ * The PC's keyboard controller (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and
+ * Auxiliary Device Controller"), to which neither a keyboard nor a mouse is plugged: ports 0x60 and
+ * 0x64. It answers its own commands, and its output port resets the machine. Bytes for the devices it
+ * lacks are taken and never answered.
  */
-#include "hv/dev/keyboard.h"
+#include "hv/dev/devices.h"
 
 #include "lib/bits.h"
+
+#define KEYBOARD_LINE 1 /* of the ISA */
+#define KEYBOARD_RAM  32
+
+struct keyboard {
+	const struct board *board;
+	uint8_t ram[KEYBOARD_RAM]; /* [0] is the command byte */
+	uint8_t output;            /* what port 0x60 reads */
+	bool full;                 /* and it has not been read yet */
+	bool passed;               /* the self test */
+	uint8_t awaits;            /* the command whose parameter comes next, or 0 */
+};
 
 #define DATA_PORT    0x60
 #define COMMAND_PORT 0x64
@@ -117,7 +131,7 @@ static void access_command(void *device, uint64_t offset, unsigned width, bool w
 	}
 }
 
-void keyboard_create(void *state, const struct board *board)
+static void create(void *state, const struct board *board)
 {
 	struct keyboard *k = state;
 
@@ -126,3 +140,5 @@ void keyboard_create(void *state, const struct board *board)
 	bus_add(board->ports, DATA_PORT, 1, access_data, k, board->name);
 	bus_add(board->ports, COMMAND_PORT, 1, access_command, k, "keyboard command");
 }
+
+const struct device_row keyboard_device = {.name = "keyboard", .size = sizeof(struct keyboard), .create = create};

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "hv/dev/devices.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 
@@ -113,7 +114,8 @@ static void config_address(void *device, uint64_t port, unsigned width, bool wri
 	}
 }
 
-void pci_create(void *state, const struct board *board)
+/* Reset state with a host bridge. */
+static void create(void *state, const struct board *board)
 {
 	struct pci *pci = state;
 
@@ -152,3 +154,5 @@ uint64_t pci_assign_bar(struct pci *pci, uint64_t size)
 	pci->next_bar = bar + size;
 	return bar;
 }
+
+const struct device_row pci_device = {.name = "pci", .size = sizeof(struct pci), .create = create};

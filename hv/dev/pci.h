@@ -53,9 +53,6 @@ struct pci {
 	bool full;                            /* a function found no slot: whoever makes the machine looks here once */
 };
 
-/* Reset state with a host bridge; registers ports 0xcf8-0xcff. */
-void pci_create(void *state, const struct board *board);
-
 /* The source id of the first free slot from PCI_FIRST_SLOT on; 0, the bridge's, if none is. */
 uint16_t pci_free_slot(const struct pci *pci);
 static inline unsigned pci_slot(uint16_t source_id) { return source_id >> 3 & (PCI_SLOTS - 1); }

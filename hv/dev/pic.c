@@ -6,6 +6,7 @@
  */
 #include "hv/dev/pic.h"
 
+#include "hv/dev/devices.h"
 #include "lib/bits.h"
 
 #define MASTER_PORT 0x20
@@ -254,7 +255,10 @@ static void elcr_access(void *device, uint64_t port, unsigned width, bool write,
 	cascade(pic);
 }
 
-void pic_create(void *state, const struct board *board)
+/*
+ * As firmware leaves them: initialized, vectors 0x08 and 0x70, all lines but the cascade masked.
+ */
+static void create(void *state, const struct board *board)
 {
 	struct pic *pic = state;
 
@@ -266,3 +270,5 @@ void pic_create(void *state, const struct board *board)
 	bus_add(board->ports, ELCR_PORT, 2, elcr_access, pic, "elcr");
 	board->chips->pic = pic;
 }
+
+const struct device_row pic_device = {.name = "pic", .size = sizeof(struct pic), .create = create};

@@ -33,12 +33,6 @@ struct pic {
 	struct pic_chip chip[2];
 };
 
-/*
- * As firmware leaves them: initialized, vectors 0x08 and 0x70, all lines but the cascade masked;
- * registers their ports.
- */
-void pic_create(void *state, const struct board *board);
-
 /* The level of one of the 16 lines. Line 2 is the cascade and does nothing. */
 void pic_set(struct pic *pic, unsigned line, bool level);
 

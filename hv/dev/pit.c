@@ -1,11 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An 8254 that computes what its counters would hold from when they were loaded. Called through
- * the VM's port bus, and by its timer when channel 0 interrupts.
+ * The PC's 8254 interval timer (Intel 8254 datasheet) and port 0x61, by which software gates its
+ * channel 2 and sees its output. What the counters hold is computed from when they were loaded, by
+ * the board's clock; nothing ticks while nobody looks but channel 0's interrupt.
  */
-#include "hv/dev/pit.h"
+#include "hv/dev/devices.h"
 
 #include "lib/bits.h"
+
+#define PIT_HZ       1193182
+#define PIT_CHANNELS 3
+#define PIT_LINE     0 /* of the ISA: channel 0's output */
+
+struct pit_channel {
+	uint32_t count; /* 1 to 65536; BCD is taken as binary */
+	uint8_t mode;   /* 0 to 5 */
+	uint8_t access; /* 1 the low byte, 2 the high one, 3 low then high */
+	uint8_t low;    /* the first byte of a count, while the second is awaited */
+	bool write_high, read_high;
+	bool loaded; /* it counts: a count has come since the mode was set */
+	bool gate;
+	uint64_t start;  /* 8254 ticks at which it began to count */
+	uint64_t halted; /* ticks counted when the gate went low */
+	uint16_t latch;
+	bool latched;
+	uint8_t status;
+	bool status_latched;
+};
+
+struct pit {
+	const struct board *board;
+	struct pit_channel channel[PIT_CHANNELS];
+	struct timer timer; /* the next rise of channel 0's output */
+	bool speaker;       /* port 0x61 bit 1, which nothing hears */
+};
 
 #define PIT_PORT     0x40
 #define CONTROL      3 /* the port behind the three channels */
@@ -225,7 +253,8 @@ static void access_gate(void *device, uint64_t offset, unsigned width, bool writ
 		 (output(c, now) ? OUTPUT : 0);
 }
 
-void pit_create(void *state, const struct board *board)
+/* As firmware leaves it: channel 0 counts 65536 in mode 3, 18.2 times a second. */
+static void create(void *state, const struct board *board)
 {
 	struct pit *pit = state;
 
@@ -238,3 +267,5 @@ void pit_create(void *state, const struct board *board)
 	bus_add(board->ports, PIT_PORT, 4, access_channels, pit, board->name);
 	bus_add(board->ports, GATE_PORT, 1, access_gate, pit, "port 0x61");
 }
+
+const struct device_row pit_device = {.name = "pit", .size = sizeof(struct pit), .create = create};

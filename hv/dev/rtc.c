@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The date is computed when it is read, from seconds since 1970, and the seconds when it is set.
- * The update cycle takes no time, so it is never seen in progress. Called through the port bus.
+ * The PC's real-time clock with its CMOS memory (Motorola MC146818 datasheet; the century in
+ * register 0x32, as the FADT says): ports 0x70 and 0x71. The date is computed when it is read, from
+ * seconds since 1970 by the board's clock, and the seconds when it is set. The update cycle takes no
+ * time, so it is never seen in progress; nothing interrupts.
  */
-#include "hv/dev/rtc.h"
-
+#include "hv/dev/acpi.h"
+#include "hv/dev/devices.h"
 #include "lib/bits.h"
+
+#define RTC_SIZE 128
+
+struct rtc {
+	const struct board *board;
+	uint8_t index;
+	uint8_t memory[RTC_SIZE];
+	int64_t offset; /* seconds, of its time from the board's */
+};
 
 #define RTC_PORT 0x70
 enum { INDEX, DATA };
@@ -168,7 +179,7 @@ static void rtc_access(void *device, uint64_t offset, unsigned width, bool write
 	}
 }
 
-void rtc_create(void *state, const struct board *board)
+static void create(void *state, const struct board *board)
 {
 	struct rtc *rtc = state;
 
@@ -178,3 +189,5 @@ void rtc_create(void *state, const struct board *board)
 	rtc->memory[REG_D] = D_VALID;
 	bus_add(board->ports, RTC_PORT, 2, rtc_access, rtc, board->name);
 }
+
+const struct device_row rtc_device = {.name = "rtc", .size = sizeof(struct rtc), .create = create};

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test device: bytes that read as they were written, by port and by MMIO, and two kinds of
- * port that act. Called through the VM's buses, with accesses that lie within a region; it does
- * no DMA and is no PCI function.
+ * QEMU's "pc-testdev", which kvm-unit-tests and kernels like them look for: ports that remember, a
+ * port that makes the host forget how a page is mapped, ports that drive interrupt lines, and MMIO
+ * that remembers. It does no DMA and is no PCI function.
  */
-#include "hv/dev/testdev.h"
+#include "hv/dev/devices.h"
 
 #include "lib/string.h"
+
+#define TESTDEV_PORT      0xe0   /* 4 bytes that are kept */
+#define TESTDEV_FLUSH     0xe4   /* a guest-physical address: its page is unmapped */
+#define TESTDEV_LINES     0x2000 /* + n: the level of ISA line n */
+#define TESTDEV_MMIO      0xff000000ULL
+#define TESTDEV_MMIO_SIZE 0x10000ULL
+
+struct testdev {
+	const struct board *board;
+	uint8_t port[TESTDEV_FLUSH - TESTDEV_PORT];
+	uint8_t mmio[TESTDEV_MMIO_SIZE];
+};
 
 #define PORTS 8
 #define LINES 16
@@ -52,7 +64,7 @@ static void access_mmio(void *device, uint64_t offset, unsigned width, bool writ
 	access_bytes(testdev->mmio + offset, width, write, value);
 }
 
-void testdev_create(void *state, const struct board *board)
+static void create(void *state, const struct board *board)
 {
 	struct testdev *testdev = state;
 
@@ -61,3 +73,5 @@ void testdev_create(void *state, const struct board *board)
 	bus_add(board->ports, TESTDEV_LINES, LINES, access_lines, testdev, board->name);
 	bus_add(board->mmio, TESTDEV_MMIO, TESTDEV_MMIO_SIZE, access_mmio, testdev, board->name);
 }
+
+const struct device_row testdev_device = {.name = "testdev", .size = sizeof(struct testdev), .create = create};

@@ -6,6 +6,7 @@
  */
 #include "hv/dev/uart.h"
 
+#include "hv/dev/devices.h"
 #include "lib/bits.h"
 
 /* Registers; the divisor latch lies over the first two while LCR.DLAB is set. */
@@ -181,7 +182,8 @@ static void uart_access(void *device, uint64_t offset, unsigned width, bool writ
 	if (!write) *value = result;
 }
 
-void uart_create(void *state, const struct board *board)
+/* Reset state. */
+static void create(void *state, const struct board *board)
 {
 	struct uart *uart = state;
 
@@ -189,3 +191,5 @@ void uart_create(void *state, const struct board *board)
 	board->chips->uart = uart;
 	bus_add(board->ports, UART_PORT, 8, uart_access, uart, board->name);
 }
+
+const struct device_row uart_device = {.name = "uart", .size = sizeof(struct uart), .create = create};

@@ -26,9 +26,6 @@ struct uart {
 	bool irq_level;
 };
 
-/* Reset state; registers the eight ports. */
-void uart_create(void *state, const struct board *board);
-
 /* A byte comes in on the line. False if the receiver has no room, or is in loopback mode. */
 bool uart_receive(struct uart *uart, uint8_t byte);
 

@@ -232,7 +232,7 @@ static const char *list_devices(struct option_error *error)
 {
 	error->list[0] = '\0';
 	for (unsigned i = 0; i < optional_device_count; i++) {
-		const struct device_row *row = &optional_devices[i];
+		const struct device_row *row = optional_devices[i];
 
 		format_append(error->list, sizeof(error->list), "%sdev=%s", i ? " or " : "", row->name);
 		for (unsigned w = 0; row->words && row->words[w]; w++)
@@ -257,7 +257,7 @@ static bool find_device(struct word value, struct device_option *device)
 	*device = (struct device_option){0};
 	next_part(&value, &part);
 	for (unsigned i = 0; i < optional_device_count; i++)
-		if (is(part, optional_devices[i].name)) device->row = &optional_devices[i];
+		if (is(part, optional_devices[i]->name)) device->row = optional_devices[i];
 	while (device->row && next_part(&value, &part)) {
 		unsigned word = device_word(device->row, part);
 

@@ -200,8 +200,8 @@ static const char *list_devices(const struct vm_options *options, char *list, si
 	for (unsigned i = 0; i < optional_device_count; i++) {
 		unsigned count = 0;
 
-		for (unsigned d = 0; d < options->devices; d++) count += options->device[d].row == &optional_devices[i];
-		if (count) format_append(list, size, "%s%u %s", list[0] ? ", " : "", count, optional_devices[i].name);
+		for (unsigned d = 0; d < options->devices; d++) count += options->device[d].row == optional_devices[i];
+		if (count) format_append(list, size, "%s%u %s", list[0] ? ", " : "", count, optional_devices[i]->name);
 	}
 	return list[0] ? list : "no device";
 }

@@ -167,7 +167,7 @@ static const struct device_row *row(const struct vm *vm, unsigned n, unsigned *w
 	const unsigned iommus = vm->options.iommu;
 
 	*words = 0;
-	if (n < fixed_device_count) return &fixed_devices[n];
+	if (n < fixed_device_count) return fixed_devices[n];
 	n -= fixed_device_count;
 	if (n < iommus) return &iommu_row;
 	n -= iommus;

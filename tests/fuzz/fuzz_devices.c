@@ -10,14 +10,14 @@
 #include <string.h>
 
 #include "hv/dev/devices.h"
-#include "hv/dev/edu.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/lapic.h"
+#include "hv/dev/pci.h"
 #include "hv/dev/pic.h"
-#include "hv/dev/testdev.h"
 
-#define BAR PCI_WINDOW
+#define BAR        PCI_WINDOW
+#define EDU_BUFFER 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
@@ -34,17 +34,17 @@ static struct {
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
 {
 	(void)ctx, (void)source_id, (void)address;
-	assert(size >= 1 && size <= EDU_BUFFER_SIZE);
+	assert(size >= 1 && size <= EDU_BUFFER);
 	memset(to, 0x5a, size);
 	return 0;
 }
 
 static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size)
 {
-	static uint8_t copy[EDU_BUFFER_SIZE];
+	static uint8_t copy[EDU_BUFFER];
 
 	(void)ctx, (void)source_id, (void)address;
-	assert(size >= 1 && size <= EDU_BUFFER_SIZE);
+	assert(size >= 1 && size <= EDU_BUFFER);
 	memcpy(copy, from, size);
 	return 0;
 }
@@ -133,9 +133,9 @@ static void create(void)
 	timers_init(&vm.timers);
 	lapic_init(&vm.lapic, 0, &cpu);
 	bus_add(&vm.mmio, LAPIC_BASE, LAPIC_SIZE, lapic_access, &vm.lapic, "lapic");
-	for (unsigned i = 0; i < fixed_device_count; i++) create_device(&fixed_devices[i]);
-	for (unsigned i = 0; i < optional_device_count; i++) create_device(&optional_devices[i]);
-	create_device(&optional_devices[0]);
+	for (unsigned i = 0; i < fixed_device_count; i++) create_device(fixed_devices[i]);
+	for (unsigned i = 0; i < optional_device_count; i++) create_device(optional_devices[i]);
+	create_device(optional_devices[0]);
 }
 
 /* The vCPU loop's part: what is pending is taken, now and then. */
@@ -156,14 +156,8 @@ static void take_interrupts(void)
 /* Where something is, so that few accesses miss. */
 static const uint64_t ports[] = {0x20,  0x21,  0xa0, 0xa1,   0x4d0, 0x4d1, 0xf4, 0x3f8, 0x3fc, 0x600, 0x604, 0x608,
 				 0xcf8, 0xcfc, 0xe0, 0x2000, 0x40,  0x61,  0x60, 0x64,  0x70,  0xe9,  0x510, 0x42};
-static const uint64_t pages[] = {BAR,
-				 BAR + 0x40000,
-				 BAR + EDU_BAR_SIZE,
-				 IOAPIC_BASE,
-				 LAPIC_BASE,
-				 LAPIC_BASE + 0x300,
-				 TESTDEV_MMIO + TESTDEV_MMIO_SIZE - 0x80,
-				 BAR + 2 * EDU_BAR_SIZE - 0x80};
+static const uint64_t pages[] = {BAR,        BAR + 0x40000,      BAR + 0x100000,    IOAPIC_BASE,
+				 LAPIC_BASE, LAPIC_BASE + 0x300, 0xff010000 - 0x80, BAR + 0x200000 - 0x80};
 
 /* Ten bytes an access: what (a bus, a place, a width, a direction), an offset, a value. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)

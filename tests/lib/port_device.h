@@ -7,6 +7,7 @@
 #define TESTS_LIB_PORT_DEVICE_H
 
 #include "hv/dev/board.h"
+#include "tests/lib/device.h"
 
 #define TEST_CLOCK_HZ 100000000ULL
 

@@ -14,11 +14,11 @@
 #include <cmocka.h>
 
 #include "hv/dev/acpi.h"
-#include "hv/dev/acpi_pm.h"
 #include "hv/dev/acpi_tables.h"
 #include "hv/dev/irq.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "tests/lib/device.h"
 
 static uint8_t area[ACPI_SIZE];
 static const struct acpi_config with_iommu = {
@@ -308,12 +308,11 @@ static void out(struct bus *ports, uint64_t port, unsigned width, uint64_t value
 static void soft_off_is_sleep_type_5_with_sleep_enable(void **state)
 {
 	struct bus ports = {0};
-	struct acpi_pm pm = {0};
 	struct machine machine = {0};
 	const struct board board = {.ports = &ports, .ctx = &machine, .exit = note_off};
 
 	(void)state;
-	acpi_pm_create(&pm, &board);
+	make_device(&acpi_pm_device, &board);
 	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 1);
 	out(&ports, ACPI_PM_CONTROL, 2, 5 << 10);
 	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 5 << 10 | 1);
@@ -329,10 +328,9 @@ static void the_timer_runs_at_its_own_rate_whatever_the_clock(void **state)
 	struct bus ports = {0};
 	struct machine machine;
 	struct board board = {.ports = &ports, .ctx = &machine, .now = clock_now};
-	struct acpi_pm pm = {0};
 
 	(void)state;
-	acpi_pm_create(&pm, &board);
+	make_device(&acpi_pm_device, &board);
 	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
 		board.clock_hz = rates[i];
 		machine.clock = rates[i] / 2;
@@ -345,11 +343,10 @@ static void the_timer_runs_at_its_own_rate_whatever_the_clock(void **state)
 static void no_event_ever_stands_and_enables_are_kept(void **state)
 {
 	struct bus ports = {0};
-	struct acpi_pm pm = {0};
 	const struct board board = {.ports = &ports};
 
 	(void)state;
-	acpi_pm_create(&pm, &board);
+	make_device(&acpi_pm_device, &board);
 	out(&ports, ACPI_PM_EVENT + 2, 2, 0xffff);
 	out(&ports, ACPI_PM_EVENT, 2, 0xffff);
 	assert_int_equal(in(&ports, ACPI_PM_EVENT, 2), 0);

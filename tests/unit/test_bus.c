@@ -7,8 +7,9 @@
 #include <cmocka.h>
 
 #include "hv/dev/bus.h"
-#include "hv/dev/exit_port.h"
 #include "lib/bits.h"
+#include "lib/contract.h"
+#include "tests/lib/device.h"
 
 /* A device that remembers the last access and answers with its own pattern. */
 struct probe {
@@ -178,12 +179,11 @@ static void the_exit_port_takes_any_width(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(widths); i++) {
 		struct bus ports = {0};
-		struct exit_port port = {0};
 		uint32_t status = 99;
 		uint64_t value = 0x12345678;
 		const struct board board = {.ports = &ports, .ctx = &status, .exit = note_status};
 
-		exit_port_create(&port, &board);
+		make_device(&ports_device, &board);
 		assert_int_equal(read_bus(&ports, EXIT_PORT, 1), 0xff);
 		assert_int_equal(status, 99);
 		assert_true(bus_do(&ports, EXIT_PORT, widths[i], true, &value));

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "hv/dev/devices.h"
-#include "hv/dev/edu.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/pci.h"
@@ -56,7 +55,7 @@ static int set_up(void **state)
 	memset(&chips, 0, sizeof(chips));
 	created = 0;
 	last_dma_device = 0;
-	for (unsigned i = 0; i < fixed_device_count; i++) create(&fixed_devices[i], 0);
+	for (unsigned i = 0; i < fixed_device_count; i++) create(fixed_devices[i], 0);
 	return 0;
 }
 
@@ -70,7 +69,7 @@ static int tear_down(void **state)
 static const struct device_row *named(const char *name)
 {
 	for (unsigned i = 0; i < optional_device_count; i++)
-		if (!strcmp(optional_devices[i].name, name)) return &optional_devices[i];
+		if (!strcmp(optional_devices[i]->name, name)) return optional_devices[i];
 	fail();
 	return NULL;
 }
@@ -91,7 +90,7 @@ static void the_fullest_line_leaves_no_bus_full(void **state)
 		tear_down(NULL);
 		set_up(NULL);
 		for (unsigned i = 0; i < OTHER_REGIONS; i++) bus_add(&mmio, 0, 0, NULL, NULL, "other");
-		for (unsigned i = 0; i < VM_DEVICES_MAX; i++) create(&optional_devices[row], 0);
+		for (unsigned i = 0; i < VM_DEVICES_MAX; i++) create(optional_devices[row], 0);
 		assert_false(ports.full || mmio.full || chips.pci->full);
 		assert_true(timers.count <= TIMERS_MAX);
 	}
@@ -99,26 +98,28 @@ static void the_fullest_line_leaves_no_bus_full(void **state)
 
 static void a_device_knows_its_name_its_slot_and_its_words(void **state)
 {
-	const struct edu *first, *second;
+	const struct board *first, *second;
 
 	(void)state;
-	first = create(named("edu"), 0);
+	create(named("edu"), 0);
+	first = places[created - 1];
 	create(named("testdev"), 0);
-	second = create(named("edu"), EDU_SNOOP);
-	assert_string_equal(first->board->name, "edu");
-	assert_int_equal(first->board->source_id, 2 << 3);
-	assert_int_equal(first->board->words, 0);
-	assert_int_equal(second->board->source_id, 3 << 3);
-	assert_int_equal(second->board->words, EDU_SNOOP);
+	create(named("edu"), 1);
+	second = places[created - 1];
+	assert_string_equal(first->name, "edu");
+	assert_int_equal(first->source_id, 2 << 3);
+	assert_int_equal(first->words, 0);
+	assert_int_equal(second->source_id, 3 << 3);
+	assert_int_equal(second->words, 1);
 	assert_int_equal(last_dma_device, 3 << 3);
-	assert_int_equal(pci_get32(&second->pci, PCI_BAR0), PCI_WINDOW + EDU_BAR_SIZE);
+	assert_int_equal(pci_get32(chips.pci->slot[3], PCI_BAR0), PCI_WINDOW + 0x100000);
 }
 
 static void each_state_lies_behind_its_board_and_is_aligned(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < optional_device_count; i++) {
-		const struct device_row *row = &optional_devices[i];
+		const struct device_row *row = optional_devices[i];
 		char *device = create(row, 0), *place = places[created - 1];
 
 		assert_int_equal((uintptr_t)device % 16, 0);

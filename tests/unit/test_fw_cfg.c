@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/dev/fw_cfg.c and hv/dev/debug_port.c: what kernels written for QEMU's machine find. */
+/* hv/dev/fw_cfg.c and the debug console of hv/dev/ports.c: what kernels written for QEMU's machine find. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,13 +7,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/dev/debug_port.h"
-#include "hv/dev/fw_cfg.h"
+#include "hv/dev/firmware.h"
 #include "lib/bits.h"
 #include "tests/lib/port_device.h"
-
-static struct fw_cfg fw_cfg;
-static struct debug_port debug_port;
 
 static int set_up(void **state)
 {
@@ -22,8 +18,8 @@ static int set_up(void **state)
 	machine.board.cpus = 3;
 	machine.board.low_ram_end = 3 * GiB;
 	machine.board.high_ram_end = 5 * GiB;
-	fw_cfg_create(&fw_cfg, &machine.board);
-	debug_port_create(&debug_port, &machine.board);
+	make_device(&fw_cfg_device, &machine.board);
+	make_device(&ports_device, &machine.board);
 	return 0;
 }
 

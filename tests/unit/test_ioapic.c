@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
 
@@ -72,7 +73,7 @@ static struct fixture *set_up(void)
 	f = (struct fixture){0};
 	f.board = (struct board){
 		.source_id = SOURCE_ID, .mmio = &f.mmio, .chips = &f.chips, .ctx = &f, .message = message};
-	ioapic_create(&f.ioapic, &f.board);
+	ioapic_device.create(&f.ioapic, &f.board);
 	assert_ptr_equal(f.chips.ioapic, &f.ioapic);
 	return &f;
 }

@@ -6,21 +6,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "hv/dev/keyboard.h"
 #include "tests/lib/port_device.h"
 
 #define DATA    0x60
 #define COMMAND 0x64
 #define FULL    0x01
 
-static struct keyboard keyboard;
-
 static int set_up(void **state)
 {
 	(void)state;
 	port_device_reset();
-	keyboard = (struct keyboard){0};
-	keyboard_create(&keyboard, &machine.board);
+	make_device(&keyboard_device, &machine.board);
 	return 0;
 }
 

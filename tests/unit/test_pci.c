@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "hv/dev/devices.h"
 #include "hv/dev/pci.h"
 
 #define SLOT(n) ((uint16_t)((n) << 3)) /* its source id */
@@ -32,7 +33,7 @@ static void set_up(struct fixture *f)
 {
 	*f = (struct fixture){0};
 	f->board = (struct board){.ports = &f->ports, .chips = &f->chips};
-	pci_create(&f->pci, &f->board);
+	pci_device.create(&f->pci, &f->board);
 	f->function.written = note_write;
 	f->function.device = f;
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) f->function.config[i] = (uint8_t)i;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/pic.h"
@@ -62,9 +63,9 @@ static struct fixture *set_up(void)
 	f = (struct fixture){0};
 	f.board = (struct board){
 		.ports = &f.ports, .mmio = &f.mmio, .chips = &f.chips, .ctx = &f, .message = message, .extint = extint};
-	pic_create(&f.pic, &f.board);
-	ioapic_create(&f.ioapic, &f.board);
-	irq_create(&f.irq, &f.board);
+	pic_device.create(&f.pic, &f.board);
+	ioapic_device.create(&f.ioapic, &f.board);
+	irq_device.create(&f.irq, &f.board);
 	return &f;
 }
 

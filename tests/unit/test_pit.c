@@ -6,18 +6,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "hv/dev/pit.h"
 #include "tests/lib/port_device.h"
 
-static struct pit pit;
+#define PIT_HZ 1193182
+
 static uint64_t ticks; /* of the 8254, since the beginning */
 
 static int set_up(void **state)
 {
 	(void)state;
 	port_device_reset();
-	pit = (struct pit){0};
-	pit_create(&pit, &machine.board);
+	make_device(&pit_device, &machine.board);
 	ticks = 0;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/dev/reset.c: the ways software resets a PC, and the accesses beside them that do not. */
+/* hv/dev/ports.c: the ways software resets a PC, and the accesses beside them that do not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,16 +8,14 @@
 #include <cmocka.h>
 
 #include "hv/dev/pci.h"
-#include "hv/dev/reset.h"
 #include "lib/bits.h"
+#include "tests/lib/device.h"
 
 #define RESET_CONTROL  0xcf9
 #define SYSTEM_CONTROL 0x92
 #define CONFIG_ADDRESS 0xcf8
 
 static struct bus ports;
-static struct reset reset;
-static struct pci pci;
 static struct chipset chips;
 static unsigned resets;
 
@@ -33,10 +31,9 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(&ports, 0, sizeof(ports));
-	memset(&pci, 0, sizeof(pci));
 	resets = 0;
-	reset_create(&reset, &board);
-	pci_create(&pci, &board);
+	make_device(&ports_device, &board);
+	make_device(&pci_device, &board);
 	return 0;
 }
 

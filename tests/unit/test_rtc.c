@@ -7,22 +7,18 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "hv/dev/rtc.h"
 #include "tests/lib/port_device.h"
 
 #define DAY    86400ULL
 #define BCD(n) ((n) / 10 << 4 | (n) % 10)
 #define FIRST  1767225600ULL /* 2026-01-01 */
 
-static struct rtc rtc;
-
 static int set_up(void **state)
 {
 	(void)state;
 	port_device_reset();
 	machine.board.start_time = FIRST;
-	rtc = (struct rtc){0};
-	rtc_create(&rtc, &machine.board);
+	make_device(&rtc_device, &machine.board);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "hv/dev/testdev.h"
+#include "tests/lib/device.h"
 
 #define PORT  0xe0
 #define FLUSH 0xe4
@@ -16,7 +16,6 @@
 #define END   0xff010000ULL
 
 static struct bus ports, mmio;
-static struct testdev testdev;
 static unsigned flushes;
 static uint64_t flushed;
 static uint32_t levels, told;
@@ -42,9 +41,8 @@ static int set_up(void **state)
 	(void)state;
 	memset(&ports, 0, sizeof(ports));
 	memset(&mmio, 0, sizeof(mmio));
-	memset(&testdev, 0, sizeof(testdev));
 	flushes = levels = told = 0;
-	testdev_create(&testdev, &board);
+	make_device(&testdev_device, &board);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "hv/dev/devices.h"
 #include "hv/dev/uart.h"
 
 struct fixture {
@@ -39,7 +40,7 @@ static void set_up(struct fixture *f)
 {
 	*f = (struct fixture){0};
 	f->board = (struct board){.ports = &f->ports, .chips = &f->chips, .ctx = f, .console = put, .line = irq};
-	uart_create(&f->uart, &f->board);
+	uart_device.create(&f->uart, &f->board);
 }
 
 static void out(struct fixture *f, unsigned offset, uint8_t byte)
