@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What of the guest's machine only AML can say: the PCI bus with its windows and interrupt
- * wiring (hv/dev/irq.h), the console, and how to switch off. iasl compiles it; acpi.c hands it on.
+ * wiring (hv/dev/irq.h), the console, and how to switch off. The C preprocessor and iasl compile it;
+ * acpi.c hands it on.
  */
 DefinitionBlock ("", "DSDT", 2, "LEAFCT", "LEAFCUTR", 1)
 {
@@ -37,73 +38,28 @@ DefinitionBlock ("", "DSDT", 2, "LEAFCT", "LEAFCUTR", 1)
 
 			// INTA# of slots 1-31: IOAPIC pin 16 + slot % 8, or ISA line 10 + slot % 2. Written
 			// out, since whoever enables a device evaluates it again.
+			#define ROUTE(address, to) Package () { address, 0, 0, to }
 			Name (PINS, Package ()
 			{
-				Package () { 0x00001ffff, 0, 0, 17 },
-				Package () { 0x00002ffff, 0, 0, 18 },
-				Package () { 0x00003ffff, 0, 0, 19 },
-				Package () { 0x00004ffff, 0, 0, 20 },
-				Package () { 0x00005ffff, 0, 0, 21 },
-				Package () { 0x00006ffff, 0, 0, 22 },
-				Package () { 0x00007ffff, 0, 0, 23 },
-				Package () { 0x00008ffff, 0, 0, 16 },
-				Package () { 0x00009ffff, 0, 0, 17 },
-				Package () { 0x0000affff, 0, 0, 18 },
-				Package () { 0x0000bffff, 0, 0, 19 },
-				Package () { 0x0000cffff, 0, 0, 20 },
-				Package () { 0x0000dffff, 0, 0, 21 },
-				Package () { 0x0000effff, 0, 0, 22 },
-				Package () { 0x0000fffff, 0, 0, 23 },
-				Package () { 0x00010ffff, 0, 0, 16 },
-				Package () { 0x00011ffff, 0, 0, 17 },
-				Package () { 0x00012ffff, 0, 0, 18 },
-				Package () { 0x00013ffff, 0, 0, 19 },
-				Package () { 0x00014ffff, 0, 0, 20 },
-				Package () { 0x00015ffff, 0, 0, 21 },
-				Package () { 0x00016ffff, 0, 0, 22 },
-				Package () { 0x00017ffff, 0, 0, 23 },
-				Package () { 0x00018ffff, 0, 0, 16 },
-				Package () { 0x00019ffff, 0, 0, 17 },
-				Package () { 0x0001affff, 0, 0, 18 },
-				Package () { 0x0001bffff, 0, 0, 19 },
-				Package () { 0x0001cffff, 0, 0, 20 },
-				Package () { 0x0001dffff, 0, 0, 21 },
-				Package () { 0x0001effff, 0, 0, 22 },
-				Package () { 0x0001fffff, 0, 0, 23 }
+				ROUTE (0x00001ffff, 17), ROUTE (0x00002ffff, 18), ROUTE (0x00003ffff, 19), ROUTE (0x00004ffff, 20),
+				ROUTE (0x00005ffff, 21), ROUTE (0x00006ffff, 22), ROUTE (0x00007ffff, 23), ROUTE (0x00008ffff, 16),
+				ROUTE (0x00009ffff, 17), ROUTE (0x0000affff, 18), ROUTE (0x0000bffff, 19), ROUTE (0x0000cffff, 20),
+				ROUTE (0x0000dffff, 21), ROUTE (0x0000effff, 22), ROUTE (0x0000fffff, 23), ROUTE (0x00010ffff, 16),
+				ROUTE (0x00011ffff, 17), ROUTE (0x00012ffff, 18), ROUTE (0x00013ffff, 19), ROUTE (0x00014ffff, 20),
+				ROUTE (0x00015ffff, 21), ROUTE (0x00016ffff, 22), ROUTE (0x00017ffff, 23), ROUTE (0x00018ffff, 16),
+				ROUTE (0x00019ffff, 17), ROUTE (0x0001affff, 18), ROUTE (0x0001bffff, 19), ROUTE (0x0001cffff, 20),
+				ROUTE (0x0001dffff, 21), ROUTE (0x0001effff, 22), ROUTE (0x0001fffff, 23)
 			})
 			Name (LINS, Package ()
 			{
-				Package () { 0x00001ffff, 0, 0, 11 },
-				Package () { 0x00002ffff, 0, 0, 10 },
-				Package () { 0x00003ffff, 0, 0, 11 },
-				Package () { 0x00004ffff, 0, 0, 10 },
-				Package () { 0x00005ffff, 0, 0, 11 },
-				Package () { 0x00006ffff, 0, 0, 10 },
-				Package () { 0x00007ffff, 0, 0, 11 },
-				Package () { 0x00008ffff, 0, 0, 10 },
-				Package () { 0x00009ffff, 0, 0, 11 },
-				Package () { 0x0000affff, 0, 0, 10 },
-				Package () { 0x0000bffff, 0, 0, 11 },
-				Package () { 0x0000cffff, 0, 0, 10 },
-				Package () { 0x0000dffff, 0, 0, 11 },
-				Package () { 0x0000effff, 0, 0, 10 },
-				Package () { 0x0000fffff, 0, 0, 11 },
-				Package () { 0x00010ffff, 0, 0, 10 },
-				Package () { 0x00011ffff, 0, 0, 11 },
-				Package () { 0x00012ffff, 0, 0, 10 },
-				Package () { 0x00013ffff, 0, 0, 11 },
-				Package () { 0x00014ffff, 0, 0, 10 },
-				Package () { 0x00015ffff, 0, 0, 11 },
-				Package () { 0x00016ffff, 0, 0, 10 },
-				Package () { 0x00017ffff, 0, 0, 11 },
-				Package () { 0x00018ffff, 0, 0, 10 },
-				Package () { 0x00019ffff, 0, 0, 11 },
-				Package () { 0x0001affff, 0, 0, 10 },
-				Package () { 0x0001bffff, 0, 0, 11 },
-				Package () { 0x0001cffff, 0, 0, 10 },
-				Package () { 0x0001dffff, 0, 0, 11 },
-				Package () { 0x0001effff, 0, 0, 10 },
-				Package () { 0x0001fffff, 0, 0, 11 }
+				ROUTE (0x00001ffff, 11), ROUTE (0x00002ffff, 10), ROUTE (0x00003ffff, 11), ROUTE (0x00004ffff, 10),
+				ROUTE (0x00005ffff, 11), ROUTE (0x00006ffff, 10), ROUTE (0x00007ffff, 11), ROUTE (0x00008ffff, 10),
+				ROUTE (0x00009ffff, 11), ROUTE (0x0000affff, 10), ROUTE (0x0000bffff, 11), ROUTE (0x0000cffff, 10),
+				ROUTE (0x0000dffff, 11), ROUTE (0x0000effff, 10), ROUTE (0x0000fffff, 11), ROUTE (0x00010ffff, 10),
+				ROUTE (0x00011ffff, 11), ROUTE (0x00012ffff, 10), ROUTE (0x00013ffff, 11), ROUTE (0x00014ffff, 10),
+				ROUTE (0x00015ffff, 11), ROUTE (0x00016ffff, 10), ROUTE (0x00017ffff, 11), ROUTE (0x00018ffff, 10),
+				ROUTE (0x00019ffff, 11), ROUTE (0x0001affff, 10), ROUTE (0x0001bffff, 11), ROUTE (0x0001cffff, 10),
+				ROUTE (0x0001dffff, 11), ROUTE (0x0001effff, 10), ROUTE (0x0001fffff, 11)
 			})
 			Method (_PRT)
 			{
