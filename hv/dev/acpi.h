@@ -7,7 +7,6 @@
 #ifndef HV_DEV_ACPI_H
 #define HV_DEV_ACPI_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,25 +26,14 @@
 
 #define RTC_CENTURY 0x32 /* its register in the CMOS memory */
 
-struct acpi_config {
-	uint32_t base; /* guest-physical address of the buffer, 64-byte aligned */
-	unsigned cpus; /* local APIC ids 0 to cpus - 1 */
-	uint8_t ioapic_id;
-	const uint8_t *dsdt; /* AML with its header: dsdt_aml_code */
-	bool iommu;          /* build a DMAR table: */
-	bool interrupt_remapping;
-	unsigned host_address_width; /* bits of a DMA address, 39 or 48 */
-	uint64_t iommu_base;
-	uint16_t ioapic_source_id; /* requester id of the IOAPIC's messages */
-};
-
 /* What iasl made of dsdt.asl. */
 extern const uint8_t dsdt_aml_code[];
 
 /*
- * Write the tables into buffer[0..size), which the guest will see at config->base; the RSDP comes
- * first. Returns the bytes used, or -ENOSPC.
+ * Write the tables of a machine with up to 16 CPUs, and an IOMMU there if iommu_base is not 0, into
+ * buffer[0..size), which the guest will see at ACPI_BASE; the RSDP comes first. Returns the bytes
+ * used, or -ENOSPC.
  */
-long acpi_build(void *buffer, size_t size, const struct acpi_config *config);
+long acpi_build(void *buffer, size_t size, unsigned cpus, uint64_t iommu_base);
 
 #endif

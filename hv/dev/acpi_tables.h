@@ -10,6 +10,9 @@
 
 #define PACKED __attribute__((packed))
 
+#define ACPI_OEM_ID   "LEAFCT"
+#define ACPI_CPUS_MAX 16
+
 /* ACPI 6.5 5.2.5.3. */
 struct acpi_rsdp {
 	char signature[8];
@@ -37,6 +40,16 @@ struct acpi_header {
 	uint32_t creator_revision;
 } PACKED;
 _Static_assert(sizeof(struct acpi_header) == 36, "ACPI 6.5 table 5.4");
+
+/* ACPI 6.5 5.2.7, 5.2.8; as many entries as there are. */
+struct acpi_rsdt {
+	struct acpi_header header;
+	uint32_t entry[3];
+} PACKED;
+struct acpi_xsdt {
+	struct acpi_header header;
+	uint64_t entry[3];
+} PACKED;
 
 /* ACPI 6.5 5.2.3.2. */
 struct acpi_address {
@@ -97,23 +110,11 @@ struct acpi_facs {
 } PACKED;
 _Static_assert(sizeof(struct acpi_facs) == 64, "ACPI 6.5 table 5.12");
 
-/* ACPI 6.5 5.2.12. */
-struct acpi_madt {
-	struct acpi_header header;
-	uint32_t lapic_address;
-	uint32_t flags; /* bit 0: there are 8259s too */
-} PACKED;
-
+/* ACPI 6.5 5.2.12, as irq.c wires it. */
 struct acpi_madt_lapic {
 	uint8_t type, length; /* 0 */
 	uint8_t processor_id, apic_id;
 	uint32_t flags; /* bit 0: enabled */
-} PACKED;
-
-struct acpi_madt_ioapic {
-	uint8_t type, length; /* 1 */
-	uint8_t id, reserved;
-	uint32_t address, first_interrupt;
 } PACKED;
 
 struct acpi_madt_override {
@@ -125,24 +126,27 @@ struct acpi_madt_override {
 #define MADT_AS_BUS     0x0
 #define MADT_LEVEL_HIGH 0xd
 
-struct acpi_madt_nmi {
-	uint8_t type, length; /* 4 */
-	uint8_t processor_id; /* 0xff: all */
-	uint16_t flags;
-	uint8_t lint;
-} PACKED;
-
-/* VT-d 8.1. */
-struct acpi_dmar {
+struct acpi_madt {
 	struct acpi_header header;
-	uint8_t host_address_width; /* less one */
-	uint8_t flags;              /* bit 0: interrupt remapping */
-	uint8_t reserved[10];
+	uint32_t lapic_address;
+	uint32_t flags; /* bit 0: there are 8259s too */
+	struct {
+		uint8_t type, length; /* 1 */
+		uint8_t id, reserved;
+		uint32_t address, first_interrupt;
+	} PACKED ioapic;
+	struct acpi_madt_override timer, sci, pci[2];
+	struct {
+		uint8_t type, length; /* 4 */
+		uint8_t processor_id; /* 0xff: all */
+		uint16_t flags;
+		uint8_t lint;
+	} PACKED nmi;
+	struct acpi_madt_lapic lapic[ACPI_CPUS_MAX]; /* as many as there are */
 } PACKED;
-_Static_assert(sizeof(struct acpi_dmar) == 48, "VT-d 8.1");
 
 /* VT-d 8.3, with one device scope (8.3.1) of one path element. */
-struct acpi_dmar_drhd {
+struct acpi_drhd {
 	uint16_t type, length; /* 0 */
 	uint8_t flags;         /* bit 0: every device not named elsewhere */
 	uint8_t size;
@@ -153,6 +157,16 @@ struct acpi_dmar_drhd {
 	uint8_t enumeration_id, start_bus;
 	uint8_t path_device, path_function;
 } PACKED;
-_Static_assert(sizeof(struct acpi_dmar_drhd) == 24, "VT-d 8.3");
+_Static_assert(sizeof(struct acpi_drhd) == 24, "VT-d 8.3");
+
+/* VT-d 8.1. */
+struct acpi_dmar {
+	struct acpi_header header;
+	uint8_t host_address_width; /* less one */
+	uint8_t flags;              /* bit 0: interrupt remapping */
+	uint8_t reserved[10];
+	struct acpi_drhd unit;
+} PACKED;
+_Static_assert(sizeof(struct acpi_dmar) == 48 + sizeof(struct acpi_drhd), "VT-d 8.1");
 
 #endif

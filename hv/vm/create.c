@@ -99,20 +99,10 @@ static int create_memory(struct vm *vm)
 /* What firmware would tell an operating system of all this. It fits: tests/unit/test_acpi.c. */
 static void create_firmware(struct vm *vm)
 {
-	const struct acpi_config config = {
-		.base = ACPI_BASE,
-		.cpus = 1,
-		.ioapic_id = IOAPIC_ID,
-		.dsdt = dsdt_aml_code,
-		.iommu = vm->options.iommu,
-		.interrupt_remapping = true,
-		.host_address_width = 48,
-		.iommu_base = IOMMU_BASE,
-		.ioapic_source_id = IOAPIC_SOURCE_ID,
-	};
+	const uint64_t iommu_base = vm->options.iommu ? IOMMU_BASE : 0;
 
 	firmware_leave((uint8_t *)vm->ram);
-	acpi_build((void *)(vm->ram + ACPI_BASE), FIRMWARE_CODE - ACPI_BASE, &config);
+	acpi_build((void *)(vm->ram + ACPI_BASE), FIRMWARE_CODE - ACPI_BASE, vm->options.cpus, iommu_base);
 }
 
 /* Give back all but the structure itself. Nothing of the VM is on a CPU then. */

@@ -15,23 +15,15 @@
 
 #include "hv/dev/acpi.h"
 #include "hv/dev/acpi_tables.h"
+#include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "tests/lib/device.h"
 
 static uint8_t area[ACPI_SIZE];
-static const struct acpi_config with_iommu = {
-	.base = ACPI_BASE,
-	.cpus = 3,
-	.ioapic_id = 5,
-	.dsdt = dsdt_aml_code,
-	.iommu = true,
-	.interrupt_remapping = true,
-	.host_address_width = 39,
-	.iommu_base = 0xfed90000,
-	.ioapic_source_id = 0xff00,
-};
+#define CPUS  3
+#define IOMMU 0xfed90000
 
 static uint8_t sum(const void *table, size_t size)
 {
@@ -49,12 +41,12 @@ static void *at(uint64_t address)
 	return area + (address - ACPI_BASE);
 }
 
-static const struct acpi_rsdp *build(const struct acpi_config *config)
+static const struct acpi_rsdp *build(uint64_t iommu)
 {
 	const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)area;
 
 	memset(area, 0xa5, sizeof(area));
-	assert_in_range(acpi_build(area, sizeof(area), config), 500, 4096);
+	assert_in_range(acpi_build(area, sizeof(area), CPUS, iommu), 500, 4096);
 	assert_memory_equal(rsdp->signature, "RSD PTR ", 8);
 	assert_int_equal(sum(rsdp, 20), 0);
 	assert_int_equal(sum(rsdp, rsdp->length), 0);
@@ -83,7 +75,7 @@ static struct acpi_header *find(const struct acpi_rsdp *rsdp, const char *signat
 
 static void every_table_is_found_both_ways_and_sums_to_zero(void **state)
 {
-	const struct acpi_rsdp *rsdp = build(&with_iommu);
+	const struct acpi_rsdp *rsdp = build(IOMMU);
 	static const char *const tables[] = {"FACP", "APIC", "DMAR"};
 
 	(void)state;
@@ -95,7 +87,7 @@ static void every_table_is_found_both_ways_and_sums_to_zero(void **state)
 
 static void fadt_leads_to_facs_and_dsdt(void **state)
 {
-	const struct acpi_rsdp *rsdp = build(&with_iommu);
+	const struct acpi_rsdp *rsdp = build(IOMMU);
 	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
 	const struct acpi_header *dsdt = at(fadt->x_dsdt);
 	const struct acpi_facs *facs = at(fadt->x_facs);
@@ -111,42 +103,36 @@ static void fadt_leads_to_facs_and_dsdt(void **state)
 
 static void without_an_iommu_there_is_no_dmar(void **state)
 {
-	struct acpi_config config = with_iommu;
-
 	(void)state;
-	config.iommu = false;
-	assert_null(find(build(&config), "DMAR", 8));
+	assert_null(find(build(0), "DMAR", 8));
+	assert_null(find(build(0), "DMAR", 4));
 }
 
 static void dmar_says_what_the_unit_is(void **state)
 {
-	struct acpi_config config = with_iommu;
-	const struct acpi_dmar *dmar = (const void *)find(build(&config), "DMAR", 8);
-	const struct acpi_dmar_drhd *drhd = (const void *)(dmar + 1);
+	const struct acpi_dmar *dmar = (const void *)find(build(IOMMU), "DMAR", 8);
+	const struct acpi_drhd *drhd = &dmar->unit;
 
 	(void)state;
-	assert_int_equal(dmar->host_address_width, 38);
+	assert_int_equal(dmar->host_address_width, 47);
 	assert_int_equal(dmar->flags, 1);
-	assert_int_equal(dmar->header.length, sizeof(*dmar) + sizeof(*drhd));
-	assert_int_equal(drhd->base, 0xfed90000);
+	assert_int_equal(dmar->header.length, 48 + 24);
+	assert_int_equal(drhd->base, IOMMU);
 	assert_int_equal(drhd->flags, 1);
 	assert_int_equal(drhd->scope_type, 3);
-	assert_int_equal(drhd->enumeration_id, 5);
+	assert_int_equal(drhd->enumeration_id, IOAPIC_ID);
 	assert_int_equal(drhd->start_bus, 0xff);
-	config.interrupt_remapping = false;
-	dmar = (const void *)find(build(&config), "DMAR", 8);
-	assert_int_equal(dmar->flags, 0);
 }
 
 static void a_buffer_too_small_is_refused_and_not_overrun(void **state)
 {
-	long needed = acpi_build(area, sizeof(area), &with_iommu);
+	long needed = acpi_build(area, sizeof(area), CPUS, IOMMU);
 
 	(void)state;
 	for (long size = 0; size <= needed; size++) {
 		uint8_t *buffer = malloc((size_t)size); /* the sanitizer guards its end */
 
-		assert_int_equal(acpi_build(buffer, (size_t)size, &with_iommu), size < needed ? -ENOSPC : needed);
+		assert_int_equal(acpi_build(buffer, (size_t)size, CPUS, IOMMU), size < needed ? -ENOSPC : needed);
 		free(buffer);
 	}
 }
@@ -224,7 +210,7 @@ static void check_with_iasl(const struct acpi_header *table)
 
 static void iasl_reads_each_table_and_builds_it_again(void **state)
 {
-	const struct acpi_rsdp *rsdp = build(&with_iommu);
+	const struct acpi_rsdp *rsdp = build(IOMMU);
 	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
 
 	(void)state;
