@@ -77,7 +77,6 @@ static const char *const words[] = {"snoop", NULL};
 
 /* PCI Express capability (PCIe 5.0 7.5.3). */
 #define CAP_PCIE                 0x10
-#define PCIE_CAPABILITIES        (EDU_PCIE + 2)
 #define PCIE_VERSION_2           0x0002
 #define PCIE_INTEGRATED_ENDPOINT 0x0090
 #define PCIE_DEVICE_CAPABILITIES (EDU_PCIE + 4)
@@ -86,7 +85,6 @@ static const char *const words[] = {"snoop", NULL};
 #define PCIE_CONTROL_RESET       0x2810 /* 512-byte reads, No Snoop, relaxed ordering */
 #define PCIE_CONTROL_WRITABLE    0x78ff
 #define PCIE_CONTROL_NO_SNOOP    0x0800
-#define PCIE_DEVICE_STATUS       (EDU_PCIE + 10)
 #define PCIE_STATUS_ERRORS       0x000f
 
 static bool command(const struct edu *edu, uint16_t bit) { return pci_get16(&edu->pci, PCI_COMMAND) & bit; }
@@ -98,9 +96,8 @@ static void update_intx(struct edu *edu)
 {
 	bool asserted = edu->interrupt_status && !msi_enabled(edu);
 	bool level = asserted && !command(edu, PCI_COMMAND_INTX_OFF);
-	unsigned status = pci_get16(&edu->pci, PCI_STATUS) & ~PCI_STATUS_INTX;
 
-	pci_set16(&edu->pci, PCI_STATUS, (uint16_t)(status | (asserted ? PCI_STATUS_INTX : 0)));
+	edu->pci.config16[PCI_STATUS / 2] = PCI_STATUS_CAPS | (asserted ? PCI_STATUS_INTX : 0);
 	if (level == edu->intx_level) return;
 	edu->intx_level = level;
 	edu->board->intx(edu->board->ctx, edu->board->source_id, level);
@@ -230,14 +227,12 @@ static void edu_access(void *device, uint64_t offset, unsigned width, bool write
 }
 
 /* The configuration space was written: act on whatever is different now. */
-static void config_written(void *device, unsigned offset, unsigned width)
+static void config_written(void *device)
 {
 	struct edu *edu = device;
 	bool no_snoop = pci_get16(&edu->pci, PCIE_DEVICE_CONTROL) & PCIE_CONTROL_NO_SNOOP;
 	uint32_t bar = pci_get32(&edu->pci, PCI_BAR0);
 
-	(void)offset;
-	(void)width;
 	bus_move(edu->board->mmio, edu->region, bar, command(edu, PCI_COMMAND_MEMORY) ? EDU_BAR_SIZE : 0);
 	update_intx(edu);
 	if (no_snoop == edu->no_snoop) return;
@@ -245,49 +240,23 @@ static void config_written(void *device, unsigned offset, unsigned width)
 	edu->board->no_snoop(edu->board->ctx, edu->board->source_id, no_snoop);
 }
 
-static void config_allow(struct pci_function *pci, unsigned offset, uint32_t bits)
-{
-	for (unsigned i = offset; bits; i++, bits >>= 8) pci->writable[i] |= (uint8_t)bits;
-}
-
-static void init_msi(struct pci_function *pci)
-{
-	pci->config[EDU_MSI] = CAP_MSI;
-	pci->config[EDU_MSI + 1] = EDU_PCIE;
-	pci_set16(pci, MSI_CONTROL, MSI_64_BIT);
-	config_allow(pci, MSI_CONTROL, MSI_ENABLE);
-	config_allow(pci, MSI_ADDRESS, 0xfffffffc);
-	config_allow(pci, MSI_UPPER, 0xffffffff);
-	config_allow(pci, MSI_DATA, 0xffff);
-}
-
-static void init_pcie(struct pci_function *pci)
-{
-	pci->config[EDU_PCIE] = CAP_PCIE; /* the last: its next pointer is 0 */
-	pci_set16(pci, PCIE_CAPABILITIES, PCIE_VERSION_2 | PCIE_INTEGRATED_ENDPOINT);
-	pci_set32(pci, PCIE_DEVICE_CAPABILITIES, PCIE_ROLE_BASED_ERRORS);
-	pci_set16(pci, PCIE_DEVICE_CONTROL, PCIE_CONTROL_RESET);
-	config_allow(pci, PCIE_DEVICE_CONTROL, PCIE_CONTROL_WRITABLE);
-	pci->clear_on_one[PCIE_DEVICE_STATUS] = PCIE_STATUS_ERRORS;
-}
-
-static void init_header(struct pci_function *pci, uint64_t bar, uint8_t irq)
-{
-	pci_set16(pci, PCI_VENDOR_ID, 0x1234);
-	pci_set16(pci, PCI_DEVICE_ID, 0x11e8);
-	pci_set16(pci, PCI_COMMAND, PCI_COMMAND_MEMORY);
-	pci_set16(pci, PCI_STATUS, PCI_STATUS_CAPS);
-	pci->config[PCI_REVISION] = 0x10;
-	pci_set16(pci, PCI_CLASS, 0x00ff);       /* none of the defined classes */
-	pci_set32(pci, PCI_BAR0, (uint32_t)bar); /* memory, 32-bit, not prefetchable */
-	pci_set32(pci, PCI_SUBSYSTEM, 0x11001af4);
-	pci->config[PCI_CAP_POINTER] = EDU_MSI;
-	pci->config[PCI_INTERRUPT_LINE] = irq;
-	pci->config[PCI_INTERRUPT_PIN] = 1; /* INTA# */
-	config_allow(pci, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
-	config_allow(pci, PCI_BAR0, (uint32_t) ~(EDU_BAR_SIZE - 1));
-	config_allow(pci, PCI_INTERRUPT_LINE, 0xff);
-}
+static const struct pci_register registers[] = {
+	{PCI_VENDOR_ID, 0x11e81234, 0, 0},
+	{PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_STATUS_CAPS << 16,
+	 PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF, 0},
+	{PCI_REVISION, 0x00ff0010, 0, 0},                 /* none of the defined classes, revision 16 */
+	{PCI_BAR0, 0, (uint32_t) ~(EDU_BAR_SIZE - 1), 0}, /* memory, 32-bit, not prefetchable */
+	{PCI_SUBSYSTEM, 0x11001af4, 0, 0},
+	{PCI_CAP_POINTER, EDU_MSI, 0, 0},
+	{PCI_INTERRUPT_LINE, 1 << 8, 0xff, 0}, /* INTA# */
+	{EDU_MSI, CAP_MSI | EDU_PCIE << 8 | MSI_64_BIT << 16, MSI_ENABLE << 16, 0},
+	{MSI_ADDRESS, 0, 0xfffffffc, 0},
+	{MSI_UPPER, 0, 0xffffffff, 0},
+	{MSI_DATA, 0, 0xffff, 0},
+	{EDU_PCIE, CAP_PCIE | (PCIE_VERSION_2 | PCIE_INTEGRATED_ENDPOINT) << 16, 0, 0}, /* the last capability */
+	{PCIE_DEVICE_CAPABILITIES, PCIE_ROLE_BASED_ERRORS, 0, 0},
+	{PCIE_DEVICE_CONTROL, PCIE_CONTROL_RESET, PCIE_CONTROL_WRITABLE, PCIE_STATUS_ERRORS << 16},
+};
 
 /*
  * At the slot of its source id: BAR assigned, memory decoding on, bus mastering off, interrupt line
@@ -304,9 +273,9 @@ static void create(void *state, const struct board *board)
 	edu->dma_mask = DMA_MASK_DEFAULT;
 	edu->pci.written = config_written;
 	edu->pci.device = edu;
-	init_header(&edu->pci, bar, irq_pci_line(pci_slot(board->source_id)));
-	init_msi(&edu->pci);
-	init_pcie(&edu->pci);
+	pci_function_init(&edu->pci, registers, ARRAY_SIZE(registers));
+	edu->pci.config32[PCI_BAR0 / 4] = (uint32_t)bar;
+	edu->pci.config[PCI_INTERRUPT_LINE] = irq_pci_line(pci_slot(board->source_id));
 	edu->region = bus_add(board->mmio, bar, EDU_BAR_SIZE, edu_access, edu, board->name);
 	pci_add(pci, board->source_id, &edu->pci);
 	board->dma_device(board->ctx, board->source_id, !(board->words & EDU_SNOOP));

@@ -7,8 +7,6 @@
  */
 #include "hv/dev/pci.h"
 
-#include <stddef.h>
-
 #include "hv/dev/devices.h"
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -23,38 +21,12 @@
 #define ADDRESS_FUNCTION BITS(10, 8)
 #define ADDRESS_REGISTER BITS(7, 0)
 
-uint16_t pci_get16(const struct pci_function *function, unsigned offset)
+void pci_function_init(struct pci_function *function, const struct pci_register *registers, unsigned count)
 {
-	uint16_t value;
-
-	memcpy(&value, &function->config[offset], sizeof(value));
-	return value;
-}
-
-uint32_t pci_get32(const struct pci_function *function, unsigned offset)
-{
-	uint32_t value;
-
-	memcpy(&value, &function->config[offset], sizeof(value));
-	return value;
-}
-
-void pci_set16(struct pci_function *function, unsigned offset, uint16_t value)
-{
-	memcpy(&function->config[offset], &value, sizeof(value));
-}
-
-void pci_set32(struct pci_function *function, unsigned offset, uint32_t value)
-{
-	memcpy(&function->config[offset], &value, sizeof(value));
-}
-
-static uint64_t config_read(const struct pci_function *function, unsigned offset, unsigned width)
-{
-	switch (width) {
-	case 1: return function->config[offset];
-	case 2: return pci_get16(function, offset);
-	default: return pci_get32(function, offset);
+	for (const struct pci_register *r = registers; r < registers + count; r++) {
+		function->config32[r->offset / 4] = r->value;
+		function->writable32[r->offset / 4] = r->writable;
+		function->clear_on_one32[r->offset / 4] = r->clear_on_one;
 	}
 }
 
@@ -68,7 +40,7 @@ static void config_write(struct pci_function *function, unsigned offset, unsigne
 		byte &= ~((unsigned)value & function->clear_on_one[i]);
 		function->config[i] = (uint8_t)byte;
 	}
-	if (function->written) function->written(function->device, offset, width);
+	if (function->written) function->written(function->device);
 }
 
 /* The function that CONFIG_ADDRESS selects, or NULL where there is none. */
@@ -95,7 +67,8 @@ static void config_data(void *device, uint64_t port, unsigned width, bool write,
 	} else if (write) {
 		config_write(function, offset, width, *value);
 	} else {
-		*value = config_read(function, offset, width);
+		*value = 0;
+		memcpy(value, &function->config[offset], width);
 	}
 }
 
@@ -117,12 +90,12 @@ static void config_address(void *device, uint64_t port, unsigned width, bool wri
 /* Reset state with a host bridge. */
 static void create(void *state, const struct board *board)
 {
+	/* Red Hat's "generic host bridge": operating systems know it and have no quirks for it. */
+	static const struct pci_register bridge[] = {{PCI_VENDOR_ID, 0x00081b36, 0, 0},
+						     {PCI_REVISION, 0x06000000, 0, 0}};
 	struct pci *pci = state;
 
-	/* Red Hat's "generic host bridge": operating systems know it and have no quirks for it. */
-	pci_set16(&pci->bridge, PCI_VENDOR_ID, 0x1b36);
-	pci_set16(&pci->bridge, PCI_DEVICE_ID, 0x0008);
-	pci_set16(&pci->bridge, PCI_CLASS, 0x0600);
+	pci_function_init(&pci->bridge, bridge, ARRAY_SIZE(bridge));
 	pci->slot[0] = &pci->bridge;
 	pci->next_bar = PCI_WINDOW;
 	bus_add(board->ports, CONFIG_ADDRESS, 4, config_address, pci, "pci address");

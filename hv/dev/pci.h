@@ -12,18 +12,15 @@
 
 #include "hv/dev/board.h"
 
-#define PCI_VENDOR_ID        0x00
-#define PCI_DEVICE_ID        0x02
+#define PCI_VENDOR_ID        0x00 /* device behind it */
 #define PCI_COMMAND          0x04
-#define PCI_COMMAND_IO       0x0001
 #define PCI_COMMAND_MEMORY   0x0002
 #define PCI_COMMAND_MASTER   0x0004
 #define PCI_COMMAND_INTX_OFF 0x0400
 #define PCI_STATUS           0x06
 #define PCI_STATUS_INTX      0x0008
 #define PCI_STATUS_CAPS      0x0010
-#define PCI_REVISION         0x08
-#define PCI_CLASS            0x0a /* subclass, then base class */
+#define PCI_REVISION         0x08 /* interface, subclass and base class behind it */
 #define PCI_BAR0             0x10
 #define PCI_SUBSYSTEM        0x2c
 #define PCI_CAP_POINTER      0x34
@@ -36,12 +33,20 @@
 /* Where BARs are, up to the IOAPIC. */
 #define PCI_WINDOW 0xc0000000ULL
 
+/* Each by bytes, words and double words. */
+#define PCI_CONFIG(name)                                                                                               \
+	union {                                                                                                        \
+		uint8_t name[PCI_CONFIG_SIZE];                                                                         \
+		uint16_t name##16 [PCI_CONFIG_SIZE / 2];                                                               \
+		uint32_t name##32 [PCI_CONFIG_SIZE / 4];                                                               \
+	}
+
 struct pci_function {
-	uint8_t config[PCI_CONFIG_SIZE];
-	uint8_t writable[PCI_CONFIG_SIZE];     /* bits a write changes */
-	uint8_t clear_on_one[PCI_CONFIG_SIZE]; /* bits a written one clears */
+	PCI_CONFIG(config);
+	PCI_CONFIG(writable);     /* bits a write changes */
+	PCI_CONFIG(clear_on_one); /* bits a written one clears */
 	/* Called after each configuration write that reached this function; may be NULL. */
-	void (*written)(void *device, unsigned offset, unsigned width);
+	void (*written)(void *device);
 	void *device;
 };
 
@@ -62,10 +67,15 @@ void pci_add(struct pci *pci, uint16_t source_id, struct pci_function *function)
 /* An address for a memory BAR, as firmware hands them out: the next one aligned to its size. */
 uint64_t pci_assign_bar(struct pci *pci, uint64_t size);
 
-/* Little-endian fields of a function's configuration space; offset is aligned to the width. */
-uint16_t pci_get16(const struct pci_function *function, unsigned offset);
-uint32_t pci_get32(const struct pci_function *function, unsigned offset);
-void pci_set16(struct pci_function *function, unsigned offset, uint16_t value);
-void pci_set32(struct pci_function *function, unsigned offset, uint32_t value);
+/* A double word of a function's configuration space; what no row names reads as 0. */
+struct pci_register {
+	uint8_t offset;
+	uint32_t value, writable, clear_on_one;
+};
+void pci_function_init(struct pci_function *function, const struct pci_register *registers, unsigned count);
+
+/* Fields of a function's configuration space; offset is aligned to the width. */
+static inline uint16_t pci_get16(const struct pci_function *f, unsigned offset) { return f->config16[offset / 2]; }
+static inline uint32_t pci_get32(const struct pci_function *f, unsigned offset) { return f->config32[offset / 4]; }
 
 #endif
