@@ -3,7 +3,6 @@
 # of hardware, with AddressSanitizer and UndefinedBehaviorSanitizer. `make fuzz-NAME` runs one for
 # FUZZ_SECONDS, `make fuzz` all of them. What they find is kept in build/fuzz/NAME/ from run to
 # run; the inputs in tests/fuzz/corpus/NAME/, where there are any, are where they start.
-FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 FUZZ_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2 -fsanitize=fuzzer-no-link
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Unit tests: each tests/unit/test_*.c is one cmocka program, linked with all code that is free
 # of hardware, with AddressSanitizer and UndefinedBehaviorSanitizer.
-UNIT_SRC := $(wildcard tests/unit/test_*.c)
-UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_SRC := $(UNIT_NAMES:%=tests/unit/%.c)
+UNIT := $(UNIT_NAMES:%=$(BUILD)/unit/%)
 # What several tests share is in tests/lib, and linked like the code it helps to test.
 TEST_LIB := $(wildcard tests/lib/*.c)
 PURE_HOST := $(patsubst %.c,$(BUILD)/host/%.o,$(PURE) $(TEST_LIB))

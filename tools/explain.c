@@ -4,6 +4,8 @@
  * hypervisor runs (ept/). A VM is set up as the words in the environment say, the address is
  * touched, and the explanation printed. The host's addresses are made up; the types are not.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #include "ept/explain.h"
+#include "ept/table.h"
 #include "hv/load/guest_map.h"
 #include "lib/x86.h"
 #include "tests/ept_world.h"
@@ -45,17 +48,25 @@ static const char *value_of(const char *name, const char *otherwise)
 	return value && *value ? value : otherwise;
 }
 
-/* A number with K, M, G or T behind it; *end is where it ends. False: there is none. */
+/*
+ * A number, decimal or hexadecimal with 0x, with K, M, G or T behind it; *end is where it ends. False: there
+ * is none, or it has more than 64 bits.
+ */
 static bool parse_number(const char *text, uint64_t *value, const char **end)
 {
 	static const char units[] = "KMGT";
+	bool hexadecimal = !strncmp(text, "0x", 2);
 	const char *unit;
+	unsigned shift;
 	char *rest;
 
-	if (*text < '0' || *text > '9') return false;
-	*value = strtoull(text, &rest, 0);
+	if (!isxdigit((unsigned char)text[hexadecimal ? 2 : 0]) || !isdigit((unsigned char)*text)) return false;
+	errno = 0;
+	*value = strtoull(text, &rest, hexadecimal ? 16 : 10);
 	unit = *rest ? strchr(units, *rest) : NULL;
-	if (unit) *value <<= 10 * (unit - units + 1);
+	shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	if (errno || *value << shift >> shift != *value) return false;
+	*value <<= shift;
 	*end = rest + (unit != NULL);
 	return true;
 }
@@ -147,13 +158,22 @@ static void parse_mtrrs(struct vm *vm)
 	char words[512], *at, *word;
 
 	entry_mtrrs(vm);
-	snprintf(words, sizeof(words), "%s", value_of("MTRR", ""));
+	if ((size_t)snprintf(words, sizeof(words), "%s", value_of("MTRR", "")) >= sizeof(words))
+		refuse("MTRR", value_of("MTRR", ""), "at most 511 characters");
 	for (word = strtok_r(words, " ", &at); word; word = strtok_r(NULL, " ", &at)) {
 		if (!set_mtrr(vm, word))
 			refuse("MTRR", word,
 			       "off, none, default=TYPE, TYPE@START+SIZE with a size that is a "
 			       "power of two and divides the start, or 0xMSR=VALUE");
 	}
+}
+
+/* Whether each of its eight entries is a type. */
+static bool are_types(uint64_t pat)
+{
+	for (unsigned i = 0; i < 8; i++, pat >>= 8)
+		if ((pat & 0xff) > MEMTYPE_UC_MINUS || *memtype_name((unsigned)pat & 0xff) == '?') return false;
+	return true;
 }
 
 static void parse_pat(struct vm *vm)
@@ -169,10 +189,10 @@ static void parse_pat(struct vm *vm)
 		vm->pat.value = (PAT_RESET & ~0xffULL) | type;
 	} else {
 		if (!parse_number(text, &index, &end) || index > 7 ||
-		    (*end == ':' && !parse_number(end + 1, &vm->pat.value, &end)) || *end)
+		    (*end == ':' && !parse_number(end + 1, &vm->pat.value, &end)) || *end || !are_types(vm->pat.value))
 			refuse("PAT", text,
-			       "an entry's number 0 to 7, NUMBER:IA32_PAT, the type of entry 0, "
-			       "or off (paging off)");
+			       "an entry's number 0 to 7, NUMBER:IA32_PAT of eight types, the type of "
+			       "entry 0, or off (paging off)");
 		vm->pat.index = (unsigned)index;
 	}
 }
@@ -237,7 +257,7 @@ int main(void)
 	world_init(&vm->world, TABLES);
 	ept_init(&vm->ept, &vm->world.host, &caps, parse_policy());
 	vm->cpu = (struct ept_cpu){.mtrr = &vm->mtrr, .cd = number("CD", "0", 1, "0 or 1")};
-	vm->gpa = number("GPA", "", UINT64_MAX, "an address: GPA=0x2240000");
+	vm->gpa = number("GPA", "", BIT(EPT_GPA_BITS) - 1, "an address of at most 48 bits: GPA=0x2240000");
 	parse_mtrrs(vm);
 	parse_pat(vm);
 	add_memory(vm);

@@ -35,6 +35,32 @@ lacks() {
 	! grep -E -- "$1" <<<"$output" || { show; return 1; }
 }
 
+# shows TEXT FILE: wait until the file holds the text.
+shows() {
+	until grep -q -- "$1" "$2" 2>/dev/null; do
+		sleep 0.1
+	done
+}
+
+# at_terminal TEXT KEYS COMMAND: run the command at a terminal and type KEYS once it has shown TEXT;
+# $status is its status, $output what the terminal showed.
+at_terminal() {
+	local out=$BATS_TEST_TMPDIR/terminal
+	unset status
+	rm -f "$out" "$out.status"
+	{
+		shows "$1" "$out"
+		printf %b "$2"
+		until [ -e "$out.status" ]; do sleep 0.1; done
+	} | {
+		# bats has SIGINT ignored, a terminal's shell has not.
+		TERM=xterm perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' \
+			script -qefc "$3" /dev/null >"$out" 2>&1 || status=$?
+		echo "${status:-0}" >"$out.status"
+	}
+	status=$(<"$out.status") output=$(tr -d '\r' <"$out")
+}
+
 # The console, for the report of a failed test.
 show() {
 	echo "status $status, console:"

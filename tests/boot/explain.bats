@@ -22,7 +22,9 @@ explains() {
 # refuses NAME=VALUE EXPECTED: status 2, one line that names the variable, its value and EXPECTED.
 refuses() {
 	run --separate-stderr env GPA=2M "$1" "${BUILD:-build}/tools/explain"
-	[ "$status" -eq 2 ] && [ -z "$output" ] && [ "${#stderr_lines[@]}" -eq 1 ]
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[ "${#stderr_lines[@]}" -eq 1 ]
 	[[ $stderr == "make explain: ${1%%=*}: '${1#*=}' is not understood, expected $2"* ]]
 }
 
@@ -62,12 +64,18 @@ refuses() {
 @test "explain: what is not understood is named, with what was expected" {
 	refuses POLICY=kvm-9 "kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16"
 	refuses GPA=x "an address"
-	refuses GPA=1z "an address"
+	local gpa
+	for gpa in 1z 0x -1 0x10000000000000000 18446744073709551616 17592186044416M 0x1000000000000 1G2; do
+		refuses GPA=$gpa "an address of at most 48 bits"
+	done
 	refuses COUNT=9 "0 to 8"
 	refuses COUNT=1, "0 to 8"
 	refuses CD=2 "0 or 1"
 	refuses PAT=8 "an entry's number"
 	refuses PAT=1:x "an entry's number"
+	refuses PAT=1:0x70406000704020 "an entry's number"
+	refuses RAM=16777217T "2M to 1T"
+	refuses MTRR="$(printf 'WB@0+4K %.0s' {1..70})" "at most 511 characters"
 	refuses RAM=1M "2M to 1T"
 	refuses LARGE=8K "4K, 2M or 1G"
 	local word

@@ -19,6 +19,8 @@ setup_file() {
 
 setup() {
 	cd "$TREE" || return
+	load boot.bash
+	unset BUILD ENGINE
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
 	mkdir "$TMPDIR"
 }
@@ -52,7 +54,7 @@ refuses() {
 	makes 2 "$@"
 	[[ ${stderr_lines[0]} == *"$word"* && $output != *hv:* ]] || { echo "$stderr"; return 1; }
 	[ "${#stderr_lines[@]}" -eq 1 ] || [[ "${#stderr_lines[@]}" -eq 2 && ${stderr_lines[1]} == make:* ]]
-	[ "$(awk 'length > 80' <<<"$stderr")" = "" ]
+	[[ $stderr == *"with one of: "* ]] || [ "$(awk 'length > 80' <<<"$stderr")" = "" ]
 }
 
 @test "four runs at once, with something to build, boot four guests" {
@@ -112,11 +114,47 @@ refuses() {
 	refuses "ENGINE='bochs qemu'" run ENGINE='bochs qemu'
 }
 
+@test "a number that is none, or out of its range, is refused by its variable's name" {
+	local word
+	for word in CPUS=0 CPUS=65 MEM=15 MEM=12x TIMEOUT=1s TIMEOUT= FUZZ_SECONDS=0 FUZZ_SECONDS=5m MODEL_OPS=-1 \
+		MODEL_OPS=1000000000000000000 MODEL_SEED=0x1 'MODEL_SEED=1 2' N=1 N=6 LEVELS=5 BITS=4 'N=$(shell echo 3)'; do
+		refuses "${word%%=*}='${word#*=}': expected a number from " help "$word"
+	done
+	makes 0 help CPUS=064 MODEL_SEED=999999999999999999
+}
+
+@test "a goal that is none is refused before anything is done for the others" {
+	refuses "there is no target 'hello': see make help; a guest is run by make run GUEST=hello" run hello
+	refuses "there is no target 'nosuch': see make help" build/leafcutter.elf nosuch
+	refuses "unit-nosuch: there is no tests/unit/nosuch.c; expected unit-NAME with one of: test_" clean unit-nosuch
+	refuses "unit-mtrr: there is no tests/unit/mtrr.c; expected unit-test_mtrr" unit-mtrr
+	refuses "fuzz-nosuch: there is no tests/fuzz/fuzz_nosuch.c; expected fuzz-NAME with one of: " fuzz-nosuch
+	run --separate-stderr -2 tools/lint left nosuch
+	[[ -z $output && $stderr == "tools/lint: unknown check 'nosuch': expected some of format "*" left "* ]]
+}
+
 @test "a GUEST or an INITRD that is none is refused by its name before anything is built" {
 	refuses "GUEST=guest/hello is a directory" run GUEST=guest/hello
 	refuses "GUEST=no/such.elf: no such file" run GUEST=no/such.elf
 	refuses "GUEST is empty" run GUEST=
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	refuses "no plain file" run GUEST="$BATS_TEST_TMPDIR/pipe"
 	refuses "INITRD=no-such: no such file" run GUEST=hello INITRD=no-such
+	refuses "INITRD=guest is a directory: expected a file" run GUEST=hello INITRD=guest
+}
+
+@test "make gdb on what it cannot stop in says what it can, before anything is built" {
+	local guest
+	for guest in nosuch linux 'hello mmio' build/guest/hello.elf; do
+		makes 2 gdb GUEST="$guest"
+		[[ ${stderr_lines[0]} == "make gdb: GUEST=$guest: expected one name, of "* ]]
+		[ "$(awk 'length > 80' <<<"$stderr")" = "" ]
+	done
+}
+
+@test "a trace that goes nowhere is said" {
+	makes 0 run ENGINE=bochs GUEST=hello HV="check trace=events"
+	[ "$stderr" = "make run: HV has a trace and TRACE is empty: expected TRACE=file for it to go to" ]
 }
 
 @test "HV, INITRD and several guests, each with its defaults" {
@@ -143,6 +181,8 @@ refuses() {
 	local words='it'\''s "so" $x $$y $(z ) $(shell echo no <&1 # ; \ %'
 	makes 0 run ENGINE=bochs GUEST=hello ARGS="$words"
 	grep -qxF "hello| My command line is \"hello $words\"." <<<"$output"
+	makes 0 run ENGINE=bochs GUEST=hello ARGS='  several   blanks  '
+	grep -qxF 'hello| My command line is "hello   several   blanks  ".' <<<"$output"
 }
 
 @test "a folder for temporary files whose name holds a blank" {
@@ -169,6 +209,19 @@ refuses() {
 @test "CPUS=2 says that the hypervisor uses one" {
 	makes 0 run ENGINE=bochs GUEST=hello CPUS=2
 	[ "$stderr" = "tools/boot: --cpus 2: the hypervisor uses one CPU of them" ]
+}
+
+@test "Ctrl-C at a terminal: where each vCPU is, with its line in the source; then 130" {
+	at_terminal 'faults| spin' '\003' "make --no-print-directory run ENGINE=bochs GUEST=faults ARGS=spin"
+	[ "$status" -eq 130 ]
+	tr -d '\r' <<<"$output" | grep -qE '^hv: vm faults: vcpu 0: rip 0x[0-9a-f]+, cr3 0x[0-9a-f]+, 64-bit code$'
+	[[ $output == *"is in spin_for_ever, guest/faults/ends.c:"* ]]
+}
+
+@test "a reader that goes away, as head does, ends a run without a word but make's own" {
+	run --separate-stderr bash -c 'set -o pipefail; make --no-print-directory run ENGINE=bochs GUEST=hello | head -n 1'
+	[ "$status" -eq 2 ]
+	[[ $output == "hv: Leafcutter"* && $stderr == make:*"Error 141" ]]
 }
 
 # spinning SIGNAL: make, running a guest that never ends, is sent it; nothing of the run is left.

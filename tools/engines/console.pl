@@ -29,13 +29,16 @@ if (!$child) {
 }
 
 my $ready = IO::Select->new($listener, $fifo);
-my ($resets, $unfinished, $alive) = (0, "", 1);
+my ($resets, $unfinished, $alive, $ended) = (0, "", 1, 0);
 my ($machine, $typed) = (undef, ""); # the connection, and what is still to be sent to it
 # Bochs connects when it sets up its devices, or ends before that because of its configuration;
 # after that the connection's end is Bochs's.
 while ($alive) {
-	my @readable = $ready->can_read(0.2);
-	$alive = 0 if !@readable && waitpid($child, WNOHANG) == $child;
+	my @readable = $ready->can_read($ended ? 0 : 0.2);
+	if (!@readable) {
+		$alive = !$ended;
+		$ended = waitpid($child, WNOHANG) == $child; # what it wrote last may have come since the look
+	}
 	for my $source (@readable) {
 		if ($source == $listener) {
 			$machine = $listener->accept; # in scalar context: older ones give two values in a list
