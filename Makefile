@@ -41,7 +41,7 @@ is_number = $(if $(call strip_digits,0 1 2 3 4 5 6 7 8 9,$(1))$(filter-out 1,$(w
 in_range = $(shell [ $(1) -ge $(2) ] 2>/dev/null && [ $(1) -le $(3) ] 2>/dev/null && echo yes)
 number = $(if $(filter $(1),$(GIVEN)),$(if $(if $(call is_number,$(value $(1))),$(call in_range,$(value $(1)),$(2),$(3))),,\
 	$(error $(1)='$(value $(1))': expected a number from $(2) to $(3))))
-LONG_NUMBER := 999999999999999999
+LONG_NUMBER := 99999999999999
 $(call number,BITS,1,3)
 $(call number,CPUS,1,64)
 $(call number,FUZZ_SECONDS,1,1000000)
@@ -54,16 +54,16 @@ $(call number,TIMEOUT,1,1000000)
 
 # A goal is one of ours, or a file of $(BUILD), before anything is done for the first of them.
 TARGETS := $(shell sed -n 's/^\.PHONY: //p' Makefile $(wildcard */*.mk */*/*.mk))
+comma := ,
 NO_GOAL := $(firstword $(filter-out $(TARGETS) $(BUILD)/%,$(MAKECMDGOALS)))
-$(if $(NO_GOAL),$(error there is no target '$(NO_GOAL)': see make help$(if \
-	$(wildcard guest/$(NO_GOAL)),; a guest is run by make run GUEST=$(NO_GOAL))))
+$(if $(NO_GOAL),$(error no target '$(NO_GOAL)': see make help$(if \
+	$(wildcard guest/$(NO_GOAL)),$(comma) or make run GUEST=$(NO_GOAL))))
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 $(foreach name,$(filter-out $(UNIT_NAMES),$(patsubst unit-%,%,$(filter unit-%,$(MAKECMDGOALS)))),\
-	$(error unit-$(name): there is no tests/unit/$(name).c; expected unit-$(or $(filter \
-	test_$(name),$(UNIT_NAMES)),NAME with one of: $(UNIT_NAMES))))
+	$(error no unit test '$(name)': expected $(or $(filter test_$(name),$(UNIT_NAMES)),one of $(UNIT_NAMES))))
 $(foreach name,$(filter-out $(FUZZ),$(patsubst fuzz-%,%,$(filter fuzz-%,$(MAKECMDGOALS)))),\
-	$(error fuzz-$(name): there is no tests/fuzz/fuzz_$(name).c; expected fuzz-NAME with one of: $(FUZZ)))
+	$(error no fuzzer '$(name)': expected one of $(FUZZ)))
 # As they were written: a dollar in ARGS is not make's, and a quote is none of the shell's.
 $(foreach name,ARGS GUEST HV INITRD TRACE VM,$(eval override $(name) := $$(value $(name))))
 export ARGS BUILD CPUS GUEST HV INITRD MEM TIMEOUT TRACE VM
@@ -189,7 +189,7 @@ gdb: need-build need-gdb
 	@$(leash) tools/gdb $(BUILD)/leafcutter.iso $(BUILD)/leafcutter.elf $(GDB)
 else
 gdb: need-build need-auto need-gdb
-	@$(run_guests) check
+	@$(run_guests) check gdb
 	$(call build,$(BUILD)/leafcutter.elf $(RUN_IMAGES))
 	@$(run_guests) gdb $(GDB)
 endif
