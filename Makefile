@@ -17,7 +17,7 @@ TRACE ?=
 RUN_VARIABLES := ARGS ENGINE GUEST HV INITRD TIMEOUT TRACE VM
 EXPLAIN_VARIABLES := CD COUNT GPA LARGE MTRR PAT POLICY RAM
 PROVE_VARIABLES := BITS LEVELS N
-VARIABLES := $(RUN_VARIABLES) $(EXPLAIN_VARIABLES) $(PROVE_VARIABLES) BUILD CC CHECKS CPUS FUZZ_SECONDS GDB MEM \
+VARIABLES := $(RUN_VARIABLES) $(EXPLAIN_VARIABLES) $(PROVE_VARIABLES) LAB NAME STEP BUILD CC CHECKS CPUS FUZZ_SECONDS GDB MEM \
 	MODEL_OPS MODEL_SEED V WERROR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(filter-out $(VARIABLES),$(GIVEN)),\
@@ -203,6 +203,7 @@ clean:
 	@tools/locked Makefile rm -rf $(BUILD)
 
 include guest/guest.mk
+include docs/course/course.mk
 include web/web.mk
 include tests/tests.mk
 include tests/lint.mk

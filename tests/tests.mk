@@ -40,7 +40,7 @@ unit: need-build
 
 # Everything, in one number. tests/run keeps two suites going, the longest first.
 LONG := $(patsubst %,tests/boot/%.bats,kvm guests entry nested machine)
-SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(EPT_SUITES) \
+SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(wildcard tests/course/*.bats) $(EPT_SUITES) \
 	$(UNIT)
 TEST_FILES += $(LINUX)/vmlinuz $(LINUX_GUESTS:%=$(BUILD)/guest/%.initrd)
 .PHONY: test
