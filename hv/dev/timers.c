@@ -34,6 +34,7 @@ void timers_fire(struct timers *timers, uint64_t now)
 		if (timer->due > now) continue;
 		timer->due = TIMER_OFF;
 		timer->fire(timer->device);
+		timer->due = MAX(timer->due, now + TIMER_SHORTEST);
 	}
 	find_first(timers);
 }

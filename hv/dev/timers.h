@@ -10,6 +10,11 @@
 
 #define TIMERS_MAX 4
 #define TIMER_OFF  (~0ULL)
+/*
+ * One that sets itself again fires no earlier than so many ticks later, whatever its period: else a
+ * guest could have one that is due before each of its instructions, and would not get ahead.
+ */
+#define TIMER_SHORTEST 5000U
 
 struct timer {
 	uint64_t due; /* of the board's clock, or TIMER_OFF */

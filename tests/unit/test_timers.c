@@ -17,7 +17,7 @@ static void count(void *device) { (*(unsigned *)device)++; }
 static void again(void *device)
 {
 	count(device);
-	timer_set(&timers, &second, 500);
+	timer_set(&timers, &second, 50000);
 }
 
 static int set_up(void **state)
@@ -53,13 +53,21 @@ static void the_first_counts_and_fires_once(void **state)
 	assert_int_equal(timers.due, TIMER_OFF);
 }
 
+static void one_that_sets_itself_again_leaves_time(void **state)
+{
+	(void)state;
+	timer_set(&timers, &second, 200);
+	timers_poll(&timers, 49999);
+	assert_int_equal(timers.due, 49999 + TIMER_SHORTEST);
+}
+
 static void one_that_fires_may_be_set_again(void **state)
 {
 	(void)state;
 	timer_set(&timers, &second, 200);
 	timers_poll(&timers, 300);
 	assert_int_equal(fired, 1);
-	assert_int_equal(timers.due, 500);
+	assert_int_equal(timers.due, 50000);
 }
 
 int main(void)
@@ -67,6 +75,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(none_is_due_until_one_is_set, set_up),
 		cmocka_unit_test_setup(the_first_counts_and_fires_once, set_up),
+		cmocka_unit_test_setup(one_that_sets_itself_again_leaves_time, set_up),
 		cmocka_unit_test_setup(one_that_fires_may_be_set_again, set_up),
 	};
 
