@@ -21,17 +21,12 @@ static bool slot_allows(const struct ept_slot *slot, uint64_t gpa, unsigned leve
  * The level of the largest leaf around gpa that the CPU offers and the slot allows. 1G leaves are
  * used only with 2M leaves: where a large leaf may stand, a smaller one may.
  */
-static inline unsigned largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa)
+inline unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa)
 {
 	if (!caps->large_2m || !IS_ALIGNED(slot->hpa - slot->gpa, level_size(2)))
 		return 1; /* at once: where leaves are small there are many faults */
 	if (caps->large_1g && slot_allows(slot, gpa, 3)) return 3;
 	return slot_allows(slot, gpa, 2) ? 2 : 1;
-}
-
-unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *slot, uint64_t gpa)
-{
-	return largest_level(caps, slot, gpa);
 }
 
 /* Is it the guest's MTRRs that give this memory its type? */
@@ -47,8 +42,8 @@ static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu, 
  * have no say: then nobody looks at them. Where 'next' is not NULL, level is 1 and *next is a
  * border above gpa: up to there all pages of such a slot have the type.
  */
-static inline bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
-			     unsigned level, uint64_t *bits, uint64_t *next)
+inline bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
+			  unsigned level, uint64_t *bits, uint64_t *next)
 {
 	bool noncoherent = READ_ONCE(ept->noncoherent) != 0, uniform = true;
 	enum memtype mtrr = MEMTYPE_WB;
@@ -59,21 +54,6 @@ static inline bool leaf_type(const struct ept *ept, const struct ept_cpu *cpu, e
 			    : mtrr_type(cpu->mtrr, ALIGN_DOWN(gpa, level_size(level)), level_size(level), &uniform);
 	*bits = memtype_leaf_bits(ept->policy, kind == EPT_SLOT_HOST_MMIO, noncoherent, cpu->cd, mtrr);
 	return uniform;
-}
-
-bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
-		   unsigned level, uint64_t *bits)
-{
-	return leaf_type(ept, cpu, kind, gpa, level, bits, NULL);
-}
-
-uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
-		       uint64_t *next)
-{
-	uint64_t bits;
-
-	leaf_type(ept, cpu, kind, gpa, 1, &bits, next);
-	return bits;
 }
 
 bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, uint8_t types[EPT_ENTRIES],
@@ -91,11 +71,11 @@ bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t 
  */
 static void widen(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot, struct ept_fill *fill)
 {
-	uint64_t start = ALIGN_DOWN(fill->gpa, level_size(2)), end = start + level_size(2), next;
+	uint64_t start = ALIGN_DOWN(fill->gpa, level_size(2)), end = start + level_size(2), type, next;
 	uint64_t slot_start = READ_ONCE(slot->gpa), slot_size = READ_ONCE(slot->size);
 	enum ept_slot_kind kind = READ_ONCE(slot->kind);
 
-	(void)ept_page_type(ept, cpu, kind, fill->gpa, &next);
+	ept_leaf_type(ept, cpu, kind, fill->gpa, 1, &type, &next);
 	start = MAX(start, slot_start);
 	end = MIN(end, slot_start + slot_size);
 	if (asks_mtrrs(ept, cpu, kind, ept->noncoherent != 0))
@@ -156,8 +136,8 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 	found = ept_slot_find(ept, gpa);
 	if (!found) return -ENOENT;
 	slot = read_slot(found);
-	fill->level = is_beside_small_leaf(ept, fill, gpa) ? 1 : largest_level(&ept->caps, &slot, gpa);
-	while (!leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type, NULL)) fill->level--;
+	fill->level = is_beside_small_leaf(ept, fill, gpa) ? 1 : ept_largest_level(&ept->caps, &slot, gpa);
+	while (!ept_leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type, NULL)) fill->level--;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
 	fill->bits = type | EPT_RWX;

@@ -50,7 +50,7 @@ static OUT_OF_LINE bool ask_type(struct retype *r, uint64_t gpa)
 	uint64_t next;
 
 	if (!find_slot(r, gpa)) return false;
-	r->bits = ept_page_type(r->ept, r->cpu, r->slot.kind, gpa, &next);
+	ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, 1, &r->bits, &next);
 	r->start = gpa;
 	r->end = MIN(next, r->slot.gpa + r->slot.size);
 	return true;
@@ -67,7 +67,7 @@ static OUT_OF_LINE bool is_alike(struct retype *r, uint64_t gpa, unsigned level,
 {
 	uint64_t bits;
 
-	if (r->slot.gpa + r->slot.size < end || !ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, level, &bits))
+	if (r->slot.gpa + r->slot.size < end || !ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, level, &bits, NULL))
 		return false;
 	r->end = end;
 	return true;

@@ -151,13 +151,11 @@ unsigned ept_largest_level(const struct ept_caps *caps, const struct ept_slot *s
 
 /*
  * The type bits of the leaf of 'level' around gpa that a fault of 'cpu' would install, in *bits;
- * false when they are not the same over all of it. ept_page_type(): those of a 4K page; the pages
+ * false when they are not the same over all of it. Where 'next' is not NULL, level is 1, and the pages
  * of such a slot up to *next have the same.
  */
 bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
-		   unsigned level, uint64_t *bits);
-uint64_t ept_page_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
-		       uint64_t *next);
+		   unsigned level, uint64_t *bits, uint64_t *next);
 /*
  * The same of all pages of the table of level 1 at gpa, all of one slot, whose type the guest's
  * MTRRs decide: that of page i is bits[types[i]]. False where fixed ranges do.

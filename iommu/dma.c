@@ -51,19 +51,13 @@ static struct iommu_translation look_up(struct iommu *iommu, const struct dma *d
 }
 
 /* Why 'page' blocks an access, or VTD_OK and in *gpa where it goes. */
-static inline enum vtd_reason access_page(const struct iommu_translation *page, uint64_t iova, bool write,
-					  uint64_t *gpa)
+inline enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write, uint64_t *gpa)
 {
 	if (write && !(page->permission & VTD_SL_W)) return VTD_NO_WRITE;
 	if (!write && !(page->permission & VTD_SL_R)) return VTD_NO_READ;
 	if (page->reason != VTD_OK) return page->reason;
 	*gpa = page->address + iova % page_level_size(page->level);
 	return is_interrupt(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
-}
-
-enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write, uint64_t *gpa)
-{
-	return access_page(page, iova, write, gpa);
 }
 
 static uint64_t width_of(const struct vtd_context_entry *context)
@@ -80,7 +74,7 @@ static enum vtd_reason translate_page(struct iommu *iommu, struct dma *dma, cons
 
 	if (dma->iova >> width_of(context)) return VTD_ADDRESS_TOO_WIDE;
 	page = look_up(iommu, dma, context);
-	reason = access_page(&page, dma->iova, dma->from, gpa);
+	reason = iommu_access(&page, dma->iova, dma->from, gpa);
 	dma->snoops = page.snp;
 	if (reason == VTD_OK && !page.snp) iommu_unsnooped(iommu, dma->device);
 	return reason;
@@ -105,8 +99,9 @@ static int translate(struct iommu *iommu, struct dma *dma, uint64_t *gpa)
 			return -EFAULT;
 	}
 	if (reason == VTD_OK) return 0;
-	iommu_dma_fault(iommu, dma->device->source_id, dma->iova, dma->from, reason,
-			context.entry.lo & VTD_CONTEXT_FPD);
+	if (!(context.entry.lo & VTD_CONTEXT_FPD))
+		iommu_fault(iommu, dma->device->source_id, reason, dma->iova & VTD_FRCD_FI,
+			    dma->from ? 0 : VTD_FRCD_T_READ);
 	return -EFAULT;
 }
 

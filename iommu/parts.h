@@ -46,10 +46,11 @@ void iommu_fsts_written(struct iommu *iommu);
 void iommu_frcd_written(struct iommu *iommu);
 
 /* fault.c */
-/* A DMA was blocked; 'quiet' is FPD of the entry it went through. */
-void iommu_dma_fault(struct iommu *iommu, uint16_t source_id, uint64_t iova, bool write, enum vtd_reason reason,
-		     bool quiet);
-void iommu_interrupt_fault(struct iommu *iommu, uint16_t source_id, uint32_t index, enum vtd_reason reason, bool quiet);
+/*
+ * A request was blocked, and the entry it went through does not forbid to say so (FPD). 'lo' is the
+ * record's, 'flags' what its high half has beside source and reason.
+ */
+void iommu_fault(struct iommu *iommu, uint16_t source_id, enum vtd_reason reason, uint64_t lo, uint64_t flags);
 /* A condition of FSTS (VTD_FSTS_PFO or VTD_FSTS_IQE) came up. */
 void iommu_fault_status(struct iommu *iommu, uint32_t condition);
 

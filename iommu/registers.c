@@ -78,17 +78,18 @@ static uint64_t extended_capabilities(const struct iommu_config *config)
 	return ecap;
 }
 
+static void set_register(struct iommu *iommu, const struct iommu_register *reg, uint64_t value)
+{
+	set_reg32(iommu, reg->offset, value);
+	if (reg->width == 8) set_reg32(iommu, reg->offset + 4, value >> 32);
+}
+
 void iommu_init(struct iommu *iommu, const struct iommu_config *config, const struct iommu_host *host)
 {
 	memset(iommu, 0, sizeof(*iommu));
 	iommu->config = *config;
 	iommu->host = *host;
-	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
-		if (registers[i].width == 8)
-			set_reg64(iommu, registers[i].offset, registers[i].reset);
-		else
-			set_reg32(iommu, registers[i].offset, registers[i].reset);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) set_register(iommu, &registers[i], registers[i].reset);
 	set_reg64(iommu, VTD_CAP, capabilities(config));
 	set_reg64(iommu, VTD_ECAP, extended_capabilities(config));
 }
@@ -126,38 +127,23 @@ static void write_bits(struct iommu *iommu, const struct iommu_register *reg, ui
 {
 	uint64_t old = reg->width == 8 ? reg64(iommu, reg->offset) : reg32(iommu, reg->offset);
 	uint64_t writable = reg->writable & bytes;
-	uint64_t now = (old & ~writable) | (value & writable);
 
-	now &= ~(value & reg->write_1_to_clear);
-	if (reg->width == 8)
-		set_reg64(iommu, reg->offset, now);
-	else
-		set_reg32(iommu, reg->offset, now);
+	set_register(iommu, reg, ((old & ~writable) | (value & writable)) & ~(value & reg->write_1_to_clear));
 	if (reg->written) reg->written(iommu);
-}
-
-static void write_word(struct iommu *iommu, uint64_t offset, uint32_t value)
-{
-	const struct iommu_register *reg = find_register(offset);
-
-	if (!reg) return;
-	if (offset == reg->offset)
-		write_bits(iommu, reg, BITS(31, 0), value);
-	else
-		write_bits(iommu, reg, BITS(63, 32), (uint64_t)value << 32);
 }
 
 void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, uint64_t value)
 {
-	const struct iommu_register *reg;
+	const struct iommu_register *reg = find_register(offset);
 
 	if (!access_is_defined(offset, width)) return;
-	reg = find_register(offset);
-	if (width == 8 && reg && reg->width == 8) {
-		write_bits(iommu, reg, BITS(63, 0), value);
-		return;
+	if (width == 8 && (!reg || reg->width == 4)) {
+		/* Two registers written at once (as Xen does) are written one after the other. */
+		iommu_register_write(iommu, offset, 4, value);
+		iommu_register_write(iommu, offset + 4, 4, value >> 32);
+	} else if (reg) {
+		uint64_t bytes = BITS(8 * width - 1, 0), shift = 8 * (offset - reg->offset);
+
+		write_bits(iommu, reg, bytes << shift, (value & bytes) << shift);
 	}
-	/* Two 4-byte registers written at once (as Xen does) are written one after the other. */
-	write_word(iommu, offset, (uint32_t)value);
-	if (width == 8) write_word(iommu, offset + 4, (uint32_t)(value >> 32));
 }

@@ -128,8 +128,8 @@ static void remap(struct iommu *iommu, uint16_t source_id, uint64_t address, uin
 	if (reason == VTD_OK) reason = iommu_check_irte(iommu, &irte, source_id);
 	if (reason == VTD_OK)
 		deliver(iommu, &irte);
-	else
-		iommu_interrupt_fault(iommu, source_id, index, reason, irte.lo & VTD_IRTE_FPD);
+	else if (!(irte.lo & VTD_IRTE_FPD))
+		iommu_fault(iommu, source_id, reason, TO_FIELD(index, VTD_FRCD_FI_IRTE), 0);
 }
 
 /* VT-d 5.1.4: a request in compatibility format passes only while CFIS allows it. */
@@ -145,5 +145,5 @@ void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, 
 	else if (status & VTD_GCMD_CFI)
 		iommu->host.interrupt(iommu->host.ctx, address, data);
 	else
-		iommu_interrupt_fault(iommu, source_id, 0, VTD_IR_COMPATIBILITY_BLOCKED, false);
+		iommu_fault(iommu, source_id, VTD_IR_COMPATIBILITY_BLOCKED, 0, 0);
 }

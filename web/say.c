@@ -20,7 +20,7 @@ static const struct by event_by[EVENT_TYPES] = {
 	[EVENT_RETYPE] = {"retype", "ept_retype_all", "ept/retype.c", "SDM 3C 29.3.7.2"},
 	[EVENT_INVEPT] = {"invept", "ept_flush", "ept/ept.c", "SDM 3C 29.4.3.3"},
 	[EVENT_WBINVD] = {"wbinvd", "vm_write_back", "hv/vm/events.c", "SDM 3A 12.11.8"},
-	[EVENT_FAULT] = {"fault", "iommu_dma_fault", "iommu/fault.c", "VT-d 7.1"},
+	[EVENT_FAULT] = {"fault", "iommu_fault", "iommu/fault.c", "VT-d 7.1"},
 	[EVENT_STALE] = {"stale", "iommu_compare_page", "iommu/strict.c", "VT-d 6.2"},
 };
 
