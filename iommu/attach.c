@@ -98,8 +98,7 @@ static bool concerns_domain(const struct iommu_device *device, const struct iomm
 /* VT-d 6.5.2.1: FM masks bits 2, 2:1 or 2:0 of the function number; then the domain id is a hint. */
 int iommu_invalidate_contexts(struct iommu *iommu, uint64_t granularity, uint64_t scope)
 {
-	static const uint16_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
-	uint64_t mask = VTD_CCMD_SID & ~TO_FIELD(ignored[FIELD(scope, VTD_CCMD_FM)], VTD_CCMD_SID);
+	uint64_t mask = VTD_CCMD_SID & ~TO_FIELD(masked_function(FIELD(scope, VTD_CCMD_FM)), VTD_CCMD_SID);
 
 	if (!granularity) return -EINVAL;
 	for (unsigned i = 0; i < iommu->devices && iommu->translating; i++) {

@@ -109,6 +109,9 @@ enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irt
 #define IOMMU_ALL_INDICES 16
 void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order);
 
+/* How many of the lowest bits of a function number 'field' leaves out, from the highest on. */
+static inline uint16_t masked_function(uint64_t field) { return BITS(2, 0) & (BITS(2, 0) << (3 - field)); }
+
 static inline uint16_t domain_of(const struct vtd_context_entry *entry)
 {
 	return (uint16_t)FIELD(entry->hi, VTD_CONTEXT_DID);

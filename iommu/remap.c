@@ -51,13 +51,12 @@ static int look_up(struct iommu *iommu, uint16_t source_id, uint32_t index, stru
 /* VT-d 9.9, SVT and SQ. */
 static bool names_source(const struct vtd_irte *irte, uint16_t source_id)
 {
-	static const uint16_t ignored[] = {0, BIT(2), BITS(2, 1), BITS(2, 0)};
 	uint64_t sid = FIELD(irte->hi, VTD_IRTE_SID);
 	unsigned bus = source_id >> 8;
 
 	switch (FIELD(irte->hi, VTD_IRTE_SVT)) {
 	case VTD_SVT_NONE: return true;
-	case VTD_SVT_SID: return !((sid ^ source_id) & ~(uint64_t)ignored[FIELD(irte->hi, VTD_IRTE_SQ)]);
+	case VTD_SVT_SID: return !((sid ^ source_id) & ~(uint64_t)masked_function(FIELD(irte->hi, VTD_IRTE_SQ)));
 	case VTD_SVT_BUS: return bus >= (sid & 0xff) && bus <= sid >> 8;
 	}
 	return false;

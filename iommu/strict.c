@@ -17,20 +17,17 @@ static bool is_same(const struct iommu_answer *a, const struct iommu_answer *b)
 	       a->snp == b->snp && a->lo == b->lo && a->hi == b->hi;
 }
 
-/* Is it stale? Each use that is counts. */
-static bool counts(struct iommu *iommu, const struct iommu_stale *use)
+/*
+ * Each use of what is stale counts, and is told once an entry. 'told' belongs to the cache's entry; NULL:
+ * that is gone.
+ */
+static void compare(struct iommu *iommu, bool *told, const struct iommu_stale *use)
 {
-	if (is_same(&use->cached, &use->in_memory)) return false;
+	if (is_same(&use->cached, &use->in_memory)) return;
 	iommu->stale_uses++;
-	return true;
-}
-
-/* 'told' belongs to the cache's entry. */
-static void tell_once(struct iommu *iommu, bool *told, const struct iommu_stale *stale)
-{
-	if (*told) return;
+	if (!told || *told) return;
 	*told = true;
-	iommu->host.stale_used(iommu->host.ctx, stale);
+	iommu->host.stale_used(iommu->host.ctx, use);
 }
 
 /* VT-d 9.3: FPD counts in an entry that blocks, the table's address if the entry goes through it.
@@ -57,7 +54,7 @@ void iommu_compare_context(struct iommu *iommu, struct iommu_device *device, uin
 	struct iommu_context in_memory = iommu_read_context(iommu, device->source_id);
 
 	use.in_memory = of_context(&in_memory);
-	if (counts(iommu, &use)) tell_once(iommu, &device->told, &use);
+	compare(iommu, &device->told, &use);
 }
 
 static struct iommu_answer of_page(const struct iommu_translation *page, uint64_t iova, bool write)
@@ -79,12 +76,10 @@ void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device, 
 					.where = iova,
 					.cached = of_page(cached, iova, write),
 					.in_memory = of_page(&walked, iova, write)};
-	struct iommu_tlb_entry *entry;
-
-	if (!counts(iommu, &use)) return;
 	/* Looked for again: reading memory may have come back here and invalidated it. */
-	entry = iommu_tlb_find(iommu, device->source_id, domain_of(context), iova);
-	if (entry) tell_once(iommu, &entry->told, &use);
+	struct iommu_tlb_entry *entry = iommu_tlb_find(iommu, device->source_id, domain_of(context), iova);
+
+	compare(iommu, entry ? &entry->told : NULL, &use);
 }
 
 static struct iommu_answer of_irte(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id)
@@ -107,9 +102,8 @@ void iommu_compare_irte(struct iommu *iommu, uint16_t source_id, uint32_t index,
 	struct vtd_irte irte;
 
 	if (!iommu_read_irte(iommu, index, &irte)) use.in_memory = of_irte(iommu, &irte, source_id);
-	if (!counts(iommu, &use)) return;
 	entry = iommu_iec_find(iommu, index);
-	if (entry) tell_once(iommu, &entry->told, &use);
+	compare(iommu, entry ? &entry->told : NULL, &use);
 }
 
 /* "0x1000 rw snp", "entry 0x502:0x3001" (high half first), "fault 0x5". */

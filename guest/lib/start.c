@@ -177,9 +177,11 @@ static const char *find_word(const char *key, bool whole)
 
 	while (*s) {
 		const char *end = s;
+		size_t word;
 
 		while (*end && *end != ' ') end++;
-		if (!strncmp(s, key, length) && (!whole || s + length == end)) return s + length;
+		word = (size_t)(end - s);
+		if (word >= length && !memcmp(s, key, length) && (!whole || word == length)) return s + length;
 		s = *end ? end + 1 : end;
 	}
 	return NULL;
