@@ -11,7 +11,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-static const char *const policy_names[MEMTYPE_POLICIES] = {
+const char *const memtype_policies[MEMTYPE_POLICIES + 1] = {
 	[MEMTYPE_KVM_6_6] = "kvm-6.6",
 	[MEMTYPE_KVM_6_7] = "kvm-6.7",
 	[MEMTYPE_KVM_6_11] = "kvm-6.11",
@@ -20,15 +20,14 @@ static const char *const policy_names[MEMTYPE_POLICIES] = {
 
 int memtype_policy_parse(const char *name)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(policy_names); i++) {
-		if (!strcmp(name, policy_names[i])) return (int)i;
-	}
+	for (int i = 0; i < MEMTYPE_POLICIES; i++)
+		if (!strcmp(name, memtype_policies[i])) return i;
 	return -EINVAL;
 }
 
 const char *memtype_policy_name(enum memtype_policy policy)
 {
-	return (unsigned)policy < ARRAY_SIZE(policy_names) ? policy_names[policy] : "??";
+	return (unsigned)policy < MEMTYPE_POLICIES ? memtype_policies[policy] : "??";
 }
 
 /* KVM had the zap since 6.7, and has no transition where the guest's PAT is always honoured. */

@@ -32,6 +32,8 @@ enum memtype_policy {
 };
 #define MEMTYPE_POLICIES 4
 
+/* Their names, and a NULL. */
+extern const char *const memtype_policies[MEMTYPE_POLICIES + 1];
 /* Parse a policy's name ("kvm-6.7"); returns the policy or -EINVAL. */
 int memtype_policy_parse(const char *name);
 const char *memtype_policy_name(enum memtype_policy policy);

@@ -12,6 +12,7 @@
 
 #define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
 #define WATCH_EXPECTED "trace=exits, events or off; stop=entry, transition, exit, kill or vmcall"
+#define HV_EXPECTED    "console=e9, console=guest, check, gdb, trace=, stop= or mask=FEATURE[,FEATURE]..."
 #define IOMMU_EXPECTED "iommu=off or iommu=on[,sc][,cm=off][,strict]"
 #define MEMORY_DEFAULT (128 * MiB)
 #define MEMORY_MIN     (2 * MiB)
@@ -100,87 +101,99 @@ static bool parse_size(struct word word, uint64_t *size)
 	return *size / unit == value;
 }
 
-static bool parse_mask(struct word rest, unsigned *mask)
+/* Which of the names, up to a NULL, the word is, or -1. */
+static int find_name(struct word word, const char *const *names)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} names[] = {
-		{"timer", MASK_TIMER},   {"vpid", MASK_VPID},     {"ept-ad", MASK_EPT_AD},
-		{"ept-2m", MASK_EPT_2M}, {"ept-1g", MASK_EPT_1G}, {"invept-single", MASK_INVEPT_SINGLE},
-	};
+	for (int i = 0; names && names[i]; i++)
+		if (is(word, names[i])) return i;
+	return -1;
+}
+
+/* Parts with commas between them, each one of the names: its number is a bit of *set. */
+static bool parse_list(struct word rest, const char *const *names, bool once, unsigned *set)
+{
 	struct word part;
 
 	while (next_part(&rest, &part)) {
-		unsigned bit = 0;
+		int found = find_name(part, names);
 
-		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-			if (is(part, names[i].name)) bit = names[i].bit;
-		if (!bit) return false;
-		*mask |= bit;
+		if (found < 0 || (once && *set & 1U << found)) return false;
+		*set |= 1U << found;
 	}
 	return true;
 }
 
-/* Which of the names the word is, or -1. */
-static int find_name(struct word word, const char *const *names, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (names[i] && is(word, names[i])) return (int)i;
-	return -1;
-}
+/* What a line's words are read into: one of the two, and the buffer for an error's list. */
+struct target {
+	struct hv_options *hv;
+	struct vm_options *vm;
+	struct option_error *error;
+};
 
-/* trace= and stop=; false: it is neither, or has no such value. */
-static bool parse_watch(struct word word, struct hv_options *options)
+/* What a line may have: words that begin with 'key'. */
+struct word_row {
+	const char *key;
+	/* Read what follows the key: NULL, or what was expected. */
+	const char *(*parse)(struct word value, const struct target *to);
+	/* Without parse(): the values there are, up to a NULL; the number of one goes to the field at 'offset'. */
+	const char *expected;
+	const char *const *names;
+	size_t offset;
+};
+
+static const char *parse_word(struct word word, const struct word_row *row, const struct target *to)
 {
-	static const char *const trace[] = {"off", "events", "exits"};
-	static const char *const stop[] = {NULL, "entry", "transition", "exit", "kill", "vmcall"};
 	int found;
 
-	if (has_key(&word, "trace=")) {
-		found = find_name(word, trace, ARRAY_SIZE(trace));
-		options->trace = found < 0 ? TRACE_OFF : (enum trace_option)found;
-		return found >= 0;
+	for (; row->key; row++) {
+		struct word value = word;
+
+		if (!has_key(&value, row->key)) continue;
+		if (row->parse) return row->parse(value, to);
+		found = find_name(value, row->names);
+		if (found < 0) return row->expected;
+		*(unsigned *)((to->vm ? (char *)to->vm : (char *)to->hv) + row->offset) = (unsigned)found;
+		return NULL;
 	}
-	found = has_key(&word, "stop=") ? find_name(word, stop, ARRAY_SIZE(stop)) : -1;
-	options->stop = found < 0 ? STOP_NEVER : (enum stop_option)found;
-	return found >= 0;
+	return row->expected;
 }
 
-static int parse_hv_word(struct word word, struct hv_options *options, struct option_error *error)
+#define NAMES(...)                                                                                                     \
+	(const char *const[]) { __VA_ARGS__, NULL }
+#define NO_WORD " " /* no word has a blank */
+#define FLAG    NAMES(NO_WORD, "")
+
+static const char *parse_mask(struct word value, const struct target *to)
 {
-	struct word value = word;
+	static const char *const names[] = {"timer", "vpid", "ept-ad", "ept-2m", "ept-1g", "invept-single", NULL};
 
-	if (is(word, "console=e9"))
-		options->console_e9 = true;
-	else if (is(word, "console=guest"))
-		options->console_guest = true;
-	else if (is(word, "check"))
-		options->check = true;
-	else if (is(word, "gdb"))
-		options->gdb = true;
-	else if (has_key(&value, "mask="))
-		return parse_mask(value, &options->mask) ? 0 : fail(error, word, MASK_EXPECTED);
-	else if (has_key(&value, "trace=") || has_key(&value, "stop="))
-		return parse_watch(word, options) ? 0 : fail(error, word, WATCH_EXPECTED);
-	else
-		return fail(error, word,
-			    "console=e9, console=guest, check, gdb, trace=, stop= or "
-			    "mask=FEATURE[,FEATURE]...");
-	return 0;
+	_Static_assert(MASK_INVEPT_SINGLE == 1 << 5, "a bit for each, in their order");
+	return parse_list(value, names, false, &to->hv->mask) ? NULL : MASK_EXPECTED;
 }
+
+static const struct word_row hv_words[] = {
+	{"console=e9", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_e9)},
+	{"console=guest", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_guest)},
+	{"check", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, check)},
+	{"gdb", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, gdb)},
+	{"mask=", parse_mask, NULL, NULL, 0},
+	{"trace=", NULL, WATCH_EXPECTED, NAMES("off", "events", "exits"), offsetof(struct hv_options, trace)},
+	{"stop=", NULL, WATCH_EXPECTED, NAMES(NO_WORD, "entry", "transition", "exit", "kill", "vmcall"),
+	 offsetof(struct hv_options, stop)},
+	{NULL, NULL, HV_EXPECTED, NULL, 0},
+};
 
 int hv_options_parse(const char *line, struct hv_options *options, struct option_error *error)
 {
+	const struct target to = {.hv = options, .error = error};
+	const char *expected;
 	struct word word;
-	int bad;
 
 	memset(options, 0, sizeof(*options));
 	while ((word = next_word(&line)).length) {
-		bad = parse_hv_word(word, options, error);
-		if (bad) return bad;
-		if (options->trace && options->console_e9)
-			return fail(error, word, "trace= or console=e9: port 0xe9 has one use");
+		expected = parse_word(word, hv_words, &to);
+		if (options->trace && options->console_e9) expected = "trace= or console=e9: port 0xe9 has one use";
+		if (expected) return fail(error, word, expected);
 	}
 	return 0;
 }
@@ -196,35 +209,38 @@ static bool good_name(struct word word)
 	return true;
 }
 
-static int parse_memory(struct word word, struct word value, struct vm_options *options, struct option_error *error)
+static const char *parse_memory(struct word value, const struct target *to)
 {
-	if (!parse_size(value, &options->memory) || options->memory < MEMORY_MIN || options->memory > MEMORY_MAX ||
-	    !IS_ALIGNED(options->memory, MiB))
-		return fail(error, word, "mem= and a number of megabytes from 2M to 1024G, as in mem=128M");
-	return 0;
+	uint64_t size;
+
+	if (!parse_size(value, &size) || size < MEMORY_MIN || size > MEMORY_MAX || !IS_ALIGNED(size, MiB))
+		return "mem= and a number of megabytes from 2M to 1024G, as in mem=128M";
+	to->vm->memory = size;
+	return NULL;
+}
+
+static const char *parse_cpus(struct word value, const struct target *to)
+{
+	to->vm->cpus = 1;
+	return is(value, "1") ? NULL : "cpus=1";
 }
 
 /* Whole: what an earlier iommu= on the line asked for does not last. */
-static int parse_iommu(struct word word, struct word value, struct vm_options *options, struct option_error *error)
+static const char *parse_iommu(struct word value, const struct target *to)
 {
+	enum { SC = 1 << 0, CM_OFF = 1 << 1, STRICT = 1 << 2 };
+	struct vm_options *options = to->vm;
+	unsigned set = 0;
 	struct word part;
 
-	options->iommu = options->snoop_control = options->strict = false;
-	options->caching_mode = true;
-	if (is(value, "off")) return 0;
-	if (!next_part(&value, &part) || !is(part, "on")) return fail(error, word, IOMMU_EXPECTED);
-	options->iommu = true;
-	while (next_part(&value, &part)) {
-		if (is(part, "sc"))
-			options->snoop_control = true;
-		else if (is(part, "cm=off"))
-			options->caching_mode = false;
-		else if (is(part, "strict"))
-			options->strict = true;
-		else
-			return fail(error, word, IOMMU_EXPECTED);
-	}
-	return 0;
+	next_part(&value, &part);
+	options->iommu = is(part, "on");
+	if (!options->iommu && (!is(part, "off") || value.text)) return IOMMU_EXPECTED;
+	if (!parse_list(value, NAMES("sc", "cm=off", "strict"), false, &set)) return IOMMU_EXPECTED;
+	options->snoop_control = set & SC;
+	options->caching_mode = !(set & CM_OFF);
+	options->strict = set & STRICT;
+	return NULL;
 }
 
 /* "dev=edu[,snoop] or dev=testdev": the table's names, and with each the words it takes. */
@@ -241,94 +257,39 @@ static const char *list_devices(struct option_error *error)
 	return error->list;
 }
 
-/* Which of the row's words this is, as a bit; 0 for none. */
-static unsigned device_word(const struct device_row *row, struct word word)
+/* NAME[,WORD]..., each word once. */
+static const char *parse_device(struct word value, const struct target *to)
 {
-	for (unsigned w = 0; row->words && row->words[w]; w++)
-		if (is(word, row->words[w])) return 1U << w;
-	return 0;
-}
+	struct device_option device = {0};
+	struct word name;
 
-/* NAME[,WORD]..., each word once. False if the table has no such device. */
-static bool find_device(struct word value, struct device_option *device)
-{
-	struct word part;
-
-	*device = (struct device_option){0};
-	next_part(&value, &part);
+	next_part(&value, &name);
 	for (unsigned i = 0; i < optional_device_count; i++)
-		if (is(part, optional_devices[i]->name)) device->row = optional_devices[i];
-	while (device->row && next_part(&value, &part)) {
-		unsigned word = device_word(device->row, part);
-
-		if (!word || device->words & word) return false;
-		device->words |= word;
-	}
-	return device->row;
+		if (is(name, optional_devices[i]->name)) device.row = optional_devices[i];
+	if (!device.row || !parse_list(value, device.row->words, true, &device.words)) return list_devices(to->error);
+	if (to->vm->devices == VM_DEVICES_MAX) return "at most 8 devices";
+	to->vm->device[to->vm->devices++] = device;
+	return NULL;
 }
 
-static int parse_device(struct word word, struct word value, struct vm_options *options, struct option_error *error)
-{
-	struct device_option device;
-
-	if (!find_device(value, &device)) return fail(error, word, list_devices(error));
-	if (options->devices == VM_DEVICES_MAX) return fail(error, word, "at most 8 devices");
-	options->device[options->devices++] = device;
-	return 0;
-}
-
-static int parse_policy(struct word word, struct word value, struct vm_options *options, struct option_error *error)
-{
-	char name[16] = "";
-	int policy;
-
-	if (value.length < sizeof(name)) memcpy(name, value.text, value.length);
-	policy = memtype_policy_parse(name);
-	if (policy < 0) return fail(error, word, "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16");
-	options->policy = (enum memtype_policy)policy;
-	return 0;
-}
-
-/* One of two words, 'expected' says which: is it the second? */
-static int parse_either(struct word word, struct word value, const char *first, const char *other, const char *expected,
-			bool *second, struct option_error *error)
-{
-	*second = is(value, other);
-	return *second || is(value, first) ? 0 : fail(error, word, expected);
-}
-
-static int parse_vm_word(struct word word, struct vm_options *options, struct option_error *error)
-{
-	struct word value = word;
-
-	if (has_key(&value, "mem=")) return parse_memory(word, value, options, error);
-	if (has_key(&value, "iommu=")) return parse_iommu(word, value, options, error);
-	if (has_key(&value, "dev=")) return parse_device(word, value, options, error);
-	if (has_key(&value, "memtype=")) return parse_policy(word, value, options, error);
-	if (has_key(&value, "coherence=")) {
-		options->coherence = is(value, "model");
-		return options->coherence || is(value, "none") ? 0
-							       : fail(error, word, "coherence=none or coherence=model");
-	}
-	if (has_key(&value, "reset=")) {
-		options->restart = is(value, "restart");
-		return options->restart || is(value, "end") ? 0 : fail(error, word, "reset=end or reset=restart");
-	}
-	if (has_key(&value, "cpus=")) {
-		options->cpus = 1;
-		return is(value, "1") ? 0 : fail(error, word, "cpus=1");
-	}
-	if (has_key(&value, "transition="))
-		return parse_either(word, value, "zap", "retype", "transition=zap or retype", &options->retype, error);
-	if (has_key(&value, "fill="))
-		return parse_either(word, value, "leaf", "table", "fill=leaf or table", &options->fill_table, error);
-	return fail(error, word,
-		    "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, fill=, "
-		    "reset= or --");
-}
+static const struct word_row vm_words[] = {
+	{"mem=", parse_memory, NULL, NULL, 0},
+	{"cpus=", parse_cpus, NULL, NULL, 0},
+	{"iommu=", parse_iommu, NULL, NULL, 0},
+	{"dev=", parse_device, NULL, NULL, 0},
+	{"memtype=", NULL, "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16", memtype_policies,
+	 offsetof(struct vm_options, policy)},
+	{"coherence=", NULL, "coherence=none or coherence=model", NAMES("none", "model"),
+	 offsetof(struct vm_options, coherence)},
+	{"reset=", NULL, "reset=end or reset=restart", NAMES("end", "restart"), offsetof(struct vm_options, restart)},
+	{"transition=", NULL, "transition=zap or retype", NAMES("zap", "retype"), offsetof(struct vm_options, retype)},
+	{"fill=", NULL, "fill=leaf or table", NAMES("leaf", "table"), offsetof(struct vm_options, fill_table)},
+	{NULL, NULL, "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, fill=, reset= or --", NULL, 0},
+};
 
 int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error)
 {
+	const struct target to = {.vm = options, .error = error};
 	struct word word = next_word(&line);
 
 	memset(options, 0, sizeof(*options));
@@ -344,14 +305,14 @@ int vm_options_parse(const char *line, struct vm_options *options, struct option
 	if (!good_name(word)) return fail(error, word, "a NAME of 1 to 15 characters a-z, 0-9, '-', not 'hv'");
 	memcpy(options->name, word.text, word.length);
 	while ((word = next_word(&line)).length) {
-		int bad;
+		const char *expected;
 
 		if (is(word, "--")) {
 			options->command_line = is_blank(*line) ? line + 1 : line;
 			return 0;
 		}
-		bad = parse_vm_word(word, options, error);
-		if (bad) return bad;
+		expected = parse_word(word, vm_words, &to);
+		if (expected) return fail(error, word, expected);
 	}
 	return 0;
 }

@@ -41,13 +41,13 @@ enum stop_option {
 };
 
 struct hv_options {
-	bool console_e9;
-	bool console_guest; /* the only VM gets the operator's terminal */
-	bool check;         /* run the VM-entry checker before each VM's first entry */
-	unsigned mask;      /* enum feature_mask */
+	unsigned console_e9;
+	unsigned console_guest; /* the only VM gets the operator's terminal */
+	unsigned check;         /* run the VM-entry checker before each VM's first entry */
+	unsigned mask;          /* enum feature_mask */
 	enum trace_option trace;
 	enum stop_option stop;
-	bool gdb; /* a gdb on COM2; all are stopped until it comes */
+	unsigned gdb; /* a gdb on COM2; all are stopped until it comes */
 };
 
 /* One dev=NAME[,WORD]... */
@@ -66,11 +66,11 @@ struct vm_options {
 	bool strict;        /* iommu=on,strict: tell of stale entries' uses */
 	struct device_option device[VM_DEVICES_MAX];
 	unsigned devices;
-	bool restart; /* reset=restart */
+	unsigned restart; /* reset=restart */
 	enum memtype_policy policy;
-	bool coherence;           /* coherence=model: what caches do to memory is modelled */
-	bool retype;              /* transition=retype */
-	bool fill_table;          /* fill=table */
+	unsigned coherence;       /* coherence=model: what caches do to memory is modelled */
+	unsigned retype;          /* transition=retype */
+	unsigned fill_table;      /* fill=table */
 	const char *command_line; /* points into the parsed line; "" when there is none */
 };
 
