@@ -8,7 +8,6 @@
 
 #include "hv/dev/firmware.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 /* The setup header, from byte 0x1f1 of the file and of the zero page (boot.rst, "The Real-Mode
@@ -131,43 +130,37 @@ static void place(struct bzimage *b)
 }
 
 /* As load_image(); nothing is written. */
-static int parse(const struct load_job *job, struct bzimage *b, const char **problem)
+static const char *parse(const struct load_job *job, struct bzimage *b)
 {
 	const struct setup_header *h = &b->header;
-	unsigned sectors;
+	const char *problem;
 
 	memcpy(&b->header, job->image + HEADER_OFFSET, sizeof(b->header));
-	sectors = h->setup_sectors ? h->setup_sectors : DEFAULT_SECTORS;
-	b->setup = (sectors + 1UL) * SECTOR;
-	*problem = check_header(h, b->setup, job->size);
-	if (*problem) return -ENOEXEC;
+	b->setup = ((h->setup_sectors ? h->setup_sectors : DEFAULT_SECTORS) + 1UL) * SECTOR;
+	problem = check_header(h, b->setup, job->size);
+	if (problem) return problem;
 	b->header_size = MIN(MAGIC_OFFSET + h->jump_length, HEADER_LIMIT) - HEADER_OFFSET;
 	b->payload = job->size - b->setup;
 	place(b);
-	if (b->start < MiB || h->preferred_address > job->map->low_end || b->end > job->map->low_end) {
-		*problem = "the kernel and what it needs to unpack itself do not fit into RAM: "
-			   "expected a larger mem=";
-		return -ENOSPC;
-	}
-	if (strlen(job->command_line) > MIN(h->command_line_max, COMMAND_LINE_MAX)) {
-		*problem = "the command line is longer than the kernel's header allows";
-		return -E2BIG;
-	}
-	return 0;
+	if (b->start < MiB || h->preferred_address > job->map->low_end || b->end > job->map->low_end)
+		return "the kernel and what it needs to unpack itself do not fit into RAM: expected a larger mem=";
+	if (strlen(job->command_line) > MIN(h->command_line_max, COMMAND_LINE_MAX))
+		return "the command line is longer than the kernel's header allows";
+	return NULL;
 }
 
 /* As high as the kernel allows, page-aligned: the kernel unpacks itself at the other end. */
-static int put_initrd(const struct load_job *job, struct bzimage *b)
+static bool put_initrd(const struct load_job *job, struct bzimage *b)
 {
 	uint64_t last = MIN(job->map->low_end, b->header.initrd_last + 1ULL), start;
 
-	if (last < b->end || job->initrd_size > last - b->end) return -ENOSPC;
+	if (last < b->end || job->initrd_size > last - b->end) return false;
 	start = ALIGN_DOWN(last - job->initrd_size, PAGE_SIZE);
-	if (start < b->end) return -ENOSPC;
+	if (start < b->end) return false;
 	memcpy(job->ram + start, job->initrd, job->initrd_size);
 	b->header.initrd = (uint32_t)start;
 	b->header.initrd_size = (uint32_t)job->initrd_size;
-	return 0;
+	return true;
 }
 
 static void put_zero_page(const struct load_job *job, struct bzimage *b)
@@ -183,20 +176,18 @@ static void put_zero_page(const struct load_job *job, struct bzimage *b)
 	page->e820_ranges = (uint8_t)e820_make(page->e820, job->map->low_end, job->map->high_end);
 }
 
-int bzimage_load(const struct load_job *job, struct load_entry *entry, const char **problem)
+const char *bzimage_load(const struct load_job *job, struct load_entry *entry)
 {
 	struct bzimage b;
-	int error = parse(job, &b, problem);
+	const char *problem = parse(job, &b);
 
-	if (error) return error;
+	if (problem) return problem;
 	b.header.initrd = b.header.initrd_size = 0;
-	if (job->initrd && put_initrd(job, &b)) {
-		*problem = "the initrd does not fit above the kernel: expected a larger mem=";
-		return -ENOSPC;
-	}
+	if (job->initrd && !put_initrd(job, &b))
+		return "the initrd does not fit above the kernel: expected a larger mem=";
 	memcpy(job->ram + b.start, job->image + b.setup, b.payload);
 	memcpy(job->ram + COMMAND_LINE, job->command_line, strlen(job->command_line) + 1);
 	put_zero_page(job, &b);
 	*entry = (struct load_entry){.eip = (uint32_t)b.start, .esi = ZERO_PAGE};
-	return 0;
+	return NULL;
 }

@@ -15,6 +15,6 @@ bool bzimage_probe(const uint8_t *image, size_t size);
  * Load the kernel where it asks to be, the initrd at the end of low RAM, and leave its parameters
  * (the "zero page") and its command line below the hole. As load_image().
  */
-int bzimage_load(const struct load_job *job, struct load_entry *entry, const char **problem);
+const char *bzimage_load(const struct load_job *job, struct load_entry *entry);
 
 #endif

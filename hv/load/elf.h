@@ -7,16 +7,7 @@
 #ifndef HV_LOAD_ELF_H
 #define HV_LOAD_ELF_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* Where the image may be loaded: RAM is [0, low_end) and [high_start, high_end), below 4 GiB. */
-struct elf_target {
-	uint8_t *memory; /* host address of guest-physical 0 */
-	uint64_t low_end;
-	uint64_t high_start, high_end;
-};
+#include "hv/load/load.h"
 
 struct elf_image {
 	uint32_t entry;      /* guest-physical, in what was loaded */
@@ -32,11 +23,10 @@ bool elf_has_multiboot(const uint8_t *image, size_t size);
 bool elf_covers_page(const struct elf_image *loaded, uint64_t gpa);
 
 /*
- * Load image[0..size). 0; -ENOEXEC with *problem saying what was found and expected (a static
- * string) when it is no image, is truncated or lies: segments outside RAM or the file, larger than
- * RAM in sum, an entry in none of them. The target may be partly written then.
+ * Load the job's image. NULL, or what was found and expected when it is no image, is truncated or
+ * lies: segments outside RAM or the file, larger than RAM in sum, an entry in none of them. RAM may
+ * be partly written then.
  */
-int elf_load(const uint8_t *image, size_t size, const struct elf_target *target, struct elf_image *loaded,
-	     const char **problem);
+const char *elf_load(const struct load_job *job, struct elf_image *loaded);
 
 #endif

@@ -31,20 +31,11 @@ struct load_entry {
 	uint32_t eip, eax, ebx, esi;
 };
 
-struct loader {
-	const char *name;
-	/* Whether image[0..size) is meant for this loader; it may still be damaged. */
-	bool (*probe)(const uint8_t *image, size_t size);
-	/* As load_image(), of an image that the probe knows. */
-	int (*load)(const struct load_job *job, struct load_entry *entry, const char **problem);
-};
-
 /*
- * Load the image with the first loader that knows it. 0 with *entry filled; or a negative errno
- * with *problem saying what was found and expected (a static string): -ENOEXEC it is no image, or
- * is truncated, or lies; -E2BIG the command line, -ENOSPC the initrd or what the loader adds does
- * not fit. RAM may be partly written then.
+ * Load the image with the first loader that knows it. NULL with *entry filled; or what was found and
+ * expected: it is no image, or is truncated, or lies; the command line, the initrd or what the loader
+ * adds does not fit. RAM may be partly written then.
  */
-int load_image(const struct load_job *job, struct load_entry *entry, const char **problem);
+const char *load_image(const struct load_job *job, struct load_entry *entry);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "hv/load/elf.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 /* Multiboot information (Multiboot 0.6.96 3.3), where a PC's loader would put it. */
@@ -51,15 +50,15 @@ struct page {
 _Static_assert(sizeof(struct page) <= PAGE_SIZE, "the page ends");
 
 /* "NAME command line"; what does not fit is an error, not a shorter line. */
-static int put_command(struct page *page, const struct load_job *job)
+static bool put_command(struct page *page, const struct load_job *job)
 {
 	size_t name = strlen(job->name), rest = strlen(job->command_line);
 
-	if (name + 1 + rest + 1 > sizeof(page->command)) return -E2BIG;
+	if (name + 1 + rest + 1 > sizeof(page->command)) return false;
 	memcpy(page->command, job->name, name);
 	page->command[name] = ' ';
 	memcpy(page->command + name + 1, job->command_line, rest + 1);
-	return 0;
+	return true;
 }
 
 static void put_ranges(struct page *page, const struct guest_map *map)
@@ -87,12 +86,12 @@ static uint64_t choose_page(const struct elf_image *image, uint64_t *above)
 }
 
 /* The initrd goes above the image, page-aligned (Multiboot 3.1.2 bit 0). */
-static int put_initrd(const struct load_job *job, struct page *page, uint64_t start)
+static bool put_initrd(const struct load_job *job, struct page *page, uint64_t start)
 {
-	if (start > job->map->low_end || job->initrd_size > job->map->low_end - start) return -ENOSPC;
+	if (start > job->map->low_end || job->initrd_size > job->map->low_end - start) return false;
 	memcpy(job->ram + start, job->initrd, job->initrd_size);
 	page->module = (struct multiboot_module){.start = (uint32_t)start, .end = (uint32_t)(start + job->initrd_size)};
-	return 0;
+	return true;
 }
 
 /* At guest-physical 'at'. All but the initrd's part. */
@@ -113,46 +112,21 @@ static void put_info(struct page *page, uint32_t at, const struct load_job *job)
 	};
 }
 
-/* What the protocol wants beside the image; *at is where the information is. */
-static int add_information(const struct load_job *job, const struct elf_image *image, uint32_t *at,
-			   const char **problem)
+const char *multiboot_load(const struct load_job *job, struct load_entry *entry)
 {
-	uint64_t above = MAX(ALIGN_UP(image->end, PAGE_SIZE), MiB);
-	uint64_t chosen = choose_page(image, &above);
+	struct elf_image loaded;
+	const char *problem = elf_load(job, &loaded);
+	uint64_t above = MAX(ALIGN_UP(loaded.end, PAGE_SIZE), MiB);
+	uint64_t chosen = choose_page(&loaded, &above);
 	struct page *page = (struct page *)(job->ram + chosen);
 
-	if (chosen + PAGE_SIZE > job->map->low_end) {
-		*problem = "no page is left for the multiboot information: expected a larger mem=";
-		return -ENOSPC;
-	}
-	if (put_command(page, job)) {
-		*problem = "the command line is longer than 3583 characters";
-		return -E2BIG;
-	}
-	*at = (uint32_t)chosen;
-	put_info(page, *at, job);
-	if (job->initrd && put_initrd(job, page, above)) {
-		*problem = "the initrd does not fit above the image: expected a larger mem=";
-		return -ENOSPC;
-	}
-	return 0;
-}
-
-bool multiboot_probe(const uint8_t *image, size_t size) { return elf_has_multiboot(image, size); }
-
-int multiboot_load(const struct load_job *job, struct load_entry *entry, const char **problem)
-{
-	const struct elf_target target = {
-		.memory = job->ram,
-		.low_end = GUEST_HOLE_START,
-		.high_start = MiB,
-		.high_end = job->map->low_end,
-	};
-	struct elf_image loaded;
-	uint32_t information;
-	int error = elf_load(job->image, job->size, &target, &loaded, problem);
-
-	if (!error) error = add_information(job, &loaded, &information, problem);
-	if (!error) *entry = (struct load_entry){.eip = loaded.entry, .eax = LOADER_MAGIC, .ebx = information};
-	return error;
+	if (problem) return problem;
+	if (chosen + PAGE_SIZE > job->map->low_end)
+		return "no page is left for the multiboot information: expected a larger mem=";
+	if (!put_command(page, job)) return "the command line is longer than 3583 characters";
+	put_info(page, (uint32_t)chosen, job);
+	if (job->initrd && !put_initrd(job, page, above))
+		return "the initrd does not fit above the image: expected a larger mem=";
+	*entry = (struct load_entry){.eip = loaded.entry, .eax = LOADER_MAGIC, .ebx = (uint32_t)chosen};
+	return NULL;
 }

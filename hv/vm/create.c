@@ -161,7 +161,7 @@ static int create_vcpus(struct vm *vm, const struct load_entry *start)
 }
 
 /* As load_image(). */
-static int load_guest(struct vm *vm, struct load_entry *entry, const char **problem)
+static const char *load_guest(struct vm *vm, struct load_entry *entry)
 {
 	const struct boot_module *initrd = vm->initrd;
 	struct guest_map map;
@@ -178,7 +178,7 @@ static int load_guest(struct vm *vm, struct load_entry *entry, const char **prob
 	};
 
 	guest_map_make(&map, vm->options.memory, vm->ram);
-	return load_image(&job, entry, problem);
+	return load_image(&job, entry);
 }
 
 #define DEVICE_LIST_MAX 64
@@ -227,7 +227,8 @@ static int build(struct vm *vm)
 	}
 	vm->chosen = chosen(vm);
 	create_firmware(vm);
-	if (load_guest(vm, &start, &problem)) {
+	problem = load_guest(vm, &start);
+	if (problem) {
 		print("vm %s: image of %lu bytes: %s", options->name, vm->image->size, problem);
 		take_down(vm);
 		return -ENOEXEC;

@@ -12,15 +12,14 @@ extern uint8_t *ram;
 extern struct guest_map map;
 extern struct load_job job;
 extern struct load_entry entry;
-extern const char *problem;
 
 /* 'size' bytes of RAM, each 'untouched'; a job named "demo" with an empty command line. */
 void load_job_begin(uint64_t size, uint8_t untouched);
 /* A teardown of cmocka's. */
 int load_job_end(void **state);
 
-/* The job succeeds; or it is refused with this error and a problem that holds 'why'. */
+/* The job succeeds; or it is refused with a problem that holds 'why'. */
 void load(void);
-void load_refused(int error, const char *why);
+void load_refused(const char *why);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include "tests/lib/load_job.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
 
 /* Fields of the header, by their offset in the file and in the zero page. */
 enum {
@@ -93,19 +92,19 @@ static int make_job(void **state)
 	return 0;
 }
 
-static void assert_refused(int error, const char *why)
+static void assert_refused(const char *why)
 {
-	load_refused(error, why);
+	load_refused(why);
 	for (uint64_t at = 0; at < RAM_SIZE; at++)
 		if (ram[at] != UNTOUCHED) fail_msg("0x%lx was written", at);
 }
 
 /* With this field changed the image is refused. */
-static void assert_lie(unsigned offset, unsigned width, uint64_t value, int error, const char *why)
+static void assert_lie(unsigned offset, unsigned width, uint64_t value, const char *why)
 {
 	make_file();
 	put(offset, width, value);
-	assert_refused(error, why);
+	assert_refused(why);
 }
 
 static void the_payload_is_entered_where_it_asks_to_be(void **state)
@@ -155,7 +154,7 @@ static void a_command_line_longer_than_the_header_allows_is_refused(void **state
 	put(COMMAND_LINE_MAX, 4, 7);
 	load();
 	memset(ram, UNTOUCHED, RAM_SIZE);
-	assert_lie(COMMAND_LINE_MAX, 4, 6, -E2BIG, "the command line is longer");
+	assert_lie(COMMAND_LINE_MAX, 4, 6, "the command line is longer");
 }
 
 static void a_header_cannot_allow_more_than_a_page(void **state)
@@ -166,7 +165,7 @@ static void a_header_cannot_allow_more_than_a_page(void **state)
 	put(COMMAND_LINE_MAX, 4, UINT32_MAX);
 	memset(words, 'x', PAGE_SIZE);
 	job.command_line = words;
-	assert_refused(-E2BIG, "the command line is longer");
+	assert_refused("the command line is longer");
 }
 
 static void assert_range(unsigned n, uint64_t base, uint64_t length, unsigned type)
@@ -241,13 +240,13 @@ static void the_initrd_leaves_the_kernel_what_it_needs(void **state)
 	assert_initrd_at(5 * MiB);
 	memset(ram, UNTOUCHED, RAM_SIZE);
 	set_initrd(3 * MiB + 1);
-	assert_refused(-ENOSPC, "the initrd does not fit above the kernel");
+	assert_refused("the initrd does not fit above the kernel");
 	job.initrd_size = -(size_t)1;
-	assert_refused(-ENOSPC, "the initrd does not fit above the kernel");
+	assert_refused("the initrd does not fit above the kernel");
 	set_initrd(1);
-	assert_lie(INITRD_LAST, 4, 5 * MiB - 1, -ENOSPC, "the initrd does not fit");
+	assert_lie(INITRD_LAST, 4, 5 * MiB - 1, "the initrd does not fit");
 	set_initrd(3 * MiB - 1);
-	assert_lie(INIT_SIZE, 4, 3 * MiB + 1, -ENOSPC, "the initrd does not fit");
+	assert_lie(INIT_SIZE, 4, 3 * MiB + 1, "the initrd does not fit");
 }
 
 static void what_the_kernel_needs_must_be_ram(void **state)
@@ -258,40 +257,40 @@ static void what_the_kernel_needs_must_be_ram(void **state)
 	put(INIT_SIZE, 4, 6 * MiB);
 	load();
 	memset(ram, UNTOUCHED, RAM_SIZE);
-	assert_lie(INIT_SIZE, 4, 6 * MiB + 1, -ENOSPC, why);
-	assert_lie(PREFERRED, 8, 5 * MiB + 1, -ENOSPC, why);
-	assert_lie(PREFERRED, 8, UINT64_MAX, -ENOSPC, why);
-	assert_lie(ALIGNMENT, 4, 0x80000000, -ENOSPC, why);
-	assert_lie(CODE32, 4, RAM_SIZE - PAYLOAD + 1, -ENOSPC, why);
-	assert_lie(CODE32, 4, UINT32_MAX, -ENOSPC, why);
-	assert_lie(CODE32, 4, MiB - 1, -ENOSPC, why);
+	assert_lie(INIT_SIZE, 4, 6 * MiB + 1, why);
+	assert_lie(PREFERRED, 8, 5 * MiB + 1, why);
+	assert_lie(PREFERRED, 8, UINT64_MAX, why);
+	assert_lie(ALIGNMENT, 4, 0x80000000, why);
+	assert_lie(CODE32, 4, RAM_SIZE - PAYLOAD + 1, why);
+	assert_lie(CODE32, 4, UINT32_MAX, why);
+	assert_lie(CODE32, 4, MiB - 1, why);
 }
 
 static void an_image_that_is_ancient_truncated_or_lies_is_named(void **state)
 {
 	(void)state;
-	assert_lie(VERSION, 2, 0x209, -ENOEXEC, "before 2.10");
-	assert_lie(LOAD_FLAGS, 1, 0xfe, -ENOEXEC, "a zImage");
-	assert_lie(JUMP_LENGTH, 1, 0x62, -ENOEXEC, "ends too early");
-	assert_lie(PARAGRAPHS, 4, 0, -ENOEXEC, "truncated");
-	assert_lie(PARAGRAPHS, 4, PAYLOAD / 16 + 1, -ENOEXEC, "truncated");
-	assert_lie(PARAGRAPHS, 4, UINT32_MAX, -ENOEXEC, "truncated");
-	assert_lie(SETUP_SECTORS, 1, 255, -ENOEXEC, "truncated");
-	assert_lie(ALIGNMENT, 4, 0, -ENOEXEC, "no power of two");
-	assert_lie(ALIGNMENT, 4, 3, -ENOEXEC, "no power of two");
+	assert_lie(VERSION, 2, 0x209, "before 2.10");
+	assert_lie(LOAD_FLAGS, 1, 0xfe, "a zImage");
+	assert_lie(JUMP_LENGTH, 1, 0x62, "ends too early");
+	assert_lie(PARAGRAPHS, 4, 0, "truncated");
+	assert_lie(PARAGRAPHS, 4, PAYLOAD / 16 + 1, "truncated");
+	assert_lie(PARAGRAPHS, 4, UINT32_MAX, "truncated");
+	assert_lie(SETUP_SECTORS, 1, 255, "truncated");
+	assert_lie(ALIGNMENT, 4, 0, "no power of two");
+	assert_lie(ALIGNMENT, 4, 3, "no power of two");
 	make_file();
 	job.size = sizeof(file) - 16;
-	assert_refused(-ENOEXEC, "truncated");
+	assert_refused("truncated");
 }
 
 static void what_has_no_mark_is_no_kernel(void **state)
 {
 	(void)state;
-	assert_lie(MAGIC, 4, 0, -ENOEXEC, "no bzImage");
-	assert_lie(BOOT_FLAG, 2, 0, -ENOEXEC, "no bzImage");
+	assert_lie(MAGIC, 4, 0, "no bzImage");
+	assert_lie(BOOT_FLAG, 2, 0, "no bzImage");
 	make_file();
 	job.size = 0x268 - 1;
-	assert_refused(-ENOEXEC, "no bzImage");
+	assert_refused("no bzImage");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
