@@ -23,15 +23,8 @@ struct edu {
 	unsigned region; /* of its BAR, on the MMIO bus */
 	bool intx_level; /* as last told to the board */
 	bool no_snoop;   /* as last told to the board */
-	uint32_t liveness;
-	uint32_t factorial;
-	uint32_t status;
-	uint32_t interrupt_status;
-	uint64_t dma_source;
-	uint64_t dma_destination;
-	uint64_t dma_count;
-	uint64_t dma_command;
-	uint64_t dma_mask; /* addresses are cut to this: 28 bits by default */
+	uint32_t liveness, factorial, status, interrupt_status;
+	uint64_t dma_source, dma_destination, dma_count, dma_command;
 	uint8_t buffer[EDU_BUFFER_SIZE];
 };
 
@@ -64,7 +57,7 @@ static const char *const words[] = {"snoop", NULL};
 #define DMA_RUN              0x1
 #define DMA_TO_MEMORY        0x2
 #define DMA_RAISE_IRQ        0x4
-#define DMA_MASK_DEFAULT     BITS(27, 0)
+#define DMA_MASK             BITS(27, 0) /* addresses are cut to this, QEMU's default */
 
 /* MSI capability with a 64-bit address, one vector (PCI 3.0 6.8.1). */
 #define CAP_MSI     0x05
@@ -120,12 +113,6 @@ static void raise_interrupt(struct edu *edu, uint32_t causes)
 	update_intx(edu);
 }
 
-static void acknowledge_interrupt(struct edu *edu, uint32_t causes)
-{
-	edu->interrupt_status &= ~causes;
-	update_intx(edu);
-}
-
 /* Modulo 2^32, where everything from 34! on is 0: it has 32 factors of 2. */
 static uint32_t factorial(uint32_t n)
 {
@@ -157,7 +144,7 @@ static uint8_t *buffer_range(struct edu *edu, uint64_t address, uint64_t count)
  */
 static void transfer(struct edu *edu, bool to_memory)
 {
-	uint64_t bus = (to_memory ? edu->dma_destination : edu->dma_source) & edu->dma_mask;
+	uint64_t bus = (to_memory ? edu->dma_destination : edu->dma_source) & DMA_MASK;
 	uint64_t device = to_memory ? edu->dma_source : edu->dma_destination;
 	uint8_t *buffer = buffer_range(edu, device, edu->dma_count);
 
@@ -201,7 +188,10 @@ static void write_register(struct edu *edu, uint64_t offset, uint64_t value)
 	case REG_FACTORIAL: compute_factorial(edu, (uint32_t)value); break;
 	case REG_STATUS: edu->status = value & STATUS_FACTORIAL_IRQ; break;
 	case REG_INTERRUPT_RAISE: raise_interrupt(edu, (uint32_t)value); break;
-	case REG_INTERRUPT_ACK: acknowledge_interrupt(edu, (uint32_t)value); break;
+	case REG_INTERRUPT_ACK:
+		edu->interrupt_status &= ~(uint32_t)value;
+		update_intx(edu);
+		break;
 	case REG_DMA_SOURCE: edu->dma_source = value; break;
 	case REG_DMA_DESTINATION: edu->dma_destination = value; break;
 	case REG_DMA_COUNT: edu->dma_count = value; break;
@@ -270,7 +260,6 @@ static void create(void *state, const struct board *board)
 
 	edu->board = board;
 	edu->no_snoop = true;
-	edu->dma_mask = DMA_MASK_DEFAULT;
 	edu->pci.written = config_written;
 	edu->pci.device = edu;
 	pci_function_init(&edu->pci, registers, ARRAY_SIZE(registers));

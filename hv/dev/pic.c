@@ -163,6 +163,7 @@ static void write_ocw3(struct pic_chip *chip, uint8_t value)
 static void write_icw1(struct pic_chip *chip, uint8_t value)
 {
 	*chip = (struct pic_chip){
+		.pic = chip->pic,
 		.lines = chip->lines,
 		.irr = chip->lines & chip->level,
 		.level = chip->level,
@@ -215,29 +216,18 @@ static void write_byte(struct pic_chip *chip, unsigned port, uint8_t value)
 		write_ocw2(chip, value);
 }
 
-static void pic_access(struct pic *pic, unsigned number, uint64_t port, bool write, uint64_t *value)
+/* The ports are bytes: of a wider access the low byte counts. */
+static void chip_access(void *device, uint64_t port, unsigned width, bool write, uint64_t *value)
 {
-	struct pic_chip *chip = &pic->chip[number];
+	struct pic_chip *chip = device;
 
+	(void)width;
 	if (write)
 		write_byte(chip, (unsigned)port, (uint8_t)*value);
 	else
 		*value = port ? chip->imr : read_command(chip);
-	cascade(pic);
-	tell_cpu(pic);
-}
-
-/* The ports are bytes: of a wider access the low byte counts. */
-static void master_access(void *device, uint64_t port, unsigned width, bool write, uint64_t *value)
-{
-	(void)width;
-	pic_access(device, 0, port, write, value);
-}
-
-static void slave_access(void *device, uint64_t port, unsigned width, bool write, uint64_t *value)
-{
-	(void)width;
-	pic_access(device, 1, port, write, value);
+	cascade(chip->pic);
+	tell_cpu(chip->pic);
 }
 
 /* Edge/level registers: lines 0-2, 8 and 13 are always edges. */
@@ -263,10 +253,11 @@ static void create(void *state, const struct board *board)
 	struct pic *pic = state;
 
 	pic->board = board;
-	pic->chip[0] = (struct pic_chip){.base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << CASCADE), .lowest = 7};
-	pic->chip[1] = (struct pic_chip){.base = 0x70, .imr = 0xff, .lowest = 7};
-	bus_add(board->ports, MASTER_PORT, 2, master_access, pic, board->name);
-	bus_add(board->ports, SLAVE_PORT, 2, slave_access, pic, "pic 2");
+	pic->chip[0] = (struct pic_chip){
+		.pic = pic, .base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << CASCADE), .lowest = 7};
+	pic->chip[1] = (struct pic_chip){.pic = pic, .base = 0x70, .imr = 0xff, .lowest = 7};
+	bus_add(board->ports, MASTER_PORT, 2, chip_access, &pic->chip[0], board->name);
+	bus_add(board->ports, SLAVE_PORT, 2, chip_access, &pic->chip[1], "pic 2");
 	bus_add(board->ports, ELCR_PORT, 2, elcr_access, pic, "elcr");
 	board->chips->pic = pic;
 }

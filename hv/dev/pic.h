@@ -15,6 +15,7 @@
 #define PIC_LINES 16
 
 struct pic_chip {
+	struct pic *pic;
 	uint8_t lines;     /* the levels of its inputs */
 	uint8_t irr;       /* requests */
 	uint8_t isr;       /* in service */

@@ -23,9 +23,8 @@ struct pit_channel {
 	uint64_t start;  /* 8254 ticks at which it began to count */
 	uint64_t halted; /* ticks counted when the gate went low */
 	uint16_t latch;
-	bool latched;
 	uint8_t status;
-	bool status_latched;
+	bool latched, status_latched;
 };
 
 struct pit {

@@ -4,9 +4,8 @@
  * a boot sector, a real-mode setup that is skipped, and a payload that unpacks itself; what the
  * setup would have asked of a BIOS is told in the zero page.
  */
-#include "hv/load/bzimage.h"
-
 #include "hv/dev/firmware.h"
+#include "hv/load/load.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 
@@ -16,19 +15,15 @@ struct setup_header {
 	uint8_t setup_sectors;
 	uint16_t root_flags;
 	uint32_t payload_paragraphs;
-	uint16_t ram_size, video_mode, root_device;
-	uint16_t boot_flag;
+	uint16_t ram_size, video_mode, root_device, boot_flag;
 	uint8_t jump, jump_length;
 	uint32_t magic;
 	uint16_t version;
 	uint32_t realmode_switch;
 	uint16_t start_segment, kernel_version;
-	uint8_t loader;
-	uint8_t load_flags;
+	uint8_t loader, load_flags;
 	uint16_t setup_move_size;
-	uint32_t code32_start;
-	uint32_t initrd, initrd_size;
-	uint32_t bootsect_kludge;
+	uint32_t code32_start, initrd, initrd_size, bootsect_kludge;
 	uint16_t heap_end;
 	uint8_t loader_version, loader_type;
 	uint32_t command_line;
@@ -36,12 +31,10 @@ struct setup_header {
 	uint32_t alignment;
 	uint8_t relocatable, minimum_alignment;
 	uint16_t x_load_flags;
-	uint32_t command_line_max;
-	uint32_t subarchitecture;
+	uint32_t command_line_max, subarchitecture;
 	uint64_t subarchitecture_data;
 	uint32_t payload_offset, payload_length;
-	uint64_t setup_data;
-	uint64_t preferred_address;
+	uint64_t setup_data, preferred_address;
 	uint32_t init_size; /* bytes it needs from where it runs on before it knows the memory map */
 	uint32_t handover_offset;
 } __attribute__((packed));

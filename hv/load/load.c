@@ -4,9 +4,7 @@
  */
 #include "hv/load/load.h"
 
-#include "hv/load/bzimage.h"
 #include "hv/load/elf.h"
-#include "hv/load/multiboot.h"
 #include "lib/bits.h"
 
 static const struct {

@@ -38,4 +38,20 @@ struct load_entry {
  */
 const char *load_image(const struct load_job *job, struct load_entry *entry);
 
+/* The loaders, rows of the table in load.c. A probe asks whether image[0..size) is meant for its loader. */
+
+/*
+ * Linux kernels, bzImage files (Linux's Documentation/x86/boot.rst, protocol 2.10 or later): the kernel
+ * where it asks to be, the initrd at the end of low RAM, and the parameters (the "zero page") and the
+ * command line below the hole.
+ */
+bool bzimage_probe(const uint8_t *image, size_t size);
+const char *bzimage_load(const struct load_job *job, struct load_entry *entry);
+
+/*
+ * Multiboot1 images (Multiboot 0.6.96): the image, the initrd, and the information (3.3) in a page of
+ * RAM that neither covers, at 0x9000 where that is free.
+ */
+const char *multiboot_load(const struct load_job *job, struct load_entry *entry);
+
 #endif

@@ -3,9 +3,8 @@
  * Loads a multiboot1 image and leaves in one page of RAM what the protocol promises a guest: its
  * command line, its module, the memory map. Nothing that was loaded lies in that page.
  */
-#include "hv/load/multiboot.h"
-
 #include "hv/load/elf.h"
+#include "hv/load/load.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "boot/multiboot2.h"
-#include "hv/load/bzimage.h"
 #include "hv/load/elf.h"
 #include "hv/load/load.h"
 #include "hv/options/options.h"
