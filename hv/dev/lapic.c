@@ -8,33 +8,55 @@
 
 #include "lib/bits.h"
 
-/* Register offsets (SDM 3A table 11-1). */
-#define REG_ID            0x020
-#define REG_VERSION       0x030
-#define REG_TPR           0x080
-#define REG_APR           0x090
-#define REG_PPR           0x0a0
-#define REG_EOI           0x0b0
-#define REG_LDR           0x0d0
-#define REG_DFR           0x0e0
-#define REG_SVR           0x0f0
-#define REG_ISR           0x100
-#define REG_TMR           0x180
-#define REG_IRR           0x200
-#define REG_ESR           0x280
-#define REG_ICR_LOW       0x300
-#define REG_ICR_HIGH      0x310
-#define REG_LVT           0x320
-#define REG_TIMER_INITIAL 0x380
-#define REG_TIMER_CURRENT 0x390
-#define REG_TIMER_DIVIDE  0x3e0
+/* Registers, by a sixteenth of their offset (SDM 3A table 11-1). */
+enum {
+	ID = 0x02,
+	VERSION = 0x03,
+	TPR = 0x08,
+	PPR = 0x0a,
+	EOI = 0x0b,
+	LDR = 0x0d,
+	DFR = 0x0e,
+	SVR = 0x0f,
+	ISR = 0x10,
+	TMR = 0x18,
+	IRR = 0x20,
+	ESR = 0x28,
+	ICR_LOW = 0x30,
+	ICR_HIGH = 0x31,
+	LVT_TIMER = 0x32,
+	LVT_LINT0 = 0x35,
+	LVT_LINT1 = 0x36,
+	LVT_ERROR = 0x37,
+	TIMER_INITIAL = 0x38,
+	TIMER_CURRENT = 0x39,
+	TIMER_DIVIDE = 0x3e,
+};
+#define READABLE                                                                                                       \
+	(BITS(VERSION, ID) | BITS(EOI, TPR) | BITS(SVR, LDR) | BITS(ESR, ISR) | BITS(TIMER_CURRENT, ICR_LOW) |         \
+	 BIT(TIMER_DIVIDE))
 
-#define VERSION      (0x14 | (LAPIC_LVTS - 1) << 16)
-#define SVR_ENABLED  BIT(8)
-#define SVR_WRITABLE 0x3ff
-#define LVT_MASKED   BIT(16)
-#define LVT_TIMING   BITS(18, 17)
-#define LVT_MODE     BITS(10, 8)
+/* What a write changes; the rest is read-only or has a function. */
+static const uint32_t writable[LAPIC_REGISTERS] = {
+	[ID] = 0xff000000,
+	[TPR] = 0x000000ff,
+	[LDR] = 0xff000000,
+	[DFR] = 0xf0000000,
+	[SVR] = 0x000003ff,
+	[ICR_LOW] = 0x000ccfff,
+	[ICR_HIGH] = 0xff000000,
+	[LVT_TIMER] = 0x000700ff,
+	[LVT_TIMER + 1 ... LVT_LINT0 - 1] = 0x000107ff,
+	[LVT_LINT0... LVT_LINT1] = 0x0001a7ff,
+	[LVT_ERROR] = 0x000100ff,
+	[TIMER_DIVIDE] = 0x0000000b,
+};
+
+#define VERSION_VALUE (0x14 | (LVT_ERROR - LVT_TIMER) << 16)
+#define SVR_ENABLED   BIT(8)
+#define LVT_MASKED    BIT(16)
+#define LVT_TIMING    BITS(18, 17)
+#define LVT_MODE      BITS(10, 8)
 
 /* Errors (SDM 3A 11.5.3). */
 #define ERROR_SENT_VECTOR     BIT(5)
@@ -42,13 +64,12 @@
 #define ERROR_REGISTER        BIT(7)
 
 /* The command of a message, an ICR or a redirection entry (SDM 3A 11.6.1, 11.11.2). */
-#define COMMAND_VECTOR   BITS(7, 0)
-#define COMMAND_MODE     BITS(10, 8)
-#define COMMAND_LOGICAL  BIT(11)
-#define COMMAND_LEVEL    BIT(15)
-#define ICR_SHORTHAND    BITS(19, 18)
-#define ICR_DESTINATION  BITS(63, 56)
-#define ICR_LOW_WRITABLE 0x000ccfff
+#define COMMAND_VECTOR  BITS(7, 0)
+#define COMMAND_MODE    BITS(10, 8)
+#define COMMAND_LOGICAL BIT(11)
+#define COMMAND_LEVEL   BIT(15)
+#define ICR_SHORTHAND   BITS(19, 18)
+#define ICR_DESTINATION BITS(63, 56)
 enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_EXTINT = 7 };
 enum { TIMING_ONE_SHOT, TIMING_PERIODIC, TIMING_DEADLINE };
 enum { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
@@ -85,15 +106,15 @@ static int highest(const uint32_t *words, uint8_t summary)
 /* The processor priority (SDM 3A 11.8.3.1). */
 static uint32_t processor_priority(const struct lapic *lapic)
 {
-	int serviced = highest(lapic->isr, lapic->isr_words);
+	int serviced = highest(&lapic->reg[ISR], lapic->isr_words);
 	uint32_t class = serviced < 0 ? 0 : (uint32_t)serviced & 0xf0;
 
-	return (lapic->tpr & 0xf0) >= class ? lapic->tpr : class;
+	return (lapic->reg[TPR] & 0xf0) >= class ? lapic->reg[TPR] : class;
 }
 
 int lapic_pending(const struct lapic *lapic)
 {
-	int vector = highest(lapic->irr, lapic->irr_words);
+	int vector = highest(&lapic->reg[IRR], lapic->irr_words);
 
 	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (processor_priority(lapic) & 0xf0)) return -1;
 	return vector;
@@ -101,21 +122,21 @@ int lapic_pending(const struct lapic *lapic)
 
 void lapic_accept(struct lapic *lapic, uint8_t vector)
 {
-	clear_vector(lapic->irr, &lapic->irr_words, vector);
-	set_vector(lapic->isr, &lapic->isr_words, vector);
+	clear_vector(&lapic->reg[IRR], &lapic->irr_words, vector);
+	set_vector(&lapic->reg[ISR], &lapic->isr_words, vector);
 }
 
 static void end_of_interrupt(struct lapic *lapic)
 {
-	int vector = highest(lapic->isr, lapic->isr_words);
+	int vector = highest(&lapic->reg[ISR], lapic->isr_words);
 
 	if (vector < 0) return;
-	clear_vector(lapic->isr, &lapic->isr_words, (uint8_t)vector);
-	if (lapic->tmr[vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
+	clear_vector(&lapic->reg[ISR], &lapic->isr_words, (uint8_t)vector);
+	if (lapic->reg[TMR + vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
 		lapic->host.eoi(lapic->host.ctx, (uint8_t)vector);
 }
 
-static bool software_enabled(const struct lapic *lapic) { return lapic->svr & SVR_ENABLED; }
+static bool software_enabled(const struct lapic *lapic) { return lapic->reg[SVR] & SVR_ENABLED; }
 
 /* A fixed interrupt arrives. A software-disabled APIC takes none (SDM 3A 11.4.7.2). */
 static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
@@ -128,10 +149,10 @@ static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
 		return;
 	}
 	if (level)
-		lapic->tmr[vector / 32] |= bit;
+		lapic->reg[TMR + vector / 32] |= bit;
 	else
-		lapic->tmr[vector / 32] &= ~bit;
-	set_vector(lapic->irr, &lapic->irr_words, vector);
+		lapic->reg[TMR + vector / 32] &= ~bit;
+	set_vector(&lapic->reg[IRR], &lapic->irr_words, vector);
 }
 
 /* INIT and start-up are for whoever runs the CPUs; ExtINT and SMI do not come this way. */
@@ -150,7 +171,7 @@ static void take(struct lapic *lapic, uint64_t command)
 /* The local interrupts: masked or absent while software-disabled. */
 static void take_local(struct lapic *lapic, unsigned entry)
 {
-	uint32_t lvt = lapic->lvt[entry];
+	uint32_t lvt = lapic->reg[entry];
 
 	if (!(lvt & LVT_MASKED)) take(lapic, lvt & (COMMAND_VECTOR | (entry == LVT_TIMER ? 0 : COMMAND_MODE)));
 }
@@ -162,17 +183,17 @@ static void error(struct lapic *lapic, uint64_t bit)
 
 	lapic->errors |= (uint32_t)bit;
 	/* An error vector that is itself illegal must not raise errors for ever. */
-	if (news && (uint8_t)lapic->lvt[LVT_ERROR] >= 16) take_local(lapic, LVT_ERROR);
+	if (news && (uint8_t)lapic->reg[LVT_ERROR] >= 16) take_local(lapic, LVT_ERROR);
 }
 
 /* Physical, flat and cluster destinations (SDM 3A 11.6.2). */
 static bool is_destination(const struct lapic *lapic, uint8_t destination, bool logical)
 {
-	uint8_t mine = (uint8_t)(lapic->ldr >> 24);
+	uint8_t mine = (uint8_t)(lapic->reg[LDR] >> 24);
 
 	if (destination == 0xff) return true;
-	if (!logical) return destination == lapic->id >> 24;
-	if (lapic->dfr >> 28 == 0xf) return destination & mine;
+	if (!logical) return destination == lapic->reg[ID] >> 24;
+	if (lapic->reg[DFR] >> 28 == 0xf) return destination & mine;
 	return destination >> 4 == mine >> 4 && destination & mine & 0xf;
 }
 
@@ -190,7 +211,7 @@ void lapic_ipi(struct lapic *lapic, uint64_t icr)
 
 static void send_ipi(struct lapic *lapic)
 {
-	uint64_t icr = lapic->icr_low | (uint64_t)lapic->icr_high << 32;
+	uint64_t icr = lapic->reg[ICR_LOW] | (uint64_t)lapic->reg[ICR_HIGH] << 32;
 	uint64_t shorthand = FIELD(icr, ICR_SHORTHAND);
 
 	if (FIELD(icr, COMMAND_MODE) <= MODE_LOWEST && FIELD(icr, COMMAND_VECTOR) < 16) {
@@ -206,22 +227,22 @@ static void send_ipi(struct lapic *lapic)
 
 bool lapic_takes_extint(const struct lapic *lapic)
 {
-	uint32_t lvt = lapic->lvt[LVT_LINT0];
+	uint32_t lvt = lapic->reg[LVT_LINT0];
 
 	if (!software_enabled(lapic)) return true;
 	return !(lvt & LVT_MASKED) && FIELD(lvt, LVT_MODE) == MODE_EXTINT;
 }
 
-uint64_t lapic_cr8(const struct lapic *lapic) { return lapic->tpr >> 4; }
+uint64_t lapic_cr8(const struct lapic *lapic) { return lapic->reg[TPR] >> 4; }
 
-void lapic_set_cr8(struct lapic *lapic, uint64_t value) { lapic->tpr = (uint32_t)(value & 0xf) << 4; }
+void lapic_set_cr8(struct lapic *lapic, uint64_t value) { lapic->reg[TPR] = (uint32_t)(value & 0xf) << 4; }
 
 /* The timer (SDM 3A 11.5.4). */
 
 /* Clock ticks per count: bits 3, 1, 0 of the register are one less than the power of two. */
 static unsigned timer_shift(const struct lapic *lapic)
 {
-	uint32_t divide = lapic->timer_divide;
+	uint32_t divide = lapic->reg[TIMER_DIVIDE];
 
 	return (((divide >> 1 & 4) | (divide & 3)) + 1) & 7;
 }
@@ -231,7 +252,7 @@ static uint64_t timer_elapsed(const struct lapic *lapic)
 	return (lapic->host.now(lapic->host.ctx) - lapic->timer_start) >> timer_shift(lapic);
 }
 
-static uint64_t timing(const struct lapic *lapic) { return FIELD(lapic->lvt[LVT_TIMER], LVT_TIMING); }
+static uint64_t timing(const struct lapic *lapic) { return FIELD(lapic->reg[LVT_TIMER], LVT_TIMING); }
 
 bool lapic_timer_is_periodic(const struct lapic *lapic) { return timing(lapic) == TIMING_PERIODIC; }
 
@@ -241,15 +262,16 @@ static uint32_t timer_current(const struct lapic *lapic)
 
 	if (!lapic->timer_running || timing(lapic) == TIMING_DEADLINE) return 0;
 	elapsed = timer_elapsed(lapic);
-	if (elapsed < lapic->timer_initial) return lapic->timer_initial - (uint32_t)elapsed;
-	if (timing(lapic) == TIMING_PERIODIC) return lapic->timer_initial - (uint32_t)(elapsed % lapic->timer_initial);
+	if (elapsed < lapic->reg[TIMER_INITIAL]) return lapic->reg[TIMER_INITIAL] - (uint32_t)elapsed;
+	if (timing(lapic) == TIMING_PERIODIC)
+		return lapic->reg[TIMER_INITIAL] - (uint32_t)(elapsed % lapic->reg[TIMER_INITIAL]);
 	return 0;
 }
 
 static void start_timer(struct lapic *lapic, uint32_t initial)
 {
 	if (timing(lapic) == TIMING_DEADLINE) return;
-	lapic->timer_initial = initial;
+	lapic->reg[TIMER_INITIAL] = initial;
 	lapic->timer_running = initial && lapic->host.now;
 	if (lapic->timer_running) lapic->timer_start = lapic->host.now(lapic->host.ctx);
 }
@@ -268,7 +290,7 @@ bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
 
 	if (!lapic->timer_running) return false;
 	left = lapic->timer_start - lapic->host.now(lapic->host.ctx);
-	if (timing(lapic) != TIMING_DEADLINE) left += (uint64_t)lapic->timer_initial << timer_shift(lapic);
+	if (timing(lapic) != TIMING_DEADLINE) left += (uint64_t)lapic->reg[TIMER_INITIAL] << timer_shift(lapic);
 	*ticks = (int64_t)left < 0 ? 0 : left;
 	return true;
 }
@@ -282,7 +304,7 @@ void lapic_timer_poll(struct lapic *lapic)
 	if (timing(lapic) == TIMING_PERIODIC) {
 		uint64_t elapsed = timer_elapsed(lapic);
 
-		lapic->timer_start += (elapsed - elapsed % lapic->timer_initial) << timer_shift(lapic);
+		lapic->timer_start += (elapsed - elapsed % lapic->reg[TIMER_INITIAL]) << timer_shift(lapic);
 	} else {
 		lapic->timer_running = false;
 		lapic->deadline = 0;
@@ -292,92 +314,51 @@ void lapic_timer_poll(struct lapic *lapic)
 
 /* Registers. */
 
-static const uint32_t lvt_writable[LAPIC_LVTS] = {
-	[LVT_TIMER] = 0x000700ff, [LVT_THERMAL] = 0x000107ff, [LVT_PERFORMANCE] = 0x000107ff,
-	[LVT_LINT0] = 0x0001a7ff, [LVT_LINT1] = 0x0001a7ff,   [LVT_ERROR] = 0x000100ff,
-};
+bool lapic_is_timer(uint64_t offset) { return offset >> 4 == LVT_TIMER || offset >> 4 >= TIMER_INITIAL; }
+
+static uint32_t read_register(struct lapic *lapic, uint64_t number)
+{
+	if (number == PPR) return processor_priority(lapic);
+	if (number == TIMER_CURRENT) return timer_current(lapic);
+	if (number < LAPIC_REGISTERS && READABLE & BIT(number)) return lapic->reg[number];
+	error(lapic, ERROR_REGISTER);
+	return 0;
+}
 
 /* To and from deadline mode the timer is disarmed (SDM 3A 11.5.4.1). */
-static void write_lvt(struct lapic *lapic, unsigned entry, uint32_t value)
+static void change_timing(struct lapic *lapic, uint32_t value)
 {
-	if (entry == LVT_TIMER && (FIELD(value, LVT_TIMING) == TIMING_DEADLINE) != (timing(lapic) == TIMING_DEADLINE)) {
-		lapic->timer_running = false;
-		lapic->deadline = 0;
-	}
-	lapic->lvt[entry] = value & lvt_writable[entry];
-	if (!software_enabled(lapic)) lapic->lvt[entry] |= LVT_MASKED;
+	if ((FIELD(value, LVT_TIMING) == TIMING_DEADLINE) == (timing(lapic) == TIMING_DEADLINE)) return;
+	lapic->timer_running = false;
+	lapic->deadline = 0;
 }
 
-static void write_svr(struct lapic *lapic, uint32_t value)
+/* Without the software's leave all local interrupts are masked (SDM 3A 11.4.7.2). */
+static void mask_disabled(struct lapic *lapic)
 {
-	lapic->svr = value & SVR_WRITABLE;
-	if (software_enabled(lapic)) return;
-	for (unsigned i = 0; i < LAPIC_LVTS; i++) /* SDM 3A 11.4.7.2 */
-		lapic->lvt[i] |= LVT_MASKED;
+	for (unsigned entry = LVT_TIMER; !software_enabled(lapic) && entry <= LVT_ERROR; entry++)
+		lapic->reg[entry] |= LVT_MASKED;
 }
 
-static bool is_lvt(uint64_t offset) { return offset >= REG_LVT && offset < REG_LVT + 16 * LAPIC_LVTS; }
-
-bool lapic_is_timer(uint64_t offset) { return offset == REG_LVT || offset >= REG_TIMER_INITIAL; }
-
-/* One of eight words, 16 bytes apart. */
-static uint32_t word_of(const uint32_t *words, uint64_t offset) { return words[offset >> 4 & 7]; }
-
-static uint32_t read_register(struct lapic *lapic, uint64_t offset)
+static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 {
-	if (is_lvt(offset)) return lapic->lvt[(offset - REG_LVT) >> 4];
-	switch (offset & ~0x7fULL) { /* those of eight words begin at multiples of 0x80 */
-	case REG_ISR: return word_of(lapic->isr, offset);
-	case REG_TMR: return word_of(lapic->tmr, offset);
-	case REG_IRR: return word_of(lapic->irr, offset);
-	}
-	switch (offset) {
-	case REG_ID: return lapic->id;
-	case REG_VERSION: return VERSION;
-	case REG_TPR: return lapic->tpr;
-	case REG_PPR: return processor_priority(lapic);
-	case REG_LDR: return lapic->ldr;
-	case REG_DFR: return lapic->dfr;
-	case REG_SVR: return lapic->svr;
-	case REG_ESR: return lapic->esr;
-	case REG_ICR_LOW: return lapic->icr_low;
-	case REG_ICR_HIGH: return lapic->icr_high;
-	case REG_TIMER_INITIAL: return lapic->timer_initial;
-	case REG_TIMER_CURRENT: return timer_current(lapic);
-	case REG_TIMER_DIVIDE: return lapic->timer_divide;
-	case REG_APR:
-	case REG_EOI: return 0;
-	default: error(lapic, ERROR_REGISTER); return 0;
-	}
-}
-
-static void write_register(struct lapic *lapic, uint64_t offset, uint32_t value)
-{
-	if (is_lvt(offset)) {
-		write_lvt(lapic, (unsigned)(offset - REG_LVT) >> 4, value);
+	if (number < ID || number > TIMER_DIVIDE) {
+		error(lapic, ERROR_REGISTER);
 		return;
 	}
-	switch (offset) {
-	case REG_ID: lapic->id = value & 0xff000000; break;
-	case REG_TPR: lapic->tpr = value & 0xff; break;
-	case REG_EOI: end_of_interrupt(lapic); break;
-	case REG_LDR: lapic->ldr = value & 0xff000000; break;
-	case REG_DFR: lapic->dfr = value | 0x0fffffff; break;
-	case REG_SVR: write_svr(lapic, value); break;
-	case REG_ESR:
-		lapic->esr = lapic->errors;
+	if (number == LVT_TIMER) change_timing(lapic, value);
+	lapic->reg[number] = (lapic->reg[number] & ~writable[number]) | (value & writable[number]);
+	switch (number) {
+	case EOI: end_of_interrupt(lapic); break;
+	case ESR:
+		lapic->reg[ESR] = lapic->errors;
 		lapic->errors = 0;
 		break;
-	case REG_ICR_LOW:
-		lapic->icr_low = value & ICR_LOW_WRITABLE;
-		send_ipi(lapic);
-		break;
-	case REG_ICR_HIGH: lapic->icr_high = value & 0xff000000; break;
-	case REG_TIMER_INITIAL: start_timer(lapic, value); break;
-	case REG_TIMER_DIVIDE: lapic->timer_divide = value & 0xb; break;
-	default: /* read-only, or none */
-		if (offset < REG_ID || offset > REG_TIMER_DIVIDE) error(lapic, ERROR_REGISTER);
-		break;
+	case ICR_LOW: send_ipi(lapic); break;
+	case TIMER_INITIAL: start_timer(lapic, value); break;
+	case SVR:
+	case LVT_TIMER ... LVT_ERROR: mask_disabled(lapic); break;
+	default: break;
 	}
 }
 
@@ -387,20 +368,25 @@ void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uin
 	bool aligned = width == 4 && offset % 16 == 0;
 
 	if (!write)
-		*value = aligned ? read_register(device, offset) : 0;
+		*value = aligned ? read_register(device, offset >> 4) : 0;
 	else if (aligned)
-		write_register(device, offset, (uint32_t)*value);
+		write_register(device, offset >> 4, (uint32_t)*value);
 }
 
 void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)
 {
 	*lapic = (struct lapic){
 		.host = *host,
-		.id = (uint32_t)id << 24,
-		.dfr = 0xffffffff,
-		.svr = 0xff | SVR_ENABLED,
+		.reg =
+			{
+				[ID] = (uint32_t)id << 24,
+				[VERSION] = VERSION_VALUE,
+				[DFR] = 0xffffffff,
+				[SVR] = 0xff | SVR_ENABLED,
+				[LVT_TIMER... LVT_LINT0 - 1] = LVT_MASKED,
+				[LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, LVT_MODE),
+				[LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, LVT_MODE),
+				[LVT_ERROR] = LVT_MASKED,
+			},
 	};
-	for (unsigned i = 0; i < LAPIC_LVTS; i++) lapic->lvt[i] = LVT_MASKED;
-	lapic->lvt[LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, LVT_MODE);
-	lapic->lvt[LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, LVT_MODE);
 }

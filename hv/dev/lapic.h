@@ -28,19 +28,14 @@ struct lapic_host {
 	uint64_t (*now)(void *ctx);
 };
 
-enum { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR, LAPIC_LVTS };
+#define LAPIC_REGISTERS 64
 
 struct lapic {
 	struct lapic_host host;
-	uint32_t irr[8], isr[8], tmr[8];
-	uint8_t irr_words; /* bit n: irr[n] is not 0 */
-	uint8_t isr_words;
-	uint32_t id, tpr, ldr, dfr, svr;
-	uint32_t esr, errors; /* as latched by a write, and since */
-	uint32_t icr_low, icr_high;
-	uint32_t lvt[LAPIC_LVTS];
-	uint32_t timer_initial, timer_divide;
-	uint64_t timer_start; /* host.now() when the count was last full; of a deadline, then */
+	uint32_t reg[LAPIC_REGISTERS]; /* by a sixteenth of their offset */
+	uint8_t irr_words, isr_words;  /* bit n: that word of the register is not 0 */
+	uint32_t errors;               /* since ESR was latched */
+	uint64_t timer_start;          /* host.now() when the count was last full; of a deadline, then */
 	bool timer_running;
 	uint64_t deadline; /* IA32_TSC_DEADLINE; 0: not armed */
 };
