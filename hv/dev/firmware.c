@@ -25,12 +25,7 @@ unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end
 }
 
 /* The BIOS data area: where these words are, and what they say. */
-enum {
-	BDA_COM1 = 0x400,
-	BDA_EBDA_SEGMENT = 0x40e,
-	BDA_EQUIPMENT = 0x410,
-	BDA_MEMORY_KIB = 0x413,
-};
+enum { BDA_COM1 = 0x400, BDA_EBDA_SEGMENT = 0x40e, BDA_EQUIPMENT = 0x410, BDA_MEMORY_KIB = 0x413 };
 #define EQUIPMENT_FPU        BIT(1)
 #define EQUIPMENT_ONE_SERIAL BIT(9)
 

@@ -32,23 +32,11 @@ struct keyboard {
 #define COMMAND_BYTE_NO_INPUT BIT(4)
 #define COMMAND_BYTE_NO_MOUSE BIT(5)
 
-enum {
-	READ_RAM = 0x20,
-	WRITE_RAM = 0x60,
-	MOUSE_OFF = 0xa7,
-	MOUSE_ON = 0xa8,
-	TEST_MOUSE_LINE = 0xa9,
-	SELF_TEST = 0xaa,
-	TEST_KEYBOARD_LINE = 0xab,
-	KEYBOARD_OFF = 0xad,
-	KEYBOARD_ON = 0xae,
-	READ_OUTPUT_PORT = 0xd0,
-	WRITE_OUTPUT_PORT = 0xd1,
-	WRITE_AS_KEYBOARD = 0xd2,
-	WRITE_AS_MOUSE = 0xd3,
-	WRITE_TO_MOUSE = 0xd4,
-	PULSE = 0xf0, /* to 0xff: the lines whose bits are 0 */
-};
+enum { READ_RAM = 0x20, WRITE_RAM = 0x60, SELF_TEST = 0xaa };
+enum { MOUSE_OFF = 0xa7, MOUSE_ON = 0xa8, TEST_MOUSE_LINE = 0xa9 };
+enum { TEST_KEYBOARD_LINE = 0xab, KEYBOARD_OFF = 0xad, KEYBOARD_ON = 0xae };
+enum { READ_OUTPUT_PORT = 0xd0, WRITE_OUTPUT_PORT = 0xd1, WRITE_AS_KEYBOARD = 0xd2, WRITE_TO_MOUSE = 0xd4 };
+enum { PULSE = 0xf0 }; /* to 0xff: the lines whose bits are 0 */
 #define SELF_TEST_PASSED 0x55
 #define LINE_PASSED      0x00
 #define LINE_STUCK       0x02 /* the clock line is high: nothing is plugged in */

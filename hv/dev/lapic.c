@@ -9,29 +9,10 @@
 #include "lib/bits.h"
 
 /* Registers, by a sixteenth of their offset (SDM 3A table 11-1). */
-enum {
-	ID = 0x02,
-	VERSION = 0x03,
-	TPR = 0x08,
-	PPR = 0x0a,
-	EOI = 0x0b,
-	LDR = 0x0d,
-	DFR = 0x0e,
-	SVR = 0x0f,
-	ISR = 0x10,
-	TMR = 0x18,
-	IRR = 0x20,
-	ESR = 0x28,
-	ICR_LOW = 0x30,
-	ICR_HIGH = 0x31,
-	LVT_TIMER = 0x32,
-	LVT_LINT0 = 0x35,
-	LVT_LINT1 = 0x36,
-	LVT_ERROR = 0x37,
-	TIMER_INITIAL = 0x38,
-	TIMER_CURRENT = 0x39,
-	TIMER_DIVIDE = 0x3e,
-};
+enum { ID = 0x02, VERSION = 0x03, TPR = 0x08, PPR = 0x0a, EOI = 0x0b, LDR = 0x0d, DFR = 0x0e, SVR = 0x0f };
+enum { ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, ICR_LOW = 0x30, ICR_HIGH = 0x31 };
+enum { LVT_TIMER = 0x32, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37 };
+enum { TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39, TIMER_DIVIDE = 0x3e };
 #define READABLE                                                                                                       \
 	(BITS(VERSION, ID) | BITS(EOI, TPR) | BITS(SVR, LDR) | BITS(ESR, ISR) | BITS(TIMER_CURRENT, ICR_LOW) |         \
 	 BIT(TIMER_DIVIDE))

@@ -27,16 +27,8 @@
 #define OCW3_MASK   0x40 /* bit 5 is the new special mask mode */
 
 /* OCW2 bits 7:5. */
-enum {
-	ROTATE_AUTO_OFF,
-	EOI,
-	NO_OPERATION,
-	EOI_SPECIFIC,
-	ROTATE_AUTO_ON,
-	EOI_ROTATE,
-	SET_PRIORITY,
-	EOI_SPECIFIC_ROTATE,
-};
+enum { ROTATE_AUTO_OFF = 0, EOI = 1, NO_OPERATION = 2, EOI_SPECIFIC = 3 };
+enum { ROTATE_AUTO_ON = 4, EOI_ROTATE = 5, SET_PRIORITY = 6, EOI_SPECIFIC_ROTATE = 7 };
 
 /* The input of highest priority among 'inputs', 8 when there is none. */
 static unsigned first(const struct pic_chip *chip, uint8_t inputs)

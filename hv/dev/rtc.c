@@ -22,19 +22,7 @@ struct rtc {
 enum { INDEX, DATA };
 
 /* Registers; alarms are memory like what lies behind register D. */
-enum {
-	SECONDS = 0,
-	MINUTES = 2,
-	HOURS = 4,
-	WEEKDAY = 6,
-	DAY = 7,
-	MONTH = 8,
-	YEAR = 9,
-	REG_A = 10,
-	REG_B = 11,
-	REG_C = 12,
-	REG_D = 13,
-};
+enum { SECONDS = 0, MINUTES = 2, HOURS = 4, WEEKDAY = 6, DAY, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D };
 #define A_DIVIDER  0x26 /* 32,768 Hz; a periodic rate of 1,024 Hz */
 #define A_UPDATING 0x80
 #define B_SET      0x80 /* the time stands, for it is being set */
