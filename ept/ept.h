@@ -168,6 +168,7 @@ struct ept {
 	uint64_t last_table;             /* of level 1, the last one a leaf went into, or 0 */
 	uint64_t last_region;            /* gpa >> 21 of what it maps */
 	uint64_t last_generation;        /* when that was */
+	uint64_t seen;                   /* of all leaves stored since the last retype, the bits set */
 	struct ept_stats stats;
 };
 
@@ -211,6 +212,8 @@ int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool wri
  * Once installed, fill->level is that of the leaf, or 0 where another CPU was faster.
  */
 struct ept_fill {
+	const struct ept_cpu *cpu;
+	bool write;
 	uint64_t generation;
 	uint64_t gpa;   /* of the 4K page */
 	uint64_t hpa;   /* that backs it */

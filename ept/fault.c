@@ -107,8 +107,8 @@ static bool is_beside_small_leaf(const struct ept *ept, const struct ept_fill *f
  * What is otherwise where the slot is not plain RAM or faults fill tables. 0, or -EPERM. RAM that
  * is there twice has small leaves, each with the copy that belongs to its type.
  */
-static __attribute__((noinline)) int refine(const struct ept *ept, const struct ept_cpu *cpu,
-					    const struct ept_slot *slot, bool write, struct ept_fill *fill)
+static OUT_OF_LINE int refine(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot, bool write,
+			      struct ept_fill *fill)
 {
 	if (ept->fill == EPT_FILL_TABLE) widen(ept, cpu, slot, fill);
 	if (slot->kind == EPT_SLOT_ROM) {
@@ -138,6 +138,8 @@ int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t g
 	slot = read_slot(found);
 	fill->level = is_beside_small_leaf(ept, fill, gpa) ? 1 : ept_largest_level(&ept->caps, &slot, gpa);
 	while (!ept_leaf_type(ept, cpu, slot.kind, gpa, fill->level, &type, NULL)) fill->level--;
+	fill->cpu = cpu;
+	fill->write = write;
 	fill->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	fill->hpa = slot.hpa + (fill->gpa - slot.gpa);
 	fill->bits = type | EPT_RWX;
@@ -241,7 +243,7 @@ static bool room_for_leaf(const struct ept *ept, uint64_t entry)
  * the way of the large leaf, a smaller one goes below them. Out of memory on the way leaves a
  * table or two without entries, linked and counted, as a zap would. The level becomes the leaf's.
  */
-static int install_from_root(struct ept *ept, struct ept_fill *fill)
+static OUT_OF_LINE int install_from_root(struct ept *ept, struct ept_fill *fill)
 {
 	uint64_t path[EPT_ROOT_LEVEL + 1], table = ept->root;
 
@@ -295,6 +297,7 @@ static int install_locked(struct ept *ept, struct ept_fill *fill)
 		return -EAGAIN;
 	}
 	WRITE_ONCE(ept->last_slot, fill->slot);
+	ept->seen |= fill->bits;
 	return install_beside_last(ept, fill) ? 0 : install_from_root(ept, fill);
 }
 
@@ -316,17 +319,23 @@ int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, b
 }
 
 /* The second try computes under the lock, where no transition can come between: it is the last. */
+static OUT_OF_LINE int fault_again(struct ept *ept, struct ept_fill *fill)
+{
+	int error;
+
+	ept_lock(ept);
+	error = ept_fault_locked(ept, fill->cpu, fill->gpa, fill->write, fill);
+	ept_unlock(ept);
+	return error;
+}
+
 int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill)
 {
 	int error = ept_fault_begin(ept, cpu, gpa, write, fill);
 
 	if (error) return error;
 	error = ept_fault_install(ept, fill);
-	if (error != -EAGAIN) return error;
-	ept_lock(ept);
-	error = ept_fault_locked(ept, cpu, gpa, write, fill);
-	ept_unlock(ept);
-	return error;
+	return error == -EAGAIN ? fault_again(ept, fill) : error;
 }
 
 int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write)

@@ -163,19 +163,15 @@ static uint64_t variable_border_below(const struct mtrr *mtrr, unsigned n, uint6
 
 /*
  * Overlapping variable ranges (SDM 3A 12.11.4.1): equal types stand, UC wins, WT wins over WB;
- * everything else is undefined there and UC here. 'seen' has bit t set for each type t.
+ * everything else is undefined there and UC here. The index has bit t set for each type t.
  */
-static enum memtype combine(unsigned seen)
-{
-	switch (seen) {
-	case 1U << MEMTYPE_WC: return MEMTYPE_WC;
-	case 1U << MEMTYPE_WP: return MEMTYPE_WP;
-	case 1U << MEMTYPE_WB: return MEMTYPE_WB;
-	case 1U << MEMTYPE_WT:
-	case 1U << MEMTYPE_WT | 1U << MEMTYPE_WB: return MEMTYPE_WT;
-	default: return MEMTYPE_UC;
-	}
-}
+static const uint8_t combined[1 << MEMTYPES] = {
+	[1 << MEMTYPE_WC] = MEMTYPE_WC,
+	[1 << MEMTYPE_WP] = MEMTYPE_WP,
+	[1 << MEMTYPE_WB] = MEMTYPE_WB,
+	[1 << MEMTYPE_WT] = MEMTYPE_WT,
+	[1 << MEMTYPE_WT | 1 << MEMTYPE_WB] = MEMTYPE_WT,
+};
 
 static inline enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 {
@@ -187,7 +183,7 @@ static inline enum memtype variable_type(const struct mtrr *mtrr, uint64_t gpa, 
 		if (variable_match(mtrr, n, gpa, next)) seen |= 1U << (mtrr->base[n] & 7);
 	}
 	if (!seen) return (enum memtype)(mtrr->def_type & DEF_TYPE_TYPE);
-	return combine(seen);
+	return (enum memtype)combined[seen];
 }
 
 enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
@@ -224,7 +220,7 @@ bool mtrr_page_types(const struct mtrr *mtrr, uint64_t gpa, unsigned pages, uint
 			mark_pages(&mtrr->match[n], pages, (uint8_t)(1U << (mtrr->base[n] & 7)), types);
 	}
 	for (unsigned i = 0; i < pages; i++)
-		types[i] = (uint8_t)(types[i] ? combine(types[i]) : mtrr->def_type & DEF_TYPE_TYPE);
+		types[i] = (uint8_t)(types[i] ? combined[types[i]] : mtrr->def_type & DEF_TYPE_TYPE);
 	return true;
 }
 

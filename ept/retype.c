@@ -10,12 +10,6 @@
 
 #define TYPE_BITS (EPT_TYPE | EPT_IGNORE_PAT)
 
-/*
- * A full table is two instructions a leaf, and half of what is left for its walk would go into
- * saving registers for what is rare.
- */
-#define OUT_OF_LINE __attribute__((noinline))
-
 struct retype {
 	struct ept *ept;
 	const struct ept_cpu *cpu;
@@ -24,6 +18,7 @@ struct retype {
 	uint64_t start, end;  /* a part of it in which all pages have one type */
 	uint64_t bits;        /* that type */
 	uint64_t uncounted;   /* the type of all RAM while no device counts */
+	uint64_t seen;        /* what ept->seen was */
 	uint64_t chain;       /* of tables that a large leaf has replaced */
 	uint64_t leaves, tables, cleared;
 	bool parked; /* where pages have two copies: leaves have been taken away and flushed */
@@ -53,6 +48,7 @@ static OUT_OF_LINE bool ask_type(struct retype *r, uint64_t gpa)
 	ept_leaf_type(r->ept, r->cpu, r->slot.kind, gpa, 1, &r->bits, &next);
 	r->start = gpa;
 	r->end = MIN(next, r->slot.gpa + r->slot.size);
+	r->ept->seen |= r->bits;
 	return true;
 }
 
@@ -81,33 +77,32 @@ static inline bool is_uniform(struct retype *r, uint64_t gpa, unsigned level)
 	return find_type(r, gpa) && (r->end >= end || is_alike(r, gpa, level, end));
 }
 
-/* May one leaf stand for all of a table below an entry of this level? */
+/* May one leaf of this level stand for all of a table? */
 static inline bool one_leaf_may_stand(struct retype *r, uint64_t gpa, unsigned level)
 {
 	return find_type(r, gpa) && r->largest >= level && is_uniform(r, gpa, level) && !r->ept->host.copy_page;
 }
 
 /*
- * Every leaf of a full table of RAM or ROM, if that is one instruction for each, or two. While the
- * count was 0 they all had one type, whoever faulted them in: the difference changes them. The
- * other way the new type has all bits but the lowest set: where no leaf has that, WC and WP do,
- * setting bits is enough. Looking at each leaf takes four.
+ * Every leaf of a full table of RAM or ROM. While the count was 0 they all had one type, whoever
+ * faulted them in: the difference changes them. The other way the new type has all bits but the lowest
+ * set: where no leaf has that, as WC and WP do, setting bits is enough. Both are one instruction a
+ * leaf; looking at each takes four.
  */
-static OUT_OF_LINE bool change_full_table(const struct retype *r, uint64_t *entries)
+static OUT_OF_LINE void change_full_table(const struct retype *r, uint64_t *entries)
 {
-	uint64_t bits = r->bits, differs = r->uncounted ^ bits, some = 0;
+	uint64_t bits = r->bits, differs = r->uncounted ^ bits;
 
 	if (r->ept->noncoherent) {
 #pragma GCC unroll 64
 		for (unsigned i = 0; i < EPT_ENTRIES; i++) entries[i] ^= differs;
-		return true;
+	} else if (!(r->seen & TYPE_BITS & ~bits)) {
+#pragma GCC unroll 64
+		for (unsigned i = 0; i < EPT_ENTRIES; i++) entries[i] |= bits;
+	} else {
+#pragma GCC unroll 16
+		for (unsigned i = 0; i < EPT_ENTRIES; i++) entries[i] = (entries[i] & ~TYPE_BITS) | bits;
 	}
-#pragma GCC unroll 64
-	for (unsigned i = 0; i < EPT_ENTRIES; i++) some |= entries[i];
-	if (some & TYPE_BITS & ~bits) return false;
-#pragma GCC unroll 64
-	for (unsigned i = 0; i < EPT_ENTRIES; i++) entries[i] |= bits;
-	return true;
 }
 
 /* One leaf, of any level: its type, and nothing else of it. */
@@ -125,11 +120,23 @@ static bool change_by_mtrrs(struct retype *r, uint64_t *entries, uint64_t base, 
 	if (!find_slot(r, base) || r->slot.gpa + r->slot.size < base + level_size(2) ||
 	    !ept_table_types(r->ept, r->cpu, base, types, bits))
 		return false;
+	r->ept->seen |= EPT_TYPE;
 	for (unsigned i = 0; left; i++, left--) {
 		i = next_present(entries, i, EPT_ENTRIES);
 		change_leaf(&entries[i], bits[types[i]]);
 	}
 	return true;
+}
+
+/* Each for itself. */
+static void change_each(struct retype *r, uint64_t *entries, uint64_t base, unsigned left)
+{
+	for (unsigned i = 0; left; i++) {
+		if (!entry_present(entry_load(&entries[i]))) continue;
+		find_type(r, base + i * PAGE_SIZE);
+		change_leaf(&entries[i], r->bits);
+		left--;
+	}
 }
 
 /* What stands in the place of a leaf that has been taken away for a moment; not present. */
@@ -162,53 +169,50 @@ static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsig
 	}
 }
 
-/* The leaves of a table of level 1, from base on, one by one. */
-static OUT_OF_LINE void retype_each(struct retype *r, uint64_t *entries, uint64_t base, unsigned left)
-{
-	if (r->ept->host.copy_page) {
-		(r->parked ? put_leaves : park_leaves)(r, entries, base, left);
-		return;
-	}
-	if (!is_uniform(r, base, 2) && change_by_mtrrs(r, entries, base, left)) return;
-	for (unsigned i = 0; left; i++) {
-		if (!entry_present(entry_load(&entries[i]))) continue;
-		find_type(r, base + i * PAGE_SIZE);
-		change_leaf(&entries[i], r->bits);
-		left--;
-	}
-}
-
-/* The same, all at once where it can be. */
-static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
+/* The leaves of a table of level 1, from base on. */
+static OUT_OF_LINE void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
 {
 	uint64_t *entries = table_entries(r->ept, table);
-	unsigned leaves = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
+	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
 
-	r->leaves += leaves;
+	r->leaves += left;
 	r->tables++;
-	if (leaves < EPT_ENTRIES || r->ept->host.copy_page || !is_uniform(r, base, 2) ||
-	    r->slot.kind == EPT_SLOT_HOST_MMIO || !change_full_table(r, entries))
-		retype_each(r, entries, base, leaves);
+	if (r->ept->host.copy_page) {
+		(r->parked ? put_leaves : park_leaves)(r, entries, base, left);
+	} else if (!is_uniform(r, base, 2)) {
+		if (!change_by_mtrrs(r, entries, base, left)) change_each(r, entries, base, left);
+	} else if (left < EPT_ENTRIES || r->slot.kind == EPT_SLOT_HOST_MMIO) {
+		change_each(r, entries, base, left);
+	} else {
+		change_full_table(r, entries);
+	}
 }
 
+static void take_off_below(struct retype *r, uint64_t table, unsigned level);
+
 /* A table and all below it goes: nothing leads there any more. Its leaves have become one. */
-static void take_off(struct retype *r, uint64_t table, unsigned level)
+static inline void take_off(struct retype *r, uint64_t table, unsigned level)
 {
-	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_TABLES);
 	unsigned leaves = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
-	const uint64_t *entries = table_entries(r->ept, table);
 
 	r->leaves += leaves;
 	r->tables += leaves != 0;
+	if (level > 1) take_off_below(r, table, level);
+	table_chain(r->ept, table, &r->chain);
+}
+
+static OUT_OF_LINE void take_off_below(struct retype *r, uint64_t table, unsigned level)
+{
+	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_TABLES);
+	const uint64_t *entries = table_entries(r->ept, table);
+
 	for (unsigned i = 0; left; i++) {
 		uint64_t entry = entry_load(&entries[i]);
 
-		if (entry_is_table(entry)) {
-			take_off(r, entry & EPT_ADDRESS, level - 1);
-			left--;
-		}
+		if (!entry_is_table(entry)) continue;
+		take_off(r, entry & EPT_ADDRESS, level - 1);
+		left--;
 	}
-	table_chain(r->ept, table, &r->chain);
 }
 
 /*
@@ -251,24 +255,20 @@ static OUT_OF_LINE bool split(struct retype *r, uint64_t *entry, uint64_t parent
 
 static void retype_entries(struct retype *r, uint64_t table, unsigned level, uint64_t base);
 
-/* A live table below an entry of the parent. */
-static void retype_table(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
+/* A live table below an entry of the parent; no single leaf may stand for it. */
+static void retype_table(struct retype *r, uint64_t entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
-	uint64_t table = entry_load(entry) & EPT_ADDRESS;
+	uint64_t table = entry & EPT_ADDRESS;
 
-	if (level < EPT_LEAF_LEVEL_MAX && one_leaf_may_stand(r, gpa, level + 1)) {
-		merge(r, entry, parent, level + 1, gpa);
-	} else if (level == 1) {
+	if (level == 1) {
 		retype_leaves(r, table, gpa);
-	} else {
-		retype_entries(r, table, level, gpa);
-		if (!counts_live(*table_counts(r->ept, table))) *table_counts(r->ept, parent) -= INFO_LIVING;
+		return;
 	}
+	retype_entries(r, table, level, gpa);
+	if (!counts_live(*table_counts(r->ept, table))) *table_counts(r->ept, parent) -= INFO_LIVING;
 }
 
-/*
- * A large leaf. It counts as one, whatever becomes of it.
- */
+/* A large leaf. It counts as one, whatever becomes of it. */
 static OUT_OF_LINE void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
 	uint64_t leaves = r->leaves + 1, tables = r->tables;
@@ -277,7 +277,7 @@ static OUT_OF_LINE void retype_large(struct retype *r, uint64_t *entry, uint64_t
 	if (is_uniform(r, gpa, level)) {
 		change_leaf(entry, r->bits);
 	} else if (split(r, entry, parent, level)) {
-		retype_table(r, entry, parent, level - 1, gpa);
+		retype_table(r, entry_load(entry), parent, level - 1, gpa);
 	} else {
 		leaves--;
 	}
@@ -299,19 +299,22 @@ static void retype_entries(struct retype *r, uint64_t table, unsigned level, uin
 		if (!entry_present(entry)) continue;
 		if (entry_is_leaf(entry, level))
 			retype_large(r, &entries[i], table, level, gpa);
-		else if (counts_live(*table_counts(r->ept, entry & EPT_ADDRESS)))
-			retype_table(r, &entries[i], table, level - 1, gpa);
-		else
+		else if (!counts_live(*table_counts(r->ept, entry & EPT_ADDRESS)))
 			continue;
+		else if (one_leaf_may_stand(r, gpa, level))
+			merge(r, &entries[i], table, level, gpa);
+		else
+			retype_table(r, entry, table, level - 1, gpa);
 		left--;
 	}
 }
 
 void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu)
 {
-	struct retype r = {.ept = ept, .cpu = cpu};
+	struct retype r = {.ept = ept, .cpu = cpu, .seen = ept->seen};
 
 	r.uncounted = memtype_leaf_bits(ept->policy, false, false, cpu->cd, MEMTYPE_WB);
+	ept->seen = 0;
 	if (!counts_live(*table_counts(ept, ept->root))) return;
 	retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);
 	ept->stats.leaves_retyped += r.leaves;

@@ -212,6 +212,22 @@ static void where_types_differ_each_leaf_gets_its_own(void **state)
 	assert_int_equal(ept.stats.leaves_cleared, 0);
 }
 
+/* The first page has the default's type, and only every other one the range's. */
+static void every_other_leaf_of_a_full_table_loses_its_type_again(void **state)
+{
+	(void)state;
+	mtrr_all_wb();
+	small_ram(0, 2 * MiB);
+	touch_pages(0, LEAVES_2M);
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		range_with_holes(2, 0x1000, 2 * MiB, types[i]);
+		attach();
+		expect_types(0, LEAVES_2M);
+		detach();
+		expect_types(0, LEAVES_2M);
+	}
+}
+
 static void a_sparse_table_under_a_mask_with_holes(void **state)
 {
 	(void)state;
@@ -571,6 +587,7 @@ int main(void)
 		RETYPE(leaves_of_one_table_may_have_different_old_types),
 		RETYPE(the_types_are_those_of_the_cpu_that_caused_it),
 		RETYPE(where_types_differ_each_leaf_gets_its_own),
+		RETYPE(every_other_leaf_of_a_full_table_loses_its_type_again),
 		RETYPE(a_sparse_table_under_a_mask_with_holes),
 		RETYPE(host_mmio_stays_uncached_and_rom_read_only),
 		RETYPE(a_full_table_of_host_mmio_stays_uncached),
