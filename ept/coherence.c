@@ -100,24 +100,19 @@ static uint64_t next_flagged(const uint8_t *flags, uint64_t at, uint64_t end)
 	return at;
 }
 
-static void settle_slot(struct ept *ept, const struct ept_slot *slot, uint64_t first, uint64_t end)
-{
-	for (uint64_t at = first; (at = next_flagged(slot->pages, at, end)) < end; at++) {
-		const struct page page = {&slot->pages[at], slot->hpa + at * PAGE_SIZE,
-					  slot->uncached_hpa + at * PAGE_SIZE};
-
-		settle(ept, &page);
-	}
-}
-
 void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	for (unsigned s = 0; s < ept->slots; s++) {
 		const struct ept_slot *slot = &ept->slot[s];
 		uint64_t start = MAX(slot->gpa, gpa), end = MIN(slot->gpa + slot->size, gpa + MIN(size, ~gpa));
+		uint64_t at = (start - slot->gpa) / PAGE_SIZE, last = (end - slot->gpa) / PAGE_SIZE;
+		struct page page;
 
-		if (slot->size && slot->kind == EPT_SLOT_RAM_TWICE && start < end)
-			settle_slot(ept, slot, (start - slot->gpa) / PAGE_SIZE, (end - slot->gpa) / PAGE_SIZE);
+		if (!slot->size || slot->kind != EPT_SLOT_RAM_TWICE || start >= end) continue;
+		for (; (at = next_flagged(slot->pages, at, last)) < last; at++) {
+			find_page(ept, slot->gpa + at * PAGE_SIZE, &page);
+			settle(ept, &page);
+		}
 	}
 }
 

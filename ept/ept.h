@@ -142,7 +142,7 @@ struct ept_stats {
 	uint64_t transitions;     /* of the noncoherent count, 0 <-> non-zero, both directions */
 	uint64_t leaves_cleared;  /* by all zaps */
 	uint64_t last_zap_leaves; /* by the last zap */
-	uint64_t last_zap_tables; /* tables the last zap cleared a leaf in */
+	uint64_t last_zap_tables; /* tables the last zap cleared a leaf in, for each of its ranges */
 	uint64_t leaves_retyped;  /* given their type in place, by all transitions that retype */
 	uint64_t tables_retyped;  /* tables that held them then */
 	uint64_t flushes;         /* calls of host->flush */
@@ -277,7 +277,7 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 
 /*
  * A guest CPU changed MTRRs or CR0.CD: while noncoherent DMA is present, zap these ranges (any
- * order and overlap; they are sorted and merged first) as one zap with one flush. Nothing without
+ * order and overlap) as one zap with one flush. Nothing without
  * noncoherent DMA, nor from kvm-6.11 on, where neither decides a type. kvm-6.6 does zap here, as
  * KVM did (update_mtrr() and kvm_post_set_cr0()). Returns the leaves cleared.
  */

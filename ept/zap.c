@@ -189,54 +189,21 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 	return transition;
 }
 
-/* Put 'range' into the sorted array at its place; equal starts in any order. */
-static void insert_sorted(struct ept_range *sorted, unsigned count, struct ept_range range)
-{
-	while (count > 0 && sorted[count - 1].start > range.start) {
-		sorted[count] = sorted[count - 1];
-		count--;
-	}
-	sorted[count] = range;
-}
-
 static uint64_t range_end(struct ept_range range) { return range.start + MIN(range.size, ~0ULL - range.start); }
-
-/*
- * Zap sorted ranges, those that touch or overlap as one, so that no table is visited twice.
- * Returns where the last of them ends.
- */
-static uint64_t clear_sorted(struct ept *ept, const struct ept_range *sorted, unsigned count)
-{
-	uint64_t end = 0;
-
-	for (unsigned i = 0; i < count;) {
-		uint64_t start = sorted[i].start;
-
-		end = range_end(sorted[i]);
-		for (i++; i < count && sorted[i].start <= end; i++) end = MAX(end, range_end(sorted[i]));
-		take_range(ept, start, end - start, false);
-	}
-	return end;
-}
-
-#define PENDING_MAX 32
 
 uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count)
 {
-	struct ept_range sorted[PENDING_MAX];
-	uint64_t leaves = 0, end;
+	uint64_t leaves = 0, start = ~0ULL, end = 0;
 
-	if (count > PENDING_MAX) {
-		sorted[0] = (struct ept_range){0, 1ULL << EPT_GPA_BITS};
-		count = 1;
-	} else {
-		for (unsigned i = 0; i < count; i++) insert_sorted(sorted, i, range[i]);
-	}
 	ept_lock(ept);
 	if (count && ept->noncoherent && ept->policy < MEMTYPE_KVM_6_11) {
 		zap_begin(ept);
-		end = clear_sorted(ept, sorted, count);
-		leaves = zap_end(ept, sorted[0].start, end - sorted[0].start, 0);
+		for (unsigned i = 0; i < count; i++) {
+			take_range(ept, range[i].start, range[i].size, false);
+			start = MIN(start, range[i].start);
+			end = MAX(end, range_end(range[i]));
+		}
+		leaves = zap_end(ept, start, end - start, 0);
 	}
 	ept_unlock(ept);
 	return leaves;

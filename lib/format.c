@@ -67,47 +67,32 @@ static const char *parse_spec(const char *p, struct spec *spec)
 	return p;
 }
 
-static uint64_t next_signed(const struct spec *spec, va_list *args, bool *negative)
-{
-	int64_t v = spec->longs ? va_arg(*args, int64_t) : va_arg(*args, int);
-
-	*negative = v < 0;
-	return v < 0 ? -(uint64_t)v : (uint64_t)v;
-}
-
-static uint64_t next_unsigned(const struct spec *spec, va_list *args)
-{
-	return spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
-}
-
-static void put_string(const struct sink *sink, const struct spec *spec, const char *s)
-{
-	size_t n = 0;
-
-	while (n < spec->precision && s[n]) n++;
-	put_text(sink, spec, s, n);
-}
-
 /* Print the next argument as 'conversion' asks; false when that is none of ours. */
 static bool put_argument(const struct sink *sink, const struct spec *spec, char conversion, va_list *args)
 {
-	bool negative;
+	const char *s;
+	size_t n = 0;
 	uint64_t v;
+	int64_t d;
 	char c;
 
 	switch (conversion) {
-	case 's': put_string(sink, spec, va_arg(*args, const char *)); return true;
+	case 's':
+		s = va_arg(*args, const char *);
+		while (n < spec->precision && s[n]) n++;
+		put_text(sink, spec, s, n);
+		return true;
 	case 'c':
 		c = (char)va_arg(*args, int);
 		put_text(sink, spec, &c, 1);
 		return true;
 	case 'd':
-		v = next_signed(spec, args, &negative);
-		put_number(sink, spec, v, 10, negative);
+		d = spec->longs ? va_arg(*args, int64_t) : va_arg(*args, int);
+		put_number(sink, spec, d < 0 ? -(uint64_t)d : (uint64_t)d, 10, d < 0);
 		return true;
 	case 'u':
 	case 'x':
-		v = next_unsigned(spec, args);
+		v = spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
 		put_number(sink, spec, v, conversion == 'u' ? 10 : 16, false);
 		return true;
 	case 'p': put_number(sink, spec, (uintptr_t)va_arg(*args, void *), 16, false); return true;
