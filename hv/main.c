@@ -212,10 +212,10 @@ void hv_main(uint32_t magic, const void *info)
 	if (!vmx.preemption_timer) timer_start();
 	monitor_init(vms, vm_count);
 	watch_init(&options, vms, vm_count);
-	if (options.gdb && vm_count) gdb_init(vms, vm_count);
+	if (options.gdb && vm_count) gdb_init(vms[0]);
 	do {
 		watch_poll();
-		keys_poll(vms, vm_count);
+		keys_poll();
 		gdb_poll();
 		running = run_turn(vms, vm_count) | restart_vms();
 		release_ended();

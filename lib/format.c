@@ -10,6 +10,8 @@
 
 #include "lib/string.h"
 
+static const char digits[] = "0123456789abcdef";
+
 struct spec {
 	bool left, zero;
 	size_t width;
@@ -36,20 +38,20 @@ static void put_text(const struct sink *sink, const struct spec *spec, const cha
 
 static void put_number(const struct sink *sink, const struct spec *spec, uint64_t value, unsigned base, bool negative)
 {
-	char digits[24];
+	char text[24];
 	size_t n = 0;
 	struct spec plain = *spec;
 
-	do digits[sizeof(digits) - ++n] = "0123456789abcdef"[value % base];
+	do text[sizeof(text) - ++n] = digits[value % base];
 	while (value /= base);
 	if (spec->zero && !spec->left) {
 		if (negative) sink->put(sink->ctx, '-');
 		pad(sink, '0', n + negative, spec->width);
 		plain.width = 0;
 	} else if (negative) {
-		digits[sizeof(digits) - ++n] = '-';
+		text[sizeof(text) - ++n] = '-';
 	}
-	put_text(sink, &plain, digits + sizeof(digits) - n, n);
+	put_text(sink, &plain, text + sizeof(text) - n, n);
 }
 
 static const char *parse_spec(const char *p, struct spec *spec)
@@ -175,4 +177,11 @@ void lines_end(struct lines *lines)
 {
 	if (lines->text[0]) lines->line(lines->ctx, lines->text);
 	lines->text[0] = '\0';
+}
+
+unsigned digit_value(char c)
+{
+	const char *digit = c ? strchr(digits, c) : NULL;
+
+	return digit ? (unsigned)(digit - digits) : 16;
 }

@@ -32,4 +32,7 @@ void lines_add(struct lines *lines, const char *pattern, ...) __attribute__((for
 /* The line is whole: one to which nothing was added is none. */
 void lines_end(struct lines *lines);
 
+/* What a hexadecimal digit stands for; 16 for any other character. */
+unsigned digit_value(char c);
+
 #endif

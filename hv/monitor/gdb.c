@@ -10,76 +10,64 @@
 #include "hv/machine/console.h"
 #include "hv/machine/pic.h"
 #include "hv/machine/serial.h"
-#include "hv/monitor/look.h"
+#include "hv/monitor/monitor.h"
 #include "hv/vm/run.h"
 #include "hv/vm/step.h"
+#include "lib/format.h"
 #include "lib/string.h"
 
 #define PACKET_MAX 1024 /* characters; "400" in the answer to qSupported */
 #define INTERRUPT  0x03
-#define WAIT_TICKS 100000000UL /* for the rest of a packet */
 
 static struct vm *vm;
 static struct vcpu *vcpu; /* whose registers gdb sees */
 static bool owes_stop;    /* gdb waits for the guest to stop */
-static char packet[PACKET_MAX + 1], answer[PACKET_MAX + 1];
-static unsigned length; /* of the answer */
+static char packet[sizeof("$#00") + PACKET_MAX], answer[PACKET_MAX + 1];
+static unsigned length; /* of the packet, as far as it has come */
 
-static const char digits[] = "0123456789abcdef";
-
-static void put_char(char c)
-{
-	if (length < PACKET_MAX) answer[length++] = c;
-}
-
-static void put_text(const char *text)
-{
-	while (*text) put_char(*text++);
-}
+#define put(...) format_append(answer, sizeof(answer), __VA_ARGS__)
 
 /* As it lies in memory: the lowest byte first. */
 static void put_bytes(uint64_t value, unsigned bytes)
 {
-	for (; bytes; bytes--, value >>= 8) {
-		put_char(digits[value >> 4 & 15]);
-		put_char(digits[value & 15]);
-	}
+	for (; bytes; bytes--, value >>= 8) put("%02lx", value & 0xff);
 }
 
-static void send_raw(const char *text, unsigned size)
+static void send_raw(const char *text)
 {
-	while (size) {
-		unsigned sent = serial_send(COM2, text, size);
+	while (*text) {
+		unsigned sent = serial_send(COM2, text, (unsigned)strlen(text));
 
 		if (!sent) serial_wait_empty(COM2);
 		text += sent;
-		size -= sent;
 	}
 }
 
-static void send_answer(void)
+static uint8_t sum(const char *text)
 {
 	uint8_t sum = 0;
-	char end[3];
 
-	for (unsigned i = 0; i < length; i++) sum += (uint8_t)answer[i];
-	end[0] = '#';
-	end[1] = digits[sum >> 4];
-	end[2] = digits[sum & 15];
-	send_raw("$", 1);
-	send_raw(answer, length);
-	send_raw(end, sizeof(end));
-	length = 0;
+	while (*text) sum += (uint8_t)*text++;
+	return sum;
 }
 
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+/* The answer in its frame, with its sum. */
+static void send_answer(void)
+{
+	static char frame[sizeof(packet)];
+
+	frame[0] = '\0';
+	format_append(frame, sizeof(frame), "$%s#%02x", answer, sum(answer));
+	send_raw(frame);
+	answer[0] = '\0';
+}
 
 /* A number, the highest digit first; *text is behind it then. */
 static uint64_t take_number(const char **text)
 {
 	uint64_t value = 0;
 
-	for (; digit(**text) >= 0; (*text)++) value = value << 4 | (unsigned)digit(**text);
+	for (; digit_value(**text) < 16; (*text)++) value = value << 4 | digit_value(**text);
 	if (**text == ',' || **text == ':') (*text)++;
 	return value;
 }
@@ -88,10 +76,9 @@ static uint64_t take_number(const char **text)
 static bool take_bytes(const char **text, unsigned bytes, uint64_t *value)
 {
 	*value = 0;
-	for (unsigned i = 0; i < bytes; i++, *text += 2) {
-		if (digit((*text)[0]) < 0 || digit((*text)[1]) < 0) return false;
-		*value |= (uint64_t)(digit((*text)[0]) << 4 | digit((*text)[1])) << 8 * i;
-	}
+	if (strlen(*text) < 2 * (size_t)bytes) return false;
+	for (unsigned i = 0; i < bytes; i++, *text += 2)
+		*value |= (uint64_t)(digit_value((*text)[0]) << 4 | digit_value((*text)[1])) << 8 * i;
 	return true;
 }
 
@@ -118,7 +105,7 @@ static void write_registers(const char *text)
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
 		if (take_bytes(&text, 8, &value)) vcpu_set_register(vcpu, order[i], value);
 	if (take_bytes(&text, 8, &value)) vmwrite(VMCS_GUEST_RIP, value);
-	put_text("OK");
+	put("OK");
 }
 
 static void read_memory(const char *text)
@@ -126,11 +113,11 @@ static void read_memory(const char *text)
 	uint64_t linear = take_number(&text), size = take_number(&text), gpa;
 	uint8_t byte;
 
-	for (; size && length + 2 <= PACKET_MAX; size--, linear++) {
-		if (!look_up_linear(vcpu, linear, &gpa) || guest_ram_read(&vcpu->ram, gpa, &byte, 1)) break;
+	for (; size && strlen(answer) < PACKET_MAX - 1; size--, linear++) {
+		if (!monitor_translate(vcpu, linear, &gpa) || guest_ram_read(&vcpu->ram, gpa, &byte, 1)) break;
 		put_bytes(byte, 1);
 	}
-	if (!length) put_text("E0e"); /* EFAULT */
+	if (!answer[0]) put("E0e"); /* EFAULT */
 }
 
 static void write_memory(const char *text)
@@ -138,24 +125,22 @@ static void write_memory(const char *text)
 	uint64_t linear = take_number(&text), size = take_number(&text), gpa, byte;
 
 	for (; size; size--, linear++)
-		if (!look_up_linear(vcpu, linear, &gpa) || !take_bytes(&text, 1, &byte) ||
+		if (!monitor_translate(vcpu, linear, &gpa) || !take_bytes(&text, 1, &byte) ||
 		    guest_ram_write(&vcpu->ram, gpa, &byte, 1)) {
-			put_text("E0e");
+			put("E0e");
 			return;
 		}
-	put_text("OK");
+	put("OK");
 }
 
 /* Why nothing runs: the guest's end, or a trap. */
 static void put_stop(void)
 {
 	owes_stop = false;
-	if (vm->state == VM_EXITED) {
-		put_text("W");
-		put_bytes(vm->status, 1);
-	} else {
-		put_text(vm->state == VM_KILLED ? "X09" : "S05");
-	}
+	if (vm->state == VM_EXITED)
+		put("W%02x", vm->status & 0xff);
+	else
+		put("%s", vm->state == VM_KILLED ? "X09" : "S05");
 }
 
 static void step(void)
@@ -173,9 +158,9 @@ static void go_on(void)
 static void query(const char *text)
 {
 	if (!memcmp(text, "Supported", 9))
-		put_text("PacketSize=400");
+		put("PacketSize=400");
 	else if (!memcmp(text, "Attached", 8))
-		put_text("1");
+		put("1");
 }
 
 /* A packet: answer it, unless the answer is the next stop. */
@@ -195,65 +180,56 @@ static void act(const char *text)
 		return;
 	case 'D':
 		run_continue();
-		put_text("OK");
+		put("OK");
 		break;
-	case 'H': put_text("OK"); break;
 	case 'q': query(text); break;
 	}
 	send_answer();
 }
 
-/* The next byte of a packet that has begun, or -1 when it does not come. */
-static int next_byte(void)
+/* "$...#" and its sum: a packet is whole. */
+static void take_packet(void)
 {
-	uint64_t end = rdtsc() + WAIT_TICKS;
-	int byte;
+	const char *said = packet + length - 2;
+	bool good;
 
-	while ((byte = serial_receive(COM2)) < 0)
-		if (rdtsc() > end) return -1;
-	return byte;
+	packet[length - 3] = packet[length] = '\0';
+	good = sum(packet + 1) == take_number(&said);
+	length = 0;
+	send_raw(good ? "+" : "-");
+	if (good) act(packet + 1);
 }
 
-/* Behind the '$'; false when it is broken, or longer than was agreed. */
-static bool receive_packet(void)
+/* A packet longer than was agreed begins anew, and so is none. Between packets are acknowledgements. */
+static void hear(int byte)
 {
-	unsigned size = 0;
-	uint8_t sum = 0;
-	int byte;
-
-	while ((byte = next_byte()) != '#') {
-		if (byte < 0 || size == PACKET_MAX) return false;
-		packet[size++] = (char)byte;
-		sum += (uint8_t)byte;
-	}
-	packet[size] = '\0';
-	return next_byte() == digits[sum >> 4] && next_byte() == digits[sum & 15];
+	if (byte == INTERRUPT) run_stop();
+	if (byte == '$' || length == sizeof(packet) - 1) length = 0;
+	packet[length++] = (char)byte;
+	if (packet[0] == '$' && length > 3 && packet[length - 3] == '#') take_packet();
 }
 
-void gdb_init(struct vm *const *vms, unsigned count)
+void gdb_init(struct vm *first)
 {
-	vm = vms[0];
+	vm = first;
 	serial_init(COM2);
 	pic_unmask(PIC_LINE_COM2);
-	for (unsigned i = 0; i < count; i++)
-		for (unsigned n = 0; n < vms[i]->vcpus; n++) {
-			vcpu_switch_to(vms[i]->vcpu[n]);
-			vcpu_intercept_breakpoints(vms[i]->vcpu[n]);
-		}
 	print("gdb: vm %s waits on the second serial port", vm->options.name);
 	run_stop();
 }
 
-/* The vCPU that gdb sees is on the CPU; a VM that was reset has new ones. */
+/* The vCPU that gdb sees is on the CPU, and all have breakpoints; a VM that was reset has new ones. */
 static void choose_vcpu(void)
 {
 	struct vcpu *stopped = vcpu_at_breakpoint();
 
 	vcpu = vm->vcpu[0];
-	for (unsigned n = 0; n < vm->vcpus; n++)
+	for (unsigned n = 0; n < vm->vcpus; n++) {
+		vcpu_switch_to(vm->vcpu[n]);
+		vcpu_intercept_breakpoints(vm->vcpu[n]);
 		if (vm->vcpu[n] == stopped) vcpu = stopped;
+	}
 	vcpu_switch_to(vcpu);
-	vcpu_intercept_breakpoints(vcpu);
 }
 
 void gdb_poll(void)
@@ -267,14 +243,5 @@ void gdb_poll(void)
 	if (!vm || !vm->ram) /* it has ended, and gave back all it had */
 		return;
 	choose_vcpu();
-	while ((byte = serial_receive(COM2)) >= 0) {
-		if (byte == INTERRUPT) run_stop();
-		if (byte != '$') continue; /* an acknowledgement */
-		if (receive_packet()) {
-			send_raw("+", 1);
-			act(packet);
-		} else {
-			send_raw("-", 1);
-		}
-	}
+	while ((byte = serial_receive(COM2)) >= 0) hear(byte);
 }

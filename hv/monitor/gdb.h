@@ -7,8 +7,8 @@
 
 #include "hv/vm/vm.h"
 
-/* All VMs there are, one or more: stop them, and wait for a gdb. It sees the first. */
-void gdb_init(struct vm *const *vms, unsigned count);
+/* Stop all VMs, and wait for a gdb, which sees this one. */
+void gdb_init(struct vm *first);
 /* Answer what came, and tell of a stop. To be called between turns; nothing without gdb_init(). */
 void gdb_poll(void);
 

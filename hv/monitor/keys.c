@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operator's keys. They work while guests run: each is looked at between two turns. What is no
- * key of ours is typed at a guest.
+ * The operator's keys, looked at between two turns: Ctrl-A and a letter at all times, the monitor's line while it is
+ * open, and else a guest's UART. While nothing has stopped that is going to (stop=, continue), what is typed waits, so
+ * a script goes on where the machine stops next.
  */
 #include "hv/monitor/keys.h"
 
 #include "hv/machine/console.h"
-#include "hv/monitor/look.h"
 #include "hv/monitor/monitor.h"
+#include "hv/monitor/watch.h"
 #include "hv/vm/devices.h"
 #include "hv/vm/run.h"
 
-#define CTRL_A 0x01
+#define CTRL_A    0x01
+#define CTRL_D    0x04 /* the input has ended: tools/boot */
+#define BACKSPACE 0x08
+#define DELETE    0x7f
+#define LINE_MAX  78
 
-static unsigned focus; /* the VM that hears what is typed */
+static struct vm *const *vms;
+static unsigned vm_count;
+static unsigned focus;   /* the VM that hears what is typed */
+static bool open;        /* the monitor */
+static bool has_stopped; /* the machine, as it was at the last look */
+static char line[LINE_MAX + 1];
+static unsigned length;
 
-/* Typed at it, while it has no room: so many keys, and what comes then is lost. */
-#define TYPED_MAX 256U
-static uint8_t typed[TYPED_MAX];
-static uint32_t typed_head, typed_tail;
+/* What was typed and nobody has taken yet; beyond so many keys it is lost. */
+#define QUEUE_SIZE 8192U
+static struct queue {
+	uint8_t key[QUEUE_SIZE];
+	uint32_t head, tail;
+} for_monitor, for_guest;
 
 static void print_help(void)
 {
@@ -27,66 +40,140 @@ static void print_help(void)
 	      "Ctrl-A for the guest");
 }
 
-static void print_places(struct vm *const *vms, unsigned count)
+static void print_places(void)
 {
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < vm_count; i++)
 		for (unsigned n = 0; n < vms[i]->vcpus && vms[i]->state == VM_RUNNING; n++)
-			look_at_place(vms[i]->vcpu[n]);
-}
-
-static void end_all(struct vm *const *vms, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) vm_kill(vms[i], "by the operator");
-	run_continue();
+			monitor_show_place(vms[i]->vcpu[n]);
 }
 
 /* Another VM that still runs hears what is typed from now on. */
-static void next_console(struct vm *const *vms, unsigned count)
+static void next_console(void)
 {
-	for (unsigned i = 1; i <= count; i++)
-		if (vms[(focus + i) % count]->state == VM_RUNNING) {
-			focus = (focus + i) % count;
+	for (unsigned i = 1; i <= vm_count; i++)
+		if (vms[(focus + i) % vm_count]->state == VM_RUNNING) {
+			focus = (focus + i) % vm_count;
 			print("console of %s, Ctrl-A h for help", vms[focus]->options.name);
 			return;
 		}
 }
 
-static void act(int key, struct vm *const *vms, unsigned count)
+/* Open the monitor, or leave it as it is: whoever is stopped stays so. */
+static void toggle(void)
+{
+	open = !open;
+	length = 0;
+	if (open)
+		monitor_prompt();
+	else
+		print("monitor: left%s", run_is_stopped() ? "; the VMs are stopped, Ctrl-A c comes back" : "");
+}
+
+/* The monitor opens where the machine stops, and closes while it goes on to another stop. */
+static void follow_stops(void)
+{
+	bool stops = run_is_stopped() && !has_stopped, goes_on = has_stopped && !run_is_stopped();
+
+	has_stopped = run_is_stopped();
+	if (stops && !open) toggle();
+	if (goes_on && watch_may_stop()) open = false;
+}
+
+static void act(int key)
 {
 	switch (key) {
-	case 'c': monitor_toggle(); break;
-	case 'w': print_places(vms, count); break;
-	case 'n': next_console(vms, count); break;
-	case 'x': end_all(vms, count); break;
+	case 'c': toggle(); break;
+	case 'w': print_places(); break;
+	case 'n': next_console(); break;
+	case 'x': monitor_quit(); break;
 	default: print_help(); break;
 	}
 }
 
-/* For the guest, as far as its UART takes it. What is typed at a VM that has ended is lost. */
-static void feed(struct vm *vm)
+static void end_line(void)
 {
-	while (typed_tail != typed_head && (vm->state != VM_RUNNING || devices_type(vm, typed[typed_tail % TYPED_MAX])))
-		typed_tail++;
+	print_part("\n");
+	line[length] = '\0';
+	length = 0;
+	monitor_run(line);
+	follow_stops();
+	if (open) monitor_prompt();
+}
+
+/* Nobody is there who could go on: no stop any more. */
+static void end_of_input(void)
+{
+	if (open) print("monitor: the input has ended: going on");
+	open = false;
+	watch_end_stops();
+	run_continue();
+}
+
+static void edit(uint8_t c)
+{
+	if (c == '\r' || c == '\n') {
+		end_line();
+	} else if ((c == BACKSPACE || c == DELETE) && length) {
+		length--;
+		print_part("\b \b");
+	} else if (c >= ' ' && c < DELETE && length < LINE_MAX) {
+		line[length++] = (char)c;
+		print_part("%c", c);
+	}
+}
+
+/* The monitor's next key, now that it is open or will not open any more. */
+static void hear(uint8_t key)
+{
+	if (key == CTRL_D)
+		end_of_input();
+	else if (open)
+		edit(key);
+}
+
+/* For the guest, as far as its UART takes it. What is typed at a VM that has ended is lost. */
+static bool guest_takes(uint8_t key) { return vms[focus]->state != VM_RUNNING || devices_type(vms[focus], key); }
+
+static void deliver(void)
+{
+	struct queue *m = &for_monitor, *g = &for_guest;
+
+	follow_stops();
+	while (m->tail != m->head && (open || !watch_may_stop())) hear(m->key[m->tail++ % QUEUE_SIZE]);
+	while (g->tail != g->head && guest_takes(g->key[g->tail % QUEUE_SIZE])) g->tail++;
+}
+
+static void keep(struct queue *queue, int key)
+{
+	if (queue->head - queue->tail < QUEUE_SIZE) queue->key[queue->head++ % QUEUE_SIZE] = (uint8_t)key;
 }
 
 static void type(int key)
 {
-	if (typed_head - typed_tail < TYPED_MAX) typed[typed_head++ % TYPED_MAX] = (uint8_t)key;
+	bool for_guests = !open && !watch_may_stop();
+
+	if (!for_guests || key == CTRL_D) keep(&for_monitor, key);
+	if (for_guests && vm_count) keep(&for_guest, key);
 }
 
-void keys_poll(struct vm *const *vms, unsigned count)
+void keys_poll(void)
 {
 	static bool after_ctrl_a;
 	int key;
 
 	while ((key = console_read()) >= 0) {
-		monitor_poll(); /* what was typed before comes first */
+		deliver(); /* what was typed before comes first */
 		if (after_ctrl_a && key != CTRL_A)
-			act(key, vms, count);
-		else if ((after_ctrl_a || key != CTRL_A) && !monitor_key(key))
+			act(key);
+		else if (after_ctrl_a || key != CTRL_A)
 			type(key);
 		after_ctrl_a = !after_ctrl_a && key == CTRL_A;
 	}
-	monitor_poll();
-	if (count) feed(vms[focus]);
+	deliver();
+}
+
+void keys_init(struct vm *const *all, unsigned count)
+{
+	vms = all;
+	vm_count = count;
 }

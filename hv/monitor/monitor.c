@@ -1,43 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's line and its commands. While nothing has stopped that is going to (stop=,
- * continue), what is typed waits, so a script goes on where the machine stops next. What a command
- * looks at is in look.c.
+ * The monitor's commands, a table, and what they show, asked of those who decide it: ept/explain.h, iommu_show(), the
+ * walk of hv/emulate/. How a line comes about is in keys.c.
  */
 #include "hv/monitor/monitor.h"
 
+#include "ept/explain.h"
 #include "hv/exits/exit.h"
 #include "hv/machine/console.h"
-#include "hv/monitor/look.h"
+#include "hv/monitor/keys.h"
 #include "hv/monitor/watch.h"
+#include "hv/vm/guest_memory.h"
 #include "hv/vm/run.h"
 #include "hv/vm/step.h"
+#include "lib/bits.h"
+#include "lib/format.h"
 #include "lib/string.h"
-
-#define CTRL_D    0x04 /* the input has ended: tools/boot */
-#define BACKSPACE 0x08
-#define DELETE    0x7f
-#define LINE_MAX  78
-#define TYPED_MAX 8192U
 
 static struct vm *const *vms;
 static unsigned vm_count;
 static struct vm *vm; /* the one that commands are about */
-static bool open;
-static char line[LINE_MAX + 1];
-static unsigned length;
-static const char *word;         /* behind a command's name, "" for nothing */
-static uint64_t number;          /* its value, if it has one */
-static uint8_t typed[TYPED_MAX]; /* and not acted upon yet */
-static uint32_t typed_head, typed_tail;
 
 struct command {
 	const char *name;
-	const char *words;
+	const char *words; /* behind it, in brackets where it may be missing */
 	const char *help;
+	/* One of these, by what it needs. The last two look into the VM, which has to be there. */
 	void (*run)(void);
-	enum { NO_WORD, NAME, NUMBER, MAYBE_NUMBER } takes;
-	bool looks; /* into the VM, which has to be there */
+	void (*on_name)(const char *name);
+	void (*on_vcpu)(struct vcpu *vcpu);
+	void (*on_address)(struct vcpu *vcpu, uint64_t address);
 };
 
 /* Hexadecimal with 0x, or decimal. */
@@ -48,25 +40,10 @@ static bool parse_number(const char *text, uint64_t *value)
 	text += base == 16 ? 2 : 0;
 	if (!*text || strlen(text) > 16) return false;
 	for (*value = 0; *text; text++) {
-		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
-				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10
-								: 16;
-
-		if (digit >= base) return false;
-		*value = *value * base + digit;
+		if (digit_value(*text) >= base) return false;
+		*value = *value * base + digit_value(*text);
 	}
 	return true;
-}
-
-/* vCPU n of the VM, whose VMCS is current then; NULL after a line. */
-static struct vcpu *choose_vcpu(uint64_t n)
-{
-	if (n >= vm->vcpus) {
-		print("vCPU %lu: vm %s has %u, from 0", n, vm->options.name, vm->vcpus);
-		return NULL;
-	}
-	vcpu_switch_to(vm->vcpu[n]);
-	return vm->vcpu[n];
 }
 
 static void show_vms(void)
@@ -81,41 +58,155 @@ static void show_vms(void)
 	}
 }
 
-static void choose_vm(void)
+static void choose_vm(const char *name)
 {
 	for (unsigned i = 0; i < vm_count; i++)
-		if (!strcmp(vms[i]->options.name, word)) {
+		if (!strcmp(vms[i]->options.name, name)) {
 			vm = vms[i];
 			return;
 		}
-	print("'%s' is no VM: expected a name that vms lists", word);
+	print("'%s' is no VM: expected a name that vms lists", name);
 }
-
-static void show_registers(void)
-{
-	struct vcpu *vcpu = choose_vcpu(number);
-
-	if (vcpu) vcpu_dump(vcpu);
-}
-
-static void walk(void) { look_at_gpa(choose_vcpu(0), number); }
-
-static void translate(void) { look_at_linear(choose_vcpu(0), number); }
-
-static void show_ept(void) { look_at_ept(vm); }
-
-static void show_mtrrs(void)
-{
-	const struct vcpu *vcpu = choose_vcpu(number);
-
-	if (vcpu) look_at_mtrrs(vcpu);
-}
-
-static void show_iommu(void) { look_at_iommu(vm); }
 
 static void show_exits(void) { exit_print_counts(vm); }
 
-static void set_trace(void)
+static void print_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	print("  %s", text);
+}
+
+void monitor_show_place(struct vcpu *vcpu)
+{
+	char prefix[VM_NAME_MAX + 8] = "";
+
+	vcpu_switch_to(vcpu);
+	format_append(prefix, sizeof(prefix), "vm %s:", vcpu->vm->options.name);
+	vcpu_print_place(vcpu, prefix);
+}
+
+static void explain(const struct vcpu *vcpu, uint64_t gpa, unsigned pat_index)
+{
+	const struct ept_pat pat = {
+		.value = vmread(VMCS_GUEST_IA32_PAT),
+		.index = vmread(VMCS_GUEST_CR0) & CR0_PG ? pat_index : EPT_NO_PAGING,
+	};
+	struct ept_explanation why;
+
+	ept_explain(&vcpu->vm->ept, &vcpu->ept_cpu, &pat, gpa, &why);
+	ept_explain_print(&why, print_line, NULL);
+}
+
+static void explain_gpa(struct vcpu *vcpu, uint64_t gpa) { explain(vcpu, gpa, 0); }
+
+/* A walk through the guest's tables, and the entries as they are read. */
+struct spy {
+	struct vcpu *vcpu;
+	bool quiet;
+	struct guest_paging paging;
+	unsigned entries;
+	uint64_t last;
+	uint32_t error_code;
+};
+
+/*
+ * As a snooping device reads: where caches are modelled, to look at a page does not cache it. The walk sees each entry
+ * as accessed, so it has no flag to set: those are the guest's.
+ */
+static int spy_read(void *ctx, uint64_t gpa, void *to, unsigned size)
+{
+	struct spy *spy = ctx;
+	int error = vm_ram_read(spy->vcpu->vm, gpa, to, size, false);
+
+	spy->last = 0;
+	if (!error) {
+		memcpy(&spy->last, to, size);
+		*(uint8_t *)to |= PAGE_A;
+	}
+	spy->entries++;
+	if (!spy->quiet) print("  guest table at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
+	return error;
+}
+
+/* Which entry of the PAT the guest's page names: PAT, PCD and PWT (SDM 3A 12.12.3). */
+static unsigned pat_index(const struct spy *spy)
+{
+	bool is_4k = spy->entries == (spy->paging.efer & EFER_LMA ? 4 : 2);
+	uint64_t pat_bit = is_4k ? PAGE_4K_PAT : PAGE_LARGE_PAT;
+
+	return (spy->last & pat_bit ? 4U : 0) | (spy->last & PAGE_PCD ? 2U : 0) | (spy->last & PAGE_PWT ? 1U : 0);
+}
+
+/* As the kernel reads. 0, or as guest_walk(). */
+static int walk(struct spy *spy, uint64_t linear, uint64_t *gpa)
+{
+	const struct guest_ram ram = {.ctx = spy, .read_table = spy_read};
+
+	guest_read_paging(spy->vcpu, &spy->paging);
+	spy->paging.cpl = 0;
+	spy->paging.cr4 &= ~CR4_SMAP;
+	return guest_walk(&spy->paging, &ram, linear, GUEST_READ, gpa, &spy->error_code);
+}
+
+bool monitor_translate(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa)
+{
+	struct spy spy = {.vcpu = vcpu, .quiet = true};
+
+	return !walk(&spy, linear, gpa);
+}
+
+static void explain_linear(struct vcpu *vcpu, uint64_t linear)
+{
+	struct spy spy = {.vcpu = vcpu};
+	uint64_t gpa;
+	int error = walk(&spy, linear, &gpa);
+
+	if (error) {
+		print("  0x%lx is not mapped: %s, error code 0x%x", linear,
+		      error == -EFAULT   ? "page fault"
+		      : error == -EINVAL ? "not canonical"
+					 : "a table that is not RAM",
+		      spy.error_code);
+		return;
+	}
+	print("  guest-physical 0x%lx", gpa);
+	explain(vcpu, gpa, pat_index(&spy));
+}
+
+static void show_ept(struct vcpu *vcpu)
+{
+	static const char *const size[] = {"no", "4K", "2M", "1G"};
+	const struct ept *ept = &vcpu->vm->ept;
+	struct ept_span span;
+	unsigned spans = 0;
+
+	for (uint64_t gpa = 0; ept_next_span(ept, gpa, &span); gpa = span.gpa + span.size) {
+		spans++;
+		print("  0x%09lx-0x%09lx %6lu leaves of %s, %c%c%c, %s%s", span.gpa, span.gpa + span.size - 1,
+		      span.size / page_level_size(span.level), size[span.level], span.bits & EPT_READ ? 'R' : '-',
+		      span.bits & EPT_WRITE ? 'W' : '-', span.bits & EPT_EXECUTE ? 'X' : '-',
+		      memtype_name((unsigned)FIELD(span.bits, EPT_TYPE)),
+		      span.bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+	}
+	print("  %u runs in %lu tables; noncoherent count %u, policy %s", spans, ept->stats.tables, ept->noncoherent,
+	      memtype_policy_name(ept->policy));
+}
+
+static void show_mtrrs(struct vcpu *vcpu)
+{
+	mtrr_print(&vcpu->mtrr, print_line, NULL);
+	print("  CR0.CD %u, IA32_PAT 0x%016lx", vcpu->ept_cpu.cd, vmread(VMCS_GUEST_IA32_PAT));
+}
+
+static void show_iommu(struct vcpu *vcpu)
+{
+	if (vcpu->vm->iommu)
+		iommu_show(vcpu->vm->iommu, print_line, NULL);
+	else
+		print("  iommu=off: there is none");
+}
+
+static void set_trace(const char *word)
 {
 	if (!strcmp(word, "off"))
 		watch_set_trace(TRACE_OFF);
@@ -125,56 +216,43 @@ static void set_trace(void)
 		print("port 0xe9 is the console's (console=e9)");
 }
 
-static void pause(void) { run_stop(); }
-
-static void go_on(void)
+static void step(struct vcpu *vcpu)
 {
-	run_continue();
-	open = open && !watch_may_stop(); /* it comes back where the machine stops */
-}
-
-static void step(void)
-{
-	struct vcpu *vcpu = choose_vcpu(number);
-
-	if (!run_is_stopped() || vm->state != VM_RUNNING) {
+	if (!run_is_stopped() || vm->state != VM_RUNNING)
 		print("step: vm %s is not stopped: pause", vm->options.name);
-		return;
-	}
-	if (!vcpu) return;
-	if (vcpu_step(vcpu))
-		look_at_place(vcpu);
+	else if (vcpu_step(vcpu))
+		monitor_show_place(vcpu);
 	else
 		print("  its instruction has not ended: halted, ended, or in a handler of its own");
 }
 
 static void kill(void) { vm_kill(vm, "by the operator"); }
 
-static void quit(void)
+void monitor_quit(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) vm_kill(vms[i], "by the operator");
-	go_on();
+	run_continue();
 }
 
 static void show_help(void);
 
 static const struct command commands[] = {
-	{"help", "", "this list", show_help, NO_WORD, false},
-	{"vms", "", "the VMs; * is the one that the others are about", show_vms, NO_WORD, false},
-	{"vm", "NAME", "choose it", choose_vm, NAME, false},
-	{"regs", "[VCPU]", "its registers", show_registers, MAYBE_NUMBER, true},
-	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", walk, NUMBER, true},
-	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", translate, NUMBER, true},
-	{"ept", "", "all leaves, by size and type", show_ept, NO_WORD, true},
-	{"mtrr", "[VCPU]", "its MTRRs", show_mtrrs, MAYBE_NUMBER, true},
-	{"iommu", "", "devices, contexts, IOTLB, queue, faults", show_iommu, NO_WORD, true},
-	{"exits", "", "how many of each reason", show_exits, NO_WORD, false},
-	{"trace", "on|off", "exits and events through port 0xe9", set_trace, NAME, false},
-	{"pause", "", "stop all VMs", pause, NO_WORD, false},
-	{"continue", "", "go on", go_on, NO_WORD, false},
-	{"step", "[VCPU]", "one instruction of a stopped one", step, MAYBE_NUMBER, true},
-	{"kill", "", "end the VM", kill, NO_WORD, false},
-	{"quit", "", "end the machine", quit, NO_WORD, false},
+	{"help", "", "this list", .run = show_help},
+	{"vms", "", "the VMs; * is the one that the others are about", .run = show_vms},
+	{"vm", "NAME", "choose it", .on_name = choose_vm},
+	{"regs", "[VCPU]", "its registers", .on_vcpu = vcpu_dump},
+	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", .on_address = explain_gpa},
+	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", .on_address = explain_linear},
+	{"ept", "", "all leaves, by size and type", .on_vcpu = show_ept},
+	{"mtrr", "[VCPU]", "its MTRRs", .on_vcpu = show_mtrrs},
+	{"iommu", "", "devices, contexts, IOTLB, queue, faults", .on_vcpu = show_iommu},
+	{"exits", "", "how many of each reason", .run = show_exits},
+	{"trace", "on|off", "exits and events through port 0xe9", .on_name = set_trace},
+	{"pause", "", "stop all VMs", .run = run_stop},
+	{"continue", "", "go on", .run = run_continue},
+	{"step", "[VCPU]", "one instruction of a stopped one", .on_vcpu = step},
+	{"kill", "", "end the VM", .run = kill},
+	{"quit", "", "end the machine", .run = monitor_quit},
 };
 
 static void show_help(void)
@@ -184,113 +262,64 @@ static void show_help(void)
 	print("  Ctrl-A c leaves the monitor, and comes back to it");
 }
 
-static void run_command(const struct command *command)
+static void look(const struct command *command, uint64_t number)
 {
-	bool is_number = parse_number(word, &number);
-	bool fits = command->takes == NO_WORD        ? !*word
-		    : command->takes == NAME         ? *word != '\0'
-		    : command->takes == MAYBE_NUMBER ? is_number || !*word
-						     : is_number;
+	uint64_t n = command->on_vcpu ? number : 0;
 
-	if (fits && command->looks && !vm->ram)
+	if (!vm->ram) {
 		print("vm %s has ended, and gave back what it had", vm->options.name);
-	else if (fits)
-		command->run();
+		return;
+	}
+	if (n >= vm->vcpus) {
+		print("vCPU %lu: vm %s has %u, from 0", n, vm->options.name, vm->vcpus);
+		return;
+	}
+	vcpu_switch_to(vm->vcpu[n]);
+	if (command->on_vcpu)
+		command->on_vcpu(vm->vcpu[n]);
 	else
-		print("%s '%s' is not understood, expected %s %s", command->name, word, command->name, command->words);
+		command->on_address(vm->vcpu[n], number);
 }
 
-/* A line: a name, and at most one word behind it. */
-static void run_line(void)
+static void run_command(const struct command *command, const char *word)
 {
-	char *name = line, *rest;
+	uint64_t number = 0;
+	bool fits = !*word ? !*command->words || *command->words == '['
+			   : command->on_name || (*command->words && parse_number(word, &number));
+
+	if (!fits)
+		print("%s '%s' is not understood, expected %s %s", command->name, word, command->name, command->words);
+	else if (command->run)
+		command->run();
+	else if (command->on_name)
+		command->on_name(word);
+	else
+		look(command, number);
+}
+
+void monitor_run(char *line)
+{
+	char *name = line, *word;
 
 	while (*name == ' ') name++;
-	for (rest = name; *rest && *rest != ' '; rest++)
+	for (word = name; *word && *word != ' '; word++)
 		;
-	for (; *rest == ' '; rest++) *rest = '\0';
-	word = rest;
-	number = 0;
-	if (!*name) return;
+	for (; *word == ' '; word++) *word = '\0';
+	if (!vm || !*name) return;
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(name, commands[i].name)) {
-			run_command(&commands[i]);
+			run_command(&commands[i], word);
 			return;
 		}
 	print("'%s' is no command: help lists them", name);
 }
 
-static void prompt(void) { print_part("hv: %s> ", vm ? vm->options.name : ""); }
-
-static void end_line(void)
-{
-	print_part("\n");
-	line[length] = '\0';
-	length = 0;
-	if (vm) run_line();
-	if (open) prompt();
-}
-
-/* Nobody is there who could go on: no stop any more. */
-static void end_of_input(void)
-{
-	if (open) print("monitor: the input has ended: going on");
-	open = false;
-	watch_end_stops();
-	run_continue();
-}
-
-static void edit(uint8_t c)
-{
-	if (c == '\r' || c == '\n') {
-		end_line();
-	} else if ((c == BACKSPACE || c == DELETE) && length) {
-		length--;
-		print_part("\b \b");
-	} else if (c >= ' ' && c < DELETE && length < LINE_MAX) {
-		line[length++] = (char)c;
-		print_part("%c", c);
-	}
-}
+void monitor_prompt(void) { print_part("hv: %s> ", vm ? vm->options.name : ""); }
 
 void monitor_init(struct vm *const *all, unsigned count)
 {
 	vms = all;
 	vm_count = count;
 	vm = count ? vms[0] : NULL;
-}
-
-void monitor_toggle(void)
-{
-	open = !open;
-	length = 0;
-	if (open)
-		prompt();
-	else
-		print("monitor: left%s", run_is_stopped() ? "; the VMs are stopped, Ctrl-A c comes back" : "");
-}
-
-bool monitor_key(int key)
-{
-	bool takes = open || watch_may_stop();
-
-	if ((takes || key == CTRL_D) && typed_head - typed_tail < TYPED_MAX)
-		typed[typed_head++ % TYPED_MAX] = (uint8_t)key;
-	return takes;
-}
-
-static bool has_stopped; /* as it was at the last look */
-
-void monitor_poll(void)
-{
-	if (run_is_stopped() && !has_stopped && !open) monitor_toggle();
-	while (typed_tail != typed_head && (open || !watch_may_stop())) {
-		uint8_t c = typed[typed_tail++ % TYPED_MAX];
-
-		if (c == CTRL_D)
-			end_of_input();
-		else if (open)
-			edit(c);
-	}
-	has_stopped = run_is_stopped();
+	keys_init(all, count);
 }

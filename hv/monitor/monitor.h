@@ -10,14 +10,15 @@
 /* All VMs there are. */
 void monitor_init(struct vm *const *all, unsigned count);
 
-/* Open it, or leave it as it is: whoever is stopped stays so. */
-void monitor_toggle(void);
-/*
- * A key that is not the console's own. Whether it was for the monitor: which is open, or will open
- * at a stop that is still to come. (The end of the input it takes notice of at all times.)
- */
-bool monitor_key(int key);
-/* Act on what was typed; open where the machine has stopped. To be called between turns. */
-void monitor_poll(void);
+void monitor_prompt(void);
+/* Carry out a line: a command's name, and at most one word behind it. The line is cut to pieces. */
+void monitor_run(char *line);
+/* Kill all VMs: the machine ends. */
+void monitor_quit(void);
+
+/* Where a vCPU, made current here, is: one line. */
+void monitor_show_place(struct vcpu *vcpu);
+/* Where the current vCPU's linear address leads, as its kernel reads; no flag is set. False: nowhere. */
+bool monitor_translate(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 
 #endif

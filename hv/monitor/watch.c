@@ -68,18 +68,11 @@ static bool is_stop(const struct event *event)
 	}
 }
 
-static void print_stop(const struct vm *vm, const struct event *event)
-{
-	char text[120];
-
-	event_text(event, text, sizeof(text));
-	print("monitor: stopped: vm %s: %s", vm->options.name, text);
-}
-
 /* Read what the VM's ring has anew. Returns whether the machine stops there. */
 static bool read_ring(const struct vm *vm)
 {
 	struct event event;
+	char text[120];
 	bool stops = false;
 	uint64_t lost;
 
@@ -89,27 +82,22 @@ static bool read_ring(const struct vm *vm)
 		records += trace ? lost : 0;
 		if (trace) put_traced(&event);
 		if (!is_stop(&event)) continue;
-		print_stop(vm, &event);
+		event_text(&event, text, sizeof(text));
+		print("monitor: stopped: vm %s: %s", vm->options.name, text);
 		stops = true;
 	}
 	return stops;
 }
 
-/* What tells one exit from another of its reason. */
-static uint64_t detail(uint64_t reason)
-{
-	return vmread(reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EPT_MISCONFIGURATION
-			      ? VMCS_GUEST_PHYSICAL_ADDRESS
-			      : VMCS_EXIT_QUALIFICATION);
-}
-
 static void describe_exit(const struct vcpu *vcpu, struct event *exit)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+	bool of_ept = reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EPT_MISCONFIGURATION;
+	uint64_t detail = vmread(of_ept ? VMCS_GUEST_PHYSICAL_ADDRESS : VMCS_EXIT_QUALIFICATION);
 
 	exit->type_and_source = vcpu->event_source | EVENT_EXIT;
 	exit->b = vmread(VMCS_GUEST_RIP);
-	exit->c = TO_FIELD(reason, EVENT_REASON) | (detail(reason) & EVENT_DETAIL);
+	exit->c = TO_FIELD(reason, EVENT_REASON) | (detail & EVENT_DETAIL);
 	exit->tsc = rdtsc();
 }
 
@@ -140,14 +128,15 @@ static void choose_entry(void)
 
 bool watch_set_trace(enum trace_option option)
 {
-	enum trace_option before = trace;
+	bool begins = option && !trace;
 
 	if (option && port_taken) return false;
-	if (before && !option) watch_end();
-	for (unsigned i = 0; i < count && !before; i++)
-		next[i] = vms[i]->events.next; /* what was before does not belong to it */
+	if (trace && !option) watch_end();
 	trace = option;
-	for (unsigned i = 0; i < count && trace && !before; i++) put_name(vms[i]);
+	for (unsigned i = 0; i < count && begins; i++) {
+		next[i] = vms[i]->events.next; /* what was before does not belong to it */
+		put_name(vms[i]);
+	}
 	choose_entry();
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -141,9 +142,22 @@ static void a_line_is_put_together_and_handed_over_once(void **state)
 	assert_int_equal(strlen(to.text), sizeof(to.text) - 1);
 }
 
+static void a_digit_has_its_value_and_nothing_else_has_one(void **state)
+{
+	char digit[2] = "";
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		digit[0] = (char)c;
+		assert_int_equal(digit_value((char)c),
+				 strchr("0123456789abcdef", c) && c ? strtoul(digit, NULL, 16) : 16);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_digit_has_its_value_and_nothing_else_has_one),
 		cmocka_unit_test(text_is_printed_as_it_stands),
 		cmocka_unit_test(numbers_of_each_size_are_printed_like_printf),
 		cmocka_unit_test(width_zeroes_and_left_alignment_are_those_of_printf),
