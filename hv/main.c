@@ -13,10 +13,7 @@
 #include "hv/machine/pic.h"
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
-#include "hv/monitor/gdb.h"
-#include "hv/monitor/keys.h"
 #include "hv/monitor/monitor.h"
-#include "hv/monitor/watch.h"
 #include "hv/options/options.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
@@ -211,8 +208,8 @@ void hv_main(uint32_t magic, const void *info)
 	if (options.console_guest) pass_console_on();
 	if (!vmx.preemption_timer) timer_start();
 	monitor_init(vms, vm_count);
-	watch_init(&options, vms, vm_count);
-	if (options.gdb && vm_count) gdb_init(vms[0]);
+	watch_init(&options);
+	if (options.gdb && vm_count) gdb_init();
 	do {
 		watch_poll();
 		keys_poll();

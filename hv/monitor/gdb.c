@@ -5,12 +5,11 @@
  * itself, as INT3, which exits while a gdb is there. A packet is read to its end; what is not known
  * gets the empty answer, by which gdb does without.
  */
-#include "hv/monitor/gdb.h"
+#include "hv/monitor/monitor.h"
 
 #include "hv/machine/console.h"
 #include "hv/machine/pic.h"
 #include "hv/machine/serial.h"
-#include "hv/monitor/monitor.h"
 #include "hv/vm/run.h"
 #include "hv/vm/step.h"
 #include "lib/format.h"
@@ -143,18 +142,6 @@ static void put_stop(void)
 		put("%s", vm->state == VM_KILLED ? "X09" : "S05");
 }
 
-static void step(void)
-{
-	if (vm->state == VM_RUNNING) vcpu_step(vcpu);
-	put_stop();
-}
-
-static void go_on(void)
-{
-	owes_stop = true;
-	run_continue();
-}
-
 static void query(const char *text)
 {
 	if (!memcmp(text, "Supported", 9))
@@ -172,8 +159,14 @@ static void act(const char *text)
 	case 'G': write_registers(text); break;
 	case 'm': read_memory(text); break;
 	case 'M': write_memory(text); break;
-	case 's': step(); break;
-	case 'c': go_on(); return;
+	case 's':
+		if (vm->state == VM_RUNNING) vcpu_step(vcpu);
+		put_stop();
+		break;
+	case 'c':
+		owes_stop = true;
+		run_continue();
+		return;
 	case 'k':
 		vm_kill(vm, "by the operator");
 		run_continue();
@@ -209,9 +202,9 @@ static void hear(int byte)
 	if (packet[0] == '$' && length > 3 && packet[length - 3] == '#') take_packet();
 }
 
-void gdb_init(struct vm *first)
+void gdb_init(void)
 {
-	vm = first;
+	vm = all_vms[0];
 	serial_init(COM2);
 	pic_unmask(PIC_LINE_COM2);
 	print("gdb: vm %s waits on the second serial port", vm->options.name);

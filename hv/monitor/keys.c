@@ -4,11 +4,9 @@
  * open, and else a guest's UART. While nothing has stopped that is going to (stop=, continue), what is typed waits, so
  * a script goes on where the machine stops next.
  */
-#include "hv/monitor/keys.h"
+#include "hv/monitor/monitor.h"
 
 #include "hv/machine/console.h"
-#include "hv/monitor/monitor.h"
-#include "hv/monitor/watch.h"
 #include "hv/vm/devices.h"
 #include "hv/vm/run.h"
 
@@ -18,8 +16,6 @@
 #define DELETE    0x7f
 #define LINE_MAX  78
 
-static struct vm *const *vms;
-static unsigned vm_count;
 static unsigned focus;   /* the VM that hears what is typed */
 static bool open;        /* the monitor */
 static bool has_stopped; /* the machine, as it was at the last look */
@@ -42,18 +38,18 @@ static void print_help(void)
 
 static void print_places(void)
 {
-	for (unsigned i = 0; i < vm_count; i++)
-		for (unsigned n = 0; n < vms[i]->vcpus && vms[i]->state == VM_RUNNING; n++)
-			monitor_show_place(vms[i]->vcpu[n]);
+	for (unsigned i = 0; i < all_vms_count; i++)
+		for (unsigned n = 0; n < all_vms[i]->vcpus && all_vms[i]->state == VM_RUNNING; n++)
+			monitor_show_place(all_vms[i]->vcpu[n]);
 }
 
 /* Another VM that still runs hears what is typed from now on. */
 static void next_console(void)
 {
-	for (unsigned i = 1; i <= vm_count; i++)
-		if (vms[(focus + i) % vm_count]->state == VM_RUNNING) {
-			focus = (focus + i) % vm_count;
-			print("console of %s, Ctrl-A h for help", vms[focus]->options.name);
+	for (unsigned i = 1; i <= all_vms_count; i++)
+		if (all_vms[(focus + i) % all_vms_count]->state == VM_RUNNING) {
+			focus = (focus + i) % all_vms_count;
+			print("console of %s, Ctrl-A h for help", all_vms[focus]->options.name);
 			return;
 		}
 }
@@ -132,7 +128,10 @@ static void hear(uint8_t key)
 }
 
 /* For the guest, as far as its UART takes it. What is typed at a VM that has ended is lost. */
-static bool guest_takes(uint8_t key) { return vms[focus]->state != VM_RUNNING || devices_type(vms[focus], key); }
+static bool guest_takes(uint8_t key)
+{
+	return all_vms[focus]->state != VM_RUNNING || devices_type(all_vms[focus], key);
+}
 
 static void deliver(void)
 {
@@ -153,7 +152,7 @@ static void type(int key)
 	bool for_guests = !open && !watch_may_stop();
 
 	if (!for_guests || key == CTRL_D) keep(&for_monitor, key);
-	if (for_guests && vm_count) keep(&for_guest, key);
+	if (for_guests && all_vms_count) keep(&for_guest, key);
 }
 
 void keys_poll(void)
@@ -170,10 +169,4 @@ void keys_poll(void)
 		after_ctrl_a = !after_ctrl_a && key == CTRL_A;
 	}
 	deliver();
-}
-
-void keys_init(struct vm *const *all, unsigned count)
-{
-	vms = all;
-	vm_count = count;
 }

@@ -8,8 +8,6 @@
 #include "ept/explain.h"
 #include "hv/exits/exit.h"
 #include "hv/machine/console.h"
-#include "hv/monitor/keys.h"
-#include "hv/monitor/watch.h"
 #include "hv/vm/guest_memory.h"
 #include "hv/vm/run.h"
 #include "hv/vm/step.h"
@@ -17,8 +15,8 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-static struct vm *const *vms;
-static unsigned vm_count;
+struct vm *const *all_vms;
+unsigned all_vms_count;
 static struct vm *vm; /* the one that commands are about */
 
 struct command {
@@ -50,19 +48,20 @@ static void show_vms(void)
 {
 	static const char *const states[] = {"running", "exited", "killed", "reset"};
 
-	for (unsigned i = 0; i < vm_count; i++) {
-		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", vms[i] == vm ? "*" : " ",
-		      vms[i]->options.name, states[vms[i]->state],
-		      run_is_stopped() && vms[i]->state == VM_RUNNING ? ", stopped" : "", vms[i]->options.memory / MiB,
-		      vms[i]->vcpus, vms[i]->ept.noncoherent, exit_total(vms[i]));
+	for (unsigned i = 0; i < all_vms_count; i++) {
+		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", all_vms[i] == vm ? "*" : " ",
+		      all_vms[i]->options.name, states[all_vms[i]->state],
+		      run_is_stopped() && all_vms[i]->state == VM_RUNNING ? ", stopped" : "",
+		      all_vms[i]->options.memory / MiB, all_vms[i]->vcpus, all_vms[i]->ept.noncoherent,
+		      exit_total(all_vms[i]));
 	}
 }
 
 static void choose_vm(const char *name)
 {
-	for (unsigned i = 0; i < vm_count; i++)
-		if (!strcmp(vms[i]->options.name, name)) {
-			vm = vms[i];
+	for (unsigned i = 0; i < all_vms_count; i++)
+		if (!strcmp(all_vms[i]->options.name, name)) {
+			vm = all_vms[i];
 			return;
 		}
 	print("'%s' is no VM: expected a name that vms lists", name);
@@ -230,7 +229,7 @@ static void kill(void) { vm_kill(vm, "by the operator"); }
 
 void monitor_quit(void)
 {
-	for (unsigned i = 0; i < vm_count; i++) vm_kill(vms[i], "by the operator");
+	for (unsigned i = 0; i < all_vms_count; i++) vm_kill(all_vms[i], "by the operator");
 	run_continue();
 }
 
@@ -316,10 +315,9 @@ void monitor_run(char *line)
 
 void monitor_prompt(void) { print_part("hv: %s> ", vm ? vm->options.name : ""); }
 
-void monitor_init(struct vm *const *all, unsigned count)
+void monitor_init(struct vm *const *vms, unsigned count)
 {
-	vms = all;
-	vm_count = count;
+	all_vms = vms;
+	all_vms_count = count;
 	vm = count ? vms[0] : NULL;
-	keys_init(all, count);
 }

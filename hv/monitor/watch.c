@@ -4,7 +4,7 @@
  * by exit_dispatch_watched(). So telling an event costs no more for having these readers, and an
  * exit nothing while there is none. What overflows a ring between two reads is counted as lost.
  */
-#include "hv/monitor/watch.h"
+#include "hv/monitor/monitor.h"
 
 #include "hv/exits/exit.h"
 #include "hv/machine/console.h"
@@ -15,8 +15,6 @@
 
 enum exit_action exit_dispatch_watched(struct vcpu *vcpu);
 
-static struct vm *const *vms;
-static unsigned count;
 static enum trace_option trace;
 static enum stop_option stop;
 static bool port_taken;        /* by the console */
@@ -119,10 +117,10 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 static void choose_entry(void)
 {
 	exits_are_watched = trace || stop > STOP_ENTRY;
-	for (unsigned i = 0; i < count; i++)
-		for (unsigned n = 0; vms[i]->state == VM_RUNNING && n < vms[i]->vcpus; n++) {
-			vcpu_switch_to(vms[i]->vcpu[n]);
-			vmcs_set_exit_entry(vms[i]->vcpu[n]);
+	for (unsigned i = 0; i < all_vms_count; i++)
+		for (unsigned n = 0; all_vms[i]->state == VM_RUNNING && n < all_vms[i]->vcpus; n++) {
+			vcpu_switch_to(all_vms[i]->vcpu[n]);
+			vmcs_set_exit_entry(all_vms[i]->vcpu[n]);
 		}
 }
 
@@ -133,9 +131,9 @@ bool watch_set_trace(enum trace_option option)
 	if (option && port_taken) return false;
 	if (trace && !option) watch_end();
 	trace = option;
-	for (unsigned i = 0; i < count && begins; i++) {
-		next[i] = vms[i]->events.next; /* what was before does not belong to it */
-		put_name(vms[i]);
+	for (unsigned i = 0; i < all_vms_count && begins; i++) {
+		next[i] = all_vms[i]->events.next; /* what was before does not belong to it */
+		put_name(all_vms[i]);
 	}
 	choose_entry();
 	return true;
@@ -149,10 +147,8 @@ void watch_end_stops(void)
 
 bool watch_may_stop(void) { return stop != STOP_NEVER; }
 
-void watch_init(const struct hv_options *options, struct vm *const *all, unsigned all_count)
+void watch_init(const struct hv_options *options)
 {
-	vms = all;
-	count = all_count;
 	stop = options->stop;
 	port_taken = options->console_e9;
 	watch_set_trace(options->trace);
@@ -164,8 +160,8 @@ void watch_init(const struct hv_options *options, struct vm *const *all, unsigne
 
 void watch_poll(void)
 {
-	for (unsigned i = 0; i < count && exits_are_watched; i++)
-		if (read_ring(vms[i])) run_stop();
+	for (unsigned i = 0; i < all_vms_count && exits_are_watched; i++)
+		if (read_ring(all_vms[i])) run_stop();
 }
 
 void watch_end(void)
