@@ -26,18 +26,6 @@ static void read_entries(const struct ept *ept, struct ept_explanation *why)
 	} while (entry_present(entry) && !why->level);
 }
 
-/* Does variable range n hold the page? Ask the MTRRs with that range alone, and of type WB. */
-static bool range_holds(const struct mtrr *mtrr, unsigned n, uint64_t page)
-{
-	struct mtrr alone = {.def_type = DEF_TYPE_E | MEMTYPE_UC, .address_width = mtrr->address_width};
-	bool uniform;
-
-	alone.base[n] = (mtrr->base[n] & ~PHYSBASE_TYPE) | MEMTYPE_WB;
-	alone.mask[n] = mtrr->mask[n];
-	mtrr_prepare(&alone, n);
-	return mtrr_type(&alone, page, PAGE_SIZE, &uniform) == MEMTYPE_WB;
-}
-
 /* Where a mask is contiguous, its lowest bit is the size (SDM 3A 12.11.2.3). */
 struct ept_mtrr_range mtrr_range(const struct mtrr *mtrr, unsigned n)
 {
@@ -55,7 +43,7 @@ static void read_ranges(const struct mtrr *mtrr, uint64_t page, struct ept_mtrr_
 	reason->winner = MTRR_VARIABLE_COUNT;
 	for (unsigned n = 0; n < MTRR_VARIABLE_COUNT; n++) {
 		reason->range[n] = mtrr_range(mtrr, n);
-		if (!range_holds(mtrr, n, page)) continue;
+		if (!(mtrr->valid & 1U << n) || !mtrr_range_holds(mtrr, n, page)) continue;
 		reason->holders |= 1U << n;
 		if (reason->range[n].type == reason->type) reason->winner = MIN(reason->winner, n);
 	}

@@ -142,7 +142,7 @@ static inline bool variable_match(const struct mtrr *mtrr, unsigned n, uint64_t 
 {
 	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base;
 	uint64_t size = block_size(gpa, base, mask);
-	bool match = ((gpa ^ base) & mask) == 0;
+	bool match = mtrr_range_holds(mtrr, n, gpa);
 
 	if (!next) return match;
 	if (match || !is_contiguous(mask))
@@ -157,7 +157,7 @@ static uint64_t variable_border_below(const struct mtrr *mtrr, unsigned n, uint6
 {
 	uint64_t mask = mtrr->match[n].mask, base = mtrr->match[n].base;
 
-	if (((gpa ^ base) & mask) == 0 || !is_contiguous(mask)) return ALIGN_DOWN(gpa, block_size(gpa, base, mask));
+	if (mtrr_range_holds(mtrr, n, gpa) || !is_contiguous(mask)) return ALIGN_DOWN(gpa, block_size(gpa, base, mask));
 	return gpa < base ? 0 : base + (mask & -mask);
 }
 

@@ -47,6 +47,12 @@ static inline bool mtrr_is_fixed(const struct mtrr *mtrr, uint64_t gpa)
 	return (mtrr->def_type & DEF_TYPE_FE) && gpa < FIXED_END;
 }
 
+/* Does the page lie where variable range n reaches, were it on? (SDM 3A 12.11.3) */
+static inline bool mtrr_range_holds(const struct mtrr *mtrr, unsigned n, uint64_t gpa)
+{
+	return !((gpa ^ mtrr->match[n].base) & mtrr->match[n].mask);
+}
+
 /* log2 of the fixed sub-range around an address below 1 MiB (SDM 3A table 12-9). */
 static inline unsigned mtrr_fixed_shift(uint64_t gpa) { return gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12; }
 

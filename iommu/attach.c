@@ -155,11 +155,10 @@ int iommu_add_device(struct iommu *iommu, uint16_t source_id, bool emits_no_snoo
 	if (iommu_find_device(iommu, source_id)) return -EEXIST;
 	if (iommu->devices == IOMMU_DEVICES) return -ENOSPC;
 	iommu->devices++;
-	memset(device, 0, sizeof(*device));
-	device->source_id = source_id;
-	device->emits_no_snoop = emits_no_snoop;
-	device->no_snoop_enabled = true;
-	device->context.reason = VTD_ROOT_NOT_PRESENT;
+	*device = (struct iommu_device){.source_id = source_id,
+					.emits_no_snoop = emits_no_snoop,
+					.no_snoop_enabled = true,
+					.context.reason = VTD_ROOT_NOT_PRESENT};
 	reread(iommu, device);
 	return 0;
 }

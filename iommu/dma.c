@@ -28,8 +28,6 @@ static bool is_protected(const struct iommu *iommu, uint64_t gpa)
 		in_region(gpa, reg64(iommu, VTD_PHMBASE), reg64(iommu, VTD_PHMLIMIT)));
 }
 
-static bool is_interrupt(uint64_t address) { return address >= VTD_MSI_BASE && address <= VTD_MSI_LAST; }
-
 /* From the IOTLB or by a walk; a page that faults is only kept with CAP.CM. */
 static struct iommu_translation look_up(struct iommu *iommu, const struct dma *dma,
 					const struct vtd_context_entry *context)
@@ -57,12 +55,7 @@ inline enum vtd_reason iommu_access(const struct iommu_translation *page, uint64
 	if (!write && !(page->permission & VTD_SL_R)) return VTD_NO_READ;
 	if (page->reason != VTD_OK) return page->reason;
 	*gpa = page->address + iova % page_level_size(page->level);
-	return is_interrupt(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
-}
-
-static uint64_t width_of(const struct vtd_context_entry *context)
-{
-	return FIELD(context->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39 : 48;
+	return is_interrupt_address(*gpa) ? VTD_INTO_INTERRUPT_RANGE : VTD_OK;
 }
 
 /* Through the second-level tables of 'context'. */
@@ -122,7 +115,7 @@ static int transfer_part(struct iommu *iommu, struct dma *dma, size_t size)
 	bool around_cache;
 	uint64_t gpa;
 
-	if (is_interrupt(dma->iova)) return interrupt_request(iommu, dma, size);
+	if (is_interrupt_address(dma->iova)) return interrupt_request(iommu, dma, size);
 	if (translate(iommu, dma, &gpa)) return -EFAULT;
 	around_cache = dma->device->noncoherent && !dma->snoops;
 	if (dma->from) return iommu->host.write(iommu->host.ctx, gpa, dma->from, size, around_cache);

@@ -14,18 +14,8 @@ static void deliver(struct iommu *iommu, unsigned control)
 	 * The unit's own messages are not remapped (VT-d 5.1). One that was not programmed as
 	 * an interrupt goes nowhere: here it could only overwrite the guest's memory.
 	 */
-	if (address >= VTD_MSI_BASE && address <= VTD_MSI_LAST)
+	if (is_interrupt_address(address))
 		iommu->host.interrupt(iommu->host.ctx, address, reg32(iommu, control + VTD_EVENT_DATA));
-}
-
-void iommu_event_raise(struct iommu *iommu, unsigned control)
-{
-	uint32_t value = reg32(iommu, control);
-
-	if (value & VTD_EVENT_IM)
-		set_reg32(iommu, control, value | VTD_EVENT_IP);
-	else
-		deliver(iommu, control);
 }
 
 void iommu_event_withdraw(struct iommu *iommu, unsigned control)
@@ -37,8 +27,13 @@ void iommu_event_unmasked(struct iommu *iommu, unsigned control)
 {
 	uint32_t value = reg32(iommu, control);
 
-	if ((value & VTD_EVENT_IP) && !(value & VTD_EVENT_IM)) {
-		iommu_event_withdraw(iommu, control);
-		deliver(iommu, control);
-	}
+	if (!(value & VTD_EVENT_IP) || (value & VTD_EVENT_IM)) return;
+	iommu_event_withdraw(iommu, control);
+	deliver(iommu, control);
+}
+
+void iommu_event_raise(struct iommu *iommu, unsigned control)
+{
+	set_reg32(iommu, control, reg32(iommu, control) | VTD_EVENT_IP);
+	iommu_event_unmasked(iommu, control);
 }

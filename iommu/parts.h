@@ -93,6 +93,10 @@ struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_contex
 /* dma.c: why 'page' blocks an access to 'iova', or VTD_OK and in *gpa where it goes. */
 enum vtd_reason iommu_access(const struct iommu_translation *page, uint64_t iova, bool write, uint64_t *gpa);
 
+/* queue.c: the descriptors it has room for; one of them, or -EFAULT. */
+uint64_t iommu_queue_size(const struct iommu *iommu);
+int iommu_fetch(struct iommu *iommu, uint64_t index, struct vtd_descriptor *desc);
+
 /* strict.c: an answer came from a cache; is it what the tables in memory say? */
 void iommu_compare_context(struct iommu *iommu, struct iommu_device *device, uint64_t iova);
 void iommu_compare_page(struct iommu *iommu, const struct iommu_device *device, const struct vtd_context_entry *context,
@@ -111,6 +115,14 @@ void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order);
 
 /* How many of the lowest bits of a function number 'field' leaves out, from the highest on. */
 static inline uint16_t masked_function(uint64_t field) { return BITS(2, 0) & (BITS(2, 0) << (3 - field)); }
+
+static inline bool is_interrupt_address(uint64_t address) { return address >= VTD_MSI_BASE && address <= VTD_MSI_LAST; }
+
+/* Bits of the DMA addresses that a context translates. */
+static inline unsigned width_of(const struct vtd_context_entry *entry)
+{
+	return FIELD(entry->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39 : 48;
+}
 
 static inline uint16_t domain_of(const struct vtd_context_entry *entry)
 {

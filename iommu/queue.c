@@ -66,7 +66,9 @@ static int execute(struct iommu *iommu, const struct vtd_descriptor *desc)
 	return -EINVAL;
 }
 
-static int fetch(struct iommu *iommu, uint64_t index, struct vtd_descriptor *desc)
+uint64_t iommu_queue_size(const struct iommu *iommu) { return 1ULL << (FIELD(reg64(iommu, VTD_IQA), VTD_IQA_QS) + 8); }
+
+int iommu_fetch(struct iommu *iommu, uint64_t index, struct vtd_descriptor *desc)
 {
 	uint64_t base = reg64(iommu, VTD_IQA) & VTD_IQ_ADDR;
 
@@ -86,7 +88,7 @@ static int queue_step(struct iommu *iommu, uint64_t size)
 	int error;
 
 	if (FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR) >= size || head >= size) return -EINVAL;
-	error = fetch(iommu, head, &desc);
+	error = iommu_fetch(iommu, head, &desc);
 	if (!error) error = execute(iommu, &desc);
 	if (!error) set_reg64(iommu, VTD_IQH, TO_FIELD((head + 1) % size, VTD_IQ_PTR));
 	return error;
@@ -103,7 +105,7 @@ bool iommu_pending(const struct iommu *iommu)
  */
 void iommu_work(struct iommu *iommu)
 {
-	uint64_t size = 1ULL << (FIELD(reg64(iommu, VTD_IQA), VTD_IQA_QS) + 8);
+	uint64_t size = iommu_queue_size(iommu);
 
 	if (iommu->draining) return;
 	iommu->draining = true;

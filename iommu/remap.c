@@ -136,7 +136,7 @@ void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, 
 {
 	uint32_t status = reg32(iommu, VTD_GSTS);
 
-	if (address < VTD_MSI_BASE || address > VTD_MSI_LAST) return;
+	if (!is_interrupt_address(address)) return;
 	if (!(status & VTD_GCMD_IRE))
 		iommu->host.interrupt(iommu->host.ctx, address, data);
 	else if (address & VTD_MSI_REMAPPABLE)

@@ -38,8 +38,7 @@ static void add_context(struct lines *to, const struct iommu_context *context)
 	else if (FIELD(entry->lo, VTD_CONTEXT_TT) == VTD_TT_PASS_THROUGH)
 		lines_add(to, "domain %u, passed through", domain_of(entry));
 	else
-		lines_add(to, "domain %u, %u bits, table 0x%lx", domain_of(entry),
-			  FIELD(entry->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39U : 48U,
+		lines_add(to, "domain %u, %u bits, table 0x%lx", domain_of(entry), width_of(entry),
 			  entry->lo & VTD_CONTEXT_SLPTPTR);
 }
 
@@ -100,11 +99,11 @@ static void show_tlb(struct iommu *iommu, struct lines *to)
 static void show_descriptor(struct iommu *iommu, struct lines *to, uint64_t index)
 {
 	static const char *const names[] = {"type 0", "contexts", "IOTLB", "device TLB", "interrupt entries", "wait"};
-	uint64_t base = reg64(iommu, VTD_IQA) & VTD_IQ_ADDR, type;
 	struct vtd_descriptor desc;
+	uint64_t type;
 
 	lines_add(to, "queue: %lu: ", index);
-	if (memory_read(iommu, base + index * sizeof(desc), &desc, sizeof(desc))) {
+	if (iommu_fetch(iommu, index, &desc)) {
 		lines_add(to, "not RAM");
 	} else {
 		type = FIELD(desc.lo, VTD_DESC_TYPE);
@@ -118,7 +117,7 @@ static void show_descriptor(struct iommu *iommu, struct lines *to, uint64_t inde
 
 static void show_queue(struct iommu *iommu, struct lines *to)
 {
-	uint64_t size = 1ULL << (FIELD(reg64(iommu, VTD_IQA), VTD_IQA_QS) + 8);
+	uint64_t size = iommu_queue_size(iommu);
 	uint64_t head = FIELD(reg64(iommu, VTD_IQH), VTD_IQ_PTR);
 	uint64_t tail = FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR);
 

@@ -68,7 +68,7 @@ static bool has_reserved_bits(const struct iommu *iommu, uint64_t entry, unsigne
 struct iommu_translation iommu_walk(struct iommu *iommu, const struct vtd_context_entry *context, uint64_t iova)
 {
 	struct iommu_translation result = {.level = 1, .permission = VTD_SL_R | VTD_SL_W};
-	unsigned top = FIELD(context->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 3 : 4;
+	unsigned top = width_of(context) == 39 ? 3 : 4;
 	uint64_t table = context->lo & VTD_CONTEXT_SLPTPTR;
 
 	for (unsigned level = top;; level--) { /* what is at level 1 is a leaf */
