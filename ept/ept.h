@@ -195,22 +195,7 @@ int ept_slot_remove(struct ept *ept, uint64_t gpa);
 /* The slot that holds gpa, or NULL. */
 const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa);
 
-/*
- * Serve an EPT violation at gpa (any byte of the page) for 'cpu': install the largest leaf that
- * alignment, slot and uniformity of type allow. 0 installed (or already there); -ENOENT no slot:
- * the access is the device models'; -EPERM write to ROM; -ENOMEM no page for a table. Takes the
- * lock: not to be called with it held.
- */
-int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write);
-
-/*
- * The two halves of ept_fault(), for who wants to do something in between. begin computes the
- * leaf under no lock; install takes the lock and stores it only if nothing that the computation
- * read has changed since (the generation, as KVM's invalidate sequence): otherwise -EAGAIN, and
- * the caller begins again. A leaf computed before a transition is thus never installed after it.
- * The CPU whose MTRRs and CD are read must not change them in between without ept_type_changed().
- * Once installed, fill->level is that of the leaf, or 0 where another CPU was faster.
- */
+/* What a fault has computed, and what it then installed. */
 struct ept_fill {
 	const struct ept_cpu *cpu;
 	bool write;
@@ -222,10 +207,25 @@ struct ept_fill {
 	unsigned slot;
 	uint64_t start, end; /* with EPT_FILL_TABLE: the pages that 4K leaves of these bits may map */
 };
+
+/*
+ * Serve an EPT violation at gpa (any byte of the page) for 'cpu': install the largest leaf that
+ * alignment, slot and uniformity of type allow; *fill says what was installed. 0 installed (or already
+ * there); -ENOENT no slot: the access is the device models'; -EPERM write to ROM; -ENOMEM no page for a
+ * table. Takes the lock: not to be called with it held.
+ */
+int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
+
+/*
+ * The two halves of ept_fault(), for who wants to do something in between. begin computes the
+ * leaf under no lock; install takes the lock and stores it only if nothing that the computation
+ * read has changed since (the generation, as KVM's invalidate sequence): otherwise -EAGAIN, and
+ * the caller begins again. A leaf computed before a transition is thus never installed after it.
+ * The CPU whose MTRRs and CD are read must not change them in between without ept_type_changed().
+ * Once installed, fill->level is that of the leaf, or 0 where another CPU was faster.
+ */
 int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 int ept_fault_install(struct ept *ept, struct ept_fill *fill);
-/* ept_fault() whole, which leaves in *fill what it installed. */
-int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 
 /*
  * The leaf entry that maps gpa, whole, and its level in *level (1-3); 0 and level 0 when none is

@@ -329,18 +329,11 @@ static OUT_OF_LINE int fault_again(struct ept *ept, struct ept_fill *fill)
 	return error;
 }
 
-int ept_fault_fill(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill)
+int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill)
 {
 	int error = ept_fault_begin(ept, cpu, gpa, write, fill);
 
 	if (error) return error;
 	error = ept_fault_install(ept, fill);
 	return error == -EAGAIN ? fault_again(ept, fill) : error;
-}
-
-int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write)
-{
-	struct ept_fill fill;
-
-	return ept_fault_fill(ept, cpu, gpa, write, &fill);
 }

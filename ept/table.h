@@ -149,7 +149,7 @@ void ept_flush(struct ept *ept);
 uint64_t *ept_descend(const struct ept *ept, uint64_t gpa, unsigned *level);
 /* The entry that is the leaf of gpa, and its level; NULL and 0 when none is present. */
 uint64_t *ept_find_leaf(const struct ept *ept, uint64_t gpa, unsigned *level);
-/* ept_fault_fill() for who has the lock. */
+/* ept_fault() for who has the lock. */
 int ept_fault_locked(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 
 /* The level of the largest leaf around gpa that the CPU offers and the slot, its own, allows. */

@@ -66,7 +66,7 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 /* Default type WB, no ranges. */
 static inline void mtrr_all_wb(void) { wrmsr(0x2ff, 0x806); }
 
-static inline void touch(uint64_t gpa) { assert_int_equal(ept_fault(&ept, &cpu, gpa, true), 0); }
+static inline void touch(uint64_t gpa) { assert_int_equal(serve_fault(&ept, &cpu, gpa, true), 0); }
 
 static inline void expect_leaf(uint64_t gpa, unsigned level, uint64_t entry)
 {

@@ -37,6 +37,14 @@ struct world {
 	struct ept_host host;
 };
 
+/* ept_fault() for who does not ask what it installed. */
+static inline int serve_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write)
+{
+	struct ept_fill fill;
+
+	return ept_fault(ept, cpu, gpa, write, &fill);
+}
+
 static inline uint64_t *world_table(struct world *w, uint64_t table)
 {
 	return (uint64_t *)(table + w->host.phys_offset);

@@ -231,6 +231,7 @@ static void add_memory(struct vm *vm)
 static void touch_at_counts(struct vm *vm)
 {
 	const char *text = value_of("COUNT", "1"), *at = text;
+	struct ept_fill fill;
 	uint64_t count;
 
 	do {
@@ -238,7 +239,7 @@ static void touch_at_counts(struct vm *vm)
 			refuse("COUNT", text, "0 to 8, or several in turn: 0,1");
 		while (vm->ept.noncoherent != count)
 			ept_noncoherent_change(&vm->ept, &vm->cpu, vm->ept.noncoherent < count ? 1 : -1);
-		ept_fault(&vm->ept, &vm->cpu, vm->gpa, false);
+		ept_fault(&vm->ept, &vm->cpu, vm->gpa, false, &fill);
 	} while (*at++);
 }
 

@@ -177,7 +177,7 @@ static bool do_write(struct machine *m, struct words *words)
 /* One byte of each page; what comes of it is summed up in one line. */
 static bool do_sweep(struct machine *m, struct words *words)
 {
-	static const struct by by = {"install", "ept_fault_fill", "ept/fault.c", "SDM 3C 29.3.2"};
+	static const struct by by = {"install", "ept_fault", "ept/fault.c", "SDM 3C 29.3.2"};
 	uint64_t start, size, before[4];
 	unsigned cpu, lines = m->lines, lost = m->lost;
 	uint8_t byte;

@@ -10,7 +10,7 @@
 #include "web/machine.h"
 
 static const struct by event_by[EVENT_TYPES] = {
-	[EVENT_INSTALL] = {"install", "ept_fault_fill", "ept/fault.c", "SDM 3C 29.3.2"},
+	[EVENT_INSTALL] = {"install", "ept_fault", "ept/fault.c", "SDM 3C 29.3.2"},
 	[EVENT_ATTACH] = {"device", "track", "iommu/attach.c", "VT-d 6.5.2"},
 	[EVENT_DETACH] = {"device", "track", "iommu/attach.c", "VT-d 6.5.2"},
 	[EVENT_COHERENCE] = {"device", "track", "iommu/attach.c", "VT-d 9.8"},

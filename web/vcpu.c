@@ -42,7 +42,7 @@ static int violation(struct machine *m, unsigned cpu, uint64_t gpa, bool write)
 
 	model_violation(&m->cpu[cpu], gpa);
 	say(m, &violation_by, "vCPU %u: EPT violation at 0x%lx, a %s", cpu, gpa, write ? "write" : "read");
-	error = ept_fault_fill(&m->ept, &ept_cpu, gpa, write, &fill);
+	error = ept_fault(&m->ept, &ept_cpu, gpa, write, &fill);
 	if (error)
 		say(m, &violation_by, "vCPU %u: no RAM at 0x%lx%s: the access is the device models'", cpu, gpa,
 		    error == -EPERM ? " that can be written" : "");

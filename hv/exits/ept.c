@@ -72,7 +72,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
 	if (vm_is_device_address(vm, gpa)) return device_access(vcpu, gpa);
-	error = ept_fault_fill(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
+	error = ept_fault(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
 	if (error) return no_leaf(vcpu, gpa, error);
 	if (__builtin_expect(!leaf.level, 0) && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);

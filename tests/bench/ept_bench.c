@@ -92,7 +92,7 @@ static void add_ram(struct bench *b, uint64_t gpa, uint64_t size, uint64_t hpa)
 
 static void touch(struct bench *b, uint64_t gpa)
 {
-	if (ept_fault(&b->ept, &b->cpu, gpa, true)) abort();
+	if (serve_fault(&b->ept, &b->cpu, gpa, true)) abort();
 }
 
 static void touch_all(struct bench *b, uint64_t size, uint64_t step)

@@ -52,7 +52,7 @@ static void *fault_pages(void *arg)
 		uint64_t gpa = next_random(&state) % (8 * MiB);
 
 		if (next_random(&state) % 4 == 0) gpa = WC_PAGE;
-		ept_fault(&ept, &cpu, gpa, true);
+		serve_fault(&ept, &cpu, gpa, true);
 	}
 	__atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
 	return NULL;

@@ -160,7 +160,7 @@ static void access_page(struct model *m, struct model_cpu *cpu, uint64_t gpa, bo
 
 	if (!entry || (write && !(entry & EPT_WRITE))) {
 		model_violation(cpu, gpa);
-		error = ept_fault(&m->ept, &ept_cpu, gpa, write);
+		error = serve_fault(&m->ept, &ept_cpu, gpa, write);
 		note_leaves(m);
 		if (error == -ENOMEM) return;
 		require(m, error == expected_error(m, gpa, write), "ept_fault() returns wrongly");

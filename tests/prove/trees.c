@@ -365,7 +365,7 @@ static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare
 	if (!before.level[page]) needed = expect_leaf(page, level);
 	w.fail_from = w.allocs + 1 + spare;
 	if (needed > spare) {
-		require(ept_fault(&ept, &cpu, page * PAGE_SIZE, true) == -ENOMEM,
+		require(serve_fault(&ept, &cpu, page * PAGE_SIZE, true) == -ENOMEM,
 			"a fault without memory for its tables is served");
 		tree_read(&w, &ept, &after);
 		require(maps_alike(&after, &before), "a fault without memory changed a page");
@@ -373,7 +373,7 @@ static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare
 		flushes_expected = 0;
 		return end();
 	}
-	require(ept_fault(&ept, &cpu, page * PAGE_SIZE, true) == 0, "a fault is not served");
+	require(serve_fault(&ept, &cpu, page * PAGE_SIZE, true) == 0, "a fault is not served");
 	return end();
 }
 

@@ -84,13 +84,13 @@ static void one_fault_installs_one_leaf(void **state)
 static void a_fault_beside_every_slot_is_the_devices(void **state)
 {
 	(void)state;
-	assert_int_equal(ept_fault(&ept, &cpu, 0, false), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 0, false), -ENOENT);
 	assert_int_equal(ept_slot_add(&ept, RAM(0x1000, 0x2000, 0x1000)), 0);
-	assert_int_equal(ept_fault(&ept, &cpu, 0xfff, false), -ENOENT);
-	assert_int_equal(ept_fault(&ept, &cpu, 0x3000, false), -ENOENT);
-	assert_int_equal(ept_fault(&ept, &cpu, 0x2fff, false), 0);
-	assert_int_equal(ept_fault(&ept, &cpu, ~0ULL, false), -ENOENT);
-	assert_int_equal(ept_fault(&ept, &cpu, 1ULL << 48 | 0x1000, false), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 0xfff, false), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 0x3000, false), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 0x2fff, false), 0);
+	assert_int_equal(serve_fault(&ept, &cpu, ~0ULL, false), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 1ULL << 48 | 0x1000, false), -ENOENT);
 }
 
 static void rom_is_readable_and_executable_and_a_write_is_refused(void **state)
@@ -99,10 +99,10 @@ static void rom_is_readable_and_executable_and_a_write_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
-	assert_int_equal(ept_fault(&ept, &cpu, 0, true), -EPERM);
-	assert_int_equal(ept_fault(&ept, &cpu, 0, false), 0);
+	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -EPERM);
+	assert_int_equal(serve_fault(&ept, &cpu, 0, false), 0);
 	expect_leaf(0, 2, GiB | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE);
-	assert_int_equal(ept_fault(&ept, &cpu, 0, true), -EPERM);
+	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -EPERM);
 }
 
 static void host_mmio_is_uc_and_no_ram_leaf_covers_it(void **state)
@@ -204,7 +204,7 @@ static void out_of_memory_at_any_table_leaves_the_tree_consistent(void **state)
 	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, GiB + 0x1000)), 0);
 	for (unsigned n = 1; n <= 3; n++) {
 		w.fail_from = w.allocs + n;
-		assert_int_equal(ept_fault(&ept, &cpu, n * 4 * MiB, true), -ENOMEM);
+		assert_int_equal(serve_fault(&ept, &cpu, n * 4 * MiB, true), -ENOMEM);
 		consistent();
 		w.fail_from = 0;
 		assert_int_equal(ept_slot_remove(&ept, 0), 0);

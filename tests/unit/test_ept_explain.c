@@ -119,7 +119,7 @@ static void predict(uint64_t gpa)
 	uint64_t leaf, bits;
 
 	explain(gpa);
-	if (ept_fault(&ept, &cpu, gpa, false)) {
+	if (serve_fault(&ept, &cpu, gpa, false)) {
 		assert_false(why.has_slot);
 		return;
 	}
@@ -320,7 +320,7 @@ static void the_words_for_who_decides(void **state)
 	assert_string_equal(last(1), "count 0, CR0.CD 0, host MMIO: UC; 2 MiB reach beyond the slot: 4K "
 				     "leaf; paging off, so PAT WB: effective UC (SDM 3A table 12-7)");
 	touch(24 * MiB);
-	assert_int_equal(ept_fault(&ept, &cpu, 0xf0000, false), 0);
+	assert_int_equal(serve_fault(&ept, &cpu, 0xf0000, false), 0);
 	say(0xf0000, reset_pat);
 	assert_non_null(strstr(last(2), "4K at 0x100000, R-X, WB + ignore PAT"));
 	assert_string_equal(last(0), "count 0, CR0.CD 0, no noncoherent DMA: WB + ignore PAT; 2 MiB "
@@ -439,7 +439,7 @@ static void the_map_is_the_leaves(void **state)
 	mtrr_all_wb();
 	ept_noncoherent_change(&ept, &cpu, 1);
 	for (gpa = 0; gpa < 64 * MiB; gpa += 3 * PAGE_SIZE)
-		if ((gpa >> 20) % 5) ept_fault(&ept, &cpu, gpa, false);
+		if ((gpa >> 20) % 5) serve_fault(&ept, &cpu, gpa, false);
 	for (gpa = 0; ept_next_span(&ept, gpa, &span); gpa = span.gpa + span.size) {
 		assert_true(span.size && span.gpa >= gpa);
 		assert_false(before.gpa + before.size == span.gpa && before.bits == span.bits &&

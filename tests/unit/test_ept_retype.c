@@ -165,7 +165,7 @@ static void leaves_of_one_table_may_have_different_old_types(void **state)
 			mtrr_write(&others, 0x2ff, 0x800 | types[b], NULL, &count);
 			attach();
 			touch_pages(0, 17);
-			for (unsigned p = 17; p < LEAVES_2M; p++) ept_fault(&ept, &other, p * PAGE_SIZE, true);
+			for (unsigned p = 17; p < LEAVES_2M; p++) serve_fault(&ept, &other, p * PAGE_SIZE, true);
 			assert_int_equal(bits_of(0x11000), types[b] << 3);
 			detach();
 			expect_types(0, LEAVES_2M);
@@ -256,7 +256,7 @@ static void host_mmio_stays_uncached_and_rom_read_only(void **state)
 	ept_slot_add(&ept, &rom);
 	touch(0xf000);
 	touch(0x10000);
-	assert_int_equal(ept_fault(&ept, &cpu, 0x20000, false), 0);
+	assert_int_equal(serve_fault(&ept, &cpu, 0x20000, false), 0);
 	attach();
 	expect_leaf(0xf000, 1, (8 * GiB + 0x10000) | EPT_RWX | WB);
 	expect_leaf(0x10000, 1, 0xf0000000 | EPT_RWX);
@@ -355,7 +355,7 @@ static void merged_rom_stays_read_only(void **state)
 	range(0, 4 * MiB, 0x1000, MEMTYPE_UC);
 	ept_slot_add(&ept, &rom);
 	attach();
-	assert_int_equal(ept_fault(&ept, &cpu, 4 * MiB, false), 0);
+	assert_int_equal(serve_fault(&ept, &cpu, 4 * MiB, false), 0);
 	assert_int_equal(level_of(4 * MiB), 1);
 	detach();
 	expect_leaf(4 * MiB, 2, (4 * GiB + 4 * MiB) | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE | AD);
@@ -508,7 +508,7 @@ static void it_fills_no_further_than_the_slot(void **state)
 
 	(void)state;
 	ept_slot_add(&ept, &rom);
-	assert_int_equal(ept_fault(&ept, &cpu, 0x13000, false), 0);
+	assert_int_equal(serve_fault(&ept, &cpu, 0x13000, false), 0);
 	expect_leaf(0x10000, 1, (4 * GiB) | EPT_READ | EPT_EXECUTE | WB_IPAT);
 	expect_leaf(0x17000, 1, (4 * GiB + 0x7000) | EPT_READ | EPT_EXECUTE | WB_IPAT);
 	assert_int_equal(level_of(0xf000), 0);
@@ -549,7 +549,7 @@ static void leaves_that_are_there_stay_as_they_are(void **state)
 	assert_int_equal(*entry_at(0x3000, 1) & AD, AD);
 	assert_int_equal(level_of(0x4000), 1);
 	assert_int_equal(ept.stats.installed[1], LEAVES_2M + 2);
-	assert_int_equal(ept_fault_fill(&ept, &cpu, 0x4000, true, &fill), 0);
+	assert_int_equal(ept_fault(&ept, &cpu, 0x4000, true, &fill), 0);
 	assert_int_equal(fill.level, 0);
 }
 

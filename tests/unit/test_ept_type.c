@@ -384,7 +384,7 @@ static void ept_fault_finds_out_that_its_slot_has_gone(void **state)
 	(void)state;
 	large_ram(0, 4 * MiB);
 	ept.host.lock = remove_in_lock;
-	assert_int_equal(ept_fault(&ept, &cpu, 0, true), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -ENOENT);
 }
 
 int main(void)

@@ -246,7 +246,7 @@ static void removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty(void 
 	assert_int_equal(ept.stats.leaves_cleared, 2);
 	assert_int_equal(level_of(0), 0);
 	assert_int_equal(level_of(GiB), 1);
-	assert_int_equal(ept_fault(&ept, &cpu, 0, false), -ENOENT);
+	assert_int_equal(serve_fault(&ept, &cpu, 0, false), -ENOENT);
 	consistent();
 	assert_int_equal(ept_slot_remove(&ept, GiB), 0);
 	assert_int_equal(ept.stats.tables, 1);
