@@ -2,17 +2,12 @@
 ; From GRUB to C: the multiboot2 header, 32-bit protected mode to long mode, stacks. GRUB jumps to
 ; _start; control leaves for hv_main() and never returns. Nothing here knows VMX.
 
+%include "boot/long_mode.inc"
+
 ; Multiboot2 specification 3.1: header and its tags.
 MULTIBOOT2_MAGIC  equ 0xe85250d6
 MULTIBOOT2_I386   equ 0
 
-CR0_PE_MP_ET_NE   equ 0x33
-CR0_WP            equ 1 << 16
-CR0_PG            equ 1 << 31
-CR4_PAE           equ 1 << 5
-MSR_EFER          equ 0xc0000080
-EFER_LME          equ 1 << 8
-EFER_NXE          equ 1 << 11
 CPUID_LONG_MODE   equ 1 << 29           ; CPUID.80000001H:EDX
 CPUID_NX          equ 1 << 20
 
@@ -20,6 +15,7 @@ PAGE_PRESENT_WRITE equ 3
 PAGE_LARGE        equ 1 << 7
 
 STACK_SIZE        equ 16384
+CPUS_MAX          equ 16                ; as in hv/machine/cpu.h
 
         section .text
         bits    32
@@ -42,20 +38,7 @@ _start:                                 ; EAX = loader's magic, EBX = informatio
         cmp     edx, CPUID_LONG_MODE | CPUID_NX
         jne     .no_long_mode
 
-        call    map_four_gigabytes
-        mov     eax, boot_pml4
-        mov     cr3, eax
-        mov     eax, cr4
-        or      eax, CR4_PAE
-        mov     cr4, eax
-        mov     ecx, MSR_EFER
-        rdmsr
-        or      eax, EFER_LME | EFER_NXE
-        wrmsr
-        mov     eax, CR0_PE_MP_ET_NE | CR0_WP | CR0_PG
-        mov     cr0, eax
-        lgdt    [boot_gdt_pointer]
-        jmp     0x08:long_mode
+        to_long_mode long_mode
 
 .no_long_mode:
         mov     esi, no_long_mode_text
@@ -75,28 +58,6 @@ _start:                                 ; EAX = loader's magic, EBX = informatio
         out     0x64, al
         hlt
         jmp     .reset
-
-; Identity-map the first 4 GiB with 2M pages, readable and writable, until hv/machine/paging.c knows
-; better. Changes EAX, ECX.
-map_four_gigabytes:
-        mov     dword [boot_pml4], boot_pdpt + PAGE_PRESENT_WRITE
-        xor     ecx, ecx
-.pdpte: mov     eax, ecx
-        shl     eax, 12
-        add     eax, boot_pd + PAGE_PRESENT_WRITE
-        mov     [boot_pdpt + ecx * 8], eax
-        inc     ecx
-        cmp     ecx, 4
-        jb      .pdpte
-        xor     ecx, ecx
-.pde:   mov     eax, ecx
-        shl     eax, 21
-        or      eax, PAGE_PRESENT_WRITE | PAGE_LARGE
-        mov     [boot_pd + ecx * 8], eax
-        inc     ecx
-        cmp     ecx, 4 * 512
-        jb      .pde
-        ret
 
 ; Print the string at ESI on COM1 as GRUB or the firmware left it (115200 baud is set here).
 print32:
@@ -161,11 +122,12 @@ header_end:
 
         section .rodata
         align   8
-        global  boot_gdt
+        global  boot_gdt, boot_gdt_pointer
 boot_gdt:
         dq      0
         dq      0x00af9b000000ffff      ; 0x08 64-bit code
         dq      0x00cf93000000ffff      ; 0x10 data
+        dq      0x00cf9b000000ffff      ; 0x18 32-bit code, on the other CPUs' way (boot/ap.asm)
 boot_gdt_pointer:
         dw      $ - boot_gdt - 1
         dq      boot_gdt
@@ -175,18 +137,30 @@ no_long_mode_text:
 shutdown_text:
         db      "Shutdown", 0
 
-        section .bss nobits alloc noexec write align=4096
-        alignb  4096
-boot_pml4:      resb 4096
-boot_pdpt:      resb 4096
-boot_pd:        resb 4 * 4096
+; The first 4 GiB, identity-mapped by 2M pages, readable and writable, until hv/machine/paging.c
+; knows better.
+        section .data align=4096
+        global  boot_pml4
+boot_pml4:      dq boot_pdpt + PAGE_PRESENT_WRITE
+                times 511 dq 0
+boot_pdpt:
+%assign table 0
+%rep 4
+                dq boot_pd + 4096 * table + PAGE_PRESENT_WRITE
+%assign table table + 1
+%endrep
+                times 508 dq 0
+boot_pd:
+%assign page 0
+%rep 4 * 512
+                dq page << 21 | PAGE_PRESENT_WRITE | PAGE_LARGE
+%assign page page + 1
+%endrep
 
-; Each stack has a page below it that hv/machine/paging.c leaves unmapped.
+; Two for each CPU, its own and one for exceptions. Each has a page below it that
+; hv/machine/paging.c leaves unmapped.
         section .stacks nobits alloc noexec write align=4096
-        global  boot_stack_guard, boot_stack_top, exception_stack_guard, exception_stack_top
-boot_stack_guard:       resb 4096
-                        resb STACK_SIZE
-boot_stack_top:
-exception_stack_guard:  resb 4096
-                        resb STACK_SIZE
-exception_stack_top:
+        global  stacks, stacks_end
+stacks:         resb 4096 + STACK_SIZE
+boot_stack_top: resb (2 * CPUS_MAX - 1) * (4096 + STACK_SIZE)
+stacks_end:

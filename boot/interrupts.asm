@@ -1,13 +1,16 @@
 ; SPDX-License-Identifier: MIT
 ; Host exceptions: 32 stubs of equal size that push what the CPU did not, save the registers in
-; the layout of 'struct trap_frame' (hv/machine/traps.h) and call trap(). Interrupts are off in the
-; hypervisor; an exception here is a defect and trap() does not return.
+; the layout of 'struct trap_frame' (hv/machine/traps.c) and call trap(). Interrupts are off in the
+; hypervisor; an exception here is a defect and trap() does not return, but from NMIs, by which CPUs
+; kick each other.
+
+%include "boot/stack.inc"
 
         bits    64
         default rel
         section .text
         extern  trap
-        global  trap_stubs, interrupt_stub
+        global  trap_stubs, interrupt_stub, cpu_halt, halt_begin, halt_end
         align   16
 trap_stubs:
 %assign vector 0
@@ -24,27 +27,29 @@ trap_stubs:
 %assign vector vector + 1
 %endrep
 
-save:
-%macro pushes 1-*
-  %rep %0
-        push    %1
-  %rotate 1
-  %endrep
-%endmacro
-        pushes  rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+save:   pushes  rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
         mov     rdi, rsp
         cld
-        call    trap
-        ud2
-
-; An interrupt of the first 8259A, of which only lines 0-7 are let through. It is taken only while
-; the CPU halts for want of anything to do (sti_hlt() in lib/asm.h): it has done all by waking it.
-PIC_COMMAND     equ 0x20
-PIC_EOI         equ 0x20
-        align   16
-interrupt_stub:
-        push    rax
-        mov     al, PIC_EOI
-        out     PIC_COMMAND, al
-        pop     rax
+        call    trap                    ; comes back from an NMI only
+        pops    rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+        add     rsp, 16                 ; vector and error code
         iretq
+
+; Interrupts are taken only while the CPU halts for want of anything to do, or asks for those that
+; wait (interrupts_take() in hv/machine/timer.c): one has done all by waking it.
+interrupt_stub:
+        iretq
+
+; void cpu_halt(void): until an interrupt or NMI came. An NMI sets the slice to 1; one behind the
+; look at it and before HLT is seen by where it came: trap() goes on at halt_end then.
+CPU_SLICE       equ 20                  ; in struct cpu, asserted in hv/machine/cpu.c
+        align   16
+cpu_halt:
+        cmp     dword [gs:CPU_SLICE], 1
+halt_begin:
+        je      halt_end
+        sti                             ; holds interrupts back until HLT (SDM 2B "STI")
+        hlt
+halt_end:
+        cli
+        ret

@@ -14,6 +14,8 @@ enum {
 	TAG_COMMAND_LINE = 1,
 	TAG_MODULE = 3,
 	TAG_MEMORY_MAP = 6,
+	TAG_ACPI_OLD = 14,
+	TAG_ACPI_NEW = 15,
 };
 
 #define HEADER_SIZE 8 /* total size and a reserved word */
@@ -102,6 +104,12 @@ static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_inf
 		return boot->line ? 0 : -EINVAL;
 	case TAG_MODULE: return read_module(bytes, tag->size, boot, what);
 	case TAG_MEMORY_MAP: return read_memory_map(bytes, tag->size, boot, what);
+	case TAG_ACPI_OLD:
+	case TAG_ACPI_NEW: /* of both the new one, which leads to 64-bit addresses; boot/madt.c reads it */
+		if (tag->type == TAG_ACPI_OLD && boot->rsdp) return 0;
+		boot->rsdp = bytes + sizeof(*tag);
+		boot->rsdp_size = tag->size - (uint32_t)sizeof(*tag);
+		return 0;
 	default: return 0;
 	}
 }

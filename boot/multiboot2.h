@@ -31,6 +31,8 @@ struct boot_info {
 	unsigned modules;
 	struct boot_range ram[BOOT_RANGES]; /* available RAM, as listed, unsorted */
 	unsigned ram_ranges;
+	const void *rsdp; /* a copy of ACPI's, the newest kind there is, or NULL */
+	uint32_t rsdp_size;
 };
 
 /*

@@ -4,7 +4,8 @@
 # program with its symbols, for gdb. An image with an entry.asm of its own is 32-bit assembly only.
 GUESTS := $(sort $(filter-out lib thirdparty linux%,$(patsubst guest/%/,%,$(dir $(wildcard guest/*/*.c)))))
 GUESTS32 := $(patsubst guest/%/entry.asm,%,$(filter-out guest/lib/%,$(wildcard guest/*/entry.asm)))
-GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.c) lib/string.c \
+GUEST_LIB := $(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/lib/*.c) \
+	guest/lib/smp_entry.asm lib/string.c \
 	lib/format.c ept/memtype.c)
 GUEST_ENTRY := $(BUILD)/guest/obj/guest/lib/entry.asm.o
 GUEST_IMAGES := $(patsubst %,$(BUILD)/guest/%.elf,$(GUESTS) $(GUESTS32) hello64 thirdparty)

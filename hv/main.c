@@ -5,12 +5,14 @@
  */
 #include "boot/multiboot2.h"
 #include "hv/exits/exit.h"
+#include "hv/machine/apic.h"
 #include "hv/machine/console.h"
 #include "hv/machine/cpu.h"
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
 #include "hv/machine/paging.h"
 #include "hv/machine/pic.h"
+#include "hv/machine/start.h"
 #include "hv/machine/timer.h"
 #include "hv/machine/traps.h"
 #include "hv/monitor/monitor.h"
@@ -173,6 +175,14 @@ static void check_first_entries(void)
 	}
 }
 
+/* Or has not given back what it had. */
+static bool any_vm_runs(void)
+{
+	for (unsigned i = 0; i < vm_count; i++)
+		if (vms[i]->ram) return true;
+	return false;
+}
+
 static void show_machine(void)
 {
 	print("cpu: VMX with EPT; also%s%s%s%s%s", vmx.ept.large_2m ? " 2M leaves," : "",
@@ -181,9 +191,24 @@ static void show_machine(void)
 	print("memory: %lu MiB free", memory_left() / MiB);
 }
 
+/* What each CPU but the first does: can it run guests? */
+static bool other_cpu_is_ready(void)
+{
+	if (!vmx_init_other()) return false;
+	fpu_init();
+	return true;
+}
+
+/* And then its own vCPUs, for ever. */
+static void run_other_cpu(void)
+{
+	if (!vmx.preemption_timer) timer_start();
+	for (;;) run_turn();
+}
+
 void hv_main(uint32_t magic, const void *info)
 {
-	unsigned running, pieces;
+	unsigned pieces;
 	uint64_t free;
 
 	cpu_init_boot();
@@ -194,13 +219,16 @@ void hv_main(uint32_t magic, const void *info)
 	pic_init_host();
 	pic_unmask(PIC_LINE_COM1);
 	memory_init(&boot, info);
+	cpus_find(&boot);
 	paging_init();
+	apic_init(true);
 	if (!vmx_init(options.mask)) machine_end(STATUS_HYPERVISOR_FAILED);
 	fpu_init();
-	vmx.tsc_hz = timer_measure_tsc();
+	vmx.tsc_hz = timer_measure();
 	cpuid_init();
 	console_set_clock(vmx.tsc_hz);
 	show_machine();
+	cpus_start(vmx.tsc_hz, other_cpu_is_ready, run_other_cpu);
 	free = memory_left();
 	pieces = memory_pieces();
 	create_vms();
@@ -210,13 +238,14 @@ void hv_main(uint32_t magic, const void *info)
 	monitor_init(vms, vm_count);
 	watch_init(&options);
 	if (options.gdb && vm_count) gdb_init();
+	run_begin();
 	do {
 		watch_poll();
 		keys_poll();
 		gdb_poll();
-		running = run_turn(vms, vm_count) | restart_vms();
+		run_turn();
 		release_ended();
-	} while (running);
+	} while (restart_vms() || any_vm_runs() || run_is_stopped());
 	gdb_poll();
 	watch_end();
 	report_vms();

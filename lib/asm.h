@@ -97,10 +97,19 @@ static inline void rep_outsb(uint16_t port, const void *from, uint64_t size)
 
 static inline void wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
 
+/* In a loop that waits for another CPU. */
+static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
+
 static inline void hlt(void) { __asm__ volatile("hlt" : : : "memory"); }
 
 /* Halt with interrupts on until one was taken. STI holds them back until HLT (SDM 2B "STI"). */
 static inline void sti_hlt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+
+/* Take the interrupts that are pending. STI holds them back for one instruction (SDM 2B "STI"). */
+static inline void sti_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
+
+/* As if an NMI came now. Its IRET ends their blocking since one caused a VM exit (SDM 3C 28.5.5). */
+static inline void raise_nmi(void) { __asm__ volatile("int $2" : : : "memory"); }
 
 /* Zero 'size' bytes, a multiple of 8, by 64-bit stores. */
 static inline void zero_words(void *to, uint64_t size)

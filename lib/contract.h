@@ -31,7 +31,7 @@ enum vmcall_number {
 #define CHOSEN_COHERENCE  (1U << 9)
 #define CHOSEN_STRICT     (1U << 10)
 
-/* The indices of VMCALL_COUNTER. 11 is taken, by kicks of other CPUs. */
+/* The indices of VMCALL_COUNTER. */
 enum counter {
 	COUNTER_NONCOHERENT = 0,
 	COUNTER_TRANSITIONS = 1,
@@ -44,6 +44,7 @@ enum counter {
 	COUNTER_EXITS = 8,
 	COUNTER_RETYPED = 9, /* leaves, with transition=retype */
 	COUNTER_STALE_USES = 10,
+	COUNTER_KICKS = 11, /* NMIs that made another CPU look up */
 	COUNTERS
 };
 

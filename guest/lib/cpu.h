@@ -28,8 +28,6 @@ MMIO(64)
 
 static inline void invlpg(uint64_t address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 
-static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
-
 static inline void interrupts_on(void) { __asm__ volatile("sti" : : : "memory"); }
 
 static inline void interrupts_off(void) { __asm__ volatile("cli" : : : "memory"); }

@@ -204,7 +204,7 @@ align 4
 
 section .data
 align 16
-global gdt
+global gdt, gdt_pointer
 gdt:	dq 0
 	dq 0x00af9b000000ffff		; 0x08 code, 64-bit
 	dq 0x00cf93000000ffff		; 0x10 data

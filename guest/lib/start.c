@@ -91,16 +91,19 @@ static void gate_set(unsigned vector)
 	};
 }
 
+void descriptors_reload(void)
+{
+	struct descriptor_pointer pointer = {sizeof(idt) - 1, (uint64_t)idt};
+
+	lidt(&pointer);
+}
+
 static void descriptors_load(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint64_t)idt};
 	uint64_t base = (uint64_t)&tss;
 
 	for (unsigned vector = 0; vector < 256; vector++) gate_set(vector);
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	descriptors_reload();
 
 	tss.rsp[0] = (uint64_t)fault_stack + sizeof(fault_stack);
 	tss.ist[0] = tss.rsp[0];

@@ -77,6 +77,9 @@ int try_user(void (*function)(void *), void *argument);
 int try_rdmsr(uint32_t msr, uint64_t *value);
 int try_wrmsr(uint32_t msr, uint64_t value);
 
+/* The IDT, on a CPU that has none yet. */
+void descriptors_reload(void);
+
 /* Called with interrupts off for each interrupt or exception of this vector; NULL: none. */
 void interrupt_handler(unsigned vector, void (*handler)(void));
 /* For it: what was interrupted, and what it returns to. */

@@ -6,6 +6,7 @@
  */
 #include "hv/dev/lapic.h"
 
+#include "hv/dev/lapic_command.h"
 #include "lib/bits.h"
 
 /* Registers, by a sixteenth of their offset (SDM 3A table 11-1). */
@@ -44,19 +45,7 @@ static const uint32_t writable[LAPIC_REGISTERS] = {
 #define ERROR_RECEIVED_VECTOR BIT(6)
 #define ERROR_REGISTER        BIT(7)
 
-/* The command of a message, an ICR or a redirection entry (SDM 3A 11.6.1, 11.11.2). */
-#define COMMAND_VECTOR  BITS(7, 0)
-#define COMMAND_MODE    BITS(10, 8)
-#define COMMAND_LOGICAL BIT(11)
-#define COMMAND_LEVEL   BIT(15)
-#define ICR_SHORTHAND   BITS(19, 18)
-#define ICR_DESTINATION BITS(63, 56)
-enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_EXTINT = 7 };
 enum { TIMING_ONE_SHOT, TIMING_PERIODIC, TIMING_DEADLINE };
-enum { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
-
-#define MESSAGE_DESTINATION BITS(19, 12)
-#define MESSAGE_LOGICAL     BIT(2)
 
 static void error(struct lapic *lapic, uint64_t bit);
 
@@ -137,7 +126,7 @@ static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
 }
 
 /* INIT and start-up are for whoever runs the CPUs; ExtINT and SMI do not come this way. */
-static void take(struct lapic *lapic, uint64_t command)
+void lapic_take(struct lapic *lapic, uint64_t command)
 {
 	switch (FIELD(command, COMMAND_MODE)) {
 	case MODE_FIXED:
@@ -154,7 +143,7 @@ static void take_local(struct lapic *lapic, unsigned entry)
 {
 	uint32_t lvt = lapic->reg[entry];
 
-	if (!(lvt & LVT_MASKED)) take(lapic, lvt & (COMMAND_VECTOR | (entry == LVT_TIMER ? 0 : COMMAND_MODE)));
+	if (!(lvt & LVT_MASKED)) lapic_take(lapic, lvt & (COMMAND_VECTOR | (entry == LVT_TIMER ? 0 : COMMAND_MODE)));
 }
 
 /* Note an error; the first since the last one was read interrupts (SDM 3A 11.5.3). */
@@ -168,7 +157,7 @@ static void error(struct lapic *lapic, uint64_t bit)
 }
 
 /* Physical, flat and cluster destinations (SDM 3A 11.6.2). */
-static bool is_destination(const struct lapic *lapic, uint8_t destination, bool logical)
+bool lapic_is_destination(const struct lapic *lapic, uint8_t destination, bool logical)
 {
 	uint8_t mine = (uint8_t)(lapic->reg[LDR] >> 24);
 
@@ -178,32 +167,25 @@ static bool is_destination(const struct lapic *lapic, uint8_t destination, bool 
 	return destination >> 4 == mine >> 4 && destination & mine & 0xf;
 }
 
-void lapic_message(struct lapic *lapic, uint64_t address, uint32_t data)
-{
-	if (is_destination(lapic, (uint8_t)FIELD(address, MESSAGE_DESTINATION), address & MESSAGE_LOGICAL))
-		take(lapic, data);
-}
+uint32_t lapic_priority(const struct lapic *lapic) { return processor_priority(lapic) & 0xf0; }
 
-void lapic_ipi(struct lapic *lapic, uint64_t icr)
-{
-	if (is_destination(lapic, (uint8_t)FIELD(icr, ICR_DESTINATION), icr & COMMAND_LOGICAL))
-		take(lapic, icr & ~COMMAND_LEVEL); /* IPIs are edges, whatever they say */
-}
+bool lapic_is_enabled(const struct lapic *lapic) { return software_enabled(lapic); }
 
+/* IPIs are edges, whatever they say; but an INIT of level 0 is none (SDM 3A 11.6.1). */
 static void send_ipi(struct lapic *lapic)
 {
 	uint64_t icr = lapic->reg[ICR_LOW] | (uint64_t)lapic->reg[ICR_HIGH] << 32;
-	uint64_t shorthand = FIELD(icr, ICR_SHORTHAND);
 
 	if (FIELD(icr, COMMAND_MODE) <= MODE_LOWEST && FIELD(icr, COMMAND_VECTOR) < 16) {
 		error(lapic, ERROR_SENT_VECTOR);
 		return;
 	}
-	if (shorthand == TO_SELF || shorthand == TO_ALL)
-		take(lapic, icr & ~COMMAND_LEVEL);
-	else if (shorthand == TO_DESTINATION)
-		lapic_ipi(lapic, icr);
-	if (shorthand != TO_SELF && lapic->host.ipi) lapic->host.ipi(lapic->host.ctx, icr);
+	if (FIELD(icr, COMMAND_MODE) == MODE_INIT && icr & COMMAND_LEVEL && !(icr & COMMAND_ASSERT)) return;
+	icr &= ~COMMAND_LEVEL;
+	if (FIELD(icr, ICR_SHORTHAND) == TO_SELF)
+		lapic_take(lapic, icr);
+	else
+		lapic->host.ipi(lapic->host.ctx, icr);
 }
 
 bool lapic_takes_extint(const struct lapic *lapic)
@@ -354,20 +336,27 @@ void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uin
 		write_register(device, offset >> 4, (uint32_t)*value);
 }
 
-void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)
+void lapic_reset(struct lapic *lapic)
 {
 	*lapic = (struct lapic){
-		.host = *host,
+		.host = lapic->host,
 		.reg =
 			{
-				[ID] = (uint32_t)id << 24,
+				[ID] = lapic->reg[ID],
 				[VERSION] = VERSION_VALUE,
 				[DFR] = 0xffffffff,
-				[SVR] = 0xff | SVR_ENABLED,
-				[LVT_TIMER... LVT_LINT0 - 1] = LVT_MASKED,
-				[LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, LVT_MODE),
-				[LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, LVT_MODE),
-				[LVT_ERROR] = LVT_MASKED,
+				[SVR] = 0xff,
+				[LVT_TIMER... LVT_ERROR] = LVT_MASKED,
 			},
 	};
+}
+
+void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)
+{
+	lapic->host = *host;
+	lapic->reg[ID] = (uint32_t)id << 24;
+	lapic_reset(lapic);
+	lapic->reg[SVR] |= SVR_ENABLED;
+	lapic->reg[LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, LVT_MODE);
+	lapic->reg[LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, LVT_MODE);
 }

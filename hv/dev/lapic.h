@@ -15,14 +15,17 @@
 #define LAPIC_BASE 0xfee00000ULL
 #define LAPIC_SIZE 0x1000ULL
 
-/* Each may be NULL. */
+/* Each may be NULL, but for ipi. */
 struct lapic_host {
 	void *ctx;
 	/* A level-triggered vector was acknowledged: tell the IOAPICs (SDM 3A 11.8.5). */
 	void (*eoi)(void *ctx, uint8_t vector);
 	/* An NMI was delivered to this CPU. */
 	void (*nmi)(void *ctx);
-	/* An IPI that concerns other CPUs (too): the interrupt command register. */
+	/*
+	 * An IPI, by the interrupt command register, for whom it names (hv/dev/lapic_route.h), this
+	 * CPU perhaps among them; not the self shorthand. Never NULL.
+	 */
 	void (*ipi)(void *ctx, uint64_t icr);
 	/* The timer's clock: any steady rate. Without it the timer never fires. */
 	uint64_t (*now)(void *ctx);
@@ -45,6 +48,8 @@ struct lapic {
  * (ExtINT), LINT1 is NMI, all else masked.
  */
 void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host);
+/* And the one after INIT: all as after reset but its id (SDM 3A 11.4.7.3). */
+void lapic_reset(struct lapic *lapic);
 
 /* The register page; 'device' is the struct lapic. */
 void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value);
@@ -59,10 +64,13 @@ void lapic_accept(struct lapic *lapic, uint8_t vector);
 /* Whether the PIC's interrupts reach the CPU: through LINT0, or past a disabled APIC. */
 bool lapic_takes_extint(const struct lapic *lapic);
 
-/* A write to 0xfeexxxxx, compatibility format (SDM 3A 11.11): taken if it is for this CPU. */
-void lapic_message(struct lapic *lapic, uint64_t address, uint32_t data);
-/* An IPI from another CPU, its interrupt command register; shorthands are the caller's. */
-void lapic_ipi(struct lapic *lapic, uint64_t icr);
+/* An interrupt command, low half, that is for this CPU: fixed, lowest priority or NMI. */
+void lapic_take(struct lapic *lapic, uint64_t command);
+/* Is it among those that a destination of 8 bits names (SDM 3A 11.6.2)? */
+bool lapic_is_destination(const struct lapic *lapic, uint8_t destination, bool logical);
+/* The class of the processor's priority, 0x00 to 0xf0; is the APIC on by its SVR? */
+uint32_t lapic_priority(const struct lapic *lapic);
+bool lapic_is_enabled(const struct lapic *lapic);
 
 /* CR8, the task priority's class (SDM 3A 11.8.6). */
 uint64_t lapic_cr8(const struct lapic *lapic);

@@ -6,23 +6,31 @@
 #include "hv/vm/cpu_model.h"
 #include "lib/asm.h"
 
-/* What depends on the guest's state of the moment. */
-static void adjust(uint32_t leaf, uint32_t subleaf, struct cpuid_result *r)
+static enum exit_action answer(struct vcpu *vcpu, struct cpuid_result r)
 {
-	if (leaf == 1 && vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE) r->ecx |= CPUID_1_ECX_OSXSAVE;
-	if (leaf == 0xd && subleaf <= 1 && r->eax) /* there is no supervisor state */
-		r->ebx = cpu_model_xsave_size(xgetbv(0));
-}
-
-enum exit_action exit_cpuid(struct vcpu *vcpu)
-{
-	uint32_t leaf = (uint32_t)vcpu->gpr[RAX], subleaf = (uint32_t)vcpu->gpr[RCX];
-	struct cpuid_result r = cpu_model_cpuid(leaf, subleaf);
-
-	if (leaf == 1 || leaf == 0xd) adjust(leaf, subleaf, &r);
 	vcpu->gpr[RAX] = r.eax;
 	vcpu->gpr[RBX] = r.ebx;
 	vcpu->gpr[RCX] = r.ecx;
 	vcpu->gpr[RDX] = r.edx;
 	return exit_done(vcpu, 0);
+}
+
+/* What depends on the vCPU or its state of the moment. Apart, for the others need none of these registers. */
+static __attribute__((noinline)) enum exit_action answer_own(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_result r = cpu_model_cpuid(leaf, subleaf);
+
+	if (leaf == 1 && vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE) r.ecx |= CPUID_1_ECX_OSXSAVE;
+	if (leaf == 0xd && subleaf <= 1 && r.eax) /* there is no supervisor state */
+		r.ebx = cpu_model_xsave_size(xgetbv(0));
+	if (vcpu->vm->vcpus > 1) r = cpu_model_topology(leaf, subleaf, vcpu->vm->vcpus, vcpu->id, r);
+	return answer(vcpu, r);
+}
+
+enum exit_action exit_cpuid(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->gpr[RAX], subleaf = (uint32_t)vcpu->gpr[RCX];
+
+	if (leaf == 1 || leaf == 4 || leaf == 0xb || leaf == 0xd) return answer_own(vcpu, leaf, subleaf);
+	return answer(vcpu, cpu_model_cpuid(leaf, subleaf));
 }

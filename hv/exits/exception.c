@@ -94,8 +94,10 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 	uint64_t type = FIELD(info, INTERRUPTION_INFO_TYPE);
 	uint64_t vector = FIELD(info, INTERRUPTION_INFO_VECTOR);
 
-	if (type == INTERRUPTION_TYPE_NMI) /* for the host, where nobody wants one */
-		return VCPU_RESUME;
+	if (type == INTERRUPTION_TYPE_NMI) {
+		raise_nmi();
+		return VCPU_LEAVE;
+	}
 	if (vector == VECTOR_BP) { /* only with a debugger */
 		vcpu_breakpoint(vcpu);
 		return VCPU_LEAVE;

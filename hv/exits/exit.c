@@ -6,9 +6,10 @@
 #include "hv/exits/exit.h"
 
 #include "hv/machine/console.h"
-#include "hv/machine/pic.h"
+#include "hv/machine/timer.h"
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
+#include "hv/vm/ipi.h"
 #include "lib/errno.h"
 #include "lib/format.h"
 
@@ -21,26 +22,22 @@ static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
 	(void)vcpu;
-	pic_acknowledge();
+	timer_take_interrupts();
 	return VCPU_LEAVE;
 }
 
 static enum exit_action exit_triple_fault(struct vcpu *vcpu) { return EXIT_KILL(vcpu, "triple fault"); }
 
-static void vcpu_halt(struct vcpu *vcpu)
-{
-	vcpu->halted = true;
-	vcpu->halted_in_nmi = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
-}
-
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
 	vcpu_skip_instruction(vcpu);
 	if (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)) return VCPU_RESUME; /* the single step is over, and wakes */
-	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+	vcpu->halted_in_nmi = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
+	/* A full barrier: of two that stop at once, one sees the other. */
+	__atomic_exchange_n(&vcpu->activity, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF ? VCPU_HALTED : VCPU_STOPPED,
+			    __ATOMIC_SEQ_CST);
+	if (vcpu->activity == VCPU_STOPPED && ipi_none_is_left(vcpu->vm))
 		vm_kill(vcpu->vm, "halted with interrupts off");
-	else
-		vcpu_halt(vcpu);
 	return VCPU_LEAVE;
 }
 
@@ -103,12 +100,10 @@ static const struct {
 enum exit_action exit_dispatch(struct vcpu *vcpu)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
-	enum exit_action action;
 
 	if (__builtin_expect(reason >= EXIT_REASONS, 0)) return unknown_exit(vcpu);
 	vcpu->exit_count[reason]++;
-	action = exit_table[reason].handler(vcpu);
-	return __builtin_expect(!--vcpu->slice, 0) ? VCPU_LEAVE : action;
+	return exit_table[reason].handler(vcpu);
 }
 
 const char *exit_name(unsigned reason) { return reason < EXIT_REASONS ? exit_table[reason].name : "unknown"; }

@@ -27,12 +27,11 @@ static uint64_t memory_hits(uint64_t linear, unsigned width, bool write)
 /* One IN or OUT on the accumulator (SDM 2A "IN": 8 and 16 bits keep the rest of RAX). */
 static void access_port(struct vcpu *vcpu, uint16_t port, unsigned width, bool in)
 {
-	uint64_t keep = width == 4 ? 0 : ~(BIT(8 * width) - 1);
-	uint64_t mask = BIT(8 * width) - 1;
-	uint64_t value = vcpu->gpr[RAX] & mask;
+	uint64_t keep = width == 4 ? 0 : ~0ULL << 8 * width;
+	uint64_t value = vcpu->gpr[RAX]; /* the bus takes and gives 'width' bytes of it */
 
-	bus_do(&vcpu->vm->ports, port, width, !in, &value);
-	if (in) vcpu->gpr[RAX] = (vcpu->gpr[RAX] & keep) | (value & mask);
+	vm_bus(vcpu->vm, &vcpu->vm->ports, port, width, !in, &value);
+	if (in) vcpu->gpr[RAX] = (vcpu->gpr[RAX] & keep) | value;
 }
 
 /* Set the low 'address mask' part of a register; a 32-bit result clears the upper half. */
@@ -64,7 +63,7 @@ static bool operand_is_allowed(struct vcpu *vcpu, uint64_t info, bool in, uint64
  * INS or OUTS: the linear address is that of the first item, the registers move with each
  * (SDM 3C 28.2.5). Items done stand, whatever stops the rest.
  */
-static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned width)
+__attribute__((noinline)) static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned width)
 {
 	uint64_t info = vmread(VMCS_EXIT_INSTRUCTION_INFO);
 	uint64_t size = FIELD(info, INS_OUTS_ADDRESS_SIZE);
@@ -85,7 +84,7 @@ static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned wi
 		if (!operand_is_allowed(vcpu, info, in, *index & mask, width)) return;
 		/* INS: the memory must be writable before the port is read. */
 		if (in ? guest_probe_write(vcpu, linear, width) : guest_read(vcpu, linear, width, &value)) return;
-		bus_do(&vcpu->vm->ports, port, width, !in, &value);
+		vm_bus(vcpu->vm, &vcpu->vm->ports, port, width, !in, &value);
 		vcpu_look_at_clock(vcpu);
 		if (in) guest_write(vcpu, linear, width, &value);
 		hits = port_hits(port, width) | memory_hits(linear, width, in);

@@ -57,8 +57,8 @@ static inline void access_device(const struct emulation *e, uint64_t linear, uns
 {
 	uint64_t gpa = e->gpa + (linear - e->linear);
 
-	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8) vm_mmio(e->vcpu->vm, gpa, 8, write, value++);
-	vm_mmio(e->vcpu->vm, gpa, width, write, value);
+	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8) vm_mmio(e->vcpu, gpa, 8, write, value++);
+	vm_mmio(e->vcpu, gpa, width, write, value);
 }
 
 static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
@@ -160,14 +160,15 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode, 
  * Nobody else may come between the read and the write of what LOCK is on, or XCHG: not another
  * CPU's emulation either. (RAM that shares the operand with a device is no part of that.)
  */
-static int execute_one(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+static int execute_one(struct emulation *e, const struct insn *insn, struct insn_cpu *cpu,
+		       const struct insn_memory *memory)
 {
 	int error;
 
 	if (__builtin_expect(!insn->locked, 1)) return insn_execute(insn, cpu, memory);
-	lock(LOCK_VM);
+	lock(&e->vcpu->vm->instruction_lock, LOCK_INSTRUCTION);
 	error = insn_execute(insn, cpu, memory);
-	unlock(LOCK_VM);
+	unlock(&e->vcpu->vm->instruction_lock, LOCK_INSTRUCTION);
 	return error;
 }
 
@@ -185,7 +186,7 @@ static int execute(struct emulation *e, const struct insn *insn, struct insn_cpu
 
 	do {
 		e->hits = 0;
-		error = execute_one(insn, cpu, &memory);
+		error = execute_one(e, insn, cpu, &memory);
 		vcpu_look_at_clock(e->vcpu);
 	} while (!error && cpu->rip == rip && --budget && !vcpu_is_kicked(e->vcpu) && !e->hits &&
 		 !(cpu->rflags & RFLAGS_TF));

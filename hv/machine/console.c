@@ -23,6 +23,7 @@
 #define GUESTS      16
 #define INPUT_SIZE  8192U
 
+static struct lock console_lock;
 static char ring[RING_SIZE];
 static uint8_t owner[RING_SIZE]; /* of each byte in the ring: a guest line's id, or 0 */
 static uint32_t head, tail;      /* bytes put and sent so far */
@@ -92,26 +93,26 @@ void print_part(const char *text, ...)
 {
 	va_list args;
 
-	lock(LOCK_CONSOLE);
+	lock(&console_lock, LOCK_CONSOLE);
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
 	at_left = ring[(head - 1) % RING_SIZE] == '\n';
-	unlock(LOCK_CONSOLE);
+	unlock(&console_lock, LOCK_CONSOLE);
 }
 
 void print(const char *text, ...)
 {
 	va_list args;
 
-	lock(LOCK_CONSOLE);
+	lock(&console_lock, LOCK_CONSOLE);
 	begin_line();
 	for (const char *prefix = "hv: "; *prefix; prefix++) put_byte(0, *prefix);
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
 	end_line(0);
-	unlock(LOCK_CONSOLE);
+	unlock(&console_lock, LOCK_CONSOLE);
 }
 
 void console_line_open(struct console_line *line, const char *name)
@@ -153,7 +154,7 @@ static void put_escaped(struct console_line *line, uint8_t byte)
 /* The first 'length' bytes of its text as a line of the console. */
 static void put_guest_line(struct console_line *line, unsigned length)
 {
-	lock(LOCK_CONSOLE);
+	lock(&console_lock, LOCK_CONSOLE);
 	begin_line();
 	for (const char *name = line->name; *name; name++) put_guest(line, (uint8_t)*name);
 	put_guest(line, '|');
@@ -166,7 +167,7 @@ static void put_guest_line(struct console_line *line, unsigned length)
 	}
 	line->account->queued++;
 	end_line(line->id);
-	unlock(LOCK_CONSOLE);
+	unlock(&console_lock, LOCK_CONSOLE);
 	line->length -= length;
 	memmove(line->text, line->text + length, line->length);
 }
@@ -183,10 +184,10 @@ static void put_piece(struct console_line *line)
 
 static void pass_byte(struct console_line *line, uint8_t byte)
 {
-	lock(LOCK_CONSOLE);
+	lock(&console_lock, LOCK_CONSOLE);
 	put_guest(line, byte);
 	at_left = byte == '\n';
-	unlock(LOCK_CONSOLE);
+	unlock(&console_lock, LOCK_CONSOLE);
 }
 
 void console_guest_byte(struct console_line *line, uint8_t byte)
@@ -224,11 +225,11 @@ void console_poll(void)
 {
 	int byte;
 
-	lock(LOCK_CONSOLE);
+	lock(&console_lock, LOCK_CONSOLE);
 	if (head != tail && rdtsc() >= next_send) next_send = rdtsc() + byte_ticks * MAX(send(), 1U);
 	while (input_head - input_tail < INPUT_SIZE && (byte = serial_receive(COM1)) >= 0)
 		input[input_head++ % INPUT_SIZE] = (uint8_t)byte;
-	unlock(LOCK_CONSOLE);
+	unlock(&console_lock, LOCK_CONSOLE);
 }
 
 uint64_t console_ticks(void)

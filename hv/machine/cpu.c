@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a CPU of the host has of its own: descriptor tables, stacks, the pointer in GS.
+ * What a CPU of the host has of its own (descriptor tables, stacks, the pointer in GS), and what
+ * CPUs ask of each other by NMI.
  */
 #include "hv/machine/cpu.h"
 
+#include <stddef.h>
+
+#include "hv/machine/apic.h"
 #include "hv/machine/end.h"
 #include "hv/machine/image.h"
+#include "hv/machine/lock.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -13,7 +18,16 @@
 
 #define TSS_PRESENT_AVAILABLE 0x89ULL
 
+_Static_assert(offsetof(struct cpu, slice) == 20, "hv/vmx/enter.asm");
+_Static_assert(offsetof(struct cpu, stack_top) == 72, "boot/ap.asm");
+
 static struct cpu boot_cpu;
+struct cpu *cpus[CPUS_MAX] = {&boot_cpu};
+unsigned cpu_count = 1;
+bool locks_forgotten;
+
+static uint32_t write_backs; /* calls of cpus_write_back() so far */
+static struct cpu *ender;    /* the one that ends the machine; the others have stopped */
 
 /* A system descriptor takes two entries in 64-bit mode (SDM 3A 8.2.3). */
 static void set_tss_descriptor(struct cpu *cpu)
@@ -25,8 +39,7 @@ static void set_tss_descriptor(struct cpu *cpu)
 	entry[1] = base >> 32;
 }
 
-/* Make 'cpu' the one that runs here; its stacks are known. */
-static void load(struct cpu *cpu)
+void cpu_load(struct cpu *cpu)
 {
 	struct descriptor_pointer gdt = {sizeof(cpu->gdt) - 1, (uintptr_t)cpu->gdt};
 
@@ -39,12 +52,65 @@ static void load(struct cpu *cpu)
 	wrmsr(MSR_IA32_GS_BASE, (uintptr_t)cpu);
 }
 
+uint64_t cpu_stack_distance(void) { return (uint64_t)(stacks_end - stacks) / (2 * CPUS_MAX); }
+
+void cpu_set_stacks(struct cpu *cpu, unsigned number)
+{
+	uint64_t piece = cpu_stack_distance(), start = (uintptr_t)stacks + 2 * number * piece;
+
+	cpu->stack_bottom = start + PAGE_SIZE;
+	cpu->stack_top = start + piece;
+	cpu->tss.ist[0] = start + 2 * piece;
+}
+
 void cpu_init_boot(void)
 {
-	boot_cpu.stack_bottom = (uintptr_t)boot_stack_guard + PAGE_SIZE;
-	boot_cpu.stack_top = (uintptr_t)boot_stack_top;
-	boot_cpu.tss.ist[0] = (uintptr_t)exception_stack_top;
-	load(&boot_cpu);
+	cpu_set_stacks(&boot_cpu, 0);
+	cpu_load(&boot_cpu);
+}
+
+void cpu_kick(const struct cpu *cpu) { apic_send_nmi(cpu->apic_id); }
+
+void cpus_kick_others(void)
+{
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (cpus[i] != this_cpu()) cpu_kick(cpus[i]);
+}
+
+void cpu_answer(void)
+{
+	struct cpu *cpu = this_cpu();
+	uint32_t asked = __atomic_load_n(&write_backs, __ATOMIC_ACQUIRE);
+
+	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
+	if (cpu->written_back != asked) {
+		wbinvd();
+		__atomic_store_n(&cpu->written_back, asked, __ATOMIC_RELEASE);
+	}
+	cpu->slice = 1;
+	/* A full barrier: what this CPU looks at next, it reads after the answer is seen. */
+	__atomic_fetch_add(&cpu->answers, 1, __ATOMIC_SEQ_CST);
+}
+
+void cpus_write_back(void)
+{
+	uint32_t mine = __atomic_add_fetch(&write_backs, 1, __ATOMIC_SEQ_CST);
+
+	cpus_kick_others();
+	wbinvd();
+	for (unsigned i = 0; i < cpu_count; i++)
+		while (cpus[i] != this_cpu() &&
+		       (int32_t)(__atomic_load_n(&cpus[i]->written_back, __ATOMIC_ACQUIRE) - mine) < 0)
+			cpu_pause();
+}
+
+void cpus_stop(void)
+{
+	struct cpu *none = NULL;
+
+	__atomic_compare_exchange_n(&ender, &none, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	while (ender != this_cpu()) hlt();
+	cpus_kick_others();
 }
 
 _Noreturn void cpu_check_failed(const char *function, const char *condition)

@@ -6,6 +6,7 @@
 #ifndef HV_MACHINE_CPU_H
 #define HV_MACHINE_CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Selectors of the GDT, also the VMCS host-state area's. */
@@ -26,10 +27,33 @@ _Static_assert(sizeof(struct tss) == 104, "SDM 3A 8.7");
 
 struct vcpu;
 
+/*
+ * Where a CPU is, as others see it. Before it enters a guest or halts it stores that, and only
+ * then looks at what is asked of it; who asks stores the request, and only then looks here. So
+ * one of the two sees the other, and an NMI is needed only where this is not CPU_LOOKS.
+ */
+enum cpu_state {
+	CPU_LOOKS, /* in the hypervisor, and looks before it goes on */
+	CPU_GUEST, /* in the guest of cpu->vcpu, or on the way there or back */
+	CPU_IDLE,  /* halted, or about to */
+};
+
+/* How far a CPU came at start. */
+enum cpu_start { CPU_ABSENT, CPU_CALLED, CPU_STARTED, CPU_LEFT_OUT };
+
+#define CPUS_MAX 16
+
 struct cpu {
 	struct cpu *self;      /* first: this_cpu() reads it at GS:0 */
 	struct vcpu *vcpu;     /* whose VMCS is current and whose state is loaded, or NULL */
-	unsigned index;        /* 0 is the one that booted */
+	uint32_t index;        /* 0 is the one that booted */
+	uint32_t slice;        /* exits left before the scheduler looks up, +1; hv/vmx/enter.asm counts; 1: look now */
+	uint32_t rounds;       /* of run_turn() that it has ended */
+	uint32_t state;        /* enum cpu_state */
+	uint32_t answers;      /* NMIs taken: see cpu_answer() */
+	uint32_t written_back; /* the last of cpus_write_back()'s calls that was done here */
+	uint32_t start;        /* enum cpu_start */
+	uint32_t apic_id;      /* of its local APIC */
 	unsigned locks_held;   /* bit n: a lock of rank n; kept in checked builds */
 	uint64_t vmxon;        /* address of its VMXON region */
 	uint64_t stack_bottom; /* first byte of its stack, above the guard page */
@@ -37,6 +61,10 @@ struct cpu {
 	uint64_t gdt[CPU_GDT_ENTRIES];
 	struct tss tss;
 };
+
+/* Those that run, the one that booted first. */
+extern struct cpu *cpus[CPUS_MAX];
+extern unsigned cpu_count;
 
 static inline struct cpu *this_cpu(void)
 {
@@ -48,6 +76,40 @@ static inline struct cpu *this_cpu(void)
 
 /* The boot CPU gets its struct cpu, GDT, TSS and GS. Before this, this_cpu() must not be called. */
 void cpu_init_boot(void);
+/* The same for another CPU, on that CPU, after cpu_set_stacks(). */
+void cpu_load(struct cpu *cpu);
+
+/* Its stacks are the number-th of those in the image, each so far from the next. */
+void cpu_set_stacks(struct cpu *cpu, unsigned number);
+uint64_t cpu_stack_distance(void);
+
+/* Store where this CPU is, before anything that the caller looks at next (a full barrier). */
+static inline void cpu_set_state(enum cpu_state state)
+{
+	__atomic_exchange_n(&this_cpu()->state, state, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Make 'cpu' look up by an NMI: it leaves its guest or its halt. Where it is in the hypervisor, it
+ * will not enter a guest or halt before it has looked. May be called on any CPU, also for itself.
+ */
+void cpu_kick(const struct cpu *cpu);
+void cpus_kick_others(void);
+
+/*
+ * An NMI came, in the guest or here: what is asked of a CPU at once is done now (write its caches
+ * back, stop for good), and those who wait see that it is not in a guest. Called for every NMI.
+ */
+void cpu_answer(void);
+
+/* WBINVD on every CPU; returns when all have done it (SDM 2D "WBINVD"). */
+void cpus_write_back(void);
+
+/* Halt until an interrupt or NMI comes; at once back if cpu->slice is 1. boot/interrupts.asm */
+void cpu_halt(void);
+
+/* Stop all other CPUs for good. */
+void cpus_stop(void);
 
 /* A condition that holds unless the hypervisor has a defect: checked where it was built to be. */
 #ifdef CHECKED

@@ -16,6 +16,8 @@
 
 void machine_end(int status)
 {
+	cpus_stop();
+	locks_forget();
 	print("end: status %d", status);
 	console_flush();
 	outb(EXIT_PORT, (uint8_t)status);
@@ -29,6 +31,7 @@ void panic(const char *text, ...)
 	char line[200];
 	va_list args;
 
+	cpus_stop();
 	locks_forget();
 	va_start(args, text);
 	format_text(line, sizeof(line), text, args);

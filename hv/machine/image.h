@@ -9,8 +9,7 @@
 #include <stdint.h>
 
 extern uint8_t image_start[], image_text_end[], image_rodata_end[], image_end[];
-extern uint8_t boot_stack_guard[], boot_stack_top[];
-extern uint8_t exception_stack_guard[], exception_stack_top[];
+extern uint8_t stacks[], stacks_end[]; /* two for each CPU, each above a guard page */
 extern uint64_t boot_gdt[];
 
 #endif

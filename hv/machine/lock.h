@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The locks of the hypervisor, by name, and the one order in which they are taken. With one CPU
- * nothing has to wait: taking one is nothing but, in checked builds, the check of the order.
+ * The locks of the hypervisor, and the one order in which they are taken. A lock is a ticket: who
+ * comes first is served first, so no CPU starves another. All zero is a free lock.
  *
- * A CPU may take a lock only while it holds none of the same or a later rank:
+ * A CPU may take a lock only while it holds none of the same or a later rank (checked builds see
+ * to it):
  *
+ *   instruction  one per VM: emulated instructions with LOCK
  *   vm       one per VM: its buses, devices and IOMMU
  *   ept      one per EPT: its slots, tables and the noncoherent count
- *   lapic    one per local APIC
  *   memory   the machine's free RAM
  *   console  the lines on COM1
  *
- * An exit takes what it needs and holds nothing when it ends.
+ * An exit takes what it needs and holds nothing when it ends. Who waits here goes on taking NMIs,
+ * and with them answers what another CPU asks (cpu_answer()): so a lock may be held while one waits
+ * for the answers of all.
  */
 #ifndef HV_MACHINE_LOCK_H
 #define HV_MACHINE_LOCK_H
 
 #include "hv/machine/cpu.h"
+#include "lib/asm.h"
 
-enum lock_rank { LOCK_VM, LOCK_EPT, LOCK_LAPIC, LOCK_MEMORY, LOCK_CONSOLE };
+enum lock_rank { LOCK_INSTRUCTION, LOCK_VM, LOCK_EPT, LOCK_MEMORY, LOCK_CONSOLE };
 
-static inline void lock(enum lock_rank rank)
+struct lock {
+	uint32_t next;    /* the ticket of who comes next */
+	uint32_t serving; /* and of who has the lock, or may take it */
+};
+
+/* The hypervisor is at its end: nobody waits for a lock any more. */
+extern bool locks_forgotten;
+
+static inline void lock(struct lock *lock, enum lock_rank rank)
 {
+	uint32_t mine = __atomic_fetch_add(&lock->next, 1, __ATOMIC_ACQUIRE);
+
+	while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != mine && !locks_forgotten) cpu_pause();
 #ifdef CHECKED
 	checked(this_cpu()->locks_held >> rank == 0);
 	this_cpu()->locks_held |= 1U << rank;
@@ -29,16 +44,21 @@ static inline void lock(enum lock_rank rank)
 	(void)rank;
 }
 
-static inline void unlock(enum lock_rank rank)
+static inline void unlock(struct lock *lock, enum lock_rank rank)
 {
 #ifdef CHECKED
 	checked(this_cpu()->locks_held >> rank == 1);
 	this_cpu()->locks_held &= ~(1U << rank);
 #endif
 	(void)rank;
+	/* The holder's alone to change; a store releases (SDM 3A 8.2.2). */
+	__asm__ volatile("incl %0" : "+m"(lock->serving) : : "memory", "cc");
 }
 
-/* The hypervisor is at its end: nothing waits for a lock any more. */
-static inline void locks_forget(void) { this_cpu()->locks_held = 0; }
+static inline void locks_forget(void)
+{
+	locks_forgotten = true;
+	this_cpu()->locks_held = 0;
+}
 
 #endif

@@ -10,10 +10,11 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 
-/* Firmware, GRUB and real mode keep things below; a trampoline for other CPUs will live there. */
+/* Firmware, GRUB and real mode keep things below; the other CPUs' trampoline lies there too. */
 #define FIRST_USABLE (1 * MiB)
 #define MAX_TOP      (1ULL << 46)
 
+static struct lock memory_lock;
 /* Free RAM: disjoint pieces, in no order, whole pages. An empty one has size 0. */
 static struct boot_range free_range[2 * BOOT_RANGES];
 static unsigned free_ranges;
@@ -119,18 +120,18 @@ uint64_t memory_alloc(uint64_t size, uint64_t align)
 {
 	uint64_t at;
 
-	lock(LOCK_MEMORY);
+	lock(&memory_lock, LOCK_MEMORY);
 	at = take(ALIGN_UP(size, PAGE_SIZE), align);
-	unlock(LOCK_MEMORY);
+	unlock(&memory_lock, LOCK_MEMORY);
 	if (at) zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
 	return at;
 }
 
 void memory_free(uint64_t start, uint64_t size)
 {
-	lock(LOCK_MEMORY);
+	lock(&memory_lock, LOCK_MEMORY);
 	add_range(start, start + ALIGN_UP(size, PAGE_SIZE));
-	unlock(LOCK_MEMORY);
+	unlock(&memory_lock, LOCK_MEMORY);
 }
 
 uint64_t page_alloc(void) { return memory_alloc(PAGE_SIZE, PAGE_SIZE); }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hv/machine/apic.h"
+#include "hv/machine/cpu.h"
 #include "hv/machine/end.h"
 #include "hv/machine/image.h"
 #include "hv/machine/memory.h"
@@ -16,6 +18,7 @@
 /* Paging-structure entries (SDM 3A 4.5). */
 #define PTE_PRESENT BIT(0)
 #define PTE_WRITE   BIT(1)
+#define PTE_UC      (BIT(3) | BIT(4)) /* PWT and PCD: UC by the PAT at its reset value */
 #define PTE_LARGE   BIT(7)
 #define PTE_NX      BIT(63)
 #define PTE_ADDRESS BITS(51, 12)
@@ -43,7 +46,8 @@ static uint64_t *entry_at(uint64_t address, unsigned level)
 
 static bool is_guard(uint64_t page)
 {
-	return page == 0 || page == (uintptr_t)boot_stack_guard || page == (uintptr_t)exception_stack_guard;
+	return page == 0 || (page >= (uintptr_t)stacks && page < (uintptr_t)stacks_end &&
+			     (page - (uintptr_t)stacks) % cpu_stack_distance() == 0);
 }
 
 /* The permissions of a page in the image's first megabytes. */
@@ -68,6 +72,9 @@ void paging_init(void)
 	}
 	for (uint64_t page = small_end; page < memory_top(); page += 2 * MiB)
 		*entry_at(page, 2) = page | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
+	/* RAM may lie above and below it. */
+	*entry_at(apic_page(), 2) =
+		ALIGN_DOWN(apic_page(), 2 * MiB) | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX | PTE_UC;
 	write_cr3((uintptr_t)root);
 	memory_reach(memory_top());
 }

@@ -6,7 +6,12 @@
 #ifndef HV_MACHINE_PAGING_H
 #define HV_MACHINE_PAGING_H
 
-/* Build the tables for all RAM below memory_top() and load them. Panics without memory. */
+#include <stdint.h>
+
+/*
+ * Build the tables for all RAM below memory_top(), and for the 2 MiB of devices around the local
+ * APIC, uncached; load them. Panics without memory.
+ */
 void paging_init(void);
 
 #endif

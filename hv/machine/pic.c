@@ -11,10 +11,7 @@ enum { MASTER = 0x20, MASTER_DATA = 0x21, SLAVE = 0xa0, SLAVE_DATA = 0xa1 };
 #define ICW1_ICW4       0x11
 #define ICW3_SLAVE_ON_2 0x04
 #define ICW3_SLAVE_ID   0x02
-#define ICW4_8086       0x01
-#define OCW2_EOI        0x20
-#define OCW3_POLL       0x0c
-#define POLL_REQUEST    0x80
+#define ICW4_8086_AEOI  0x03 /* an interrupt that is taken is over */
 #define MASK_ALL        0xff
 #define VECTOR_BASE     0x20
 
@@ -25,11 +22,11 @@ void pic_init_host(void)
 	outb(MASTER, ICW1_ICW4);
 	outb(MASTER_DATA, VECTOR_BASE);
 	outb(MASTER_DATA, ICW3_SLAVE_ON_2);
-	outb(MASTER_DATA, ICW4_8086);
+	outb(MASTER_DATA, ICW4_8086_AEOI);
 	outb(SLAVE, ICW1_ICW4);
 	outb(SLAVE_DATA, VECTOR_BASE + 8);
 	outb(SLAVE_DATA, ICW3_SLAVE_ID);
-	outb(SLAVE_DATA, ICW4_8086);
+	outb(SLAVE_DATA, ICW4_8086_AEOI);
 	outb(MASTER_DATA, MASK_ALL);
 	outb(SLAVE_DATA, MASK_ALL);
 }
@@ -38,17 +35,4 @@ void pic_unmask(unsigned line)
 {
 	mask &= (uint8_t) ~(1U << line);
 	outb(MASTER_DATA, mask);
-}
-
-void pic_mask(unsigned line)
-{
-	mask |= (uint8_t)(1U << line);
-	outb(MASTER_DATA, mask);
-}
-
-/* The poll command is an acknowledge cycle by ports (8259A datasheet, "Poll Command"). */
-void pic_acknowledge(void)
-{
-	outb(MASTER, OCW3_POLL);
-	if (inb(MASTER) & POLL_REQUEST) outb(MASTER, OCW2_EOI);
 }

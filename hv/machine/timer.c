@@ -1,38 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs the PIT and the old PIC pair of the host, and measures the TSC with them.
+ * Programs the PIT's channel 2, which raises no interrupt, and the local APIC's timer.
  */
 #include "hv/machine/timer.h"
 
 #include <stdbool.h>
 
-#include "hv/machine/pic.h"
+#include "hv/machine/apic.h"
+#include "hv/machine/cpu.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 
-/* 8254: channel 0 as a rate generator; channel 2, which raises no interrupt, to measure. */
-enum { PIT_CHANNEL_0 = 0x40, PIT_CHANNEL_2 = 0x42, PIT_CONTROL = 0x43, PIT_GATE = 0x61 };
-#define PIT_RATE_GENERATOR 0x34
-#define PIT_ONE_SHOT_0     0x30
-#define PIT_ONE_SHOT_2     0xb0
-#define PIT_HZ             1193182
-#define PIT_MOST           65535
-#define PIT_DIVISOR        11932 /* of 1193182 Hz: a hundred times a second */
-#define GATE_2             0x01
-#define SPEAKER            0x02
-#define OUTPUT_2           0x20
-#define MEASURES_A_SECOND  100
-
-static bool periodic; /* channel 0 interrupts all the time: timer_start() */
+enum { PIT_CHANNEL_2 = 0x42, PIT_CONTROL = 0x43, PIT_GATE = 0x61 };
+#define PIT_ONE_SHOT_2    0xb0
+#define PIT_DIVISOR       11932 /* of 1193182 Hz: a hundredth of a second */
+#define GATE_2            0x01
+#define SPEAKER           0x02
+#define OUTPUT_2          0x20
+#define MEASURES_A_SECOND 100
 
 /* If the PIT never fires, this many polls end the wait. */
 #define WAIT_LIMIT 100000000
 
-uint64_t timer_measure_tsc(void)
+static uint64_t tsc_hz, timer_hz;
+static bool periodic; /* it interrupts all the time: timer_start() */
+
+uint64_t timer_measure(void)
 {
 	uint8_t gate = inb(PIT_GATE) & (uint8_t) ~(SPEAKER | GATE_2);
 	uint64_t start;
 
+	apic_start_timer(~0U, false);
 	outb(PIT_GATE, gate | GATE_2);
 	outb(PIT_CONTROL, PIT_ONE_SHOT_2);
 	outb(PIT_CHANNEL_2, PIT_DIVISOR & 0xff);
@@ -41,37 +39,27 @@ uint64_t timer_measure_tsc(void)
 	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(PIT_GATE) & OUTPUT_2); i++)
 		;
 	outb(PIT_GATE, gate);
-	return (rdtsc() - start) * MEASURES_A_SECOND;
+	tsc_hz = (rdtsc() - start) * MEASURES_A_SECOND;
+	timer_hz = (uint64_t)(~0U - apic_stop_timer()) * MEASURES_A_SECOND;
+	return tsc_hz;
 }
 
 void timer_start(void)
 {
-	outb(PIT_CONTROL, PIT_RATE_GENERATOR);
-	outb(PIT_CHANNEL_0, PIT_DIVISOR & 0xff);
-	outb(PIT_CHANNEL_0, PIT_DIVISOR >> 8);
-	pic_unmask(PIC_LINE_TIMER);
 	periodic = true;
+	apic_start_timer((uint32_t)(timer_hz / MEASURES_A_SECOND), true);
 }
 
-/* One interrupt after 'count' of the PIT's ticks, at most 65535. */
-static void wake_after(uint64_t count)
+void timer_halt(uint64_t ticks)
 {
-	outb(PIT_CONTROL, PIT_ONE_SHOT_0);
-	outb(PIT_CHANNEL_0, (uint8_t)count);
-	outb(PIT_CHANNEL_0, (uint8_t)(count >> 8));
-	pic_unmask(PIC_LINE_TIMER);
+	if (!periodic) apic_start_timer((uint32_t)MAX(MIN(ticks, tsc_hz) * timer_hz / tsc_hz, 1U), false);
+	cpu_halt();
+	apic_end_interrupt();
+	if (!periodic) apic_stop_timer();
 }
 
-void timer_halt(uint64_t ticks, uint64_t tsc_hz)
+void timer_take_interrupts(void)
 {
-	uint64_t count = ticks >= tsc_hz ? PIT_MOST : MIN(ticks * PIT_HZ / tsc_hz, PIT_MOST);
-
-	if (!count) return; /* due now, or too soon for the PIT */
-	if (periodic) {
-		sti_hlt();
-		return;
-	}
-	wake_after(count);
-	sti_hlt();
-	pic_mask(PIC_LINE_TIMER); /* woken by another: it may not fire in a guest, again and again */
+	sti_cli();
+	apic_end_interrupt();
 }

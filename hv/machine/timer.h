@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PIT: it measures the TSC, and bounds a stay in the guest on a CPU without the VMX-preemption
- * timer, since external-interrupt exiting makes its interrupt an exit.
+ * The clocks of the host: the PIT measures the TSC, and the local APIC's timer of each CPU ends a
+ * halt, or, on a CPU without the VMX-preemption timer, a stay in the guest, since
+ * external-interrupt exiting makes its interrupt an exit.
  */
 #ifndef HV_MACHINE_TIMER_H
 #define HV_MACHINE_TIMER_H
 
 #include <stdint.h>
 
-/* The TSC's rate, ticks per second, measured against the PIT for ten milliseconds. */
-uint64_t timer_measure_tsc(void);
+/*
+ * Measure the TSC against the PIT for ten milliseconds, and the local APIC's timer against the TSC.
+ * Returns the TSC's rate, ticks per second.
+ */
+uint64_t timer_measure(void);
 
-/* Let the PIT interrupt about a hundred times a second. */
+/* Let the timer interrupt this CPU a hundred times a second, from now on. */
 void timer_start(void);
 /*
  * Halt this CPU until an interrupt comes, or 'ticks' of the TSC have passed (~0: no bound), at most
- * 55 ms. The one place where the host takes an interrupt.
+ * a second. Returns at once when it was kicked (cpu->slice is 1).
  */
-void timer_halt(uint64_t ticks, uint64_t tsc_hz);
+void timer_halt(uint64_t ticks);
+/* An interrupt that waits has made an exit: take it. */
+void timer_take_interrupts(void);
 
 #endif

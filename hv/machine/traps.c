@@ -4,6 +4,7 @@
  */
 #include "hv/machine/traps.h"
 
+#include "hv/machine/apic.h"
 #include "hv/machine/console.h"
 #include "hv/machine/end.h"
 #include "hv/machine/lock.h"
@@ -11,9 +12,10 @@
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "lib/x86.h"
 
 #define EXCEPTIONS             32
-#define VECTORS                (EXCEPTIONS + 16) /* and the lines of the PICs */
+#define VECTORS                (APIC_VECTOR_SPURIOUS + 1) /* the PICs' and the APIC's end there */
 #define STUB_SIZE              16
 #define GATE_PRESENT_INTERRUPT 0x8e
 
@@ -36,8 +38,10 @@ struct gate {
 _Static_assert(sizeof(struct gate) == 16, "SDM 3A 6.14.1");
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "boot/interrupts.asm");
 
-extern uint8_t trap_stubs[], interrupt_stub[];
-void trap(const struct trap_frame *frame);
+extern uint8_t trap_stubs[], interrupt_stub[], halt_begin[], halt_end[];
+/* hv/vmx/enter.asm */
+extern uint8_t launch_begin[], launch_end[], launch_not[], resume_begin[], resume_end[], resume_not[];
+void trap(struct trap_frame *frame);
 
 static struct gate idt[VECTORS];
 
@@ -63,10 +67,33 @@ static void dump_stack(const struct trap_frame *frame)
 	}
 }
 
-void trap(const struct trap_frame *f)
+/*
+ * An NMI in the hypervisor. Between the last look at what is asked and the VM entry or HLT it would
+ * be lost: it goes on where those leave instead. There RSP is what counts, and it is the same.
+ */
+static void take_nmi(struct trap_frame *f)
+{
+	static const struct {
+		const uint8_t *begin, *end, *instead;
+	} windows[] = {{launch_begin, launch_end, launch_not},
+		       {resume_begin, resume_end, resume_not},
+		       {halt_begin, halt_end, halt_end}};
+
+	cpu_answer();
+	for (unsigned i = 0; i < ARRAY_SIZE(windows); i++)
+		if (f->rip >= (uintptr_t)windows[i].begin && f->rip < (uintptr_t)windows[i].end)
+			f->rip = (uintptr_t)windows[i].instead;
+}
+
+void trap(struct trap_frame *f)
 {
 	const char *name = f->vector < EXCEPTIONS ? vector_name[f->vector] : NULL;
 
+	if (f->vector == VECTOR_NMI) {
+		take_nmi(f);
+		return;
+	}
+	cpus_stop();
 	locks_forget();
 	print("exception %s (vector %lu) error 0x%lx in the hypervisor", name ? name : "?", f->vector, f->error_code);
 	print("  rip %016lx rflags %016lx rsp %016lx cr2 %016lx", f->rip, f->rflags, f->rsp, read_cr2());
@@ -92,12 +119,17 @@ static void set_gate(unsigned vector)
 	};
 }
 
-void traps_init(void)
+void traps_load(void)
 {
 	struct descriptor_pointer idt_pointer = {sizeof(idt) - 1, (uintptr_t)idt};
 
-	for (unsigned vector = 0; vector < VECTORS; vector++) set_gate(vector);
 	lidt(&idt_pointer);
+}
+
+void traps_init(void)
+{
+	for (unsigned vector = 0; vector < VECTORS; vector++) set_gate(vector);
+	traps_load();
 }
 
 uint64_t traps_idt_base(void) { return (uintptr_t)idt; }

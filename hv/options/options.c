@@ -82,21 +82,28 @@ static int fail(struct option_error *error, struct word word, const char *expect
 	return -EINVAL;
 }
 
+static bool parse_number(struct word word, uint64_t *value)
+{
+	*value = 0;
+	if (!word.length || word.length > 12) return false;
+	for (size_t i = 0; i < word.length; i++) {
+		if (word.text[i] < '0' || word.text[i] > '9') return false;
+		*value = *value * 10 + (uint64_t)(word.text[i] - '0');
+	}
+	return true;
+}
+
 /* "64M": decimal with K, M, G or nothing behind it. False on anything else and on overflow. */
 static bool parse_size(struct word word, uint64_t *size)
 {
-	uint64_t value = 0, unit = 1;
+	uint64_t value, unit = 1;
 
 	if (word.length && strchr("KMG", word.text[word.length - 1])) {
 		char c = word.text[--word.length];
 
 		unit = c == 'K' ? KiB : c == 'M' ? MiB : GiB;
 	}
-	if (!word.length || word.length > 12) return false;
-	for (size_t i = 0; i < word.length; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9') return false;
-		value = value * 10 + (uint64_t)(word.text[i] - '0');
-	}
+	if (!parse_number(word, &value)) return false;
 	*size = value * unit;
 	return *size / unit == value;
 }
@@ -221,8 +228,11 @@ static const char *parse_memory(struct word value, const struct target *to)
 
 static const char *parse_cpus(struct word value, const struct target *to)
 {
-	to->vm->cpus = 1;
-	return is(value, "1") ? NULL : "cpus=1";
+	uint64_t cpus;
+
+	if (!parse_number(value, &cpus) || cpus < 1 || cpus > VM_CPUS_MAX) return "cpus=1 to cpus=16";
+	to->vm->cpus = (unsigned)cpus;
+	return NULL;
 }
 
 /* Whole: what an earlier iommu= on the line asked for does not last. */

@@ -50,6 +50,24 @@ static void set_topology(void)
 	cpu_model.basic[0xb][1] = (struct cpuid_result){.ebx = 1, .ecx = 2 << 8 | 1};
 }
 
+/* SDM 2A "CPUID", leaves 1, 4 and 0bH; SDM 3A 9.9.1: ids are powers of two apart. */
+struct cpuid_result cpu_model_topology(uint32_t leaf, uint32_t subleaf, unsigned count, unsigned id,
+				       struct cpuid_result r)
+{
+	unsigned width = 32 - (unsigned)__builtin_clz(count - 1);
+
+	if (leaf == 1) {
+		r.ebx = (r.ebx & 0xffff) | id << 24 | (uint32_t)TO_FIELD(1U << width, CPUID_1_EBX_IDS);
+		r.edx |= CPUID_1_EDX_HTT;
+	} else if (leaf == 4 && r.eax) {
+		r.eax |= (uint32_t)TO_FIELD((1U << width) - 1, CPUID_4_EAX_CORES);
+	} else if (leaf == 0xb) {
+		r.edx = id;
+		if (subleaf == 1) return (struct cpuid_result){width, count, r.ecx, id};
+	}
+	return r;
+}
+
 /*
  * The crystal's clock is the TSC's, and the local APIC's timer counts it too (SDM 2A "CPUID", leaf
  * 0x15; SDM 3B 19.7.3). A guest that reads this calibrates nothing.

@@ -50,6 +50,13 @@ static inline struct cpuid_result cpu_model_cpuid(uint32_t leaf, uint32_t sublea
 	return (struct cpuid_result){.ecx = leaf == 0xb ? subleaf & 0xff : 0};
 }
 
+/*
+ * Make the answer of a leaf that of one among 'count' vCPUs, the one whose id is given: one
+ * package, a core each, one thread each. The table has the answers of a machine with one.
+ */
+struct cpuid_result cpu_model_topology(uint32_t leaf, uint32_t subleaf, unsigned count, unsigned id,
+				       struct cpuid_result r);
+
 /* Bytes of an XSAVE area with the state components of 'xcr0' (SDM 1 13.4). */
 static inline uint32_t cpu_model_xsave_size(uint64_t xcr0)
 {

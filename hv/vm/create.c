@@ -11,6 +11,9 @@
 #include "hv/vm/coherence.h"
 #include "hv/vm/devices.h"
 #include "hv/vm/events.h"
+#include "hv/vm/interrupts.h"
+#include "hv/vm/run.h"
+#include "hv/vm/shootdown.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
@@ -20,18 +23,14 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-static void invept_vm(void *ctx)
-{
-	struct vm *vm = ctx;
-
-	invept(vm->ept_pointer);
-	vm_tell(vm, EVENT_INVEPT, 0, vm->counter[COUNTER_INVEPT] + 1, 0);
-}
+static void lock_ept(void *ctx) { lock(&((struct vm *)ctx)->ept_lock, LOCK_EPT); }
 
 static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 {
 	vm_tell(ctx, EVENT_ZAP, (uint32_t)leaves, gpa, size);
 }
+
+static void unlock_ept(void *ctx) { unlock(&((struct vm *)ctx)->ept_lock, LOCK_EPT); }
 
 /*
  * Tables come from what was reserved when the VM was made, so that no guest can use up what another
@@ -68,9 +67,11 @@ static int create_memory(struct vm *vm)
 		.info = (struct ept_table_info *)page_word,
 		.alloc_table = alloc_table,
 		.free_table = free_table,
-		.flush = invept_vm,
 		.zapped = zapped,
 		.copy_page = vm->options.coherence ? coherence_copy_page : NULL,
+		.flush = shootdown_flush,
+		.lock = vm->options.cpus > 1 ? lock_ept : NULL,
+		.unlock = vm->options.cpus > 1 ? unlock_ept : NULL,
 	};
 	uint64_t size = vm->options.memory;
 	struct guest_map map;
@@ -155,7 +156,11 @@ static int create_vcpus(struct vm *vm, const struct load_entry *start)
 	while (vm->vcpus < vm->options.cpus) {
 		vm->vcpu[vm->vcpus] = vcpu_create(vm, vm->vcpus, start);
 		if (!vm->vcpu[vm->vcpus]) return -ENOMEM;
-		vm->vcpus++;
+		vm->is_shared |= vm->vcpu[vm->vcpus++]->cpu != this_cpu();
+	}
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		interrupts_set_apic_base(vm->vcpu[i], vm->vcpu[i]->apic_base);
+		run_add(vm->vcpu[i]);
 	}
 	return 0;
 }

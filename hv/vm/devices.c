@@ -24,23 +24,13 @@
 _Static_assert(IOAPIC_SOURCE_ID == IOMMU_IOAPIC_SOURCE_ID, "one id, for who sends and who remaps");
 _Static_assert(VM_DEVICES_MAX <= IOMMU_DEVICES, "each device has a place in the IOMMU's list");
 
-static int read_ram(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
-{
-	return vm_ram_read(ctx, gpa, to, size, around_cache);
-}
-
-static int write_ram(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache)
-{
-	return vm_ram_write(ctx, gpa, from, size, around_cache);
-}
-
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
 {
 	struct vm *vm = ctx;
 	int error;
 
 	if (vm->iommu) return iommu_dma_read(vm->iommu, source_id, address, to, size);
-	error = read_ram(vm, address, to, size, false);
+	error = vm_ram_read(vm, address, to, size, false);
 	if (error) memset(to, 0xff, size);
 	return error;
 }
@@ -51,7 +41,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	uint32_t message;
 
 	if (vm->iommu) return iommu_dma_write(vm->iommu, source_id, address, from, size);
-	if (!interrupts_is_message(address)) return write_ram(vm, address, from, size, false);
+	if (!interrupts_is_message(address)) return vm_ram_write(vm, address, from, size, false);
 	if (size != sizeof(message)) return -EFAULT;
 	memcpy(&message, from, sizeof(message));
 	interrupts_message(vm, source_id, address, message);
@@ -146,8 +136,8 @@ static void iommu_create(void *state, const struct board *board)
 	};
 	const struct iommu_host host = {
 		.ctx = vm,
-		.read = read_ram,
-		.write = write_ram,
+		.read = vm_ram_read,
+		.write = vm_ram_write,
 		.interrupt = interrupts_deliver_message,
 		.changed = vm_device_changed,
 		.stale_used = vm->options.strict ? vm_stale_used : NULL,
@@ -234,7 +224,6 @@ int devices_create(struct vm *vm)
 	timers_init(&vm->timers);
 	console_line_open(&vm->line, vm->options.name);
 	console_line_open_beside(&vm->debug_line, &vm->line);
-	interrupts_init(vm);
 	create_each(vm, &board);
 	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)
 		panic("vm %s: devices: a bus is full, expected room for all of a GRUB line", vm->options.name);
@@ -248,4 +237,12 @@ void devices_free(struct vm *vm)
 	vm->iommu = NULL;
 }
 
-bool devices_type(struct vm *vm, uint8_t byte) { return uart_receive(vm->chips.uart, byte); }
+bool devices_type(struct vm *vm, uint8_t byte)
+{
+	bool taken;
+
+	vm_lock(vm);
+	taken = uart_receive(vm->chips.uart, byte);
+	vm_unlock(vm);
+	return taken;
+}

@@ -79,7 +79,10 @@ void vm_stale_used(void *ctx, const struct iommu_stale *stale)
 
 void vm_write_back(struct vm *vm, bool by_guest)
 {
-	wbinvd();
+	if (by_guest || cpu_count == 1)
+		wbinvd();
+	else
+		cpus_write_back();
 	vm_tell(vm, EVENT_WBINVD, by_guest ? EVENT_BY_GUEST : 0, 0, 0);
 }
 

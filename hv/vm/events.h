@@ -27,7 +27,9 @@ static inline void events_count(uint64_t *counter, enum event_type type, uint32_
 		counter[COUNTER_LAST_ZAP] = a;
 		break;
 	case EVENT_RETYPE: counter[COUNTER_RETYPED] += FIELD(b, EVENT_LEAVES); break;
-	case EVENT_INVEPT: counter[COUNTER_INVEPT]++; break;
+	case EVENT_INVEPT:
+		__atomic_fetch_add(&counter[COUNTER_INVEPT], 1, __ATOMIC_RELAXED); /* by any CPU */
+		break;
 	default: break;
 	}
 }
@@ -81,7 +83,7 @@ static inline void vm_tell(struct vm *vm, enum event_type type, uint32_t a, uint
 	event_tell(vm, its_own ? vcpu->event_source : event_source(this_cpu()->index, vm->index, 0), type, a, b, c);
 }
 
-/* WBINVD, told. by_guest: the guest executed it and it matters. */
+/* WBINVD, told: on every CPU; by_guest: here, since the guest executed it and it matters. */
 void vm_write_back(struct vm *vm, bool by_guest);
 
 /* Print the last few events of a VM that was killed, leaves left out, with their age in ticks. */

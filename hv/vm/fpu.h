@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* Enable what the CPU has (CR4.OSFXSR, OSXSAVE). Call once, after cpuid_init(). */
+/* Enable what the CPU has (CR4.OSFXSR, OSXSAVE). Call once on each CPU. */
 void fpu_init(void);
 
 /* XCR0 bits a guest may set: those whose state fits and is saved here. 0 without XSAVE. */

@@ -74,7 +74,7 @@ static void access_physical(struct vcpu *vcpu, uint64_t gpa, unsigned width, boo
 	int error =
 		write ? guest_ram_write(&vcpu->ram, gpa, value, width) : guest_ram_read(&vcpu->ram, gpa, value, width);
 
-	if (error) vm_mmio(vcpu->vm, gpa, width, write, value);
+	if (error) vm_mmio(vcpu, gpa, width, write, value);
 }
 
 /* Any number of bytes within one page, as aligned accesses. */

@@ -6,23 +6,16 @@
 #include "hv/vm/interrupts.h"
 
 #include "hv/dev/ioapic.h"
+#include "hv/dev/lapic_route.h"
 #include "hv/dev/pic.h"
 #include "hv/vm/events.h"
 #include "hv/vm/run.h"
+#include "hv/machine/lock.h"
+#include "hv/vm/ipi.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
-
-/* The registers that an address names are those of the CPU that accesses it. */
-static void lapic_mmio(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
-{
-	struct vcpu *vcpu = this_cpu()->vcpu;
-
-	(void)device;
-	lapic_access(&vcpu->lapic, offset, width, write, value);
-	if (write) interrupts_lapic_written(vcpu, lapic_is_timer(offset));
-}
 
 /* Only what became pending ends the stay in the guest: an EOI or an IPI elsewhere seldom does that.
  */
@@ -38,7 +31,9 @@ static void eoi(void *ctx, uint8_t vector)
 {
 	struct vcpu *vcpu = ctx;
 
+	vm_lock(vcpu->vm);
 	ioapic_eoi(vcpu->vm->chips.ioapic, vector);
+	vm_unlock(vcpu->vm);
 }
 
 static void nmi(void *ctx)
@@ -55,16 +50,14 @@ static uint64_t now(void *ctx)
 	return rdtsc();
 }
 
-void interrupts_init(struct vm *vm)
-{
-	vm->lapic_region = bus_add(&vm->mmio, LAPIC_BASE, LAPIC_SIZE, lapic_mmio, vm, "local APIC");
-}
-
 void interrupts_init_vcpu(struct vcpu *vcpu)
 {
-	const struct lapic_host host = {.ctx = vcpu, .eoi = eoi, .nmi = nmi, .now = now};
+	const struct lapic_host host = {.ctx = vcpu, .eoi = eoi, .nmi = nmi, .ipi = ipi_send, .now = now};
+	struct lapic_set *all = &vcpu->vm->lapics;
 
 	lapic_init(&vcpu->lapic, (uint8_t)vcpu->id, &host);
+	if (vcpu->id) lapic_reset(&vcpu->lapic);
+	all->lapic[all->count++] = &vcpu->lapic;
 }
 
 /* The PICs' output is wired to the CPU that booted. */
@@ -89,11 +82,7 @@ void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data)
 {
 	struct vm *vm = ctx;
 
-	if (!interrupts_is_message(address)) return;
-	for (unsigned i = 0; i < vm->vcpus; i++) {
-		lapic_message(&vm->vcpu[i]->lapic, address, data);
-		vcpu_kick(vm->vcpu[i]);
-	}
+	if (interrupts_is_message(address)) ipi_deliver(vm, lapic_route_message(&vm->lapics, address, data), data);
 }
 
 static bool extint_pending(struct vcpu *vcpu)
@@ -101,16 +90,28 @@ static bool extint_pending(struct vcpu *vcpu)
 	return pic_pending(vcpu->vm->chips.pic) && lapic_takes_extint(&vcpu->lapic);
 }
 
+/* The devices' timers are the first vCPU's affair. */
+static void poll_devices(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t now = rdtsc();
+
+	if (vcpu->id || vm->timers.due > now) return;
+	vm_lock(vm);
+	timers_poll(&vm->timers, now);
+	vm_unlock(vm);
+}
+
 static bool interrupt_pending(struct vcpu *vcpu)
 {
-	timers_poll(&vcpu->vm->timers, rdtsc());
+	poll_devices(vcpu);
 	lapic_timer_poll(&vcpu->lapic);
 	return lapic_pending(&vcpu->lapic) >= 0 || extint_pending(vcpu);
 }
 
 bool interrupts_pending(struct vcpu *vcpu)
 {
-	bool nmi = vcpu->nmi_pending && !(vcpu->halted && vcpu->halted_in_nmi);
+	bool nmi = vcpu->nmi_pending && !(vcpu->activity != VCPU_ACTIVE && vcpu->halted_in_nmi);
 
 	return interrupt_pending(vcpu) || nmi;
 }
@@ -154,6 +155,16 @@ static void inject(const struct vcpu *vcpu, uint64_t type, uint8_t vector)
 /* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
 static bool can_inject_nmi(const struct vcpu *vcpu) { return is_unblocked(vcpu, INTERRUPTIBILITY_NMI); }
 
+static int accept_extint(struct vm *vm)
+{
+	int vector;
+
+	vm_lock(vm);
+	vector = pic_accept(vm->chips.pic);
+	vm_unlock(vm);
+	return vector;
+}
+
 static void inject_interrupt(struct vcpu *vcpu)
 {
 	int vector = lapic_pending(&vcpu->lapic);
@@ -161,7 +172,7 @@ static void inject_interrupt(struct vcpu *vcpu)
 	if (vector >= 0)
 		lapic_accept(&vcpu->lapic, (uint8_t)vector);
 	else
-		vector = pic_accept(vcpu->vm->chips.pic);
+		vector = accept_extint(vcpu->vm);
 	inject(vcpu, INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
 }
 
@@ -179,7 +190,7 @@ void interrupts_before_entry(struct vcpu *vcpu)
 
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
 {
-	uint64_t now = rdtsc(), due = vcpu->vm->timers.due;
+	uint64_t now = rdtsc(), due = vcpu->id ? ~0UL : vcpu->vm->timers.due;
 	uint64_t devices = due > now ? due - now : 0, ticks;
 
 	return lapic_timer_due(&vcpu->lapic, &ticks) ? MIN(ticks, devices) : devices;
@@ -188,6 +199,6 @@ uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value)
 {
 	vcpu->apic_base = value;
-	bus_move(&vcpu->vm->mmio, vcpu->vm->lapic_region, value & APIC_BASE_ADDRESS,
-		 value & APIC_BASE_EN ? LAPIC_SIZE : 0);
+	vcpu->lapic_page = value & APIC_BASE_EN ? value & APIC_BASE_ADDRESS : ~0UL;
+	vcpu->mmio_apart = vcpu->vm->is_shared ? 0 : vcpu->lapic_page;
 }

@@ -8,9 +8,6 @@
 
 #include "hv/vm/vm.h"
 
-/* The page of the local APICs on the MMIO bus. */
-void interrupts_init(struct vm *vm);
-
 /* The local APIC of a vCPU, as firmware leaves it. */
 void interrupts_init_vcpu(struct vcpu *vcpu);
 

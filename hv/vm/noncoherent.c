@@ -7,6 +7,7 @@
  */
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
+#include "hv/vm/shootdown.h"
 
 static void tell_device(struct vm *vm, const struct iommu_event *event)
 {
@@ -42,8 +43,12 @@ static void change_count(struct vm *vm, int delta)
 	uint64_t retyped = vm->ept.stats.leaves_retyped, tables = vm->ept.stats.tables_retyped;
 	unsigned before = vm->ept.noncoherent;
 	uint64_t start = rdtsc(), ticks;
-	bool transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
+	bool transition;
 
+	if (vm->options.retype) /* no CPU may use a page by two types at once */
+		shootdown_stop(vm);
+	transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
+	if (vm->options.retype) shootdown_resume(vm);
 	if (transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
 		if (vm->cache) coherence_transition(vm);

@@ -8,7 +8,10 @@
 #include "hv/machine/console.h"
 #include "hv/machine/timer.h"
 #include "hv/vm/interrupts.h"
+#include "hv/vm/ipi.h"
+#include "hv/vm/shootdown.h"
 #include "hv/vm/vcpu.h"
+#include "hv/vm/vmcs_setup.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 
@@ -21,27 +24,81 @@
 #define STAY_TICKS 5000UL
 
 /* hv/vmx/enter.asm */
-bool vcpu_enter(struct vcpu *vcpu, bool launched);
+enum enter_result { ENTER_FAILED, ENTER_LEFT, ENTER_KICKED };
+enum enter_result vcpu_enter(struct vcpu *vcpu, bool launched);
+
+#define ROUND_PAUSES 1000 /* between two kicks of a CPU that shall end its round */
+
+static struct vcpu *first_on[CPUS_MAX]; /* each CPU's vCPUs, by its index */
+static bool begun;
+
+struct cpu *run_next_cpu(void)
+{
+	static unsigned next;
+
+	return cpus[next++ % cpu_count];
+}
+
+void run_add(struct vcpu *vcpu)
+{
+	struct vcpu **last = &first_on[vcpu->cpu->index];
+
+	while (*last) last = &(*last)->next_on_cpu;
+	__atomic_store_n(last, vcpu, __ATOMIC_RELEASE);
+}
 
 static bool stopped;
 
-void run_stop(void) { stopped = true; }
+void run_stop(void)
+{
+	__atomic_store_n(&stopped, true, __ATOMIC_SEQ_CST);
+	cpus_kick_others();
+}
 
-void run_continue(void) { stopped = false; }
+void run_continue(void)
+{
+	__atomic_store_n(&stopped, false, __ATOMIC_SEQ_CST);
+	cpus_kick_others();
+}
 
 bool run_is_stopped(void) { return stopped; }
+
+void run_begin(void)
+{
+	__atomic_store_n(&begun, true, __ATOMIC_SEQ_CST);
+	cpus_kick_others();
+}
+
+void run_remove(struct vcpu *vcpu)
+{
+	const struct cpu *cpu = vcpu->cpu;
+	struct vcpu **at = &first_on[cpu->index];
+	uint32_t round;
+
+	while (*at && *at != vcpu) at = &(*at)->next_on_cpu;
+	if (!*at) return;
+	if (cpu != this_cpu()) vcpu_borrow(vcpu);
+	__atomic_store_n(at, vcpu->next_on_cpu, __ATOMIC_RELEASE);
+	/* It may still be looking at it; between two of its rounds it does not. */
+	round = __atomic_load_n(&cpu->rounds, __ATOMIC_ACQUIRE);
+	while (cpu != this_cpu() && __atomic_load_n(&cpu->rounds, __ATOMIC_ACQUIRE) == round) {
+		cpu_kick(cpu);
+		for (unsigned i = 0; i < ROUND_PAUSES; i++) cpu_pause();
+	}
+}
 
 /* Is there anything for the vCPU to do? */
 static bool is_runnable(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	if (stopped) return false;
-
+	if (stopped || vcpu->lent) return false;
 	if (vm->waits_for_console && console_has_room(&vm->line)) vm->waits_for_console = false;
 	if (vm->state != VM_RUNNING || vm->waits_for_console) return false;
-	if (vcpu->halted && interrupts_pending(vcpu)) vcpu->halted = false;
-	return !vcpu->halted;
+	if (vcpu->mail.flags) ipi_take_mail(vcpu);
+	if (vcpu->activity == VCPU_HALTED && interrupts_pending(vcpu)) vcpu->activity = VCPU_ACTIVE;
+	if (vcpu->activity == VCPU_STOPPED && vcpu->nmi_pending) vcpu->activity = VCPU_ACTIVE;
+	return vcpu->activity == VCPU_ACTIVE && vm->state == VM_RUNNING;
 }
 
 /* What fires but once cannot keep a guest from getting ahead. */
@@ -64,25 +121,32 @@ static bool work(struct vm *vm)
 	unsigned slices = vmx.preemption_timer ? 1 : SLICES_WITHOUT_TIMER;
 	bool worked = has_work(vm);
 
+	if (!worked) return false;
+	vm_lock(vm);
 	for (; slices && has_work(vm); slices--) iommu_work(vm->iommu);
-	return worked;
+	vm_unlock(vm);
+	return true;
+}
+
+static void write_timer(struct vcpu *vcpu, uint64_t ticks)
+{
+	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer)) return;
+	vcpu->timer_ticks = ticks;
+	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
 }
 
 /*
  * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due, the
- * console may go on or a device has more to do. Where
- * the CPU saves the timer, each slice sets it. Without save-on-exit every entry restarts the timer
+ * console may go on or a device has more to do. Where the CPU saves the timer, each slice sets it.
+ * Without save-on-exit every entry restarts the timer
  * from this field, so it is written only when the value changes.
  */
 static void set_timer(struct vcpu *vcpu)
 {
-	uint64_t others = has_work(vcpu->vm) ? 0 : console_ticks();
+	uint64_t others = has_work(vcpu->vm) ? 0 : this_cpu()->index ? ~0UL : console_ticks();
 	uint64_t due = MAX(interrupts_timer_ticks(vcpu), shortest_stay(vcpu));
-	uint64_t ticks = MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS);
 
-	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer)) return;
-	vcpu->timer_ticks = ticks;
-	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
+	write_timer(vcpu, MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS));
 }
 
 void vcpu_timer_armed(struct vcpu *vcpu)
@@ -95,106 +159,137 @@ void vcpu_timer_armed(struct vcpu *vcpu)
 		vmwrite(VMCS_PREEMPTION_TIMER, ticks);
 }
 
-static void enter(struct vcpu *vcpu)
+static void entry_failed(struct vcpu *vcpu)
 {
-	bool launched = vcpu->launched;
-
-	vcpu->launched = true;
-	if (vcpu_enter(vcpu, launched)) return;
-	vcpu->launched = launched;
 	vm_kill(vcpu->vm, "VM entry failed: %s", vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
 	vcpu_check_entry(vcpu);
 	vcpu_dump(vcpu);
 }
 
-/* One stay in the guest, with the exits that are handled at once. */
-static void stay(struct vcpu *vcpu)
+/* Is something asked of the vCPU? All that is, is stored before STATE or seen behind it (enum cpu_state). */
+static bool is_asked(const struct vcpu *vcpu)
 {
-	vcpu->slice = SLICE_EXITS;
-	interrupts_before_entry(vcpu);
-	set_timer(vcpu);
-	enter(vcpu);
+	return __atomic_load_n(&vcpu->mail.flags, __ATOMIC_ACQUIRE) || __atomic_load_n(&vcpu->lent, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&stopped, __ATOMIC_ACQUIRE);
+}
+
+static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
+{
+	if (!shootdown_enter(vcpu) || (!once && is_asked(vcpu))) return ENTER_KICKED;
+	if (once) {
+		write_timer(vcpu, SLICE_TICKS); /* what is due waits */
+	} else {
+		interrupts_before_entry(vcpu);
+		set_timer(vcpu);
+	}
+	return vcpu_enter(vcpu, vcpu->launched);
+}
+
+/* One stay in the guest: with the exits that are handled at once, or until the first. */
+static void stay(struct vcpu *vcpu, bool once)
+{
+	enum enter_result result;
+
+	this_cpu()->slice = once ? 2 : SLICE_EXITS + 1; /* before STATE: a kick behind it sets it to 1 */
+	cpu_set_state(CPU_GUEST);                       /* STATE */
+	result = look_and_enter(vcpu, once);
+	__atomic_store_n(&this_cpu()->state, CPU_LOOKS, __ATOMIC_RELEASE); /* OUT */
+	if (result == ENTER_LEFT)
+		vcpu->launched = true;
+	else if (result == ENTER_FAILED)
+		entry_failed(vcpu);
 }
 
 void run_once(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
-	vcpu_kick(vcpu);
-	if (vmx.preemption_timer) { /* whatever is due meanwhile: nothing is delivered */
-		vcpu->timer_ticks = SLICE_TICKS;
-		vmwrite(VMCS_PREEMPTION_TIMER, SLICE_TICKS >> vmx.timer_shift);
-	}
-	enter(vcpu);
+	stay(vcpu, true);
 }
 
 /* A vCPU's turn: it lasts until its time is over, it halts, waits, or its VM ended. */
 static void take_turn(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
+	if (vcpu->starts) vmcs_setup_startup(vcpu, (uint8_t)vcpu->mail.startup_page);
+	vcpu->starts = false;
 	vcpu->slice_end = rdtsc() + SLICE_TICKS;
 	do {
 		work(vcpu->vm);
-		stay(vcpu);
-		console_poll();
+		stay(vcpu, false);
+		if (!this_cpu()->index) console_poll();
 	} while (is_runnable(vcpu) && rdtsc() < vcpu->slice_end);
 }
 
-/* A guest that leaves a line unfinished for a second of its own time wants it seen: a prompt. */
-static void age_lines(struct vm *vm, uint64_t ticks)
+/*
+ * A guest that leaves a line unfinished for a second of its own time wants it seen: a prompt. Its
+ * own time is the first vCPU's turn, or all the time while that sleeps.
+ */
+static void age_lines(struct vm *vm, uint64_t start, bool ran)
 {
+	uint64_t now = rdtsc(), ticks = now - (ran ? start : vm->last_turn);
+
+	vm->last_turn = now;
+	vm_lock(vm);
 	console_guest_age(&vm->line, ticks, vmx.tsc_hz);
 	console_guest_age(&vm->debug_line, ticks, vmx.tsc_hz);
+	vm_unlock(vm);
 }
 
 /* TSC ticks until an unfinished line is shown. */
 static uint64_t ticks_to_line(const struct console_line *line) { return line->length ? vmx.tsc_hz - line->age : ~0UL; }
 
-/* Each vCPU that has something to do gets a slice. Returns whether one had. */
-static bool run_vcpus(struct vm *vm)
+/* A slice if it has something to do. Returns whether it had. */
+static bool run_vcpu(struct vcpu *vcpu)
 {
 	uint64_t start = rdtsc();
-	bool ran = work(vm);
+	bool runs, worked;
 
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		if (is_runnable(vm->vcpu[i])) {
-			take_turn(vm->vcpu[i]);
-			ran = true;
-		}
-	/* The VM's own time: its turn, or all the time while it sleeps. */
-	age_lines(vm, rdtsc() - (ran ? start : vm->last_turn));
-	vm->last_turn = rdtsc();
-	return ran;
+	if (vcpu->lent && this_cpu()->vcpu == vcpu) vcpu_unload(vcpu);
+	if (vcpu->vm->state != VM_RUNNING) return false;
+	worked = !vcpu->id && work(vcpu->vm); /* also while all its vCPUs sleep */
+	runs = is_runnable(vcpu);
+	if (runs) take_turn(vcpu);
+	if (!vcpu->id) age_lines(vcpu->vm, start, runs);
+	return runs || worked;
 }
 
-/* TSC ticks until something of the VM is due although it sleeps. */
-static uint64_t ticks_to_event(const struct vm *vm)
+/* TSC ticks until something of the vCPU is due although it sleeps. */
+static uint64_t ticks_to_event(const struct vcpu *vcpu)
 {
-	uint64_t ticks = MIN(ticks_to_line(&vm->line), ticks_to_line(&vm->debug_line));
+	const struct vm *vm = vcpu->vm;
+	uint64_t ticks = interrupts_timer_ticks(vcpu);
 
-	for (unsigned i = 0; i < vm->vcpus; i++) ticks = MIN(ticks, interrupts_timer_ticks(vm->vcpu[i]));
-	return ticks;
+	if (vm->state != VM_RUNNING || stopped) return ~0UL;
+	if (!vcpu->id) ticks = MIN(ticks, MIN(ticks_to_line(&vm->line), ticks_to_line(&vm->debug_line)));
+	return vm->waits_for_console ? MIN(ticks, console_ticks()) : ticks;
 }
 
 /* No vCPU has anything to do: wait for the first event of all. */
-static void idle(struct vm *const *vms, unsigned count)
+static void idle(void)
 {
-	uint64_t ticks = console_ticks();
+	uint64_t ticks = this_cpu()->index ? ~0UL : console_ticks();
+	bool busy = false;
 
-	for (unsigned i = 0; i < count && !stopped; i++)
-		if (vms[i]->state == VM_RUNNING) ticks = MIN(ticks, ticks_to_event(vms[i]));
-	timer_halt(ticks, vmx.tsc_hz);
-	console_poll();
+	this_cpu()->slice = SLICE_EXITS; /* before STATE: a kick behind it sets it to 1 */
+	cpu_set_state(CPU_IDLE);
+	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu && begun; vcpu = vcpu->next_on_cpu) {
+		busy |= is_runnable(vcpu) || (!vcpu->id && has_work(vcpu->vm)) ||
+			(vcpu->lent && this_cpu()->vcpu == vcpu);
+		ticks = MIN(ticks, ticks_to_event(vcpu));
+	}
+	if (!busy) timer_halt(ticks);
+	__atomic_store_n(&this_cpu()->state, CPU_LOOKS, __ATOMIC_RELEASE);
+	if (!this_cpu()->index) console_poll();
 }
 
-bool run_turn(struct vm *const *vms, unsigned count)
+void run_turn(void)
 {
-	bool running = stopped, ran = false;
+	bool ran = false;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i]->state != VM_RUNNING) continue;
-		ran |= run_vcpus(vms[i]);
-		running |= vms[i]->state == VM_RUNNING;
-	}
-	if (running && !ran) idle(vms, count);
-	return running || stopped;
+	vcpu_give_back();
+	if (begun)
+		for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu)
+			ran |= run_vcpu(vcpu);
+	if (!ran) idle();
+	__atomic_store_n(&this_cpu()->rounds, this_cpu()->rounds + 1, __ATOMIC_RELEASE);
 }

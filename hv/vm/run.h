@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: turns on the CPU. Nothing else decides which vCPU runs.
+ * The scheduler: turns on each CPU. Nothing else decides which vCPU runs.
  */
 #ifndef HV_VM_RUN_H
 #define HV_VM_RUN_H
 
 #include "hv/vm/vm.h"
 
-/* Make the vCPU the one whose VMCS and state are on the CPU. */
+/* The CPU for the next vCPU: each in turn. A vCPU stays on its CPU. */
+struct cpu *run_next_cpu(void);
+/* The vCPU is complete: its CPU runs it from run_begin() on. */
+void run_add(struct vcpu *vcpu);
+/* Its CPU, which may be another, has let go of it and forgotten it when this returns. */
+void run_remove(struct vcpu *vcpu);
+
+/* All VMs are made: let the CPUs begin. Called by the one that booted. */
+void run_begin(void);
+
+/*
+ * Make the vCPU the one whose VMCS and state are on this CPU. One of another CPU is lent by that,
+ * until this one turns to another; for who looks, and at creation.
+ */
 void vcpu_switch_to(struct vcpu *vcpu);
 
 /* In an exit: a timer of the vCPU was set, and may be due before this stay in the guest would end.
@@ -26,10 +39,9 @@ bool run_is_stopped(void);
 void run_once(struct vcpu *vcpu);
 
 /*
- * Give each vCPU that has something to do a slice, VM after VM; if none has, halt until the next
- * event, or while all are stopped until something is typed. Returns whether there is more to do: a
- * VM that runs, or somebody who stopped all.
+ * Give each vCPU of this CPU that has something to do a slice; if none has, halt until the next
+ * event, or while all are stopped until something is typed.
  */
-bool run_turn(struct vm *const *vms, unsigned count);
+void run_turn(void);
 
 #endif

@@ -35,7 +35,7 @@ bool vcpu_step(struct vcpu *vcpu)
 		vcpu->stepping = true;
 	}
 	for (unsigned n = 0; n < STAYS_MOST && vcpu->stepping; n++) {
-		if (vcpu->vm->state != VM_RUNNING || vcpu->halted) return false;
+		if (vcpu->vm->state != VM_RUNNING || vcpu->activity != VCPU_ACTIVE) return false;
 		rip = vmread(VMCS_GUEST_RIP);
 		run_once(vcpu);
 		if (vcpu->stepping && vmread(VMCS_GUEST_RIP) == rip) set_trap_flag(true);

@@ -5,6 +5,7 @@
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/run.h"
+#include "hv/vm/vmcs_setup.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 
@@ -50,14 +51,45 @@ static void load_state(const struct vcpu *vcpu)
 	fpu_load(vcpu->fpu, vcpu->xcr0);
 }
 
+void vcpu_unload(struct vcpu *vcpu)
+{
+	struct cpu *cpu = this_cpu();
+
+	save_state(vcpu);
+	vmcs_release(vcpu->vmcs);
+	vcpu->launched = false;
+	__atomic_store_n(&cpu->vcpu, NULL, __ATOMIC_RELEASE);
+}
+
+/* Its own CPU lets go of it before its next turn, and leaves it alone until it is given back. */
+void vcpu_borrow(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->lent, true, __ATOMIC_SEQ_CST);
+	vcpu_kick(vcpu);
+	while (__atomic_load_n(&vcpu->cpu->vcpu, __ATOMIC_ACQUIRE) == vcpu) cpu_pause();
+}
+
+void vcpu_give_back(void)
+{
+	struct vcpu *vcpu = this_cpu()->vcpu;
+
+	if (!vcpu || vcpu->cpu == this_cpu()) return;
+	vcpu_unload(vcpu);
+	__atomic_store_n(&vcpu->lent, false, __ATOMIC_SEQ_CST);
+	vcpu_kick(vcpu);
+}
+
 void vcpu_switch_to(struct vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
 
 	if (cpu->vcpu == vcpu) return;
+	if (vcpu->cpu != cpu) vcpu_borrow(vcpu);
+	vcpu_give_back();
 	if (cpu->vcpu) save_state(cpu->vcpu);
 	vmcs_load(vcpu->vmcs);
 	load_state(vcpu);
 	cpu->vcpu = vcpu;
+	if (vcpu->host != cpu) vmcs_set_host(vcpu);
 	vcpu->event_source = event_source(cpu->index, vcpu->vm->index, vcpu->id);
 }

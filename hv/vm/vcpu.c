@@ -26,7 +26,7 @@ _Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/vmx/enter.asm");
 /* What the VMCS does not hold, as after reset. */
 static void reset_state(struct vcpu *vcpu, const struct load_entry *start)
 {
-	vcpu->apic_base = LAPIC_BASE | APIC_BASE_EN | (vcpu->id ? 0 : APIC_BASE_BSP);
+	interrupts_set_apic_base(vcpu, LAPIC_BASE | APIC_BASE_EN | (vcpu->id ? 0 : APIC_BASE_BSP));
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->paging.address_width = guest_address_width();
 	vcpu->paging.pages_1g = guest_has_1g_pages();
@@ -45,6 +45,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 	if (!vcpu) return NULL;
 	vcpu->vm = vm;
 	vcpu->id = id;
+	vcpu->cpu = run_next_cpu();
+	vcpu->activity = id ? VCPU_WAITS : VCPU_ACTIVE;
 	vcpu->vpid = vpid_alloc();
 	vcpu->vmcs = vmcs_alloc();
 	vcpu->msr_bitmap = msr_bitmap_alloc();
@@ -59,11 +61,13 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 	reset_state(vcpu, start);
 	vcpu_switch_to(vcpu);
 	vmcs_setup(vcpu, start->eip);
+	vcpu_give_back();
 	return vcpu;
 }
 
 void vcpu_release(struct vcpu *vcpu)
 {
+	run_remove(vcpu);
 	if (this_cpu()->vcpu == vcpu) this_cpu()->vcpu = NULL;
 	vpid_free(vcpu->vpid);
 	vmcs_free(vcpu->vmcs);
@@ -218,9 +222,16 @@ void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
 
 void vcpu_print_place(const struct vcpu *vcpu, const char *prefix)
 {
+	static const char *const activity[] = {
+		[VCPU_ACTIVE] = "",
+		[VCPU_HALTED] = ", halted",
+		[VCPU_STOPPED] = ", halted with interrupts off",
+		[VCPU_WAITS] = ", waits for a start-up IPI",
+	};
+
 	print("%s vcpu %u: rip 0x%lx, cr3 0x%lx, %u-bit code%s%s", prefix, vcpu->id, vmread(VMCS_GUEST_RIP),
 	      vmread(VMCS_GUEST_CR3), vcpu_mode(vcpu), vmread(VMCS_GUEST_CR0) & CR0_PG ? "" : " without paging",
-	      vcpu->halted ? ", halted" : "");
+	      activity[vcpu->activity]);
 }
 
 void vcpu_dump(struct vcpu *vcpu)

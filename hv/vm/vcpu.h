@@ -22,6 +22,25 @@
 
 struct vm;
 
+/* What a vCPU does while its VM runs. */
+enum vcpu_activity {
+	VCPU_ACTIVE,
+	VCPU_HALTED,  /* by HLT: sleeps until interrupts_pending() */
+	VCPU_STOPPED, /* by HLT with interrupts off: only an NMI or INIT wakes it */
+	VCPU_WAITS,   /* for a start-up IPI */
+};
+
+/*
+ * What other CPUs have for a vCPU: they set bits, and its own CPU takes them (hv/vm/ipi.c). So its
+ * local APIC is touched by its own CPU only.
+ */
+struct vcpu_mail {
+	uint32_t flags; /* MAIL_...: set last, looked at first */
+	uint32_t startup_page;
+	uint32_t fixed[2][8]; /* fixed interrupts, a bit per vector: edges, levels */
+};
+enum { MAIL_FIXED = 1, MAIL_NMI = 2, MAIL_INIT = 4, MAIL_STARTUP = 8 };
+
 struct vcpu {
 	/*
 	 * First, and in this order: hv/vmx/enter.asm pushes the registers here on an exit. The slot
@@ -36,11 +55,17 @@ struct vcpu {
 	uint64_t msr_bitmap; /* and of its MSR bitmap */
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
-	bool stepping;                     /* RFLAGS.TF is the monitor's: hv/vm/step.c */
-	bool own_trap_flag;                /* and it was the guest's already */
-	bool halted;                       /* by HLT: sleeps until interrupts_pending() */
-	bool halted_in_nmi;                /* ... while NMIs are blocked: they do not wake it */
-	unsigned slice;                    /* exits left before the scheduler looks up; see vcpu_kick() */
+	bool stepping;            /* RFLAGS.TF is the monitor's: hv/vm/step.c */
+	bool own_trap_flag;       /* and it was the guest's already */
+	bool halted_in_nmi;       /* halted while NMIs are blocked: they do not wake it */
+	bool lent;                /* to a CPU that is not its own: hv/vm/switch.c */
+	struct cpu *host;         /* whose the VMCS's host state is */
+	bool starts;              /* a start-up IPI came: its VMCS has to be set to that */
+	uint32_t activity;        /* enum vcpu_activity; its own CPU stores it */
+	struct cpu *cpu;          /* the host's CPU it runs on, always the same */
+	struct vcpu *next_on_cpu; /* hv/vm/run.c */
+	uint64_t flushed;         /* vm->generation at its last INVEPT: hv/vm/shootdown.c */
+	struct vcpu_mail mail;
 	uint64_t slice_end;                /* TSC: the end of its turn */
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
 	uint32_t event_source;             /* CPU, VM and vCPU, while it is on a CPU */
@@ -48,6 +73,8 @@ struct vcpu {
 	struct mtrr mtrr;
 	struct ept_cpu ept_cpu; /* the MTRRs, and CR0.CD as its read shadow has it */
 	uint64_t apic_base;
+	uint64_t lapic_page; /* where its local APIC's registers are; ~0: nowhere */
+	uint64_t mmio_apart; /* from here on it is perhaps that, or of devices that are shared: hv/vm/vm.c */
 	struct lapic lapic;
 	uint64_t tsc_offset;  /* as the VMCS has it */
 	uint64_t tsc_adjust;  /* IA32_TSC_ADJUST */
@@ -85,19 +112,35 @@ struct vcpu {
  */
 struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *start);
 /*
- * Give back all it took but itself, once or again; it is on no CPU after that. Whoever gets its VPID
- * next begins with INVVPID (hv/vmx/vpid.c).
+ * Give back all it took but itself, once or again; it is on no CPU after that. Whoever gets its
+ * VPID next begins with INVVPID (hv/vmx/vpid.c).
  */
 void vcpu_release(struct vcpu *vcpu);
+/* Take the one that is on this CPU off it: its VMCS and state are in memory. */
+void vcpu_unload(struct vcpu *vcpu);
+/* Its own CPU lets go of it, and leaves it alone until it is given back. */
+void vcpu_borrow(struct vcpu *vcpu);
+/* If the one on this CPU is another's, that may have it again. */
+void vcpu_give_back(void);
+
+/* hv/vm/ipi.c: as vcpu_kick(), on another CPU. */
+void vcpu_kick_remote(struct vcpu *vcpu);
 
 /*
- * Make the vCPU look up: it leaves the guest with this exit, and before it enters again the
- * scheduler sees whether it may and what is pending for it. The one way to ask for that.
+ * Make the vCPU look up: it leaves the guest, or its CPU the halt, and before it enters again the
+ * scheduler sees whether it may and what is pending for it. The one way to ask for that. What it
+ * shall see is stored before.
  */
-static inline void vcpu_kick(struct vcpu *vcpu) { vcpu->slice = 1; }
+static inline void vcpu_kick(struct vcpu *vcpu)
+{
+	if (vcpu->cpu == this_cpu())
+		vcpu->cpu->slice = 1;
+	else
+		vcpu_kick_remote(vcpu);
+}
 
 /* The exit at hand is the last of the turn: long work in it may stop here and go on later. */
-static inline bool vcpu_is_kicked(const struct vcpu *vcpu) { return vcpu->slice == 1; }
+static inline bool vcpu_is_kicked(const struct vcpu *vcpu) { return vcpu->cpu->slice == 1; }
 
 /*
  * The turn ends if its time is over. SLICE_EXITS exits of the usual length fit a turn; an exit

@@ -7,6 +7,7 @@
 #include "hv/machine/console.h"
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
+#include "hv/vm/interrupts.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/format.h"
@@ -21,14 +22,6 @@ static bool end(struct vm *vm, enum vm_state state)
 	console_guest_end(&vm->line);
 	console_guest_end(&vm->debug_line);
 	return true;
-}
-
-void vm_reset(struct vm *vm)
-{
-	if (!vm->options.restart)
-		vm_kill(vm, "reset");
-	else if (end(vm, VM_RESET))
-		print("vm %s: reset: it starts again", vm->options.name);
 }
 
 void vm_exit(struct vm *vm, uint32_t status)
@@ -47,17 +40,35 @@ static void print_place_of_end(const struct vcpu *vcpu)
 		      vcpu->nowhere.write ? "write" : "read", vcpu->nowhere.width, vcpu->nowhere.gpa);
 }
 
-void vm_kill(struct vm *vm, const char *reason, ...)
+/* With the VM's lock held. */
+static void kill(struct vm *vm, const char *reason)
 {
-	va_list args;
-
 	if (!end(vm, VM_KILLED)) return;
-	va_start(args, reason);
-	format_text(vm->killed, sizeof(vm->killed), reason, args);
-	va_end(args);
+	format_append(vm->killed, sizeof(vm->killed), "%s", reason);
 	vm_tell(vm, EVENT_END, EVENT_KILLED, 0, 0);
 	if (this_cpu()->vcpu && this_cpu()->vcpu->vm == vm) print_place_of_end(this_cpu()->vcpu);
 	events_print_last(vm);
+}
+
+void vm_reset(struct vm *vm)
+{
+	if (!vm->options.restart)
+		kill(vm, "reset");
+	else if (end(vm, VM_RESET))
+		print("vm %s: reset: it starts again", vm->options.name);
+}
+
+void vm_kill(struct vm *vm, const char *reason, ...)
+{
+	char text[VM_KILLED_TEXT];
+	va_list args;
+
+	va_start(args, reason);
+	format_text(text, sizeof(text), reason, args);
+	va_end(args);
+	vm_lock(vm);
+	kill(vm, text);
+	vm_unlock(vm);
 }
 
 void vm_wait_for_console(struct vm *vm)
@@ -168,30 +179,60 @@ static __attribute__((noinline)) int write_pages(struct vm *vm, uint64_t gpa, co
 	return 0;
 }
 
-int vm_ram_read(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache)
+int vm_ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
 {
+	struct vm *vm = ctx;
+
 	if (!is_flat(vm, gpa, size)) return read_pages(vm, gpa, to, size, around_cache);
 	memcpy(to, (const void *)(vm->ram + gpa), size);
 	return 0;
 }
 
-int vm_ram_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t size, bool around_cache)
+int vm_ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache)
 {
+	struct vm *vm = ctx;
+
 	if (!is_flat(vm, gpa, size)) return write_pages(vm, gpa, from, size, around_cache);
 	memcpy((void *)(vm->ram + gpa), from, size);
 	return 0;
 }
 
-void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value)
+bool vm_bus_shared(struct vm *vm, struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value)
 {
-	struct vcpu *vcpu = this_cpu()->vcpu;
+	bool answered;
 
-	if (bus_do(&vm->mmio, gpa, width, write, value)) return;
-	if (in_slot(vm, gpa, width, true)) {
-		if (!write) read_page(vm, gpa, value, width); /* ROM; a write to it is dropped */
+	lock(&vm->lock, LOCK_VM);
+	answered = bus_do(bus, address, width, write, value);
+	unlock(&vm->lock, LOCK_VM);
+	return answered;
+}
+
+/* No device answered. Apart, for the short way needs none of these registers. */
+static __attribute__((noinline)) void no_device(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write,
+						uint64_t *value)
+{
+	if (in_slot(vcpu->vm, gpa, width, true)) {
+		if (!write) read_page(vcpu->vm, gpa, value, width); /* ROM; a write to it is dropped */
 		return;
 	}
 	vcpu->nowhere.gpa = gpa;
 	vcpu->nowhere.width = width;
 	vcpu->nowhere.write = write;
+}
+
+/* From vcpu->mmio_apart on. Returns whether anybody answered. */
+static __attribute__((noinline)) bool mmio_apart(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write,
+						 uint64_t *value)
+{
+	if (gpa - vcpu->lapic_page >= LAPIC_SIZE) return vm_bus(vcpu->vm, &vcpu->vm->mmio, gpa, width, write, value);
+	lapic_access(&vcpu->lapic, gpa - vcpu->lapic_page, width, write, value);
+	if (write) interrupts_lapic_written(vcpu, lapic_is_timer(gpa & (LAPIC_SIZE - 1)));
+	return true;
+}
+
+void vm_mmio(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value)
+{
+	if (!(__builtin_expect(gpa >= vcpu->mmio_apart, 0) ? mmio_apart(vcpu, gpa, width, write, value)
+							   : bus_do(&vcpu->vm->mmio, gpa, width, write, value)))
+		no_device(vcpu, gpa, width, write, value);
 }

@@ -14,6 +14,8 @@
 #include "hv/machine/console.h"
 #include "hv/dev/board.h"
 #include "hv/events/event.h"
+#include "hv/dev/lapic_route.h"
+#include "hv/machine/lock.h"
 #include "hv/options/options.h"
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
@@ -37,6 +39,12 @@ struct vm {
 	unsigned vcpus;
 	struct vm_options options;
 	const struct boot_module *image, *initrd; /* the second may be NULL */
+	bool is_shared;                           /* by several CPUs: a vCPU is not on the one that booted */
+	struct lock lock;                         /* LOCK_VM: buses, devices, IOMMU, and how it ends */
+	struct lock ept_lock;                     /* LOCK_EPT */
+	struct lock instruction_lock;
+	uint64_t generation; /* of its EPT's flushes, and */
+	bool stopped;        /* its vCPUs stay out of the guest: hv/vm/shootdown.c */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
 	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */
@@ -60,12 +68,12 @@ struct vm {
 
 	struct bus ports, mmio;
 	struct chipset chips;
-	struct timers timers;                 /* of the devices */
-	struct iommu *iommu;                  /* NULL with iommu=off */
-	struct vcpu *iommu_writer;            /* the last vCPU that wrote one of its registers */
-	uint64_t devices;                     /* all of them in one piece of memory: hv/vm/devices.c */
-	uint64_t devices_size;                /* bytes */
-	unsigned lapic_region;                /* on the MMIO bus */
+	struct timers timers;      /* of the devices */
+	struct iommu *iommu;       /* NULL with iommu=off */
+	struct vcpu *iommu_writer; /* the last vCPU that wrote one of its registers */
+	uint64_t devices;          /* all of them in one piece of memory: hv/vm/devices.c */
+	uint64_t devices_size;     /* bytes */
+	struct lapic_set lapics;
 	struct console_line line, debug_line; /* of its UART, and of port 0xe9 */
 	uint64_t chosen;                      /* what VMCALL_VERSION tells in RCX */
 	bool waits_for_console;               /* it wrote more than its share: no vCPU runs until that is sent */
@@ -82,7 +90,10 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 /* A VM that is VM_RESET starts again as it was created, its image loaded anew. */
 void vm_restart(struct vm *vm);
 
-/* The guest asked for a reset: by its options that is its end, or it starts again. */
+/*
+ * The guest asked for a reset: by its options that is its end, or it starts again. With the VM's
+ * lock held, as the next two.
+ */
 void vm_reset(struct vm *vm);
 
 /*
@@ -93,7 +104,7 @@ void vm_release(struct vm *vm);
 /* Give back everything, the VM itself included. */
 void vm_destroy(struct vm *vm);
 
-/* End the VM with the contract's line; a VM ends once. */
+/* End the VM with the contract's line; a VM ends once. vm_kill() takes the lock. */
 void vm_exit(struct vm *vm, uint32_t status);
 void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));
 
@@ -104,8 +115,8 @@ void vm_wait_for_console(struct vm *vm);
  * Guest-physical memory as devices reach it: any number of bytes, all RAM. 0, or -EFAULT when any
  * byte is not: then the pages before it were accessed. around_cache: as iommu_host.read() has it.
  */
-int vm_ram_read(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache);
-int vm_ram_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t size, bool around_cache);
+int vm_ram_read(void *vm, uint64_t gpa, void *to, size_t size, bool around_cache);
+int vm_ram_write(void *vm, uint64_t gpa, const void *from, size_t size, bool around_cache);
 
 /* How a vCPU of the VM reaches RAM: fills vcpu->ram. */
 void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu);
@@ -116,11 +127,30 @@ static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 	return gpa - vm->low_ram_end < vm->device_space;
 }
 
+/* The lock of what all its vCPUs use. A VM that is one CPU's affair has no need of it. */
+static inline void vm_lock(struct vm *vm)
+{
+	if (__builtin_expect(vm->is_shared, 0)) lock(&vm->lock, LOCK_VM);
+}
+
+static inline void vm_unlock(struct vm *vm)
+{
+	if (__builtin_expect(vm->is_shared, 0)) unlock(&vm->lock, LOCK_VM);
+}
+
+/* An access to a bus of the VM. Inline: a call costs a port exit 10 of its 245 ticks. */
+bool vm_bus_shared(struct vm *vm, struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value);
+static inline bool vm_bus(struct vm *vm, struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value)
+{
+	return __builtin_expect(vm->is_shared, 0) ? vm_bus_shared(vm, bus, address, width, write, value)
+						  : bus_do(bus, address, width, write, value);
+}
+
 /*
- * A guest-physical access by the CPU to what is no RAM: the MMIO bus, and ROM, where writes are
- * dropped.
+ * A guest-physical access by the current vCPU to what is no RAM: the MMIO bus, and ROM, where
+ * writes are dropped.
  */
-void vm_mmio(struct vm *vm, uint64_t gpa, unsigned width, bool write, uint64_t *value);
+void vm_mmio(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value);
 
 /* hv/vm/noncoherent.c: a device's attachment or coherence changed. */
 void vm_device_changed(void *ctx, const struct iommu_event *event);

@@ -24,7 +24,6 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary);
 	vmwrite(VMCS_SECONDARY_CONTROLS, vmx.secondary);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx.exit);
-	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
 	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC));
 	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 0);
@@ -32,7 +31,6 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 	vmwrite(VMCS_TSC_OFFSET, 0);
 	vmwrite(VMCS_MSR_BITMAP, vcpu->msr_bitmap);
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
@@ -51,10 +49,11 @@ void vmcs_set_exit_entry(const struct vcpu *vcpu)
 	vmwrite(VMCS_HOST_RIP, (uintptr_t)(exits_are_watched ? vcpu_exit_entry_watched : vcpu_exit_entry));
 }
 
-static void setup_host_state(const struct vcpu *vcpu)
+void vmcs_set_host(struct vcpu *vcpu)
 {
-	const struct cpu *cpu = this_cpu();
+	struct cpu *cpu = this_cpu();
 
+	vcpu->host = cpu;
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
@@ -87,49 +86,64 @@ static void setup_segment(unsigned segment, uint16_t selector, uint32_t limit, u
 	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(segment), rights);
 }
 
-/* Flat 32-bit protected mode, as a multiboot loader leaves it (Multiboot 0.6.96 3.2). */
-static void setup_guest_state(uint32_t eip)
+static void setup_segments(uint32_t limit, uint16_t data, uint32_t data_rights, uint16_t code, uint32_t code_rights)
 {
-	const struct vmx_capabilities *c = &vmx.capabilities;
-	uint64_t cr0_fixed0 = c->cr0_fixed0 & ~(CR0_PE | CR0_PG); /* unrestricted guest */
-
-	vmwrite(VMCS_GUEST_CR0, ((CR0_PE | CR0_ET) | cr0_fixed0) & c->cr0_fixed1);
-	vmwrite(VMCS_CR0_READ_SHADOW, CR0_PE | CR0_ET);
-	vmwrite(VMCS_GUEST_CR3, 0);
-	vmwrite(VMCS_GUEST_CR4, c->cr4_fixed0 & c->cr4_fixed1);
-	vmwrite(VMCS_CR4_READ_SHADOW, 0);
-	setup_segment(VMCS_CS, 0x08, ~0U, SEGMENT_FLAT_CODE32);
-	setup_segment(VMCS_SS, 0x10, ~0U, SEGMENT_FLAT_DATA);
-	setup_segment(VMCS_DS, 0x10, ~0U, SEGMENT_FLAT_DATA);
-	setup_segment(VMCS_ES, 0x10, ~0U, SEGMENT_FLAT_DATA);
-	setup_segment(VMCS_FS, 0x10, ~0U, SEGMENT_FLAT_DATA);
-	setup_segment(VMCS_GS, 0x10, ~0U, SEGMENT_FLAT_DATA);
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) setup_segment(s, data, limit, data_rights);
+	setup_segment(VMCS_CS, code, limit, code_rights);
 	setup_segment(VMCS_LDTR, 0, 0xffff, SEGMENT_LDTR);
 	setup_segment(VMCS_TR, 0, 0xffff, SEGMENT_TR);
+}
+
+static void setup_start(uint64_t cr0, uint32_t eip)
+{
+	const struct vmx_capabilities *c = &vmx.capabilities;
+
+	/* PE and PG are the guest's: it is an unrestricted one. */
+	vmwrite(VMCS_GUEST_CR0, (cr0 | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1);
+	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
+	vmwrite(VMCS_GUEST_CR4, c->cr4_fixed0 & c->cr4_fixed1);
+	vmwrite(VMCS_GUEST_CR3, 0);
+	vmwrite(VMCS_CR4_READ_SHADOW, 0);
 	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0);
 	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
 	vmwrite(VMCS_GUEST_DR7, DR7_RESET);
 	vmwrite(VMCS_GUEST_RIP, eip);
-	vmwrite(VMCS_GUEST_RSP, 0);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE);
+	vmwrite(VMCS_GUEST_RSP, 0);
 	vmwrite(VMCS_GUEST_IA32_DEBUGCTL, 0);
 	vmwrite(VMCS_GUEST_IA32_SYSENTER_CS, 0);
 	vmwrite(VMCS_GUEST_IA32_SYSENTER_ESP, 0);
 	vmwrite(VMCS_GUEST_IA32_SYSENTER_EIP, 0);
-	vmwrite(VMCS_GUEST_IA32_PAT, PAT_RESET);
 	vmwrite(VMCS_GUEST_IA32_EFER, 0);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
+	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 }
 
+/* SDM 3A table 10-1, "INIT": it leaves CD, NW and the PAT; 9.4.4: a start-up IPI's page is where CS begins. */
+void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page)
+{
+	vcpu_assert_current(vcpu);
+	setup_start(CR0_ET | (vmread(VMCS_CR0_READ_SHADOW) & (CR0_CD | CR0_NW)), 0);
+	setup_segments(0xffff, 0, SEGMENT_REAL_DATA, (uint16_t)(page << 8), SEGMENT_REAL_CODE);
+	vmwrite(VMCS_GUEST_BASE(VMCS_CS), (uint64_t)page << 12);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+	invvpid(vcpu->vpid);
+}
+
+/* Flat 32-bit protected mode, as a multiboot loader leaves it (Multiboot 0.6.96 3.2). */
 void vmcs_setup(struct vcpu *vcpu, uint32_t eip)
 {
 	vcpu_assert_current(vcpu);
 	setup_controls(vcpu);
-	setup_host_state(vcpu);
-	setup_guest_state(eip);
+	vmcs_set_host(vcpu);
+	setup_start(CR0_PE | CR0_ET, eip);
+	setup_segments(~0U, 0x10, SEGMENT_FLAT_DATA, 0x08, SEGMENT_FLAT_CODE32);
+	vmwrite(VMCS_GUEST_IA32_PAT, PAT_RESET);
 }

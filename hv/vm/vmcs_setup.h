@@ -9,6 +9,10 @@
 
 /* Fill the vCPU's VMCS, which is current: it begins at eip in flat 32-bit protected mode. */
 void vmcs_setup(struct vcpu *vcpu, uint32_t eip);
+/* Exits of the vCPU, whose VMCS is current, come to this CPU. */
+void vmcs_set_host(struct vcpu *vcpu);
+/* It took an INIT and a start-up IPI: it begins in real mode at page << 12. Its VMCS is current. */
+void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page);
 
 /*
  * Whether exits go by exit_dispatch_watched(). Who changes it says so to each VMCS that there is,

@@ -11,6 +11,7 @@
 #include "hv/machine/memory.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
+#include "lib/string.h"
 #include "lib/x86.h"
 
 struct vmx vmx;
@@ -18,75 +19,57 @@ struct vmx vmx;
 /* INVEPT and INVVPID types (SDM 3C 31.3). */
 enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEXT = 1 };
 
-/* The controls without which no guest runs here, and those used where they are offered. */
-#define PIN_REQUIRED (PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
-#define PRIMARY_REQUIRED                                                                                               \
-	(PRIMARY_TSC_OFFSETTING | PRIMARY_HLT_EXITING | PRIMARY_CR8_LOAD_EXITING | PRIMARY_CR8_STORE_EXITING |         \
-	 PRIMARY_UNCONDITIONAL_IO_EXITING | PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY)
-/* A guest that is shown none of these must not have them either. */
-#define PRIMARY_OPTIONAL   (PRIMARY_MWAIT_EXITING | PRIMARY_MONITOR_EXITING | PRIMARY_RDPMC_EXITING)
-#define SECONDARY_REQUIRED (SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING)
-#define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
-#define EXIT_REQUIRED                                                                                                  \
-	(EXIT_SAVE_DEBUG_CONTROLS | EXIT_HOST_64BIT | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER)
-#define ENTRY_REQUIRED (ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+enum word { PIN, PRIMARY, SECONDARY, EXIT, ENTRY };
+static const char *const word_name[] = {"pin-based", "primary", "secondary", "exit", "entry"};
 
-struct requirement {
+/* The controls without which no guest runs here. */
+static const struct {
+	enum word word;
 	uint32_t bit;
 	const char *name;
+} required[] = {
+	{PIN, PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting"},
+	{PIN, PIN_NMI_EXITING, "NMI exiting"},
+	{PIN, PIN_VIRTUAL_NMIS, "virtual NMIs"},
+	{PRIMARY, PRIMARY_TSC_OFFSETTING, "TSC offsetting"},
+	{PRIMARY, PRIMARY_HLT_EXITING, "HLT exiting"},
+	{PRIMARY, PRIMARY_CR8_LOAD_EXITING, "CR8-load exiting"},
+	{PRIMARY, PRIMARY_CR8_STORE_EXITING, "CR8-store exiting"},
+	{PRIMARY, PRIMARY_UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"},
+	{PRIMARY, PRIMARY_MSR_BITMAPS, "MSR bitmaps"},
+	{PRIMARY, PRIMARY_SECONDARY, "secondary controls"},
+	{SECONDARY, SECONDARY_EPT, "EPT"},
+	{SECONDARY, SECONDARY_UNRESTRICTED_GUEST, "unrestricted guest"},
+	{SECONDARY, SECONDARY_WBINVD_EXITING, "WBINVD exiting"},
+	{EXIT, EXIT_SAVE_DEBUG_CONTROLS, "save debug controls"},
+	{EXIT, EXIT_HOST_64BIT, "64-bit host"},
+	{EXIT, EXIT_SAVE_PAT, "save IA32_PAT on exit"},
+	{EXIT, EXIT_LOAD_PAT, "load IA32_PAT on exit"},
+	{EXIT, EXIT_SAVE_EFER, "save IA32_EFER on exit"},
+	{EXIT, EXIT_LOAD_EFER, "load IA32_EFER on exit"},
+	{ENTRY, ENTRY_LOAD_DEBUG_CONTROLS, "load debug controls"},
+	{ENTRY, ENTRY_LOAD_PAT, "load IA32_PAT on entry"},
+	{ENTRY, ENTRY_LOAD_EFER, "load IA32_EFER on entry"},
 };
 
-static const struct requirement pin_names[] = {
-	{PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting"},
-	{PIN_NMI_EXITING, "NMI exiting"},
-	{PIN_VIRTUAL_NMIS, "virtual NMIs"},
-	{0, NULL},
-};
-
-static const struct requirement primary_names[] = {
-	{PRIMARY_TSC_OFFSETTING, "TSC offsetting"},
-	{PRIMARY_HLT_EXITING, "HLT exiting"},
-	{PRIMARY_CR8_LOAD_EXITING, "CR8-load exiting"},
-	{PRIMARY_CR8_STORE_EXITING, "CR8-store exiting"},
-	{PRIMARY_UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"},
-	{PRIMARY_MSR_BITMAPS, "MSR bitmaps"},
-	{PRIMARY_SECONDARY, "secondary controls"},
-	{0, NULL},
-};
-
-static const struct requirement secondary_names[] = {
-	{SECONDARY_EPT, "EPT"},
-	{SECONDARY_UNRESTRICTED_GUEST, "unrestricted guest"},
-	{SECONDARY_WBINVD_EXITING, "WBINVD exiting"},
-	{0, NULL},
-};
-
-static const struct requirement exit_names[] = {
-	{EXIT_SAVE_DEBUG_CONTROLS, "save debug controls"},
-	{EXIT_HOST_64BIT, "64-bit host"},
-	{EXIT_SAVE_PAT, "save IA32_PAT on exit"},
-	{EXIT_LOAD_PAT, "load IA32_PAT on exit"},
-	{EXIT_SAVE_EFER, "save IA32_EFER on exit"},
-	{EXIT_LOAD_EFER, "load IA32_EFER on exit"},
-	{0, NULL},
-};
-
-static const struct requirement entry_names[] = {
-	{ENTRY_LOAD_DEBUG_CONTROLS, "load debug controls"},
-	{ENTRY_LOAD_PAT, "load IA32_PAT on entry"},
-	{ENTRY_LOAD_EFER, "load IA32_EFER on entry"},
-	{0, NULL},
-};
+/* Those used where they are offered; a guest that is shown none of the primary must not have it. */
+#define PRIMARY_OPTIONAL   (PRIMARY_MWAIT_EXITING | PRIMARY_MONITOR_EXITING | PRIMARY_RDPMC_EXITING)
+#define SECONDARY_OPTIONAL (SECONDARY_RDTSCP | SECONDARY_INVPCID | SECONDARY_VPID)
 
 /* Negotiate one word of controls; a line names the first that is missing. */
-static bool adjust(uint64_t capability, uint32_t required, uint32_t optional, uint32_t *result,
-		   const struct requirement *names, const char *word)
+static bool adjust(enum word word, uint64_t capability, uint32_t optional, uint32_t *result)
 {
-	uint32_t missing;
+	uint32_t needed = 0, missing;
 
-	if (controls_adjust(capability, required, optional, result, &missing)) return true;
-	while (names->name && !(names->bit & missing)) names++;
-	print("cpu: no %s (%s VMX controls, capability 0x%lx)", names->name ? names->name : "?", word, capability);
+	for (unsigned i = 0; i < ARRAY_SIZE(required); i++)
+		if (required[i].word == word) needed |= required[i].bit;
+	if (controls_adjust(capability, needed, optional, result, &missing)) return true;
+	for (unsigned i = 0; i < ARRAY_SIZE(required); i++)
+		if (required[i].word == word && required[i].bit & missing) {
+			print("cpu: no %s (%s VMX controls, capability 0x%lx)", required[i].name, word_name[word],
+			      capability);
+			break;
+		}
 	return false;
 }
 
@@ -140,8 +123,9 @@ static void read_capabilities(struct vmx_capabilities *c)
 	c->rtm = cpuid(7, 0).ebx & CPUID_7_EBX_RTM;
 }
 
-static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
+static bool negotiate(struct vmx *v, unsigned mask)
 {
+	const struct vmx_capabilities *c = &v->capabilities;
 	uint32_t pin = mask & MASK_TIMER ? 0 : PIN_PREEMPTION_TIMER;
 	uint32_t secondary = SECONDARY_OPTIONAL;
 	uint32_t exit = 0;
@@ -150,15 +134,14 @@ static bool negotiate(const struct vmx_capabilities *c, unsigned mask)
 	if (pin & (uint32_t)(c->pin >> 32)) exit |= EXIT_SAVE_PREEMPTION_TIMER;
 	if (mask & MASK_VPID || !(c->ept_vpid & VPID_CAP_INVVPID) || !(c->ept_vpid & VPID_CAP_INVVPID_SINGLE))
 		secondary &= ~SECONDARY_VPID;
-	return adjust(c->pin, PIN_REQUIRED, pin, &vmx.pin, pin_names, "pin-based") &&
-	       adjust(c->primary, PRIMARY_REQUIRED, PRIMARY_OPTIONAL, &vmx.primary, primary_names, "primary") &&
-	       adjust(c->secondary, SECONDARY_REQUIRED, secondary, &vmx.secondary, secondary_names, "secondary") &&
-	       adjust(c->exit, EXIT_REQUIRED, exit, &vmx.exit, exit_names, "exit") &&
-	       adjust(c->entry, ENTRY_REQUIRED, 0, &vmx.entry, entry_names, "entry");
+	return adjust(PIN, c->pin, pin, &v->pin) && adjust(PRIMARY, c->primary, PRIMARY_OPTIONAL, &v->primary) &&
+	       adjust(SECONDARY, c->secondary, secondary, &v->secondary) && adjust(EXIT, c->exit, exit, &v->exit) &&
+	       adjust(ENTRY, c->entry, 0, &v->entry);
 }
 
-static bool check_ept(uint64_t cap, unsigned mask)
+static bool check_ept(struct vmx *v, unsigned mask)
 {
+	uint64_t cap = v->capabilities.ept_vpid;
 	static const struct {
 		uint64_t bit;
 		const char *name;
@@ -173,16 +156,16 @@ static bool check_ept(uint64_t cap, unsigned mask)
 		print("cpu: no %s (IA32_VMX_EPT_VPID_CAP = 0x%lx)", needed[i].name, cap);
 		return false;
 	}
-	vmx.invept_single = cap & EPT_CAP_INVEPT_SINGLE_CONTEXT && !(mask & MASK_INVEPT_SINGLE);
-	if (!vmx.invept_single && !(cap & EPT_CAP_INVEPT_ALL_CONTEXTS)) {
+	v->invept_single = cap & EPT_CAP_INVEPT_SINGLE_CONTEXT && !(mask & MASK_INVEPT_SINGLE);
+	if (!v->invept_single && !(cap & EPT_CAP_INVEPT_ALL_CONTEXTS)) {
 		print("cpu: no all-context INVEPT (IA32_VMX_EPT_VPID_CAP = 0x%lx)", cap);
 		return false;
 	}
-	vmx.ept = (struct ept_caps){
+	v->ept = (struct ept_caps){
 		.large_2m = cap & EPT_CAP_2M && !(mask & MASK_EPT_2M),
 		.large_1g = cap & EPT_CAP_1G && !(mask & MASK_EPT_1G),
 		.accessed_dirty = cap & EPT_CAP_ACCESSED_DIRTY && !(mask & MASK_EPT_AD),
-		.address_width = vmx.capabilities.maxphyaddr,
+		.address_width = v->capabilities.maxphyaddr,
 	};
 	return true;
 }
@@ -211,18 +194,34 @@ static bool enter_vmx_operation(const struct vmx_capabilities *c)
 	return !failed;
 }
 
-bool vmx_init(unsigned mask)
+/* What this CPU offers, and what of it is used without the masked features. */
+static bool agree(struct vmx *v, unsigned mask)
 {
 	if (!check_vmx()) return false;
-	read_capabilities(&vmx.capabilities);
-	if (!check_basic(vmx.capabilities.basic) || !negotiate(&vmx.capabilities, mask) ||
-	    !check_ept(vmx.capabilities.ept_vpid, mask) || !enter_vmx_operation(&vmx.capabilities))
-		return false;
-	vmx.preemption_timer = vmx.pin & PIN_PREEMPTION_TIMER;
-	vmx.saves_timer = vmx.exit & EXIT_SAVE_PREEMPTION_TIMER;
-	vmx.vpid = vmx.secondary & SECONDARY_VPID;
-	vmx.timer_shift = (unsigned)FIELD(vmx.capabilities.misc, VMX_MISC_PREEMPTION_TIMER_SHIFT);
+	read_capabilities(&v->capabilities);
+	if (!check_basic(v->capabilities.basic) || !negotiate(v, mask) || !check_ept(v, mask)) return false;
+	v->preemption_timer = v->pin & PIN_PREEMPTION_TIMER;
+	v->saves_timer = v->exit & EXIT_SAVE_PREEMPTION_TIMER;
+	v->vpid = v->secondary & SECONDARY_VPID;
+	v->timer_shift = (unsigned)FIELD(v->capabilities.misc, VMX_MISC_PREEMPTION_TIMER_SHIFT);
+	v->mask = mask;
 	return true;
+}
+
+bool vmx_init(unsigned mask) { return agree(&vmx, mask) && enter_vmx_operation(&vmx.capabilities); }
+
+bool vmx_init_other(void)
+{
+	static struct vmx own; /* CPUs come one by one */
+
+	memset(&own, 0, sizeof(own)); /* the padding too */
+	if (!agree(&own, vmx.mask)) return false;
+	if (memcmp(&own.capabilities, &vmx.capabilities, sizeof(own.capabilities))) {
+		print("cpu: its VMX capabilities are not those of the CPU that booted (IA32_VMX_BASIC 0x%lx and 0x%lx)",
+		      own.capabilities.basic, vmx.capabilities.basic);
+		return false;
+	}
+	return enter_vmx_operation(&own.capabilities);
 }
 
 static void vmclear(uint64_t vmcs)
@@ -232,6 +231,8 @@ static void vmclear(uint64_t vmcs)
 	__asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
 	if (failed) vmx_instruction_failed("VMCLEAR", vmcs);
 }
+
+void vmcs_release(uint64_t vmcs) { vmclear(vmcs); }
 
 uint64_t vmcs_alloc(void)
 {
@@ -266,11 +267,14 @@ void vmx_instruction_failed(const char *instruction, uint64_t operand)
 	panic("%s of 0x%lx failed: %s", instruction, operand, vm_instruction_error((unsigned)error));
 }
 
+/* What both take: an id, and an address that their types here do not look at. */
+struct invalidation {
+	uint64_t id, address;
+};
+
 void invept(uint64_t ept_pointer)
 {
-	const struct {
-		uint64_t ept_pointer, reserved;
-	} descriptor = {ept_pointer, 0};
+	const struct invalidation descriptor = {ept_pointer, 0};
 	uint64_t type = vmx.invept_single ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS;
 	bool failed;
 
@@ -280,15 +284,11 @@ void invept(uint64_t ept_pointer)
 
 void invvpid(uint16_t vpid)
 {
-	const struct {
-		uint64_t vpid, linear;
-	} descriptor = {vpid, 0};
+	const struct invalidation descriptor = {vpid, 0};
+	uint64_t type = INVVPID_SINGLE_CONTEXT;
 	bool failed;
 
 	if (!vmx.vpid) return;
-	__asm__ volatile("invvpid %1, %2"
-			 : "=@ccna"(failed)
-			 : "m"(descriptor), "r"((uint64_t)INVVPID_SINGLE_CONTEXT)
-			 : "memory");
+	__asm__ volatile("invvpid %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
 	if (failed) vmx_instruction_failed("INVVPID", vpid);
 }

@@ -24,6 +24,7 @@ struct vmx {
 	bool vpid;
 	bool invept_single;
 	unsigned timer_shift; /* the preemption timer counts once per 2^n TSC ticks */
+	unsigned mask;        /* of features that are not used though they are there */
 	uint64_t tsc_hz;
 };
 extern struct vmx vmx;
@@ -33,11 +34,18 @@ extern struct vmx vmx;
  * False when the CPU cannot run guests: one line has said what is missing (SDM 3C 24.6-24.8).
  */
 bool vmx_init(unsigned mask);
+/*
+ * The same on another CPU: it must come to the same, since a VMCS is filled for all alike. One CPU
+ * at a time.
+ */
+bool vmx_init_other(void);
 
 /* Address of a fresh, cleared VMCS region, or 0 without memory. */
 uint64_t vmcs_alloc(void);
 /* Give it back: no CPU has it any more (SDM 3C 25.11.1 VMCLEAR). 0 is allowed. */
 void vmcs_free(uint64_t vmcs);
+/* Take it off this CPU, for another one: launched no more (SDM 3C 25.11.1). */
+void vmcs_release(uint64_t vmcs);
 /* Make it current (SDM 3C 31.3 VMPTRLD). */
 void vmcs_load(uint64_t vmcs);
 

@@ -206,11 +206,6 @@ refuses() {
 	grep -qx 'hv: vm hello: exited with status 0' "$BATS_TEST_TMPDIR/a trace"
 }
 
-@test "CPUS=2 says that the hypervisor uses one" {
-	makes 0 run ENGINE=bochs GUEST=hello CPUS=2
-	[ "$stderr" = "tools/boot: --cpus 2: the hypervisor uses one CPU of them" ]
-}
-
 @test "Ctrl-C at a terminal: where each vCPU is, with its line in the source; then 130" {
 	at_terminal 'faults| spin' '\003' "make --no-print-directory run ENGINE=bochs GUEST=faults ARGS=spin"
 	[ "$status" -eq 130 ]

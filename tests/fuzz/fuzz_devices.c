@@ -15,6 +15,7 @@
 #include "hv/dev/lapic.h"
 #include "hv/dev/pci.h"
 #include "hv/dev/pic.h"
+#include "tests/lib/one_lapic.h"
 
 #define BAR        PCI_WINDOW
 #define EDU_BUFFER 4096

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shootdown with several CPUs, as a model for spin: N CPUs, one EPT, one page. A CPU faults the
- * page in, uses what it has cached, and two of them make transitions: by a zap (everybody INVEPTs
- * before the flush returns) or by a retype (everybody is stopped, the leaf changes in place).
+ * The shootdown of hv/vm/shootdown.c as a model for spin: N CPUs with a vCPU each, one EPT, one
+ * page. A CPU faults the page in, uses what it has cached, and two of them make transitions: by a
+ * zap (no CPU can use a translation from before when the flush returns) or by a retype (everybody is
+ * stopped, the leaf changes in place). The steps have the names of the C: STATE, LOOK, ENTER, OUT,
+ * MARK, SEE, KICK, WAIT, ANSWER; tests/prove/run compares the two lists.
  *
- * A CPU is 'in' from its first entry until it idles; an exit stores nothing. A flush raises one
- * number, 'flushes', which every CPU has to answer; kicks those that are in (an NMI); and waits until
- * each has answered or is not in. To answer is to read the number, INVEPT, and store what was read:
- * one step here, since nobody else sees a CPU's caches. Who waits for the lock answers meanwhile,
- * and so does who is about to enter. An NMI that comes between that look and the entry makes the
- * guest exit at once (its handler sets the preemption timer to 0): it stays pending here.
+ * An NMI comes when it comes: in the guest it is an exit, in the hypervisor its handler runs between
+ * any two steps. Both answer, and both see to it that the CPU goes through LOOK before it enters
+ * again (cpu->slice is 1, and in the last instructions before the entry RIP is moved).
  *
- * Shown: once a transition has completed no CPU uses a type that is not the rule's; no leaf of an old
- * type is installed; no CPU is waited for that cannot answer, and none that is in its guest without a
- * kick that will reach it. Each word after "spin" in tests/prove/mutants is a fault that must give a
- * counterexample. Memory is sequentially consistent here: where a store must be seen before a later
- * load (in and flushes, stop and stopped) x86 needs XCHG or MFENCE.
+ * Shown: once a transition has completed no CPU uses a type that is not the rule's; no leaf of an
+ * old type is installed; no CPU is waited for that cannot answer, and none that is in its guest
+ * without a kick that will reach it. Each word after "spin" in tests/prove/mutants is a fault that
+ * must give a counterexample. Memory is sequentially consistent here: between STATE and LOOK, and
+ * between MARK and SEE, x86 needs the full barriers that the C has.
  */
 #ifndef N
-#define N 4
+#define N 3
 #endif
 #define TRANSITIONS 2
 /* Who makes transitions: two, alike, so that the first may be taken to be CPU 0's. */
@@ -29,25 +28,25 @@
 #define TYPE(c) (1 + (c)) /* what the rule gives a leaf while the count is c */
 
 bit count; /* noncoherent DMA, or none */
-byte generation, flushes, transitions;
+byte generation, flushes, transitions; /* ept->generation, vm->generation */
 byte leaf = NONE;
 bool locked, stop;
 bool moving; /* a zap has begun and not completed: the type from before may still be used */
 
-byte cached[N];   /* the translation in CPU i's caches */
-byte answered[N]; /* the number of the last flush that CPU i has done its INVEPT for */
-bool in[N], guest[N], nmi[N], stopped[N];
-bool waits; /* somebody has kicked, and waits */
+byte cached[N];  /* the translation in CPU i's caches */
+byte flushed[N]; /* vcpu->flushed */
+bool in[N];      /* cpu->state is CPU_GUEST */
+bool guest[N], nmi[N];
+bool kicked[N];  /* cpu->slice is 1 */
+/*
+ * Who holds the lock has kicked CPU i, which has not answered since. (cpu->answers is a number in
+ * the C, of which only whether it has changed matters.)
+ */
+bool asked[N];
 
-inline answer(i)
+inline ANSWER(i)
 {
-	atomic { flushes != answered[i] -> cached[i] = NONE; answered[i] = flushes }
-}
-
-inline park(i)
-{
-	atomic { stop && !stopped[i] -> stopped[i] = true };
-	atomic { !stop -> stopped[i] = false }
+	atomic { nmi[i] -> nmi[i] = false; asked[i] = false; kicked[i] = true }
 }
 
 inline lock(i)
@@ -55,43 +54,46 @@ inline lock(i)
 	do
 	:: atomic { !locked -> locked = true; break }
 #ifndef NO_ANSWER_IN_LOCK
-	:: answer(i)
-	:: park(i)
+	:: ANSWER(i)
 #endif
 	od
 }
 
-/* IPIs arrive when they arrive: to send all of them in one step is no restriction. */
-inline kick_all(i)
+inline push_out(i)
 {
+	/* SEE and KICK of one CPU commute with all that others do: one step. */
 	d_step {
-		j = 0;
 		do
-		:: j < N -> nmi[j] = nmi[j] || (j != i && in[j]); j++
+		:: j < N ->
+			if
+			:: j != i && in[j] -> nmi[j] = true; asked[j] = true
+			:: else
+			fi;
+			j++
 		:: else -> break
-		od;
-		j = 0;
-		waits = true
+		od
 	}
+	j = 0;
+#ifndef NO_WAIT
+	do                                    /* WAIT */
+	:: atomic { j < N && (!asked[j] || !in[j]) -> asked[j] = false; j++ }
+	:: atomic { j == N -> j = 0; break }
+	:: ANSWER(i)
+	od
+#else
+	d_step { do :: j < N -> asked[j] = false; j++ :: else -> break od; j = 0 }
+#endif
 }
 
 inline flush(i)
 {
 #ifdef MARK_AFTER_KICK
-	kick_all(i);
-	waits = false;
+	push_out(i);
 #endif
-	atomic { flushes++; cached[i] = NONE; answered[i] = flushes };
-#ifdef MARK_AFTER_KICK
-	waits = true;
-#else
-	kick_all(i);
-#endif
-#ifndef NO_WAIT
-	do
-	:: atomic { j < N && (answered[j] == flushes || !in[j]) -> j++ }
-	:: atomic { j == N -> j = 0; waits = false; break }
-	od
+	flushes++;                            /* MARK */
+	atomic { cached[i] = NONE; flushed[i] = flushes };
+#ifndef MARK_AFTER_KICK
+	push_out(i)
 #endif
 }
 
@@ -127,11 +129,7 @@ inline retype(i)
 	lock(i);
 #ifndef NO_STOP
 	stop = true;
-	kick_all(i);
-	do
-	:: atomic { j < N && (j == i || stopped[j] || !in[j]) -> j++ }
-	:: atomic { j == N -> j = 0; waits = false; break }
-	od;
+	push_out(i);
 #endif
 	change(i);
 	moving = false; /* nobody is in a guest: not even now may an old type be used */
@@ -141,7 +139,7 @@ inline retype(i)
 		:: else
 		fi
 	};
-	atomic { flushes++; cached[i] = NONE; answered[i] = flushes };
+	flush(i);
 	atomic { stop = false; locked = false }
 }
 
@@ -166,50 +164,66 @@ inline fault(i)
 	}
 }
 
-/* The look at what is asked, and the entry. */
-inline enter(i)
+/* vm->generation is read, and acted upon later. */
+inline LOOK(i)
 {
-	do
-	:: answer(i)
-	:: park(i)
-#ifdef NMI_LOST
-	:: atomic { flushes == answered[i] && !stop -> skip };
-		atomic { guest[i] = true; nmi[i] = false; break }
+#ifndef NO_LOOK
+	if
+	:: atomic { flushed[i] != flushes -> seen = flushes };
+		atomic { cached[i] = NONE; flushed[i] = seen; seen = 0 }
+	:: atomic { flushed[i] == flushes }
+	fi
 #else
-	:: atomic { flushes == answered[i] && !stop -> guest[i] = true; break }
+	skip
 #endif
-	od
-}
-
-inline leave(i)
-{
-	guest[i] = false; nmi[i] = false
 }
 
 proctype cpu(byte i)
 {
 	byte j, seen, type;
 
-	do
-	:: enter(i);
-end:	   do
-	   :: atomic { cached[i] == NONE && leaf != NONE -> cached[i] = leaf }
-	   :: atomic { cached[i] == NONE && leaf == NONE -> leave(i) }; fault(i); break
-	   :: atomic { nmi[i] -> leave(i); break }
-	   :: atomic { INITIATOR && transitions < TRANSITIONS -> transitions++; leave(i) };
+out:	atomic { in[i] = false; kicked[i] = false }; /* OUT, and a whole slice */
+	/* Who was asked to stay out, waits; NMIs come here too, and find nobody in. */
+end0:	do
+	:: ANSWER(i)
+	:: atomic { !stop -> break }
+	od;
+#ifdef LOOK_FIRST
+	LOOK(i);
+	in[i] = true;                         /* STATE */
+#else
+	atomic { kicked[i] = false; in[i] = true }; /* the slice is set, then STATE */
+	if
+	:: atomic { stop -> goto out }
+	:: !stop
+	fi;
+	LOOK(i);
+#endif
+resume:	if
+#ifdef NMI_LOST
+	:: guest[i] = true                    /* ENTER */
+#else
+	:: atomic { kicked[i] -> goto out }
+	:: atomic { !kicked[i] -> guest[i] = true } /* ENTER */
+#endif
+	:: ANSWER(i); goto resume
+	fi;
+end1:	do
+	:: atomic { cached[i] == NONE && leaf != NONE -> cached[i] = leaf }
+	:: atomic { cached[i] == NONE && leaf == NONE -> guest[i] = false }; fault(i); goto resume
+	:: atomic { nmi[i] -> guest[i] = false; nmi[i] = false; asked[i] = false }; goto out
+	:: atomic { INITIATOR && transitions < TRANSITIONS -> transitions++; guest[i] = false };
 		if
 		:: zap(i)
 		:: retype(i)
 		fi;
-		break
-	   /* Idle; when it wakes it is in before it looks: a flush sees the one or is seen. */
-	   :: atomic { IDLER -> leave(i); in[i] = false }; in[i] = true; break
-	   od
+		goto resume
+	:: atomic { IDLER -> guest[i] = false }; goto out
 	od
 }
 
 /* A guest may never exit by itself: who is waited for and is in its guest has a kick to come. */
-#define STUCK(k) (guest[k] && !nmi[k] && (stop || answered[k] != flushes))
+#define STUCK(k) (asked[k] && guest[k] && !nmi[k])
 /* Once no transition is under way, what a guest can use is what the rule gives. */
 #define STALE(k) (guest[k] && cached[k] != NONE && cached[k] != TYPE(count))
 
@@ -225,7 +239,7 @@ end:	   do
 
 proctype watch()
 {
-end:	atomic { (waits && ANY(STUCK)) || (!moving && ANY(STALE)) -> assert(false) }
+end:	atomic { ANY(STUCK) || (!moving && ANY(STALE)) -> assert(false) }
 }
 
 init
@@ -234,7 +248,7 @@ init
 
 	atomic {
 		do
-		:: k < N -> in[k] = true; run cpu(k); k++
+		:: k < N -> run cpu(k); k++
 		:: else -> break
 		od;
 		run watch()

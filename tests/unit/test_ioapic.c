@@ -9,6 +9,7 @@
 #include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
+#include "tests/lib/one_lapic.h"
 
 #define SOURCE_ID 0x1234
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "hv/dev/lapic.h"
+#include "tests/lib/one_lapic.h"
 
 struct fixture {
 	struct lapic lapic;
@@ -224,7 +225,7 @@ static void software_disabled_it_masks_lvts_and_takes_nothing(void **state)
 	assert_true(lapic_takes_extint(&f->lapic));
 }
 
-static void ipis_go_where_the_shorthand_says(void **state)
+static void an_ipi_to_itself_is_taken_and_others_are_sent(void **state)
 {
 	struct fixture *f = set_up(1);
 
@@ -233,20 +234,38 @@ static void ipis_go_where_the_shorthand_says(void **state)
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
 	assert_int_equal(get(f, 0x180 + 0x20), 0);
 	assert_int_equal(f->ipis, 0);
-	set(f, 0x300, 0x80051); /* all */
-	assert_int_equal(lapic_pending(&f->lapic), 0x51);
-	assert_int_equal(f->ipis, 1);
-	set(f, 0x300, 0xc0061); /* all but self */
-	assert_int_equal(lapic_pending(&f->lapic), 0x51);
-	assert_int_equal(f->ipis, 2);
 	set(f, 0x310, 2U << 24);
-	set(f, 0x300, 0x71);
-	assert_int_equal(lapic_pending(&f->lapic), 0x51);
-	assert_int_equal(f->icr, 0x0200000000000071);
-	set(f, 0x310, 1U << 24);
-	set(f, 0x300, 0x71);
-	assert_int_equal(lapic_pending(&f->lapic), 0x71);
-	assert_int_equal(get(f, 0x300), 0x71);
+	set(f, 0x300, 0x8c051); /* all: who that is, and that it is itself too, others say */
+	assert_int_equal(lapic_pending(&f->lapic), 0x41);
+	assert_int_equal(f->ipis, 1);
+	assert_int_equal(f->icr, 0x0200000000084051); /* the trigger bit is gone */
+	assert_int_equal(get(f, 0x300), 0x8c051);
+	set(f, 0x300, 0xc500);
+	assert_int_equal(f->icr, 0x0200000000004500);
+	assert_int_equal(f->ipis, 2);
+	set(f, 0x300, 0x8500); /* but it tells an INIT from its de-assertion, which does nothing */
+	assert_int_equal(f->ipis, 2);
+}
+
+static void an_init_leaves_the_id_and_nothing_else(void **state)
+{
+	struct fixture *f = set_up(3);
+
+	(void)state;
+	set(f, 0x80, 0x20);
+	set(f, 0xd0, 0x04000000);
+	set(f, 0x380, 1000);
+	send(f, 0x41);
+	lapic_reset(&f->lapic);
+	assert_int_equal(get(f, 0x20), 3U << 24);
+	assert_int_equal(get(f, 0x80), 0);
+	assert_int_equal(get(f, 0xd0), 0);
+	assert_int_equal(get(f, 0xf0), 0xff);
+	assert_int_equal(get(f, 0x350), 0x10000);
+	assert_int_equal(get(f, 0x390), 0);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	set(f, 0x300, 0x4c041); /* the world is still there, but it is off */
+	assert_false(lapic_is_enabled(&f->lapic));
 }
 
 static void illegal_vectors_and_registers_are_errors(void **state)
@@ -428,7 +447,8 @@ int main(void)
 		cmocka_unit_test(messages_reach_their_destination_only),
 		cmocka_unit_test(delivery_modes_other_than_fixed_set_no_vector),
 		cmocka_unit_test(software_disabled_it_masks_lvts_and_takes_nothing),
-		cmocka_unit_test(ipis_go_where_the_shorthand_says),
+		cmocka_unit_test(an_ipi_to_itself_is_taken_and_others_are_sent),
+		cmocka_unit_test(an_init_leaves_the_id_and_nothing_else),
 		cmocka_unit_test(illegal_vectors_and_registers_are_errors),
 		cmocka_unit_test(only_aligned_4_byte_accesses_reach_registers),
 		cmocka_unit_test(the_timer_counts_down_and_fires_once),

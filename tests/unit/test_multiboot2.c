@@ -12,7 +12,7 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 
-enum { END = 0, COMMAND_LINE = 1, MODULE = 3, MEMORY_MAP = 6, FRAMEBUFFER = 8 };
+enum { END = 0, COMMAND_LINE = 1, MODULE = 3, MEMORY_MAP = 6, FRAMEBUFFER = 8, ACPI_OLD = 14, ACPI_NEW = 15 };
 enum { AVAILABLE = 1, RESERVED = 2 };
 #define HEADER 8 /* bytes of the information's, and of each tag's */
 
@@ -440,6 +440,33 @@ static void of_two_memory_maps_the_last_counts(void **state)
 	assert_int_equal(boot.ram[0].start, 2 * MiB);
 }
 
+static void add_rsdp(struct info *i, uint32_t type, const char *text)
+{
+	uint32_t at = begin_tag(i, type);
+
+	add_text(i, text);
+	finish_tag(i, at);
+}
+
+static void the_newest_rsdp_is_handed_on(void **state)
+{
+	struct info i = begin();
+
+	(void)state;
+	add_memory_map(&i);
+	end(&i);
+	assert_int_equal(parse(&i), 0);
+	assert_null(boot.rsdp);
+	i = begin();
+	add_memory_map(&i);
+	add_rsdp(&i, ACPI_NEW, "new");
+	add_rsdp(&i, ACPI_OLD, "old");
+	end(&i);
+	assert_int_equal(parse(&i), 0);
+	assert_string_equal(boot.rsdp, "new");
+	assert_int_equal(boot.rsdp_size, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +490,7 @@ int main(void)
 		cmocka_unit_test(empty_and_wrapping_ranges_are_no_ram),
 		cmocka_unit_test(ranges_beyond_what_is_kept_are_left_unused),
 		cmocka_unit_test(of_two_memory_maps_the_last_counts),
+		cmocka_unit_test(the_newest_rsdp_is_handed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

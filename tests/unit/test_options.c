@@ -200,15 +200,17 @@ static void a_reset_is_the_end_or_a_restart(void **state)
 	assert_vm_refused("vm a reset=again --", "reset=again", "reset=end or reset=restart");
 }
 
-static void only_one_cpu_is_offered(void **state)
+static void one_to_sixteen_cpus_are_offered(void **state)
 {
-	static const char *const words[] = {"cpus=", "cpus=0", "cpus=2", "cpus=11", "cpus=1x"};
+	static const char *const words[] = {"cpus=", "cpus=0", "cpus=17", "cpus=1x", "cpus=1M"};
 	char line[64];
 
 	(void)state;
+	assert_vm("vm a cpus=16");
+	assert_int_equal(vm.cpus, 16);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
-		assert_vm_refused(strcat(line, words[i]), words[i], "cpus=1");
+		assert_vm_refused(strcat(line, words[i]), words[i], "cpus=1 to cpus=16");
 	}
 }
 
@@ -450,7 +452,7 @@ int main(void)
 		cmocka_unit_test(a_size_has_a_number_and_an_optional_unit),
 		cmocka_unit_test(a_bad_size_is_refused),
 		cmocka_unit_test(a_reset_is_the_end_or_a_restart),
-		cmocka_unit_test(only_one_cpu_is_offered),
+		cmocka_unit_test(one_to_sixteen_cpus_are_offered),
 		cmocka_unit_test(the_iommu_is_off_or_on_with_its_options_in_any_order),
 		cmocka_unit_test(a_second_iommu_word_takes_the_place_of_the_first),
 		cmocka_unit_test(bad_iommu_options_are_refused),

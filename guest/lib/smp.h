@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other CPUs of the machine: started by INIT and start-up IPIs, each with a stack of its own,
+ * in long mode on the boot CPU's page tables and IDT (no TSS: nothing may fault at CPL 3 there).
+ */
+#ifndef GUEST_LIB_SMP_H
+#define GUEST_LIB_SMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SMP_CPUS 16
+
+/*
+ * Start CPUs 1 to count - 1, by APIC id, and let each call main(id), then halt. Returns how many
+ * came, the boot CPU among them. May be called once.
+ */
+unsigned smp_start(unsigned count, void (*main)(unsigned id));
+/* INIT and start-up again for one of them, which begins anew. False: it did not come. */
+bool smp_restart(unsigned id);
+/* The CPU this runs on, from 0, without an exit. */
+unsigned smp_id(void);
+
+/* An IPI; 'command' is the low half of the interrupt command register. */
+void smp_send(unsigned id, uint32_t command);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * IPIs between CPUs: by physical and logical destination, to all, to all others, of lowest
+ * priority, NMI and INIT; and who gets none gets none.
+ */
+#include "guest/lib/check.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/lapic.h"
+#include "guest/lib/start.h"
+#include "guest/smp/smp.h"
+
+#define VECTOR    0x51
+#define LDR       0x0d0
+#define LOGICAL   (1U << 11)
+#define LOWEST    (1U << 8)
+#define TO_ALL    (2U << 18)
+#define TO_OTHERS (3U << 18)
+#define NMI       (4U << 8)
+#define BROADCAST 0xff
+#define PATIENCE  (20 * calm)
+
+static uint64_t calm = 200000; /* ticks in which an IPI that should not have come would have */
+static volatile unsigned came[SMP_CPUS], nmis[SMP_CPUS];
+static volatile bool awake[SMP_CPUS];
+
+static void on_ipi(void)
+{
+	came[smp_id()]++;
+	lapic_eoi();
+}
+
+static void on_nmi(void) { nmis[smp_id()]++; }
+
+static void wait(uint64_t ticks)
+{
+	uint64_t end = rdtsc() + ticks;
+
+	while (rdtsc() < end) cpu_pause();
+}
+
+/* Wait until those in 'mask' have one more each, and a while longer. */
+static bool arrived(const volatile unsigned *counts, uint32_t mask)
+{
+	uint64_t end = rdtsc() + PATIENCE;
+	bool all = false, others = false;
+
+	while (!all && rdtsc() < end) {
+		all = true;
+		for (unsigned id = 0; id < cpus; id++) all &= !(mask & 1U << id) || counts[id] == 1;
+	}
+	wait(calm);
+	for (unsigned id = 0; id < cpus; id++) others |= counts[id] != (mask >> id & 1);
+	return all && !others;
+}
+
+static void forget(void)
+{
+	for (unsigned id = 0; id < SMP_CPUS; id++) came[id] = nmis[id] = 0;
+}
+
+static void check_ipi(unsigned destination, uint32_t command, uint32_t mask, const char *claim)
+{
+	forget();
+	smp_send(destination, command | VECTOR);
+	check(arrived(came, mask), "%s", claim);
+}
+
+static void set_logical(unsigned id) { lapic_write(LDR, 1U << (id + 24)); }
+
+static void sleep_deaf(unsigned id)
+{
+	awake[id] = false;
+	__asm__ volatile("cli; hlt" : : : "memory");
+	awake[id] = true;
+	interrupts_on();
+}
+
+static void test_lowest(void)
+{
+	unsigned total = 0, most = 0;
+
+	forget();
+	for (unsigned n = 0; n < 4 * cpus; n++) {
+		smp_send((1U << cpus) - 1, LOWEST | LOGICAL | VECTOR);
+		wait(calm);
+	}
+	for (unsigned id = 0; id < cpus; id++) {
+		total += came[id];
+		most = came[id] > most ? came[id] : most;
+	}
+	check_count(4 * cpus, total, "interrupts", "each of lowest priority goes to one CPU");
+	check_whether(true, most < total, "to several", "to one", "not always to the same");
+}
+
+static void test_nmi(unsigned last)
+{
+	uint64_t end;
+
+	forget();
+	smp_send(last, NMI);
+	check(arrived(nmis, 1U << last), "an NMI");
+	job_start(last, sleep_deaf);
+	wait(calm);
+	forget();
+	smp_send(last, VECTOR);
+	wait(calm);
+	check_whether(false, awake[last], "awake", "asleep",
+		      "an interrupt does not wake a CPU that halted with interrupts off");
+	smp_send(last, NMI);
+	for (end = rdtsc() + PATIENCE; !awake[last] && rdtsc() < end;) cpu_pause();
+	check_whether(true, awake[last], "awake", "asleep", "an NMI does");
+	check(job_wait(last) && arrived(came, 1U << last), "and the interrupt comes then");
+}
+
+void test_ipis(void)
+{
+	uint32_t all = (1U << cpus) - 1;
+	unsigned last = cpus - 1;
+
+	calm *= guest_number("patience", 1);
+	interrupt_handler(VECTOR, on_ipi);
+	interrupt_handler(VECTOR_NMI, on_nmi);
+	interrupts_on();
+	check_ipi(last, 0, 1U << last, "an IPI by physical destination");
+	check_ipi(0, 0, 1, "one to the CPU itself");
+	check_ipi(BROADCAST, 0, all, "one to the physical destination 0xff");
+	check_ipi(0, LAPIC_ICR_SELF, 1, "by the shorthand self");
+	check_ipi(0, TO_ALL, all, "by the shorthand all");
+	check_ipi(0, TO_OTHERS, all & ~1U, "by the shorthand all but self");
+	if (cpus <= 8) { /* as many as flat logical ids */
+		set_logical(0);
+		job_start(1, set_logical);
+		job_wait(1);
+		check_ipi(1U << last, LOGICAL, 1U << last, "by logical destination");
+		check_ipi(all & ~1U, LOGICAL, all & ~1U, "by a logical destination of several");
+		test_lowest();
+	}
+	test_nmi(last);
+	check(smp_restart(last), "INIT stops a CPU, a start-up IPI starts it anew");
+	check_ipi(last, 0, 1U << last, "and it takes IPIs again");
+	interrupts_off();
+}

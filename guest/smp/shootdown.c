@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The transition under fire: while CPU 0 attaches and detaches a noncoherent device, the others use
+ * memory without a pause, change MTRRs and CR0.CD, and send each other IPIs. Nothing they wrote may
+ * be lost; and a CPU that never leaves its guest by itself must not go on with a translation that
+ * was taken away: the leaf of a page that only it uses has to come back.
+ */
+#include "ept/memtype.h"
+#include "guest/lib/caching.h"
+#include "guest/lib/check.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/pci.h"
+#include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
+#include "guest/lib/vtd.h"
+#include "guest/smp/smp.h"
+
+#define DOMAIN      1
+#define OWN_PAGES   8
+#define OWN_FIRST   (8 * MiB) /* each CPU's pages lie in 2 MiB of their own */
+#define OWN_STRIDE  (2 * MiB)
+#define LEAF_TICKS  400000UL /* within which a busy CPU must have faulted its leaf in again */
+#define CHANGE_EACH 64       /* turns between two changes of MTRRs and CD */
+
+static struct edu_device edu;
+static uint64_t *second_level;
+static uint64_t patience; /* more than 1 where CPUs share one of the host's */
+static volatile uint64_t turns[SMP_CPUS], lost[SMP_CPUS];
+
+static volatile uint64_t *own_page(unsigned id, unsigned n)
+{
+	return (volatile uint64_t *)(OWN_FIRST + id * OWN_STRIDE + n * PAGE_SIZE);
+}
+
+/* Interrupts off, no instruction that exits: only a kick gets this CPU out of its guest. */
+static void spin_deaf(unsigned id)
+{
+	volatile uint64_t *word = own_page(id, 0);
+
+	interrupts_off();
+	while (!job_stop) ++*word;
+	interrupts_on();
+}
+
+static void change_types(unsigned id, uint64_t turn)
+{
+	if (turn % CHANGE_EACH == 0)
+		mtrr_set(1, OWN_FIRST + id * OWN_STRIDE, OWN_STRIDE, turn / CHANGE_EACH & 1 ? MEMTYPE_WC : MEMTYPE_WT);
+	if (turn % CHANGE_EACH == CHANGE_EACH / 2) cache_disable(turn / CHANGE_EACH & 1);
+}
+
+/* Count in each own page, and compare with the turns. */
+static void hammer(unsigned id)
+{
+	uint64_t turn = 0;
+
+	for (unsigned n = 0; n < OWN_PAGES; n++) *own_page(id, n) = 0;
+	while (!job_stop) {
+		for (unsigned n = 0; n < OWN_PAGES; n++) {
+			lost[id] += *own_page(id, n) != turn;
+			*own_page(id, n) = turn + 1;
+		}
+		change_types(id, ++turn);
+		turns[id] = turn;
+	}
+	cache_disable(false);
+}
+
+static bool leaf_comes_back(uint64_t gpa)
+{
+	uint64_t end = rdtsc() + LEAF_TICKS * patience;
+	unsigned level = 0;
+
+	while (!level && rdtsc() < end) vmcall_ept_walk(gpa, &level);
+	return level;
+}
+
+/* How often it stayed away, of 'rounds' transitions each way. */
+static unsigned stale_rounds(unsigned rounds)
+{
+	unsigned stale = 0;
+
+	for (unsigned n = 0; n < rounds; n++) {
+		vtd_attach(edu.source_id, DOMAIN, second_level);
+		for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+		vtd_detach(edu.source_id, DOMAIN);
+		for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+	}
+	return stale;
+}
+
+static void test_deaf(unsigned rounds)
+{
+	uint64_t kicks = vmcall_counter(COUNTER_KICKS);
+
+	job_start(1, spin_deaf);
+	for (unsigned id = 1; id < cpus; id++) leaf_comes_back((uint64_t)own_page(id, 0));
+	check_count(0, stale_rounds(rounds), "stale translations",
+		    "a CPU that spins with interrupts off uses no translation from before");
+	job_wait(1);
+	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds);
+}
+
+static void test_hammer(unsigned rounds)
+{
+	uint64_t before = vmcall_counter(COUNTER_TRANSITIONS), total = 0, wrong = 0, end;
+
+	job_start(1, hammer);
+	for (unsigned n = 0; n < rounds; n++) {
+		vtd_attach(edu.source_id, DOMAIN, second_level);
+		vtd_detach(edu.source_id, DOMAIN);
+	}
+	/* Each has to have had turns, however few CPUs they share. */
+	end = rdtsc() + 100 * patience * LEAF_TICKS;
+	for (unsigned id = 1; id < cpus; id++)
+		while (!turns[id] && rdtsc() < end) cpu_pause();
+	check(job_wait(1), "all CPUs end their work");
+	for (unsigned id = 1; id < cpus; id++) {
+		total += turns[id];
+		wrong += lost[id];
+		check(turns[id], "CPU %u got ahead", id);
+	}
+	check_count(2 * rounds, vmcall_counter(COUNTER_TRANSITIONS) - before, "transitions",
+		    "each attach and each detach is one");
+	check_count(0, wrong, "wrong words", "nothing that %u CPUs wrote is lost", cpus - 1);
+	printf("%lu turns of %u pages\n", total, OWN_PAGES);
+}
+
+void test_shootdown(void)
+{
+	unsigned rounds = (unsigned)guest_number("rounds", 50);
+
+	patience = guest_number("patience", 1);
+	if (!check(edu_find(0, &edu) && vtd_init(), "a device and an IOMMU")) return;
+	second_level = vtd_table();
+	vtd_set_root();
+	vtd_queue_on();
+	vtd_command(GCMD_TE, true);
+	test_deaf(rounds);
+	test_hammer(rounds);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Several CPUs: all are started, say the same of themselves by CPUID and local APIC, and then the
+ * parts: IPIs, and the transition under fire. Needs iommu=on dev=edu and cpus=2 or more.
+ */
+#include "guest/smp/smp.h"
+#include "guest/lib/check.h"
+#include "guest/lib/console.h"
+#include "guest/lib/cpu.h"
+#include "guest/lib/lapic.h"
+#include "guest/lib/start.h"
+
+#define PATIENCE 200000000UL /* ticks */
+
+unsigned cpus;
+volatile bool job_stop;
+
+static void (*volatile jobs[SMP_CPUS])(unsigned id);
+static struct {
+	uint32_t initial, lapic, x2apic;
+	uint64_t tsc;
+} said[SMP_CPUS];
+
+static void other_cpu(unsigned id)
+{
+	interrupts_on();
+	for (;;) {
+		if (jobs[id]) {
+			jobs[id](id);
+			jobs[id] = NULL;
+		}
+		cpu_pause();
+	}
+}
+
+void job_start(unsigned first, void (*job)(unsigned id))
+{
+	job_stop = false;
+	for (unsigned id = first; id < cpus; id++) jobs[id] = job;
+}
+
+bool job_wait(unsigned first)
+{
+	uint64_t end = rdtsc() + PATIENCE * guest_number("patience", 1);
+
+	job_stop = true;
+	for (unsigned id = first; id < cpus; id++)
+		while (jobs[id])
+			if (rdtsc() > end)
+				return false;
+			else
+				cpu_pause();
+	return true;
+}
+
+static void say(unsigned id)
+{
+	said[id].initial = cpuid(1, 0).ebx >> 24;
+	said[id].x2apic = cpuid(0xb, 0).edx;
+	said[id].lapic = lapic_id();
+	said[id].tsc = rdtsc();
+}
+
+static void test_identity(void)
+{
+	uint64_t before = rdtsc(), after;
+	bool agree = true, in_time = true;
+
+	job_start(0, say);
+	say(0);
+	jobs[0] = NULL;
+	check(job_wait(1), "each CPU did what it was told");
+	after = rdtsc();
+	for (unsigned id = 0; id < cpus; id++) {
+		agree &= said[id].initial == id && said[id].lapic == id && said[id].x2apic == id;
+		in_time &= said[id].tsc > before && said[id].tsc < after;
+	}
+	check(agree, "CPUID leaves 1 and 0xb and the local APIC give each CPU one id");
+	check(in_time, "their TSCs agree");
+	check_count(cpus, cpuid(0xb, 1).ebx & 0xffff, "CPUs", "CPUID.0xb counts them");
+}
+
+int guest_main(void)
+{
+	unsigned expected = (unsigned)guest_number("cpus", cpuid(0xb, 1).ebx & 0xffff);
+
+	lapic_enable();
+	cpus = smp_start(expected, other_cpu);
+	if (!check_count(expected, cpus, "CPUs", "INIT and start-up IPIs start the others")) return check_status();
+	test_identity();
+	test_ipis();
+	test_shootdown();
+	return check_status();
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of this image share: the other CPUs wait for a job, do it, and say that it is
+ * done.
+ */
+#ifndef GUEST_SMP_SMP_H
+#define GUEST_SMP_SMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/lib/smp.h"
+
+extern unsigned cpus; /* that run */
+
+/* Give each CPU from 'first' on a job; wait until those have done it. */
+void job_start(unsigned first, void (*job)(unsigned id));
+bool job_wait(unsigned first);
+/* Tells a job that goes on until then to end. */
+extern volatile bool job_stop;
+
+void test_ipis(void);      /* ipis.c */
+void test_shootdown(void); /* shootdown.c */
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting the CPUs that the firmware lists beside the one that booted (SDM 3A 9.4).
+ */
+#ifndef HV_MACHINE_START_H
+#define HV_MACHINE_START_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot/multiboot2.h"
+
+/*
+ * Read the firmware's list. Call while all memory below 4 GiB is mapped: before paging_init(). Says
+ * in one line when there is none: then there is but one CPU.
+ */
+void cpus_find(const struct boot_info *boot);
+
+/*
+ * Start them one by one, by a clock of tsc_hz. Each calls ready() on itself, which says whether it
+ * can run guests, and then run(), which does not return. Those that can are in cpus[] when this
+ * returns; of the others a line tells.
+ */
+void cpus_start(uint64_t tsc_hz, bool (*ready)(void), void (*run)(void));
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Posts and takes the mail of vCPUs, and kicks their CPUs.
+ */
+#include "hv/vm/ipi.h"
+
+#include "hv/dev/lapic_command.h"
+#include "hv/dev/lapic_route.h"
+#include "lib/bits.h"
+
+void vcpu_kick_remote(struct vcpu *vcpu)
+{
+	struct cpu *cpu = vcpu->cpu;
+	uint32_t state;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the request before the look: enum cpu_state */
+	state = __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE);
+	if (state != CPU_IDLE && (state != CPU_GUEST || cpu->vcpu != vcpu)) return;
+	__atomic_fetch_add(&vcpu->vm->counter[COUNTER_KICKS], 1, __ATOMIC_RELAXED);
+	cpu_kick(cpu);
+}
+
+static const uint8_t mail_flag[] = {[MODE_FIXED] = MAIL_FIXED, [MODE_LOWEST] = MAIL_FIXED,    [MODE_NMI] = MAIL_NMI,
+				    [MODE_INIT] = MAIL_INIT,   [MODE_STARTUP] = MAIL_STARTUP, [MODE_EXTINT] = 0};
+
+static void post(struct vcpu_mail *mail, uint64_t command, uint32_t flag)
+{
+	uint8_t vector = (uint8_t)FIELD(command, COMMAND_VECTOR);
+
+	if (flag == MAIL_FIXED)
+		__atomic_fetch_or(&mail->fixed[!!(command & COMMAND_LEVEL)][vector / 32], 1U << vector % 32,
+				  __ATOMIC_RELAXED);
+	else if (flag == MAIL_STARTUP)
+		__atomic_store_n(&mail->startup_page, vector, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&mail->flags, flag, __ATOMIC_SEQ_CST);
+}
+
+/* A vCPU of this CPU is not in its guest, so its local APIC is at hand. */
+static void deliver_to(struct vcpu *vcpu, uint64_t command)
+{
+	uint32_t flag = mail_flag[FIELD(command, COMMAND_MODE)];
+
+	if (!flag) return;
+	if (vcpu->cpu == this_cpu() && flag <= MAIL_NMI && vcpu->activity != VCPU_WAITS)
+		lapic_take(&vcpu->lapic, command);
+	else
+		post(&vcpu->mail, command, flag);
+	vcpu_kick(vcpu);
+}
+
+void ipi_deliver(struct vm *vm, uint32_t targets, uint64_t command)
+{
+	for (; targets; targets &= targets - 1) deliver_to(vm->vcpu[__builtin_ctz(targets)], command);
+}
+
+void ipi_send(void *ctx, uint64_t icr)
+{
+	struct vcpu *vcpu = ctx;
+
+	ipi_deliver(vcpu->vm, lapic_route_ipi(&vcpu->vm->lapics, vcpu->id, icr), icr);
+}
+
+/* Hand each vector that was posted to the local APIC. */
+static void take_fixed(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		uint32_t word = __atomic_exchange_n(&vcpu->mail.fixed[i / 8][i % 8], 0, __ATOMIC_RELAXED);
+		uint64_t command = i < 8 ? 0 : COMMAND_LEVEL;
+
+		for (; word; word &= word - 1)
+			lapic_take(&vcpu->lapic, command | (32 * (i % 8) + (unsigned)__builtin_ctz(word)));
+	}
+}
+
+static void set_activity(struct vcpu *vcpu, enum vcpu_activity activity)
+{
+	__atomic_exchange_n(&vcpu->activity, activity, __ATOMIC_SEQ_CST);
+}
+
+/* SDM 3A 9.4.1: the CPU that booted begins at the reset vector, and there is no firmware here. */
+static void take_init(struct vcpu *vcpu)
+{
+	if (!vcpu->id) {
+		vm_kill(vcpu->vm, "reset");
+		return;
+	}
+	lapic_reset(&vcpu->lapic);
+	vcpu->nmi_pending = false;
+	vcpu->starts = false;
+	set_activity(vcpu, VCPU_WAITS);
+	if (ipi_none_is_left(vcpu->vm)) vm_kill(vcpu->vm, "halted with interrupts off");
+}
+
+void ipi_take_mail(struct vcpu *vcpu)
+{
+	uint32_t flags = __atomic_exchange_n(&vcpu->mail.flags, 0, __ATOMIC_ACQUIRE);
+
+	if (flags & MAIL_INIT) take_init(vcpu);
+	if (flags & MAIL_STARTUP && vcpu->activity == VCPU_WAITS) {
+		vcpu->starts = true;
+		set_activity(vcpu, VCPU_ACTIVE);
+	}
+	if (vcpu->activity == VCPU_WAITS) return; /* it takes nothing else */
+	if (flags & MAIL_NMI) lapic_take(&vcpu->lapic, TO_FIELD(MODE_NMI, COMMAND_MODE));
+	if (flags & MAIL_FIXED) take_fixed(vcpu);
+}
+
+bool ipi_none_is_left(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		const struct vcpu *vcpu = vm->vcpu[i];
+
+		if (__atomic_load_n(&vcpu->activity, __ATOMIC_SEQ_CST) < VCPU_STOPPED ||
+		    __atomic_load_n(&vcpu->mail.flags, __ATOMIC_SEQ_CST) || vcpu->nmi_pending)
+			return false;
+	}
+	return true;
+}

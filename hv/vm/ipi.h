@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the vCPUs of a VM: IPIs, messages, INIT and start-up, by mail where the receiver has
+ * another CPU.
+ */
+#ifndef HV_VM_IPI_H
+#define HV_VM_IPI_H
+
+#include "hv/vm/vm.h"
+
+/* The local APIC's way out (struct lapic_host): 'ctx' is the vCPU that sends. */
+void ipi_send(void *ctx, uint64_t icr);
+/* An interrupt command, low half, for each vCPU of which 'targets' has the bit. */
+void ipi_deliver(struct vm *vm, uint32_t targets, uint64_t command);
+
+/* Take what others sent to a vCPU of this CPU. */
+void ipi_take_mail(struct vcpu *vcpu);
+
+/*
+ * Can nothing wake the VM any more: is each of its vCPUs stopped or waiting, and without mail?
+ * Asked by a vCPU that has just stored its own activity.
+ */
+bool ipi_none_is_left(const struct vm *vm);
+
+#endif

@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# Several CPUs, of the machine and of VMs: guest/smp checks what it sees, a line each; here it counts
+# that all held, that the hypervisor used the CPUs there were, and that without its shootdown they
+# do not hold.
+bats_require_minimum_version 1.5.0
+
+VM="mem=64M iommu=on dev=edu"
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load boot.bash
+}
+
+# smp CPUS VCPUS ["WORDS"]: guest/smp on so many, alone.
+smp() {
+	BOOT_OPTIONS="--cpus $1 --timeout 900" boots 0 "" "$G/smp.elf" "vm t $VM cpus=$2 -- ${3:-}"
+	lacks 'FAIL'
+	has 'hv: vm t: exited with status 0'
+}
+
+@test "2 CPUs, a vCPU each: IPIs, and a thousand transitions under fire" {
+	smp 2 2 rounds=250
+	has 'hv: cpu: 2 of 2 started'
+}
+
+@test "4 CPUs, a vCPU each" {
+	smp 4 4
+	has 'hv: cpu: 4 of 4 started'
+}
+
+@test "4 vCPUs share 2 CPUs in slices" {
+	smp 2 4 "patience=40 rounds=3"
+}
+
+@test "3 vCPUs on a machine with one CPU" {
+	smp 1 3 "patience=40 rounds=3"
+	lacks 'hv: cpu: .* started'
+}
+
+@test "VMs on several CPUs, one of several vCPUs, do not disturb each other" {
+	BOOT_OPTIONS="--cpus 3" boots 0 "" "$G/noncoherent.elf" "vm demo $(words noncoherent) --" \
+		"$G/smp.elf" "vm smp $VM cpus=2 -- rounds=5 patience=4" "$G/apic.elf" "vm apic $(words apic) --"
+	lacks 'FAIL'
+	has 'hv: vm demo: exited with status 0' 'hv: vm smp: exited with status 0' 'hv: vm apic: exited with status 0'
+}
+
+@test "without the preemption timer each CPU has another clock" {
+	BOOT_OPTIONS="--cpus 2" boots 0 "mask=timer" "$G/hello.elf" "vm a mem=32M --" "$G/hello.elf" "vm b mem=32M --"
+	has 'hv: vm a: exited with status 0' 'hv: vm b: exited with status 0'
+}
+
+@test "a checked build finds the right vCPU current and every lock in its order, on each CPU" {
+	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$BUILD/leafcutter-checked.elf" "" \
+		"$G/smp.elf" "vm a $VM cpus=3 -- rounds=10" "$G/iommu.elf" "vm iommu $(words iommu) --"
+	run --separate-stderr -0 tools/boot --engine "$ENGINE" --cpus 3 "$BATS_TEST_TMPDIR/test.iso"
+	has 'hv: end: status 0'
+}
+
+# boots_broken CPUS FUNCTION...: guest/smp on a hypervisor in which the functions return at once.
+boots_broken() {
+	local address function offset virtual broken=$BATS_TEST_TMPDIR/broken.elf
+	cp "$BUILD/leafcutter.elf" "$broken"
+	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
+	for function in "${@:2}"; do
+		address=$((16#$(nm "$broken" | sed -n "s/ [tT] $function\$//p")))
+		printf '\xc3' | dd of="$broken" bs=1 seek=$((address - virtual + offset)) conv=notrunc status=none
+	done
+	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/smp.elf" "vm t $VM cpus=$1 -- rounds=5"
+	run --separate-stderr -1 tools/boot --engine "$ENGINE" --cpus "$1" "$BATS_TEST_TMPDIR/test.iso"
+}
+
+# WBINVD on every CPU behind the INVEPT kicks them too: with it alone none stays in its guest.
+@test "without kicks, and without waiting for their answers, stale translations are used: 2 CPUs" {
+	boots_broken 2 push_out cpus_write_back
+	has 't\| FAIL .*stale translations.*'
+}
+
+@test "and 4" {
+	boots_broken 4 push_out cpus_write_back
+	has 't\| FAIL .*stale translations.*'
+}

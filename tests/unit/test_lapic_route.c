@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/dev/lapic_route.c: for whom an IPI or a message is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "hv/dev/lapic_route.h"
+
+#define TPR 0x80
+#define LDR 0xd0
+#define DFR 0xe0
+#define SVR 0xf0
+
+#define FOUR      0xfU
+#define TO_ALL    0x80000U
+#define TO_OTHERS 0xc0000U
+#define LOGICAL   0x800U
+#define LOWEST    0x100U
+
+static struct lapic lapic[4];
+static struct lapic_set set;
+
+static void send(void *ctx, uint64_t icr)
+{
+	(void)ctx, (void)icr;
+	fail();
+}
+
+static void write(unsigned cpu, uint64_t offset, uint32_t data)
+{
+	uint64_t value = data;
+
+	lapic_access(&lapic[cpu], offset, 4, true, &value);
+}
+
+/* Four CPUs with flat logical ids. */
+static void four_cpus(void)
+{
+	const struct lapic_host host = {.ipi = send};
+
+	set = (struct lapic_set){.count = 4};
+	for (unsigned i = 0; i < 4; i++) {
+		lapic_init(&lapic[i], (uint8_t)i, &host);
+		write(i, LDR, 1U << (24 + i));
+		set.lapic[i] = &lapic[i];
+	}
+}
+
+static uint64_t to(uint8_t destination, uint32_t command) { return (uint64_t)destination << 56 | command; }
+
+static void a_physical_destination_is_one_cpu_or_all(void **state)
+{
+	(void)state;
+	four_cpus();
+	assert_int_equal(lapic_route_ipi(&set, 0, to(2, 0x41)), 1 << 2);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(9, 0x41)), 0);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, 0x41)), FOUR);
+	assert_int_equal(lapic_route_message(&set, 0xfee03000, 0x41), 1 << 3);
+}
+
+static void a_flat_logical_destination_is_a_bit_per_cpu(void **state)
+{
+	(void)state;
+	four_cpus();
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xa, LOGICAL | 0x41)), 0xa);
+	assert_int_equal(lapic_route_message(&set, 0xfee06004, 0x41), 0x6);
+}
+
+static void a_cluster_destination_names_a_cluster_and_bits_in_it(void **state)
+{
+	(void)state;
+	four_cpus();
+	for (unsigned i = 0; i < 4; i++) {
+		write(i, DFR, 0x0fffffff);
+		write(i, LDR, (i / 2 << 4 | 1U << i % 2) << 24);
+	}
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0x13, LOGICAL | 0x41)), 0xc);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0x02, LOGICAL | 0x41)), 0x2);
+}
+
+static void shorthands_name_self_all_or_others_whatever_the_destination(void **state)
+{
+	(void)state;
+	four_cpus();
+	assert_int_equal(lapic_route_ipi(&set, 2, to(1, 0x40000 | 0x41)), 1 << 2);
+	assert_int_equal(lapic_route_ipi(&set, 2, to(1, TO_ALL | 0x41)), FOUR);
+	assert_int_equal(lapic_route_ipi(&set, 2, to(1, TO_OTHERS | 0x41)), 0xb);
+}
+
+static void lowest_priority_goes_to_the_least_busy(void **state)
+{
+	(void)state;
+	four_cpus();
+	write(0, TPR, 0x40);
+	write(1, TPR, 0x30);
+	write(2, TPR, 0x10);
+	write(3, TPR, 0x20);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 1 << 2);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xb, LOGICAL | LOWEST | 0x81)), 1 << 3);
+	assert_int_equal(lapic_route_message(&set, 0xfeeff000, LOWEST | 0x81), 1 << 2);
+	write(2, SVR, 0xff); /* off: it would drop it */
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 1 << 3);
+}
+
+static void among_equals_they_take_turns(void **state)
+{
+	(void)state;
+	four_cpus();
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 1U << i % 4);
+}
+
+static void none_that_is_on_gets_none(void **state)
+{
+	(void)state;
+	four_cpus();
+	for (unsigned i = 0; i < 4; i++) write(i, SVR, 0xff);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_physical_destination_is_one_cpu_or_all),
+		cmocka_unit_test(a_flat_logical_destination_is_a_bit_per_cpu),
+		cmocka_unit_test(a_cluster_destination_names_a_cluster_and_bits_in_it),
+		cmocka_unit_test(shorthands_name_self_all_or_others_whatever_the_destination),
+		cmocka_unit_test(lowest_priority_goes_to_the_least_busy),
+		cmocka_unit_test(among_equals_they_take_turns),
+		cmocka_unit_test(none_that_is_on_gets_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
