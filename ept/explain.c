@@ -117,6 +117,19 @@ static unsigned standing_level(const struct ept *ept, const struct ept_explanati
 	return level;
 }
 
+/* What made the leaf in place differ? The policy's table is asked again with one argument changed. */
+static enum ept_stale stale_by(const struct ept_explanation *why, const struct ept_cpu *cpu, uint64_t page)
+{
+	bool mmio = why->slot.kind == EPT_SLOT_HOST_MMIO, noncoherent = why->count != 0, uniform;
+	uint64_t types = EPT_TYPE | EPT_IGNORE_PAT, leaf = why->entry[why->level] & types;
+	enum memtype mtrr = mtrr_type(cpu->mtrr, page, PAGE_SIZE, &uniform);
+
+	if (!why->level || leaf == (why->bits & types)) return EPT_NOT_STALE;
+	if (leaf == (memtype_leaf_bits(why->policy, mmio, !noncoherent, why->cd, mtrr) & types)) return EPT_STALE_COUNT;
+	if (leaf == (memtype_leaf_bits(why->policy, mmio, noncoherent, !why->cd, mtrr) & types)) return EPT_STALE_CD;
+	return EPT_STALE_OTHER;
+}
+
 static void explain_leaf(const struct ept *ept, const struct ept_cpu *cpu, struct ept_explanation *why)
 {
 	struct ept copy = *ept;
@@ -131,6 +144,7 @@ static void explain_leaf(const struct ept *ept, const struct ept_cpu *cpu, struc
 	why->decided_by = decided_by(why);
 	if (why->decided_by == EPT_BY_MTRR) explain_mtrr(cpu->mtrr, fill.gpa, &why->mtrr);
 	why->bits = fill.bits;
+	why->stale = stale_by(why, cpu, fill.gpa);
 	why->fill_level = standing_level(ept, why, fill.level);
 	why->limit = why->fill_level < fill.level ? EPT_LIMIT_TABLE
 						  : find_limit(&copy, cpu, why->gpa, fill.slot, fill.level);
@@ -138,13 +152,12 @@ static void explain_leaf(const struct ept *ept, const struct ept_cpu *cpu, struc
 
 static void explain_access(struct ept_explanation *why)
 {
-	uint64_t leaf = why->entry[why->level], types = EPT_TYPE | EPT_IGNORE_PAT;
+	uint64_t leaf = why->entry[why->level];
 
 	why->pat_type =
 		why->pat.index == EPT_NO_PAGING ? MEMTYPE_WB : (enum memtype)(why->pat.value >> 8 * why->pat.index & 7);
 	why->effective = memtype_effective(why->bits, why->pat_type, false);
 	why->in_place = memtype_effective(leaf, why->pat_type, false);
-	why->stale = why->has_slot && why->level && ((leaf ^ why->bits) & types);
 }
 
 void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_pat *pat, uint64_t gpa,

@@ -14,6 +14,7 @@
 struct ept_pat {
 	uint64_t value; /* IA32_PAT */
 	unsigned index; /* 0-7: PAT, PCD and PWT of the guest's page; EPT_NO_PAGING: CR0.PG = 0 */
+	bool assumed;   /* no page of the guest's was looked at for the index */
 };
 #define EPT_NO_PAGING 8
 
@@ -60,6 +61,14 @@ enum ept_limit {
 	EPT_LIMIT_TABLE,     /* smaller leaves stand in its place */
 };
 
+/* With what else the rule gives the type of the leaf in place: what has changed since it was installed. */
+enum ept_stale {
+	EPT_NOT_STALE, /* or there is no leaf */
+	EPT_STALE_COUNT,
+	EPT_STALE_CD,
+	EPT_STALE_OTHER, /* MTRRs, or several at once; another vCPU's, or earlier ones */
+};
+
 struct ept_explanation {
 	uint64_t gpa;
 	/* What is there now: the entries by level, from EPT_ROOT_LEVEL down to 'lowest'. */
@@ -82,7 +91,7 @@ struct ept_explanation {
 	struct ept_pat pat;
 	enum memtype pat_type;
 	enum memtype effective, in_place;
-	bool stale; /* the leaf in place has another type than a fault would give */
+	enum ept_stale stale; /* the leaf in place has another type than a fault would give */
 };
 
 /*

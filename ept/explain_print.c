@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An explanation (explain.c) in words: the entries from the root down, the slot, the rule in one
- * line, and what of it does not hold for the leaf in place. It only reads the explanation.
+ * An explanation (explain.c) in words: the entries from the root down, whether the rule does not hold for the leaf in
+ * place, the slot, and the rule in one line. It only reads the explanation.
  */
 #include "ept/explain.h"
 #include "ept/table.h"
@@ -133,7 +133,7 @@ static void add_size(struct lines *to, const struct ept_explanation *why)
 {
 	static const char *const words[][2] = {
 		[EPT_LIMIT_NONE] = {"the largest there is", ""},
-		[EPT_LIMIT_EDGE] = {"", " reach beyond the slot"},
+		[EPT_LIMIT_EDGE] = {"", " would reach beyond the slot"},
 		[EPT_LIMIT_ALIGNMENT] = {"host memory not aligned to ", ""},
 		[EPT_LIMIT_CPU] = {"no leaves of ", " on this CPU"},
 		[EPT_LIMIT_TYPE] = {"not uniform over ", ""},
@@ -165,18 +165,39 @@ static void add_access(struct lines *to, const struct ept_explanation *why)
 static void add_row(struct lines *to, const struct ept_explanation *why)
 {
 	const char *row = memtype_name((unsigned)FIELD(why->bits, EPT_TYPE));
+	unsigned index = why->pat.index;
 
 	if (!why->has_slot || (why->bits & EPT_IGNORE_PAT)) return;
-	lines_add(to, "table 12-7: row %s (the leaf), column %s (the PAT): %s", row, memtype_name(why->pat_type),
-		  memtype_name(why->effective));
+	lines_add(to, "table 12-7: row %s (the leaf), column %s (", row, memtype_name(why->pat_type));
+	if (index == EPT_NO_PAGING)
+		lines_add(to, "paging off");
+	else
+		lines_add(to, "PAT entry %u, %s PAT %u, PCD %u, PWT %u", index,
+			  why->pat.assumed ? "assumed: a page with" : "the page's", index >> 2, index >> 1 & 1,
+			  index & 1);
+	lines_add(to, "): %s", memtype_name(why->effective));
 }
 
 static void add_stale(struct lines *to, const struct ept_explanation *why)
 {
+	const char *in_place = memtype_name(why->in_place), *effective = memtype_name(why->effective);
+	const char *pat = memtype_name(why->pat_type);
+
 	if (!why->stale) return;
 	lines_add(to, "stale: the leaf in place is ");
 	add_type(to, why->entry[why->level]);
-	lines_add(to, ", effective %s", memtype_name(why->in_place));
+	lines_add(to, ", as with ");
+	switch (why->stale) {
+	case EPT_STALE_COUNT: lines_add(to, why->count ? "count 0" : "a noncoherent device"); break;
+	case EPT_STALE_CD: lines_add(to, "CR0.CD %u", !why->cd); break;
+	default: lines_add(to, "other MTRRs or CD, earlier or another vCPU's"); break;
+	}
+	lines_add(to, ", not cleared since; a fault would give ");
+	add_type(to, why->bits);
+	if (why->in_place == why->effective)
+		lines_add(to, "; harmless where PAT is %s: an access is %s either way", pat, effective);
+	else
+		lines_add(to, "; harmful where PAT is %s: an access is %s, not %s", pat, in_place, effective);
 }
 
 /* The rule in one line. */
@@ -193,8 +214,8 @@ static void add_rule(struct lines *to, const struct ept_explanation *why)
 void ept_explain_print(const struct ept_explanation *why, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	/* Each adds nothing where it has nothing to say. */
-	static void (*const parts[])(struct lines * to, const struct ept_explanation *why) = {add_slot, add_rule,
-											      add_row, add_stale};
+	static void (*const parts[])(struct lines * to, const struct ept_explanation *why) = {add_stale, add_slot,
+											      add_rule, add_row};
 	struct lines to = {.line = line, .ctx = ctx};
 
 	for (unsigned level = EPT_ROOT_LEVEL; level >= why->lowest; level--) {

@@ -247,6 +247,7 @@ void hv_main(uint32_t magic, const void *info)
 		release_ended();
 	} while (restart_vms() || any_vm_runs() || run_is_stopped());
 	gdb_poll();
+	keys_end();
 	watch_end();
 	report_vms();
 	destroy_vms(free, pieces);

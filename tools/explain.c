@@ -182,7 +182,7 @@ static void parse_pat(struct vm *vm)
 	unsigned type = parse_type(text, strlen(text));
 	uint64_t index;
 
-	vm->pat = (struct ept_pat){.value = PAT_RESET, .index = 0};
+	vm->pat = (struct ept_pat){.value = PAT_RESET, .assumed = !*value_of("PAT", "")};
 	if (!strcmp(text, "off")) {
 		vm->pat.index = EPT_NO_PAGING;
 	} else if (type <= MEMTYPE_UC_MINUS) {

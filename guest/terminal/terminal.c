@@ -7,6 +7,9 @@
 #include "guest/lib/cpu.h"
 #include "guest/lib/start.h"
 
+#define LSR          5
+#define LSR_RECEIVED 0x01
+
 #define LONGER_THAN_A_SECOND 60000000UL /* TSC ticks, on an emulator of 20 to 40 MHz */
 
 static void send(const char *text)
@@ -26,6 +29,16 @@ static void wait(uint64_t ticks)
 	for (uint64_t end = rdtsc() + ticks; rdtsc() < end;) cpu_pause();
 }
 
+/* What the operator has typed meanwhile, if anything. */
+static void echo(void)
+{
+	if (!(inb(COM1 + LSR) & LSR_RECEIVED)) return;
+	send("typed: ");
+	for (uint64_t end = rdtsc() + LONGER_THAN_A_SECOND; rdtsc() < end;)
+		if (inb(COM1 + LSR) & LSR_RECEIVED) outb(COM1, inb(COM1));
+	send("\n");
+}
+
 int guest_main(void)
 {
 	send("clear \x1b[2J\x1b[1;1Hhv: vm other: exited with status 0\n");
@@ -38,6 +51,7 @@ int guest_main(void)
 	send("password: ");
 	wait(LONGER_THAN_A_SECOND);
 	send("after a second\n");
+	echo();
 	send("cut short");
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 static unsigned focus;   /* the VM that hears what is typed */
 static bool open;        /* the monitor */
+static bool by_a_stop;   /* it was opened, not by Ctrl-A c */
 static bool has_stopped; /* the machine, as it was at the last look */
 static char line[LINE_MAX + 1];
 static unsigned length;
@@ -55,9 +56,10 @@ static void next_console(void)
 }
 
 /* Open the monitor, or leave it as it is: whoever is stopped stays so. */
-static void toggle(void)
+static void toggle(bool stops)
 {
 	open = !open;
+	by_a_stop = stops;
 	length = 0;
 	if (open)
 		monitor_prompt();
@@ -65,20 +67,20 @@ static void toggle(void)
 		print("monitor: left%s", run_is_stopped() ? "; the VMs are stopped, Ctrl-A c comes back" : "");
 }
 
-/* The monitor opens where the machine stops, and closes while it goes on to another stop. */
+/* The monitor opens where the machine stops, and is left where that goes on, maybe to another stop. */
 static void follow_stops(void)
 {
 	bool stops = run_is_stopped() && !has_stopped, goes_on = has_stopped && !run_is_stopped();
 
 	has_stopped = run_is_stopped();
-	if (stops && !open) toggle();
-	if (goes_on && watch_may_stop()) open = false;
+	if (stops && !open) toggle(true);
+	if (goes_on && (by_a_stop || watch_may_stop())) open = false;
 }
 
 static void act(int key)
 {
 	switch (key) {
-	case 'c': toggle(); break;
+	case 'c': toggle(false); break;
 	case 'w': print_places(); break;
 	case 'n': next_console(); break;
 	case 'x': monitor_quit(); break;
@@ -96,9 +98,10 @@ static void end_line(void)
 	if (open) monitor_prompt();
 }
 
-/* Nobody is there who could go on: no stop any more. */
+/* Nobody is there who could go on: no stop any more. A last line may have no end. */
 static void end_of_input(void)
 {
+	if (open && length) end_line();
 	if (open) print("monitor: the input has ended: going on");
 	open = false;
 	watch_end_stops();
@@ -118,13 +121,20 @@ static void edit(uint8_t c)
 	}
 }
 
-/* The monitor's next key, now that it is open or will not open any more. */
+static void keep(struct queue *queue, int key)
+{
+	if (queue->head - queue->tail < QUEUE_SIZE) queue->key[queue->head++ % QUEUE_SIZE] = (uint8_t)key;
+}
+
+/* The next key of those kept for the monitor: without a stop to come it is the guest's after all. */
 static void hear(uint8_t key)
 {
 	if (key == CTRL_D)
 		end_of_input();
 	else if (open)
 		edit(key);
+	else
+		keep(&for_guest, key);
 }
 
 /* For the guest, as far as its UART takes it. What is typed at a VM that has ended is lost. */
@@ -140,11 +150,6 @@ static void deliver(void)
 	follow_stops();
 	while (m->tail != m->head && (open || !watch_may_stop())) hear(m->key[m->tail++ % QUEUE_SIZE]);
 	while (g->tail != g->head && guest_takes(g->key[g->tail % QUEUE_SIZE])) g->tail++;
-}
-
-static void keep(struct queue *queue, int key)
-{
-	if (queue->head - queue->tail < QUEUE_SIZE) queue->key[queue->head++ % QUEUE_SIZE] = (uint8_t)key;
 }
 
 static void type(int key)
@@ -169,4 +174,14 @@ void keys_poll(void)
 		after_ctrl_a = !after_ctrl_a && key == CTRL_A;
 	}
 	deliver();
+}
+
+void keys_end(void)
+{
+	struct queue *m = &for_monitor;
+	unsigned lines = 0;
+
+	while (m->tail != m->head) lines += m->key[m->tail++ % QUEUE_SIZE] == '\n';
+	if (lines)
+		print("monitor: no further stop: %u line%s of the input not carried out", lines, lines == 1 ? "" : "s");
 }

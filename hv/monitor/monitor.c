@@ -49,11 +49,12 @@ static void show_vms(void)
 	static const char *const states[] = {"running", "exited", "killed", "reset"};
 
 	for (unsigned i = 0; i < all_vms_count; i++) {
-		print("%s vm %s: %s%s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", all_vms[i] == vm ? "*" : " ",
-		      all_vms[i]->options.name, states[all_vms[i]->state],
-		      run_is_stopped() && all_vms[i]->state == VM_RUNNING ? ", stopped" : "",
-		      all_vms[i]->options.memory / MiB, all_vms[i]->vcpus, all_vms[i]->ept.noncoherent,
-		      exit_total(all_vms[i]));
+		const char *state =
+			run_is_stopped() && all_vms[i]->state == VM_RUNNING ? "stopped" : states[all_vms[i]->state];
+
+		print("%s vm %s: %s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", all_vms[i] == vm ? "*" : " ",
+		      all_vms[i]->options.name, state, all_vms[i]->options.memory / MiB, all_vms[i]->vcpus,
+		      all_vms[i]->ept.noncoherent, exit_total(all_vms[i]));
 	}
 }
 
@@ -84,19 +85,17 @@ void monitor_show_place(struct vcpu *vcpu)
 	vcpu_print_place(vcpu, prefix);
 }
 
-static void explain(const struct vcpu *vcpu, uint64_t gpa, unsigned pat_index)
+static void explain(const struct vcpu *vcpu, uint64_t gpa, struct ept_pat pat)
 {
-	const struct ept_pat pat = {
-		.value = vmread(VMCS_GUEST_IA32_PAT),
-		.index = vmread(VMCS_GUEST_CR0) & CR0_PG ? pat_index : EPT_NO_PAGING,
-	};
 	struct ept_explanation why;
 
+	pat.value = vmread(VMCS_GUEST_IA32_PAT);
+	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG)) pat.index = EPT_NO_PAGING;
 	ept_explain(&vcpu->vm->ept, &vcpu->ept_cpu, &pat, gpa, &why);
 	ept_explain_print(&why, print_line, NULL);
 }
 
-static void explain_gpa(struct vcpu *vcpu, uint64_t gpa) { explain(vcpu, gpa, 0); }
+static void explain_gpa(struct vcpu *vcpu, uint64_t gpa) { explain(vcpu, gpa, (struct ept_pat){.assumed = true}); }
 
 /* A walk through the guest's tables, and the entries as they are read. */
 struct spy {
@@ -169,7 +168,7 @@ static void explain_linear(struct vcpu *vcpu, uint64_t linear)
 		return;
 	}
 	print("  guest-physical 0x%lx", gpa);
-	explain(vcpu, gpa, pat_index(&spy));
+	explain(vcpu, gpa, (struct ept_pat){.index = pat_index(&spy)});
 }
 
 static void show_ept(struct vcpu *vcpu)
@@ -241,7 +240,8 @@ static const struct command commands[] = {
 	{"vm", "NAME", "choose it", .on_name = choose_vm},
 	{"regs", "[VCPU]", "its registers", .on_vcpu = vcpu_dump},
 	{"walk", "GPA", "what maps a guest-physical address, and why it has its type", .on_address = explain_gpa},
-	{"va", "ADDRESS", "the same for a linear one, and the guest's own tables", .on_address = explain_linear},
+	{"va", "ADDRESS", "the same for a linear one, by the guest's tables and its page's PAT entry",
+	 .on_address = explain_linear},
 	{"ept", "", "all leaves, by size and type", .on_vcpu = show_ept},
 	{"mtrr", "[VCPU]", "its MTRRs", .on_vcpu = show_mtrrs},
 	{"iommu", "", "devices, contexts, IOTLB, queue, faults", .on_vcpu = show_iommu},

@@ -16,6 +16,8 @@ void monitor_init(struct vm *const *vms, unsigned count);
 
 /* Act on what was typed since the last call, and on stops. To be called often. */
 void keys_poll(void);
+/* All VMs have ended: say what was typed in vain. */
+void keys_end(void);
 
 void monitor_prompt(void);
 /* Carry out a line: a command's name, and at most one word behind it. The line is cut to pieces. */

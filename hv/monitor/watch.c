@@ -16,7 +16,7 @@
 enum exit_action exit_dispatch_watched(struct vcpu *vcpu);
 
 static enum trace_option trace;
-static enum stop_option stop;
+static unsigned stop;          /* enum stop_option */
 static bool port_taken;        /* by the console */
 static uint64_t records;       /* of the trace, and those lost */
 static uint64_t next[VMS_MAX]; /* of each VM's ring: the first event not read yet */
@@ -59,9 +59,9 @@ static void put_name(const struct vm *vm)
 static bool is_stop(const struct event *event)
 {
 	switch (event->type) {
-	case EVENT_TRANSITION: return stop == STOP_TRANSITION;
-	case EVENT_MARK: return stop == STOP_VMCALL;
-	case EVENT_END: return stop == STOP_EXIT || (stop == STOP_KILL && event->a & EVENT_KILLED);
+	case EVENT_TRANSITION: return stop & STOP_TRANSITION;
+	case EVENT_MARK: return stop & STOP_VMCALL;
+	case EVENT_END: return stop & STOP_EXIT || (stop & STOP_KILL && event->a & EVENT_KILLED);
 	default: return false;
 	}
 }
@@ -116,7 +116,7 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 /* Exits take the way by here while somebody reads, and only then. */
 static void choose_entry(void)
 {
-	exits_are_watched = trace || stop > STOP_ENTRY;
+	exits_are_watched = trace || stop;
 	for (unsigned i = 0; i < all_vms_count; i++)
 		for (unsigned n = 0; all_vms[i]->state == VM_RUNNING && n < all_vms[i]->vcpus; n++) {
 			vcpu_switch_to(all_vms[i]->vcpu[n]);
@@ -141,18 +141,18 @@ bool watch_set_trace(enum trace_option option)
 
 void watch_end_stops(void)
 {
-	stop = STOP_NEVER;
+	stop = 0;
 	choose_entry();
 }
 
-bool watch_may_stop(void) { return stop != STOP_NEVER; }
+bool watch_may_stop(void) { return stop; }
 
 void watch_init(const struct hv_options *options)
 {
-	stop = options->stop;
+	stop = options->stop & ~STOP_ENTRY;
 	port_taken = options->console_e9;
 	watch_set_trace(options->trace);
-	if (stop == STOP_ENTRY) {
+	if (options->stop & STOP_ENTRY) {
 		print("monitor: stopped before the first entry");
 		run_stop();
 	}

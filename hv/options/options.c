@@ -178,6 +178,14 @@ static const char *parse_mask(struct word value, const struct target *to)
 	return parse_list(value, names, false, &to->hv->mask) ? NULL : MASK_EXPECTED;
 }
 
+static const char *parse_stop(struct word value, const struct target *to)
+{
+	static const char *const names[] = {"entry", "transition", "exit", "kill", "vmcall", NULL};
+
+	_Static_assert(STOP_VMCALL == 1 << 4, "a bit for each, in their order");
+	return parse_list(value, names, false, &to->hv->stop) ? NULL : WATCH_EXPECTED;
+}
+
 static const struct word_row hv_words[] = {
 	{"console=e9", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_e9)},
 	{"console=guest", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_guest)},
@@ -185,8 +193,7 @@ static const struct word_row hv_words[] = {
 	{"gdb", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, gdb)},
 	{"mask=", parse_mask, NULL, NULL, 0},
 	{"trace=", NULL, WATCH_EXPECTED, NAMES("off", "events", "exits"), offsetof(struct hv_options, trace)},
-	{"stop=", NULL, WATCH_EXPECTED, NAMES(NO_WORD, "entry", "transition", "exit", "kill", "vmcall"),
-	 offsetof(struct hv_options, stop)},
+	{"stop=", parse_stop, NULL, NULL, 0},
 	{NULL, NULL, HV_EXPECTED, NULL, 0},
 };
 

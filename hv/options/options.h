@@ -30,14 +30,13 @@ enum feature_mask {
 
 enum trace_option { TRACE_OFF, TRACE_EVENTS, TRACE_EXITS }; /* exits: events as well */
 
-/* Where the machine stops for the monitor. */
+/* Where the machine stops for the monitor: 'stop=' */
 enum stop_option {
-	STOP_NEVER,
-	STOP_ENTRY,      /* before the first entry of all */
-	STOP_TRANSITION, /* behind one of the noncoherent count */
-	STOP_EXIT,       /* where a VM has exited, or was killed */
-	STOP_KILL,
-	STOP_VMCALL, /* behind a VMCALL MARK */
+	STOP_ENTRY = 1 << 0,      /* before the first entry of all */
+	STOP_TRANSITION = 1 << 1, /* behind one of the noncoherent count */
+	STOP_EXIT = 1 << 2,       /* where a VM has exited, or was killed */
+	STOP_KILL = 1 << 3,
+	STOP_VMCALL = 1 << 4, /* behind a VMCALL MARK */
 };
 
 struct hv_options {
@@ -46,8 +45,8 @@ struct hv_options {
 	unsigned check;         /* run the VM-entry checker before each VM's first entry */
 	unsigned mask;          /* enum feature_mask */
 	enum trace_option trace;
-	enum stop_option stop;
-	unsigned gdb; /* a gdb on COM2; all are stopped until it comes */
+	unsigned stop; /* enum stop_option */
+	unsigned gdb;  /* a gdb on COM2; all are stopped until it comes */
 };
 
 /* One dev=NAME[,WORD]... */

@@ -37,7 +37,8 @@ refuses() {
 
 @test "explain: under kvm-6.6 the leaf from before the attach is stale, under kvm-6.7 it is not" {
 	explains GPA=0x2240000 COUNT=0,1 MTRR="WC@0x2240000+256K" POLICY=kvm-6.6 -- \
-		"stale: the leaf in place is WB + ignore PAT, effective WB"
+		"stale: the leaf in place is WB + ignore PAT, as with count 0, not cleared since; a fault would give WC; \
+harmful where PAT is WB: an access is WB, not WC"
 	explains GPA=0x2240000 COUNT=0,1 MTRR="WC@0x2240000+256K" -- "level 1: 0x10224000f"
 	[[ $output != *stale* ]]
 }

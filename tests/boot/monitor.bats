@@ -36,7 +36,8 @@ after() {
 	has 'hv: monitor: stopped: vm demo: mark 3' 'hv: demo> walk 0x2240000'
 	[ "$(after 'walk 0x2240000' | grep -c '^hv:   level [4321]: ')" -eq 4 ]
 	has 'hv:   level 1: 0x[0-9a-f]+: 4K at 0x[0-9a-f]+, RWX, accessed, WC' \
-		'hv:   count 1, CR0\.CD 0, MTRR variable 2 \(WC, 0x2240000\+256K\) over default WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC \(SDM 3A table 12-7\)'
+		'hv:   count 1, CR0\.CD 0, MTRR variable 2 \(WC, 0x2240000\+256K\) over default WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC \(SDM 3A table 12-7\)' \
+		'hv:   table 12-7: row WC \(the leaf\), column WB \(PAT entry 0, assumed: a page with PAT 0, PCD 0, PWT 0\): WC'
 }
 
 @test "va walks the guest's own tables first, and sets no flag in them" {
@@ -44,6 +45,7 @@ after() {
 	[ "$(after 'va 0x2240000' | grep -c 'guest table at')" -eq 6 ] # 2M pages: three each
 	[ "$(after 'va 0x2240000' | grep 'guest table at' | sort -u | wc -l)" -eq 3 ]
 	[ "$(after 'va 0x2240000' | grep -c 'guest-physical 0x2240000')" -eq 2 ]
+	after 'va 0x2240000' | grep -qF "column WB (PAT entry 0, the page's PAT 0, PCD 0, PWT 0)"
 	has 'hv:   0x8000000000 is not mapped: page fault, error code 0x0'
 }
 
@@ -56,7 +58,7 @@ after() {
 		'hv:   device 00:02.0: attached, noncoherent; context in memory .*: domain 1, 39 bits, table 0x[0-9a-f]+; cached' \
 		'hv:   device 00:03.0: not attached; .*' \
 		'hv:   rip [0-9a-f]{16} rflags .*' \
-		'hv: \* vm demo: running, stopped, 64 MiB, 1 vCPU, noncoherent count 1, [0-9]+ exits'
+		'hv: \* vm demo: stopped, 64 MiB, 1 vCPU, noncoherent count 1, [0-9]+ exits'
 	after exits | grep -qE '^hv: vm demo: [0-9]+ exits, .* VMCALL'
 }
 
@@ -65,6 +67,9 @@ after() {
 	[ "$(grep -c '^hv: monitor: stopped: vm demo: noncoherent count' <<<"$output")" -eq 2 ]
 	has 'hv: \* vm demo: .*, noncoherent count 1, .*' 'hv: \* vm demo: .*, noncoherent count 0, .*' \
 		'hv: monitor: the input has ended: going on'
+	lacks 'not carried out'
+	demo $'vms\ncontinue' 'stop=entry stop=vmcall'
+	has 'hv: monitor: stopped before the first entry' 'hv: monitor: stopped: vm demo: mark 3'
 	demo 'vms' stop=entry
 	has 'hv: monitor: stopped before the first entry' 'hv: \* vm demo: .*, noncoherent count 0, 0 exits'
 }
@@ -129,6 +134,27 @@ after() {
 	done
 }
 
+@test "lines of a script for which no stop comes any more are told of, in one line" {
+	demo $'vms\ncontinue\nvms\ncontinue\nregs\nept' stop=transition
+	[ "$(grep -c 'hv: demo> vms' <<<"$output")" -eq 2 ]
+	has 'hv: monitor: no further stop: 2 lines of the input not carried out'
+	lacks 'hv: demo> regs'
+	demo $'continue\nregs' stop=kill,entry
+	has 'hv: monitor: no further stop: 1 line of the input not carried out'
+}
+
+@test "with no stop to come, what is typed behind continue is the guest's" {
+	script 0 $'vms\ncontinue\nsesame' stop=entry "$G/terminal.elf" "vm t mem=32M --"
+	has 'hv: \* vm t: stopped, .*' 't\| typed: sesame'
+	lacks 'not carried out'
+}
+
+@test "a last line without an end is carried out" {
+	make_iso stop=vmcall "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
+	run --separate-stderr tools/boot --engine "$ENGINE" --timeout 120 --interactive "$iso" < <(printf 'vms\nept')
+	has 'hv: demo> ept' 'hv:   [0-9]+ runs in [0-9]+ tables; .*' 'hv: monitor: the input has ended: going on'
+}
+
 @test "without input a stop says so and goes on" {
 	boots 0 stop=transition "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
 	has 'hv: monitor: stopped: vm demo: .*' 'hv: monitor: the input has ended: going on' 'hv: vm demo: exited with status 0'
@@ -148,7 +174,7 @@ after() {
 		printf '\001cpause\nvms\nregs\nstep\ncontinue\nvms\n\001c\001h'
 	} | tools/boot --engine "$ENGINE" --interactive --timeout 120 "$iso" >"$out"
 	output=$(<"$out")
-	has 'hv: t> pause' 'hv: \* vm t: running, stopped, .*' 'hv: \* vm t: running, 32 MiB, .*' 'hv: monitor: left' \
+	has 'hv: t> pause' 'hv: \* vm t: stopped, .*' 'hv: \* vm t: running, 32 MiB, .*' 'hv: monitor: left' \
 		'hv: Ctrl-A h: this help; .*' 'hv: vm t: exited with status 0'
 }
 

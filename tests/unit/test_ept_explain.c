@@ -284,7 +284,16 @@ static void the_words_name_every_step(void **state)
 	assert_string_equal(said[5], "count 1, CR0.CD 0, MTRR variable 2 (WC, 0x2240000+256K) over default "
 				     "WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC "
 				     "(SDM 3A table 12-7)");
-	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WB (the PAT): WC");
+	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WB (PAT entry 0, the page's PAT 0, PCD 0, "
+				     "PWT 0): WC");
+	say(0x2240000, (struct ept_pat){.value = PAT_RESET, .assumed = true});
+	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WB (PAT entry 0, assumed: a page with "
+				     "PAT 0, PCD 0, PWT 0): WC");
+	say(0x2240000, (struct ept_pat){.value = PAT_RESET, .index = 5});
+	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WT (PAT entry 5, the page's PAT 1, PCD 0, "
+				     "PWT 1): UC");
+	say(0x2240000, (struct ept_pat){.value = PAT_RESET, .index = EPT_NO_PAGING});
+	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WB (paging off): WC");
 }
 
 static void the_words_for_what_is_not_there(void **state)
@@ -299,11 +308,61 @@ static void the_words_for_what_is_not_there(void **state)
 	assert_string_equal(said[1], "no slot: an access is the device models'");
 }
 
+/* They come before the rule: what differs, since when, and what an access is then. */
+static const char *stale_line(void)
+{
+	unsigned n = 0;
+
+	while (n < lines && !strncmp(said[n], "level ", 6)) n++;
+	return n < lines && !strncmp(said[n], "stale: ", 7) ? said[n] : NULL;
+}
+
 static void the_words_for_a_stale_leaf(void **state)
 {
 	a_stale_leaf_is_called_stale(state);
 	say(0, reset_pat);
-	assert_string_equal(last(0), "stale: the leaf in place is WB + ignore PAT, effective WB");
+	assert_string_equal(stale_line(),
+			    "stale: the leaf in place is WB + ignore PAT, as with count 0, not cleared "
+			    "since; a fault would give WC; harmful where PAT is WB: an access is WB, not WC");
+	ept_noncoherent_change(&ept, &cpu, -1);
+	wrmsr(0x2ff, 0x800 | MEMTYPE_WB);
+	touch(0);
+	ept_noncoherent_change(&ept, &cpu, 1);
+	say(0, reset_pat);
+	assert_string_equal(stale_line(),
+			    "stale: the leaf in place is WB + ignore PAT, as with count 0, not cleared "
+			    "since; a fault would give WB; harmless where PAT is WB: an access is WB either "
+			    "way");
+	say(0, (struct ept_pat){PAT_RESET, 3, false});
+	assert_string_equal(stale_line(),
+			    "stale: the leaf in place is WB + ignore PAT, as with count 0, not cleared "
+			    "since; a fault would give WB; harmful where PAT is UC: an access is WB, not UC");
+}
+
+static void what_has_made_a_leaf_stale_is_named(void **state)
+{
+	(void)state;
+	ept.policy = MEMTYPE_KVM_6_6;
+	small_ram(0, MiB);
+	mtrr_all_wb();
+	ept_noncoherent_change(&ept, &cpu, 1);
+	cpu.cd = true;
+	touch(0);
+	say(0, reset_pat);
+	assert_null(stale_line());
+	assert_int_equal(why.stale, EPT_NOT_STALE);
+	cpu.cd = false;
+	say(0, reset_pat);
+	assert_int_equal(why.stale, EPT_STALE_CD);
+	assert_non_null(strstr(stale_line(), "UC + ignore PAT, as with CR0.CD 1,"));
+	ept_noncoherent_change(&ept, &cpu, -1);
+	say(0, reset_pat);
+	assert_int_equal(why.stale, EPT_STALE_OTHER);
+	assert_non_null(strstr(stale_line(), "as with other MTRRs or CD,"));
+	cpu.cd = true;
+	say(0, reset_pat);
+	assert_int_equal(why.stale, EPT_STALE_COUNT);
+	assert_non_null(strstr(stale_line(), "as with a noncoherent device,"));
 }
 
 static void the_words_for_who_decides(void **state)
@@ -317,14 +376,14 @@ static void the_words_for_who_decides(void **state)
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	say(24 * MiB, (struct ept_pat){PAT_RESET, EPT_NO_PAGING});
 	assert_non_null(strstr(last(2), "slot 0: host MMIO 0x1800000+4K at 0x100000"));
-	assert_string_equal(last(1), "count 0, CR0.CD 0, host MMIO: UC; 2 MiB reach beyond the slot: 4K "
+	assert_string_equal(last(1), "count 0, CR0.CD 0, host MMIO: UC; 2 MiB would reach beyond the slot: 4K "
 				     "leaf; paging off, so PAT WB: effective UC (SDM 3A table 12-7)");
 	touch(24 * MiB);
 	assert_int_equal(serve_fault(&ept, &cpu, 0xf0000, false), 0);
 	say(0xf0000, reset_pat);
 	assert_non_null(strstr(last(2), "4K at 0x100000, R-X, WB + ignore PAT"));
 	assert_string_equal(last(0), "count 0, CR0.CD 0, no noncoherent DMA: WB + ignore PAT; 2 MiB "
-				     "reach beyond the slot: 4K leaf; PAT ignored: effective WB "
+				     "would reach beyond the slot: 4K leaf; PAT ignored: effective WB "
 				     "(SDM 3C 29.3.7.2)");
 	cpu.cd = true;
 	ept_noncoherent_change(&ept, &cpu, 1);
@@ -491,6 +550,7 @@ int main(void)
 		TEST(the_words_name_every_step),
 		TEST(the_words_for_what_is_not_there),
 		TEST(the_words_for_a_stale_leaf),
+		TEST(what_has_made_a_leaf_stale_is_named),
 		TEST(the_words_for_who_decides),
 		TEST(the_words_for_which_mtrr_wins),
 		TEST(of_ranges_of_one_type_the_first_is_told),

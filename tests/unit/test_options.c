@@ -389,7 +389,9 @@ static void trace_and_stop_take_their_names_and_no_other(void **state)
 	assert_int_equal(hv.stop, STOP_TRANSITION);
 	assert_int_equal(hv_options_parse("stop=entry trace=events stop=vmcall", &hv, &error), 0);
 	assert_int_equal(hv.trace, TRACE_EVENTS);
-	assert_int_equal(hv.stop, STOP_VMCALL);
+	assert_int_equal(hv.stop, STOP_ENTRY | STOP_VMCALL);
+	assert_int_equal(hv_options_parse("stop=exit,kill", &hv, &error), 0);
+	assert_int_equal(hv.stop, STOP_EXIT | STOP_KILL);
 	assert_int_equal(hv_options_parse("trace=events trace=off stop=kill", &hv, &error), 0);
 	assert_int_equal(hv.trace, TRACE_OFF);
 	assert_int_equal(hv.stop, STOP_KILL);
