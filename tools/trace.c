@@ -234,7 +234,8 @@ static const char *json_separator = "\n";
 
 static void json_begin(const char *phase, unsigned pid, unsigned tid)
 {
-	printf("%s{\"ph\":\"%s\",\"pid\":%u,\"tid\":%u", json_separator, phase, pid, tid);
+	printf("%s{\"ph\":\"%s\",\"pid\":%u,\"tid\":%u", json_separator, phase, pid,
+	       tid + 1); /* thread 0 is the idle one */
 	json_separator = ",\n";
 }
 
@@ -246,16 +247,28 @@ static void json_label(const char *what, unsigned pid, unsigned tid, const char 
 	printf("\"}}");
 }
 
-static double us(const struct trace *trace, uint64_t ticks) { return (double)ticks / trace->ticks_per_us; }
+/* Viewers keep whole nanoseconds, so both ends are rounded down alike: what lies within another stays within it. */
+static uint64_t nanoseconds(const struct trace *trace, uint64_t tsc)
+{
+	return (uint64_t)((double)(tsc - trace->events[0].tsc) * 1000 / trace->ticks_per_us);
+}
+
+static void json_time(const char *what, uint64_t ns)
+{
+	printf(",\"%s\":%" PRIu64 ".%03" PRIu64, what, ns / 1000, ns % 1000);
+}
 
 static void json_slice(const struct trace *trace, const struct event *e, unsigned pid, unsigned tid)
 {
+	uint64_t start = nanoseconds(trace, e->tsc);
+	uint64_t end = nanoseconds(trace, e->tsc + (e->type == EVENT_EXIT ? e->a : 0));
 	char text[TEXT_SIZE];
 
 	describe(e, text);
 	json_begin("X", pid, tid);
-	printf(",\"ts\":%.4f,\"dur\":%.4f,\"name\":\"%s\"}", us(trace, e->tsc - trace->events[0].tsc),
-	       us(trace, e->type == EVENT_EXIT ? e->a : 1), text);
+	json_time("ts", start);
+	json_time("dur", end > start ? end - start : 1); /* at an end without a length no arrow holds */
+	printf(",\"name\":\"%s\"}", text);
 }
 
 /* Where an event is shown: at its vCPU, at its VM's IOMMU, or at the CPU that it was carried out
@@ -282,8 +295,8 @@ static void json_flow_end(const struct trace *trace, const char *phase, const st
 			  unsigned tid, size_t id)
 {
 	json_begin(phase, pid, tid);
-	printf(",\"ts\":%.4f,\"name\":\"to INVEPT\",\"cat\":\"flow\",\"bp\":\"e\",\"id\":%zu}",
-	       us(trace, e->tsc - trace->events[0].tsc), id);
+	json_time("ts", nanoseconds(trace, e->tsc));
+	printf(",\"name\":\"to INVEPT\",\"cat\":\"flow\",\"bp\":\"e\",\"id\":%zu}", id);
 }
 
 /*
