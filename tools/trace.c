@@ -19,6 +19,7 @@
 #define VCPUS     256
 #define NAME_SIZE 17
 #define TEXT_SIZE 200
+#define CHUNK     ((size_t)1 << 20)
 
 struct trace {
 	const char *file;
@@ -58,17 +59,20 @@ static bool is_tail_write(const struct event *e)
 	       (e->c & EVENT_DETAIL) == IOMMU_BASE + VTD_IQT;
 }
 
+/* All of it, also of a pipe. */
 static void read_file(struct trace *trace)
 {
 	FILE *file = fopen(trace->file, "rb");
-	long size;
+	size_t got;
 
-	if (!file || fseek(file, 0, SEEK_END) || (size = ftell(file)) < 0) refuse(trace->file, "no such file");
-	rewind(file);
-	trace->size = (size_t)size;
-	trace->bytes = malloc(trace->size + 1);
-	if (!trace->bytes || fread(trace->bytes, 1, trace->size, file) != trace->size)
-		refuse(trace->file, "cannot be read");
+	if (!file) refuse(trace->file, "no such file");
+	do {
+		trace->bytes = realloc(trace->bytes, trace->size + CHUNK);
+		if (!trace->bytes) refuse(trace->file, "too large for this machine's memory");
+		got = fread(trace->bytes + trace->size, 1, CHUNK, file);
+		trace->size += got;
+	} while (got == CHUNK);
+	if (ferror(file)) refuse(trace->file, "cannot be read");
 	fclose(file);
 }
 

@@ -126,8 +126,11 @@ reads() {
 	done
 	reads 2 "$T/absent"
 	[ "$stderr" = "tools/trace: $T/absent: no such file" ]
+	reads 2 "$T"
+	[ "$stderr" = "tools/trace: $T: cannot be read" ]
 	reads 2
 	reads 2 --frob "$TRACE"
+	reads 0 --summary /dev/stdin < <(cat "$TRACE")
 }
 
 @test "make run TRACE= traces exits without another word" {
