@@ -6,3 +6,12 @@ include docs/course/steps/steps.mk
 .PHONY: new-guest
 new-guest:
 	@tools/new-guest "$(NAME)"
+
+# A lab's working copy, its judge, and what a fork commits of it.
+.PHONY: lab hand-in grade
+lab:
+	@tools/lab "$(LAB)"
+hand-in:
+	@tools/lab hand-in "$(LAB)"
+grade: need-build need-grade need-$(ENGINE)
+	@tools/grade $(LAB)

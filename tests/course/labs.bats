@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# The labs of the course: what is handed out fails, the solution has all points, and each of two
+# plausible wrong answers fails by a rule that is named. A solution that a teacher has left out is
+# skipped. Boots and wrong answers are in `make test-all`.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load ../boot/boot.bash
+	export ENGINE
+	LABS=docs/course/labs
+}
+
+# begins LAB: its working copy as it is handed out, in $tree.
+begins() {
+	lab=$1 tree=$BATS_TEST_TMPDIR/lab
+	run -0 tools/lab "$lab" "$tree"
+	[ -f "$tree/LAB.md" ] && [ ! -e "$tree/docs/course/solutions" ] && [ ! -e "$tree/$LABS" ]
+}
+
+# answers PATCH: the copy as handed out, with that patch.
+answers() {
+	git -C "$tree" checkout -q . && git -C "$tree" clean -qfd
+	git -C "$tree" apply -C1 "$PWD/$1"
+}
+
+# graded STATUS [--no-boots]: each line has the form, the points add up, and STATUS is 0 only for all.
+graded() {
+	run "-$1" tools/grade ${2:+"$2"} "$lab" "$tree"
+	! grep -vE "^lab $lab: ([0-9]+ of [0-9]+ - .+|[0-9]+ of [0-9]+ points)$" <<<"$output" || return
+	local got all
+	read -r _ _ got _ all _ < <(tail -n 1 <<<"$output")
+	[ "$got" -eq "$(sed -nE 's/^lab [0-9]+: ([0-9]+) of [0-9]+ - .*/\1/p' <<<"$output" | awk "{ n += \$1 } END { print n }")" ]
+	[ "$all" -ge 5 ]
+	if [ "$1" -eq 0 ]; then
+		[ "$got" -eq "$all" ] && ! grep FAILED <<<"$output"
+	else
+		[ "$got" -lt "$all" ] && grep -qE ': 0 of [0-9]+ - .+: FAILED: .+' <<<"$output"
+	fi
+}
+
+# What `make test` runs of a lab: its two states, by unit tests, model and faults.
+states() {
+	begins "$1"
+	graded 1 --no-boots
+	[ -e "docs/course/solutions/$1.patch" ] || skip "no solution here"
+	answers "docs/course/solutions/$1.patch"
+	graded 0 --no-boots
+}
+
+# Each lab of the folder has a test here, and all that a lab has.
+@test "every lab has handout, patch, rules, solution, two wrong answers, and a test" {
+	local name
+	for lab in "$LABS"/[0-9]*; do
+		name=${lab##*/}
+		[ -f "$lab/README.md" ] && [ -f "$lab/handout.patch" ] && [ -f "$lab/rules" ]
+		[ -f "tests/course/wrong/${name}a.patch" ] && [ -f "tests/course/wrong/${name}b.patch" ]
+		grep -qF "states $name;" "$BATS_TEST_FILENAME" || { echo "no test of lab $name"; return 1; }
+		for heading in Goal Reading Task 'Expected output' Questions; do
+			grep -q "^## $heading" "$lab/README.md" || { echo "lab $name says nothing of: $heading"; return 1; }
+		done
+		grep -qE '^\*\*[0-9]+ minutes\*\*' "$lab/README.md"
+		points=$(awk -F'|' '/^[0-9]/ { n += $1 } END { print n }' "$lab/rules")
+		grep -qF "lab $name: $points of $points points" "$lab/README.md" || { echo "lab $name: $points points"; return 1; }
+	done
+}
+
+@test "lab 1: handed out it fails, solved it passes" { states 1; }
+@test "lab 2: handed out it fails, solved it passes" { states 2; }
+@test "lab 3: handed out it fails, solved it passes" { states 3; }
+@test "lab 4: handed out it fails, solved it passes" { states 4; }
+@test "lab 5: handed out it fails, solved it passes" { states 5; }
+@test "lab 6: handed out it fails, solved it passes" { states 6; }
+
+@test "a lab is begun once; what is no lab is refused in one line; a hand-in begins where it ended" {
+	local copy=$BATS_TEST_TMPDIR/clone
+	mkdir -p "$copy"
+	tools/tree "$copy"
+	git -C "$copy" init -q && git -C "$copy" add -A
+	cd "$copy"
+	run -0 tools/grade
+	[ "$output" = "make grade: no lab was begun: make lab LAB=1" ]
+	for name in '' 0 x 99; do
+		run -2 tools/lab "$name"
+		[[ $output == "make lab: LAB=$name: expected one of 1 2 3 "* ]]
+	done
+	run -2 tools/lab hand-in 2
+	run -2 tools/grade 2
+	[ "$output" = "make grade: lab 2 was not begun: make lab LAB=2" ]
+	run -0 tools/lab 2
+	run -2 tools/lab 2
+	[[ $output == "make lab: build/labs/2 is there already: "* ]]
+	run -2 tools/lab hand-in 2
+	echo "/* mine */" >>build/labs/2/ept/memtype.c
+	run -0 tools/lab hand-in 2
+	rm -r build/labs/2
+	run -0 tools/lab 2
+	[ "$(tail -n 1 build/labs/2/ept/memtype.c)" = "/* mine */" ]
+}
+
+@test "wrong answers fail by a rule that is named; with boots, what is handed out fails and the solution passes" {
+	long
+	local number letter
+	for number in "$LABS"/[0-9]*; do
+		number=${number##*/}
+		rm -rf "$BATS_TEST_TMPDIR/lab"
+		begins "$number"
+		graded 1
+		for letter in a b; do
+			answers "tests/course/wrong/$number$letter.patch"
+			graded 1 --no-boots || { echo "$number$letter: $output"; return 1; }
+		done
+		[ -e "docs/course/solutions/$number.patch" ] || continue
+		answers "docs/course/solutions/$number.patch"
+		graded 0 || { echo "$output"; return 1; }
+	done
+}
