@@ -29,3 +29,41 @@ abbreviations() {
 	done <"$BATS_TEST_TMPDIR/missing"
 	[ ! -s "$BATS_TEST_TMPDIR/missing" ]
 }
+
+@test "each part of the primer has three questions, each lab as many as its handout says, and all have answers" {
+	for part in 1 2 3 4 5 6; do
+		grep -q "^## $part\. " "$COURSE/primer.md"
+		for letter in a b c; do
+			grep -qF "($part$letter)" "$COURSE/primer.md" && grep -qF "**$part$letter.**" "$COURSE/answers.md" ||
+				{ echo "question $part$letter"; return 1; }
+		done
+	done
+	for lab in "$COURSE"/labs/[0-9]*; do
+		asked=$(sed -n '/^## Questions/,$p' "$lab/README.md" | grep -cE '^[0-9]+\. ')
+		answered=$(awk -v heading="## Lab ${lab##*/}" '/^## / { here = $0 == heading; next } here' "$COURSE/answers.md" | grep -oE '\*\*[0-9]\.\*\*' | wc -l)
+		[ "$asked" -ge 3 ] && [ "$asked" -eq "$answered" ] || { echo "${lab##*/}: $asked asked, $answered answered"; return 1; }
+	done
+}
+
+@test "the workflow and the container file have no commands but the README's, and the fork's way works" {
+	run grep -hE '^ *- run: |^RUN |^CMD ' .github/workflows/grade.yml Containerfile
+	while read -r line; do
+		case ${line#- } in
+		'run: apt-get update && apt-get install -y git make gcc' | 'RUN apt-get update && apt-get install -y git make gcc') ;;
+		'run: git config --global --add safe.directory "$GITHUB_WORKSPACE"') ;;
+		'run: make grade' | 'CMD ["make", "grade"]') ;;
+		*) echo "more than the README's commands: $line" && return 1 ;;
+		esac
+	done <<<"$output"
+	grep -q 'container: debian:12' .github/workflows/grade.yml && grep -q '^FROM debian:12' Containerfile
+	# As in a fork: a clone with an answer handed in, and nothing else.
+	[ -e "$COURSE/solutions/2.patch" ] || skip "no solution here"
+	fork=$BATS_TEST_TMPDIR/fork
+	mkdir -p "$fork/answers"
+	tools/tree "$fork"
+	cp "$COURSE/solutions/2.patch" "$fork/answers/"
+	git -C "$fork" init -q && git -C "$fork" add -A
+	cd "$fork"
+	run -0 tools/grade --no-boots
+	[[ $output == *"lab 2: 12 of 12 points" ]]
+}
