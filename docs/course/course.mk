@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The course: its steps, its labs and their graders, and a new guest's skeleton.
-include docs/course/steps/steps.mk
+include docs/course/steps.mk
 
 # A guest of one's own: docs/write-a-guest.md.
 .PHONY: new-guest

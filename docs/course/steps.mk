@@ -4,6 +4,7 @@
 # ept/ comes in, in 5 iommu/. `make step STEP=N` boots one.
 STEP ?= 1
 STEPS := 1 2 3 4 5
+$(call number,STEP,1,5)
 STEP_DIR := docs/course/steps
 STEP_BASE := $(filter boot/% lib/% hv/machine/% hv/vmcs/%,$(IMAGE_SRC) $(IMAGE_ASM))
 step_sources = $(wildcard $(STEP_DIR)/0$(1)/*.c) $(filter-out %/guest.asm,$(wildcard $(STEP_DIR)/0$(1)/*.asm))
@@ -35,13 +36,10 @@ $(BUILD)/course/guest%.bin: $(STEP_DIR)/0%/guest.asm $(wildcard $(STEP_DIR)/*.in
 $(BUILD)/course/guest%.o: $(BUILD)/course/guest%.bin $(STEP_DIR)/image.asm
 	$(Q)nasm -f elf64 -DGUEST_IMAGE='"$<"' -o $@ $(STEP_DIR)/image.asm
 
-.PHONY: step steps
+.PHONY: step
 step: need-build need-$(ENGINE)
-	$(if $(filter $(STEP),$(STEPS)),,$(error STEP=$(STEP): expected one of $(STEPS)))
 	$(call build,$(BUILD)/course/step$(STEP).iso)
 	@$(leash) tools/boot --engine $(ENGINE) --cpus $(CPUS) --mem $(MEM) --timeout $(TIMEOUT) $(BUILD)/course/step$(STEP).iso
-steps: need-build
-	$(call build,$(STEP_ISOS))
 TEST_FILES += $(STEP_ISOS)
 
 .SECONDARY: $(foreach step,$(STEPS),$(BUILD)/course/guest$(step).bin $(BUILD)/course/guest$(step).o)
