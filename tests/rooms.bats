@@ -146,6 +146,13 @@ red() {
 	red docs 'docs/tour.md does not name: hv/exits/hlt.c'
 }
 
+@test "a count of lines in the tour that is not true any more" {
+	seq -f '/* %g */' 60 >>ept/slot.c
+	red docs 'tools/tour counts anew'
+	tools/tour
+	clean docs
+}
+
 @test "a page that names a function or a path that is not there" {
 	echo 'See `no_such_function()` and `hv/vm/nothing.c`.' >>docs/TRICKS.md
 	red docs 'no_such_function'
