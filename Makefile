@@ -13,6 +13,10 @@ HV ?=
 INITRD ?=
 TRACE ?=
 
+ifeq ($(wildcard tools/run guest/guest.mk),)
+$(error make works in its own folder: make -C $(dir $(lastword $(MAKEFILE_LIST))))
+endif
+
 # What may stand on make's command line; `make help` says what each is for.
 RUN_VARIABLES := ARGS ENGINE GUEST HV INITRD TIMEOUT TRACE VM
 EXPLAIN_VARIABLES := CD COUNT GPA LARGE MTRR PAT POLICY RAM
@@ -29,6 +33,16 @@ $(foreach name,$(filter $(GDB_REFUSES),$(GIVEN)),\
 endif
 ifneq ($(words $(BUILD)),1)
 $(error BUILD='$(BUILD)': expected a path without blanks)
+endif
+# Nothing of ours is where the sources are: `make clean` removes $(BUILD) whole.
+build_place := $(abspath $(BUILD))
+build_top := $(firstword $(subst /, ,$(patsubst $(CURDIR)/%,%,$(build_place))))
+ifneq ($(filter $(patsubst %/,%,$(build_place))/%,$(CURDIR)/)$(if $(filter $(CURDIR)/%,$(build_place)),$(wildcard \
+	$(filter-out build,$(build_top))/*.md $(build_top)/*.mk $(build_top)/lib $(build_top)/boot)),)
+$(error BUILD='$(BUILD)' has sources: expected a folder of its own)
+endif
+ifneq ($(wildcard $(BUILD)),$(patsubst %/.,%,$(wildcard $(BUILD)/.)))
+$(error BUILD='$(BUILD)' is a file: expected a folder)
 endif
 ENGINES := auto bochs qemu nested tcg
 ifneq ($(words $(ENGINE)) $(words $(filter $(ENGINES),$(ENGINE))),1 1)
@@ -119,11 +133,12 @@ all: need-build
 
 .PHONY: built
 built: swept $(FILES)
-	@:
+	@: >$(BUILD)/.leafcutter
 
-.PHONY: need-%
-need-%:
+.PHONY: need-% FORCE
+need-%: FORCE
 	@tools/need $*
+FORCE:
 
 $(BUILD)/image/%.o: %.c | need-build
 	@mkdir -p $(@D)
@@ -200,6 +215,8 @@ help:
 
 .PHONY: clean
 clean:
+	@[ ! -e $(BUILD) ] || [ $(BUILD) = build ] || [ -e $(BUILD)/.leafcutter ] || \
+		{ echo "make clean: BUILD='$(BUILD)' was not made here: remove it by hand" >&2; exit 2; }
 	@tools/locked Makefile rm -rf $(BUILD)
 
 include guest/guest.mk

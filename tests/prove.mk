@@ -14,9 +14,6 @@ $(PROVE)/compile: FORCE
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\n%s $$3 -c "$$1" -o "$$2"\n' '$(CC) $(TREES_CFLAGS)' >$@.new
 	@chmod +x $@.new; cmp -s $@.new $@ || mv $@.new $@
-.PHONY: FORCE
-FORCE:
-
 $(PROVE)/small/%.o: %.c $(wildcard ept/*.h tests/prove/*.h) tests/ept_world.h $(PROVE)/compile
 	@mkdir -p $(@D)
 	$(call say,CC   $<)

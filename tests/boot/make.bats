@@ -123,6 +123,22 @@ refuses() {
 	makes 0 help CPUS=064 MODEL_SEED=99999999999999
 }
 
+@test "BUILD is a folder of its own: no sources are in it, and clean removes none that make did not make" {
+	local place
+	for place in . .. / "$TREE" guest hv/exits ./tests; do
+		refuses "BUILD='$place' has sources" clean BUILD="$place"
+	done
+	refuses "BUILD='README.md' is a file" help BUILD=README.md
+	mkdir -p "$BATS_TEST_TMPDIR/other/mine"
+	refuses "was not made here" clean BUILD="$BATS_TEST_TMPDIR/other"
+	[ -d "$BATS_TEST_TMPDIR/other/mine" ]
+	makes 0 BUILD="$BATS_TEST_TMPDIR/new" "$BATS_TEST_TMPDIR/new/image/lib/utf8.o"
+	makes 0 clean BUILD="$BATS_TEST_TMPDIR/new"
+	[ ! -e "$BATS_TEST_TMPDIR/new" ]
+	run --separate-stderr make -f "$TREE/Makefile" -C / help
+	[[ $status -eq 2 && $stderr == *"make works in its own folder: make -C $TREE/."* ]]
+}
+
 @test "a goal that is none is refused before anything is done for the others" {
 	refuses "no target 'hello': see make help, or make run GUEST=hello" run hello
 	refuses "no target 'nosuch': see make help" build/leafcutter.elf nosuch

@@ -52,6 +52,7 @@ refused() {
 	refused "--timeout -1: expected a number" --timeout -1 "$K/0.iso"
 	refused "unknown engine vax: expected auto, bochs, qemu, nested or tcg" --engine vax "$K/0.iso"
 	refused "unknown CPU model vax" --engine bochs --cpu-model vax "$K/0.iso"
+	refused "--cpus 16: expected at most 15 on Bochs" --engine bochs --cpus 16 "$K/0.iso"
 	refused "cannot be written" --trace /proc/no/such "$K/0.iso"
 }
 
@@ -206,6 +207,15 @@ make_broken_bios() {
 
 # A machine that connects late, writes its whole console and ends, while console.pl, on a busy host, is
 # between its look for something to read and its look for the machine's end.
+@test "a place that cannot be written to is named, and is no fault of the hypervisor" {
+	run -2 bash -c 'boot --engine bochs "$K/0.iso" 2>&1 >&-'
+	[ "$output" = "tools/boot: standard output is closed: expected a terminal, a pipe or a file" ]
+	run -3 bash -c 'boot --engine bochs "$K"/{0,0,0}.iso 2>&1 >/dev/full'
+	[ "${lines[0]}" = "tools/boot: standard output cannot be written: is the disk full?" ]
+	run -2 env TMPDIR=/nonexistent tools/boot "$K/0.iso"
+	[ "$output" = "tools/boot: TMPDIR=/nonexistent: expected a folder that can be written" ]
+}
+
 @test "what a machine wrote before it ended is not lost on a busy host" {
 	local dir=$BATS_TEST_TMPDIR/run
 	mkdir "$dir"

@@ -8,6 +8,7 @@
 bochs_share=${BXSHARE:-/usr/share/bochs} # Bochs's own variable
 bochs_bios=BIOS-bochs-latest bochs_other_bios=BIOS-bochs-legacy
 bochs_remembered=$(realpath -m "${BUILD:-build}")/bochs-bios # there when only the other starts this Bochs
+bochs_most_cpus=15 # of Debian's; with more it runs out of timers
 bochs_ips=20000000
 bochs_cpu_model=corei7_skylake_x
 
@@ -22,6 +23,8 @@ bochs_check() {
 	[ "$cpus" -le 15 ] || fail 2 "--cpus $cpus: Bochs has at most 15"
 	[ -z "$cpu_model" ] || grep -qx -- "$cpu_model" < <(bochs --help cpu 2>&1) ||
 		fail 2 "unknown CPU model $cpu_model: expected one that bochs --help cpu lists"
+	[ "${cpus:-1}" -le $bochs_most_cpus ] || fail 2 "--cpus $cpus: expected at most $bochs_most_cpus on Bochs"
+	[ "${mem:-0}" -le 4096 ] || echo "tools/boot: --mem $mem: Bochs swaps what exceeds 2048 MiB: this takes minutes" >&2
 }
 
 # Print a configuration without disks: $1 CPU model, $2 CPUs, $3 MiB, $4 the port of the console.
