@@ -43,6 +43,7 @@ refused() {
 	refused "no image"
 	refused "no-such.iso: no such file" "$K/no-such.iso"
 	refused "is empty" "$K/empty.iso"
+	refused "tests is a directory: expected an ISO" tests
 	refused "no-such.iso: no such file" "$K/0.iso" "$K/no-such.iso"
 	refused "several images" --trace "$BATS_TEST_TMPDIR/trace" "$K/0.iso" "$K/1.iso"
 	refused "unknown option --frob" --frob "$K/0.iso"
@@ -212,7 +213,7 @@ make_broken_bios() {
 	[ "$output" = "tools/boot: standard output is closed: expected a terminal, a pipe or a file" ]
 	run -3 bash -c 'boot --engine bochs "$K"/{0,0,0}.iso 2>&1 >/dev/full'
 	[ "${lines[0]}" = "tools/boot: standard output cannot be written: is the disk full?" ]
-	run -2 env TMPDIR=/nonexistent tools/boot "$K/0.iso"
+	run -2 env TMPDIR=/nonexistent tools/boot --engine bochs "$K/0.iso"
 	[ "$output" = "tools/boot: TMPDIR=/nonexistent: expected a folder that can be written" ]
 }
 
