@@ -133,7 +133,7 @@ all: need-build
 
 .PHONY: built
 built: swept $(FILES)
-	@: >$(BUILD)/.leafcutter
+	@[ -e $(BUILD)/.leafcutter ] || : >$(BUILD)/.leafcutter
 
 .PHONY: need-% FORCE
 need-%: FORCE
