@@ -34,10 +34,14 @@ endif
 ifneq ($(words $(BUILD)),1)
 $(error BUILD='$(BUILD)': expected a path without blanks)
 endif
-# Nothing of ours is where the sources are: `make clean` removes $(BUILD) whole.
-build_place := $(abspath $(BUILD))
-build_top := $(firstword $(subst /, ,$(patsubst $(CURDIR)/%,%,$(build_place))))
-ifneq ($(filter $(patsubst %/,%,$(build_place))/%,$(CURDIR)/)$(if $(filter $(CURDIR)/%,$(build_place)),$(wildcard \
+# Nothing of ours is where the sources are: `make clean` removes $(BUILD) whole. (The tree's own path
+# may hold blanks.)
+empty :=
+underline = $(subst $(empty) $(empty),_,$(1))
+build_place := $(call underline,$(abspath $(BUILD)))
+tree_place := $(call underline,$(CURDIR))
+build_top := $(firstword $(subst /, ,$(patsubst $(tree_place)/%,%,$(build_place))))
+ifneq ($(filter $(patsubst %/,%,$(build_place))/%,$(tree_place)/)$(if $(filter $(tree_place)/%,$(build_place)),$(wildcard \
 	$(filter-out build,$(build_top))/*.md $(build_top)/*.mk $(build_top)/lib $(build_top)/boot)),)
 $(error BUILD='$(BUILD)' has sources: expected a folder of its own)
 endif
