@@ -71,7 +71,7 @@ $(call number,N,2,5)
 $(call number,TIMEOUT,1,1000000)
 
 # A goal is one of ours, or a file of $(BUILD), before anything is done for the first of them.
-TARGETS := $(shell sed -n 's/^\.PHONY: //p' Makefile $(wildcard */*.mk */*/*.mk))
+TARGETS := $(shell sed -n 's/^\.PHONY: //p' Makefile $(wildcard */*.mk */*/*.mk */*/*/*.mk))
 comma := ,
 NO_GOAL := $(firstword $(filter-out $(TARGETS) $(BUILD)/%,$(MAKECMDGOALS)))
 $(if $(NO_GOAL),$(error no target '$(NO_GOAL)': see make help$(if \

@@ -217,10 +217,10 @@ struct ept_fill {
 int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 
 /*
- * The two halves of ept_fault(), for who wants to do something in between. begin computes the
- * leaf under no lock; install takes the lock and stores it only if nothing that the computation
- * read has changed since (the generation, as KVM's invalidate sequence): otherwise -EAGAIN, and
- * the caller begins again. A leaf computed before a transition is thus never installed after it.
+ * The two halves of ept_fault(), for a caller that does something in between. begin computes the
+ * leaf under no lock. install takes the lock and stores the leaf only if nothing that the computation
+ * read has changed since (the generation tells, as KVM's invalidate sequence does); otherwise it
+ * returns -EAGAIN, and the caller begins again. A leaf computed before a transition is thus never installed after it.
  * The CPU whose MTRRs and CD are read must not change them in between without ept_type_changed().
  * Once installed, fill->level is that of the leaf, or 0 where another CPU was faster.
  */

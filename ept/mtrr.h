@@ -67,7 +67,7 @@ struct ept_range {
 /* Power-on state: E=0, everything else 0. */
 void mtrr_reset(struct mtrr *mtrr, unsigned address_width);
 
-/* For who has set base[n] or mask[n] by hand: what is made of them. */
+/* Compute what is derived from base[n] and mask[n]. Needed only after they were set by hand. */
 void mtrr_prepare(struct mtrr *mtrr, unsigned n);
 
 /* Is this MSR one of those below (MTRRCAP, DEF_TYPE, fixed, variable)? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One table page: its entries and what is counted of it. Shared by the files of ept/ and by
- * nobody else. The one store that changes an EPT entry is here.
+ * One table page: its entries, what is counted of it, and the one store that changes an EPT entry.
+ * It is the inside of ept/; ept/ept.h is the interface.
  */
 #ifndef EPT_TABLE_H
 #define EPT_TABLE_H
@@ -178,9 +178,9 @@ void ept_zapped(struct ept *ept, uint64_t gpa, uint64_t size);
 void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size);
 
 /*
- * Where pages have two copies: who stores a leaf says so before the store, who takes one away or
- * gives it another type has the old entry by an exchange and says so behind it, and ept_flush()
- * lies between the taking and the next leaf of that page.
+ * Where pages have two copies, a leaf is announced before it is stored. One that is taken away, or
+ * given another type, is exchanged, and the old entry announced after that. ept_flush() lies between
+ * the taking and the next leaf of that page.
  */
 void ept_leaf_comes(struct ept *ept, uint64_t gpa, uint64_t leaf);
 void ept_leaf_goes(struct ept *ept, uint64_t gpa, uint64_t old);

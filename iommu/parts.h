@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of iommu/ call of each other. Nothing outside this folder includes it; the
- * interface to the world is iommu/iommu.h.
+ * What the files of iommu/ call of each other. It is the inside of iommu/; iommu/iommu.h is the
+ * interface.
  */
 #ifndef IOMMU_PARTS_H
 #define IOMMU_PARTS_H

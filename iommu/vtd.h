@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Names for what the VT-d specification lays down in bits: registers, table
- * entries, descriptors, fault reasons. Legacy mode only. Everything in iommu/ and the guests
- * that drive the unit include it; it declares no function and holds no state.
+ * entries, descriptors, fault reasons. Legacy mode only. It declares no function and holds no
+ * state, so a guest that drives the unit can include it too.
  */
 #ifndef IOMMU_VTD_H
 #define IOMMU_VTD_H

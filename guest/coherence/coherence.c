@@ -230,7 +230,7 @@ static void read_what_was_written_before(const struct round *round)
 		    round->noncoherent ? "noncoherent" : "coherent");
 }
 
-/* In the order of the kinds: a WBINVD is for all pages, so that who needs one comes last. */
+/* In the order of the kinds: a WBINVD acts on all pages, so the kind that needs one comes last. */
 static void read_what_is_written_now(const struct round *round)
 {
 	heading("%s: written while attached, read by the device", round->name);

@@ -159,7 +159,7 @@ static void from_user(void *argument)
 
 /*
  * The instruction is MOV EAX, [RDI]; RET, its first byte the last one of a page, and the page
- * behind it is another one physically: who reads it has to follow the guest's tables twice.
+ * behind it is another one physically: to read it, the guest's tables are followed twice.
  */
 static uint32_t run_across_pages(uint64_t address)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the rules of the VM-entry checker are made of: the tables' row, what a predicate is
- * given, and the predicates that more than one table uses. For hv/check/ and their unit
- * test only; who wants a VMCS checked includes hv/check/check.h.
+ * given, and the predicates that more than one table uses. It is the inside of
+ * hv/check/; hv/check/check.h is the interface.
  */
 #ifndef HV_CHECK_RULES_H
 #define HV_CHECK_RULES_H

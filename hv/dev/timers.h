@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timers of a VM's devices: one list, of which whoever runs the VM knows when the first is due.
+ * The timers of a VM's devices: one list, which tells when the first of them is due.
  * A device has its timers in its state and adds them once.
  */
 #ifndef HV_DEV_TIMERS_H

@@ -93,7 +93,7 @@ void event_text(const struct event *event, char *text, size_t size);
 /*
  * The last events of one VM; the oldest are overwritten. 'next' counts all that were ever put, so
  * a reader that remembers it knows how many it missed. A writer takes its place by one atomic
- * addition; who reads beside running writers may find the newest record half written.
+ * addition. A reader beside running writers may find the newest record half written.
  */
 #define EVENT_RING_SIZE 256 /* a power of two */
 

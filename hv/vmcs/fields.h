@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fields of the VMCS that we name, and their encodings (SDM 3D appendix B), a row each. No guard: who
- * includes it says what FIELD_ROW() makes of a row (hv/vmcs/vmcs.h: a constant; vmcs_names.c: a
+ * The fields of the VMCS that we name, and their encodings (SDM 3D appendix B), a row each. No guard: the
+ * file that includes it says what FIELD_ROW() makes of a row (hv/vmcs/vmcs.h: a constant; vmcs_names.c: a
  * name).
  */
 #ifndef FIELD_ROW

@@ -78,7 +78,7 @@ launch_not:
         test    eax, eax
 %endmacro
 
-; The same while somebody watches exits (hv/monitor/watch.c): who does not, pays nothing for it.
+; The same while somebody watches exits (hv/monitor/watch.c). It costs nothing while nobody does.
         align   16
 vcpu_exit_entry_watched:
         serve_exit exit_dispatch_watched
