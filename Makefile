@@ -26,11 +26,19 @@ VARIABLES := $(RUN_VARIABLES) $(EXPLAIN_VARIABLES) $(PROVE_VARIABLES) LAB NAME S
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(filter-out $(VARIABLES),$(GIVEN)),\
 	$(error unknown variable '$(name)': see make help))
-ifneq ($(filter gdb,$(MAKECMDGOALS)),)
-GDB_REFUSES := $(if $(filter GUEST,$(GIVEN)),ENGINE TIMEOUT TRACE,$(RUN_VARIABLES))
-$(foreach name,$(filter $(GDB_REFUSES),$(GIVEN)),\
-	$(error make gdb takes no $(name)=: see make help))
-endif
+# Of a goal alone: what it takes beside BUILD, CC, V and WERROR.
+takes_all := none
+takes_clean := none
+takes_explain := $(EXPLAIN_VARIABLES)
+takes_gdb := CPUS GDB MEM $(if $(filter GUEST,$(GIVEN)),ARGS GUEST HV INITRD VM)
+takes_help := none
+takes_lint := CHECKS
+takes_model := MODEL_OPS MODEL_SEED
+takes_prove := $(PROVE_VARIABLES)
+takes_run := CPUS MEM $(RUN_VARIABLES)
+GOAL := $(or $(MAKECMDGOALS),all)
+$(if $(takes_$(GOAL)),$(foreach name,$(filter-out BUILD CC V WERROR $(takes_$(GOAL)),$(GIVEN)),\
+	$(error make$(if $(filter all,$(GOAL)),, $(GOAL)) takes no $(name)=: see make help)))
 ifneq ($(words $(BUILD)),1)
 $(error BUILD='$(BUILD)': expected a path without blanks)
 endif

@@ -108,6 +108,9 @@ refuses() {
 	refuses "unknown variable 'ENGIEN'" run ENGIEN=bochs
 	refuses "make gdb takes no TRACE=" gdb GUEST=hello TRACE=file
 	refuses "make gdb takes no ENGINE=" gdb ENGINE=bochs
+	refuses "make run takes no GPA=" run GPA=5
+	refuses "make explain takes no GUEST=" explain GPA=5 GUEST=hello
+	refuses "make takes no GUEST=" GUEST=hello
 	refuses "BUILD='a b'" BUILD='a b'
 	refuses "BUILD=''" clean BUILD=
 	refuses "ENGINE='vax'" run ENGINE=vax
@@ -118,9 +121,9 @@ refuses() {
 	local word
 	for word in CPUS=0 CPUS=65 MEM=15 MEM=12x TIMEOUT=1s TIMEOUT= FUZZ_SECONDS=0 FUZZ_SECONDS=5m MODEL_OPS=-1 \
 		MODEL_OPS=100000000000000 MODEL_SEED=0x1 'MODEL_SEED=1 2' N=1 N=6 LEVELS=5 BITS=4 'N=$(shell echo 3)'; do
-		refuses "${word%%=*}='${word#*=}': expected a number from " help "$word"
+		refuses "${word%%=*}='${word#*=}': expected a number from " guests "$word"
 	done
-	makes 0 help CPUS=064 MODEL_SEED=99999999999999
+	makes 0 built CPUS=064 MODEL_SEED=99999999999999
 }
 
 @test "BUILD is a folder of its own: no sources are in it, and clean removes none that make did not make" {
