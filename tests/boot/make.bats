@@ -278,7 +278,7 @@ spinning() {
 
 # All targets that are no files, those of patterns as NAME.
 targets() {
-	sed -n 's/^\.PHONY: //p' Makefile guest/guest.mk tests/*.mk | tr ' ' '\n' |
+	make -pn help 2>/dev/null | sed -n 's/^TARGETS := //p' | tr ' ' '\n' |
 		grep -vxE 'need-%|built|swept|all|FORCE|\$.*' | sed 's/%/NAME/'
 }
 
