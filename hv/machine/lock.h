@@ -6,6 +6,7 @@
  * A CPU may take a lock only while it holds none of the same or a later rank (checked builds see
  * to it):
  *
+ *   watch    what a reader of exits and events has seen of them
  *   instruction  one per VM: emulated instructions with LOCK
  *   vm       one per VM: its buses, devices and IOMMU
  *   ept      one per EPT: its slots, tables and the noncoherent count
@@ -22,7 +23,7 @@
 #include "hv/machine/cpu.h"
 #include "lib/asm.h"
 
-enum lock_rank { LOCK_INSTRUCTION, LOCK_VM, LOCK_EPT, LOCK_MEMORY, LOCK_CONSOLE };
+enum lock_rank { LOCK_WATCH, LOCK_INSTRUCTION, LOCK_VM, LOCK_EPT, LOCK_MEMORY, LOCK_CONSOLE };
 
 struct lock {
 	uint32_t next;    /* the ticket of who comes next */

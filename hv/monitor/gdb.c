@@ -227,6 +227,7 @@ static void choose_vcpu(void)
 
 void gdb_poll(void)
 {
+	bool chosen = false;
 	int byte;
 
 	if (vm && owes_stop && (run_is_stopped() || vm->state != VM_RUNNING)) {
@@ -235,6 +236,9 @@ void gdb_poll(void)
 	}
 	if (!vm || !vm->ram) /* it has ended, and gave back all it had */
 		return;
-	choose_vcpu();
-	while ((byte = serial_receive(COM2)) >= 0) hear(byte);
+	while ((byte = serial_receive(COM2)) >= 0) {
+		if (!chosen) choose_vcpu(); /* not at each poll: they may run on other CPUs */
+		chosen = true;
+		hear(byte);
+	}
 }

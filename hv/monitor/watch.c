@@ -15,6 +15,7 @@
 
 enum exit_action exit_dispatch_watched(struct vcpu *vcpu);
 
+static struct lock watch_lock;
 static enum trace_option trace;
 static unsigned stop;          /* enum stop_option */
 static bool port_taken;        /* by the console */
@@ -87,6 +88,18 @@ static bool read_ring(const struct vm *vm)
 	return stops;
 }
 
+/* What a VM's ring has, behind an exit if there is one. CPUs take turns: a record is whole. */
+static bool read_behind(const struct vm *vm, const struct event *exit)
+{
+	bool stops;
+
+	lock(&watch_lock, LOCK_WATCH);
+	if (exit && trace == TRACE_EXITS) put_traced(exit);
+	stops = read_ring(vm);
+	unlock(&watch_lock, LOCK_WATCH);
+	return stops;
+}
+
 static void describe_exit(const struct vcpu *vcpu, struct event *exit)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
@@ -107,8 +120,7 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 	describe_exit(vcpu, &exit);
 	action = exit_dispatch(vcpu);
 	exit.a = (uint32_t)MIN(rdtsc() - exit.tsc, UINT32_MAX);
-	if (trace == TRACE_EXITS) put_traced(&exit);
-	if (!read_ring(vcpu->vm)) return action;
+	if (!read_behind(vcpu->vm, &exit)) return action;
 	run_stop();
 	return VCPU_LEAVE;
 }
@@ -161,7 +173,7 @@ void watch_init(const struct hv_options *options)
 void watch_poll(void)
 {
 	for (unsigned i = 0; i < all_vms_count && exits_are_watched; i++)
-		if (read_ring(all_vms[i])) run_stop();
+		if (read_behind(all_vms[i], NULL)) run_stop();
 }
 
 void watch_end(void)

@@ -27,6 +27,7 @@ static void post(struct vcpu_mail *mail, uint64_t command, uint32_t flag)
 {
 	uint8_t vector = (uint8_t)FIELD(command, COMMAND_VECTOR);
 
+	if (flag == MAIL_INIT) __atomic_fetch_and(&mail->flags, ~(uint32_t)MAIL_STARTUP, __ATOMIC_SEQ_CST);
 	if (flag == MAIL_FIXED)
 		__atomic_fetch_or(&mail->fixed[!!(command & COMMAND_LEVEL)][vector / 32], 1U << vector % 32,
 				  __ATOMIC_RELAXED);
@@ -81,7 +82,9 @@ static void set_activity(struct vcpu *vcpu, enum vcpu_activity activity)
 static void take_init(struct vcpu *vcpu)
 {
 	if (!vcpu->id) {
-		vm_kill(vcpu->vm, "reset");
+		vm_lock(vcpu->vm);
+		vm_reset(vcpu->vm);
+		vm_unlock(vcpu->vm);
 		return;
 	}
 	lapic_reset(&vcpu->lapic);
@@ -91,18 +94,18 @@ static void take_init(struct vcpu *vcpu)
 	if (ipi_none_is_left(vcpu->vm)) vm_kill(vcpu->vm, "halted with interrupts off");
 }
 
+/* What came before an INIT goes with it. A vCPU that waits has its local APIC off: it takes no more. */
 void ipi_take_mail(struct vcpu *vcpu)
 {
 	uint32_t flags = __atomic_exchange_n(&vcpu->mail.flags, 0, __ATOMIC_ACQUIRE);
 
+	if (flags & MAIL_FIXED) take_fixed(vcpu);
+	if (flags & MAIL_NMI && vcpu->activity != VCPU_WAITS) vcpu->nmi_pending = true;
 	if (flags & MAIL_INIT) take_init(vcpu);
 	if (flags & MAIL_STARTUP && vcpu->activity == VCPU_WAITS) {
 		vcpu->starts = true;
 		set_activity(vcpu, VCPU_ACTIVE);
 	}
-	if (vcpu->activity == VCPU_WAITS) return; /* it takes nothing else */
-	if (flags & MAIL_NMI) lapic_take(&vcpu->lapic, TO_FIELD(MODE_NMI, COMMAND_MODE));
-	if (flags & MAIL_FIXED) take_fixed(vcpu);
 }
 
 bool ipi_none_is_left(const struct vm *vm)

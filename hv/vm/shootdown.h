@@ -10,6 +10,12 @@
 #include "hv/vm/vm.h"
 
 /*
+ * In vcpu->flushed: the CPU that it comes to may have anything of its EPT pointer, also what another
+ * VM left that had the same.
+ */
+#define SHOOTDOWN_NEVER (~0UL)
+
+/*
  * INVEPT for all CPUs: returns when none can use a translation of the VM from before the call.
  * Those outside the guest have not flushed yet, but will before they enter. 'ctx' is the VM: this
  * is ept_host.flush, called with the EPT's lock held.

@@ -5,6 +5,7 @@
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/run.h"
+#include "hv/vm/shootdown.h"
 #include "hv/vm/vmcs_setup.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
@@ -90,6 +91,9 @@ void vcpu_switch_to(struct vcpu *vcpu)
 	vmcs_load(vcpu->vmcs);
 	load_state(vcpu);
 	cpu->vcpu = vcpu;
-	if (vcpu->host != cpu) vmcs_set_host(vcpu);
+	if (vcpu->host != cpu) {
+		if (vcpu->host) vcpu->flushed = SHOOTDOWN_NEVER; /* that was elsewhere */
+		vmcs_set_host(vcpu);
+	}
 	vcpu->event_source = event_source(cpu->index, vcpu->vm->index, vcpu->id);
 }
