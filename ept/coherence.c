@@ -151,29 +151,21 @@ int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache,
 	return error;
 }
 
-/* The leaf of gpa that allows the access, installed if there is none. 0 or as ept_fault(). */
-static int leaf_for(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, uint64_t **leaf,
-		    unsigned *level)
-{
-	struct ept_fill fill;
-	int error;
-
-	if (gpa >> EPT_GPA_BITS) return -ENOENT;
-	*leaf = ept_find_leaf(ept, gpa, level);
-	if (*leaf && (!write || (entry_load(*leaf) & EPT_WRITE))) return 0;
-	error = ept_fault_locked(ept, cpu, gpa, write, &fill);
-	*leaf = ept_find_leaf(ept, gpa, level);
-	return error;
-}
-
-int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, ept_use *use, void *ctx)
+int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, ept_use *use, void *ctx,
+		   struct ept_fill *fill)
 {
 	uint64_t flags = EPT_ACCESSED | (write ? EPT_DIRTY : 0), *leaf, entry;
 	unsigned level;
-	int error;
+	int error = 0;
 
+	fill->level = 0;
+	if (gpa >> EPT_GPA_BITS) return -ENOENT;
 	ept_lock(ept);
-	error = leaf_for(ept, cpu, gpa, write, &leaf, &level);
+	leaf = ept_find_leaf(ept, gpa, &level);
+	if (!leaf || (write && !(entry_load(leaf) & EPT_WRITE))) {
+		error = ept_fault_locked(ept, cpu, gpa, write, fill);
+		leaf = ept_find_leaf(ept, gpa, &level);
+	}
 	if (!error) {
 		entry = entry_load(leaf);
 		if (leaf_is_write_back(entry)) __atomic_or_fetch(leaf, flags, __ATOMIC_SEQ_CST);

@@ -249,11 +249,12 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
  * that page only; a write calls it once more where both copies are written.
  *
  * ept_cpu_access(): in the place of 'cpu', through the leaf, which is installed first if there is
- * none, and whose flags are set. 0, or as ept_fault().
+ * none, and whose flags are set. 0, or as ept_fault(); fill->level is 0 where none was installed.
  * ept_dma_access(): by a device; around_cache: it does not look into caches. 0, or -EFAULT: no RAM.
  */
 typedef void ept_use(void *ctx, uint64_t hpa);
-int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, ept_use *use, void *ctx);
+int ept_cpu_access(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, ept_use *use, void *ctx,
+		   struct ept_fill *fill);
 int ept_dma_access(struct ept *ept, uint64_t gpa, bool write, bool around_cache, ept_use *use, void *ctx);
 /*
  * WBINVD of [gpa, gpa + size), where pages have two copies: flush, dirty pages to memory, nothing

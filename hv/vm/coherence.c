@@ -6,6 +6,7 @@
 #include "hv/vm/coherence.h"
 
 #include "hv/machine/memory.h"
+#include "hv/vm/events.h"
 #include "lib/asm.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -78,8 +79,10 @@ static void exchange_bytes(void *ctx, uint64_t hpa)
 
 static int access_as(struct vcpu *vcpu, uint64_t gpa, bool write, ept_use *use, struct bytes *b)
 {
-	int error = ept_cpu_access(&vcpu->vm->ept, &vcpu->ept_cpu, gpa, write, use, b);
+	struct ept_fill leaf;
+	int error = ept_cpu_access(&vcpu->vm->ept, &vcpu->ept_cpu, gpa, write, use, b, &leaf);
 
+	if (!error && leaf.level) vcpu_tell(vcpu, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
 	if (error == -ENOMEM) vm_kill(vcpu->vm, "no memory for an EPT table");
 	return error ? -EFAULT : 0;
 }

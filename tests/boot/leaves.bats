@@ -11,7 +11,7 @@ setup() {
 }
 
 leaves() {
-	boots 0 "" "$G/leaves.elf" "vm t mem=$1 iommu=on dev=edu --"
+	boots 0 "" "$G/leaves.elf" "vm t mem=$1 iommu=on dev=edu ${2:-} --"
 	lacks 'FAIL'
 	has 'hv: vm t: exited with status 0'
 }
@@ -20,6 +20,13 @@ leaves() {
 	leaves 64M
 	has 't\| ok [0-9]+ - 0x2800000: a 2M leaf, WB \+ ignore PAT' \
 		't\| ok [0-9]+ - 2 MiB of 4K leaves become UC: exactly 512 leaves cleared, one INVEPT'
+}
+
+@test "leaves: a retype keeps the large leaf and merges what it split; fill=table fills what a zap may take" {
+	leaves 64M "transition=retype fill=table"
+	has 't\| ok [0-9]+ - 0x2800000: its leaf is still there' \
+		't\| ok [0-9]+ - it has stood where a table was since the transition: no INVEPT more'
+	leaves 64M fill=table
 }
 
 @test "leaves: a 1G leaf is split and comes back" {

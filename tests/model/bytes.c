@@ -131,7 +131,8 @@ void emulated_access(struct model *m, struct model_cpu *cpu, uint64_t gpa, bool 
 	struct seen seen = {.count = 0};
 	unsigned level;
 	uint64_t entry;
-	int error = ept_cpu_access(&m->ept, &ept_cpu, gpa, write, see, &seen);
+	struct ept_fill fill;
+	int error = ept_cpu_access(&m->ept, &ept_cpu, gpa, write, see, &seen, &fill);
 
 	note_leaves(m);
 	if (error == -ENOMEM) return;

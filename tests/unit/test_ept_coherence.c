@@ -359,10 +359,12 @@ static void without_the_write_back_of_a_transition_a_device_reads_old_bytes(void
 	expect_copy(MEMORY, CACHE, 1);
 }
 
+static struct ept_fill fill; /* what the last emulated access installed */
+
 static void emulate(uint64_t gpa, bool write, int error, uint64_t hpa)
 {
 	uses = 0;
-	assert_int_equal(ept_cpu_access(&ept, &cpu, gpa, write, use, NULL), error);
+	assert_int_equal(ept_cpu_access(&ept, &cpu, gpa, write, use, NULL, &fill), error);
 	assert_int_equal(uses, error == 0);
 	if (!error) assert_int_equal(reached[0], hpa);
 }
@@ -372,8 +374,11 @@ static void an_emulated_access_goes_through_the_leaf_and_sets_its_flags(void **s
 	(void)state;
 	emulate(PAGE_SIZE + 9, false, 0, CACHE + PAGE_SIZE + 9);
 	expect_copy(CACHE, MEMORY, 1); /* the leaf was installed */
+	assert_int_equal(fill.level, 1);
+	assert_int_equal(fill.bits, WB_IPAT | EPT_RWX);
 	expect_leaf(PAGE_SIZE, 1, LEAF(CACHE, 1, WB_IPAT | EPT_ACCESSED));
 	emulate(PAGE_SIZE, true, 0, CACHE + PAGE_SIZE);
+	assert_int_equal(fill.level, 0);
 	expect_leaf(PAGE_SIZE, 1, LEAF(CACHE, 1, WB_IPAT | EPT_ACCESSED | EPT_DIRTY));
 	attach_with_type(2, MEMTYPE_UC);
 	emulate(2 * PAGE_SIZE, true, 0, MEMORY + 2 * PAGE_SIZE);
