@@ -221,6 +221,7 @@
 #define CPUID_1_ECX_HYPERVISOR           (1U << 31)
 #define CPUID_1_EBX_IDS                  BITS(23, 16) /* that the package may have */
 #define CPUID_4_EAX_CORES                BITS(31, 26) /* ids of cores, less one */
+#define CPUID_1_EDX_APIC                 (1U << 9)
 #define CPUID_1_EDX_HTT                  (1U << 28)
 #define CPUID_6_EAX_ARAT                 (1U << 2) /* the APIC timer runs in every C-state */
 #define CPUID_7_EBX_FSGSBASE             (1U << 0)

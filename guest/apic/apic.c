@@ -168,6 +168,57 @@ static void running(void)
 	check_count(1, counts[LOW_VECTOR], "interrupts", "it interrupts a loop that makes no exit");
 }
 
+/* However short its period, the timer must not keep the code that it interrupts from getting on. */
+static void short_period(void)
+{
+	volatile unsigned turns = 0;
+
+	forget();
+	lapic_write(LAPIC_TIMER_DIVIDE, 0xb); /* by 1 */
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | LOW_VECTOR);
+	lapic_write(LAPIC_TIMER_INITIAL, 1);
+	interrupts_on();
+	while (counts[LOW_VECTOR] < 200 && turns < PATIENCE) turns++;
+	interrupts_off();
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+	open_window();
+	check(turns >= counts[LOW_VECTOR] && counts[LOW_VECTOR] >= 200,
+	      "a period of one tick: the loop makes a turn between two interrupts");
+}
+
+static void divide(void)
+{
+	uint32_t before, at_once, later;
+
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | LOW_VECTOR);
+	lapic_write(LAPIC_TIMER_DIVIDE, 0xb); /* by 1 */
+	lapic_write(LAPIC_TIMER_INITIAL, 100000000);
+	before = lapic_read(LAPIC_TIMER_CURRENT);
+	lapic_write(LAPIC_TIMER_DIVIDE, 0xa); /* by 128 */
+	at_once = lapic_read(LAPIC_TIMER_CURRENT);
+	later = lapic_read(LAPIC_TIMER_CURRENT);
+	check(before - at_once < 1000000, "a new divider leaves the count as it is");
+	check(at_once - later < 10000, "... and changes its rate");
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+}
+
+/* IA32_APIC_BASE.EN = 0: none is there (SDM 3A 11.4.3). */
+static void globally_disabled(void)
+{
+	uint64_t base = rdmsr(MSR_IA32_APIC_BASE);
+
+	heading("Disabled in IA32_APIC_BASE");
+	check(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "enabled: CPUID shows it");
+	lapic_write(LAPIC_TPR, 0x20);
+	wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_EN);
+	check(!(cpuid(1, 0).edx & CPUID_1_EDX_APIC), "CPUID does not show it");
+	check_is(0xffffffff, lapic_read(LAPIC_TPR), "its page has nothing");
+	wrmsr(MSR_IA32_APIC_BASE, base);
+	check_is(0xff, lapic_read(LAPIC_SVR), "enabled again: it is as after reset");
+	check_is(0, lapic_read(LAPIC_TPR), "... and so is its priority");
+	lapic_enable();
+}
+
 static void deadline(void)
 {
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE)) {
@@ -195,5 +246,8 @@ int guest_main(void)
 	timer();
 	running();
 	deadline();
+	short_period();
+	divide();
+	if (!guest_word("native")) globally_disabled(); /* Bochs ignores writes of the MSR from then on */
 	return check_status();
 }

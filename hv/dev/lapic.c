@@ -7,6 +7,7 @@
 #include "hv/dev/lapic.h"
 
 #include "hv/dev/lapic_command.h"
+#include "hv/dev/timers.h"
 #include "lib/bits.h"
 
 /* Registers, by a sixteenth of their offset (SDM 3A table 11-1). */
@@ -102,6 +103,8 @@ static void end_of_interrupt(struct lapic *lapic)
 
 	if (vector < 0) return;
 	clear_vector(&lapic->reg[ISR], &lapic->isr_words, (uint8_t)vector);
+	if (vector == (uint8_t)lapic->reg[LVT_TIMER] && lapic_timer_is_periodic(lapic) && lapic->host.now)
+		lapic->timer_held = lapic->host.now(lapic->host.ctx) + TIMER_SHORTEST;
 	if (lapic->reg[TMR + vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
 		lapic->host.eoi(lapic->host.ctx, (uint8_t)vector);
 }
@@ -249,12 +252,13 @@ void lapic_set_deadline(struct lapic *lapic, uint64_t value, uint64_t ticks)
 
 bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
 {
-	uint64_t left;
+	uint64_t now, due = lapic->timer_start;
 
 	if (!lapic->timer_running) return false;
-	left = lapic->timer_start - lapic->host.now(lapic->host.ctx);
-	if (timing(lapic) != TIMING_DEADLINE) left += (uint64_t)lapic->reg[TIMER_INITIAL] << timer_shift(lapic);
-	*ticks = (int64_t)left < 0 ? 0 : left;
+	now = lapic->host.now(lapic->host.ctx);
+	if (timing(lapic) != TIMING_DEADLINE) due += (uint64_t)lapic->reg[TIMER_INITIAL] << timer_shift(lapic);
+	if (timing(lapic) == TIMING_PERIODIC && (int64_t)(lapic->timer_held - due) > 0) due = lapic->timer_held;
+	*ticks = (int64_t)(due - now) < 0 ? 0 : due - now;
 	return true;
 }
 
@@ -296,6 +300,16 @@ static void change_timing(struct lapic *lapic, uint32_t value)
 	lapic->deadline = 0;
 }
 
+/* A new divider: the count goes on from where it is, at another rate. */
+static void change_rate(struct lapic *lapic, uint32_t value)
+{
+	uint64_t counted = lapic->reg[TIMER_INITIAL] - timer_current(lapic);
+
+	lapic->reg[TIMER_DIVIDE] = value & writable[TIMER_DIVIDE];
+	if (lapic->timer_running && timing(lapic) != TIMING_DEADLINE)
+		lapic->timer_start = lapic->host.now(lapic->host.ctx) - (counted << timer_shift(lapic));
+}
+
 /* Without the software's leave all local interrupts are masked (SDM 3A 11.4.7.2). */
 static void mask_disabled(struct lapic *lapic)
 {
@@ -310,6 +324,7 @@ static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 		return;
 	}
 	if (number == LVT_TIMER) change_timing(lapic, value);
+	if (number == TIMER_DIVIDE) change_rate(lapic, value);
 	lapic->reg[number] = (lapic->reg[number] & ~writable[number]) | (value & writable[number]);
 	switch (number) {
 	case EOI: end_of_interrupt(lapic); break;

@@ -39,6 +39,7 @@ struct lapic {
 	uint8_t irr_words, isr_words;  /* bit n: that word of the register is not 0 */
 	uint32_t errors;               /* since ESR was latched */
 	uint64_t timer_start;          /* host.now() when the count was last full; of a deadline, then */
+	uint64_t timer_held;           /* periodic: not before, so that the code it interrupts gets ahead */
 	bool timer_running;
 	uint64_t deadline; /* IA32_TSC_DEADLINE; 0: not armed */
 };
@@ -48,7 +49,7 @@ struct lapic {
  * (ExtINT), LINT1 is NMI, all else masked.
  */
 void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host);
-/* And the one after INIT: all as after reset but its id (SDM 3A 11.4.7.3). */
+/* And the one after INIT, or with IA32_APIC_BASE.EN at 0: all as after reset but its id (SDM 3A 11.4.7.3, 11.4.3). */
 void lapic_reset(struct lapic *lapic);
 
 /* The register page; 'device' is the struct lapic. */

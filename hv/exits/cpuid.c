@@ -21,6 +21,7 @@ static __attribute__((noinline)) enum exit_action answer_own(struct vcpu *vcpu, 
 	struct cpuid_result r = cpu_model_cpuid(leaf, subleaf);
 
 	if (leaf == 1 && vmread(VMCS_GUEST_CR4) & CR4_OSXSAVE) r.ecx |= CPUID_1_ECX_OSXSAVE;
+	if (leaf == 1 && !(vcpu->apic_base & APIC_BASE_EN)) r.edx &= ~(uint32_t)CPUID_1_EDX_APIC;
 	if (leaf == 0xd && subleaf <= 1 && r.eax) /* there is no supervisor state */
 		r.ebx = cpu_model_xsave_size(xgetbv(0));
 	if (vcpu->vm->vcpus > 1) r = cpu_model_topology(leaf, subleaf, vcpu->vm->vcpus, vcpu->id, r);

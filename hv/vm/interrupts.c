@@ -198,6 +198,7 @@ uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
 
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value)
 {
+	if (!(value & APIC_BASE_EN)) lapic_reset(&vcpu->lapic);
 	vcpu->apic_base = value;
 	vcpu->lapic_page = value & APIC_BASE_EN ? value & APIC_BASE_ADDRESS : ~0UL;
 	vcpu->mmio_apart = vcpu->vm->is_shared ? 0 : vcpu->lapic_page;

@@ -412,10 +412,78 @@ static void a_periodic_timer_keeps_its_phase(void **state)
 	set(f, 0xb0, 0);
 	lapic_timer_poll(&f->lapic);
 	assert_int_equal(lapic_pending(&f->lapic), -1);
+	f->now += 10000; /* EOI gives the interrupted code time; the phase is as it was */
+	lapic_timer_poll(&f->lapic);
 	assert_true(lapic_timer_due(&f->lapic, &ticks));
 	assert_int_equal(ticks, 50);
 	set(f, 0x380, 0); /* stops it */
 	assert_false(lapic_timer_due(&f->lapic, &ticks));
+}
+
+static void behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x20040);
+	set(f, 0x3e0, 0xb); /* by 1 */
+	set(f, 0x380, 1);
+	f->now += 5;
+	lapic_timer_poll(&f->lapic);
+	lapic_accept(&f->lapic, 0x40);
+	f->now += 700;
+	set(f, 0xb0, 0);
+	f->now += 4000;
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 1000);
+	f->now += 1000;
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+}
+
+static void a_new_divider_changes_the_rate_and_not_the_count(void **state)
+{
+	struct fixture *f = set_up(0);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x40);
+	set(f, 0x3e0, 0xb); /* by 1 */
+	set(f, 0x380, 1000);
+	f->now += 400;
+	set(f, 0x3e0, 0x1); /* by 4 */
+	assert_int_equal(get(f, 0x390), 600);
+	f->now += 400;
+	assert_int_equal(get(f, 0x390), 500);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 2000);
+	set(f, 0x3e0, 0xb);
+	assert_int_equal(get(f, 0x390), 500);
+	assert_true(lapic_timer_due(&f->lapic, &ticks));
+	assert_int_equal(ticks, 500);
+}
+
+static void globally_disabled_it_is_as_after_reset_but_for_its_id(void **state)
+{
+	struct fixture *f = set_up(3);
+	uint64_t ticks;
+
+	(void)state;
+	set(f, 0x320, 0x20040);
+	set(f, 0x380, 100);
+	set(f, 0x80, 0x50);
+	lapic_message(&f->lapic, 0xfee03000, 0x41);
+	lapic_reset(&f->lapic);
+	assert_int_equal(get(f, 0x20), 3U << 24);
+	assert_int_equal(get(f, 0xf0), 0xff);
+	assert_int_equal(get(f, 0x80), 0);
+	assert_int_equal(get(f, 0x350), 0x10000);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	assert_true(lapic_takes_extint(&f->lapic));
 }
 
 static void each_divider_divides_by_its_power_of_two(void **state)
@@ -456,6 +524,9 @@ int main(void)
 		cmocka_unit_test(a_deadline_of_0_or_another_mode_disarms),
 		cmocka_unit_test(a_deadline_far_away_is_not_due),
 		cmocka_unit_test(a_periodic_timer_keeps_its_phase),
+		cmocka_unit_test(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time),
+		cmocka_unit_test(a_new_divider_changes_the_rate_and_not_the_count),
+		cmocka_unit_test(globally_disabled_it_is_as_after_reset_but_for_its_id),
 		cmocka_unit_test(each_divider_divides_by_its_power_of_two),
 	};
 
