@@ -22,7 +22,9 @@
 #include "hv/vm/run.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
+#include "hv/vmcs/leaks.h"
 #include "hv/vmx/vmx.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 
@@ -183,11 +185,23 @@ static bool any_vm_runs(void)
 	return false;
 }
 
+/* What would be needed to keep VMs from learning of each other: none of it is done (docs/real-hardware.md). */
+static void show_leaks(void)
+{
+	uint32_t features = cpuid(7, 0).edx;
+	bool tells = features & CPUID_7_EDX_ARCH_CAPABILITIES;
+	char needs[240];
+
+	leaks_needs(features, tells ? rdmsr(MSR_IA32_ARCH_CAPABILITIES) : 0, needs, sizeof(needs));
+	print("cpu: not done against leaks: %s", needs);
+}
+
 static void show_machine(void)
 {
 	print("cpu: VMX with EPT; also%s%s%s%s%s", vmx.ept.large_2m ? " 2M leaves," : "",
 	      vmx.ept.large_1g ? " 1G leaves," : "", vmx.ept.accessed_dirty ? " A/D flags," : "",
 	      vmx.vpid ? " VPIDs," : "", vmx.preemption_timer ? " preemption timer" : "");
+	show_leaks();
 	print("memory: %lu MiB free", memory_left() / MiB);
 }
 

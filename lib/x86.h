@@ -123,6 +123,7 @@
 #define MSR_IA32_FEATURE_CONTROL        0x03a
 #define MSR_IA32_TSC_ADJUST             0x03b
 #define MSR_IA32_BIOS_SIGN_ID           0x08b
+#define MSR_IA32_ARCH_CAPABILITIES      0x10a
 #define MSR_IA32_MTRRCAP                0x0fe
 #define MSR_IA32_SYSENTER_CS            0x174
 #define MSR_IA32_SYSENTER_ESP           0x175
@@ -173,6 +174,13 @@
 #define APIC_BASE_ADDRESS BITS(51, 12)
 
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
+
+/* IA32_ARCH_CAPABILITIES, SDM 4 table 2-2. */
+#define ARCH_RDCL_NO            BIT(0)
+#define ARCH_SKIP_L1DFL_VMENTRY BIT(3)
+#define ARCH_MDS_NO             BIT(5)
+#define ARCH_PSCHANGE_MC_NO     BIT(6)
+#define ARCH_BHI_NO             BIT(20)
 
 /* IA32_PAT after reset, SDM 3A 12.12.4. */
 #define PAT_RESET 0x0007040600070406ULL
@@ -234,6 +242,10 @@
 #define CPUID_7_EBX_SMAP                 (1U << 20)
 #define CPUID_7_ECX_UMIP                 (1U << 2)
 #define CPUID_80000001_ECX_LZCNT         (1U << 5)
+#define CPUID_7_EDX_MD_CLEAR             (1U << 10)
+#define CPUID_7_EDX_IBPB                 (1U << 26)
+#define CPUID_7_EDX_L1D_FLUSH            (1U << 28)
+#define CPUID_7_EDX_ARCH_CAPABILITIES    (1U << 29)
 #define CPUID_80000001_EDX_1G            (1U << 26)
 #define CPUID_80000001_EDX_RDTSCP        (1U << 27)
 #define CPUID_80000007_EDX_INVARIANT_TSC (1U << 8)
