@@ -119,6 +119,8 @@
 /* MSRs, SDM 4 chapter 2. */
 #define MSR_IA32_TIME_STAMP_COUNTER     0x010
 #define MSR_IA32_PLATFORM_ID            0x017
+#define MSR_IA32_P5_MC_ADDR             0x000
+#define MSR_IA32_P5_MC_TYPE             0x001
 #define MSR_IA32_APIC_BASE              0x01b
 #define MSR_IA32_FEATURE_CONTROL        0x03a
 #define MSR_IA32_TSC_ADJUST             0x03b
@@ -130,6 +132,7 @@
 #define MSR_IA32_SYSENTER_EIP           0x176
 #define MSR_IA32_MCG_CAP                0x179
 #define MSR_IA32_MCG_STATUS             0x17a
+#define MSR_IA32_DEBUGCTL               0x1d9
 #define MSR_IA32_MISC_ENABLE            0x1a0
 #define MSR_IA32_MTRR_PHYSBASE0         0x200 /* PHYSBASEn = 0x200 + 2n */
 #define MSR_IA32_MTRR_PHYSMASK0         0x201

@@ -31,6 +31,27 @@ static void check_cpu(void)
 	check_is(0xfee00900, rdmsr(MSR_IA32_APIC_BASE), "local APIC on, this is the BSP");
 }
 
+static bool same_leaf(uint32_t a, uint32_t b)
+{
+	struct cpuid_result x = cpuid(a, 0), y = cpuid(b, 0);
+
+	return x.eax == y.eax && x.ebx == y.ebx && x.ecx == y.ecx && x.edx == y.edx;
+}
+
+static void check_cpuid(void)
+{
+	uint32_t last = cpuid(0, 0).eax, compacted = cpuid(0xd, 1).ebx;
+
+	heading("CPUID");
+	check_is(0x15, last, "the last basic leaf");
+	check(same_leaf(last, last + 1) && same_leaf(last, 0x3fffffff) && same_leaf(last, 0x80000009),
+	      "a leaf beyond the last is the last basic one");
+	check(!cpuid(5, 0).eax && !cpuid(0xa, 0).eax && !cpuid(0x10, 0).ebx && !cpuid(0x14, 0).eax,
+	      "no MONITOR, no counters, no resource control, no trace");
+	check_is(48, cpuid(0x80000008, 0).eax >> 8 & 0xff, "linear addresses as wide as without LA57");
+	check(!cpuid(0xd, 0).eax || compacted == 576 || compacted == 832, "the compacted XSAVE area has a size");
+}
+
 static void check_mtrrs(void)
 {
 	uint64_t width = BITS((cpuid(0x80000008, 0).eax & 0xff) - 1, 0);
@@ -117,6 +138,7 @@ int guest_main(void)
 {
 	printf("What a guest finds at its entry.\n");
 	check_cpu();
+	check_cpuid();
 	check_mtrrs();
 	check_version();
 	check_counters();

@@ -10,6 +10,32 @@
 #include "lib/bits.h"
 #include "lib/errno.h"
 
+/*
+ * What reads as it was at reset. A write may change the bits of 'accepts', without effect; any other
+ * is an error, and so is any write where the CPU has none.
+ */
+static const struct fixed_msr {
+	uint32_t msr;
+	bool read_only;
+	uint64_t value, accepts;
+} fixed[] = {
+	{MSR_IA32_P5_MC_ADDR, false, 0, 0},
+	{MSR_IA32_P5_MC_TYPE, false, 0, 0},
+	{MSR_IA32_PLATFORM_ID, true, 0, 0},
+	{MSR_IA32_BIOS_SIGN_ID, false, 0, ~0ULL}, /* written before CPUID to read the microcode's revision */
+	{MSR_IA32_MCG_CAP, true, 0, 0},           /* no banks */
+	{MSR_IA32_MCG_STATUS, false, 0, 0},
+	{MSR_IA32_MISC_ENABLE, false, MISC_ENABLE_FAST_STRINGS, ~0ULL},
+	{MSR_IA32_DEBUGCTL, false, 0, 0}, /* neither branch records nor steps */
+};
+
+static const struct fixed_msr *find_fixed(uint32_t msr)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (fixed[i].msr == msr) return &fixed[i];
+	return NULL;
+}
+
 static int write_mtrr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	struct ept_range changed[MTRR_CHANGE_MAX];
@@ -65,23 +91,24 @@ static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 
 static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
+	const struct fixed_msr *plain;
+
 	if (mtrr_has(msr)) return mtrr_read(&vcpu->mtrr, msr, value);
-	*value = 0;
 	switch (msr) {
 	case MSR_IA32_APIC_BASE: *value = vcpu->apic_base; return 0;
 	case MSR_IA32_TSC_ADJUST: *value = vcpu->tsc_adjust; return 0;
 	case MSR_IA32_TSC_DEADLINE: *value = vcpu->lapic.deadline; return 0;
-	case MSR_IA32_MISC_ENABLE: *value = MISC_ENABLE_FAST_STRINGS; return 0;
-	case MSR_IA32_PLATFORM_ID:
-	case MSR_IA32_BIOS_SIGN_ID:
-	case MSR_IA32_MCG_CAP:
-	case MSR_IA32_MCG_STATUS: return 0;
-	default: return -EINVAL;
 	}
+	plain = find_fixed(msr);
+	if (!plain) return -EINVAL;
+	*value = plain->value;
+	return 0;
 }
 
 static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
+	const struct fixed_msr *plain;
+
 	if (mtrr_has(msr)) return write_mtrr(vcpu, msr, value);
 	switch (msr) {
 	case MSR_IA32_EFER: return write_efer(vcpu, value);
@@ -89,11 +116,9 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_IA32_TIME_STAMP_COUNTER: set_tsc_offset(vcpu, value - rdtsc()); return 0;
 	case MSR_IA32_TSC_ADJUST: set_tsc_offset(vcpu, vcpu->tsc_offset + value - vcpu->tsc_adjust); return 0;
 	case MSR_IA32_TSC_DEADLINE: set_deadline(vcpu, value); return 0;
-	case MSR_IA32_MISC_ENABLE:
-	case MSR_IA32_BIOS_SIGN_ID: /* written before CPUID to read the microcode's revision */ return 0;
-	case MSR_IA32_MCG_STATUS: return value ? -EINVAL : 0;
-	default: return -EINVAL;
 	}
+	plain = find_fixed(msr);
+	return plain && !plain->read_only && !((value ^ plain->value) & ~plain->accepts) ? 0 : -EINVAL;
 }
 
 enum exit_action exit_rdmsr(struct vcpu *vcpu)

@@ -33,6 +33,8 @@
 #define SHOW_80000001_EDX                                                                                              \
 	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ | BIT(29) /* LM */)
 
+#define LINEAR_WIDTH 48 /* no LA57 is shown */
+
 struct cpu_model cpu_model;
 
 static void read_leaf(unsigned leaf, unsigned count)
@@ -108,8 +110,8 @@ static void set_extended(void)
 	if (!(vmx.secondary & SECONDARY_RDTSCP)) cpu_model.extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
 	cpu_model.extended[7] =
 		(struct cpuid_result){.edx = cpu_model.extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
-	cpu_model.extended[8] = (struct cpuid_result){
-		.eax = (cpu_model.extended[8].eax & CPUID_80000008_EAX_LINEAR_WIDTH) | guest_address_width()};
+	cpu_model.extended[8] = (struct cpuid_result){.eax = TO_FIELD(LINEAR_WIDTH, CPUID_80000008_EAX_LINEAR_WIDTH) |
+							     guest_address_width()};
 }
 
 void cpuid_init(void)
