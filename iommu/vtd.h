@@ -139,12 +139,13 @@
 #define VTD_ICS_IWC BIT(0)
 
 /* Fault recording register, high 8 bytes; the low 8 hold the address (63:12). */
-#define VTD_FRCD_F       BIT(63)
-#define VTD_FRCD_T_READ  BIT(62)
-#define VTD_FRCD_FR      BITS(39, 32)
-#define VTD_FRCD_SID     BITS(15, 0)
-#define VTD_FRCD_FI      BITS(63, 12)
-#define VTD_FRCD_FI_IRTE BITS(63, 48) /* interrupt index, for reasons 0x20 and up */
+#define VTD_FRCD_F        BIT(63)
+#define VTD_FRCD_T_READ   BIT(62)
+#define VTD_FRCD_FR       BITS(39, 32)
+#define VTD_FRCD_SID      BITS(15, 0)
+#define VTD_FRCD_FI       BITS(63, 12)
+#define VTD_FRCD_FI_IRTE  BITS(63, 48) /* interrupt index, for these reasons: */
+#define VTD_FR_INTERRUPTS 0x20         /* and up */
 
 /* PMEN_REG; the regions' bases and limits have 2 MiB grains. */
 #define VTD_PMEN_EPM  BIT(31)

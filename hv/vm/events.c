@@ -5,6 +5,7 @@
 #include "hv/vm/events.h"
 
 #include "hv/machine/console.h"
+#include "iommu/vtd.h"
 #include "lib/bits.h"
 
 #define TEXT_SIZE 120
@@ -42,6 +43,20 @@ static void show_text(const struct vm *vm, const struct event *event)
 	print("vm %s: %s", vm->options.name, text);
 }
 
+/* The first of a VM, the second, the fourth, the eighth: a guest may make as many as it likes. */
+static void show_fault(struct vm *vm, const struct event *event)
+{
+	unsigned id = (unsigned)FIELD(event->c, VTD_FRCD_SID), n = ++vm->shown.faults;
+
+	bool interrupt = event->a >= VTD_FR_INTERRUPTS;
+	uint64_t where = interrupt ? FIELD(event->b, VTD_FRCD_FI_IRTE) : event->b;
+	const char *what = interrupt ? "interrupt entry" : event->c & VTD_FRCD_T_READ ? "read of" : "write of";
+
+	if (n & (n - 1)) return;
+	print("vm %s: iommu: fault %u: %s 0x%lx by device %02x:%02x.%x, reason 0x%x", vm->options.name, n, what, where,
+	      id >> 8, id >> 3 & 0x1f, id & 7, event->a);
+}
+
 void events_show(struct vm *vm, const struct event *event)
 {
 	switch (event->type) {
@@ -55,6 +70,7 @@ void events_show(struct vm *vm, const struct event *event)
 		if (event->type == EVENT_TRANSITION) vm->shown.first_leaves = ~0U;
 		show_text(vm, event);
 		return;
+	case EVENT_FAULT: show_fault(vm, event); return;
 	case EVENT_INSTALL: show_first_leaf(vm, event); return;
 	case EVENT_END:
 		if (event->a & EVENT_KILLED)

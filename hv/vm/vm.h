@@ -31,6 +31,7 @@ enum vm_state { VM_RUNNING, VM_EXITED, VM_KILLED, VM_RESET /* it starts again */
 /* What the console has shown of a VM's events, and still wants to (hv/vm/events.c). */
 struct events_shown {
 	unsigned lines;        /* of devices, counts and transitions */
+	unsigned faults;       /* of the IOMMU, shown or not */
 	uint32_t first_leaves; /* bit n: show the next leaf of type n */
 };
 

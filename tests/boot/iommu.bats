@@ -29,6 +29,10 @@ setup() {
 @test "iommu: the unit as it is by default" {
 	image iommu
 	[ "$(grep -c 'the zap is over by then' <<<"$output")" -eq 6 ]
+	# A fault has a line, and of many every power of two.
+	has 'hv: vm t: iommu: fault 1: write of 0x200000 by device 00:02.0, reason 0xc' \
+		'hv: vm t: iommu: fault 32: interrupt entry 0x5 by device 00:02.0, reason 0x26'
+	[ "$(sed -nE 's/^hv: vm t: iommu: fault ([0-9]+):.*/\1/p' <<<"$output" | xargs)" = "1 2 4 8 16 32" ]
 }
 
 @test "iommu: without caching mode" { image iommu "" "$(words iommu) iommu=on,cm=off"; }
