@@ -235,7 +235,7 @@ static void the_pat_entry_is_chosen_by_index_and_is_wb_without_paging(void **sta
 	ept.policy = MEMTYPE_KVM_6_16;
 	small_ram(0, MiB);
 	for (unsigned i = 0; i <= EPT_NO_PAGING; i++) {
-		ept_explain(&ept, &cpu, &(struct ept_pat){PAT_RESET, i}, 0, &why);
+		ept_explain(&ept, &cpu, &(struct ept_pat){PAT_RESET, i, false}, 0, &why);
 		assert_int_equal(why.pat_type, types[i]);
 	}
 }
@@ -374,7 +374,7 @@ static void the_words_for_who_decides(void **state)
 	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &mmio), 0);
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
-	say(24 * MiB, (struct ept_pat){PAT_RESET, EPT_NO_PAGING});
+	say(24 * MiB, (struct ept_pat){PAT_RESET, EPT_NO_PAGING, false});
 	assert_non_null(strstr(last(2), "slot 0: host MMIO 0x1800000+4K at 0x100000"));
 	assert_string_equal(last(1), "count 0, CR0.CD 0, host MMIO: UC; 2 MiB would reach beyond the slot: 4K "
 				     "leaf; paging off, so PAT WB: effective UC (SDM 3A table 12-7)");
