@@ -197,12 +197,15 @@ static uint32_t percentile(const struct row *row, size_t percent)
 	return row->ticks[(row->count * percent + 99) / 100 - 1];
 }
 
+/* In tenths, a half up, which a double that is printed does not promise. */
+static uint64_t mean_tenths(const struct row *row) { return (row->total * 20 + row->count) / (2 * row->count); }
+
 static void print_row(const struct trace *trace, const struct row *row)
 {
 	qsort(row->ticks, row->count, sizeof(*row->ticks), compare_ticks);
-	printf("%-15s %-20s %8zu %12" PRIu64 " %9.1f %9u %9u %9u\n", vm_name(trace, row->vm), exit_name(row->reason),
-	       row->count, row->total, (double)row->total / (double)row->count, percentile(row, 50),
-	       percentile(row, 99), row->ticks[row->count - 1]);
+	printf("%-15s %-20s %8zu %12" PRIu64 " %7" PRIu64 ".%" PRIu64 " %9u %9u %9u\n", vm_name(trace, row->vm),
+	       exit_name(row->reason), row->count, row->total, mean_tenths(row) / 10, mean_tenths(row) % 10,
+	       percentile(row, 50), percentile(row, 99), row->ticks[row->count - 1]);
 }
 
 static void print_summary(const struct trace *trace)

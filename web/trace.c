@@ -33,7 +33,7 @@ void trace_format(struct out *out)
 		{"STALE", EVENT_STALE},     {"MARK", EVENT_MARK},
 		{"END", EVENT_END},         {"TRACE", EVENT_TRACE},
 		{"NAME", EVENT_NAME},       {"RETYPE", EVENT_RETYPE},
-		{"TYPES", EVENT_TYPES},
+		{"RUN", EVENT_RUN},         {"TYPES", EVENT_TYPES},
 	};
 
 	out_print(out, "{\"size\":%u,\"magic\":\"0x%lx\",\"types\":{", (unsigned)sizeof(struct event),

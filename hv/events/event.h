@@ -33,6 +33,8 @@ enum event_type {
 	EVENT_TRACE,      /* the trace itself: see EVENT_TRACE_MAGIC */
 	EVENT_NAME,       /* the VM's name, in b and c, zeroes behind it */
 	EVENT_RETYPE,     /* a transition changed leaves in place; b: leaves, tables */
+	EVENT_RUN, /* leaves side by side, in traces only; a: EVENT_LEVEL, EVENT_BEGINS; b: first address; c: bytes
+		    * and bits */
 	EVENT_TYPES
 };
 
@@ -69,6 +71,14 @@ static inline uint32_t event_source(unsigned cpu, unsigned vm, unsigned vcpu)
 #define EVENT_VECTOR       BITS(10, 0) /* and type, as the VMCS's interruption information */
 #define EVENT_BY_GUEST     BIT(0)
 #define EVENT_KILLED       BIT(0)
+/*
+ * Fields of a run of leaves. Runs are told where other events do not say what became of the leaves: all there are, of
+ * which the first begins, and is of level 0 where there is none; or those of a part, of which none begins.
+ */
+#define EVENT_LEVEL  BITS(7, 0)
+#define EVENT_BEGINS BIT(8)
+#define EVENT_BYTES  BITS(63, 12) /* in place, as 'c' has them */
+#define EVENT_BITS   BITS(7, 0)   /* type and permissions, as the entry has them */
 /* Fields of 'c' of an exit: the basic reason; an EPT violation's address, else the qualification.
  */
 #define EVENT_REASON BITS(63, 56)

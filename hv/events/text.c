@@ -35,6 +35,21 @@ static void install_text(const struct event *e, char *text, size_t size)
 		      memtype_name((unsigned)FIELD(e->c, EPT_TYPE)), e->c & EPT_IGNORE_PAT ? " + ignore PAT" : "");
 }
 
+static void run_text(const struct event *e, char *text, size_t size)
+{
+	static const char *const level[] = {"no", "4K", "2M", "1G"};
+	uint64_t bytes = e->c & EVENT_BYTES;
+	unsigned n = e->a & 3;
+
+	format_append(text, size, "%s: ", e->a & EVENT_BEGINS ? "all leaves" : "and");
+	if (!n)
+		format_append(text, size, "none");
+	else
+		format_append(text, size, "0x%lx-0x%lx %lu of %s, %s%s", e->b, e->b + bytes - 1,
+			      bytes >> (12 + 9 * (n - 1)), level[n], memtype_name((unsigned)FIELD(e->c, EPT_TYPE)),
+			      e->c & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+}
+
 static void end_text(const struct event *e, char *text, size_t size)
 {
 	if (e->a & EVENT_KILLED)
@@ -71,6 +86,7 @@ void event_text(const struct event *e, char *text, size_t size)
 		format_append(text, size, "retyped %lu leaves in %lu tables", FIELD(e->b, EVENT_LEAVES),
 			      FIELD(e->b, EVENT_TABLES));
 		return;
+	case EVENT_RUN: run_text(e, text, size); return;
 	case EVENT_END: end_text(e, text, size); return;
 	case EVENT_TRACE: format_append(text, size, "%lu records so far", e->b); return;
 	case EVENT_NAME: format_append(text, size, "name %.16s", (const char *)&e->b); return;

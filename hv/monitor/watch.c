@@ -6,6 +6,7 @@
  */
 #include "hv/monitor/monitor.h"
 
+#include "ept/explain.h"
 #include "hv/exits/exit.h"
 #include "hv/machine/console.h"
 #include "hv/vm/run.h"
@@ -21,6 +22,9 @@ static unsigned stop;          /* enum stop_option */
 static bool port_taken;        /* by the console */
 static uint64_t records;       /* of the trace, and those lost */
 static uint64_t next[VMS_MAX]; /* of each VM's ring: the first event not read yet */
+static uint64_t installs_told[VMS_MAX];
+
+#define ALL_LEAVES ~0UL
 
 static void put(const struct event *event)
 {
@@ -56,6 +60,59 @@ static void put_name(const struct vm *vm)
 	put_traced(&name);
 }
 
+static void put_run(const struct vm *vm, uint32_t begins_and_level, uint64_t gpa, uint64_t bytes_and_bits)
+{
+	const struct event run = {.tsc = rdtsc(),
+				  .type_and_source = event_source(this_cpu()->index, vm->index, 0) | EVENT_RUN,
+				  .a = begins_and_level,
+				  .b = gpa,
+				  .c = bytes_and_bits};
+
+	put_traced(&run);
+}
+
+/* The leaves of [from, to), or all there are, for a reader that follows the EPT. */
+static void put_leaves(const struct vm *vm, uint64_t from, uint64_t to)
+{
+	uint32_t begins = to == ALL_LEAVES ? EVENT_BEGINS : 0;
+	struct ept_span span;
+
+	if (begins && !ept_next_span(&vm->ept, 0, &span)) put_run(vm, EVENT_BEGINS, 0, 0);
+	for (; from < to && ept_next_span(&vm->ept, from, &span) && span.gpa < to; from = span.gpa + span.size) {
+		uint64_t first = MAX(span.gpa, from), end = MIN(span.gpa + span.size, to);
+
+		put_run(vm, begins | span.level, first, (end - first) | (span.bits & EVENT_BITS));
+		begins = 0;
+	}
+}
+
+static uint64_t leaves_installed(const struct vm *vm)
+{
+	const uint64_t *by_level = vm->ept.stats.installed;
+
+	return by_level[1] + by_level[2] + by_level[3];
+}
+
+/* An event that was told; where it does not say what became of the leaves, they follow. */
+static void put_event(const struct vm *vm, const struct event *event)
+{
+	uint64_t table = ALIGN_DOWN(event->b, page_level_size(2));
+
+	put_traced(event);
+	if (event->type == EVENT_INSTALL && event->a) installs_told[vm->index]++;
+	if (event->type == EVENT_INSTALL && event->a == 1 && vm->ept.fill == EPT_FILL_TABLE)
+		put_leaves(vm, table, table + page_level_size(2));
+	if (event->type == EVENT_RETYPE || (event->type == EVENT_WBINVD && vm->cache)) put_leaves(vm, 0, ALL_LEAVES);
+}
+
+/* coherence=model installs leaves for what the hypervisor does in a CPU's place, of which no event tells. */
+static void put_untold(const struct vm *vm)
+{
+	if (!vm->cache || leaves_installed(vm) == installs_told[vm->index]) return;
+	installs_told[vm->index] = leaves_installed(vm);
+	put_leaves(vm, 0, ALL_LEAVES);
+}
+
 /* Does the machine stop at this event? */
 static bool is_stop(const struct event *event)
 {
@@ -79,12 +136,13 @@ static bool read_ring(const struct vm *vm)
 		next[vm->index] = 0;
 	while (event_ring_read(&vm->events, &next[vm->index], &event, 1, &lost)) {
 		records += trace ? lost : 0;
-		if (trace) put_traced(&event);
+		if (trace) put_event(vm, &event);
 		if (!is_stop(&event)) continue;
 		event_text(&event, text, sizeof(text));
 		print("monitor: stopped: vm %s: %s", vm->options.name, text);
 		stops = true;
 	}
+	if (trace) put_untold(vm);
 	return stops;
 }
 
@@ -146,6 +204,8 @@ bool watch_set_trace(enum trace_option option)
 	for (unsigned i = 0; i < all_vms_count && begins; i++) {
 		next[i] = all_vms[i]->events.next; /* what was before does not belong to it */
 		put_name(all_vms[i]);
+		put_leaves(all_vms[i], 0, ALL_LEAVES);
+		installs_told[i] = leaves_installed(all_vms[i]);
 	}
 	choose_entry();
 	return true;

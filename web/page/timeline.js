@@ -27,7 +27,7 @@ function make_lanes() {
 
 		if (e.type === T.EXIT || e.type === T.INJECTION || e.type === T.MARK || e.type === T.END)
 			lane(`${e.vm}.0.${e.vcpu}`, `${vm} vCPU ${e.vcpu}`).events.push(e);
-		else if (e.type === T.INSTALL)
+		else if (e.type === T.INSTALL || e.type === T.RUN)
 			lane(`${e.vm}.1`, `${vm} leaves`).events.push(e);
 		else if (e.type === T.ZAP || e.type === T.RETYPE || e.type === T.INVEPT || e.type === T.WBINVD)
 			lane(`${e.vm}.2`, `${vm} flush`).events.push(e);
@@ -43,7 +43,7 @@ const REASON_COLOURS = ['--wt', '--wb', '--wc', '--wp', '--uc', '--wbi'];
 const reason_colour = (reason) => REASON_COLOURS[time.ranks.indexOf(reason) % REASON_COLOURS.length];
 
 function colour_of(e, style) {
-	if (e.type === time.trace.types.INSTALL) {
+	if (e.type === time.trace.types.INSTALL || e.type === time.trace.types.RUN) {
 		const type = leaf_type(Number(e.c & 0xffn));
 
 		return style.getPropertyValue({WB: '--wb', UC: '--uc', WC: '--wc', WT: '--wt', WP: '--wp'}[type] || '--table');
