@@ -2,26 +2,24 @@
 ; The world switch of the steps: guest_enter() loads the guest's registers and enters it; its exit
 ; lands at guest_exit, which stores them again and returns to the caller of guest_enter().
 
+%include "boot/stack.inc"
+
         bits    64
         default rel
         section .text
         global  guest_enter, guest_exit
+        global  launch_begin, launch_end, launch_not, resume_begin, resume_end, resume_not
 
 HOST_RSP        equ 16 * 8              ; in 'struct guest'
 LAUNCHED        equ 17 * 8
 
-%macro pushes 1-*
-  %rep %0
-        push    %1
-  %rotate 1
-  %endrep
-%endmacro
-%macro pops 1-*
-  %rep %0
-        pop     %1
-  %rotate 1
-  %endrep
-%endmacro
+; Where an NMI must not be lost (hv/machine/traps.c): nowhere, since here nobody sends one.
+launch_begin:
+launch_end:
+launch_not:
+resume_begin:
+resume_end:
+resume_not:
 
 ; uint64_t guest_enter(struct guest *guest): 0 when the entry failed before it began.
 guest_enter:
@@ -29,9 +27,9 @@ guest_enter:
         mov     [rdi + HOST_RSP], rsp
         cmp     qword [rdi + LAUNCHED], 0       ; the loads below keep the flags
         mov     rsp, rdi
-        pops    rax, rcx, rdx, rbx
+        pops    rbx, rdx, rcx, rax              ; RAX first: it lies lowest
         lea     rsp, [rsp + 8]                  ; the guest's RSP is in the VMCS
-        pops    rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+        pops    r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp
         jne     .resume                         ; RSP = &guest->host_rsp now
         vmlaunch
         jmp     .failed
@@ -48,5 +46,5 @@ guest_exit:
         mov     rsp, [rsp + HOST_RSP]
         mov     eax, 1
 leave_guest:
-        pops    r15, r14, r13, r12, rbp, rbx
+        pops    rbx, rbp, r12, r13, r14, r15
         ret

@@ -106,13 +106,10 @@ void *memory_at(uint64_t gpa, uint64_t size)
 	return slot && size <= slot->size - (gpa - slot->gpa) ? (void *)(slot->hpa + (gpa - slot->gpa)) : NULL;
 }
 
-static void tell_leaf(uint64_t gpa)
+static void tell_leaf(uint64_t gpa, const struct ept_fill *fill)
 {
-	unsigned level;
-	uint64_t leaf = ept_walk(&guest_ept, gpa, &level);
-
-	print("violation at 0x%lx: %s leaf, %s%s", gpa, level == 1 ? "4K" : "2M", memtype_name(FIELD(leaf, EPT_TYPE)),
-	      leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+	print("violation at 0x%lx: %s leaf, %s%s", gpa, fill->level == 1 ? "4K" : "2M",
+	      memtype_name(FIELD(fill->bits, EPT_TYPE)), fill->bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
 }
 
 /* SDM 3C 28.2.1, table 28-7. */
@@ -120,9 +117,10 @@ bool exit_ept_violation(struct guest *guest)
 {
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	bool write = vmread(VMCS_EXIT_QUALIFICATION) & EPT_VIOLATION_WRITE;
+	struct ept_fill fill;
 
-	switch (ept_fault(&guest_ept, &guest_cpu, gpa, write)) {
-	case 0: tell_leaf(gpa); return true;
+	switch (ept_fault(&guest_ept, &guest_cpu, gpa, write, &fill)) {
+	case 0: tell_leaf(gpa, &fill); return true;
 	case -ENOENT:
 		if (memory_device) return memory_device(guest, gpa, write);
 		print("violation at 0x%lx: nothing is there", gpa);
