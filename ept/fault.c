@@ -78,7 +78,7 @@ static void widen(const struct ept *ept, const struct ept_cpu *cpu, const struct
 	ept_leaf_type(ept, cpu, kind, fill->gpa, 1, &type, &next);
 	start = MAX(start, slot_start);
 	end = MIN(end, slot_start + slot_size);
-	if (asks_mtrrs(ept, cpu, kind, READ_ONCE(ept->noncoherent) != 0))
+	if (asks_mtrrs(ept, cpu, kind, ept->noncoherent != 0))
 		start = MAX(start, mtrr_border_below(cpu->mtrr, fill->gpa));
 	fill->start = start;
 	fill->end = MIN(end, next);
@@ -110,14 +110,12 @@ static bool is_beside_small_leaf(const struct ept *ept, const struct ept_fill *f
 static OUT_OF_LINE int refine(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_slot *slot, bool write,
 			      struct ept_fill *fill)
 {
-	enum ept_slot_kind kind = READ_ONCE(slot->kind);
-
 	if (ept->fill == EPT_FILL_TABLE) widen(ept, cpu, slot, fill);
-	if (kind == EPT_SLOT_ROM) {
+	if (slot->kind == EPT_SLOT_ROM) {
 		fill->bits &= ~EPT_WRITE;
 		return write ? -EPERM : 0;
 	}
-	if (kind == EPT_SLOT_RAM_TWICE) {
+	if (slot->kind == EPT_SLOT_RAM_TWICE) {
 		fill->level = 1;
 		if (!leaf_is_write_back(fill->bits)) fill->hpa += READ_ONCE(slot->uncached_hpa) - READ_ONCE(slot->hpa);
 	}

@@ -73,6 +73,12 @@ states() {
 @test "lab 4: handed out it fails, solved it passes" { states 4; }
 @test "lab 5: handed out it fails, solved it passes" { states 5; }
 @test "lab 6: handed out it fails, solved it passes" { states 6; }
+@test "lab 7: handed out it fails, solved it passes" { states 7; }
+@test "lab 8: handed out it fails, solved it passes" { states 8; }
+@test "lab 9: handed out it fails, solved it passes" { states 9; }
+@test "lab 10: handed out it fails, solved it passes" { states 10; }
+@test "lab 11: handed out it fails, solved it passes" { states 11; }
+@test "lab 12: handed out it fails, solved it passes" { states 12; }
 
 @test "a lab is begun once; what is no lab is refused in one line; a hand-in begins where it ended" {
 	local copy=$BATS_TEST_TMPDIR/clone

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Lab 8: what is so when the unit writes the status of a wait. */
+#include "tests/unit/iommu_world.h"
+
+#define PAGE_RW (VTD_SL_R | VTD_SL_W)
+
+/* At the write of a status: would a DMA still get through? */
+static void try_dma(struct world *w, uint64_t gpa)
+{
+	uint8_t byte = 1;
+
+	if (gpa != STATUS) return;
+	w->seen[0]++;
+	w->seen[1] = (uint64_t)iommu_dma_write(&w->iommu, EDU, 0, &byte, 1);
+}
+
+static void put_wait(struct world *w, uint64_t status, uint32_t data)
+{
+	put_descriptor(w, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(data, VTD_WAIT_DESC_DATA), status);
+}
+
+static void a_status_is_written_after_the_translation_is_gone(void **state)
+{
+	struct world *w = world_new(true, false);
+	uint64_t table = new_table(w), leaf = map(w, table, 4, 0, 1, DATA, PAGE_RW);
+	uint8_t byte = 1;
+
+	(void)state;
+	translated(w, EDU, table, DID);
+	start(w);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &byte, 1), 0);
+	poke(w, leaf, 0);
+	w->on_write = try_dma;
+	put_descriptor(w, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	put_wait(w, STATUS, 7);
+	ring(w);
+	assert_int_equal(w->seen[0], 1);
+	assert_int_equal(w->seen[1], (uint64_t)-EFAULT);
+	world_free(w);
+}
+
+static void count_statuses(struct world *w, uint64_t gpa)
+{
+	if (gpa == STATUS || gpa == STATUS + 8) w->seen[gpa == STATUS]++;
+}
+
+static void each_wait_has_its_answer_once(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	start(w);
+	w->on_write = count_statuses;
+	put_wait(w, STATUS, 1);
+	put_descriptor(w, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	put_wait(w, STATUS + 8, 2);
+	put_descriptor(w, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	ring(w);
+	assert_int_equal(w->seen[0], 1);
+	assert_int_equal(w->seen[1], 1);
+	assert_int_equal((uint32_t)peek(w, STATUS), 1);
+	assert_int_equal((uint32_t)peek(w, STATUS + 8), 2);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_status_is_written_after_the_translation_is_gone),
+		cmocka_unit_test(each_wait_has_its_answer_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
