@@ -32,6 +32,7 @@ static void set_interrupt_table(struct iommu *iommu)
 
 	set_status(iommu, VTD_GCMD_SIRTP, false);
 	iommu->irte_table = irta & VTD_IRTA_ADDR;
+	iommu->irte_x2apic = irta & VTD_IRTA_EIME;
 	iommu->irte_count = 2U << FIELD(irta, VTD_IRTA_S);
 	iommu_iec_flush(iommu, 0, IOMMU_ALL_INDICES);
 	set_status(iommu, VTD_GCMD_SIRTP, true);

@@ -20,7 +20,7 @@ struct iommu_register {
 	(VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_WBF | VTD_GCMD_QIE | VTD_GCMD_IRE | VTD_GCMD_SIRTP | VTD_GCMD_CFI)
 #define CCMD_BITS       (VTD_CCMD_ICC | VTD_CCMD_CIRG | VTD_CCMD_FM | VTD_CCMD_SID | VTD_CCMD_DID)
 #define IOTLB_BITS      (VTD_IOTLB_IVT | VTD_IOTLB_IIRG | VTD_IOTLB_DR | VTD_IOTLB_DW | VTD_IOTLB_DID)
-#define EVENT_DATA_BITS BITS(15, 0) /* 31:16 need ECAP.EIM */
+#define EVENT_DATA_BITS BITS(15, 0)
 #define PMR_BITS        BITS(63, 21)
 
 /* VT-d 11.4, by offset. CAP and ECAP depend on the configuration: iommu_init() fills them in. */
@@ -51,7 +51,7 @@ static const struct iommu_register registers[] = {
 	{VTD_IEDATA, 4, 0, EVENT_DATA_BITS, 0, NULL},
 	{VTD_IEADDR, 4, 0, BITS(31, 2), 0, NULL},
 	{VTD_IEUADDR, 4, 0, BITS(31, 0), 0, NULL},
-	{VTD_IRTA, 8, 0, VTD_IRTA_ADDR | VTD_IRTA_S, 0, NULL},
+	{VTD_IRTA, 8, 0, VTD_IRTA_ADDR | VTD_IRTA_EIME | VTD_IRTA_S, 0, NULL},
 	{VTD_IVA, 8, 0, VTD_IVA_ADDR | VTD_IVA_IH | VTD_IVA_AM, 0, NULL},
 	{VTD_IOTLB, 8, 0, IOTLB_BITS, 0, iommu_iotlb_written},
 	{VTD_FRCD, 8, 0, 0, 0, NULL},
@@ -74,7 +74,7 @@ static uint64_t extended_capabilities(const struct iommu_config *config)
 	uint64_t ecap = VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_PT | TO_FIELD(VTD_IVA / 16, VTD_ECAP_IRO);
 
 	if (config->snoop_control) ecap |= VTD_ECAP_SC;
-	if (config->interrupt_remapping) ecap |= VTD_ECAP_IR | TO_FIELD(VTD_MHMV, VTD_ECAP_MHMV);
+	if (config->interrupt_remapping) ecap |= VTD_ECAP_IR | VTD_ECAP_EIM | TO_FIELD(VTD_MHMV, VTD_ECAP_MHMV);
 	return ecap;
 }
 

@@ -13,10 +13,12 @@ void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order)
 	}
 }
 
-/* VT-d 9.9, with ECAP.EIM = 0 and no posted interrupts. */
-static bool has_reserved_bits(const struct vtd_irte *irte)
+/* VT-d 9.9, without posted interrupts. */
+static bool has_reserved_bits(const struct iommu *iommu, const struct vtd_irte *irte)
 {
-	return (irte->lo & VTD_IRTE_RSVD_LO) || (irte->hi & VTD_IRTE_RSVD_HI);
+	const uint64_t destination = iommu->irte_x2apic ? 0 : VTD_IRTE_DST_32 & ~VTD_IRTE_DST;
+
+	return irte->lo & (VTD_IRTE_RSVD_LO | destination) || irte->hi & VTD_IRTE_RSVD_HI;
 }
 
 int iommu_read_irte(struct iommu *iommu, uint32_t index, struct vtd_irte *irte)
@@ -42,7 +44,7 @@ static int look_up(struct iommu *iommu, uint16_t source_id, uint32_t index, stru
 		return 0;
 	}
 	if (iommu_read_irte(iommu, index, irte)) return -EFAULT;
-	if (iommu->config.caching_mode || ((irte->lo & VTD_IRTE_P) && !has_reserved_bits(irte)))
+	if (iommu->config.caching_mode || ((irte->lo & VTD_IRTE_P) && !has_reserved_bits(iommu, irte)))
 		iommu->iec[index % IOMMU_IEC_ENTRIES] =
 			(struct iommu_iec_entry){.valid = true, .index = (uint16_t)index, .irte = *irte};
 	return 0;
@@ -78,7 +80,9 @@ static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irt
 /* The message an entry stands for, its level always asserted (VT-d 5.1.4; SDM 3A 11.11). */
 static void deliver(struct iommu *iommu, const struct vtd_irte *irte)
 {
-	uint64_t address = VTD_MSI_BASE | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DST), VTD_MSI_DEST);
+	uint64_t destination = iommu->irte_x2apic ? FIELD(irte->lo, VTD_IRTE_DST_32) : FIELD(irte->lo, VTD_IRTE_DST);
+	uint64_t address = VTD_MSI_BASE | TO_FIELD(destination & 0xff, VTD_MSI_DEST) |
+			   TO_FIELD(destination >> 8, VTD_MSI_DEST_HIGH);
 	uint64_t data =
 		VTD_MSI_LEVEL | FIELD(irte->lo, VTD_IRTE_VECTOR) | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), VTD_MSI_DLM);
 
@@ -113,7 +117,7 @@ enum vtd_reason iommu_check_irte(const struct iommu *iommu, const struct vtd_irt
 {
 	if (!(irte->lo & VTD_IRTE_P)) return VTD_IR_NOT_PRESENT;
 	if (!accepts_source(iommu, irte, source_id)) return VTD_IR_WRONG_SOURCE;
-	if (has_reserved_bits(irte)) return VTD_IR_ENTRY_RESERVED;
+	if (has_reserved_bits(iommu, irte)) return VTD_IR_ENTRY_RESERVED;
 	return VTD_OK;
 }
 

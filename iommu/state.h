@@ -81,6 +81,7 @@ struct iommu {
 	uint64_t root_table; /* as RTADDR had it, with the table mode */
 	uint64_t irte_table;
 	uint32_t irte_count;
+	bool irte_x2apic; /* IRTA.EIME */
 	/*
 	 * Whether DMA is translated. GSTS.TES follows it after all that the change entails is
 	 * done.

@@ -78,6 +78,7 @@
 #define VTD_ECAP_C    BIT(0)
 #define VTD_ECAP_QI   BIT(1)
 #define VTD_ECAP_IR   BIT(3)
+#define VTD_ECAP_EIM  BIT(4)
 #define VTD_ECAP_PT   BIT(6)
 #define VTD_ECAP_SC   BIT(7)
 #define VTD_ECAP_IRO  BITS(17, 8)
@@ -159,6 +160,7 @@
 
 /* IRTA_REG: 2^(S + 1) entries. */
 #define VTD_IRTA_ADDR BITS(63, 12)
+#define VTD_IRTA_EIME BIT(11) /* destinations have 32 bits, as x2APIC's */
 #define VTD_IRTA_S    BITS(3, 0)
 
 /* RTADDR_REG. The unit knows one table mode, 0 (legacy). */
@@ -219,7 +221,8 @@ struct vtd_irte {
 #define VTD_IRTE_AVAIL   BITS(11, 8) /* for software */
 #define VTD_IRTE_VECTOR  BITS(23, 16)
 #define VTD_IRTE_DST     BITS(47, 40) /* xAPIC: the rest of 63:32 is reserved */
-#define VTD_IRTE_RSVD_LO (BITS(15, 12) | BITS(31, 24) | BITS(39, 32) | BITS(63, 48))
+#define VTD_IRTE_DST_32  BITS(63, 32) /* with IRTA.EIME */
+#define VTD_IRTE_RSVD_LO (BITS(15, 12) | BITS(31, 24))
 #define VTD_IRTE_SID     BITS(15, 0)
 #define VTD_IRTE_SQ      BITS(17, 16)
 #define VTD_IRTE_SVT     BITS(19, 18)
@@ -238,6 +241,7 @@ struct vtd_irte {
 #define VTD_MSI_SUBHANDLE  BITS(15, 0)
 #define VTD_MSI_DATA_RSVD  BITS(31, 16)
 #define VTD_MSI_DEST       BITS(19, 12)
+#define VTD_MSI_DEST_HIGH  BITS(63, 40) /* the rest of 32 bits, in a remapped interrupt only */
 #define VTD_MSI_RH         BIT(3)
 #define VTD_MSI_DM         BIT(2)
 #define VTD_MSI_TM         BIT(15)

@@ -225,6 +225,7 @@
 /* CPUID, SDM 2A "CPUID": the name says leaf, register and feature. */
 #define CPUID_1_ECX_VMX                  (1U << 5)
 #define CPUID_1_ECX_PCID                 (1U << 17)
+#define CPUID_1_ECX_X2APIC               (1U << 21)
 #define CPUID_1_ECX_TSC_DEADLINE         (1U << 24)
 #define CPUID_1_ECX_XSAVE                (1U << 26)
 #define CPUID_1_ECX_OSXSAVE              (1U << 27)

@@ -233,6 +233,57 @@ static void deadline(void)
 	check_is(0, rdmsr(MSR_IA32_TSC_DEADLINE), "... and the MSR is 0 again");
 }
 
+static void on_x2apic(void)
+{
+	counts[HIGH_VECTOR]++;
+	serviced = rdmsr(X2APIC_ISR + HIGH_VECTOR / 32) >> HIGH_VECTOR % 32 & 1;
+	wrmsr(X2APIC_EOI, 0);
+}
+
+/* The mode lasts to the end: what follows uses MSRs. */
+static void x2apic(void)
+{
+	uint64_t base = rdmsr(MSR_IA32_APIC_BASE);
+	uint32_t id = lapic_id();
+
+	heading("x2APIC mode");
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC)) {
+		printf("CPUID shows no x2APIC\n");
+		return;
+	}
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_EOI, 0), "its MSRs raise #GP before");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(MSR_IA32_APIC_BASE, (base & ~APIC_BASE_EN) | APIC_BASE_EXTD),
+		 "EXTD without EN raises #GP");
+	lapic_x2apic();
+	check_is(base | APIC_BASE_EXTD, rdmsr(MSR_IA32_APIC_BASE), "IA32_APIC_BASE says so");
+	check_is(id, rdmsr(X2APIC_ID), "the id is that of before, in 32 bits");
+	check_is(cpuid(0xb, 0).edx, rdmsr(X2APIC_ID), "... and CPUID's");
+	check_is((id >> 4) << 16 | 1U << id % 16, rdmsr(X2APIC_LDR), "the logical id is made of it");
+	check_is(~0U, lapic_read(LAPIC_ID), "the page is gone");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(MSR_IA32_APIC_BASE, base), "back to xAPIC raises #GP");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_EOI, 1), "an EOI of 1 raises #GP");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_ID, 1), "the id is read-only");
+	forget();
+	interrupt_handler(HIGH_VECTOR, on_x2apic);
+	interrupts_on();
+	wrmsr(X2APIC_SELF_IPI, HIGH_VECTOR);
+	check(counts[HIGH_VECTOR] == 1 && serviced, "a self-IPI comes with the next instruction, and is in ISR");
+	check_is(0, rdmsr(X2APIC_ISR + HIGH_VECTOR / 32), "... until its EOI");
+	wrmsr(X2APIC_ICR, (uint64_t)id << 32 | HIGH_VECTOR);
+	check_count(2, counts[HIGH_VECTOR], "interrupts", "and one by the command register, in one write");
+	wrmsr(X2APIC_TPR, HIGH_VECTOR & 0xf0);
+	wrmsr(X2APIC_SELF_IPI, HIGH_VECTOR);
+	check_count(2, counts[HIGH_VECTOR], "interrupts", "TPR holds it back");
+	wrmsr(X2APIC_TPR, 0);
+	check_count(3, counts[HIGH_VECTOR], "interrupts", "... until it is lowered");
+	interrupts_off();
+	wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_EN);
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD), "off to x2APIC raises #GP");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_EOI, 0), "off, it has no MSRs");
+	wrmsr(MSR_IA32_APIC_BASE, base);
+	check_is(id, lapic_id(), "from off to xAPIC, and the page is back");
+}
+
 int guest_main(void)
 {
 	if (!check(lapic_enable(), "a local APIC")) return check_status();
@@ -248,6 +299,7 @@ int guest_main(void)
 	deadline();
 	short_period();
 	divide();
+	x2apic();
 	if (!guest_word("native")) globally_disabled(); /* Bochs ignores writes of the MSR from then on */
 	return check_status();
 }

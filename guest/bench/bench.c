@@ -49,6 +49,7 @@ int guest_main(void)
 				: cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR ? "another hypervisor"
 									   : "the bare machine");
 	bench_instructions();
+	bench_interrupts();
 	bench_memory();
 	if (vmcall_present()) bench_transitions();
 	printf("done\n");

@@ -13,6 +13,7 @@ void report(const char *name, uint64_t ticks);
 uint64_t measure(void (*operation)(void));
 
 void bench_instructions(void); /* instructions.c */
+void bench_interrupts(void);   /* interrupts.c */
 void bench_memory(void);       /* memory.c */
 void bench_transitions(void);  /* transitions.c */
 

@@ -25,3 +25,5 @@ bool lapic_enable(void)
 void lapic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
 
 uint8_t lapic_id(void) { return (uint8_t)(lapic_read(LAPIC_ID) >> 24); }
+
+void lapic_x2apic(void) { wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EXTD); }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC in xAPIC mode (SDM 3A 11.4), as much as receiving interrupts takes.
+ * The local APIC (SDM 3A 11.4), as much as receiving interrupts takes.
  */
 #ifndef GUEST_LIB_LAPIC_H
 #define GUEST_LIB_LAPIC_H
@@ -33,6 +33,20 @@
 #define LAPIC_LVT_DEADLINE (2U << 17)
 #define LAPIC_ICR_NMI      (4U << 8)
 #define LAPIC_ICR_SELF     (1U << 18)
+
+/* In x2APIC mode, as MSRs (SDM 3A table 11-6). */
+#define X2APIC_ID        0x802
+#define X2APIC_TPR       0x808
+#define X2APIC_EOI       0x80b
+#define X2APIC_LDR       0x80d
+#define X2APIC_SVR       0x80f
+#define X2APIC_ISR       0x810
+#define X2APIC_ICR       0x830
+#define X2APIC_LVT_TIMER 0x832
+#define X2APIC_SELF_IPI  0x83f
+
+/* From xAPIC to x2APIC mode: the page is gone from now on. */
+void lapic_x2apic(void);
 
 uint32_t lapic_read(unsigned offset);
 void lapic_write(unsigned offset, uint32_t value);

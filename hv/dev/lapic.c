@@ -9,15 +9,31 @@
 #include "hv/dev/lapic_command.h"
 #include "hv/dev/timers.h"
 #include "lib/bits.h"
+#include "lib/errno.h"
 
 /* Registers, by a sixteenth of their offset (SDM 3A table 11-1). */
-enum { ID = 0x02, VERSION = 0x03, TPR = 0x08, PPR = 0x0a, EOI = 0x0b, LDR = 0x0d, DFR = 0x0e, SVR = 0x0f };
+enum {
+	ID = 0x02,
+	VERSION = 0x03,
+	TPR = LAPIC_TPR,
+	APR = 0x09,
+	PPR = 0x0a,
+	EOI = 0x0b,
+	LDR = 0x0d,
+	DFR = 0x0e,
+	SVR = 0x0f
+};
 enum { ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, ICR_LOW = 0x30, ICR_HIGH = 0x31 };
 enum { LVT_TIMER = 0x32, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37 };
-enum { TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39, TIMER_DIVIDE = 0x3e };
+enum { TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39, TIMER_DIVIDE = 0x3e, SELF_IPI = 0x3f };
 #define READABLE                                                                                                       \
 	(BITS(VERSION, ID) | BITS(EOI, TPR) | BITS(SVR, LDR) | BITS(ESR, ISR) | BITS(TIMER_CURRENT, ICR_LOW) |         \
 	 BIT(TIMER_DIVIDE))
+/* By MSR (SDM 3A table 11-6). */
+#define MSR_READABLE (READABLE & ~(BIT(APR) | BIT(EOI) | BIT(DFR) | BIT(ICR_HIGH)))
+#define MSR_WRITABLE                                                                                                   \
+	(BIT(TPR) | BIT(EOI) | BIT(SVR) | BIT(ESR) | BIT(ICR_LOW) | BITS(TIMER_INITIAL, LVT_TIMER) |                   \
+	 BITS(SELF_IPI, TIMER_DIVIDE))
 
 /* What a write changes; the rest is read-only or has a function. */
 static const uint32_t writable[LAPIC_REGISTERS] = {
@@ -33,11 +49,13 @@ static const uint32_t writable[LAPIC_REGISTERS] = {
 	[LVT_LINT0... LVT_LINT1] = 0x0001a7ff,
 	[LVT_ERROR] = 0x000100ff,
 	[TIMER_DIVIDE] = 0x0000000b,
+	[SELF_IPI] = 0x000000ff,
 };
 
 #define VERSION_VALUE (0x14 | (LVT_ERROR - LVT_TIMER) << 16)
 #define SVR_ENABLED   BIT(8)
 #define LVT_MASKED    BIT(16)
+#define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
 #define LVT_TIMING    BITS(18, 17)
 #define LVT_MODE      BITS(10, 8)
 
@@ -47,6 +65,8 @@ static const uint32_t writable[LAPIC_REGISTERS] = {
 #define ERROR_REGISTER        BIT(7)
 
 enum { TIMING_ONE_SHOT, TIMING_PERIODIC, TIMING_DEADLINE };
+#define BROADCAST_8  0xffU
+#define BROADCAST_32 0xffffffffU
 
 static void error(struct lapic *lapic, uint64_t bit);
 
@@ -159,13 +179,15 @@ static void error(struct lapic *lapic, uint64_t bit)
 	if (news && (uint8_t)lapic->reg[LVT_ERROR] >= 16) take_local(lapic, LVT_ERROR);
 }
 
-/* Physical, flat and cluster destinations (SDM 3A 11.6.2). */
-bool lapic_is_destination(const struct lapic *lapic, uint8_t destination, bool logical)
+/* Physical, flat and cluster destinations; x2APIC's have 32 bits (SDM 3A 11.6.2, 11.12.9, 11.12.10.2). */
+bool lapic_is_destination(const struct lapic *lapic, uint32_t destination, bool logical)
 {
-	uint8_t mine = (uint8_t)(lapic->reg[LDR] >> 24);
+	uint32_t mine = lapic->reg[LDR];
 
-	if (destination == 0xff) return true;
-	if (!logical) return destination == lapic->reg[ID] >> 24;
+	if (destination == BROADCAST_32 || (destination == BROADCAST_8 && !(logical && lapic->x2apic))) return true;
+	if (!logical) return destination == (lapic->x2apic ? lapic->reg[ID] : lapic->reg[ID] >> 24);
+	if (lapic->x2apic) return destination >> 16 == mine >> 16 && destination & mine & 0xffff;
+	mine >>= 24;
 	if (lapic->reg[DFR] >> 28 == 0xf) return destination & mine;
 	return destination >> 4 == mine >> 4 && destination & mine & 0xf;
 }
@@ -177,7 +199,7 @@ bool lapic_is_enabled(const struct lapic *lapic) { return software_enabled(lapic
 /* IPIs are edges, whatever they say; but an INIT of level 0 is none (SDM 3A 11.6.1). */
 static void send_ipi(struct lapic *lapic)
 {
-	uint64_t icr = lapic->reg[ICR_LOW] | (uint64_t)lapic->reg[ICR_HIGH] << 32;
+	uint64_t icr = lapic->reg[ICR_LOW] | (uint64_t)lapic->reg[ICR_HIGH] << (lapic->x2apic ? 32 : 8);
 
 	if (FIELD(icr, COMMAND_MODE) <= MODE_LOWEST && FIELD(icr, COMMAND_VECTOR) < 16) {
 		error(lapic, ERROR_SENT_VECTOR);
@@ -198,10 +220,6 @@ bool lapic_takes_extint(const struct lapic *lapic)
 	if (!software_enabled(lapic)) return true;
 	return !(lvt & LVT_MASKED) && FIELD(lvt, LVT_MODE) == MODE_EXTINT;
 }
-
-uint64_t lapic_cr8(const struct lapic *lapic) { return lapic->reg[TPR] >> 4; }
-
-void lapic_set_cr8(struct lapic *lapic, uint64_t value) { lapic->reg[TPR] = (uint32_t)(value & 0xf) << 4; }
 
 /* The timer (SDM 3A 11.5.4). */
 
@@ -281,7 +299,10 @@ void lapic_timer_poll(struct lapic *lapic)
 
 /* Registers. */
 
-bool lapic_is_timer(uint64_t offset) { return offset >> 4 == LVT_TIMER || offset >> 4 >= TIMER_INITIAL; }
+bool lapic_is_timer(unsigned number)
+{
+	return number == LVT_TIMER || (number >= TIMER_INITIAL && number <= TIMER_DIVIDE);
+}
 
 static uint32_t read_register(struct lapic *lapic, uint64_t number)
 {
@@ -319,7 +340,7 @@ static void mask_disabled(struct lapic *lapic)
 
 static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 {
-	if (number < ID || number > TIMER_DIVIDE) {
+	if (number < ID || number > (lapic->x2apic ? SELF_IPI : TIMER_DIVIDE)) {
 		error(lapic, ERROR_REGISTER);
 		return;
 	}
@@ -334,10 +355,43 @@ static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 		break;
 	case ICR_LOW: send_ipi(lapic); break;
 	case TIMER_INITIAL: start_timer(lapic, value); break;
+	case SELF_IPI: lapic_take(lapic, value & COMMAND_VECTOR); break;
 	case SVR:
 	case LVT_TIMER ... LVT_ERROR: mask_disabled(lapic); break;
 	default: break;
 	}
+}
+
+int lapic_read_msr(struct lapic *lapic, unsigned number, uint64_t *value)
+{
+	if (!lapic->x2apic || !(MSR_READABLE & BIT(number))) return -EINVAL;
+	*value = read_register(lapic, number);
+	if (number == ICR_LOW) *value |= (uint64_t)lapic->reg[ICR_HIGH] << 32;
+	return 0;
+}
+
+int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value)
+{
+	uint64_t allowed = writable[number];
+
+	if (number == ICR_LOW) allowed |= ICR_DESTINATION;
+	if (number >= LVT_TIMER && number <= LVT_ERROR) allowed |= LVT_READ_ONLY;
+	if (number == TIMER_INITIAL) allowed = BITS(31, 0);
+	if (!lapic->x2apic || !(MSR_WRITABLE & BIT(number)) || value & ~allowed) return -EINVAL;
+	if (number == ICR_LOW) lapic->reg[ICR_HIGH] = (uint32_t)(value >> 32);
+	write_register(lapic, number, (uint32_t)value);
+	return 0;
+}
+
+/* SDM 3A 11.12.10: the id keeps its value, the logical one follows from it. */
+void lapic_set_x2apic(struct lapic *lapic, bool on)
+{
+	uint32_t id = lapic->x2apic ? lapic->reg[ID] : lapic->reg[ID] >> 24;
+
+	lapic->x2apic = on;
+	lapic->reg[ID] = on ? id : id << 24;
+	lapic->reg[LDR] = on ? (id >> 4) << 16 | 1U << id % 16 : 0;
+	lapic->reg[ICR_HIGH] = 0;
 }
 
 /* Each register is the first 4 bytes of 16; other accesses are undefined (SDM 3A 11.4.1). */
@@ -355,10 +409,12 @@ void lapic_reset(struct lapic *lapic)
 {
 	*lapic = (struct lapic){
 		.host = lapic->host,
+		.x2apic = lapic->x2apic,
 		.reg =
 			{
 				[ID] = lapic->reg[ID],
 				[VERSION] = VERSION_VALUE,
+				[LDR] = lapic->x2apic ? lapic->reg[LDR] : 0,
 				[DFR] = 0xffffffff,
 				[SVR] = 0xff,
 				[LVT_TIMER... LVT_ERROR] = LVT_MASKED,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual CPU's local APIC in xAPIC mode (SDM 3A chapter 11): the register page at 0xfee00000,
- * interrupt acceptance by priority, interrupt messages, IPIs and the timer. Whoever runs the CPU
+ * A virtual CPU's local APIC (SDM 3A chapter 11): the register page at 0xfee00000 or, in x2APIC mode,
+ * MSRs, interrupt acceptance by priority, interrupt messages, IPIs and the timer. Whoever runs the CPU
  * asks lapic_pending() before each entry; nothing here injects by itself.
  */
 #ifndef HV_DEV_LAPIC_H
@@ -23,8 +23,8 @@ struct lapic_host {
 	/* An NMI was delivered to this CPU. */
 	void (*nmi)(void *ctx);
 	/*
-	 * An IPI, by the interrupt command register, for whom it names (hv/dev/lapic_route.h), this
-	 * CPU perhaps among them; not the self shorthand. Never NULL.
+	 * An IPI, by the interrupt command register, its destination in bits 63:32, for whom it names
+	 * (hv/dev/lapic_route.h), this CPU perhaps among them; not the self shorthand. Never NULL.
 	 */
 	void (*ipi)(void *ctx, uint64_t icr);
 	/* The timer's clock: any steady rate. Without it the timer never fires. */
@@ -38,6 +38,7 @@ struct lapic {
 	uint32_t reg[LAPIC_REGISTERS]; /* by a sixteenth of their offset */
 	uint8_t irr_words, isr_words;  /* bit n: that word of the register is not 0 */
 	uint32_t errors;               /* since ESR was latched */
+	bool x2apic;
 	uint64_t timer_start;          /* host.now() when the count was last full; of a deadline, then */
 	uint64_t timer_held;           /* periodic: not before, so that the code it interrupts gets ahead */
 	bool timer_running;
@@ -55,8 +56,18 @@ void lapic_reset(struct lapic *lapic);
 /* The register page; 'device' is the struct lapic. */
 void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value);
 
-/* Does the register at this offset of the page belong to the timer? */
-bool lapic_is_timer(uint64_t offset);
+/*
+ * The registers as MSRs, 'number' 0x00 to 0x3f from LAPIC_MSR on (SDM 3A 11.12.1.2). 0, or -EINVAL for
+ * what raises #GP: a mode that is not x2APIC, a register that is not there or not for that, a reserved bit.
+ */
+#define LAPIC_MSR 0x800U
+int lapic_read_msr(struct lapic *lapic, unsigned number, uint64_t *value);
+int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value);
+/* From xAPIC mode, or switched off, to x2APIC mode; or out of it. */
+void lapic_set_x2apic(struct lapic *lapic, bool on);
+
+/* Does the register of this number, a sixteenth of its offset, belong to the timer? */
+bool lapic_is_timer(unsigned number);
 
 /* The highest vector that priority allows to be delivered, or -1 (SDM 3A 11.8.3). */
 int lapic_pending(const struct lapic *lapic);
@@ -67,15 +78,19 @@ bool lapic_takes_extint(const struct lapic *lapic);
 
 /* An interrupt command, low half, that is for this CPU: fixed, lowest priority or NMI. */
 void lapic_take(struct lapic *lapic, uint64_t command);
-/* Is it among those that a destination of 8 bits names (SDM 3A 11.6.2)? */
-bool lapic_is_destination(const struct lapic *lapic, uint8_t destination, bool logical);
+/* Is it among those that a destination names (SDM 3A 11.6.2, 11.12.9)? */
+bool lapic_is_destination(const struct lapic *lapic, uint32_t destination, bool logical);
 /* The class of the processor's priority, 0x00 to 0xf0; is the APIC on by its SVR? */
 uint32_t lapic_priority(const struct lapic *lapic);
 bool lapic_is_enabled(const struct lapic *lapic);
 
 /* CR8, the task priority's class (SDM 3A 11.8.6). */
-uint64_t lapic_cr8(const struct lapic *lapic);
-void lapic_set_cr8(struct lapic *lapic, uint64_t value);
+#define LAPIC_TPR 0x08
+static inline uint64_t lapic_cr8(const struct lapic *lapic) { return lapic->reg[LAPIC_TPR] >> 4; }
+static inline void lapic_set_cr8(struct lapic *lapic, uint64_t value)
+{
+	lapic->reg[LAPIC_TPR] = (uint32_t)(value & 0xf) << 4;
+}
 
 /*
  * IA32_TSC_DEADLINE is written (SDM 3A 11.5.4.1): 'value', which is 'ticks' of host.now() ahead. No

@@ -8,12 +8,12 @@
 #include "hv/dev/lapic_command.h"
 #include "lib/bits.h"
 
-static uint32_t named(const struct lapic_set *set, uint8_t destination, bool logical)
+static uint32_t named(const struct lapic_set *set, uint64_t destination, bool logical)
 {
 	uint32_t targets = 0;
 
 	for (unsigned i = 0; i < set->count; i++)
-		if (lapic_is_destination(set->lapic[i], destination, logical)) targets |= 1U << i;
+		if (lapic_is_destination(set->lapic[i], (uint32_t)destination, logical)) targets |= 1U << i;
 	return targets;
 }
 
@@ -47,7 +47,7 @@ uint32_t lapic_route_ipi(struct lapic_set *set, unsigned from, uint64_t icr)
 	uint32_t all = (uint32_t)BITS(set->count - 1, 0), targets = 0;
 
 	switch (FIELD(icr, ICR_SHORTHAND)) {
-	case TO_DESTINATION: targets = named(set, (uint8_t)FIELD(icr, ICR_DESTINATION), icr & COMMAND_LOGICAL); break;
+	case TO_DESTINATION: targets = named(set, FIELD(icr, ICR_DESTINATION), icr & COMMAND_LOGICAL); break;
 	case TO_SELF: targets = 1U << from; break;
 	case TO_ALL: targets = all; break;
 	case TO_OTHERS: targets = all & ~(1U << from); break;
@@ -57,5 +57,7 @@ uint32_t lapic_route_ipi(struct lapic_set *set, unsigned from, uint64_t icr)
 
 uint32_t lapic_route_message(struct lapic_set *set, uint64_t address, uint32_t data)
 {
-	return choose(set, named(set, (uint8_t)FIELD(address, MESSAGE_DESTINATION), address & MESSAGE_LOGICAL), data);
+	uint64_t destination = FIELD(address, MESSAGE_DESTINATION) | FIELD(address, MESSAGE_EXTENDED) << 8;
+
+	return choose(set, named(set, destination, address & MESSAGE_LOGICAL), data);
 }

@@ -85,7 +85,13 @@ void pic_set(struct pic *pic, unsigned line, bool level)
 	tell_cpu(pic);
 }
 
-bool pic_pending(const struct pic *pic) { return pic->chip[0].irr && requested(&pic->chip[0]) != 8; }
+/* Mostly all that asks is masked. */
+bool pic_pending(const struct pic *pic)
+{
+	const struct pic_chip *master = &pic->chip[0];
+
+	return master->irr & ~master->imr && requested(master) != 8;
+}
 
 /* One chip's part of an acknowledge; returns the input, 7 without in-service bit if it is gone. */
 static unsigned acknowledge(struct pic_chip *chip)

@@ -80,12 +80,15 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 static int set_cr4(uint64_t value) { return value & ~guest_cr4_allowed() ? -EINVAL : 0; }
 
 /* The task priority: a lower one may let a pending interrupt in (SDM 3A 11.8.6). */
-static int set_cr8(struct vcpu *vcpu, uint64_t value)
+static enum exit_action mov_to_cr8(struct vcpu *vcpu, uint64_t qualification)
 {
-	if (value > 15) return -EINVAL;
+	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
+
+	if (value > 15) return exit_done(vcpu, -EINVAL);
 	lapic_set_cr8(&vcpu->lapic, value);
-	interrupts_lapic_written(vcpu, false);
-	return 0;
+	vcpu_skip_instruction(vcpu);
+	interrupts_lapic_written(vcpu);
+	return VCPU_RESUME;
 }
 
 static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
@@ -94,7 +97,8 @@ static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
 	return exit_done(vcpu, 0);
 }
 
-static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
+/* Apart, for a MOV to CR8 needs none of these registers. */
+__attribute__((noinline)) static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 {
 	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
 	int error = -EINVAL;
@@ -104,8 +108,6 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 		error = set_cr0(vcpu, value);
 	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 4)
 		error = set_cr4(value);
-	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 8)
-		error = set_cr8(vcpu, value);
 	return exit_done(vcpu, error);
 }
 
@@ -114,7 +116,8 @@ enum exit_action exit_cr_access(struct vcpu *vcpu)
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 
 	switch (FIELD(qualification, CR_ACCESS_TYPE)) {
-	case CR_ACCESS_TYPE_MOV_TO: return mov_to_cr(vcpu, qualification);
+	case CR_ACCESS_TYPE_MOV_TO:
+		return (FIELD(qualification, CR_ACCESS_NUMBER) == 8 ? mov_to_cr8 : mov_to_cr)(vcpu, qualification);
 	case CR_ACCESS_TYPE_MOV_FROM: /* only CR8 */ return mov_from_cr8(vcpu, qualification);
 	case CR_ACCESS_TYPE_CLTS: /* TS is the guest's own: cannot exit with our masks */
 	case CR_ACCESS_TYPE_LMSW: /* nor can the low four bits */

@@ -67,14 +67,20 @@ static void set_deadline(struct vcpu *vcpu, uint64_t value)
 	uint64_t now = rdtsc() + vcpu->tsc_offset;
 
 	lapic_set_deadline(&vcpu->lapic, value, value > now ? value - now : 0);
-	vcpu_timer_armed(vcpu);
+	if (value > now)
+		vcpu_timer_armed(vcpu);
+	else
+		lapic_timer_poll(&vcpu->lapic);
 }
 
 static int write_apic_base(struct vcpu *vcpu, uint64_t value)
 {
-	uint64_t allowed = APIC_BASE_EN | APIC_BASE_BSP | BITS(guest_address_width() - 1, 12);
+	const uint64_t mode = APIC_BASE_EN | APIC_BASE_EXTD, old = vcpu->apic_base & mode;
+	uint64_t allowed = mode | APIC_BASE_BSP | BITS(guest_address_width() - 1, 12);
 
-	if (value & ~allowed) return -EINVAL;
+	if (value & ~allowed || (value & mode) == APIC_BASE_EXTD) return -EINVAL;
+	/* x2APIC is entered from xAPIC only, and left only by switching off (SDM 3A 11.12.5). */
+	if (old == mode ? (value & mode) == APIC_BASE_EN : !old && (value & mode) == mode) return -EINVAL;
 	interrupts_set_apic_base(vcpu, value);
 	return 0;
 }
@@ -93,6 +99,7 @@ static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	const struct fixed_msr *plain;
 
+	if (msr - LAPIC_MSR < LAPIC_REGISTERS) return lapic_read_msr(&vcpu->lapic, msr - LAPIC_MSR, value);
 	if (mtrr_has(msr)) return mtrr_read(&vcpu->mtrr, msr, value);
 	switch (msr) {
 	case MSR_IA32_APIC_BASE: *value = vcpu->apic_base; return 0;
@@ -115,7 +122,6 @@ static int write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_IA32_APIC_BASE: return write_apic_base(vcpu, value);
 	case MSR_IA32_TIME_STAMP_COUNTER: set_tsc_offset(vcpu, value - rdtsc()); return 0;
 	case MSR_IA32_TSC_ADJUST: set_tsc_offset(vcpu, vcpu->tsc_offset + value - vcpu->tsc_adjust); return 0;
-	case MSR_IA32_TSC_DEADLINE: set_deadline(vcpu, value); return 0;
 	}
 	plain = find_fixed(msr);
 	return plain && !plain->read_only && !((value ^ plain->value) & ~plain->accepts) ? 0 : -EINVAL;
@@ -131,9 +137,29 @@ enum exit_action exit_rdmsr(struct vcpu *vcpu)
 	return exit_done(vcpu, 0);
 }
 
+static bool is_lapic(uint32_t msr) { return msr - LAPIC_MSR < LAPIC_REGISTERS || msr == MSR_IA32_TSC_DEADLINE; }
+
+static int write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	int error = 0;
+
+	if (msr == MSR_IA32_TSC_DEADLINE)
+		set_deadline(vcpu, value);
+	else
+		error = lapic_write_msr(&vcpu->lapic, msr - LAPIC_MSR, value);
+	if (!error && lapic_is_timer(msr - LAPIC_MSR)) vcpu_timer_armed(vcpu);
+	return error;
+}
+
 enum exit_action exit_wrmsr(struct vcpu *vcpu)
 {
 	uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX];
+	uint32_t msr = (uint32_t)vcpu->gpr[RCX];
+	int error;
 
-	return exit_done(vcpu, write_msr(vcpu, (uint32_t)vcpu->gpr[RCX], value));
+	if (!is_lapic(msr)) return exit_done(vcpu, write_msr(vcpu, msr, value));
+	error = write_lapic(vcpu, msr, value);
+	exit_done(vcpu, error);
+	if (!error) interrupts_lapic_written(vcpu);
+	return VCPU_RESUME;
 }

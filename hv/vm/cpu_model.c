@@ -19,7 +19,7 @@
 	 BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ |                      \
 	 BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ | BIT(28) /* AVX */ | BIT(29) /* F16C */ |     \
 	 BIT(30) /* RDRAND */)
-#define EMULATED_1_ECX CPUID_1_ECX_TSC_DEADLINE /* shown whatever the CPU has */
+#define EMULATED_1_ECX (CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE) /* shown whatever the CPU has */
 /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
  * SSE2 SS */
 #define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))

@@ -36,8 +36,17 @@ bool interrupts_pending(struct vcpu *vcpu);
  */
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu);
 
-/* The guest wrote a register of its local APIC: one of its timer's, or CR8, or another. */
-void interrupts_lapic_written(struct vcpu *vcpu, bool timer);
+/*
+ * An instruction writes the register of this number through its page: only what became deliverable ends
+ * the stay in the guest, an EOI or an IPI elsewhere seldom does that.
+ */
+void interrupts_lapic_page_written(struct vcpu *vcpu, unsigned number);
+
+/*
+ * An instruction wrote the local APIC, not through its page, and is done: what became deliverable by it
+ * is injected at once.
+ */
+void interrupts_lapic_written(struct vcpu *vcpu);
 
 /* IA32_APIC_BASE was written: the register page moves or goes. */
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value);

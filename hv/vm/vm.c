@@ -229,7 +229,7 @@ static __attribute__((noinline)) bool mmio_apart(struct vcpu *vcpu, uint64_t gpa
 {
 	if (gpa - vcpu->lapic_page >= LAPIC_SIZE) return vm_bus(vcpu->vm, &vcpu->vm->mmio, gpa, width, write, value);
 	lapic_access(&vcpu->lapic, gpa - vcpu->lapic_page, width, write, value);
-	if (write) interrupts_lapic_written(vcpu, lapic_is_timer(gpa & (LAPIC_SIZE - 1)));
+	if (write) interrupts_lapic_page_written(vcpu, (unsigned)(gpa - vcpu->lapic_page) >> 4);
 	return true;
 }
 

@@ -48,7 +48,7 @@ static void capabilities_follow_the_configuration(void **state)
 
 	iommu_init(&iommu, &full, &host);
 	assert_int_equal(iommu_register_read(&iommu, VTD_CAP, 8), cap | 1 << 7);
-	assert_int_equal(iommu_register_read(&iommu, VTD_ECAP, 8), ecap | 0xf00088);
+	assert_int_equal(iommu_register_read(&iommu, VTD_ECAP, 8), ecap | 0xf00098);
 }
 
 static void an_8_byte_register_can_be_accessed_in_halves(void **state)
@@ -146,8 +146,8 @@ static void read_only_and_reserved_bits_do_not_change(void **state)
 	assert_int_equal(reg_read8(w, VTD_IQT), 0x7fff0);
 	reg_write8(w, VTD_RTADDR, ~0ULL);
 	assert_int_equal(reg_read8(w, VTD_RTADDR), 0xfffffffffffffc00);
-	reg_write8(w, VTD_IRTA, ~0ULL); /* no EIM */
-	assert_int_equal(reg_read8(w, VTD_IRTA), 0xfffffffffffff00f);
+	reg_write8(w, VTD_IRTA, ~0ULL);
+	assert_int_equal(reg_read8(w, VTD_IRTA), 0xfffffffffffff80f);
 	reg_write(w, VTD_FEDATA, ~0U);
 	assert_int_equal(reg_read(w, VTD_FEDATA), 0xffff);
 	reg_write(w, VTD_FECTL, ~0U); /* IP is read-only */

@@ -64,6 +64,26 @@ static void an_entry_makes_the_message(void **state)
 	world_free(w);
 }
 
+/* Outside what xAPIC has for it the destination is reserved, unless IRTA.EIME says that it is x2APIC's. */
+static void with_eime_a_destination_has_32_bits(void **state)
+{
+	struct world *w = remapping(true);
+
+	(void)state;
+	set_irte(w, 9, VTD_IRTE_P | 0x660000 | 0x12345603ULL << 32, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
+	expect_fault(w, VTD_IR_ENTRY_RESERVED, 9);
+	reg_write8(w, VTD_IRTA, reg_read8(w, VTD_IRTA) | BIT(11));
+	iommu_interrupt(&w->iommu, EDU, remappable(9), 0); /* not before it is set */
+	expect_fault(w, VTD_IR_ENTRY_RESERVED, 9);
+	command(w, VTD_GCMD_SIRTP, 0);
+	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
+	assert_int_equal(w->interrupt_count, 1);
+	assert_int_equal(w->interrupts[0].address, 0x123456ULL << 40 | 0xfee03000);
+	assert_int_equal(w->interrupts[0].data, 0x4066);
+	world_free(w);
+}
+
 /* Its data has the vector and trigger of the redirection entry; the table's count. */
 static void an_ioapic_s_request_is_remapped_by_its_handle_alone(void **state)
 {
@@ -352,6 +372,7 @@ int main(void)
 		cmocka_unit_test(with_remapping_off_messages_pass_as_they_are),
 		cmocka_unit_test(what_is_no_interrupt_address_is_no_interrupt),
 		cmocka_unit_test(an_entry_makes_the_message),
+		cmocka_unit_test(with_eime_a_destination_has_32_bits),
 		cmocka_unit_test(an_ioapic_s_request_is_remapped_by_its_handle_alone),
 		cmocka_unit_test(an_entry_for_the_ioapic_may_name_the_device_behind_it),
 		cmocka_unit_test(a_subhandle_is_added_to_the_handle),

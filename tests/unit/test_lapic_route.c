@@ -48,7 +48,7 @@ static void four_cpus(void)
 	}
 }
 
-static uint64_t to(uint8_t destination, uint32_t command) { return (uint64_t)destination << 56 | command; }
+static uint64_t to(uint8_t destination, uint32_t command) { return (uint64_t)destination << 32 | command; }
 
 static void a_physical_destination_is_one_cpu_or_all(void **state)
 {
