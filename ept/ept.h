@@ -84,9 +84,14 @@ struct ept_host {
 	 * the lock held. NULL where no slot has two.
 	 */
 	void (*copy_page)(void *ctx, uint64_t to, uint64_t from);
-	/* Mutual exclusion of all changes to one VM's tables; may be NULL on one CPU. */
+	/*
+	 * Mutual exclusion of all changes to one VM's tables; all four may be NULL on one CPU. share()
+	 * is false while somebody has or waits for the lock; else lock() waits for unshare().
+	 */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);
+	bool (*share)(void *ctx);
+	void (*unshare)(void *ctx);
 };
 
 /* What the CPU offers (IA32_VMX_EPT_VPID_CAP) and the user has not masked off. */

@@ -301,10 +301,46 @@ static int install_locked(struct ept *ept, struct ept_fill *fill)
 	return install_beside_last(ept, fill) ? 0 : install_from_root(ept, fill);
 }
 
+/*
+ * A 4K leaf into a live table, while others do the same there: nothing is linked, freed or cleared
+ * meanwhile, and no count above changes. False where it takes more than that.
+ */
+static bool install_shared(struct ept *ept, struct ept_fill *fill)
+{
+	uint64_t table = ept->root, entry, none = 0;
+
+	for (unsigned level = EPT_ROOT_LEVEL; level > 1; level--) {
+		entry = entry_load(&table_entries(ept, table)[level_index(fill->gpa, level)]);
+		if (!entry_present(entry) || entry_is_leaf(entry, level)) return false;
+		table = entry & EPT_ADDRESS;
+		if (level <= fill->level && !counts_live(READ_ONCE(*table_counts(ept, table)))) return false;
+	}
+	if (!counts_live(READ_ONCE(*table_counts(ept, table)))) return false;
+	fill->level = __atomic_compare_exchange_n(&table_entries(ept, table)[level_index(fill->gpa, 1)], &none,
+						  leaf_entry(fill, 1), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	if (fill->level) {
+		__atomic_fetch_add(table_counts(ept, table), INFO_LEAF, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&ept->stats.installed[1], 1, __ATOMIC_RELAXED);
+	}
+	return true;
+}
+
+/* Several CPUs: the usual leaf needs no lock. Not where pages have two copies or faults fill tables. */
+static bool install_beside_others(struct ept *ept, struct ept_fill *fill)
+{
+	bool done;
+
+	if (ept->host.copy_page || ept->fill != EPT_FILL_LEAF || !ept->host.share(ept->host.ctx)) return false;
+	done = fill->generation == ept->generation && !(fill->bits & ~ept->seen) && install_shared(ept, fill);
+	ept->host.unshare(ept->host.ctx);
+	return done;
+}
+
 int ept_fault_install(struct ept *ept, struct ept_fill *fill)
 {
 	int error;
 
+	if (__builtin_expect(ept->host.share != NULL, 0) && install_beside_others(ept, fill)) return 0;
 	ept_lock(ept);
 	error = install_locked(ept, fill);
 	ept_unlock(ept);

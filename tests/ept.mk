@@ -51,11 +51,11 @@ coverage: need-cover
 
 # Threads on one EPT, with ThreadSanitizer and without (tests/ept_threads chooses).
 THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c) lib/format.c
-$(BUILD)/unit/threads.tsan: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
+$(BUILD)/unit/threads.tsan: $(THREADS_SRC) tests/ept_world.h lib/gate.h $(wildcard ept/*.h)
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
 	$(Q)$(CC) $(COMMON) -O1 -fsanitize=thread $(THREADS_SRC) -o $@
-$(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h $(wildcard ept/*.h)
+$(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h lib/gate.h $(wildcard ept/*.h)
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
 	$(Q)$(CC) $(COMMON) -O1 $(THREADS_SRC) -o $@

@@ -23,14 +23,30 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-static void lock_ept(void *ctx) { lock(&((struct vm *)ctx)->ept_lock, LOCK_EPT); }
+static void lock_ept(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	lock(&vm->ept_lock, LOCK_EPT);
+	gate_shut(&vm->ept_gate);
+}
+
+static void unlock_ept(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	gate_open(&vm->ept_gate);
+	unlock(&vm->ept_lock, LOCK_EPT);
+}
+
+static bool share_ept(void *ctx) { return gate_enter(&((struct vm *)ctx)->ept_gate); }
+
+static void unshare_ept(void *ctx) { gate_leave(&((struct vm *)ctx)->ept_gate); }
 
 static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 {
 	vm_tell(ctx, EVENT_ZAP, (uint32_t)leaves, gpa, size);
 }
-
-static void unlock_ept(void *ctx) { unlock(&((struct vm *)ctx)->ept_lock, LOCK_EPT); }
 
 /*
  * Tables come from what was reserved when the VM was made, so that no guest can use up what another
@@ -72,6 +88,8 @@ static int create_memory(struct vm *vm)
 		.flush = shootdown_flush,
 		.lock = vm->options.cpus > 1 ? lock_ept : NULL,
 		.unlock = vm->options.cpus > 1 ? unlock_ept : NULL,
+		.share = vm->options.cpus > 1 ? share_ept : NULL,
+		.unshare = vm->options.cpus > 1 ? unshare_ept : NULL,
 	};
 	uint64_t size = vm->options.memory;
 	struct guest_map map;

@@ -21,6 +21,7 @@
 #include "iommu/iommu.h"
 #include "lib/bits.h"
 #include "lib/contract.h"
+#include "lib/gate.h"
 
 #define VMS_MAX 16
 
@@ -43,6 +44,7 @@ struct vm {
 	bool is_shared;                           /* by several CPUs: a vCPU is not on the one that booted */
 	struct lock lock;                         /* LOCK_VM: buses, devices, IOMMU, and how it ends */
 	struct lock ept_lock;                     /* LOCK_EPT */
+	struct gate ept_gate;                     /* through which leaves are installed without it */
 	struct lock instruction_lock;
 	uint64_t generation; /* of its EPT's flushes, and */
 	bool stopped;        /* its vCPUs stay out of the guest: hv/vm/shootdown.c */

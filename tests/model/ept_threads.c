@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "lib/gate.h"
 #include "tests/ept_world.h"
 
 #define FAULTERS 2
@@ -24,16 +25,33 @@ static const char *broken;
 static const struct ept_slot always = {.gpa = 0, .size = 4 * MiB, .hpa = 0x1001000, .kind = EPT_SLOT_RAM};
 static const struct ept_slot comes_and_goes = {.gpa = 4 * MiB, .size = 4 * MiB, .hpa = 64 * MiB, .kind = EPT_SLOT_RAM};
 
+static struct gate gate;
+
 static void lock(void *ctx)
 {
 	pthread_mutex_lock(&mutex);
+	gate_shut(&gate);
 	world_lock(ctx);
 }
 
 static void unlock(void *ctx)
 {
 	world_unlock(ctx);
+	gate_open(&gate);
 	pthread_mutex_unlock(&mutex);
+}
+
+/* As the hypervisor's. */
+static bool share(void *ctx)
+{
+	(void)ctx;
+	return gate_enter(&gate);
+}
+
+static void unshare(void *ctx)
+{
+	(void)ctx;
+	gate_leave(&gate);
 }
 
 static const struct ept_cpu cpu = {.mtrr = &mtrr, .cd = false};
@@ -119,6 +137,8 @@ static bool run(void)
 	world_init(&world, 256);
 	world.host.lock = lock;
 	world.host.unlock = unlock;
+	world.host.share = share;
+	world.host.unshare = unshare;
 	mtrr_reset(&mtrr, 40);
 	mtrr_write(&mtrr, 0x200, WC_PAGE | MEMTYPE_WC, NULL, &count);
 	mtrr_write(&mtrr, 0x201, (BIT(40) - PAGE_SIZE) | 0x800, NULL, &count);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A gate beside a lock: many pass at once, and whoever holds the lock shuts it, which returns when
+ * all that had passed have left. All zero is open. Passing costs two atomic additions, and nobody
+ * waits but the one who shuts.
+ */
+#ifndef LIB_GATE_H
+#define LIB_GATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gate {
+	uint32_t inside;
+	bool shut;
+};
+
+static inline void gate_leave(struct gate *gate) { __atomic_fetch_sub(&gate->inside, 1, __ATOMIC_RELEASE); }
+
+/* False when it is shut. The addition and gate_shut()'s store are full barriers: one sees the other. */
+static inline bool gate_enter(struct gate *gate)
+{
+	__atomic_fetch_add(&gate->inside, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&gate->shut, __ATOMIC_SEQ_CST)) return true;
+	gate_leave(gate);
+	return false;
+}
+
+/* By one at a time: the lock's holder. */
+static inline void gate_shut(struct gate *gate)
+{
+	__atomic_store_n(&gate->shut, true, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&gate->inside, __ATOMIC_SEQ_CST))
+		;
+}
+
+static inline void gate_open(struct gate *gate) { __atomic_store_n(&gate->shut, false, __ATOMIC_RELEASE); }
+
+#endif
