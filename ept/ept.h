@@ -85,8 +85,9 @@ struct ept_host {
 	 */
 	void (*copy_page)(void *ctx, uint64_t to, uint64_t from);
 	/*
-	 * Mutual exclusion of all changes to one VM's tables; all four may be NULL on one CPU. share()
-	 * is false while somebody has or waits for the lock; else lock() waits for unshare().
+	 * Mutual exclusion of all changes to one VM's tables; all four may be NULL on one CPU. Between
+	 * share() and unshare() nobody has the lock, but others may share; share() is false when the
+	 * lock is not free soon.
 	 */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);

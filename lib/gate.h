@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A gate beside a lock: many pass at once, and whoever holds the lock shuts it, which returns when
- * all that had passed have left. All zero is open. Passing costs two atomic additions, and nobody
- * waits but the one who shuts.
+ * all that had passed have left. All zero is open. Passing costs two atomic additions.
  */
 #ifndef LIB_GATE_H
 #define LIB_GATE_H
@@ -17,12 +16,21 @@ struct gate {
 
 static inline void gate_leave(struct gate *gate) { __atomic_fetch_sub(&gate->inside, 1, __ATOMIC_RELEASE); }
 
-/* False when it is shut. The addition and gate_shut()'s store are full barriers: one sees the other. */
+/*
+ * Looks at a gate that is shut before it is taken for one that stays so. Without patience who finds
+ * it shut takes the lock, and shuts it for the next: once begun, all would go one by one for ever.
+ */
+#define GATE_LOOKS 4096
+
+/* False when it stays shut. The addition and gate_shut()'s store are full barriers: one sees the other. */
 static inline bool gate_enter(struct gate *gate)
 {
-	__atomic_fetch_add(&gate->inside, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&gate->shut, __ATOMIC_SEQ_CST)) return true;
-	gate_leave(gate);
+	for (unsigned i = 0; i < GATE_LOOKS; i++) {
+		if (__atomic_load_n(&gate->shut, __ATOMIC_RELAXED)) continue;
+		__atomic_fetch_add(&gate->inside, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&gate->shut, __ATOMIC_SEQ_CST)) return true;
+		gate_leave(gate);
+	}
 	return false;
 }
 

@@ -28,6 +28,20 @@ static uint64_t *second_level;
 static uint64_t patience; /* more than 1 where CPUs share one of the host's */
 static volatile uint64_t turns[SMP_CPUS], lost[SMP_CPUS];
 
+bool device_init(void)
+{
+	if (!edu_find(0, &edu) || !vtd_init()) return false;
+	second_level = vtd_table();
+	vtd_set_root();
+	vtd_queue_on();
+	vtd_command(GCMD_TE, true);
+	return true;
+}
+
+void device_attach(void) { vtd_attach(edu.source_id, DOMAIN, second_level); }
+
+void device_detach(void) { vtd_detach(edu.source_id, DOMAIN); }
+
 static volatile uint64_t *own_page(unsigned id, unsigned n)
 {
 	return (volatile uint64_t *)(OWN_FIRST + id * OWN_STRIDE + n * PAGE_SIZE);
@@ -82,9 +96,9 @@ static unsigned stale_rounds(unsigned rounds)
 	unsigned stale = 0;
 
 	for (unsigned n = 0; n < rounds; n++) {
-		vtd_attach(edu.source_id, DOMAIN, second_level);
+		device_attach();
 		for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
-		vtd_detach(edu.source_id, DOMAIN);
+		device_detach();
 		for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
 	}
 	return stale;
@@ -108,8 +122,8 @@ static void test_hammer(unsigned rounds)
 
 	job_start(1, hammer);
 	for (unsigned n = 0; n < rounds; n++) {
-		vtd_attach(edu.source_id, DOMAIN, second_level);
-		vtd_detach(edu.source_id, DOMAIN);
+		device_attach();
+		device_detach();
 	}
 	/* Each has to have had turns, however few CPUs they share. */
 	end = rdtsc() + 100 * patience * LEAF_TICKS;
@@ -132,11 +146,6 @@ void test_shootdown(void)
 	unsigned rounds = (unsigned)guest_number("rounds", 50);
 
 	patience = guest_number("patience", 1);
-	if (!check(edu_find(0, &edu) && vtd_init(), "a device and an IOMMU")) return;
-	second_level = vtd_table();
-	vtd_set_root();
-	vtd_queue_on();
-	vtd_command(GCMD_TE, true);
 	test_deaf(rounds);
 	test_hammer(rounds);
 }

@@ -87,6 +87,11 @@ int guest_main(void)
 	lapic_enable();
 	cpus = smp_start(expected, other_cpu);
 	if (!check_count(expected, cpus, "CPUs", "INIT and start-up IPIs start the others")) return check_status();
+	if (!check(device_init(), "a device and an IOMMU")) return check_status();
+	if (guest_word("figures")) {
+		print_figures();
+		return check_status();
+	}
 	test_identity();
 	test_ipis();
 	test_shootdown();

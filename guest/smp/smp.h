@@ -19,7 +19,13 @@ bool job_wait(unsigned first);
 /* Tells a job that goes on until then to end. */
 extern volatile bool job_stop;
 
+/* shootdown.c: the noncoherent device; false without one. */
+bool device_init(void);
+void device_attach(void);
+void device_detach(void);
+
 void test_ipis(void);      /* ipis.c */
 void test_shootdown(void); /* shootdown.c */
+void print_figures(void);  /* figures.c: after device_init() */
 
 #endif
