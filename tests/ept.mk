@@ -67,16 +67,16 @@ mutate: need-test
 
 # Compiled as the image is, but for a host: ept/ and the loops it is compared with.
 BENCH_CFLAGS := $(filter-out -ffreestanding,$(IMAGE_CFLAGS))
-BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) lib/format.c tests/bench/floor.c)
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) lib/format.c tests/bench/floor.c tests/bench/lazy.c)
 
 $(BUILD)/bench/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC   $<)
 	$(Q)$(CC) $(BENCH_CFLAGS) -c $< -o $@
 
-$(BUILD)/bench/ept_bench: tests/bench/ept_bench.c tests/ept_world.h $(BENCH_OBJ)
+$(BUILD)/bench/ept_bench: tests/bench/ept_bench.c tests/bench/ways.c tests/ept_world.h $(BENCH_OBJ)
 	$(call say,LD   $@)
-	$(Q)$(CC) $(COMMON) -O2 -fno-pic -no-pie $< $(BENCH_OBJ) -o $@
+	$(Q)$(CC) $(COMMON) -O2 -fno-pic -no-pie $(filter tests/bench/%.c,$^) $(BENCH_OBJ) -o $@
 
 .PHONY: bench-host
 bench-host: need-build

@@ -9,6 +9,7 @@
 #include <x86intrin.h>
 
 #include "tests/bench/floor.h"
+#include "tests/bench/ways.h"
 #include "tests/ept_world.h"
 
 #define ROUNDS_MAX 15
@@ -339,5 +340,6 @@ int main(void)
 	printf("  noise: rounds of one and the same loop differ by up to %.0f%% (median to "
 	       "fastest)\n",
 	       worst_noise * 100);
+	for (unsigned kind = 0; kind < 4; kind++) ways(1 << 20, kind & 1, kind & 2);
 	return 0;
 }
