@@ -299,8 +299,7 @@ static void introduce(void)
 	if (!modelled)
 		printf("Without coherence=model every byte arrives, whatever the type.\n");
 	else if (policy == MEMTYPE_KVM_6_6)
-		printf("With memtype=kvm-6.6 this image fails by design: leaves keep a wrong "
-		       "type.\n");
+		vmcall_wants_policy(0, "leaves keep a wrong type");
 	else if (!mtrrs_count())
 		printf("With memtype=%s no buffer can be made UC: such ones show old bytes.\n",
 		       memtype_policy_name(policy));
@@ -311,7 +310,7 @@ int guest_main(void)
 	if (!check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]) && vtd_init(), "two edu devices behind a VT-d unit"))
 		return check_status();
-	policy = (enum memtype_policy)FIELD(vmcall_chosen(), CHOSEN_POLICY);
+	policy = vmcall_policy();
 	modelled = vmcall_chosen() & CHOSEN_COHERENCE;
 	introduce();
 	mtrr_set(1, UC_START, UC_SIZE, MEMTYPE_UC);

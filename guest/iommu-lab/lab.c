@@ -123,6 +123,7 @@ int guest_main(void)
 {
 	if (!check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit")) return check_status();
 	printf("VER 0x%x CAP 0x%lx ECAP 0x%lx\n", vtd_read32(VTD_VER), vtd_read64(VTD_CAP), vtd_read64(VTD_ECAP));
+	if (vmcall_present()) vmcall_wants_no_model("its DMA is to memory that is WB, without WBINVD");
 	pages[0] = page_alloc();
 	pages[1] = page_alloc();
 	second_level = vtd_table();

@@ -217,39 +217,35 @@ static bool empty_root(void)
 	return vtd_command(GCMD_SRTP, true);
 }
 
-static bool has_leaf(uint64_t gpa)
+/* What the guest waits for is seen only when the leaf is gone or, retyped, has its other type. */
+static void changes_leaves(bool (*action)(void), const char *text)
 {
-	unsigned level;
-
-	vmcall_ept_walk(gpa, &level);
-	return level;
-}
-
-/* What the guest waits for is seen only when the leaves are gone. */
-static void zaps(bool (*action)(void), const char *text)
-{
-	uint64_t transitions = vmcall_counter(COUNTER_TRANSITIONS);
-	bool had, completed;
+	uint64_t transitions = vmcall_counter(COUNTER_TRANSITIONS), before, after;
+	unsigned had, has;
+	bool completed;
 
 	mmio_read8(PROBE);
-	had = has_leaf(PROBE);
+	before = vmcall_ept_walk(PROBE, &had);
 	completed = action();
+	after = vmcall_ept_walk(PROBE, &has);
 	transitions = vmcall_counter(COUNTER_TRANSITIONS) - transitions;
-	check_words(had && completed && !has_leaf(PROBE) && transitions == 1,
-		    words("%s before, %scompleted, %s after, %lu transitions", had ? "a leaf" : "no leaf",
-			  completed ? "" : "not ", has_leaf(PROBE) ? "a leaf" : "no leaf", transitions),
-		    words("a leaf before, none after, 1 transition"), "%s: the zap is over by then", text);
+	check_words(had && completed && transitions == 1 &&
+			    (vmcall_retypes() ? has && ((before ^ after) & LEAF_TYPE_BITS) : !has),
+		    words("%s, %scompleted, %s, %lu transitions", leaf_words(before, had).text, completed ? "" : "not ",
+			  leaf_words(after, has).text, transitions),
+		    words("a leaf, then %s, 1 transition", vmcall_retypes() ? "one of another type" : "none"),
+		    "%s: the %s is over by then", text, vmcall_retypes() ? "retype" : "zap");
 }
 
 static void by_order(void)
 {
 	detach_both();
-	zaps(attach_by_queue, "attached, the wait descriptor's status seen");
-	zaps(translation_off, "translation off, TES is 0");
-	zaps(translation_on, "translation on, TES is 1");
-	zaps(empty_root, "an empty root table, RTPS is 1");
-	zaps(vtd_set_root, "the full one, RTPS is 1");
-	zaps(detach_by_register, "detached by CCMD, ICC is 0");
+	changes_leaves(attach_by_queue, "attached, the wait descriptor's status seen");
+	changes_leaves(translation_off, "translation off, TES is 0");
+	changes_leaves(translation_on, "translation on, TES is 1");
+	changes_leaves(empty_root, "an empty root table, RTPS is 1");
+	changes_leaves(vtd_set_root, "the full one, RTPS is 1");
+	changes_leaves(detach_by_register, "detached by CCMD, ICC is 0");
 }
 
 /* With ECAP.SC a mapping can make a device's writes snoop. */

@@ -112,6 +112,11 @@ int guest_main(void)
 	if (!check(edu_find(0, &edu[0]) && edu_find(1, &edu[1]), "two edu devices") ||
 	    !check_whether(true, vtd_init(), "a unit", "none", "a VT-d unit"))
 		return check_status();
+	if (!native && vmcall_present()) {
+		vmcall_wants_policy(1U << MEMTYPE_KVM_6_7 | 1U << MEMTYPE_KVM_6_11,
+				    "it expects that a transition changes leaves");
+		vmcall_wants_no_model("its DMA is to memory that is WB, without WBINVD");
+	}
 	for (unsigned i = 0; i < BYTES; i++) pattern[i] = (uint8_t)(0xa0 ^ i);
 	for (unsigned i = 0; i < PAGES; i++) pages[i] = page_alloc();
 	scratch = page_alloc();

@@ -249,6 +249,8 @@ int guest_main(void)
 	if (!check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above") ||
 	    !check(edu_find(0, &edu) && vtd_init(), "an edu device behind a VT-d unit"))
 		return check_status();
+	vmcall_wants_policy(1U << MEMTYPE_KVM_6_7, "it expects the guest's own types, and a transition");
+	vmcall_wants_no_model("with two copies of each page all leaves are small");
 	choose();
 	second_level = vtd_table();
 	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true), "translation on");

@@ -54,6 +54,21 @@ uint64_t vmcall_chosen(void)
 	return call.rcx;
 }
 
+enum memtype_policy vmcall_policy(void) { return (enum memtype_policy)FIELD(vmcall_chosen(), CHOSEN_POLICY); }
+
+void vmcall_wants_policy(unsigned policies, const char *why)
+{
+	enum memtype_policy policy = vmcall_policy();
+
+	if (!(policies & 1U << policy))
+		printf("With memtype=%s this image fails by design: %s.\n", memtype_policy_name(policy), why);
+}
+
+void vmcall_wants_no_model(const char *why)
+{
+	if (vmcall_chosen() & CHOSEN_COHERENCE) printf("With coherence=model this image fails by design: %s.\n", why);
+}
+
 bool vmcall_retypes(void) { return FIELD(vmcall_chosen(), CHOSEN_TRANSITION) == 1; }
 
 void vmcall_mark(uint64_t number)

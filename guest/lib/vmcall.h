@@ -35,6 +35,11 @@ uint64_t vmcall_ept_walk(uint64_t gpa, unsigned *level);
 uint64_t vmcall_counter(enum counter index);
 /* What was chosen for the VM on its GRUB line: CHOSEN_ bits. */
 uint64_t vmcall_chosen(void);
+enum memtype_policy vmcall_policy(void);
+/* Say beforehand that the image fails by design, and why, unless the VM has one of these policies. */
+void vmcall_wants_policy(unsigned policies, const char *why);
+/* The same where the VM has coherence=model. */
+void vmcall_wants_no_model(const char *why);
 /* Was this VM made with transition=retype: do transitions change leaves where they are? */
 bool vmcall_retypes(void);
 /* A number for the record of what happened (version 2). */

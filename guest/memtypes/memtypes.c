@@ -234,7 +234,7 @@ static enum memtype_policy choose_policy(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		if (guest_word(words[i])) return (enum memtype_policy)i;
 	}
-	return (enum memtype_policy)FIELD(vmcall_chosen(), CHOSEN_POLICY);
+	return vmcall_policy();
 }
 
 int guest_main(void)

@@ -315,6 +315,7 @@ int guest_main(void)
 	if (!native &&
 	    !check_whether(true, vmcall_present(), "an answer", "none", "VMCALL answers with version 2 or above"))
 		return check_status();
+	if (!native) vmcall_wants_policy(1U << MEMTYPE_KVM_6_7, "it expects the guest's own types, and a transition");
 	memory();
 	if (!device()) return check_status();
 	attach_first();

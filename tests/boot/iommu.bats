@@ -35,6 +35,11 @@ setup() {
 	[ "$(sed -nE 's/^hv: vm t: iommu: fault ([0-9]+):.*/\1/p' <<<"$output" | xargs)" = "1 2 4 8 16 32" ]
 }
 
+@test "iommu: with transition=retype a completion means that leaves have their other type" {
+	image iommu "" "$(words iommu) transition=retype"
+	[ "$(grep -c 'the retype is over by then' <<<"$output")" -eq 6 ]
+}
+
 @test "iommu: without caching mode" { image iommu "" "$(words iommu) iommu=on,cm=off"; }
 
 @test "iommu: with snoop control" { image iommu "" "$(words iommu) iommu=on,sc"; }
