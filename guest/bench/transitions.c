@@ -2,7 +2,7 @@
 /*
  * What only Leafcutter has: the transition of the noncoherent count by the number of leaves it
  * clears or retypes, touching memory again after it, and what the IOMMU costs. Needs dev=edu
- * iommu=on, and 2 GiB for the largest number of leaves.
+ * iommu=on, and 1600 MiB for the largest number of leaves.
  */
 #include "guest/bench/bench.h"
 #include "guest/lib/caching.h"
@@ -19,17 +19,34 @@
 static struct edu_device edu;
 static uint64_t *second_level;
 
-/*
- * Make every other page of [base, 2 * base) WC, by a range whose mask looks at bit 12 too
- * (SDM 3A 12.11.2.3 allows it): then, while noncoherent DMA is present, all leaves there are
- * of 4K.
- */
-static void split_upper_half(uint64_t base)
-{
-	unsigned width = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR;
+#define MOST  262144UL    /* pages */
+#define PIECE (512 * MiB) /* as much as one variable range covers of them */
 
-	mtrr_set(1, base, base, MEMTYPE_WC);
-	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, (~(base - 1) & BITS(width - 1, 12)) | BIT(12) | BIT(11));
+/*
+ * Make every other page of [base, base + size) WC, by ranges whose masks look at bit 12 too
+ * (SDM 3A 12.11.2.3 allows it): then, while noncoherent DMA is present, all leaves there are
+ * of 4K. Both are multiples of a piece, or size is a power of two and divides base.
+ */
+static void split(uint64_t base, uint64_t size)
+{
+	unsigned width = cpuid(0x80000008, 0).eax & CPUID_80000008_EAX_MAXPHYADDR, n = 1;
+	uint64_t piece = MIN(size, PIECE);
+
+	for (uint64_t end = base + size; base < end; base += piece, n++) {
+		mtrr_set(n, base, piece, MEMTYPE_WC);
+		wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2 * n, (~(piece - 1) & BITS(width - 1, 12)) | BIT(12) | BIT(11));
+	}
+}
+
+/* Where so much memory can be had in one piece: the upper half, or all above 512 MiB. */
+static uint64_t choose_base(uint64_t *size)
+{
+	uint64_t half = ram_end() / 2;
+
+	*size = MOST * PAGE_SIZE;
+	if (ram_end() >= PIECE + *size) return PIECE;
+	while (*size > half) *size /= 2;
+	return ALIGN_DOWN(half, *size);
 }
 
 static uint64_t touch(uint64_t base, uint64_t pages)
@@ -104,8 +121,8 @@ static void iommu(void)
 
 void bench_transitions(void)
 {
-	static const uint64_t sizes[] = {1024, 16384, 65536, 262144};
-	uint64_t base = ram_end() / 2;
+	static const uint64_t sizes[] = {1024, 16384, 65536, MOST};
+	uint64_t size, base = choose_base(&size);
 
 	if (!edu_find(0, &edu) || !vtd_init() || !vtd_set_root() || !vtd_queue_on()) return;
 	second_level = vtd_table();
@@ -113,8 +130,8 @@ void bench_transitions(void)
 	vtd_command(GCMD_TE, true);
 	iommu();
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (sizes[i] * PAGE_SIZE <= base) transition("one type", base, sizes[i]);
-	split_upper_half(base);
+		if (sizes[i] * PAGE_SIZE <= size) transition("one type", base, sizes[i]);
+	split(base, size);
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (sizes[i] * PAGE_SIZE <= base) transition("a mask with holes", base, sizes[i]);
+		if (sizes[i] * PAGE_SIZE <= size) transition("a mask with holes", base, sizes[i]);
 }
