@@ -121,9 +121,10 @@ static bool change_by_mtrrs(struct retype *r, uint64_t *entries, uint64_t base, 
 	    !ept_table_types(r->ept, r->cpu, base, types, bits))
 		return false;
 	r->ept->seen |= EPT_TYPE;
-	for (unsigned i = 0; left; i++, left--) {
-		i = next_present(entries, i, EPT_ENTRIES);
+	for (unsigned i = 0; left; i++) {
+		if (!entry_present(entry_load(&entries[i]))) continue;
 		change_leaf(&entries[i], bits[types[i]]);
+		left--;
 	}
 	return true;
 }
