@@ -178,6 +178,8 @@
 
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 
+#define MCG_STATUS_RIPV BIT(0) /* what was interrupted can go on */
+
 /* IA32_ARCH_CAPABILITIES, SDM 4 table 2-2. */
 #define ARCH_RDCL_NO            BIT(0)
 #define ARCH_SKIP_L1DFL_VMENTRY BIT(3)
@@ -218,6 +220,7 @@
 #define EPT_CAP_INVEPT_ALL_CONTEXTS   BIT(26)
 #define VPID_CAP_INVVPID              BIT(32)
 #define VPID_CAP_INVVPID_SINGLE       BIT(41)
+#define VPID_CAP_INVVPID_ALL          BIT(42)
 
 /* IA32_DEBUGCTL: the bits the architecture defines, SDM 3B 18.4.1. */
 #define DEBUGCTL_BTF BIT(1)

@@ -228,6 +228,7 @@ void *page_alloc(void)
 
 static void print_exception(const struct exception *e)
 {
+	console_init(); /* whatever the test has done to it */
 	printf("\nunexpected exception %lu, error 0x%lx, at 0x%lx:0x%lx, CR2 0x%lx, RFLAGS 0x%lx\n", e->vector,
 	       e->error, e->cs, e->rip, read_cr2(), e->rflags);
 	printf("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", e->rax, e->rbx, e->rcx, e->rdx);

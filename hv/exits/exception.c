@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions that exit. Two do, only because their delivery may raise them again without an end,
- * between two instructions, where neither a timer nor an interrupt gets in: #AC on a misaligned
- * stack, #DB by a breakpoint on the stack. Each round is an exit this way, and the guest shares the
- * CPU like any other. What they do to the guest is what the CPU would have done.
+ * Exceptions that exit. A machine check does, and two more, only because their delivery may raise them again without an
+ * end, between two instructions, where neither a timer nor an interrupt gets in: #AC on a misaligned stack, #DB by a
+ * breakpoint on the stack. Each round is an exit this way, and the guest shares the CPU like any other. What they do to
+ * the guest is what the CPU would have done.
  */
 #include "hv/exits/exit.h"
+#include "hv/machine/end.h"
 #include "hv/vm/step.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
@@ -88,6 +89,20 @@ static void deliver_debug(struct vcpu *vcpu, uint64_t type)
 	debug_raise(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
 }
 
+/*
+ * The machine's, not the guest's, who cannot mend it: the VM in which it struck ends, and all where
+ * the CPU cannot go on from there (SDM 3B 16.3.1.2).
+ * While its own CR4.MCE is 0 the CPU shuts down instead.
+ */
+static enum exit_action machine_check(const struct vcpu *vcpu)
+{
+	uint64_t status = rdmsr(MSR_IA32_MCG_STATUS);
+
+	if (!(status & MCG_STATUS_RIPV)) panic("machine check, IA32_MCG_STATUS 0x%lx", status);
+	wrmsr(MSR_IA32_MCG_STATUS, 0); /* the next one finds the CPU ready, or it shuts down */
+	return EXIT_KILL(vcpu, "machine check, IA32_MCG_STATUS 0x%lx", status);
+}
+
 enum exit_action exit_exception(struct vcpu *vcpu)
 {
 	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
@@ -98,6 +113,7 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 		raise_nmi();
 		return VCPU_LEAVE;
 	}
+	if (vector == VECTOR_MC) return machine_check(vcpu);
 	if (vector == VECTOR_BP) { /* only with a debugger */
 		vcpu_breakpoint(vcpu);
 		return VCPU_LEAVE;

@@ -24,7 +24,7 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary);
 	vmwrite(VMCS_SECONDARY_CONTROLS, vmx.secondary);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx.exit);
-	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC));
+	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
 	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0);

@@ -17,7 +17,7 @@
 struct vmx vmx;
 
 /* INVEPT and INVVPID types (SDM 3C 31.3). */
-enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEXT = 1 };
+enum { INVEPT_SINGLE_CONTEXT = 1, INVEPT_ALL_CONTEXTS = 2, INVVPID_SINGLE_CONTEXT = 1, INVVPID_ALL_CONTEXTS = 2 };
 
 enum word { PIN, PRIMARY, SECONDARY, EXIT, ENTRY };
 static const char *const word_name[] = {"pin-based", "primary", "secondary", "exit", "entry"};
@@ -178,6 +178,29 @@ static bool check_basic(uint64_t basic)
 	return basic & VMX_BASIC_INS_OUTS;
 }
 
+/* What both take: an id, and an address that their types here do not look at. */
+struct invalidation {
+	uint64_t id, address;
+};
+
+static void execute_invept(uint64_t type, uint64_t ept_pointer)
+{
+	const struct invalidation descriptor = {ept_pointer, 0};
+	bool failed;
+
+	__asm__ volatile("invept %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
+	if (failed) vmx_instruction_failed("INVEPT", ept_pointer);
+}
+
+static void execute_invvpid(uint64_t type, uint16_t vpid)
+{
+	const struct invalidation descriptor = {vpid, 0};
+	bool failed;
+
+	__asm__ volatile("invvpid %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
+	if (failed) vmx_instruction_failed("INVVPID", vpid);
+}
+
 /* VMXON on this CPU (SDM 3C 24.7), with the control registers as VMX wants them. */
 static bool enter_vmx_operation(const struct vmx_capabilities *c)
 {
@@ -191,7 +214,11 @@ static bool enter_vmx_operation(const struct vmx_capabilities *c)
 	write_cr4(((read_cr4() | CR4_VMXE) | c->cr4_fixed0) & c->cr4_fixed1);
 	__asm__ volatile("vmxon %1" : "=@ccna"(failed) : "m"(cpu->vmxon) : "memory");
 	if (failed) print("cpu: VMXON failed (CR0 0x%lx, CR4 0x%lx)", read_cr0(), read_cr4());
-	return !failed;
+	if (failed) return false;
+	/* What ran here before may have left translations under numbers of ours (SDM 3C 29.4.3.3). */
+	if (c->ept_vpid & EPT_CAP_INVEPT_ALL_CONTEXTS) execute_invept(INVEPT_ALL_CONTEXTS, 0);
+	if (c->ept_vpid & VPID_CAP_INVVPID_ALL) execute_invvpid(INVVPID_ALL_CONTEXTS, 0);
+	return true;
 }
 
 /* What this CPU offers, and what of it is used without the masked features. */
@@ -267,28 +294,12 @@ void vmx_instruction_failed(const char *instruction, uint64_t operand)
 	panic("%s of 0x%lx failed: %s", instruction, operand, vm_instruction_error((unsigned)error));
 }
 
-/* What both take: an id, and an address that their types here do not look at. */
-struct invalidation {
-	uint64_t id, address;
-};
-
 void invept(uint64_t ept_pointer)
 {
-	const struct invalidation descriptor = {ept_pointer, 0};
-	uint64_t type = vmx.invept_single ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS;
-	bool failed;
-
-	__asm__ volatile("invept %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
-	if (failed) vmx_instruction_failed("INVEPT", ept_pointer);
+	execute_invept(vmx.invept_single ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS, ept_pointer);
 }
 
 void invvpid(uint16_t vpid)
 {
-	const struct invalidation descriptor = {vpid, 0};
-	uint64_t type = INVVPID_SINGLE_CONTEXT;
-	bool failed;
-
-	if (!vmx.vpid) return;
-	__asm__ volatile("invvpid %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
-	if (failed) vmx_instruction_failed("INVVPID", vpid);
+	if (vmx.vpid) execute_invvpid(INVVPID_SINGLE_CONTEXT, vpid);
 }
