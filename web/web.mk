@@ -33,7 +33,7 @@ $(BUILD)/web/play: $(patsubst %.c,$(BUILD)/host/%.o,$(filter web/% tests/model/%
 	$(Q)$(CC) $(HOST_CFLAGS) $(filter %.o,$^) -o $@ $(BUILD)/host/libpure.a
 
 TEST_FILES += $(BUILD)/web/leafcutter.html $(BUILD)/web/play
-WEB_SUITES := tests/web/run tests/web/pictures.bats
+WEB_SUITES := tests/web/run tests/web/run-firefox tests/web/pictures.bats
 
 # The pictures of the documents, from real runs; with a browser also README's screenshot.
 .PHONY: pictures
