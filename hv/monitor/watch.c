@@ -71,12 +71,13 @@ static void put_run(const struct vm *vm, uint32_t begins_and_level, uint64_t gpa
 	put_traced(&run);
 }
 
-/* The leaves of [from, to), or all there are, for a reader that follows the EPT. */
+/* The leaves of [from, to), or all there are, for a reader that follows the EPT. A VM that has ended may have none. */
 static void put_leaves(const struct vm *vm, uint64_t from, uint64_t to)
 {
 	uint32_t begins = to == ALL_LEAVES ? EVENT_BEGINS : 0;
 	struct ept_span span;
 
+	if (!vm->ram) return;
 	if (begins && !ept_next_span(&vm->ept, 0, &span)) put_run(vm, EVENT_BEGINS, 0, 0);
 	for (; from < to && ept_next_span(&vm->ept, from, &span) && span.gpa < to; from = span.gpa + span.size) {
 		uint64_t first = MAX(span.gpa, from), end = MIN(span.gpa + span.size, to);
@@ -129,11 +130,13 @@ static bool read_ring(const struct vm *vm)
 {
 	struct event event;
 	char text[120];
-	bool stops = false;
+	bool stops = false, restarted = false;
 	uint64_t lost;
 
-	if (next[vm->index] > vm->events.next) /* a reset begins a new one */
-		next[vm->index] = 0;
+	if (next[vm->index] > vm->events.next) { /* a reset begins a new one, and a new EPT */
+		next[vm->index] = installs_told[vm->index] = 0;
+		restarted = true;
+	}
 	while (event_ring_read(&vm->events, &next[vm->index], &event, 1, &lost)) {
 		records += trace ? lost : 0;
 		if (trace) put_event(vm, &event);
@@ -142,6 +145,7 @@ static bool read_ring(const struct vm *vm)
 		print("monitor: stopped: vm %s: %s", vm->options.name, text);
 		stops = true;
 	}
+	if (trace && restarted) put_leaves(vm, 0, ALL_LEAVES);
 	if (trace) put_untold(vm);
 	return stops;
 }

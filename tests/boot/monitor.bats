@@ -189,3 +189,11 @@ after() {
 	demo 'trace on' 'stop=entry console=e9'
 	has "hv: port 0xe9 is the console's \(console=e9\)"
 }
+
+@test "a trace may begin when one VM has ended and gave back its tables: the other's leaves are told" {
+	BOOT_OPTIONS="--trace $BATS_TEST_TMPDIR/trace"
+	script 0 $'continue\ntrace on\ncontinue' stop=exit "$G/hello.elf" "vm short mem=32M --" "$G/faults.elf" "vm long mem=32M -- spin-long"
+	run --separate-stderr tools/trace "$BATS_TEST_TMPDIR/trace"
+	grep -q 'long.0 all leaves: 0x' <<<"$output"
+	lacks 'short.0 all leaves'
+}
