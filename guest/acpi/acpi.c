@@ -120,7 +120,7 @@ static void interrupts(void)
 	heading("Interrupt controllers");
 	if (!check(madt, "MADT")) return;
 	end = (const uint8_t *)madt + madt->header.length;
-	for (at = (const uint8_t *)(madt + 1); at + 2 <= end && at[1] >= 2; at += at[1]) {
+	for (at = (const uint8_t *)&madt->ioapic; at + 2 <= end && at[1] >= 2; at += at[1]) {
 		if (at[0] == MADT_LAPIC) cpus += ((const struct acpi_madt_lapic *)at)->flags & 1;
 		if (at[0] == MADT_IOAPIC) ioapics += ((const struct acpi_madt_ioapic *)at)->address == IOAPIC_BASE;
 	}
@@ -137,7 +137,7 @@ static const struct acpi_madt_ioapic *find_ioapic(void)
 	const struct acpi_madt *madt = find_table("APIC");
 	const uint8_t *end = (const uint8_t *)madt + (madt ? madt->header.length : 0);
 
-	for (const uint8_t *at = (const uint8_t *)(madt + 1); madt && at + 2 <= end && at[1] >= 2; at += at[1])
+	for (const uint8_t *at = (const uint8_t *)&madt->ioapic; madt && at + 2 <= end && at[1] >= 2; at += at[1])
 		if (at[0] == MADT_IOAPIC) return (const void *)at;
 	return NULL;
 }
@@ -146,7 +146,7 @@ static void iommu(void)
 {
 	const struct acpi_madt_ioapic *ioapic = find_ioapic();
 	const struct acpi_dmar *dmar = find_table("DMAR");
-	const struct acpi_dmar_drhd *drhd = (const void *)(dmar + 1);
+	const struct acpi_drhd *drhd = &dmar->unit;
 	bool unit = vtd_init();
 
 	heading("IOMMU");
@@ -161,7 +161,7 @@ static void iommu(void)
 	      "... with the IOAPIC, by the id it has in MADT");
 	check_is(IOAPIC_SOURCE_ID, drhd->start_bus << 8 | drhd->path_device << 3 | drhd->path_function,
 		 "... which asks as ff:00.0");
-	check_is(dmar->header.length, sizeof(*dmar) + drhd->length, "... and nothing else");
+	check_is(dmar->header.length, offsetof(struct acpi_dmar, unit) + drhd->length, "... and nothing else");
 }
 
 static void end_by(const struct acpi_fadt *fadt)

@@ -130,7 +130,7 @@ struct acpi_madt {
 	struct acpi_header header;
 	uint32_t lapic_address;
 	uint32_t flags; /* bit 0: there are 8259s too */
-	struct {
+	struct acpi_madt_ioapic {
 		uint8_t type, length; /* 1 */
 		uint8_t id, reserved;
 		uint32_t address, first_interrupt;
