@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154
+# Debian's kernel and its vfio-pci with each kind of IOMMU: what each step of Linux is to the noncoherent
+# count is the table of docs/linux.md, made again here.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	load ../boot/boot.bash
+	load ../boot/linux.bash
+	mkdir -p "$columns"
+}
+
+ROUNDS=2
+
+# column NAME "IOMMU WORDS" "KERNEL WORDS" DEVICE...: boots linux-vfio so, and keeps what each step did.
+column() {
+	local words
+	words=$(words linux-vfio)
+	rm -f "$columns/$1"
+	words=${words/iommu=on,strict dev=edu/iommu=on,strict$2 ${*:4}}
+	BOOT_OPTIONS="--timeout 1500" boots 0 "" "$BUILD/linux/vmlinuz" "vm linux-vfio $words $3 -- $ROUNDS" \
+		"$G/linux-vfio.initrd" initrd
+	vfio_passed $((ROUNDS * ($# - 3)))
+	lacks 'iommu: stale'
+	transitions >"$columns/$1"
+}
+
+@test "vfio-pci, caching mode" { column cm1 "" "" dev=edu; }
+
+@test "vfio-pci, no caching mode: the attach is found at the first DMA" { column cm0 ,cm=off "" dev=edu; }
+
+@test "vfio-pci, snoop control: Linux keeps the device coherent" {
+	column cm1-sc ,sc "" dev=edu
+	has 'linux-vfio\| vfio: the IOMMU can force snooping'
+	lacks 'noncoherent count 0 -> 1'
+}
+
+@test "vfio-pci, pass-through" { column cm1-pt "" iommu=pt dev=edu; }
+
+@test "vfio-pci, pass-through, no caching mode" { column cm0-pt ,cm=off iommu=pt dev=edu; }
+
+@test "vfio-pci, pass-through, snoop control: pass-through cannot be kept coherent" {
+	column cm1-sc-pt ,sc iommu=pt dev=edu
+}
+
+@test "vfio-pci, two devices: while one comes and goes, the other stays" { column two "" "" dev=edu dev=edu; }
+
+@test "docs/linux.md: its table is what Linux did" {
+	diff <(grep -A 100 '^| step | CM=1 |' docs/linux.md | sed '1,2d; /^|/!,$d') <(transition_table)
+}
