@@ -47,6 +47,7 @@
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
+#define EFER_ALL (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) /* the others are reserved */
 
 /* RFLAGS, SDM 1 3.4.3; bit 1 always reads 1. */
 #define RFLAGS_CF        BIT(0)

@@ -36,7 +36,8 @@ struct vm {
 
 static void __attribute__((noreturn)) refuse(const char *name, const char *word, const char *expected)
 {
-	fprintf(stderr, "make explain: %s: '%s' is not understood, expected %s: see docs/memory-types.md\n", name, word, expected);
+	fprintf(stderr, "make explain: %s: '%s' is not understood, expected %s: see docs/memory-types.md\n", name, word,
+		expected);
 	exit(2);
 }
 

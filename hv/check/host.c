@@ -22,7 +22,7 @@ static const struct entry_rule rules[] = {
 	{"host IA32_PERF_GLOBAL_CTRL: reserved bits are 0", WITH(exit, EXIT_LOAD_PERF_GLOBAL_CTRL), BY(is_perf_global_ctrl),
 	 FIELDS(VMCS_HOST_IA32_PERF_GLOBAL_CTRL)},
 	{"host IA32_PAT: each byte is a memory type", WITH(exit, EXIT_LOAD_PAT), BY(is_pat), FIELDS(VMCS_HOST_IA32_PAT)},
-	{"host IA32_EFER: reserved bits are 0", WITH(exit, EXIT_LOAD_EFER), ZEROES(EFER_RESERVED), FIELDS(VMCS_HOST_IA32_EFER)},
+	{"host IA32_EFER: reserved bits are 0", WITH(exit, EXIT_LOAD_EFER), ZEROES(~EFER_ALL), FIELDS(VMCS_HOST_IA32_EFER)},
 	{"host IA32_EFER: LMA and LME equal host address-space size", WITH(exit, EXIT_LOAD_EFER), BY(lma_lme_as_host),
 	 FIELDS(VMCS_HOST_IA32_EFER)},
 	{"host IA32_S_CET: reserved bits are 0, canonical", WITH(exit, EXIT_LOAD_CET), BY(is_s_cet), FIELDS(VMCS_HOST_IA32_S_CET)},

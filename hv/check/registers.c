@@ -61,7 +61,7 @@ static const struct entry_rule rules[] = {
 	{"guest IA32_PERF_GLOBAL_CTRL: reserved bits are 0", WITH(entry, ENTRY_LOAD_PERF_GLOBAL_CTRL), BY(is_perf_global_ctrl),
 	 FIELDS(VMCS_GUEST_IA32_PERF_GLOBAL_CTRL)},
 	{"guest IA32_PAT: each byte is a memory type", WITH(entry, ENTRY_LOAD_PAT), BY(is_pat), FIELDS(VMCS_GUEST_IA32_PAT)},
-	{"guest IA32_EFER: reserved bits are 0", WITH(entry, ENTRY_LOAD_EFER), ZEROES(EFER_RESERVED), FIELDS(VMCS_GUEST_IA32_EFER)},
+	{"guest IA32_EFER: reserved bits are 0", WITH(entry, ENTRY_LOAD_EFER), ZEROES(~EFER_ALL), FIELDS(VMCS_GUEST_IA32_EFER)},
 	{"guest IA32_EFER.LMA equals IA-32e mode guest", WITH(entry, ENTRY_LOAD_EFER), BY(lma_as_control), FIELDS(VMCS_GUEST_IA32_EFER)},
 	{"guest IA32_EFER.LME equals LMA while CR0.PG is 1", IF(load_efer_paging), BY(lme_as_lma), FIELDS(VMCS_GUEST_IA32_EFER)},
 	{"guest IA32_BNDCFGS: bits 11:2 are 0, canonical", WITH(entry, ENTRY_LOAD_BNDCFGS), BY(bndcfgs), FIELDS(VMCS_GUEST_IA32_BNDCFGS)},

@@ -102,6 +102,5 @@ REQUIREMENT(is_cr3);      /* no bit at or above MAXPHYADDR */
 REQUIREMENT(is_pat);
 REQUIREMENT(is_perf_global_ctrl);
 REQUIREMENT(is_s_cet);
-#define EFER_RESERVED (~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
 
 #endif

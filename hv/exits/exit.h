@@ -9,6 +9,9 @@
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 
+/* Iterations of a REP instruction per exit; the guest comes back for the rest. */
+#define REP_BUDGET 64
+
 typedef enum exit_action (*exit_handler)(struct vcpu *vcpu);
 
 /* Called by hv/vmx/enter.asm after each exit. */

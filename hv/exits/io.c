@@ -6,9 +6,6 @@
 #include "hv/vm/guest_memory.h"
 #include "lib/bits.h"
 
-/* Iterations of REP INS or OUTS per exit; the guest comes back for the rest. */
-#define REP_BUDGET 64
-
 /* Breakpoints on the port, while CR4.DE makes them that (SDM 3B 18.2.4). */
 static uint64_t port_hits(uint16_t port, unsigned width)
 {

@@ -16,9 +16,6 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-/* Iterations of a REP instruction per exit; the guest comes back for the rest. */
-#define REP_BUDGET 64
-
 /*
  * One instruction that is carried out here. The page that faulted need not be walked to again:
  * the CPU has translated it, checked the access, and told both addresses (SDM 3C 28.2.1).

@@ -54,7 +54,7 @@ static int write_efer(const struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = vmread(VMCS_GUEST_IA32_EFER);
 
-	if (value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return -EINVAL;
+	if (value & ~EFER_ALL) return -EINVAL;
 	if ((value ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG) return -EINVAL;
 	vmwrite(VMCS_GUEST_IA32_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
 	if ((value ^ old) & EFER_NXE) /* what is cached was checked by the other rule */

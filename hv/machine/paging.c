@@ -14,14 +14,9 @@
 #include "hv/machine/memory.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
+#include "lib/x86.h"
 
-/* Paging-structure entries (SDM 3A 4.5). */
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITE   BIT(1)
-#define PTE_UC      (BIT(3) | BIT(4)) /* PWT and PCD: UC by the PAT at its reset value */
-#define PTE_LARGE   BIT(7)
-#define PTE_NX      BIT(63)
-#define PTE_ADDRESS BITS(51, 12)
+#define PTE_UC (PAGE_PWT | PAGE_PCD) /* by the PAT at its reset value */
 
 static uint64_t *root;
 
@@ -37,9 +32,9 @@ static uint64_t *entry_at(uint64_t address, unsigned level)
 			uint64_t page = page_alloc();
 
 			if (!page) panic("paging: no page for a table");
-			*entry = page | PTE_PRESENT | PTE_WRITE;
+			*entry = page | PAGE_P | PAGE_RW;
 		}
-		table = (uint64_t *)(*entry & PTE_ADDRESS);
+		table = (uint64_t *)(*entry & PAGE_ADDRESS);
 	}
 	return &table[page_level_index(address, level)];
 }
@@ -54,9 +49,9 @@ static bool is_guard(uint64_t page)
 static uint64_t page_flags(uint64_t page)
 {
 	if (is_guard(page)) return 0;
-	if (page >= (uintptr_t)image_start && page < (uintptr_t)image_text_end) return PTE_PRESENT;
-	if (page >= (uintptr_t)image_text_end && page < (uintptr_t)image_rodata_end) return PTE_PRESENT | PTE_NX;
-	return PTE_PRESENT | PTE_WRITE | PTE_NX;
+	if (page >= (uintptr_t)image_start && page < (uintptr_t)image_text_end) return PAGE_P;
+	if (page >= (uintptr_t)image_text_end && page < (uintptr_t)image_rodata_end) return PAGE_P | PAGE_NX;
+	return PAGE_P | PAGE_RW | PAGE_NX;
 }
 
 void paging_init(void)
@@ -71,10 +66,9 @@ void paging_init(void)
 		if (flags) *entry_at(page, 1) = page | flags;
 	}
 	for (uint64_t page = small_end; page < memory_top(); page += 2 * MiB)
-		*entry_at(page, 2) = page | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX;
+		*entry_at(page, 2) = page | PAGE_P | PAGE_RW | PAGE_PS | PAGE_NX;
 	/* RAM may lie above and below it. */
-	*entry_at(apic_page(), 2) =
-		ALIGN_DOWN(apic_page(), 2 * MiB) | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX | PTE_UC;
+	*entry_at(apic_page(), 2) = ALIGN_DOWN(apic_page(), 2 * MiB) | PAGE_P | PAGE_RW | PAGE_PS | PAGE_NX | PTE_UC;
 	write_cr3((uintptr_t)root);
 	memory_reach(memory_top());
 }

@@ -2,6 +2,7 @@
 /*
  * What of a guest CPU decides its memory's types: the MTRRs, as firmware leaves them, and CR0.CD.
  */
+#include "hv/dev/pci.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/vm.h"
 #include "lib/bits.h"
@@ -23,10 +24,10 @@ void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)
 	mtrr_reset(&vcpu->mtrr, guest_address_width());
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		mtrr_write(&vcpu->mtrr, fixed[i].msr, fixed[i].value, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSBASE0, 0xc0000000 | MEMTYPE_UC, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0, (~(4 * GiB - 0xc0000000 - 1) & width) | BIT(11), changed,
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSBASE0, PCI_WINDOW | MEMTYPE_UC, changed, &count);
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0, (~(4 * GiB - PCI_WINDOW - 1) & width) | PHYSMASK_V, changed,
 		   &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_DEF_TYPE, 0xc06, changed, &count);
+	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | DEF_TYPE_FE | MEMTYPE_WB, changed, &count);
 }
 
 void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd)
