@@ -36,10 +36,12 @@ $(BUILD)/course/guest%.bin: $(STEP_DIR)/0%/guest.asm $(wildcard $(STEP_DIR)/*.in
 $(BUILD)/course/guest%.o: $(BUILD)/course/guest%.bin $(STEP_DIR)/image.asm
 	$(Q)nasm -f elf64 -DGUEST_IMAGE='"$<"' -o $@ $(STEP_DIR)/image.asm
 
-.PHONY: step
+.PHONY: step steps
 step: need-build need-$(ENGINE)
 	$(call build,$(BUILD)/course/step$(STEP).iso)
 	@$(leash) tools/boot --engine $(ENGINE) --cpus $(CPUS) --mem $(MEM) --timeout $(TIMEOUT) $(BUILD)/course/step$(STEP).iso
+steps: need-build
+	$(call build,$(STEP_ISOS))
 TEST_FILES += $(STEP_ISOS)
 
 .SECONDARY: $(foreach step,$(STEPS),$(BUILD)/course/guest$(step).bin $(BUILD)/course/guest$(step).o)
