@@ -31,11 +31,17 @@ takes_all := none
 takes_clean := none
 takes_explain := $(EXPLAIN_VARIABLES)
 takes_gdb := CPUS GDB MEM $(if $(filter GUEST,$(GIVEN)),ARGS GUEST HV INITRD VM)
+takes_grade := ENGINE LAB
+takes_hand-in := LAB
 takes_help := none
+takes_lab := LAB
 takes_lint := CHECKS
 takes_model := MODEL_OPS MODEL_SEED
+takes_new-guest := NAME
 takes_prove := $(PROVE_VARIABLES)
 takes_run := CPUS MEM $(RUN_VARIABLES)
+takes_step := CPUS ENGINE MEM STEP TIMEOUT
+takes_steps := none
 GOAL := $(or $(MAKECMDGOALS),all)
 $(if $(takes_$(GOAL)),$(foreach name,$(filter-out BUILD CC V WERROR $(takes_$(GOAL)),$(GIVEN)),\
 	$(error make$(if $(filter all,$(GOAL)),, $(GOAL)) takes no $(name)=: see make help)))

@@ -14,4 +14,4 @@ lab:
 hand-in:
 	@tools/lab hand-in "$(LAB)"
 grade: need-build need-grade need-$(ENGINE)
-	@tools/grade $(LAB)
+	@ENGINE=$(ENGINE) $(leash) tools/grade $(if $(LAB),"$(LAB)")
