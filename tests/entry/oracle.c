@@ -151,9 +151,9 @@ static void first_part(void *ctx, const struct entry_violation *violation)
 	enum verdict *verdict = ctx;
 
 	if (*verdict != PASSES) return;
-	if (!strncmp(violation->section, "27.2.1", 6))
+	if (begins(violation->section, "27.2.1"))
 		*verdict = CONTROLS;
-	else if (!strncmp(violation->section, "27.2", 4))
+	else if (begins(violation->section, "27.2"))
 		*verdict = HOST_STATE;
 	else
 		*verdict = GUEST_STATE;

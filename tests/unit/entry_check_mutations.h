@@ -288,11 +288,17 @@ static const struct entry_rule *rule_at(unsigned index)
 	return NULL;
 }
 
+static bool begins(const char *text, const char *with)
+{
+	while (*with && *text == *with) text++, with++;
+	return !*with;
+}
+
 /* 'words' stand in 'text', from the beginning of a word. */
 static bool has_words(const char *text, const char *words)
 {
 	for (const char *at = text; *at; at++)
-		if ((at == text || at[-1] == ' ') && !strncmp(at, words, strlen(words))) return true;
+		if ((at == text || at[-1] == ' ') && begins(at, words)) return true;
 	return false;
 }
 
