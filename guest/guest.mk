@@ -70,8 +70,12 @@ $(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm gues
 		-o $@ $(BUILD)/guest/obj/$*.o
 
 # Figures in ticks: bare, as a guest of KVM and QEMU (engine nested), as a guest of Leafcutter.
-.PHONY: bench bench-ticks
+.PHONY: bench bench-ticks bench-smp
 bench-ticks: need-build need-bochs need-nested
 	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf)
 	@$(leash) tests/bench/ticks nested
-bench: bench-host bench-ticks
+# The same of guest/smp, with a vCPU on each of 1 to 15 CPUs.
+bench-smp: need-build need-bochs
+	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/smp.elf)
+	@$(leash) tests/bench/smp
+bench: bench-host bench-ticks bench-smp

@@ -16,12 +16,13 @@
 #include "guest/lib/vtd.h"
 #include "guest/smp/smp.h"
 
-#define DOMAIN      1
-#define OWN_PAGES   8
-#define OWN_FIRST   (8 * MiB) /* each CPU's pages lie in 2 MiB of their own */
-#define OWN_STRIDE  (2 * MiB)
-#define LEAF_TICKS  400000UL /* within which a busy CPU must have faulted its leaf in again */
-#define CHANGE_EACH 64       /* turns between two changes of MTRRs and CD */
+#define DOMAIN           1
+#define OWN_PAGES        8
+#define OWN_FIRST        (8 * MiB) /* each CPU's pages lie in 2 MiB of their own */
+#define OWN_STRIDE       (2 * MiB)
+#define LEAF_TICKS       400000UL /* within which a busy CPU must have faulted its leaf in again */
+#define TRANSITION_TICKS 100000UL /* and a transition no longer: who leaves by itself takes a slice */
+#define CHANGE_EACH      64       /* turns between two changes of MTRRs and CD */
 
 static struct edu_device edu;
 static uint64_t *second_level;
@@ -90,29 +91,41 @@ static bool leaf_comes_back(uint64_t gpa)
 	return level;
 }
 
+/* After a transition: how many have not faulted their leaf in again; *slowest is the longest one. */
+static unsigned stale_leaves(uint64_t *slowest)
+{
+	uint64_t ticks = vmcall_counter(COUNTER_TRANSITION_TICKS);
+	unsigned stale = 0;
+
+	if (ticks > *slowest) *slowest = ticks;
+	for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+	return stale;
+}
+
 /* How often it stayed away, of 'rounds' transitions each way. */
-static unsigned stale_rounds(unsigned rounds)
+static unsigned stale_rounds(unsigned rounds, uint64_t *slowest)
 {
 	unsigned stale = 0;
 
 	for (unsigned n = 0; n < rounds; n++) {
 		device_attach();
-		for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+		stale += stale_leaves(slowest);
 		device_detach();
-		for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+		stale += stale_leaves(slowest);
 	}
 	return stale;
 }
 
 static void test_deaf(unsigned rounds)
 {
-	uint64_t kicks = vmcall_counter(COUNTER_KICKS);
+	uint64_t kicks = vmcall_counter(COUNTER_KICKS), slowest = 0;
 
 	job_start(1, spin_deaf);
 	for (unsigned id = 1; id < cpus; id++) leaf_comes_back((uint64_t)own_page(id, 0));
-	check_count(0, stale_rounds(rounds), "stale translations",
+	check_count(0, stale_rounds(rounds, &slowest), "stale translations",
 		    "a CPU that spins with interrupts off uses no translation from before");
 	job_wait(1);
+	check(slowest < TRANSITION_TICKS * patience, "a transition takes no longer than %lu ticks", TRANSITION_TICKS);
 	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds);
 }
 

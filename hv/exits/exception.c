@@ -110,6 +110,7 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 	uint64_t vector = FIELD(info, INTERRUPTION_INFO_VECTOR);
 
 	if (type == INTERRUPTION_TYPE_NMI) {
+		cpu_answer(); /* at once: somebody waits */
 		raise_nmi();
 		return VCPU_LEAVE;
 	}

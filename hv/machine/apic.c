@@ -32,6 +32,7 @@ enum {
 #define ICR_INIT     (5U << 8)
 #define ICR_STARTUP  (6U << 8)
 #define ICR_ASSERT   BIT(14)
+#define ICR_OTHERS   (3U << 18) /* all but self */
 #define ICR_PENDING  BIT(12)
 #define DIVIDE_BY_1  0xb
 
@@ -83,6 +84,8 @@ void apic_send_init(uint32_t id) { send(id, ICR_INIT); }
 void apic_send_startup(uint32_t id, uint8_t page) { send(id, ICR_STARTUP | page); }
 
 void apic_send_nmi(uint32_t id) { send(id, ICR_NMI); }
+
+void apic_send_nmi_others(void) { send(0, ICR_NMI | ICR_OTHERS); }
 
 void apic_start_timer(uint32_t count, bool periodic)
 {

@@ -25,6 +25,7 @@ void apic_send_init(uint32_t id);
 /* Start the CPU in real mode at page << 12. */
 void apic_send_startup(uint32_t id, uint8_t page);
 void apic_send_nmi(uint32_t id);
+void apic_send_nmi_others(void);
 
 /* Count down from there and interrupt, once or each time. */
 void apic_start_timer(uint32_t count, bool periodic);

@@ -24,6 +24,7 @@ _Static_assert(offsetof(struct cpu, stack_top) == 72, "boot/ap.asm");
 static struct cpu boot_cpu;
 struct cpu *cpus[CPUS_MAX] = {&boot_cpu};
 unsigned cpu_count = 1;
+bool cpus_are_all;
 bool locks_forgotten;
 
 static uint32_t write_backs; /* calls of cpus_write_back() so far */
@@ -73,6 +74,10 @@ void cpu_kick(const struct cpu *cpu) { apic_send_nmi(cpu->apic_id); }
 
 void cpus_kick_others(void)
 {
+	if (cpus_are_all) {
+		apic_send_nmi_others();
+		return;
+	}
 	for (unsigned i = 0; i < cpu_count; i++)
 		if (cpus[i] != this_cpu()) cpu_kick(cpus[i]);
 }

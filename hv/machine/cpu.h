@@ -65,6 +65,7 @@ struct cpu {
 /* Those that run, the one that booted first. */
 extern struct cpu *cpus[CPUS_MAX];
 extern unsigned cpu_count;
+extern bool cpus_are_all; /* the machine has no other, so what goes to all but self goes to these */
 
 static inline struct cpu *this_cpu(void)
 {

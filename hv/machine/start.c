@@ -133,5 +133,6 @@ void cpus_start(uint64_t hz, bool (*ready)(void), void (*run)(void))
 	wait_for(&others[0], AFTER_INIT);
 	for (unsigned i = 0; i < count; i++) start(&others[i]);
 	memcpy(TRAMPOLINE, kept, size);
+	cpus_are_all = cpu_count == madt.listed;
 	print("cpu: %u of %u started", cpu_count, madt.listed);
 }

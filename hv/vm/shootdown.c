@@ -26,29 +26,57 @@ static void flush_here(struct vm *vm)
 	vm_tell(vm, EVENT_INVEPT, 0, vm->counter[COUNTER_INVEPT] + 1, 0);
 }
 
-/* SEE: is the vCPU in its guest? Acquire: what it did there lies before a 'no'. */
-static bool is_in_guest(const struct vcpu *vcpu)
+/* The CPUs that were seen in the guest, and how often each had answered before. */
+struct seen {
+	unsigned count;
+	struct {
+		const struct cpu *cpu;
+		uint32_t answers;
+	} at[VM_CPUS_MAX];
+};
+
+static uint32_t answers(const struct cpu *cpu) { return __atomic_load_n(&cpu->answers, __ATOMIC_ACQUIRE); }
+
+/* Acquire: what a CPU did in a guest lies before a 'no'. */
+static bool is_in_guest(const struct cpu *cpu) { return __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE) == CPU_GUEST; }
+
+static void see(const struct vm *vm, struct seen *seen)
 {
-	return __atomic_load_n(&vcpu->cpu->state, __ATOMIC_ACQUIRE) == CPU_GUEST &&
-	       __atomic_load_n(&vcpu->cpu->vcpu, __ATOMIC_RELAXED) == vcpu;
+	const struct cpu *self = this_cpu();
+
+	seen->count = 0;
+	for (unsigned i = 0; i < vm->vcpus; i++) {
+		const struct cpu *cpu = vm->vcpu[i]->cpu;
+		uint32_t before = answers(cpu); /* before the look: an answer since then will do */
+
+		if (cpu == self || !is_in_guest(cpu) || __atomic_load_n(&cpu->vcpu, __ATOMIC_RELAXED) != vm->vcpu[i])
+			continue;
+		seen->at[seen->count].cpu = cpu;
+		seen->at[seen->count++].answers = before;
+	}
 }
 
-static uint32_t answers(const struct vcpu *vcpu) { return __atomic_load_n(&vcpu->cpu->answers, __ATOMIC_ACQUIRE); }
-
-/* KICK all that are in the guest, then WAIT for each: returns when each has been outside. */
-static void push_out(struct vm *vm)
+/* All other CPUs by one IPI, if these are all. */
+static void kick(struct vm *vm, const struct seen *seen)
 {
-	uint32_t before[VM_CPUS_MAX], kicked = 0;
+	if (!seen->count) return;
+	__atomic_fetch_add(&vm->counter[COUNTER_KICKS], seen->count, __ATOMIC_RELAXED);
+	if (seen->count == cpu_count - 1)
+		cpus_kick_others();
+	else
+		for (unsigned i = 0; i < seen->count; i++) cpu_kick(seen->at[i].cpu);
+}
 
-	for (unsigned i = 0; i < vm->vcpus; i++) {
-		before[i] = answers(vm->vcpu[i]); /* before the look: an answer since then will do */
-		if (vm->vcpu[i]->cpu == this_cpu() || !is_in_guest(vm->vcpu[i])) continue;
-		kicked |= 1U << i;
-		cpu_kick(vm->vcpu[i]->cpu);
-		__atomic_fetch_add(&vm->counter[COUNTER_KICKS], 1, __ATOMIC_RELAXED);
-	}
-	for (unsigned i = 0; i < vm->vcpus; i++)
-		while (kicked & 1U << i && answers(vm->vcpu[i]) == before[i] && is_in_guest(vm->vcpu[i])) cpu_pause();
+/* The flusher's own INVEPT is done while the others are on their way out. (tests/boot/smp.bats takes it out.) */
+static __attribute__((noipa)) void push_out(struct vm *vm, bool flushes)
+{
+	struct seen seen;
+
+	see(vm, &seen);
+	kick(vm, &seen);
+	if (flushes) flush_here(vm);
+	for (unsigned i = 0; i < seen.count; i++) /* WAIT */
+		while (answers(seen.at[i].cpu) == seen.at[i].answers && is_in_guest(seen.at[i].cpu)) cpu_pause();
 }
 
 static void flush_all(struct vm *vm)
@@ -56,9 +84,8 @@ static void flush_all(struct vm *vm)
 	uint64_t generation = __atomic_add_fetch(&vm->generation, 1, __ATOMIC_SEQ_CST); /* MARK */
 	struct vcpu *vcpu = this_cpu()->vcpu;
 
-	flush_here(vm);
+	push_out(vm, true);
 	if (vcpu && vcpu->vm == vm) vcpu->flushed = generation;
-	push_out(vm);
 }
 
 void shootdown_flush(void *ctx)
@@ -75,7 +102,7 @@ void shootdown_flush(void *ctx)
 void shootdown_stop(struct vm *vm)
 {
 	__atomic_store_n(&vm->stopped, true, __ATOMIC_SEQ_CST);
-	push_out(vm);
+	push_out(vm, false);
 }
 
 void shootdown_resume(struct vm *vm) { __atomic_store_n(&vm->stopped, false, __ATOMIC_RELEASE); }

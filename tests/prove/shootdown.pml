@@ -31,6 +31,8 @@ bit count; /* noncoherent DMA, or none */
 byte generation, flushes, transitions; /* ept->generation, vm->generation */
 byte leaf = NONE;
 bool locked, stop;
+bool shut;   /* the gate: ept_gate of hv/vm/create.c, lib/gate.h */
+byte inside; /* those who install a leaf without the lock */
 bool moving; /* a zap has begun and not completed: the type from before may still be used */
 
 byte cached[N];  /* the translation in CPU i's caches */
@@ -56,8 +58,17 @@ inline lock(i)
 #ifndef NO_ANSWER_IN_LOCK
 	:: ANSWER(i)
 #endif
+	od;
+#ifndef NO_GATE
+	shut = true;
+	do
+	:: atomic { inside == 0 -> break }
+	:: ANSWER(i)
 	od
+#endif
 }
+
+inline unlock() { shut = false; locked = false }
 
 inline push_out(i)
 {
@@ -121,7 +132,7 @@ inline zap(i)
 	leaf = NONE;
 	flush(i);
 #endif
-	atomic { moving = false; locked = false }
+	atomic { moving = false; unlock() }
 }
 
 inline retype(i)
@@ -140,28 +151,54 @@ inline retype(i)
 		fi
 	};
 	flush(i);
-	atomic { stop = false; locked = false }
+	atomic { stop = false; unlock() }
 }
 
-/* As ept_fault_begin() and ept_fault_install(): the type under no lock, then the generation. */
+#ifdef NO_GENERATION
+#define FRESH true
+#else
+#define FRESH (seen == generation)
+#endif
+
+/*
+ * As ept_fault_begin() and ept_fault_install(): the type under no lock, then through the gate, or
+ * with the lock where the gate is shut or more than a leaf is to be stored; then the generation.
+ */
 inline fault(i)
 {
 	seen = generation;
 	type = TYPE(count);
-	lock(i);
-	atomic {
+	if
+	:: inside++;
 		if
-#ifdef NO_GENERATION
-		:: leaf == NONE ->
-#else
-		:: leaf == NONE && seen == generation ->
-#endif
-			assert(type == TYPE(count)); /* no leaf of an old type is installed */
-			leaf = type
-		:: else
+		:: atomic { shut -> inside-- }; goto locked_fault
+		:: !shut
 		fi;
-		locked = false; seen = 0; type = 0
-	}
+		if
+		:: atomic { !FRESH -> inside-- }
+		:: FRESH;
+			atomic { /* compare and swap */
+				if
+				:: leaf == NONE ->
+					assert(type == TYPE(count)); /* no leaf of an old type is installed */
+					leaf = type
+				:: else
+				fi
+			};
+			inside--
+		fi
+	:: true ->
+locked_fault:
+		lock(i);
+		atomic {
+			if
+			:: leaf == NONE && FRESH -> assert(type == TYPE(count)); leaf = type
+			:: else
+			fi;
+			unlock()
+		}
+	fi;
+	atomic { seen = 0; type = 0 }
 }
 
 /* vm->generation is read, and acted upon later. */
