@@ -85,6 +85,8 @@ static void eoi(void *ctx, uint8_t vector)
 	ioapic_eoi(vm.chips.ioapic, vector);
 }
 
+static void ipi(void *ctx, uint64_t icr) { (void)ctx, (void)icr; }
+
 static uint64_t now(void *ctx)
 {
 	(void)ctx;
@@ -128,7 +130,7 @@ static void create_device(const struct device_row *row)
 
 static void create(void)
 {
-	const struct lapic_host cpu = {.eoi = eoi, .now = now};
+	const struct lapic_host cpu = {.eoi = eoi, .ipi = ipi, .now = now};
 
 	memset(&vm, 0, sizeof(vm));
 	timers_init(&vm.timers);
