@@ -3,7 +3,8 @@
  * The PC's real-time clock with its CMOS memory (Motorola MC146818 datasheet; the century in
  * register 0x32, as the FADT says): ports 0x70 and 0x71. The date is computed when it is read, from
  * seconds since 1970 by the board's clock, and the seconds when it is set. The update cycle takes no
- * time, so it is never seen in progress; nothing interrupts.
+ * time, so it is never seen in progress. It interrupts periodically, at each update and at the alarm;
+ * nothing ticks while none of these is asked for.
  */
 #include "hv/dev/acpi.h"
 #include "hv/dev/devices.h"
@@ -15,20 +16,31 @@ struct rtc {
 	const struct board *board;
 	uint8_t index;
 	uint8_t memory[RTC_SIZE];
-	int64_t offset; /* seconds, of its time from the board's */
+	int64_t offset;       /* seconds, of its time from the board's */
+	struct timer timer;   /* the next event that interrupts */
+	uint64_t periodic;    /* of the board's clock: the next periodic event */
+	uint64_t last_update; /* the board's seconds then */
 };
 
 #define RTC_PORT 0x70
+#define RTC_LINE 8
 enum { INDEX, DATA };
 
-/* Registers; alarms are memory like what lies behind register D. */
-enum { SECONDS = 0, MINUTES = 2, HOURS = 4, WEEKDAY = 6, DAY, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D };
+/* Registers; what lies behind register D is memory. */
+enum { SECONDS = 0, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM };
+enum { WEEKDAY = 6, DAY, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D };
 #define A_DIVIDER  0x26 /* 32,768 Hz; a periodic rate of 1,024 Hz */
 #define A_UPDATING 0x80
 #define B_SET      0x80 /* the time stands, for it is being set */
 #define B_BINARY   0x04
 #define B_24_HOURS 0x02
 #define D_VALID    0x80
+#define A_RATE     0x0f
+#define PERIODIC   0x40 /* in B what may interrupt, in C what happened since C was read */
+#define ALARM      0x20
+#define UPDATE     0x10
+#define C_IRQ      0x80
+#define ANY_TIME   0xc0 /* in an alarm's register, or above it */
 #define HOURS_PM   0x80
 
 #define DAY_SECONDS   86400
@@ -68,6 +80,8 @@ static uint64_t seconds_of(const struct date *date)
 
 	return (days - EPOCH_DAY) * DAY_SECONDS + date->hour * 3600ULL + date->minute * 60ULL + date->second;
 }
+
+static uint64_t board_now(const struct rtc *rtc) { return rtc->board->clock_hz ? rtc->board->now(rtc->board->ctx) : 0; }
 
 static uint64_t board_seconds(const struct rtc *rtc) { return rtc->board->start_time + board_clock(rtc->board, 1); }
 
@@ -128,6 +142,47 @@ static void set_time(struct rtc *rtc)
 	rtc->offset = (int64_t)(seconds_of(&date) - board_seconds(rtc));
 }
 
+/* Ticks of the board's clock between periodic events; 0: there are none. */
+static uint64_t period(const struct rtc *rtc)
+{
+	unsigned rate = rtc->memory[REG_A] & A_RATE;
+
+	if (rate == 1 || rate == 2) rate += 7; /* the two that are in the list twice */
+	return rate ? (rtc->board->clock_hz << (rate - 1)) / 32768 : 0;
+}
+
+static bool alarm_matches(const uint8_t *m)
+{
+	for (unsigned i = SECONDS; i <= HOURS; i += 2)
+		if (m[i + 1] < ANY_TIME && m[i + 1] != m[i]) return false;
+	return true;
+}
+
+/* Bring register C to now, and the line and the timer in line with what may interrupt. */
+static void look(struct rtc *rtc)
+{
+	const struct board *board = rtc->board;
+	uint64_t hz = board->clock_hz, now = board_now(rtc), due = TIMER_OFF;
+	uint8_t *m = rtc->memory;
+
+	if (hz && period(rtc) && now >= rtc->periodic) {
+		m[REG_C] |= PERIODIC;
+		rtc->periodic = now + period(rtc) - (now - rtc->periodic) % period(rtc);
+	}
+	if (!(m[REG_B] & B_SET) && board_seconds(rtc) != rtc->last_update) {
+		rtc->last_update = board_seconds(rtc);
+		update(rtc);
+		m[REG_C] |= UPDATE | (alarm_matches(m) ? ALARM : 0);
+	}
+	if (m[REG_B] & m[REG_C] & (PERIODIC | ALARM | UPDATE)) m[REG_C] |= C_IRQ;
+	board->line(board->ctx, RTC_LINE, m[REG_C] & C_IRQ);
+	if (m[REG_B] & PERIODIC && period(rtc)) due = rtc->periodic;
+	if (m[REG_B] & (ALARM | UPDATE)) due = MIN(due, now + hz - now % MAX(hz, 1U));
+	timer_set(board->timers, &rtc->timer, hz ? due : TIMER_OFF);
+}
+
+static void fire(void *device) { look(device); }
+
 static bool is_time(unsigned index)
 {
 	return index == SECONDS || index == MINUTES || index == HOURS || (index >= WEEKDAY && index <= YEAR) ||
@@ -147,6 +202,8 @@ static void write_data(struct rtc *rtc, uint8_t value)
 		break;
 	}
 	rtc->memory[rtc->index] = value;
+	if (rtc->index == REG_B && value & B_SET) rtc->memory[REG_B] &= (uint8_t)~UPDATE; /* the chip does */
+	if (rtc->index == REG_A) rtc->periodic = board_now(rtc) + period(rtc);
 	if (rtc->index == REG_B ? was_set && !(value & B_SET) : !was_set && is_time(rtc->index)) set_time(rtc);
 }
 
@@ -158,12 +215,18 @@ static void rtc_access(void *device, uint64_t offset, unsigned width, bool write
 	if (write && offset == INDEX) {
 		rtc->index = (uint8_t)*value % RTC_SIZE; /* bit 7 masks NMIs, of which there are none */
 	} else if (write) {
+		look(rtc);
 		write_data(rtc, (uint8_t)*value);
+		look(rtc);
 	} else if (offset == INDEX) {
 		*value = ~0ULL;
 	} else {
+		if (rtc->index == REG_C) look(rtc);
 		update(rtc);
 		*value = rtc->memory[rtc->index];
+		if (rtc->index != REG_C) return;
+		rtc->memory[REG_C] = 0;
+		look(rtc);
 	}
 }
 
@@ -175,6 +238,9 @@ static void create(void *state, const struct board *board)
 	rtc->memory[REG_A] = A_DIVIDER;
 	rtc->memory[REG_B] = B_24_HOURS;
 	rtc->memory[REG_D] = D_VALID;
+	rtc->last_update = board_seconds(rtc);
+	rtc->periodic = board_now(rtc) + period(rtc);
+	timers_add(board->timers, &rtc->timer, fire, rtc);
 	bus_add(board->ports, RTC_PORT, 2, rtc_access, rtc, board->name);
 }
 

@@ -175,6 +175,75 @@ static void the_rest_is_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
+static void update_interrupts_come_each_second_until_c_is_read(void **state)
+{
+	(void)state;
+	set(0x0b, 0x12);
+	pass(TEST_CLOCK_HZ / 2);
+	get(0x0c);
+	pass(TEST_CLOCK_HZ / 2 - 1);
+	assert_false(machine.level[8]);
+	pass(1);
+	assert_true(machine.level[8]);
+	pass(3 * TEST_CLOCK_HZ);
+	assert_int_equal(machine.rises[8], 1);    /* it stands */
+	assert_int_equal(get(0x0c) & 0xf0, 0xd0); /* and the periodic flag, which may not interrupt */
+	assert_false(machine.level[8]);
+	assert_int_equal(get(0x0c), 0);
+	pass(TEST_CLOCK_HZ);
+	assert_int_equal(machine.rises[8], 2);
+	set(0x0b, 0x92); /* SET takes the leave back */
+	assert_int_equal(get(0x0b), 0x82);
+}
+
+static void periodic_interrupts_come_at_the_rate_of_a(void **state)
+{
+	static const unsigned rates[][2] = {{6, 1024}, {3, 8192}, {15, 2}, {1, 256}, {2, 128}};
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		unsigned count = 0;
+
+		set(0x0a, 0x20 | rates[i][0]);
+		set(0x0b, 0x42);
+		get(0x0c);
+		for (unsigned n = 0; n < 2 * 8192; n++) {
+			pass(TEST_CLOCK_HZ / 8192);
+			count += machine.level[8];
+			get(0x0c);
+		}
+		assert_in_range(count, 2 * rates[i][1] - 2, 2 * rates[i][1] + 2);
+	}
+	set(0x0a, 0x20); /* rate 0: none */
+	get(0x0c);
+	pass(TEST_CLOCK_HZ);
+	assert_false(machine.level[8]);
+	set(0x0a, 0x26);
+	set(0x0b, 0x02); /* no leave: told in C alone */
+	pass(TEST_CLOCK_HZ);
+	assert_false(machine.level[8]);
+	assert_int_equal(get(0x0c) & 0xc0, 0x40);
+}
+
+static void the_alarm_interrupts_when_its_time_comes(void **state)
+{
+	(void)state;
+	set(0x01, 0x05); /* each minute's fifth second, of any minute and hour */
+	set(0x03, 0xc0);
+	set(0x05, 0xff);
+	set(0x0b, 0x22);
+	get(0x0c);
+	pass(5 * TEST_CLOCK_HZ - 1);
+	assert_false(machine.level[8]);
+	pass(1);
+	assert_true(machine.level[8]);
+	assert_int_equal(get(0x0c) & 0xb0, 0xb0);
+	pass(59 * TEST_CLOCK_HZ);
+	assert_false(machine.level[8]);
+	pass(TEST_CLOCK_HZ);
+	assert_true(machine.level[8]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +256,9 @@ int main(void)
 		TEST(hours_are_set_in_their_format),
 		TEST(a_date_that_is_none_becomes_one),
 		TEST(the_rest_is_memory),
+		cmocka_unit_test_setup(update_interrupts_come_each_second_until_c_is_read, set_up),
+		cmocka_unit_test_setup(periodic_interrupts_come_at_the_rate_of_a, set_up),
+		cmocka_unit_test_setup(the_alarm_interrupts_when_its_time_comes, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
