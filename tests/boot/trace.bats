@@ -84,6 +84,21 @@ reads() {
 	tests/boot/chrome_trace "$T/json"
 }
 
+@test "two CPUs: every exit of both is there, and nothing is lost" {
+	BOOT_OPTIONS="--cpus 2 --trace $T/two" boots 0 "trace=exits" "$G/smp.elf" "vm two $(words smp) --"
+	echo "$output" >"$T/console"
+	reads 0 --summary "$T/two"
+	[ -z "$stderr" ]
+	local exits
+	exits=$(awk 'NR > 1 { all += substr($0, 38, 8) } END { print all }' <<<"$output")
+	reads 0 "$T/two"
+	grep -q 'cpu 1 two.1 exit: ' <<<"$output"
+	tools/trace --json "$T/two" >"$T/json"
+	tests/boot/chrome_trace "$T/json"
+	output=$(<"$T/console")
+	has "hv: vm two: $exits exits, .*"
+}
+
 @test "trace=events: no exit, every leaf and injection; arrows begin at the device's change" {
 	BOOT_OPTIONS="--trace $T/events" boots 0 "trace=events" "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
 	reads 0 "$T/events"

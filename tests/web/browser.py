@@ -302,10 +302,10 @@ def check_rebuilt():
     page.keys("+++", Keys.ARROW_LEFT, "-")
 
 
-def make_trace(name, *words):
+def make_trace(name, *words, **environment):
     """A run in Bochs, traced: its file, and what the monitor says of the EPT at each transition and at the end."""
     path = TRACE.with_name(name + ".trace")
-    subprocess.run(["tests/web/trace", path, *words], check=True)
+    subprocess.run(["tests/web/trace", path, *words], check=True, env={**os.environ, **environment})
     return path, runs_said(path)
 
 
@@ -348,6 +348,10 @@ def check_rebuilt_exactly():
         same(len(stops), len(said), f"stops of {name}")
         for number, runs in zip(stops, said):
             same(page.js(RUNS_REBUILT, number), runs, f"{name}: the EPT behind event {number}")
+    # Two vCPUs on two CPUs tell beside each other: at the end all is told.
+    smp, said = make_trace("smp", "smp", CPUS="2", STOPS="exit")
+    open_trace(smp)
+    same(page.js(RUNS_REBUILT, page.js("return time.trace.events.length - 1")), said[-1], "smp: the EPT at the end")
     # A hole in the last of them: nothing is known until all runs are told again, then all is.
     holes, data = path.with_name("holes.trace"), path.read_bytes()
     holes.write_bytes(data[:6400] + data[6400 + 32 * 3:])

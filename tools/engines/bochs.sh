@@ -110,7 +110,7 @@ bochs_why() {
 }
 
 # What came out of port 0xe9: Bochs's output behind its banner and, where it has the debugger
-# (Debian 12's has), between the prompt at power-on and the one where the machine ended.
+# (Debian 12's has), between the prompts of each CPU at power-on and the one where the machine ended.
 bochs_trace() {
-	perl -0777 -pe 's/\A=+\n.*?\n=+\n//s; s/\ANext at t=0\n[^\n]*\n//; s/(\(\d+\)\.\[\d+\] \[0x[^\n]*\n)+\z//' "$dir/out"
+	perl -0777 -pe 's/\A=+\n.*?\n=+\n//s; s/\ANext at t=0\n(\(\d+\) \[0x[^\n]*\n)+//; s/(\(\d+\)\.\[\d+\] \[0x[^\n]*\n)+\z//' "$dir/out"
 }
