@@ -72,5 +72,5 @@ debugs() {
 	[[ $output == *"Breakpoint 1, guest_main ()"*"exited normally"* ]]
 	grep -q 'My command line is "hello one".' "$BUILD/gdb.console"
 	MAKEFLAGS='' run --separate-stderr -2 make --no-print-directory gdb GUEST="hello mmio"
-	[[ $stderr == *"gdb on a guest: expected GUEST=name"* ]]
+	[[ $stderr == *"make gdb: GUEST=hello mmio: expected one name"* ]]
 }
