@@ -8,6 +8,8 @@
 
 #include "tests/lib/port_device.h"
 
+extern const struct device_row counter_device; /* of hv/dev/counter.c */
+
 #define COUNT  0xa00
 #define STATUS 0xa04
 #define LINE   5
