@@ -22,3 +22,13 @@ setup() {
 	done < <(grep -v '^#' tests/bench/targets)
 	[ "$missed" -eq 0 ]
 }
+
+# A line of tests/bench/smp: its last column is how many times more 8 CPUs take than one.
+times() { sed -nE "s/^$1.* ([0-9.]+)x$/\1/p" <<<"$output"; }
+
+@test "bench: with 8 CPUs the first touch of own memory costs at most 1.25 times as much, MTRRs at most twice" {
+	run -0 tests/bench/smp 1 8
+	echo "$output"
+	awk -v touch="$(times 'first touch')" -v mtrrs="$(times '\.\.\. of each CPU')" \
+		'BEGIN { exit !(touch && mtrrs && touch <= 1.25 && mtrrs <= 2) }'
+}
