@@ -57,6 +57,7 @@ static void track(struct iommu *iommu, struct iommu_device *device, struct iommu
 	if (event.attached == event.was_attached && event.noncoherent == event.was_noncoherent) return;
 	iommu->budget -= MIN(iommu->budget, IOMMU_CHANGE_COST);
 	iommu->host.changed(iommu->host.ctx, &event);
+	while (!iommu->draining && is_unfinished(iommu)) continue;
 }
 
 /* With CAP.CM, what is not present or faulty is cached too (VT-d 6.1). */

@@ -41,10 +41,13 @@ static void set_interrupt_table(struct iommu *iommu)
 static void enable_queue(struct iommu *iommu, bool on)
 {
 	set_status(iommu, VTD_GCMD_QIE, on);
-	if (on)
+	if (on) {
 		iommu_work(iommu);
-	else
-		set_reg64(iommu, VTD_IQH, 0);
+		return;
+	}
+	while (is_unfinished(iommu)) continue;
+	iommu->executed = false;
+	set_reg64(iommu, VTD_IQH, 0);
 }
 
 static void enable_translation(struct iommu *iommu, bool on)

@@ -72,6 +72,12 @@ struct iommu_host {
 	 */
 	void (*changed)(void *ctx, const struct iommu_event *event);
 	/*
+	 * Is something of changed() still to be done? Each call does a part. From a queue's descriptor it
+	 * is done beside the guest, a part for each slice, before the head passes the descriptor; elsewhere at once.
+	 * NULL: changed() does all.
+	 */
+	bool (*unfinished)(void *ctx);
+	/*
 	 * An entry of a cache was used that is not what memory has: told at its first such use.
 	 * It costs a look at the tables for each use of a cache; NULL: nothing is compared.
 	 */

@@ -34,6 +34,11 @@ static inline int memory_read(struct iommu *iommu, uint64_t gpa, void *to, size_
 	return iommu->host.read(iommu->host.ctx, gpa, to, size, false);
 }
 
+static inline bool is_unfinished(struct iommu *iommu)
+{
+	return iommu->host.unfinished && iommu->host.unfinished(iommu->host.ctx);
+}
+
 /* command.c: what writing a register does. */
 void iommu_command_written(struct iommu *iommu);
 void iommu_ccmd_written(struct iommu *iommu);

@@ -80,17 +80,21 @@ static bool queue_may_run(const struct iommu *iommu)
 	return (reg32(iommu, VTD_GSTS) & VTD_GCMD_QIE) && !(reg32(iommu, VTD_FSTS) & VTD_FSTS_IQE);
 }
 
-/* The next descriptor, if there is one; its successor becomes the head. */
+/* The next descriptor; its successor becomes the head when all that follows from it is done. */
 static int queue_step(struct iommu *iommu, uint64_t size)
 {
 	uint64_t head = FIELD(reg64(iommu, VTD_IQH), VTD_IQ_PTR);
 	struct vtd_descriptor desc;
-	int error;
+	int error = 0;
 
 	if (FIELD(reg64(iommu, VTD_IQT), VTD_IQ_PTR) >= size || head >= size) return -EINVAL;
-	error = iommu_fetch(iommu, head, &desc);
-	if (!error) error = execute(iommu, &desc);
-	if (!error) set_reg64(iommu, VTD_IQH, TO_FIELD((head + 1) % size, VTD_IQ_PTR));
+	if (!iommu->executed) error = iommu_fetch(iommu, head, &desc);
+	if (!iommu->executed && !error) error = execute(iommu, &desc);
+	iommu->executed = !error && is_unfinished(iommu);
+	if (iommu->executed)
+		iommu->budget = 0;
+	else if (!error)
+		set_reg64(iommu, VTD_IQH, TO_FIELD((head + 1) % size, VTD_IQ_PTR));
 	return error;
 }
 

@@ -88,6 +88,7 @@ struct iommu {
 	 */
 	bool translating;
 	bool draining;   /* the invalidation queue is being worked off */
+	bool executed;   /* the descriptor at the head is, and what it changed goes on */
 	unsigned budget; /* left of the slice, in descriptors */
 	uint64_t stale_uses;
 	unsigned devices;

@@ -143,7 +143,12 @@ int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned 
 	return ept_dma_access(&vm->ept, gpa, true, around_cache, write_bytes, &b);
 }
 
-void coherence_transition(struct vm *vm) { ept_write_back(&vm->ept, 0, vm->ept.slots_end); }
+bool coherence_transition(struct vm *vm, uint64_t *done)
+{
+	ept_write_back(&vm->ept, *done, WRITE_BACK_AT_ONCE);
+	*done += WRITE_BACK_AT_ONCE;
+	return *done < vm->ept.slots_end;
+}
 
 bool coherence_write_back(struct vcpu *vcpu)
 {

@@ -27,8 +27,8 @@ void coherence_set_guest_ram(struct vcpu *vcpu);
 int coherence_dma_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache);
 int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache);
 
-/* The WBINVD of a transition, whole: no leaf is left. */
-void coherence_transition(struct vm *vm);
+/* A part of the WBINVD of a transition; *done is how far it is. False: that was the last. */
+bool coherence_transition(struct vm *vm, uint64_t *done);
 /*
  * WBINVD for the guest, as much as its slice allows: false when the rest has to be done with
  * the next call, which comes with the same instruction again.

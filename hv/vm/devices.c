@@ -140,6 +140,7 @@ static void iommu_create(void *state, const struct board *board)
 		.write = vm_ram_write,
 		.interrupt = interrupts_deliver_message,
 		.changed = vm_device_changed,
+		.unfinished = vm_change_unfinished,
 		.stale_used = vm->options.strict ? vm_stale_used : NULL,
 		.fault_recorded = fault_recorded,
 	};

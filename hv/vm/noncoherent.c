@@ -31,40 +31,62 @@ static const struct ept_cpu *cause(const struct vm *vm)
 	return &(vcpu && vcpu->vm == vm ? vcpu : vm->vcpu[0])->ept_cpu;
 }
 
+/* The change is complete: what it was. */
+static void tell_change(struct vm *vm)
+{
+	const struct vm_change *was = &vm->change;
+	uint64_t ticks = rdtsc() - was->start, retyped = vm->ept.stats.leaves_retyped - was->retyped;
+	uint64_t invepts = vm->counter[COUNTER_INVEPT] - was->invepts;
+	uint64_t cleared = vm->counter[COUNTER_LEAVES_CLEARED] - was->cleared; /* none under kvm-6.6 */
+
+	if (retyped)
+		vm_tell(vm, EVENT_RETYPE, 0,
+			retyped | TO_FIELD(vm->ept.stats.tables_retyped - was->tables, EVENT_TABLES), 0);
+	vm_tell(vm, was->transition ? EVENT_TRANSITION : EVENT_COUNT,
+		(uint32_t)(TO_FIELD(was->count, EVENT_COUNT_BEFORE) | TO_FIELD(vm->ept.noncoherent, EVENT_COUNT_AFTER) |
+			   TO_FIELD(invepts, EVENT_INVEPTS)),
+		cleared ? cleared | TO_FIELD(vm->ept.stats.last_zap_tables, EVENT_TABLES) : 0, ticks);
+}
+
+bool vm_change_unfinished(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	if (!vm->change.goes_on || coherence_transition(vm, &vm->change.written_back)) return vm->change.goes_on;
+	vm->change.goes_on = false;
+	tell_change(vm);
+	return false;
+}
+
 /*
  * WBINVD after the INVEPT, both ways, self-snoop or not: that serves a CPU's own accesses, not a
  * device that goes around the caches. On 0 -> 1 bytes written while all memory was WB may lie dirty
  * in a cache, where the device reads old ones; on 1 -> 0 a cache may hold what a device has
- * overwritten since, and from now on the guest's own WBINVD is ignored (SDM 3A 12.11.8).
+ * overwritten since, and from now on the guest's own WBINVD is ignored (SDM 3A 12.11.8). Where memory
+ * is modelled that takes long, and goes on in vm_change_unfinished().
  */
 static void change_count(struct vm *vm, int delta)
 {
-	uint64_t cleared = vm->counter[COUNTER_LEAVES_CLEARED], invepts = vm->counter[COUNTER_INVEPT];
-	uint64_t retyped = vm->ept.stats.leaves_retyped, tables = vm->ept.stats.tables_retyped;
-	unsigned before = vm->ept.noncoherent;
-	uint64_t start = rdtsc(), ticks;
-	bool transition;
+	struct vm_change *change = &vm->change;
 
+	while (vm_change_unfinished(vm)) continue; /* the one before */
+	*change = (struct vm_change){
+		.start = rdtsc(),
+		.cleared = vm->counter[COUNTER_LEAVES_CLEARED],
+		.invepts = vm->counter[COUNTER_INVEPT],
+		.retyped = vm->ept.stats.leaves_retyped,
+		.tables = vm->ept.stats.tables_retyped,
+		.count = vm->ept.noncoherent,
+	};
 	if (vm->options.retype) /* no CPU may use a page by two types at once */
 		shootdown_stop(vm);
-	transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
+	change->transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
 	if (vm->options.retype) shootdown_resume(vm);
-	if (transition && memtype_zaps_transitions(vm->ept.policy)) {
+	if (change->transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
-		if (vm->cache) coherence_transition(vm);
+		change->goes_on = vm->cache;
 	}
-	ticks = rdtsc() - start;
-	if (vm->ept.stats.leaves_retyped != retyped)
-		vm_tell(vm, EVENT_RETYPE, 0,
-			(vm->ept.stats.leaves_retyped - retyped) |
-				TO_FIELD(vm->ept.stats.tables_retyped - tables, EVENT_TABLES),
-			0);
-	invepts = vm->counter[COUNTER_INVEPT] - invepts;
-	cleared = vm->counter[COUNTER_LEAVES_CLEARED] - cleared; /* none under kvm-6.6 */
-	vm_tell(vm, transition ? EVENT_TRANSITION : EVENT_COUNT,
-		(uint32_t)(TO_FIELD(before, EVENT_COUNT_BEFORE) | TO_FIELD(vm->ept.noncoherent, EVENT_COUNT_AFTER) |
-			   TO_FIELD(invepts, EVENT_INVEPTS)),
-		cleared ? cleared | TO_FIELD(vm->ept.stats.last_zap_tables, EVENT_TABLES) : 0, ticks);
+	if (!change->goes_on) tell_change(vm);
 }
 
 void vm_device_changed(void *ctx, const struct iommu_event *event)

@@ -74,8 +74,14 @@ struct vm {
 	struct timers timers;      /* of the devices */
 	struct iommu *iommu;       /* NULL with iommu=off */
 	struct vcpu *iommu_writer; /* the last vCPU that wrote one of its registers */
-	uint64_t devices;          /* all of them in one piece of memory: hv/vm/devices.c */
-	uint64_t devices_size;     /* bytes */
+	/* The last change of the noncoherent count; what was before it, and how far its write-back is. */
+	struct vm_change {
+		uint64_t start, cleared, invepts, retyped, tables, written_back;
+		unsigned count;
+		bool transition, goes_on;
+	} change;
+	uint64_t devices;      /* all of them in one piece of memory: hv/vm/devices.c */
+	uint64_t devices_size; /* bytes */
 	struct lapic_set lapics;
 	struct console_line line, debug_line; /* of its UART, and of port 0xe9 */
 	uint64_t chosen;                      /* what VMCALL_VERSION tells in RCX */
@@ -157,6 +163,8 @@ void vm_mmio(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64
 
 /* hv/vm/noncoherent.c: a device's attachment or coherence changed. */
 void vm_device_changed(void *ctx, const struct iommu_event *event);
+/* iommu_host.unfinished: a part of the write-back of a transition, where memory is modelled. */
+bool vm_change_unfinished(void *ctx);
 /* iommu_host.stale_used of a VM (hv/vm/events.c): one line for it. */
 void vm_stale_used(void *ctx, const struct iommu_stale *stale);
 

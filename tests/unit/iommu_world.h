@@ -47,7 +47,8 @@ struct world {
 	unsigned interrupt_count;
 	uint64_t record[2]; /* the last fault it told, lo and hi */
 	unsigned records;
-	uint32_t tail; /* next free descriptor */
+	uint32_t tail;       /* next free descriptor */
+	unsigned unfinished; /* so many parts of what an event changed are still to be done */
 	/* Called at each event and at each write of the unit, if set. */
 	void (*on_event)(struct world *w);
 	void (*on_write)(struct world *w, uint64_t gpa);
@@ -109,6 +110,13 @@ static inline void world_changed(void *ctx, const struct iommu_event *event)
 	if (w->on_event) w->on_event(w);
 }
 
+static inline bool world_unfinished(void *ctx)
+{
+	struct world *w = ctx;
+
+	return w->unfinished && --w->unfinished;
+}
+
 static inline void world_stale(void *ctx, const struct iommu_stale *stale)
 {
 	struct world *w = ctx;
@@ -168,6 +176,7 @@ static inline struct world *world_with(bool caching_mode, bool snoop_control,
 				  .write = world_write,
 				  .interrupt = world_interrupt,
 				  .changed = world_changed,
+				  .unfinished = world_unfinished,
 				  .stale_used = stale_used,
 				  .fault_recorded = world_fault_recorded};
 	struct iommu_config config = {

@@ -286,6 +286,68 @@ static void a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came(void 
 	world_free(w);
 }
 
+static void three_parts(struct world *w) { w->unfinished = 3; }
+
+/* The EDU's context becomes 'lo', and the queue has its invalidation and a wait; the tail is written. */
+static uint64_t change_context(struct world *w, uint64_t lo)
+{
+	uint64_t head = reg_read8(w, VTD_IQH);
+
+	set_context(w, EDU, lo, context_hi(DID, VTD_AW_48BIT));
+	poke(w, STATUS, 0);
+	put_descriptor(w, VTD_DESC_CONTEXT | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
+	put_descriptor(w, WAIT(7), STATUS);
+	reg_write8(w, VTD_IQT, w->tail * 16);
+	return head;
+}
+
+static void what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes(void **state)
+{
+	struct world *w = world_new(true, false);
+	uint64_t head;
+
+	(void)state;
+	start(w);
+	w->on_event = three_parts;
+	head = change_context(w, VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT));
+	for (unsigned left = 2; left; left--) {
+		assert_int_equal(w->event_count, 1);
+		assert_int_equal(w->unfinished, left);
+		assert_int_equal(reg_read8(w, VTD_IQH), head);
+		assert_int_equal(peek(w, STATUS), 0);
+		assert_true(iommu_pending(&w->iommu));
+		iommu_work(&w->iommu);
+	}
+	assert_int_equal(w->event_count, 1);
+	assert_int_equal(peek(w, STATUS), 7);
+	assert_false(iommu_pending(&w->iommu));
+	world_free(w);
+}
+
+static void by_register_or_as_the_queue_is_turned_off_it_is_done_at_once(void **state)
+{
+	struct world *w = world_new(true, false);
+
+	(void)state;
+	start(w);
+	w->on_event = three_parts;
+	change_context(w, VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT));
+	command(w, 0, VTD_GCMD_QIE);
+	assert_int_equal(w->unfinished, 0);
+	w->tail = 0;
+	reg_write8(w, VTD_IQT, 0);
+	command(w, VTD_GCMD_QIE, 0);
+	change_context(w, 0); /* executed, and not taken for the one before */
+	assert_int_equal(w->event_count, 2);
+	while (iommu_pending(&w->iommu)) iommu_work(&w->iommu);
+	set_context(w, EDU, VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT),
+		    context_hi(DID, VTD_AW_48BIT));
+	reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(VTD_GLOBAL, VTD_CCMD_CIRG));
+	assert_int_equal(w->event_count, 3);
+	assert_int_equal(w->unfinished, 0);
+	world_free(w);
+}
+
 static void devices_that_come_and_go_make_a_slice_shorter(void **state)
 {
 	const uint64_t of_edu =
@@ -503,6 +565,8 @@ int main(void)
 		cmocka_unit_test(a_queue_that_runs_out_of_memory_stops_there),
 		cmocka_unit_test(a_wait_may_write_on_the_queue_itself),
 		cmocka_unit_test(a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came),
+		cmocka_unit_test(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes),
+		cmocka_unit_test(by_register_or_as_the_queue_is_turned_off_it_is_done_at_once),
 		cmocka_unit_test(devices_that_come_and_go_make_a_slice_shorter),
 		cmocka_unit_test(what_a_wait_announces_is_done_whatever_slice_it_is_in),
 		cmocka_unit_test(an_error_or_the_queues_end_ends_the_work),
