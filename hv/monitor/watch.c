@@ -32,15 +32,17 @@ static void put(const struct event *event)
 	records++;
 }
 
+/* A record that no event is behind. */
+static struct event record(unsigned vm, enum event_type type, uint32_t a, uint64_t b, uint64_t c)
+{
+	uint32_t source = event_source(this_cpu()->index, vm, 0);
+
+	return (struct event){.tsc = rdtsc(), .type_and_source = source | type, .a = a, .b = b, .c = c};
+}
+
 static void put_mark(void)
 {
-	const struct event mark = {
-		.tsc = rdtsc(),
-		.type_and_source = event_source(this_cpu()->index, 0, 0) | EVENT_TRACE,
-		.a = (uint32_t)(vmx.tsc_hz / 1000),
-		.b = records,
-		.c = EVENT_TRACE_MAGIC,
-	};
+	const struct event mark = record(0, EVENT_TRACE, (uint32_t)(vmx.tsc_hz / 1000), records, EVENT_TRACE_MAGIC);
 
 	put(&mark);
 }
@@ -53,7 +55,7 @@ static void put_traced(const struct event *event)
 
 static void put_name(const struct vm *vm)
 {
-	struct event name = {.tsc = rdtsc(), .type_and_source = event_source(0, vm->index, 0) | EVENT_NAME};
+	struct event name = record(vm->index, EVENT_NAME, 0, 0, 0);
 
 	_Static_assert(VM_NAME_MAX < 2 * sizeof(uint64_t), "a name fits b and c");
 	memcpy(&name.b, vm->options.name, strlen(vm->options.name));
@@ -62,11 +64,7 @@ static void put_name(const struct vm *vm)
 
 static void put_run(const struct vm *vm, uint32_t begins_and_level, uint64_t gpa, uint64_t bytes_and_bits)
 {
-	const struct event run = {.tsc = rdtsc(),
-				  .type_and_source = event_source(this_cpu()->index, vm->index, 0) | EVENT_RUN,
-				  .a = begins_and_level,
-				  .b = gpa,
-				  .c = bytes_and_bits};
+	const struct event run = record(vm->index, EVENT_RUN, begins_and_level, gpa, bytes_and_bits);
 
 	put_traced(&run);
 }
