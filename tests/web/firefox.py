@@ -52,7 +52,7 @@ class Firefox:
         preferences = {**PREFERENCES, "ui.systemUsesDarkTheme": int(dark), "layout.css.prefers-color-scheme.content-override": 0 if dark else 1}
         (folder / "user.js").write_text("".join(f"user_pref({json.dumps(n)}, {json.dumps(v)});\n" for n, v in preferences.items()))
         self.log = open(folder / "log", "w+", encoding="utf-8", errors="replace")
-        self.process = subprocess.Popen(["firefox-esr", "--headless", "--no-remote", "--marionette", "--profile", folder],
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "firefox-esr", "--headless", "--no-remote", "--marionette", "--profile", folder],
                                         env={**os.environ, "HOME": str(folder)}, stdout=self.log, stderr=subprocess.STDOUT)
         self.number = 0
         self.socket = socket.create_connection(("127.0.0.1", self._port(folder / "MarionetteActivePort")), SECONDS)
