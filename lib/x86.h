@@ -261,26 +261,9 @@
 #define CPUID_80000008_EAX_LINEAR_WIDTH  0x0000ff00U
 
 /* Exceptions, SDM 3A table 6-1. */
-#define VECTOR_DE  0
-#define VECTOR_DB  1
-#define VECTOR_NMI 2
-#define VECTOR_BP  3
-#define VECTOR_OF  4
-#define VECTOR_BR  5
-#define VECTOR_UD  6
-#define VECTOR_NM  7
-#define VECTOR_DF  8
-#define VECTOR_TS  10
-#define VECTOR_NP  11
-#define VECTOR_SS  12
-#define VECTOR_GP  13
-#define VECTOR_PF  14
-#define VECTOR_MF  16
-#define VECTOR_AC  17
-#define VECTOR_MC  18
-#define VECTOR_XM  19
-#define VECTOR_VE  20
-#define VECTOR_CP  21
+enum { VECTOR_DE, VECTOR_DB, VECTOR_NMI, VECTOR_BP, VECTOR_OF, VECTOR_BR, VECTOR_UD, VECTOR_NM, VECTOR_DF };
+enum { VECTOR_TS = 10, VECTOR_NP, VECTOR_SS, VECTOR_GP, VECTOR_PF };
+enum { VECTOR_MF = 16, VECTOR_AC, VECTOR_MC, VECTOR_XM, VECTOR_VE, VECTOR_CP };
 
 /* Error code of a page fault, SDM 3A 4.7. */
 #define PF_ERROR_PRESENT  BIT(0)
