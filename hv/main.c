@@ -94,9 +94,7 @@ static void create_vms(void)
 
 		if (options_is_initrd(boot.module[n].line)) {
 			if (n == 0 || options_is_initrd(boot.module[n - 1].line)) {
-				print("module %u: 'initrd' belongs to the vm before it, and there "
-				      "is none",
-				      n + 1);
+				print("module %u: 'initrd' belongs to the vm before it, and there is none", n + 1);
 				failed = true;
 			}
 			continue;
@@ -160,8 +158,7 @@ static void destroy_vms(uint64_t free_before, unsigned pieces_before)
 {
 	for (unsigned i = 0; i < vm_count; i++) vm_destroy(vms[i]);
 	if (memory_left() != free_before || memory_pieces() != pieces_before)
-		print("a defect of the hypervisor: of %lu KiB in %u pieces %lu KiB in %u were "
-		      "given back",
+		print("a defect of the hypervisor: of %lu KiB in %u pieces %lu KiB in %u were given back",
 		      free_before / KiB, pieces_before, memory_left() / KiB, memory_pieces());
 }
 

@@ -33,8 +33,7 @@ static struct queue {
 static void print_help(void)
 {
 	print("Ctrl-A h: this help; Ctrl-A c: the monitor; Ctrl-A w: where each vCPU is; "
-	      "Ctrl-A n: the next VM's console; Ctrl-A x: end the machine; Ctrl-A Ctrl-A: a "
-	      "Ctrl-A for the guest");
+	      "Ctrl-A n: the next VM's console; Ctrl-A x: end the machine; Ctrl-A Ctrl-A: a Ctrl-A for the guest");
 }
 
 static void print_places(void)

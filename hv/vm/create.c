@@ -257,8 +257,7 @@ static int build(struct vm *vm)
 		return -ENOEXEC;
 	}
 	if (create_vcpus(vm, &start)) {
-		print("vm %s: mem=%luM: no memory is left for its CPU; expected a smaller mem= or "
-		      "a larger machine",
+		print("vm %s: mem=%luM: no memory is left for its CPU; expected a smaller mem= or a larger machine",
 		      options->name, options->memory / MiB);
 		take_down(vm);
 		return -ENOMEM;
