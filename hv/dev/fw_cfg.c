@@ -7,7 +7,6 @@
  */
 #include "hv/dev/devices.h"
 #include "hv/dev/firmware.h"
-#include "lib/string.h"
 
 /* The directory: a count, then an entry for each file, of which there is one. */
 struct fw_cfg_directory {

@@ -4,7 +4,6 @@
  */
 #include "hv/exits/exit.h"
 #include "hv/vm/events.h"
-#include "lib/bits.h"
 #include "lib/errno.h"
 
 /* So many EPT violations in a row at one address and RIP are no coincidence. */

@@ -7,7 +7,6 @@
 #include "hv/exits/exit.h"
 #include "hv/exits/segment.h"
 #include "hv/machine/lock.h"
-#include "hv/vm/cpu_model.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
 #include "lib/asm.h"

@@ -9,8 +9,6 @@
 #include "hv/exits/exit.h"
 #include "hv/exits/segment.h"
 #include "hv/vm/guest_memory.h"
-#include "hv/vmx/vpid.h"
-#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 

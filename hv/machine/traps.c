@@ -11,7 +11,6 @@
 #include "hv/machine/cpu.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
-#include "lib/string.h"
 #include "lib/x86.h"
 
 #define EXCEPTIONS             32

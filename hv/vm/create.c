@@ -4,7 +4,6 @@
  */
 #include "hv/dev/acpi.h"
 #include "hv/dev/firmware.h"
-#include "hv/dev/ioapic.h"
 #include "hv/load/guest_map.h"
 #include "hv/load/load.h"
 #include "hv/machine/memory.h"

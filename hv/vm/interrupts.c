@@ -10,7 +10,6 @@
 #include "hv/dev/pic.h"
 #include "hv/vm/events.h"
 #include "hv/vm/run.h"
-#include "hv/machine/lock.h"
 #include "hv/vm/ipi.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"

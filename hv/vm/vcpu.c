@@ -18,7 +18,6 @@
 #include "hv/vm/vmcs_setup.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
 
 _Static_assert(offsetof(struct vcpu, gpr) == 0, "hv/vmx/enter.asm");
 _Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/vmx/enter.asm");
