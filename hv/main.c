@@ -244,6 +244,7 @@ void hv_main(uint32_t magic, const void *info)
 	pieces = memory_pieces();
 	create_vms();
 	if (options.check) check_first_entries();
+	run_checks_entries = options.check_always;
 	if (options.console_guest) pass_console_on();
 	if (!vmx.preemption_timer) timer_start();
 	monitor_init(vms, vm_count);

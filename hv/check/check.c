@@ -80,18 +80,15 @@ static unsigned check_rule(const struct entry *e, const struct entry_rule *rule,
 
 	for (unsigned i = 0; i < rule->fields; i++) {
 		uint32_t field = rule->field[i];
-		struct entry_violation violation = {
-			.section = entry_rule_section(rule),
-			.rule = rule->text,
-			.field_name = vmcs_field_name(field),
-			.field = field,
-		};
+		uint64_t value;
 
 		if (!applies(e, rule, field)) continue;
-		violation.value = entry_read(e, field);
-		if (holds(e, rule, violation.value, field)) continue;
+		value = entry_read(e, field);
+		if (holds(e, rule, value, field)) continue;
 		violations++;
-		if (report) report(ctx, &violation);
+		if (!report) continue;
+		report(ctx, &(struct entry_violation){entry_rule_section(rule), rule->text, vmcs_field_name(field),
+						      field, value});
 	}
 	return violations;
 }

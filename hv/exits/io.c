@@ -74,7 +74,7 @@ __attribute__((noinline)) static void access_string(struct vcpu *vcpu, uint64_t 
 	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
 
 	if (rflags & RFLAGS_TF) budget = 1;
-	for (; budget && !hits && !vcpu_is_kicked(vcpu); budget--) {
+	for (; budget && !hits; budget--) {
 		uint64_t linear = base + (*index & mask), value = 0;
 
 		if (qualification & IO_REP && !(*count & mask)) break;
@@ -87,6 +87,7 @@ __attribute__((noinline)) static void access_string(struct vcpu *vcpu, uint64_t 
 		hits = port_hits(port, width) | memory_hits(linear, width, in);
 		set_counter(index, mask, *index + (uint64_t)step);
 		if (qualification & IO_REP) set_counter(count, mask, *count - 1);
+		if (vcpu_is_kicked(vcpu)) break; /* behind one at least, or the guest would not get ahead */
 	}
 	if (!(qualification & IO_REP) || !(*count & mask))
 		vcpu_skip_instruction(vcpu);

@@ -12,7 +12,7 @@
 
 #define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
 #define WATCH_EXPECTED "trace=exits, events or off; stop=entry, transition, exit, kill or vmcall"
-#define HV_EXPECTED    "console=e9, console=guest, check, gdb, trace=, stop= or mask=FEATURE[,FEATURE]..."
+#define HV_EXPECTED    "console=e9, console=guest, check, check=always, gdb, trace=, stop= or mask=FEATURE[,FEATURE]..."
 #define IOMMU_EXPECTED "iommu=off or iommu=on[,sc][,cm=off][,strict]"
 #define MEMORY_DEFAULT (128 * MiB)
 #define MEMORY_MIN     (2 * MiB)
@@ -189,6 +189,7 @@ static const char *parse_stop(struct word value, const struct target *to)
 static const struct word_row hv_words[] = {
 	{"console=e9", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_e9)},
 	{"console=guest", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_guest)},
+	{"check=always", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, check_always)},
 	{"check", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, check)},
 	{"gdb", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, gdb)},
 	{"mask=", parse_mask, NULL, NULL, 0},

@@ -42,6 +42,7 @@ enum stop_option {
 struct hv_options {
 	unsigned console_e9;
 	unsigned console_guest; /* the only VM gets the operator's terminal */
+	unsigned check_always;  /* and before every other: slow, for tests */
 	unsigned check;         /* run the VM-entry checker before each VM's first entry */
 	unsigned mask;          /* enum feature_mask */
 	enum trace_option trace;

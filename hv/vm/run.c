@@ -159,6 +159,8 @@ void vcpu_timer_armed(struct vcpu *vcpu)
 		vmwrite(VMCS_PREEMPTION_TIMER, ticks);
 }
 
+bool run_checks_entries;
+
 static void entry_failed(struct vcpu *vcpu)
 {
 	vm_kill(vcpu->vm, "VM entry failed: %s", vm_instruction_error((unsigned)vmread(VMCS_INSTRUCTION_ERROR)));
@@ -182,6 +184,10 @@ static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 		interrupts_before_entry(vcpu);
 		set_timer(vcpu);
 	}
+	if (run_checks_entries && vcpu_check_entry(vcpu)) {
+		vm_kill(vcpu->vm, "VM entry would fail");
+		return ENTER_KICKED;
+	}
 	return vcpu_enter(vcpu, vcpu->launched);
 }
 
@@ -190,8 +196,9 @@ static void stay(struct vcpu *vcpu, bool once)
 {
 	enum enter_result result;
 
-	this_cpu()->slice = once ? 2 : SLICE_EXITS + 1; /* before STATE: a kick behind it sets it to 1 */
-	cpu_set_state(CPU_GUEST);                       /* STATE */
+	this_cpu()->slice =
+		once || run_checks_entries ? 2 : SLICE_EXITS + 1; /* before STATE: a kick behind it sets it to 1 */
+	cpu_set_state(CPU_GUEST);                                 /* STATE */
 	result = look_and_enter(vcpu, once);
 	__atomic_store_n(&this_cpu()->state, CPU_LOOKS, __ATOMIC_RELEASE); /* OUT */
 	if (result == ENTER_LEFT)

@@ -44,4 +44,7 @@ void run_once(struct vcpu *vcpu);
  */
 void run_turn(void);
 
+/* check=always: each entry is checked before it is made, and each exit is a stay's last. Set before run_begin(). */
+extern bool run_checks_entries;
+
 #endif

@@ -350,12 +350,13 @@ static void the_hypervisors_line_may_be_empty(void **state)
 static void every_word_of_the_hypervisors_line_is_taken(void **state)
 {
 	(void)state;
-	assert_int_equal(hv_options_parse("console=e9 check mask=timer,vpid,ept-ad "
+	assert_int_equal(hv_options_parse("console=e9 check check=always mask=timer,vpid,ept-ad "
 					  "mask=ept-2m,ept-1g,invept-single",
 					  &hv, &error),
 			 0);
 	assert_true(hv.console_e9);
 	assert_true(hv.check);
+	assert_true(hv.check_always);
 	assert_int_equal(hv.mask,
 			 MASK_TIMER | MASK_VPID | MASK_EPT_AD | MASK_EPT_2M | MASK_EPT_1G | MASK_INVEPT_SINGLE);
 	assert_false(hv.console_guest);
@@ -373,7 +374,8 @@ static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
-		assert_hv_refused(words[i], words[i], "console=e9, console=guest, check, gdb, trace=, stop= or mask=");
+		assert_hv_refused(words[i], words[i],
+				  "console=e9, console=guest, check, check=always, gdb, trace=, stop= or mask=");
 	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++) assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
 }
 
