@@ -70,7 +70,7 @@ $(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm gues
 		-o $@ $(BUILD)/guest/obj/$*.o
 
 # Figures in ticks: bare, as a guest of KVM and QEMU (engine nested), as a guest of Leafcutter.
-.PHONY: bench bench-ticks bench-smp
+.PHONY: bench bench-ticks bench-smp bench-linux
 bench-ticks: need-build need-bochs need-nested
 	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf)
 	@$(leash) tests/bench/ticks nested
@@ -78,4 +78,15 @@ bench-ticks: need-build need-bochs need-nested
 bench-smp: need-build need-bochs
 	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/smp.elf)
 	@$(leash) tests/bench/smp
-bench: bench-host bench-ticks bench-smp
+# And Linux's boot, bare and as a guest.
+$(BUILD)/bench/shell_ticks: tests/bench/shell_ticks.c | need-build
+	@mkdir -p $(@D)
+	$(call say,CC   $<)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARN) -static -o $@ $<
+$(BUILD)/bench/linux.initrd: guest/linux/init $(BUILD)/bench/shell_ticks tools/linux tools/kernel.sh $(LINUX)/vmlinuz
+	$(call say,CPIO $@)
+	$(Q)tools/linux initrd $(LINUX) $@ $< $(BUILD)/bench/shell_ticks
+bench-linux: need-build need-bochs
+	$(call build,$(BUILD)/leafcutter.elf $(LINUX)/vmlinuz $(BUILD)/bench/linux.initrd)
+	@$(leash) tests/bench/linux
+bench: bench-host bench-ticks bench-smp bench-linux
