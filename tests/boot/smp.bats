@@ -86,8 +86,3 @@ boots_broken() {
 	boots_broken 8 push_out cpus_write_back
 	has 't\| FAIL .*stale translations.*'
 }
-
-@test "without kicks, but with waiting for who leaves by itself, a transition takes too long" {
-	boots_broken 2 cpu_kick cpus_kick_others cpus_write_back
-	has 't\| FAIL .*a transition takes no longer than .* ticks.*'
-}
