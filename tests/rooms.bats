@@ -153,6 +153,11 @@ red() {
 	clean docs
 }
 
+@test "a page whose prose is wider than the others" {
+	printf 'word %.0s' {1..25} >>docs/TRICKS.md
+	red docs 'wider than 120 columns: docs/TRICKS.md'
+}
+
 @test "a page that names a function or a path that is not there" {
 	echo 'See `no_such_function()` and `hv/vm/nothing.c`.' >>docs/TRICKS.md
 	red docs 'no_such_function'
