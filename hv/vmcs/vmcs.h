@@ -223,9 +223,6 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define INS_OUTS_ADDRESS_SIZE BITS(9, 7)   /* 0 16-bit, 1 32-bit, 2 64-bit */
 #define INS_OUTS_SEGMENT      BITS(17, 15) /* enum vmcs_segment; of OUTS only */
 
-/* VM-instruction errors, SDM 3C 31.4. */
-#define VM_ERROR_INVALID_HOST_STATE 8
-
 /*
  * What the VM-instruction error 'number' (the field VMCS_INSTRUCTION_ERROR) says, in the SDM's
  * words; "unknown VM-instruction error" for a number the SDM does not list. SDM 3C 31.4.

@@ -19,6 +19,8 @@
 #include "hv/vmx/vmx.h"
 #include "tests/unit/entry_check_mutations.h"
 
+#define VM_ERROR_INVALID_HOST_STATE 8 /* a VM-instruction error, SDM 3C 31.4 */
+
 void hv_main(uint32_t magic, const void *info);
 
 static struct world world;
