@@ -240,13 +240,12 @@ int ept_fault_install(struct ept *ept, struct ept_fill *fill);
 uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
 
 /*
- * Clear every leaf entry (of [gpa, gpa + size) in the second), keep the tables, flush if
+ * Clear every leaf entry of [gpa, gpa + size), keep the tables, flush if
  * anything was cleared. Returns the number of leaves cleared. A range zap touches its range
  * only: a large leaf that straddles its edge is cleared whole, and comes back in smaller leaves
  * where its types now differ. A zap that finds no leaf flushes nothing: every earlier one has
  * flushed what it cleared, so no CPU holds a translation that the tables do not.
  */
-uint64_t ept_zap_all(struct ept *ept);
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
 
 /*

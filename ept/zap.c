@@ -126,8 +126,6 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	return leaves;
 }
 
-uint64_t ept_zap_all(struct ept *ept) { return ept_zap_range(ept, 0, 1ULL << EPT_GPA_BITS); }
-
 void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept_lock(ept);

@@ -191,7 +191,6 @@ struct vtd_context_entry {
 #define VTD_CONTEXT_DID     BITS(23, 8)
 #define VTD_CONTEXT_RSVD_HI (BIT(7) | BITS(63, 24))
 #define VTD_TT_UNTRANSLATED 0 /* requests with an untranslated address go through the tables */
-#define VTD_TT_DEVICE_TLB   1 /* needs ECAP.DT */
 #define VTD_TT_PASS_THROUGH 2
 #define VTD_AW_39BIT        1 /* three levels */
 #define VTD_AW_48BIT        2 /* four levels */
@@ -277,7 +276,6 @@ struct vtd_descriptor {
 
 #define VTD_WAIT_DESC_IF      BIT(4)
 #define VTD_WAIT_DESC_SW      BIT(5)
-#define VTD_WAIT_DESC_FN      BIT(6)
 #define VTD_WAIT_DESC_DATA    BITS(63, 32)
 #define VTD_WAIT_DESC_RSVD_LO BITS(31, 7)
 #define VTD_WAIT_DESC_RSVD_HI BITS(1, 0)

@@ -17,7 +17,6 @@
 #define ENOMEM  12
 #define EFAULT  14
 #define EEXIST  17
-#define ENODEV  19
 #define EINVAL  22
 #define ENOSPC  28
 #define ENOSYS  38

@@ -60,7 +60,6 @@
 #define RFLAGS_IF        BIT(9)
 #define RFLAGS_DF        BIT(10)
 #define RFLAGS_OF        BIT(11)
-#define RFLAGS_IOPL      BITS(13, 12)
 #define RFLAGS_NT        BIT(14)
 #define RFLAGS_RF        BIT(16)
 #define RFLAGS_VM        BIT(17)
@@ -194,7 +193,6 @@
 /* IA32_VMX_BASIC, SDM 3D A.1. */
 #define VMX_BASIC_REVISION        BITS(30, 0)
 #define VMX_BASIC_32BIT_ADDRESSES BIT(48)
-#define VMX_BASIC_MEMORY_TYPE     BITS(53, 50)
 #define VMX_BASIC_INS_OUTS        BIT(54) /* exits of INS and OUTS fill the instruction information */
 #define VMX_BASIC_TRUE_CONTROLS   BIT(55)
 #define VMX_BASIC_ANY_ERROR_CODE  BIT(56) /* an exception may be injected with or without one */
@@ -282,7 +280,6 @@ enum { VECTOR_MF = 16, VECTOR_AC, VECTOR_MC, VECTOR_XM, VECTOR_VE, VECTOR_CP };
 #define PAGE_D         BIT(6)
 #define PAGE_PS        BIT(7) /* a 2M or 1G leaf */
 #define PAGE_4K_PAT    BIT(7)
-#define PAGE_G         BIT(8)
 #define PAGE_LARGE_PAT BIT(12)
 #define PAGE_ADDRESS   BITS(51, 12)
 #define PAGE_NX        BIT(63)

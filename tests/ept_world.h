@@ -45,6 +45,8 @@ static inline int serve_fault(struct ept *ept, const struct ept_cpu *cpu, uint64
 	return ept_fault(ept, cpu, gpa, write, &fill);
 }
 
+static inline uint64_t ept_zap_all(struct ept *ept) { return ept_zap_range(ept, 0, ~0ULL); }
+
 static inline uint64_t *world_table(struct world *w, uint64_t table)
 {
 	return (uint64_t *)(table + w->host.phys_offset);

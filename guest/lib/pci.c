@@ -7,6 +7,8 @@
 #include "guest/lib/cpu.h"
 #include "lib/errno.h"
 
+#define ENODEV 19 /* as in Linux: lib/errno.h has what the hypervisor returns */
+
 #define CONFIG_ENABLE   0x80000000U
 #define CAPABILITY_LIST 48 /* at most this many fit in 256 bytes */
 /* Polls of a busy device; each is an exit. QEMU's edu takes 100 ms for a DMA. */

@@ -11,6 +11,10 @@
 #include "lib/x86.h"
 #include "lib/string.h"
 
+/* Bits that only a test sets: SDM 1 3.4.3; SDM 3D A.1. */
+#define RFLAGS_IOPL           BITS(13, 12)
+#define VMX_BASIC_MEMORY_TYPE BITS(53, 50)
+
 #define VMCS_ENCODINGS 0x7000
 /* Pages that a VMCS names: memory that nothing else uses, on a machine of 128 MiB or more. */
 #define WORLD_PAGE(n) (0x6000000 + (n)*PAGE_SIZE)

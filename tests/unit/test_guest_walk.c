@@ -14,6 +14,9 @@
 #include "lib/errno.h"
 #include "tests/lib/fake_ram.h"
 
+/* Global, SDM 3A 4.10.2.4: no walk looks at it. */
+#define PAGE_G BIT(8)
+
 #define RAM_SIZE 0x10000
 #define PML4     0x1000
 #define PDPT     0x2000

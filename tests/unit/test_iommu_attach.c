@@ -5,6 +5,9 @@
  */
 #include "tests/unit/iommu_world.h"
 
+/* Needs ECAP.DT (VT-d 9.3). */
+#define VTD_TT_DEVICE_TLB 1 /* needs ECAP.DT */
+
 static void translation_off_means_nothing_is_attached(void **state)
 {
 	struct world *w = prepared(true, false, RW);

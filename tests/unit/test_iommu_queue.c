@@ -2,6 +2,9 @@
 /* The invalidation queue: order, wrap, completion, errors and the way out of them. */
 #include "tests/unit/iommu_world.h"
 
+/* Fence, VT-d 6.5.2: the unit has nothing to do for it. */
+#define VTD_WAIT_DESC_FN BIT(6)
+
 #define WAIT(data) (VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(data, VTD_WAIT_DESC_DATA))
 
 static struct world *with_queue(void)
