@@ -6,12 +6,7 @@
 #ifndef TESTS_EPT_FIXTURE_H
 #define TESTS_EPT_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "tests/lib/test.h"
 #include "tests/ept_world.h"
 
 #define SPACE        (1ULL << 48)
@@ -20,7 +15,7 @@
 #define WB_IPAT      0x70ULL /* type WB, ignore PAT */
 #define RAM(g, s, h) (&(struct ept_slot){.gpa = (g), .size = (s), .hpa = (h), .kind = EPT_SLOT_RAM})
 
-static struct world w;
+static struct ept_world w;
 static struct ept ept;
 static struct mtrr mtrr;
 static struct ept_cpu cpu;
@@ -108,6 +103,6 @@ static inline uint64_t bits_of(uint64_t gpa)
 	return ept_walk(&ept, gpa, &level) & (EPT_TYPE | EPT_IGNORE_PAT);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif

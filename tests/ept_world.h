@@ -18,7 +18,7 @@
 
 #define WORLD_BASE 0x7654000000ULL /* where table memory begins, physically */
 
-struct world {
+struct ept_world {
 	uint64_t *memory; /* 'pages' pages, page 0 at physical WORLD_BASE */
 	struct ept_table_info *info;
 	uint8_t *used;  /* by page: handed out as a table */
@@ -47,14 +47,14 @@ static inline int serve_fault(struct ept *ept, const struct ept_cpu *cpu, uint64
 
 static inline uint64_t ept_zap_all(struct ept *ept) { return ept_zap_range(ept, 0, ~0ULL); }
 
-static inline uint64_t *world_table(struct world *w, uint64_t table)
+static inline uint64_t *world_table(struct ept_world *w, uint64_t table)
 {
 	return (uint64_t *)(table + w->host.phys_offset);
 }
 
 static uint64_t world_alloc(void *ctx)
 {
-	struct world *w = ctx;
+	struct ept_world *w = ctx;
 	unsigned page;
 
 	w->allocs++;
@@ -74,7 +74,7 @@ static uint64_t world_alloc(void *ctx)
 
 static void world_free(void *ctx, uint64_t table)
 {
-	struct world *w = ctx;
+	struct ept_world *w = ctx;
 	uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
 
 	if (!IS_ALIGNED(table, PAGE_SIZE) || page >= w->pages || !w->used[page]) {
@@ -90,7 +90,7 @@ static void world_free(void *ctx, uint64_t table)
 
 static void world_flush(void *ctx)
 {
-	struct world *w = ctx;
+	struct ept_world *w = ctx;
 
 	w->flushes++;
 	w->zaps_at_flush = w->zaps;
@@ -100,7 +100,7 @@ static void world_flush(void *ctx)
 
 static void world_zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 {
-	struct world *w = ctx;
+	struct ept_world *w = ctx;
 
 	w->zaps++;
 	w->errors += !w->locked;
@@ -111,7 +111,7 @@ static void world_zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves
 
 static void world_lock(void *ctx)
 {
-	struct world *w = ctx;
+	struct ept_world *w = ctx;
 
 	w->errors += w->locked;
 	w->locked = 1;
@@ -120,13 +120,13 @@ static void world_lock(void *ctx)
 
 static void world_unlock(void *ctx)
 {
-	struct world *w = ctx;
+	struct ept_world *w = ctx;
 
 	w->errors += !w->locked;
 	w->locked = 0;
 }
 
-static inline void world_init(struct world *w, unsigned pages)
+static inline void world_init(struct ept_world *w, unsigned pages)
 {
 	memset(w, 0, sizeof(*w));
 	w->pages = pages;
@@ -150,7 +150,7 @@ static inline void world_init(struct world *w, unsigned pages)
 	};
 }
 
-static inline void world_destroy(struct world *w)
+static inline void world_destroy(struct ept_world *w)
 {
 	munmap(w->memory, PAGE_SIZE * w->pages);
 	free(w->info);
@@ -193,7 +193,7 @@ static inline void world_check_entry(struct world_census *census, uint64_t entry
 }
 
 /* Count a tree the slow way and compare with what ept/ keeps; returns the table's liveness. */
-static inline bool world_check_table(struct world *w, const struct ept_caps *caps, uint64_t table, unsigned level,
+static inline bool world_check_table(struct ept_world *w, const struct ept_caps *caps, uint64_t table, unsigned level,
 				     struct world_census *census)
 {
 	uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
@@ -226,7 +226,7 @@ static inline bool world_check_table(struct world *w, const struct ept_caps *cap
 }
 
 /* All that must hold of an EPT at rest. NULL, or the rule that does not. */
-static inline const char *world_check(struct world *w, const struct ept *ept, struct world_census *census)
+static inline const char *world_check(struct ept_world *w, const struct ept *ept, struct world_census *census)
 {
 	struct world_census scratch;
 

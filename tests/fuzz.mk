@@ -11,8 +11,8 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)clang $(FUZZ_CFLAGS) -c $< -o $@
 
-# load_job.c asserts by cmocka, which no fuzzer needs.
-$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) $(filter-out %/load_job.c,$(TEST_LIB)))
+# What asserts by cmocka no fuzzer needs.
+$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) $(filter-out %/load_job.c %/iommu_world.c,$(TEST_LIB)))
 	$(call say,AR   $@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 

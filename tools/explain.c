@@ -25,7 +25,7 @@
 #define COUNT_MAX   8
 
 struct vm {
-	struct world world;
+	struct ept_world world;
 	struct ept ept;
 	struct mtrr mtrr;
 	struct ept_cpu cpu;

@@ -50,7 +50,7 @@ struct driver {
 #define WATCHED 12
 
 struct machine {
-	struct world world; /* first: its address is ept/'s ctx */
+	struct ept_world world; /* first: its address is ept/'s ctx */
 	struct ept ept;
 	struct iommu iommu;
 	struct model_cpu cpu[CPUS];

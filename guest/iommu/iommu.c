@@ -3,7 +3,7 @@
  * The VT-d unit from inside a guest, one line per case. Needs two edu devices behind a unit
  * (a third, dev=edu,snoop, is used when it is there). With the word "native" it runs under
  * QEMU's intel-iommu and leaves out what concerns attach tracking: the two transcripts agree
- * but for what guest/iommu/differences lists.
+ * but for what guest/iommu/qemu_differs lists.
  */
 #include "guest/iommu/cases.h"
 #include "guest/lib/check.h"

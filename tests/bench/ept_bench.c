@@ -16,7 +16,7 @@
 #define WALKS      200000
 
 struct bench {
-	struct world world;
+	struct ept_world world;
 	struct ept ept;
 	struct mtrr mtrr;
 	struct ept_cpu cpu;

@@ -25,7 +25,7 @@ static const char *const names[WAYS] = {
 };
 
 struct run {
-	struct world world;
+	struct ept_world world;
 	struct ept ept;
 	struct mtrr mtrr;
 	struct ept_cpu cpu;

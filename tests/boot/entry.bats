@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154
 # The CPU judges the VM-entry checker: tests/entry/oracle.c makes every VMCS of the checker's unit
-# test real and compares the two verdicts. Differences of an engine are data: tests/entry/differences.
+# test real and compares the two verdicts. Differences of an engine are data: tests/entry/bochs_omits.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -10,11 +10,11 @@ setup() {
 	load boot.bash
 }
 
-# What tests/entry/differences expects of this engine, and of this version of it.
+# What tests/entry/bochs_omits expects of this engine, and of this version of it.
 expected() {
 	local names=$ENGINE
 	[ "$ENGINE" != bochs ] || names="bochs|bochs$(dpkg-query -W -f '${Version}' bochs | cut -d. -f1)"
-	sed -nE "s/^([a-z0-9 ]* )?($names)( [a-z0-9 ]*)? \| (.*) \| .*/\4/p" tests/entry/differences | sort -u
+	sed -nE "s/^([a-z0-9 ]* )?($names)( [a-z0-9 ]*)? \| (.*) \| .*/\4/p" tests/entry/bochs_omits | sort -u
 }
 
 # judges OPTION...: the image on this engine; its differences are the expected ones.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154
 # A guest finds what the bare machine has: the same image booted by GRUB on the same Bochs and as a guest of Leafcutter
-# prints the same lines, but for what guest/fidelity/differences lists with its reason. And random instructions do to a
+# prints the same lines, but for what guest/fidelity/bochs_differs lists with its reason. And random instructions do to a
 # device's memory what they do to RAM.
 bats_require_minimum_version 1.5.0
 
@@ -31,7 +31,7 @@ agrees() {
 	grep -qx 'done' "$BATS_TEST_TMPDIR/bare"
 	while IFS=$'\t' read -r image how _; do
 		[ "$image" != "$1" ] || sed -i -E "$how" "$BATS_TEST_TMPDIR/bare" "$BATS_TEST_TMPDIR/guest"
-	done < <(grep -v '^#' guest/fidelity/differences)
+	done < <(grep -v '^#' guest/fidelity/bochs_differs)
 	diff "$BATS_TEST_TMPDIR/bare" "$BATS_TEST_TMPDIR/guest"
 }
 

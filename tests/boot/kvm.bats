@@ -84,11 +84,11 @@ console() {
 	for image in $IMAGES; do has "hv: vm $image: check: 0 rules for VM entries broken"; done
 }
 
-# Failed checks that tests/boot/differences does not expect of this engine and image.
+# Failed checks that tests/boot/engines_differ does not expect of this engine and image.
 unexpected() {
 	local checks
 	checks=$(awk -F '\t' -v engine="$1" -v image="$2" \
-		'$1 == engine && $2 == image { print $3 }' tests/boot/differences)
+		'$1 == engine && $2 == image { print $3 }' tests/boot/engines_differ)
 	grep -E "^$2\| FAIL" <<<"$output" | { [ -z "$checks" ] && cat || grep -vE -- "$checks"; }
 }
 
@@ -112,7 +112,7 @@ unexpected() {
 }
 
 @test "bochs: a missing INVEPT cannot be seen there, as the list of differences says" {
-	grep -q '^bochs	no-invept	not seen' tests/boot/differences
+	grep -q '^bochs	no-invept	not seen' tests/boot/engines_differ
 	grep -q 'checks, 0 failed' "$T/bochs-no-invept"
 }
 

@@ -23,9 +23,9 @@
 
 void hv_main(uint32_t magic, const void *info);
 
-static struct world world;
-static uint64_t vmcs;     /* the region that every world is written to */
-static struct world host; /* this CPU's own state, in the host fields */
+static struct vmcs_world world;
+static uint64_t vmcs;          /* the region that every world is written to */
+static struct vmcs_world host; /* this CPU's own state, in the host fields */
 
 /* Where an entry fails, or that it does not. */
 enum verdict {
@@ -61,7 +61,7 @@ static void read_host_state(void)
 }
 
 /* The good world on this CPU: its capabilities, its host state, the controls it wants as 1. */
-static bool adapt(struct world *w)
+static bool adapt(struct vmcs_world *w)
 {
 	const struct vmx_capabilities *c = &vmx.capabilities;
 	const struct {
@@ -100,7 +100,7 @@ static bool write_field(uint64_t field, uint64_t value)
 }
 
 /* A VMCS that knows nothing of the world before. False where the CPU lacks one of the fields. */
-static bool write_vmcs(const struct world *w)
+static bool write_vmcs(const struct vmcs_world *w)
 {
 	__asm__ volatile("vmclear %0" : : "m"(vmcs) : "cc", "memory");
 	memset((void *)vmcs, 0, PAGE_SIZE);
@@ -174,7 +174,7 @@ static enum verdict ask_checker(void)
  * What is not put to the CPU. Lists of MSRs in no memory: an entry that passes would end in a VMX
  * abort (SDM 3C 28.7). An event of type 7 that the CPU lacks: Bochs 2.7 ends itself.
  */
-static bool unsafe(const struct world *w, enum verdict checker)
+static bool unsafe(const struct vmcs_world *w, enum verdict checker)
 {
 	uint64_t event = w->value[VMCS_ENTRY_INTERRUPTION_INFO];
 
@@ -192,7 +192,7 @@ static bool agree(enum verdict checker, enum verdict cpu)
 	return checker == cpu || (checker == HOST_STATE && refused_early);
 }
 
-static void compare(const struct world *w, const char *rule, uint32_t field)
+static void compare(const struct vmcs_world *w, const char *rule, uint32_t field)
 {
 	enum verdict checker, cpu;
 
@@ -233,7 +233,7 @@ static void compare_mutation(const struct mutation *m)
 
 static void compare_exceptions(void)
 {
-	static void (*const good[])(struct world *) = {
+	static void (*const good[])(struct vmcs_world *) = {
 		real_mode,
 		long64,
 		minimal,

@@ -78,7 +78,7 @@ static void meddle(struct model *m, uint64_t hpa)
 /* A WBINVD's copies are of pages that may be reached, and that is all right. */
 void copy_page(void *ctx, uint64_t to, uint64_t from)
 {
-	struct world *world = ctx;
+	struct ept_world *world = ctx;
 	struct model *m = world->on_flush_arg;
 
 	world->errors += !world->locked;

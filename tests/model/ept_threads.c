@@ -14,7 +14,7 @@
 #define FAULTERS 2
 #define WC_PAGE  0x5000ULL /* the one page the MTRRs make WC; the rest is WB */
 
-static struct world world;
+static struct ept_world world;
 static struct ept ept;
 static struct mtrr mtrr;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -17,7 +17,7 @@ extern const struct ept_slot candidates[CANDIDATES];
 struct model {
 	const struct model_config *config;
 	struct model_result *result;
-	struct world world;
+	struct ept_world world;
 	struct ept ept;
 	struct model_cpu cpu[MODEL_CPUS];
 	bool present[CANDIDATES]; /* the reference's slots */

@@ -70,7 +70,7 @@ static unsigned start_of_walk(struct model_cpu *cpu, uint64_t gpa, uint64_t *tab
 	return 4;
 }
 
-uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t root, uint64_t gpa, unsigned *level,
+uint64_t model_translate(struct model_cpu *cpu, struct ept_world *world, uint64_t root, uint64_t gpa, unsigned *level,
 			 const char **broken)
 {
 	uint64_t table = root;

@@ -43,7 +43,7 @@ void model_violation(struct model_cpu *cpu, uint64_t gpa);
  * The leaf entry and its level, or 0 for an EPT violation. A walk that steps into a page that is
  * no table (any more) sets *broken.
  */
-uint64_t model_translate(struct model_cpu *cpu, struct world *world, uint64_t root, uint64_t gpa, unsigned *level,
+uint64_t model_translate(struct model_cpu *cpu, struct ept_world *world, uint64_t root, uint64_t gpa, unsigned *level,
 			 const char **broken);
 
 #endif

@@ -38,7 +38,7 @@ static uint64_t leaf_entry(unsigned first, unsigned level)
 }
 
 /* Fill a table; returns whether a leaf is somewhere below it. */
-static bool build(struct world *w, struct ept *ept, uint64_t table, unsigned level, unsigned first, uint64_t number,
+static bool build(struct ept_world *w, struct ept *ept, uint64_t table, unsigned level, unsigned first, uint64_t number,
 		  struct tree_map *map)
 {
 	uint32_t leaves = 0, tables = 0, living = 0;
@@ -70,14 +70,14 @@ static bool build(struct world *w, struct ept *ept, uint64_t table, unsigned lev
 }
 
 /* The world as new, without asking the host for memory again. */
-static void clear_world(struct world *w)
+static void clear_world(struct ept_world *w)
 {
 	memset(w->used, 0, w->pages);
 	w->fresh = w->freed = w->tables = w->allocs = w->fail_from = 0;
 	w->flushes = w->locked = w->lock_calls = w->errors = 0;
 }
 
-void tree_build(struct world *w, struct ept *ept, uint64_t number, struct tree_map *map)
+void tree_build(struct ept_world *w, struct ept *ept, uint64_t number, struct tree_map *map)
 {
 	static const struct ept_caps caps = {.large_2m = true, .large_1g = true, .address_width = 46};
 
@@ -87,7 +87,7 @@ void tree_build(struct world *w, struct ept *ept, uint64_t number, struct tree_m
 	build(w, ept, ept->root, EPT_ROOT_LEVEL, 0, number, map);
 }
 
-static bool read(struct world *w, uint64_t table, unsigned level, unsigned first, struct tree_map *map)
+static bool read(struct ept_world *w, uint64_t table, unsigned level, unsigned first, struct tree_map *map)
 {
 	uint64_t page = (table - WORLD_BASE) / PAGE_SIZE;
 	uint32_t leaves = 0, tables = 0, living = 0;
@@ -121,7 +121,7 @@ static bool read(struct world *w, uint64_t table, unsigned level, unsigned first
 	return leaves || living;
 }
 
-void tree_read(struct world *w, const struct ept *ept, struct tree_map *map)
+void tree_read(struct ept_world *w, const struct ept *ept, struct tree_map *map)
 {
 	memset(map, 0, sizeof(*map));
 	read(w, ept->root, EPT_ROOT_LEVEL, 0, map);

@@ -47,10 +47,10 @@ uint64_t tree_count(unsigned level);
 static inline unsigned tree_span(unsigned level) { return 1U << EPT_INDEX_BITS * (level - 1); }
 
 /* An EPT that holds tree 'number'; what it maps in *map. */
-void tree_build(struct world *w, struct ept *ept, uint64_t number, struct tree_map *map);
+void tree_build(struct ept_world *w, struct ept *ept, uint64_t number, struct tree_map *map);
 
 /* What the tree in memory maps, and whether its counts are right. */
-void tree_read(struct world *w, const struct ept *ept, struct tree_map *map);
+void tree_read(struct ept_world *w, const struct ept *ept, struct tree_map *map);
 
 /* Print tree 'number': . nothing, L a leaf, ( ) a table. */
 void tree_print(uint64_t number);

@@ -14,7 +14,7 @@
 
 #define WHOLE ((struct tree_range){0, SPACE_PAGES})
 
-static struct world w;
+static struct ept_world w;
 static struct ept ept;
 static struct mtrr mtrr;
 static struct ept_cpu cpu = {.mtrr = &mtrr};

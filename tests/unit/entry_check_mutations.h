@@ -20,7 +20,7 @@
  */
 struct mutation {
 	const char *rule; /* words that are in one rule's text only */
-	void (*good)(struct world *w);
+	void (*good)(struct vmcs_world *w);
 	uint64_t clear, set_bits;
 	unsigned changes;
 	struct {
@@ -303,7 +303,7 @@ static bool has_words(const char *text, const char *words)
 }
 
 /* 'm' made to the good VMCS in 'w', at this field of the rule it breaks. */
-static void mutate(struct world *w, const struct mutation *m, uint32_t field)
+static void mutate(struct vmcs_world *w, const struct mutation *m, uint32_t field)
 {
 	if (!m->changes) change(w, field, m->clear, m->set_bits);
 	for (unsigned i = 0; i < m->changes; i++)

@@ -20,7 +20,7 @@
 #define WORLD_PAGE(n) (0x6000000 + (n)*PAGE_SIZE)
 
 /* A VMCS and the CPU it is for. A field that no variant has set does not exist. */
-struct world {
+struct vmcs_world {
 	struct vmx_capabilities caps;
 	uint64_t value[VMCS_ENCODINGS];
 	bool exists[VMCS_ENCODINGS];
@@ -50,13 +50,13 @@ static const struct vmx_capabilities all_features = {
 	.rtm = true,
 };
 
-static void set(struct world *w, uint32_t field, uint64_t value)
+static void set(struct vmcs_world *w, uint32_t field, uint64_t value)
 {
 	w->value[field] = value;
 	w->exists[field] = true;
 }
 
-static void set_segment(struct world *w, unsigned segment, uint16_t selector, uint64_t base, uint32_t limit,
+static void set_segment(struct vmcs_world *w, unsigned segment, uint16_t selector, uint64_t base, uint32_t limit,
 			uint32_t rights)
 {
 	set(w, VMCS_GUEST_SELECTOR(segment), selector);
@@ -65,7 +65,7 @@ static void set_segment(struct world *w, unsigned segment, uint16_t selector, ui
 	set(w, VMCS_GUEST_ACCESS_RIGHTS(segment), rights);
 }
 
-static void set_controls(struct world *w)
+static void set_controls(struct vmcs_world *w)
 {
 	set(w, VMCS_PIN_CONTROLS, 0x16 | PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER);
 	set(w, VMCS_PRIMARY_CONTROLS,
@@ -89,7 +89,7 @@ static void set_controls(struct world *w)
 	set(w, VMCS_ENTRY_INSTRUCTION_LENGTH, 0);
 }
 
-static void set_host(struct world *w)
+static void set_host(struct vmcs_world *w)
 {
 	set(w, VMCS_HOST_CR0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE);
 	set(w, VMCS_HOST_CR3, 0x100000);
@@ -106,7 +106,7 @@ static void set_host(struct world *w)
 		set(w, field, 0xffff800000000000);
 }
 
-static void set_guest_state(struct world *w)
+static void set_guest_state(struct vmcs_world *w)
 {
 	set(w, VMCS_GUEST_CR3, 0);
 	set(w, VMCS_GUEST_CR4, CR4_VMXE);
@@ -129,7 +129,7 @@ static void set_guest_state(struct world *w)
 }
 
 /* A kernel in flat 32-bit protected mode without paging, as a multiboot guest starts. */
-static void flat32(struct world *w)
+static void flat32(struct vmcs_world *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->caps = all_features;
@@ -145,7 +145,7 @@ static void flat32(struct world *w)
 }
 
 /* After reset: an unrestricted guest in real mode. */
-static void real_mode(struct world *w)
+static void real_mode(struct vmcs_world *w)
 {
 	flat32(w);
 	set(w, VMCS_GUEST_CR0, CR0_CD | CR0_NW | CR0_NE | CR0_ET);
@@ -155,13 +155,13 @@ static void real_mode(struct world *w)
 	set_segment(w, VMCS_CS, 0xf000, 0xffff0000, 0xffff, SEGMENT_REAL_CODE);
 }
 
-static void change(struct world *w, uint32_t field, uint64_t clear, uint64_t or)
+static void change(struct vmcs_world *w, uint32_t field, uint64_t clear, uint64_t or)
 {
 	set(w, field, (w->value[field] & ~clear) | or);
 }
 
 /* A 64-bit kernel. */
-static void long64(struct world *w)
+static void long64(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_ENTRY_CONTROLS, 0, ENTRY_IA32E_GUEST);
@@ -177,20 +177,20 @@ static void long64(struct world *w)
 /* Variants: segments. */
 
 /* Without "unrestricted guest", which makes selectors and paging count. */
-static void restricted(struct world *w)
+static void restricted(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, SECONDARY_UNRESTRICTED_GUEST, 0);
 	change(w, VMCS_GUEST_CR0, 0, CR0_PG);
 }
 
-static void restricted_conforming(struct world *w)
+static void restricted_conforming(struct vmcs_world *w)
 {
 	restricted(w);
 	change(w, VMCS_GUEST_CS_ACCESS_RIGHTS, 0, SEGMENT_TYPE_CONFORMING);
 }
 
-static void user_mode(struct world *w)
+static void user_mode(struct vmcs_world *w)
 {
 	restricted(w);
 	for (unsigned segment = VMCS_ES; segment <= VMCS_GS; segment++) {
@@ -199,26 +199,26 @@ static void user_mode(struct world *w)
 	}
 }
 
-static void conforming(struct world *w)
+static void conforming(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_GUEST_CS_ACCESS_RIGHTS, 0, SEGMENT_TYPE_CONFORMING);
 }
 
-static void real_mode_conforming(struct world *w)
+static void real_mode_conforming(struct vmcs_world *w)
 {
 	real_mode(w);
 	change(w, VMCS_GUEST_CS_ACCESS_RIGHTS, 0, SEGMENT_TYPE_CONFORMING);
 }
 
 /* As real mode is left in when only CR0.PE was cleared: data in CS. */
-static void data_in_cs(struct world *w)
+static void data_in_cs(struct vmcs_world *w)
 {
 	real_mode(w);
 	set(w, VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_REAL_DATA);
 }
 
-static void virtual_8086(struct world *w)
+static void virtual_8086(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_VM | RFLAGS_IOPL);
@@ -226,13 +226,13 @@ static void virtual_8086(struct world *w)
 		set_segment(w, segment, 0x1234, 0x12340, 0xffff, 0xf3);
 }
 
-static void usable_ldtr(struct world *w)
+static void usable_ldtr(struct vmcs_world *w)
 {
 	flat32(w);
 	set_segment(w, VMCS_LDTR, 0x28, 0x5000, 0xfff, SEGMENT_LDTR);
 }
 
-static void limits_in_bytes(struct world *w)
+static void limits_in_bytes(struct vmcs_world *w)
 {
 	usable_ldtr(w);
 	for (unsigned segment = VMCS_ES; segment <= VMCS_TR; segment++) {
@@ -241,7 +241,7 @@ static void limits_in_bytes(struct world *w)
 	}
 }
 
-static void limits_in_pages(struct world *w)
+static void limits_in_pages(struct vmcs_world *w)
 {
 	usable_ldtr(w);
 	for (unsigned segment = VMCS_ES; segment <= VMCS_TR; segment++) {
@@ -251,14 +251,14 @@ static void limits_in_pages(struct world *w)
 }
 
 /* Variants: controls. */
-static void tertiary(struct world *w)
+static void tertiary(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_PRIMARY_CONTROLS, 0, PRIMARY_TERTIARY);
 	set(w, VMCS_TERTIARY_CONTROLS, 0);
 }
 
-static void io_bitmaps(struct world *w)
+static void io_bitmaps(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_PRIMARY_CONTROLS, 0, PRIMARY_IO_BITMAPS);
@@ -266,7 +266,7 @@ static void io_bitmaps(struct world *w)
 	set(w, VMCS_IO_BITMAP_B, WORLD_PAGE(0x3));
 }
 
-static void tpr_shadow(struct world *w)
+static void tpr_shadow(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_PRIMARY_CONTROLS, 0, PRIMARY_TPR_SHADOW);
@@ -275,19 +275,19 @@ static void tpr_shadow(struct world *w)
 	set(w, VMCS_APIC_ACCESS_ADDRESS, WORLD_PAGE(0x5));
 }
 
-static void apic_accesses(struct world *w)
+static void apic_accesses(struct vmcs_world *w)
 {
 	tpr_shadow(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VIRTUALIZE_APIC_ACCESSES);
 }
 
-static void x2apic_mode(struct world *w)
+static void x2apic_mode(struct vmcs_world *w)
 {
 	tpr_shadow(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VIRTUALIZE_X2APIC);
 }
 
-static void virtual_interrupts(struct world *w)
+static void virtual_interrupts(struct vmcs_world *w)
 {
 	tpr_shadow(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY);
@@ -295,19 +295,19 @@ static void virtual_interrupts(struct world *w)
 	set(w, VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS, WORLD_PAGE(6) + 0x40);
 }
 
-static void posted_interrupts(struct world *w)
+static void posted_interrupts(struct vmcs_world *w)
 {
 	virtual_interrupts(w);
 	change(w, VMCS_PIN_CONTROLS, 0, PIN_POSTED_INTERRUPTS);
 }
 
-static void posted_interrupts_off(struct world *w)
+static void posted_interrupts_off(struct vmcs_world *w)
 {
 	virtual_interrupts(w);
 	change(w, VMCS_SECONDARY_CONTROLS, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY, 0);
 }
 
-static void ept_without_accessed_dirty(struct world *w)
+static void ept_without_accessed_dirty(struct vmcs_world *w)
 {
 	flat32(w);
 	w->caps.ept_vpid &= ~EPT_CAP_ACCESSED_DIRTY;
@@ -315,7 +315,7 @@ static void ept_without_accessed_dirty(struct world *w)
 }
 
 /* What needs EPT has its addresses, and is off. */
-static void no_ept(struct world *w)
+static void no_ept(struct vmcs_world *w)
 {
 	restricted(w);
 	change(w, VMCS_SECONDARY_CONTROLS, SECONDARY_EPT, 0);
@@ -326,28 +326,28 @@ static void no_ept(struct world *w)
 	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_CLEAR_RTIT_CTL);
 }
 
-static void pml(struct world *w)
+static void pml(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_PML);
 	set(w, VMCS_PML_ADDRESS, WORLD_PAGE(0x7));
 }
 
-static void spp(struct world *w)
+static void spp(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_SPP);
 	set(w, VMCS_SPP_TABLE_POINTER, WORLD_PAGE(0x8));
 }
 
-static void vm_functions_no_ept(struct world *w)
+static void vm_functions_no_ept(struct vmcs_world *w)
 {
 	no_ept(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VM_FUNCTIONS);
 	set(w, VMCS_VM_FUNCTION_CONTROLS, 0);
 }
 
-static void eptp_switching(struct world *w)
+static void eptp_switching(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VM_FUNCTIONS);
@@ -355,7 +355,7 @@ static void eptp_switching(struct world *w)
 	set(w, VMCS_EPTP_LIST_ADDRESS, WORLD_PAGE(0x9));
 }
 
-static void vmcs_shadowing(struct world *w)
+static void vmcs_shadowing(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_VMCS_SHADOWING);
@@ -363,14 +363,14 @@ static void vmcs_shadowing(struct world *w)
 	set(w, VMCS_VMWRITE_BITMAP, WORLD_PAGE(0xb));
 }
 
-static void violation_exceptions(struct world *w)
+static void violation_exceptions(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_EPT_VIOLATION_VE);
 	set(w, VMCS_VIRTUALIZATION_EXCEPTION_ADDRESS, WORLD_PAGE(0xc));
 }
 
-static void pt_guest_physical(struct world *w)
+static void pt_guest_physical(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_SECONDARY_CONTROLS, 0, SECONDARY_PT_GUEST_PHYSICAL);
@@ -378,14 +378,14 @@ static void pt_guest_physical(struct world *w)
 	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_CLEAR_RTIT_CTL);
 }
 
-static void no_preemption_timer(struct world *w)
+static void no_preemption_timer(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER, 0);
 }
 
 /* Lists of two MSRs that end at the end of physical memory. */
-static void msr_lists(struct world *w)
+static void msr_lists(struct vmcs_world *w)
 {
 	flat32(w);
 	set(w, VMCS_EXIT_MSR_STORE_COUNT, 2);
@@ -397,66 +397,66 @@ static void msr_lists(struct world *w)
 }
 
 /* Variants: events to inject. */
-static void inject(struct world *w, unsigned type, unsigned vector, uint64_t error_code)
+static void inject(struct vmcs_world *w, unsigned type, unsigned vector, uint64_t error_code)
 {
 	set(w, VMCS_ENTRY_INTERRUPTION_INFO,
 	    INTERRUPTION_INFO_VALID | error_code | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | vector);
 }
 
-static void injecting_interrupt(struct world *w)
+static void injecting_interrupt(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_IF);
 	inject(w, INTERRUPTION_TYPE_EXTERNAL, 0x20, 0);
 }
 
-static void injecting_nmi(struct world *w)
+static void injecting_nmi(struct vmcs_world *w)
 {
 	flat32(w);
 	inject(w, INTERRUPTION_TYPE_NMI, VECTOR_NMI, 0);
 }
 
-static void injecting_virtual_nmi(struct world *w)
+static void injecting_virtual_nmi(struct vmcs_world *w)
 {
 	injecting_nmi(w);
 	change(w, VMCS_PIN_CONTROLS, 0, PIN_VIRTUAL_NMIS);
 }
 
-static void injecting_gp(struct world *w)
+static void injecting_gp(struct vmcs_world *w)
 {
 	flat32(w);
 	inject(w, INTERRUPTION_TYPE_HARDWARE_EXCEPTION, VECTOR_GP, INTERRUPTION_INFO_ERROR_CODE);
 	set(w, VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0xffff);
 }
 
-static void injecting_ud(struct world *w)
+static void injecting_ud(struct vmcs_world *w)
 {
 	flat32(w);
 	inject(w, INTERRUPTION_TYPE_HARDWARE_EXCEPTION, VECTOR_UD, 0);
 }
 
 /* In real mode no exception has an error code. */
-static void injecting_gp_real_mode(struct world *w)
+static void injecting_gp_real_mode(struct vmcs_world *w)
 {
 	real_mode(w);
 	inject(w, INTERRUPTION_TYPE_HARDWARE_EXCEPTION, VECTOR_GP, 0);
 }
 
-static void injecting_software(struct world *w)
+static void injecting_software(struct vmcs_world *w)
 {
 	flat32(w);
 	inject(w, INTERRUPTION_TYPE_SOFTWARE_INTERRUPT, 0x80, 0);
 	set(w, VMCS_ENTRY_INSTRUCTION_LENGTH, 2);
 }
 
-static void injecting_mtf(struct world *w)
+static void injecting_mtf(struct vmcs_world *w)
 {
 	flat32(w);
 	inject(w, INTERRUPTION_TYPE_OTHER_EVENT, 0, 0);
 }
 
 /* Variants: MSRs and CET. */
-static void all_msrs(struct world *w)
+static void all_msrs(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_LOAD_CET | EXIT_LOAD_PKRS);
@@ -475,7 +475,7 @@ static void all_msrs(struct world *w)
 	set(w, VMCS_GUEST_IA32_BNDCFGS, 3);
 }
 
-static void long64_cet(struct world *w)
+static void long64_cet(struct vmcs_world *w)
 {
 	long64(w);
 	change(w, VMCS_ENTRY_CONTROLS, 0, ENTRY_LOAD_CET);
@@ -484,47 +484,47 @@ static void long64_cet(struct world *w)
 	set(w, VMCS_GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR, 0);
 }
 
-static void host_without_wp(struct world *w)
+static void host_without_wp(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_HOST_CR0, CR0_WP, 0);
 }
 
 /* Variants: non-register state. */
-static void after_sti(struct world *w)
+static void after_sti(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_IF);
 	set(w, VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_STI);
 }
 
-static void stepping_over_sti(struct world *w)
+static void stepping_over_sti(struct vmcs_world *w)
 {
 	after_sti(w);
 	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_TF);
 	set(w, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
-static void enclave_interrupted(struct world *w)
+static void enclave_interrupted(struct vmcs_world *w)
 {
 	flat32(w);
 	set(w, VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_ENCLAVE);
 }
 
-static void no_sgx_or_rtm(struct world *w)
+static void no_sgx_or_rtm(struct vmcs_world *w)
 {
 	flat32(w);
 	w->caps.sgx = false;
 	w->caps.rtm = false;
 }
 
-static void debug_in_transaction(struct world *w)
+static void debug_in_transaction(struct vmcs_world *w)
 {
 	flat32(w);
 	set(w, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_RTM | PENDING_DEBUG_ENABLED);
 }
 
-static void pae_paging(struct world *w)
+static void pae_paging(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_GUEST_CR0, 0, CR0_PG);
@@ -536,7 +536,7 @@ static void pae_paging(struct world *w)
 /* Variants that a rule must let pass: its condition or its exception is met. */
 
 /* No more controls than an early CPU has; the fields that came with the others do not exist. */
-static void minimal(struct world *w)
+static void minimal(struct vmcs_world *w)
 {
 	static const uint32_t later[] = {
 		VMCS_SECONDARY_CONTROLS, VMCS_MSR_BITMAP,     VMCS_VPID,           VMCS_EPT_POINTER,
@@ -551,7 +551,7 @@ static void minimal(struct world *w)
 	set(w, VMCS_GUEST_IA32_DEBUGCTL, ~0ULL);
 }
 
-static void nmi_window(struct world *w)
+static void nmi_window(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_PIN_CONTROLS, 0, PIN_VIRTUAL_NMIS);
@@ -559,20 +559,20 @@ static void nmi_window(struct world *w)
 	set(w, VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI);
 }
 
-static void no_nmi_exiting(struct world *w)
+static void no_nmi_exiting(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_PIN_CONTROLS, PIN_NMI_EXITING, 0);
 }
 
-static void save_preemption_timer(struct world *w)
+static void save_preemption_timer(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_EXIT_CONTROLS, 0, EXIT_SAVE_PREEMPTION_TIMER);
 }
 
 /* What is left in the fields when no event is valid. */
-static void stale_event(struct world *w)
+static void stale_event(struct vmcs_world *w)
 {
 	flat32(w);
 	set(w, VMCS_ENTRY_INTERRUPTION_INFO, ~0ULL & ~INTERRUPTION_INFO_VALID);
@@ -580,27 +580,27 @@ static void stale_event(struct world *w)
 	set(w, VMCS_ENTRY_INSTRUCTION_LENGTH, 0xffffffff);
 }
 
-static void restricted_virtual_8086(struct world *w)
+static void restricted_virtual_8086(struct vmcs_world *w)
 {
 	virtual_8086(w);
 	change(w, VMCS_SECONDARY_CONTROLS, SECONDARY_UNRESTRICTED_GUEST, 0);
 	change(w, VMCS_GUEST_CR0, 0, CR0_PG);
 }
 
-static void unrestricted_user_selectors(struct world *w)
+static void unrestricted_user_selectors(struct vmcs_world *w)
 {
 	flat32(w);
 	for (unsigned segment = VMCS_ES; segment <= VMCS_GS; segment++)
 		change(w, VMCS_GUEST_SELECTOR(segment), 0, segment == VMCS_CS ? 0 : 3);
 }
 
-static void shut_down(struct world *w)
+static void shut_down(struct vmcs_world *w)
 {
 	flat32(w);
 	set(w, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN);
 }
 
-static void single_stepping(struct world *w)
+static void single_stepping(struct vmcs_world *w)
 {
 	flat32(w);
 	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_TF);

@@ -3,16 +3,12 @@
  * hv/dev/acpi.c: found and summed up as an operating system does it, read and built again by
  * ACPICA's iasl, executed by its acpiexec; and the ports of hv/dev/acpi_pm.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/acpi_tables.h"
 #include "hv/dev/ioapic.h"
@@ -73,26 +69,24 @@ static struct acpi_header *find(const struct acpi_rsdp *rsdp, const char *signat
 	return NULL;
 }
 
-static void every_table_is_found_both_ways_and_sums_to_zero(void **state)
+TEST(every_table_is_found_both_ways_and_sums_to_zero)
 {
 	const struct acpi_rsdp *rsdp = build(IOMMU);
 	static const char *const tables[] = {"FACP", "APIC", "DMAR"};
 
-	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		assert_non_null(find(rsdp, tables[i], 8));
 		assert_ptr_equal(find(rsdp, tables[i], 8), find(rsdp, tables[i], 4));
 	}
 }
 
-static void fadt_leads_to_facs_and_dsdt(void **state)
+TEST(fadt_leads_to_facs_and_dsdt)
 {
 	const struct acpi_rsdp *rsdp = build(IOMMU);
 	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
 	const struct acpi_header *dsdt = at(fadt->x_dsdt);
 	const struct acpi_facs *facs = at(fadt->x_facs);
 
-	(void)state;
 	assert_int_equal(fadt->x_dsdt, fadt->dsdt);
 	assert_int_equal(fadt->x_facs, fadt->facs);
 	assert_memory_equal(dsdt->signature, "DSDT", 4);
@@ -101,19 +95,17 @@ static void fadt_leads_to_facs_and_dsdt(void **state)
 	assert_int_equal(fadt->x_facs % 64, 0);
 }
 
-static void without_an_iommu_there_is_no_dmar(void **state)
+TEST(without_an_iommu_there_is_no_dmar)
 {
-	(void)state;
 	assert_null(find(build(0), "DMAR", 8));
 	assert_null(find(build(0), "DMAR", 4));
 }
 
-static void dmar_says_what_the_unit_is(void **state)
+TEST(dmar_says_what_the_unit_is)
 {
 	const struct acpi_dmar *dmar = (const void *)find(build(IOMMU), "DMAR", 8);
 	const struct acpi_drhd *drhd = &dmar->unit;
 
-	(void)state;
 	assert_int_equal(dmar->host_address_width, 47);
 	assert_int_equal(dmar->flags, 1);
 	assert_int_equal(dmar->header.length, 48 + 24);
@@ -124,11 +116,10 @@ static void dmar_says_what_the_unit_is(void **state)
 	assert_int_equal(drhd->start_bus, 0xff);
 }
 
-static void a_buffer_too_small_is_refused_and_not_overrun(void **state)
+TEST(a_buffer_too_small_is_refused_and_not_overrun)
 {
 	long needed = acpi_build(area, sizeof(area), CPUS, IOMMU);
 
-	(void)state;
 	for (long size = 0; size <= needed; size++) {
 		uint8_t *buffer = malloc((size_t)size); /* the sanitizer guards its end */
 
@@ -208,12 +199,11 @@ static void check_with_iasl(const struct acpi_header *table)
 	assert_memory_equal(again, table, table->length);
 }
 
-static void iasl_reads_each_table_and_builds_it_again(void **state)
+TEST(iasl_reads_each_table_and_builds_it_again)
 {
 	const struct acpi_rsdp *rsdp = build(IOMMU);
 	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
 
-	(void)state;
 	check_with_iasl(at(rsdp->rsdt));
 	check_with_iasl(at(rsdp->xsdt));
 	check_with_iasl(&fadt->header);
@@ -250,9 +240,8 @@ static void check_routing(const char *command, bool apic)
 	}
 }
 
-static void aml_routes_interrupts_as_they_are_wired(void **state)
+TEST(aml_routes_interrupts_as_they_are_wired)
 {
-	(void)state;
 	save("dsdt.aml", dsdt_aml_code, ((const struct acpi_header *)dsdt_aml_code)->length);
 	check_routing("acpiexec -b 'execute \\_SB.PCI0._PRT' dsdt.aml", false);
 	check_routing("acpiexec -b 'execute \\_PIC 1; execute \\_SB.PCI0._PRT' dsdt.aml", true);
@@ -291,13 +280,12 @@ static void out(struct bus *ports, uint64_t port, unsigned width, uint64_t value
 	assert_true(bus_do(ports, port, width, true, &value));
 }
 
-static void soft_off_is_sleep_type_5_with_sleep_enable(void **state)
+TEST(soft_off_is_sleep_type_5_with_sleep_enable)
 {
 	struct bus ports = {0};
 	struct machine machine = {0};
 	const struct board board = {.ports = &ports, .ctx = &machine, .exit = note_off};
 
-	(void)state;
 	make_device(&acpi_pm_device, &board);
 	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 1);
 	out(&ports, ACPI_PM_CONTROL, 2, 5 << 10);
@@ -308,14 +296,13 @@ static void soft_off_is_sleep_type_5_with_sleep_enable(void **state)
 	assert_int_equal(machine.offs, 1);
 }
 
-static void the_timer_runs_at_its_own_rate_whatever_the_clock(void **state)
+TEST(the_timer_runs_at_its_own_rate_whatever_the_clock)
 {
 	static const uint64_t rates[] = {1000000, ACPI_PM_HZ, 4000000000};
 	struct bus ports = {0};
 	struct machine machine;
 	struct board board = {.ports = &ports, .ctx = &machine, .now = clock_now};
 
-	(void)state;
 	make_device(&acpi_pm_device, &board);
 	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
 		board.clock_hz = rates[i];
@@ -326,12 +313,11 @@ static void the_timer_runs_at_its_own_rate_whatever_the_clock(void **state)
 	}
 }
 
-static void no_event_ever_stands_and_enables_are_kept(void **state)
+TEST(no_event_ever_stands_and_enables_are_kept)
 {
 	struct bus ports = {0};
 	const struct board board = {.ports = &ports};
 
-	(void)state;
 	make_device(&acpi_pm_device, &board);
 	out(&ports, ACPI_PM_EVENT + 2, 2, 0xffff);
 	out(&ports, ACPI_PM_EVENT, 2, 0xffff);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/bus.c and the smallest device on it, the exit port. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/bus.h"
 #include "lib/bits.h"
 #include "lib/contract.h"
@@ -39,12 +35,11 @@ static uint64_t read_bus(struct bus *bus, uint64_t address, unsigned width)
 	return value;
 }
 
-static void the_region_that_holds_the_address_answers(void **state)
+TEST(the_region_that_holds_the_address_answers)
 {
 	struct bus bus = {0};
 	struct probe a = {.answer = 0xaa}, b = {.answer = 0xbb};
 
-	(void)state;
 	assert_int_equal(bus_add(&bus, 0x100, 0x10, probe_access, &a, "a"), 0);
 	assert_int_equal(bus_add(&bus, 0x110, 0x10, probe_access, &b, "b"), 1);
 	for (unsigned round = 0; round < 3; round++) {
@@ -56,13 +51,12 @@ static void the_region_that_holds_the_address_answers(void **state)
 	}
 }
 
-static void nobody_reads_as_ones_and_says_so(void **state)
+TEST(nobody_reads_as_ones_and_says_so)
 {
 	struct bus bus = {0};
 	struct probe a = {0};
 	uint64_t value = 0;
 
-	(void)state;
 	assert_false(bus_do(&bus, 0, 4, false, &value));
 	assert_int_equal(value, 0xffffffff);
 	bus_add(&bus, 0x100, 0x10, probe_access, &a, "a");
@@ -73,13 +67,12 @@ static void nobody_reads_as_ones_and_says_so(void **state)
 	assert_int_equal(a.accesses, 0);
 }
 
-static void an_access_over_the_end_of_a_region_reaches_nobody(void **state)
+TEST(an_access_over_the_end_of_a_region_reaches_nobody)
 {
 	struct bus bus = {0};
 	struct probe a = {0}, b = {0};
 	uint64_t value = 1;
 
-	(void)state;
 	bus_add(&bus, 0x100, 0x10, probe_access, &a, "a");
 	bus_add(&bus, 0x110, 0x10, probe_access, &b, "b");
 	assert_int_equal(read_bus(&bus, 0x10e, 4), 0xffffffff);
@@ -89,13 +82,12 @@ static void an_access_over_the_end_of_a_region_reaches_nobody(void **state)
 	assert_int_equal(b.accesses, 0);
 }
 
-static void values_are_cut_to_the_width_both_ways(void **state)
+TEST(values_are_cut_to_the_width_both_ways)
 {
 	struct bus bus = {0};
 	struct probe a = {.answer = 0x1122334455667788};
 	uint64_t value = 0xa1a2a3a4a5a6a7a8;
 
-	(void)state;
 	bus_add(&bus, 0, 0x10, probe_access, &a, "a");
 	assert_int_equal(read_bus(&bus, 0, 1), 0x88);
 	assert_int_equal(read_bus(&bus, 0, 2), 0x7788);
@@ -105,12 +97,11 @@ static void values_are_cut_to_the_width_both_ways(void **state)
 	assert_int_equal(a.value, 0xa7a8);
 }
 
-static void where_regions_overlap_the_first_added_answers(void **state)
+TEST(where_regions_overlap_the_first_added_answers)
 {
 	struct bus bus = {0};
 	struct probe small = {.answer = 1}, large = {.answer = 2};
 
-	(void)state;
 	bus_add(&bus, 0x104, 4, probe_access, &small, "small");
 	bus_add(&bus, 0x100, 0x100, probe_access, &large, "large");
 	/* 0x124 and 0x104 fall into the same slot of the cache. */
@@ -120,13 +111,12 @@ static void where_regions_overlap_the_first_added_answers(void **state)
 	assert_int_equal(read_bus(&bus, 0x104, 1), 1);
 }
 
-static void a_moved_region_answers_only_at_its_new_place(void **state)
+TEST(a_moved_region_answers_only_at_its_new_place)
 {
 	struct bus bus = {0};
 	struct probe a = {.answer = 1}, b = {.answer = 2};
 	unsigned moving;
 
-	(void)state;
 	bus_add(&bus, 0x1000, 0x100, probe_access, &a, "a");
 	moving = bus_add(&bus, 0x2000, 0x100, probe_access, &b, "b");
 	assert_int_equal(read_bus(&bus, 0x2000, 1), 2);
@@ -140,24 +130,22 @@ static void a_moved_region_answers_only_at_its_new_place(void **state)
 	assert_int_equal(read_bus(&bus, 0x3000, 1), 0xff);
 }
 
-static void a_region_may_end_at_the_end_of_the_address_space(void **state)
+TEST(a_region_may_end_at_the_end_of_the_address_space)
 {
 	struct bus bus = {0};
 	struct probe a = {.answer = 1};
 
-	(void)state;
 	bus_add(&bus, ~0ULL - 0xff, 0x100, probe_access, &a, "a");
 	assert_int_equal(read_bus(&bus, ~0ULL, 1), 1);
 	assert_int_equal(read_bus(&bus, ~0ULL - 3, 8), ~0ULL);
 }
 
-static void a_full_bus_says_so_and_takes_no_more(void **state)
+TEST(a_full_bus_says_so_and_takes_no_more)
 {
 	struct bus bus = {0};
 	struct probe a = {0};
 	unsigned number;
 
-	(void)state;
 	for (unsigned i = 0; i < BUS_REGIONS; i++)
 		assert_int_equal(bus_add(&bus, i * 16, 16, probe_access, &a, "a"), i);
 	assert_false(bus.full);
@@ -171,12 +159,11 @@ static void a_full_bus_says_so_and_takes_no_more(void **state)
 
 static void note_status(void *ctx, uint32_t status) { *(uint32_t *)ctx = status; }
 
-static void the_exit_port_takes_any_width(void **state)
+TEST(the_exit_port_takes_any_width)
 {
 	static const unsigned widths[] = {1, 2, 4};
 	static const uint32_t expected[] = {0x78, 0x5678, 0x12345678};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(widths); i++) {
 		struct bus ports = {0};
 		uint32_t status = 99;

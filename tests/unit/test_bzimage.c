@@ -4,14 +4,10 @@
  * truncated, lies or is too old ends as one line. Offsets as Linux's boot.rst and zero-page.rst
  * print them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/lib/load_job.h"
 #include "lib/bits.h"
 
@@ -107,9 +103,8 @@ static void assert_lie(unsigned offset, unsigned width, uint64_t value, const ch
 	assert_refused(why);
 }
 
-static void the_payload_is_entered_where_it_asks_to_be(void **state)
+TEST(the_payload_is_entered_where_it_asks_to_be)
 {
-	(void)state;
 	load();
 	assert_int_equal(entry.eip, MiB);
 	assert_int_equal(entry.esi, ZERO_PAGE);
@@ -120,18 +115,16 @@ static void the_payload_is_entered_where_it_asks_to_be(void **state)
 	assert_memory_equal(ram + 3 * MiB, file + SETUP, PAYLOAD);
 }
 
-static void a_setup_of_no_sectors_is_one_of_four(void **state)
+TEST(a_setup_of_no_sectors_is_one_of_four)
 {
-	(void)state;
 	put(SETUP_SECTORS, 1, 0);
 	put(PARAGRAPHS, 4, (sizeof(file) - 5 * 512) / 16);
 	load();
 	assert_memory_equal(ram + MiB, file + 5 * 512, sizeof(file) - 5 * 512);
 }
 
-static void the_zero_page_has_the_whole_header_and_zeroes(void **state)
+TEST(the_zero_page_has_the_whole_header_and_zeroes)
 {
-	(void)state;
 	load();
 	assert_int_equal(param(MAGIC, 4), 0x53726448);
 	assert_int_equal(param(LOADER, 1), 0xff);
@@ -141,27 +134,24 @@ static void the_zero_page_has_the_whole_header_and_zeroes(void **state)
 	for (unsigned at = 0; at < RSDP; at++) assert_int_equal(param(at, 1), 0);
 }
 
-static void the_command_line_is_as_given(void **state)
+TEST(the_command_line_is_as_given)
 {
-	(void)state;
 	load();
 	assert_string_equal(ram + param(COMMAND_LINE, 4), "one two");
 }
 
-static void a_command_line_longer_than_the_header_allows_is_refused(void **state)
+TEST(a_command_line_longer_than_the_header_allows_is_refused)
 {
-	(void)state;
 	put(COMMAND_LINE_MAX, 4, 7);
 	load();
 	memset(ram, UNTOUCHED, RAM_SIZE);
 	assert_lie(COMMAND_LINE_MAX, 4, 6, "the command line is longer");
 }
 
-static void a_header_cannot_allow_more_than_a_page(void **state)
+TEST(a_header_cannot_allow_more_than_a_page)
 {
 	static char words[PAGE_SIZE + 1];
 
-	(void)state;
 	put(COMMAND_LINE_MAX, 4, UINT32_MAX);
 	memset(words, 'x', PAGE_SIZE);
 	job.command_line = words;
@@ -176,9 +166,8 @@ static void assert_range(unsigned n, uint64_t base, uint64_t length, unsigned ty
 	assert_int_equal(param(E820 + 20 * n + 16, 4), type);
 }
 
-static void the_memory_map_and_the_rsdp_are_told(void **state)
+TEST(the_memory_map_and_the_rsdp_are_told)
 {
-	(void)state;
 	load();
 	assert_int_equal(param(RSDP, 8), 0xf0000);
 	assert_int_equal(param(E820_COUNT, 1), 4);
@@ -188,9 +177,8 @@ static void the_memory_map_and_the_rsdp_are_told(void **state)
 	assert_range(3, MiB, RAM_SIZE - MiB, 1);
 }
 
-static void ram_above_4_gib_is_in_the_map(void **state)
+TEST(ram_above_4_gib_is_in_the_map)
 {
-	(void)state;
 	guest_map_make(&map, 5 * GiB, 0);
 	load();
 	assert_int_equal(param(E820_COUNT, 1), 5);
@@ -214,17 +202,15 @@ static void assert_initrd_at(uint64_t gpa)
 	assert_memory_equal(ram + gpa, job.initrd, job.initrd_size);
 }
 
-static void the_initrd_lies_page_aligned_at_the_end_of_low_ram(void **state)
+TEST(the_initrd_lies_page_aligned_at_the_end_of_low_ram)
 {
-	(void)state;
 	set_initrd(5000);
 	load();
 	assert_initrd_at(RAM_SIZE - 8192);
 }
 
-static void the_initrd_lies_no_higher_than_the_kernel_allows(void **state)
+TEST(the_initrd_lies_no_higher_than_the_kernel_allows)
 {
-	(void)state;
 	set_initrd(PAGE_SIZE);
 	put(INITRD_LAST, 4, 6 * MiB - 1);
 	load();
@@ -232,9 +218,8 @@ static void the_initrd_lies_no_higher_than_the_kernel_allows(void **state)
 }
 
 /* The kernel needs 2 MiB to 5 MiB. */
-static void the_initrd_leaves_the_kernel_what_it_needs(void **state)
+TEST(the_initrd_leaves_the_kernel_what_it_needs)
 {
-	(void)state;
 	set_initrd(3 * MiB);
 	load();
 	assert_initrd_at(5 * MiB);
@@ -249,11 +234,10 @@ static void the_initrd_leaves_the_kernel_what_it_needs(void **state)
 	assert_lie(INIT_SIZE, 4, 3 * MiB + 1, "the initrd does not fit");
 }
 
-static void what_the_kernel_needs_must_be_ram(void **state)
+TEST(what_the_kernel_needs_must_be_ram)
 {
 	static const char why[] = "do not fit into RAM: expected a larger mem=";
 
-	(void)state;
 	put(INIT_SIZE, 4, 6 * MiB);
 	load();
 	memset(ram, UNTOUCHED, RAM_SIZE);
@@ -266,9 +250,8 @@ static void what_the_kernel_needs_must_be_ram(void **state)
 	assert_lie(CODE32, 4, MiB - 1, why);
 }
 
-static void an_image_that_is_ancient_truncated_or_lies_is_named(void **state)
+TEST(an_image_that_is_ancient_truncated_or_lies_is_named)
 {
-	(void)state;
 	assert_lie(VERSION, 2, 0x209, "before 2.10");
 	assert_lie(LOAD_FLAGS, 1, 0xfe, "a zImage");
 	assert_lie(JUMP_LENGTH, 1, 0x62, "ends too early");
@@ -283,9 +266,8 @@ static void an_image_that_is_ancient_truncated_or_lies_is_named(void **state)
 	assert_refused("truncated");
 }
 
-static void what_has_no_mark_is_no_kernel(void **state)
+TEST(what_has_no_mark_is_no_kernel)
 {
-	(void)state;
 	assert_lie(MAGIC, 4, 0, "no bzImage");
 	assert_lie(BOOT_FLAG, 2, 0, "no bzImage");
 	make_file();
@@ -293,25 +275,25 @@ static void what_has_no_mark_is_no_kernel(void **state)
 	assert_refused("no bzImage");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_payload_is_entered_where_it_asks_to_be),
-		TEST(a_setup_of_no_sectors_is_one_of_four),
-		TEST(the_zero_page_has_the_whole_header_and_zeroes),
-		TEST(the_command_line_is_as_given),
-		TEST(a_command_line_longer_than_the_header_allows_is_refused),
-		TEST(a_header_cannot_allow_more_than_a_page),
-		TEST(the_memory_map_and_the_rsdp_are_told),
-		TEST(ram_above_4_gib_is_in_the_map),
-		TEST(the_initrd_lies_page_aligned_at_the_end_of_low_ram),
-		TEST(the_initrd_lies_no_higher_than_the_kernel_allows),
-		TEST(the_initrd_leaves_the_kernel_what_it_needs),
-		TEST(what_the_kernel_needs_must_be_ram),
-		TEST(an_image_that_is_ancient_truncated_or_lies_is_named),
-		TEST(what_has_no_mark_is_no_kernel),
+		CASE(the_payload_is_entered_where_it_asks_to_be),
+		CASE(a_setup_of_no_sectors_is_one_of_four),
+		CASE(the_zero_page_has_the_whole_header_and_zeroes),
+		CASE(the_command_line_is_as_given),
+		CASE(a_command_line_longer_than_the_header_allows_is_refused),
+		CASE(a_header_cannot_allow_more_than_a_page),
+		CASE(the_memory_map_and_the_rsdp_are_told),
+		CASE(ram_above_4_gib_is_in_the_map),
+		CASE(the_initrd_lies_page_aligned_at_the_end_of_low_ram),
+		CASE(the_initrd_lies_no_higher_than_the_kernel_allows),
+		CASE(the_initrd_leaves_the_kernel_what_it_needs),
+		CASE(what_the_kernel_needs_must_be_ram),
+		CASE(an_image_that_is_ancient_truncated_or_lies_is_named),
+		CASE(what_has_no_mark_is_no_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

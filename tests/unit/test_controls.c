@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/vmcs/controls.c: VMX controls chosen within what a CPU offers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/vmcs/controls.h"
 #include "hv/vmcs/vmcs.h"
 #include "lib/bits.h"
@@ -13,41 +9,37 @@
 
 #define CAPABILITY(must, may) (TO_FIELD(may, BITS(63, 32)) | (must))
 
-static void what_must_be_one_is_one_unasked(void **state)
+TEST(what_must_be_one_is_one_unasked)
 {
 	uint32_t result, missing;
 
-	(void)state;
 	assert_true(controls_adjust(CAPABILITY(0x16, 0x7f), PIN_NMI_EXITING, 0, &result, &missing));
 	assert_int_equal(result, 0x16 | PIN_NMI_EXITING);
 	assert_int_equal(missing, 0);
 }
 
-static void an_optional_control_is_set_where_the_cpu_has_it(void **state)
+TEST(an_optional_control_is_set_where_the_cpu_has_it)
 {
 	uint32_t result, missing;
 
-	(void)state;
 	assert_true(controls_adjust(CAPABILITY(0x16, 0x7f), PIN_NMI_EXITING, PIN_PREEMPTION_TIMER, &result, &missing));
 	assert_int_equal(result, 0x16 | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER);
 }
 
-static void an_optional_control_is_left_out_where_the_cpu_lacks_it(void **state)
+TEST(an_optional_control_is_left_out_where_the_cpu_lacks_it)
 {
 	uint32_t result, missing;
 
-	(void)state;
 	assert_true(controls_adjust(CAPABILITY(0x16, 0x3f), PIN_NMI_EXITING, PIN_PREEMPTION_TIMER, &result, &missing));
 	assert_int_equal(result, 0x16 | PIN_NMI_EXITING);
 	assert_int_equal(missing, 0);
 }
 
-static void each_missing_required_control_is_named(void **state)
+TEST(each_missing_required_control_is_named)
 {
 	const uint32_t required = SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_VPID;
 	uint32_t result, missing;
 
-	(void)state;
 	assert_false(controls_adjust(CAPABILITY(0, SECONDARY_VPID), required, 0, &result, &missing));
 	assert_int_equal(missing, SECONDARY_EPT | SECONDARY_UNRESTRICTED_GUEST);
 }
@@ -61,11 +53,10 @@ static uint64_t next_word(uint64_t *seed)
 	return *seed;
 }
 
-static void no_choice_leaves_what_the_cpu_allows(void **state)
+TEST(no_choice_leaves_what_the_cpu_allows)
 {
 	uint64_t seed = 0x1eafc0773e5;
 
-	(void)state;
 	for (unsigned i = 0; i < 10000; i++) {
 		uint32_t may = (uint32_t)next_word(&seed), must = (uint32_t)next_word(&seed) & may;
 		uint32_t required = (uint32_t)next_word(&seed), optional, result, missing;
@@ -85,9 +76,8 @@ static void no_choice_leaves_what_the_cpu_allows(void **state)
 }
 
 /* What the hypervisor cannot do without is on every CPU that it is tested on. */
-static void the_cpus_we_test_on_have_what_is_required(void **state)
+TEST(the_cpus_we_test_on_have_what_is_required)
 {
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(capability_sets); i++) {
 		const struct vmx_capabilities *caps = &capability_sets[i].caps;
 		uint32_t result, missing;
@@ -107,7 +97,7 @@ static void the_cpus_we_test_on_have_what_is_required(void **state)
 }
 
 /* In the order of capability_sets. Nested KVM has PML (it emulates it), its own CPU has not. */
-static void the_cpus_we_test_on_differ_in_what_is_optional(void **state)
+TEST(the_cpus_we_test_on_differ_in_what_is_optional)
 {
 	static const uint32_t expected[] = {
 		SECONDARY_PML | SECONDARY_XSAVES,
@@ -117,7 +107,6 @@ static void the_cpus_we_test_on_differ_in_what_is_optional(void **state)
 	};
 	const uint32_t optional = SECONDARY_PML | SECONDARY_XSAVES | SECONDARY_USER_WAIT_PAUSE;
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(capability_sets); i++) {
 		uint32_t result, missing;
 

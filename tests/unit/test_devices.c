@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/devices.c: the tables of devices, walked as hv/vm/devices.c walks them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
@@ -74,18 +70,16 @@ static const struct device_row *named(const char *name)
 	return NULL;
 }
 
-static void the_fixed_devices_find_each_other(void **state)
+TEST(the_fixed_devices_find_each_other)
 {
-	(void)state;
 	assert_non_null(chips.pci);
 	assert_ptr_equal(chips.irq->pic, chips.pic);
 	assert_ptr_equal(chips.irq->ioapic, chips.ioapic);
 	assert_int_equal(chips.ioapic->board->source_id, IOAPIC_SOURCE_ID);
 }
 
-static void the_fullest_line_leaves_no_bus_full(void **state)
+TEST(the_fullest_line_leaves_no_bus_full)
 {
-	(void)state;
 	for (unsigned row = 0; row < optional_device_count; row++) {
 		tear_down(NULL);
 		set_up(NULL);
@@ -96,11 +90,10 @@ static void the_fullest_line_leaves_no_bus_full(void **state)
 	}
 }
 
-static void a_device_knows_its_name_its_slot_and_its_words(void **state)
+TEST(a_device_knows_its_name_its_slot_and_its_words)
 {
 	const struct board *first, *second;
 
-	(void)state;
 	create(named("edu"), 0);
 	first = places[created - 1];
 	create(named("testdev"), 0);
@@ -115,9 +108,8 @@ static void a_device_knows_its_name_its_slot_and_its_words(void **state)
 	assert_int_equal(pci_get32(chips.pci->slot[3], PCI_BAR0), PCI_WINDOW + 0x100000);
 }
 
-static void each_state_lies_behind_its_board_and_is_aligned(void **state)
+TEST(each_state_lies_behind_its_board_and_is_aligned)
 {
-	(void)state;
 	for (unsigned i = 0; i < optional_device_count; i++) {
 		const struct device_row *row = optional_devices[i];
 		char *device = create(row, 0), *place = places[created - 1];
@@ -129,15 +121,15 @@ static void each_state_lies_behind_its_board_and_is_aligned(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_fixed_devices_find_each_other),
-		TEST(the_fullest_line_leaves_no_bus_full),
-		TEST(a_device_knows_its_name_its_slot_and_its_words),
-		TEST(each_state_lies_behind_its_board_and_is_aligned),
+		CASE(the_fixed_devices_find_each_other),
+		CASE(the_fullest_line_leaves_no_bus_full),
+		CASE(a_device_knows_its_name_its_slot_and_its_words),
+		CASE(each_state_lies_behind_its_board_and_is_aligned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

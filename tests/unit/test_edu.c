@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/edu.c behind a real PCI function and MMIO bus, with a small memory to do DMA to. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/pci.h"
 #include "lib/errno.h"
 #include "tests/lib/device.h"
@@ -162,11 +158,10 @@ static void dma(struct fixture *f, uint64_t source, uint64_t destination, uint64
 	set(f, 0x98, 8, command);
 }
 
-static void it_identifies_itself_and_shows_liveness(void **state)
+TEST(it_identifies_itself_and_shows_liveness)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	assert_int_equal(config_read(f, 0, 4), 0x11e81234);
 	assert_int_equal(get(f, 0x00, 4), 0x010000ed);
 	set(f, 0x04, 4, 0x12345678);
@@ -175,11 +170,10 @@ static void it_identifies_itself_and_shows_liveness(void **state)
 	assert_int_equal(get(f, 0x00, 4), 0x010000ed);
 }
 
-static void access_sizes_are_as_specified(void **state)
+TEST(access_sizes_are_as_specified)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	set(f, 0x04, 4, 0);
 	for (unsigned width = 1; width <= 8; width *= 2) {
 		if (width == 4) continue;
@@ -198,11 +192,10 @@ static void access_sizes_are_as_specified(void **state)
 	assert_int_equal(get(f, 0xffff8, 8), ~0ULL);
 }
 
-static void factorials_are_right_and_bounded(void **state)
+TEST(factorials_are_right_and_bounded)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	for (uint32_t n = 0; n < 64; n++) {
 		uint32_t expected = 1;
 
@@ -216,11 +209,10 @@ static void factorials_are_right_and_bounded(void **state)
 	assert_int_equal(get(f, 0x24, 4), 0);
 }
 
-static void a_factorial_interrupts_when_asked(void **state)
+TEST(a_factorial_interrupts_when_asked)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	set(f, 0x20, 4, 0xffffffff);
 	assert_int_equal(get(f, 0x20, 4), 0x80);
 	set(f, 0x08, 4, 5);
@@ -233,11 +225,10 @@ static void a_factorial_interrupts_when_asked(void **state)
 	assert_false(f->intx);
 }
 
-static void intx_follows_status_and_interrupt_disable(void **state)
+TEST(intx_follows_status_and_interrupt_disable)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	set(f, 0x60, 4, 0x11);
 	assert_true(f->intx);
 	assert_int_equal(config_read(f, PCI_STATUS, 2) & PCI_STATUS_INTX, PCI_STATUS_INTX);
@@ -253,12 +244,11 @@ static void intx_follows_status_and_interrupt_disable(void **state)
 	assert_int_equal(config_read(f, PCI_STATUS, 2) & PCI_STATUS_INTX, 0);
 }
 
-static void msi_replaces_intx(void **state)
+TEST(msi_replaces_intx)
 {
 	struct fixture *f = set_up(true);
 	unsigned cap = config_read(f, PCI_CAP_POINTER, 1);
 
-	(void)state;
 	assert_int_equal(config_read(f, cap, 1), 0x05);
 	assert_int_equal(config_read(f, cap + 2, 2), 0x0080);
 	config_write(f, cap + 4, 4, 0xfee01003);
@@ -278,22 +268,20 @@ static void msi_replaces_intx(void **state)
 	assert_true(f->intx);
 }
 
-static void msi_needs_bus_mastering(void **state)
+TEST(msi_needs_bus_mastering)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	config_write(f, EDU_MSI + 2, 2, 1);
 	set(f, 0x60, 4, 0x1);
 	assert_int_equal(f->messages, 0);
 	assert_false(f->intx);
 }
 
-static void dma_moves_bytes_both_ways(void **state)
+TEST(dma_moves_bytes_both_ways)
 {
 	struct fixture *f = set_up(true);
 
-	(void)state;
 	for (unsigned i = 0; i < 4096; i++) f->memory[0x2000 + i] = (uint8_t)(i * 7);
 	dma(f, 0x2000, EDU_BUFFER, 4096, 1);
 	assert_int_equal(get(f, 0x98, 8), 0);
@@ -306,11 +294,10 @@ static void dma_moves_bytes_both_ways(void **state)
 	assert_int_equal(get(f, 0x24, 4), 0);
 }
 
-static void dma_interrupts_when_asked(void **state)
+TEST(dma_interrupts_when_asked)
 {
 	struct fixture *f = set_up(true);
 
-	(void)state;
 	dma(f, 0x2000, EDU_BUFFER, 16, 5);
 	assert_true(f->intx);
 	assert_int_equal(get(f, 0x24, 4), 0x100);
@@ -318,18 +305,17 @@ static void dma_interrupts_when_asked(void **state)
 	assert_false(f->intx);
 }
 
-static void a_command_without_run_does_nothing(void **state)
+TEST(a_command_without_run_does_nothing)
 {
 	struct fixture *f = set_up(true);
 
-	(void)state;
 	dma(f, 0x2000, EDU_BUFFER, 16, 6);
 	assert_int_equal(f->reads + f->writes, 0);
 	assert_int_equal(get(f, 0x98, 8), 0);
 	assert_false(f->intx);
 }
 
-static void dma_out_of_the_buffer_is_dropped(void **state)
+TEST(dma_out_of_the_buffer_is_dropped)
 {
 	static const uint64_t bad[][2] = {
 		{EDU_BUFFER - 1, 2}, {EDU_BUFFER + 1, 4096},      {EDU_BUFFER, 4097}, {EDU_BUFFER + 4096, 1}, {0, 16},
@@ -337,7 +323,6 @@ static void dma_out_of_the_buffer_is_dropped(void **state)
 	};
 	struct fixture *f = set_up(true);
 
-	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		dma(f, bad[i][0], 0x1000, bad[i][1], 3);
 		dma(f, 0x1000, bad[i][0], bad[i][1], 1);
@@ -348,11 +333,10 @@ static void dma_out_of_the_buffer_is_dropped(void **state)
 	assert_int_equal(f->writes, 1);
 }
 
-static void dma_addresses_are_cut_to_28_bits(void **state)
+TEST(dma_addresses_are_cut_to_28_bits)
 {
 	struct fixture *f = set_up(true);
 
-	(void)state;
 	dma(f, EDU_BUFFER, 0xfff0000000001234, 4, 3);
 	assert_int_equal(f->last_address, 0x1234);
 	dma(f, 0x1ffff0000, EDU_BUFFER, 4, 1);
@@ -360,22 +344,20 @@ static void dma_addresses_are_cut_to_28_bits(void **state)
 	assert_int_equal(get(f, 0x80, 8), 0x1ffff0000);
 }
 
-static void what_cannot_be_read_is_ones(void **state)
+TEST(what_cannot_be_read_is_ones)
 {
 	struct fixture *f = set_up(true);
 
-	(void)state;
 	dma(f, MEMORY, EDU_BUFFER + 8, 8, 1);
 	assert_int_equal(f->reads, 1);
 	dma(f, EDU_BUFFER, 0, 24, 3);
 	for (unsigned i = 0; i < 24; i++) assert_int_equal(f->memory[i], i >= 8 && i < 16 ? 0xff : 0);
 }
 
-static void without_bus_mastering_dma_is_dropped(void **state)
+TEST(without_bus_mastering_dma_is_dropped)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	dma(f, 0, EDU_BUFFER, 16, 5);
 	dma(f, EDU_BUFFER, 0, 16, 7);
 	assert_int_equal(f->reads + f->writes, 0);
@@ -386,11 +368,10 @@ static void without_bus_mastering_dma_is_dropped(void **state)
 	assert_int_equal(f->memory[0], 0);
 }
 
-static void firmware_state_is_a_bar_memory_on_master_off(void **state)
+TEST(firmware_state_is_a_bar_memory_on_master_off)
 {
 	struct fixture *f = set_up(false);
 
-	(void)state;
 	assert_int_equal(config_read(f, PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
 	assert_int_equal(config_read(f, PCI_BAR0, 4), BAR);
 	assert_int_equal(config_read(f, PCI_INTERRUPT_LINE, 2), 0x010b);
@@ -400,12 +381,11 @@ static void firmware_state_is_a_bar_memory_on_master_off(void **state)
 	}
 }
 
-static void the_bar_is_sized_and_moved(void **state)
+TEST(the_bar_is_sized_and_moved)
 {
 	struct fixture *f = set_up(false);
 	uint64_t value = 0;
 
-	(void)state;
 	config_write(f, PCI_BAR0, 4, 0xffffffff);
 	assert_int_equal(config_read(f, PCI_BAR0, 4), 0xfff00000);
 	config_write(f, PCI_BAR0, 4, 0xd0080000);
@@ -419,12 +399,11 @@ static void the_bar_is_sized_and_moved(void **state)
 	assert_true(bus_do(&f->mmio, 0xd0000000, 4, false, &value));
 }
 
-static void enable_no_snoop_resets_to_1_and_changes_are_told(void **state)
+TEST(enable_no_snoop_resets_to_1_and_changes_are_told)
 {
 	struct fixture *f = set_up(false);
 	unsigned cap = config_read(f, PCI_CAP_POINTER, 1);
 
-	(void)state;
 	while (cap && config_read(f, cap, 1) != 0x10) cap = config_read(f, cap + 1, 1);
 	assert_int_equal(cap, EDU_PCIE);
 	assert_int_equal(config_read(f, cap + 1, 1), 0);
@@ -441,9 +420,8 @@ static void enable_no_snoop_resets_to_1_and_changes_are_told(void **state)
 	assert_int_equal(config_read(f, cap + 8, 2), 0x7800);
 }
 
-static void it_tells_once_that_it_does_dma_and_whether_with_no_snoop(void **state)
+TEST(it_tells_once_that_it_does_dma_and_whether_with_no_snoop)
 {
-	(void)state;
 	assert_int_equal(set_up(false)->dma_devices, 1);
 	assert_true(set_up(false)->emits_no_snoop);
 	assert_int_equal(set_up_with(1, false)->dma_devices, 1);

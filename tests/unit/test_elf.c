@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/load/elf.c: guest images as linkers make them, and as nobody should. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/load/elf.h"
 #include "lib/bits.h"
 
@@ -150,53 +146,48 @@ static void assert_loaded_whole(const struct image *i)
 	assert_untouched(LINK + 0x300, RAM_END);
 }
 
-static void elf32_is_loaded_and_its_bss_zeroed(void **state)
+TEST(elf32_is_loaded_and_its_bss_zeroed)
 {
 	struct image i = elf(32);
 
-	(void)state;
 	assert_loaded_whole(&i);
 }
 
-static void elf64_is_loaded_and_its_bss_zeroed(void **state)
+TEST(elf64_is_loaded_and_its_bss_zeroed)
 {
 	struct image i = elf(64);
 
-	(void)state;
 	assert_loaded_whole(&i);
 }
 
-static void a_virtual_entry_becomes_the_physical_address(void **state)
+TEST(a_virtual_entry_becomes_the_physical_address)
 {
 	struct image i = elf(64);
 	const struct segment s = {DATA, 0xffffffff80100000, LINK, 0x200, 0x300};
 
-	(void)state;
 	put_segment(&i, 0, &s);
 	set_entry(&i, 0xffffffff80100010);
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 0x10);
 }
 
-static void a_physical_entry_of_a_higher_half_image_is_taken_as_it_is(void **state)
+TEST(a_physical_entry_of_a_higher_half_image_is_taken_as_it_is)
 {
 	struct image i = elf(32);
 	const struct segment s = {DATA, 0xc0100000, LINK, 0x200, 0x300};
 
-	(void)state;
 	put_segment(&i, 0, &s);
 	set_entry(&i, LINK + 0x20);
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 0x20);
 }
 
-static void a_virtual_entry_wins_over_a_physical_one(void **state)
+TEST(a_virtual_entry_wins_over_a_physical_one)
 {
 	struct image i = elf(32);
 	const struct segment first = {DATA, 0x180000, LINK, 0x100, 0x100};
 	const struct segment second = {DATA, 0x400000, 0x180000, 0x100, 0x100};
 
-	(void)state;
 	put_segment(&i, 0, &first);
 	put_segment(&i, 1, &second);
 	set_segments(&i, 2);
@@ -205,12 +196,11 @@ static void a_virtual_entry_wins_over_a_physical_one(void **state)
 	assert_int_equal(loaded.entry, LINK + 4);
 }
 
-static void an_entry_at_address_0_is_good_when_a_segment_is_there(void **state)
+TEST(an_entry_at_address_0_is_good_when_a_segment_is_there)
 {
 	struct image i = elf(32);
 	const struct segment s = {DATA, 0, 0, 0x200, 0x200};
 
-	(void)state;
 	set_entry(&i, 0);
 	assert_refused(&i, "the entry point lies in no segment");
 	put_segment(&i, 0, &s);
@@ -219,12 +209,11 @@ static void an_entry_at_address_0_is_good_when_a_segment_is_there(void **state)
 	assert_int_equal(loaded.start, 0);
 }
 
-static void an_entry_outside_all_segments_is_refused(void **state)
+TEST(an_entry_outside_all_segments_is_refused)
 {
 	static const uint64_t outside[] = {LINK - 1, LINK + 0x300, 0, 0x1000, 0xffffffff};
 	struct image i = elf(32), wide = elf(64);
 
-	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(outside); n++) {
 		set_entry(&i, outside[n]);
 		assert_refused(&i, "the entry point lies in no segment");
@@ -235,14 +224,13 @@ static void an_entry_outside_all_segments_is_refused(void **state)
 	assert_null(load(&i));
 }
 
-static void several_segments_are_loaded_each_to_its_place(void **state)
+TEST(several_segments_are_loaded_each_to_its_place)
 {
 	struct image i = elf(64);
 	const struct segment middle = {DATA, 0x110000, 0x110000, 0x10, 0x10};
 	const struct segment low = {DATA, 0x8000, 0x8000, 0x10, 0x10};
 	const struct segment high = {DATA + 0x10, RAM_END - 0x40, RAM_END - 0x40, 0x20, 0x40};
 
-	(void)state;
 	put_segment(&i, 1, &high);
 	put_segment(&i, 2, &low);
 	put_segment(&i, 3, &middle);
@@ -254,11 +242,10 @@ static void several_segments_are_loaded_each_to_its_place(void **state)
 	assert_memory_equal(ram + RAM_END - 0x40, i.bytes + DATA + 0x10, 0x20);
 }
 
-static void program_headers_that_do_not_load_are_left_alone(void **state)
+TEST(program_headers_that_do_not_load_are_left_alone)
 {
 	const struct segment nonsense = {~0ULL, 0, ~0ULL, ~0ULL, 1};
 
-	(void)state;
 	for (unsigned bits = 32; bits <= 64; bits += 32) {
 		struct image i = elf(bits);
 
@@ -269,24 +256,22 @@ static void program_headers_that_do_not_load_are_left_alone(void **state)
 	}
 }
 
-static void an_empty_segment_is_skipped(void **state)
+TEST(an_empty_segment_is_skipped)
 {
 	struct image i = elf(32);
 	const struct segment empty = {0xffff0000, 0xffff0000, 0xffff0000, 0, 0};
 
-	(void)state;
 	put_segment(&i, 1, &empty);
 	set_segments(&i, 2);
 	assert_null(load(&i));
 	assert_int_equal(loaded.end, LINK + 0x300);
 }
 
-static void bss_alone_may_name_an_offset_beyond_the_file(void **state)
+TEST(bss_alone_may_name_an_offset_beyond_the_file)
 {
 	struct image i = elf(32);
 	const struct segment bss = {0xfffff000, 0x110000, 0x110000, 0, 0x100};
 
-	(void)state;
 	put_segment(&i, 1, &bss);
 	set_segments(&i, 2);
 	assert_null(load(&i));
@@ -295,12 +280,11 @@ static void bss_alone_may_name_an_offset_beyond_the_file(void **state)
 	assert_int_equal(ram[0x110100], 0xcc);
 }
 
-static void a_file_without_multiboot_header_is_no_image(void **state)
+TEST(a_file_without_multiboot_header_is_no_image)
 {
 	struct image i = elf(32);
 	struct image text = {.size = 13};
 
-	(void)state;
 	put(&i, 0x800, 4, 0);
 	assert_refused(&i, "no multiboot header");
 	memcpy(text.bytes, "Hello, world\n", 13);
@@ -309,22 +293,20 @@ static void a_file_without_multiboot_header_is_no_image(void **state)
 	assert_refused(&text, "no multiboot header");
 }
 
-static void a_header_with_a_wrong_checksum_is_none(void **state)
+TEST(a_header_with_a_wrong_checksum_is_none)
 {
 	struct image i = elf(32);
 
-	(void)state;
 	put(&i, 0x808, 4, -MAGIC + 1);
 	assert_refused(&i, "no multiboot header");
 	put_multiboot(&i, 0x900, 0); /* the search goes on behind it */
 	assert_null(load(&i));
 }
 
-static void the_header_lies_aligned_in_the_first_8192_bytes(void **state)
+TEST(the_header_lies_aligned_in_the_first_8192_bytes)
 {
 	struct image i = elf(32);
 
-	(void)state;
 	i.size = sizeof(i.bytes);
 	put(&i, 0x800, 4, 0);
 	put_multiboot(&i, 8192 - 12, 0);
@@ -336,11 +318,10 @@ static void the_header_lies_aligned_in_the_first_8192_bytes(void **state)
 	assert_refused(&i, "no multiboot header");
 }
 
-static void a_required_feature_that_is_unknown_is_refused(void **state)
+TEST(a_required_feature_that_is_unknown_is_refused)
 {
 	struct image i = elf(32);
 
-	(void)state;
 	put_multiboot(&i, 0x800, BIT(3));
 	assert_refused(&i, "requires a feature");
 	put_multiboot(&i, 0x800, BIT(15));
@@ -349,14 +330,13 @@ static void a_required_feature_that_is_unknown_is_refused(void **state)
 	assert_null(load(&i));
 }
 
-static void what_is_no_elf_for_x86_is_refused(void **state)
+TEST(what_is_no_elf_for_x86_is_refused)
 {
 	static const struct {
 		size_t at;
 		uint8_t byte;
 	} wrong[] = {{0, 0}, {4, 0}, {4, 2}, {5, 2}, {18, 40}, {42, 31}};
 
-	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(wrong); n++) {
 		struct image i = elf(32);
 
@@ -365,19 +345,17 @@ static void what_is_no_elf_for_x86_is_refused(void **state)
 	}
 }
 
-static void a_file_shorter_than_an_elf_header_is_refused(void **state)
+TEST(a_file_shorter_than_an_elf_header_is_refused)
 {
 	struct image i = {.bytes = "\177ELF\2\1\1"};
 
-	(void)state;
 	put_multiboot(&i, 12, 0);
 	for (i.size = 24; i.size < 64; i.size++) assert_refused(&i, "no ELF image for x86");
 }
 
 /* Wherever the file ends: refused, and not a byte beyond it is read. */
-static void a_truncated_file_is_refused_wherever_it_ends(void **state)
+TEST(a_truncated_file_is_refused_wherever_it_ends)
 {
-	(void)state;
 	for (unsigned bits = 32; bits <= 64; bits += 32) {
 		struct image i = elf(bits);
 
@@ -385,11 +363,10 @@ static void a_truncated_file_is_refused_wherever_it_ends(void **state)
 	}
 }
 
-static void truncation_is_named(void **state)
+TEST(truncation_is_named)
 {
 	struct image i = elf(32);
 
-	(void)state;
 	i.size = DATA + 0x1ff;
 	assert_refused(&i, "beyond the end of the file (is it truncated?)");
 	i = elf(32);
@@ -408,7 +385,7 @@ static void truncation_is_named(void **state)
 }
 
 /* One lie after the other about the only segment; nothing is written for any of them. */
-static void segments_that_lie_are_refused_and_nothing_is_written(void **state)
+TEST(segments_that_lie_are_refused_and_nothing_is_written)
 {
 	static const struct {
 		struct segment s;
@@ -431,7 +408,6 @@ static void segments_that_lie_are_refused_and_nothing_is_written(void **state)
 		{{DATA, LINK, BIT(32) + LINK, 0x200, 0x200}, "outside the VM's RAM"},
 	};
 
-	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(lies); n++) {
 		struct image i = elf(64);
 
@@ -441,14 +417,13 @@ static void segments_that_lie_are_refused_and_nothing_is_written(void **state)
 	}
 }
 
-static void nothing_is_loaded_into_the_hole_below_1_mib(void **state)
+TEST(nothing_is_loaded_into_the_hole_below_1_mib)
 {
 	static const uint64_t starts[] = {HOLE - 0x2ff, HOLE, 0xb8000, 0xf0000, MiB - 1};
 	struct image i = elf(32);
 	const struct segment across = {DATA, 0x8000, 0xb000, 0x200, 2 * MiB - 0xb000};
 	const struct segment below = {DATA, LINK, HOLE - 0x300, 0x200, 0x300};
 
-	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(starts); n++) {
 		const struct segment s = {DATA, LINK, starts[n], 0x200, 0x300};
 
@@ -462,13 +437,12 @@ static void nothing_is_loaded_into_the_hole_below_1_mib(void **state)
 	assert_null(load(&i));
 }
 
-static void the_pages_below_1_mib_that_segments_cover_are_known(void **state)
+TEST(the_pages_below_1_mib_that_segments_cover_are_known)
 {
 	struct image i = elf(32);
 	const struct segment first = {DATA, LINK, 0x8fff, 2, 2};
 	const struct segment last = {DATA + 2, LINK + 2, 0x3f000, 0, 0x61000};
 
-	(void)state;
 	put_segment(&i, 0, &first);
 	put_segment(&i, 1, &last);
 	set_segments(&i, 2);
@@ -479,12 +453,11 @@ static void the_pages_below_1_mib_that_segments_cover_are_known(void **state)
 }
 
 /* Thousands of segments of all RAM each would keep the hypervisor busy for hours. */
-static void segments_larger_than_ram_in_sum_are_refused(void **state)
+TEST(segments_larger_than_ram_in_sum_are_refused)
 {
 	struct image i = elf(32);
 	const struct segment all = {DATA, LINK, LINK, 0, RAM_END - LINK};
 
-	(void)state;
 	for (unsigned n = 0; n < 3; n++) put_segment(&i, n, &all);
 	set_segments(&i, 1);
 	assert_null(load(&i));
@@ -492,11 +465,10 @@ static void segments_larger_than_ram_in_sum_are_refused(void **state)
 	assert_refused(&i, "the segments together are larger");
 }
 
-static void an_elf_without_segments_has_nothing_to_load(void **state)
+TEST(an_elf_without_segments_has_nothing_to_load)
 {
 	struct image i = elf(32);
 
-	(void)state;
 	set_segments(&i, 0);
 	assert_refused(&i, "nothing to load");
 }
@@ -511,11 +483,10 @@ static struct image flat(uint32_t load_end, uint32_t bss_end)
 	return i;
 }
 
-static void an_image_with_addresses_is_loaded_where_they_say(void **state)
+TEST(an_image_with_addresses_is_loaded_where_they_say)
 {
 	struct image i = flat(LINK + 0x180, LINK + 0x280);
 
-	(void)state;
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 0x40);
 	assert_int_equal(loaded.start, LINK);
@@ -525,11 +496,10 @@ static void an_image_with_addresses_is_loaded_where_they_say(void **state)
 	assert_untouched(LINK + 0x280, RAM_END);
 }
 
-static void load_end_0_means_the_whole_file_and_bss_end_0_no_bss(void **state)
+TEST(load_end_0_means_the_whole_file_and_bss_end_0_no_bss)
 {
 	struct image i = flat(0, 0);
 
-	(void)state;
 	assert_null(load(&i));
 	assert_memory_equal(ram + LINK, i.bytes, 0x200);
 	assert_int_equal(loaded.end, LINK + 0x200);
@@ -538,11 +508,10 @@ static void load_end_0_means_the_whole_file_and_bss_end_0_no_bss(void **state)
 	assert_int_equal(loaded.end, LINK + 0x210);
 }
 
-static void what_precedes_the_addresses_image_in_the_file_is_not_loaded(void **state)
+TEST(what_precedes_the_addresses_image_in_the_file_is_not_loaded)
 {
 	struct image i = {.size = 0x300};
 
-	(void)state;
 	put_addresses(&i, 0x110, LINK + 0x10, LINK, 0, 0, LINK);
 	put(&i, 0x100, 4, 0x12345678);
 	assert_null(load(&i));
@@ -550,11 +519,10 @@ static void what_precedes_the_addresses_image_in_the_file_is_not_loaded(void **s
 	assert_memory_equal(ram + LINK, i.bytes + 0x100, 0x200);
 }
 
-static void addresses_that_contradict_each_other_are_refused(void **state)
+TEST(addresses_that_contradict_each_other_are_refused)
 {
 	struct image i = flat(LINK - 1, 0);
 
-	(void)state;
 	assert_refused(&i, "contradict");
 	i = flat(0, LINK - 1);
 	assert_refused(&i, "contradict");
@@ -571,11 +539,10 @@ static void addresses_that_contradict_each_other_are_refused(void **state)
 	assert_refused(&i, "contradict");
 }
 
-static void addresses_beyond_the_file_or_ram_are_refused(void **state)
+TEST(addresses_beyond_the_file_or_ram_are_refused)
 {
 	struct image i = flat(LINK + 0x201, 0);
 
-	(void)state;
 	assert_refused(&i, "end of the file");
 	i = flat(0, RAM_END + 1);
 	assert_refused(&i, "outside the VM's RAM");
@@ -586,62 +553,60 @@ static void addresses_beyond_the_file_or_ram_are_refused(void **state)
 	assert_untouched(0, RAM_END);
 }
 
-static void an_entry_outside_the_loaded_addresses_is_refused(void **state)
+TEST(an_entry_outside_the_loaded_addresses_is_refused)
 {
 	static const uint32_t outside[] = {0, LINK - 1, LINK + 0x200, 0xffffffff};
 	struct image i = flat(0, 0);
 
-	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(outside); n++) {
 		put_addresses(&i, 0x10, LINK + 0x10, LINK, 0, 0, outside[n]);
 		assert_refused(&i, "the entry point lies outside");
 	}
 }
 
-static void a_header_with_addresses_that_the_file_cuts_off_is_refused(void **state)
+TEST(a_header_with_addresses_that_the_file_cuts_off_is_refused)
 {
 	struct image i = flat(0, 0);
 
-	(void)state;
 	for (i.size = 0x10 + 12; i.size < 0x10 + 32; i.size++) assert_refused(&i, "contradict");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_ram, free_ram)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make_ram, free_ram)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(elf32_is_loaded_and_its_bss_zeroed),
-		TEST(elf64_is_loaded_and_its_bss_zeroed),
-		TEST(a_virtual_entry_becomes_the_physical_address),
-		TEST(a_physical_entry_of_a_higher_half_image_is_taken_as_it_is),
-		TEST(a_virtual_entry_wins_over_a_physical_one),
-		TEST(an_entry_at_address_0_is_good_when_a_segment_is_there),
-		TEST(an_entry_outside_all_segments_is_refused),
-		TEST(several_segments_are_loaded_each_to_its_place),
-		TEST(program_headers_that_do_not_load_are_left_alone),
-		TEST(an_empty_segment_is_skipped),
-		TEST(bss_alone_may_name_an_offset_beyond_the_file),
-		TEST(a_file_without_multiboot_header_is_no_image),
-		TEST(a_header_with_a_wrong_checksum_is_none),
-		TEST(the_header_lies_aligned_in_the_first_8192_bytes),
-		TEST(a_required_feature_that_is_unknown_is_refused),
-		TEST(what_is_no_elf_for_x86_is_refused),
-		TEST(a_file_shorter_than_an_elf_header_is_refused),
-		TEST(a_truncated_file_is_refused_wherever_it_ends),
-		TEST(truncation_is_named),
-		TEST(segments_that_lie_are_refused_and_nothing_is_written),
-		TEST(nothing_is_loaded_into_the_hole_below_1_mib),
-		TEST(the_pages_below_1_mib_that_segments_cover_are_known),
-		TEST(segments_larger_than_ram_in_sum_are_refused),
-		TEST(an_elf_without_segments_has_nothing_to_load),
-		TEST(an_image_with_addresses_is_loaded_where_they_say),
-		TEST(load_end_0_means_the_whole_file_and_bss_end_0_no_bss),
-		TEST(what_precedes_the_addresses_image_in_the_file_is_not_loaded),
-		TEST(addresses_that_contradict_each_other_are_refused),
-		TEST(addresses_beyond_the_file_or_ram_are_refused),
-		TEST(an_entry_outside_the_loaded_addresses_is_refused),
-		TEST(a_header_with_addresses_that_the_file_cuts_off_is_refused),
+		CASE(elf32_is_loaded_and_its_bss_zeroed),
+		CASE(elf64_is_loaded_and_its_bss_zeroed),
+		CASE(a_virtual_entry_becomes_the_physical_address),
+		CASE(a_physical_entry_of_a_higher_half_image_is_taken_as_it_is),
+		CASE(a_virtual_entry_wins_over_a_physical_one),
+		CASE(an_entry_at_address_0_is_good_when_a_segment_is_there),
+		CASE(an_entry_outside_all_segments_is_refused),
+		CASE(several_segments_are_loaded_each_to_its_place),
+		CASE(program_headers_that_do_not_load_are_left_alone),
+		CASE(an_empty_segment_is_skipped),
+		CASE(bss_alone_may_name_an_offset_beyond_the_file),
+		CASE(a_file_without_multiboot_header_is_no_image),
+		CASE(a_header_with_a_wrong_checksum_is_none),
+		CASE(the_header_lies_aligned_in_the_first_8192_bytes),
+		CASE(a_required_feature_that_is_unknown_is_refused),
+		CASE(what_is_no_elf_for_x86_is_refused),
+		CASE(a_file_shorter_than_an_elf_header_is_refused),
+		CASE(a_truncated_file_is_refused_wherever_it_ends),
+		CASE(truncation_is_named),
+		CASE(segments_that_lie_are_refused_and_nothing_is_written),
+		CASE(nothing_is_loaded_into_the_hole_below_1_mib),
+		CASE(the_pages_below_1_mib_that_segments_cover_are_known),
+		CASE(segments_larger_than_ram_in_sum_are_refused),
+		CASE(an_elf_without_segments_has_nothing_to_load),
+		CASE(an_image_with_addresses_is_loaded_where_they_say),
+		CASE(load_end_0_means_the_whole_file_and_bss_end_0_no_bss),
+		CASE(what_precedes_the_addresses_image_in_the_file_is_not_loaded),
+		CASE(addresses_that_contradict_each_other_are_refused),
+		CASE(addresses_beyond_the_file_or_ram_are_refused),
+		CASE(an_entry_outside_the_loaded_addresses_is_refused),
+		CASE(a_header_with_addresses_that_the_file_cuts_off_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,12 +4,8 @@
  * good VMCS breaks that rule and no other. Where a rule cannot be broken alone, the smallest set
  * is named in the data (`also`).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/check/check.h"
 #include "hv/check/rules.h"
 #include "lib/bits.h"
@@ -33,14 +29,14 @@ static void remember(void *ctx, const struct entry_violation *violation)
 /* A VMREAD of a field that does not exist fails on a CPU: here it fails the test. */
 static uint64_t read_world(void *ctx, uint32_t field)
 {
-	const struct world *w = ctx;
+	const struct vmcs_world *w = ctx;
 
 	if (field >= VMCS_ENCODINGS || !w->exists[field])
 		fail_msg("read of %s, which does not exist", vmcs_field_name(field));
 	return w->value[field];
 }
 
-static struct result check(struct world *w)
+static struct result check(struct vmcs_world *w)
 {
 	struct entry_check_source source = {w, read_world};
 	struct result result = {0};
@@ -50,7 +46,7 @@ static struct result check(struct world *w)
 	return result;
 }
 
-static void assert_good(struct world *w, const char *what)
+static void assert_good(struct vmcs_world *w, const char *what)
 {
 	struct result result = check(w);
 
@@ -72,7 +68,7 @@ static const struct entry_rule *rule_with(const char *words)
 	return found;
 }
 
-static struct world world;
+static struct vmcs_world world;
 
 /* The rule broken at this field, and but for 'also' no other. */
 static void assert_broken(const struct mutation *m, const struct entry_rule *rule, uint32_t field)
@@ -98,9 +94,8 @@ static void assert_broken(const struct mutation *m, const struct entry_rule *rul
 	assert_int_equal(result.count, also ? 2 : 1);
 }
 
-static void each_rule_is_named_when_only_it_is_broken(void **state)
+TEST(each_rule_is_named_when_only_it_is_broken)
 {
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++) {
 		const struct mutation *m = &mutations[i];
 		const struct entry_rule *rule = rule_with(m->rule);
@@ -114,12 +109,11 @@ static void each_rule_is_named_when_only_it_is_broken(void **state)
 	}
 }
 
-static void every_rule_has_a_mutation(void **state)
+TEST(every_rule_has_a_mutation)
 {
 	const struct entry_rule *rule;
 	unsigned rules = 0;
 
-	(void)state;
 	for (; (rule = rule_at(rules)); rules++) {
 		bool exercised = false;
 
@@ -129,19 +123,17 @@ static void every_rule_has_a_mutation(void **state)
 	print_message("%u rules, %u mutations\n", rules, (unsigned)ARRAY_SIZE(mutations));
 }
 
-static void every_field_of_a_rule_has_a_name(void **state)
+TEST(every_field_of_a_rule_has_a_name)
 {
 	const struct entry_rule *rule;
 
-	(void)state;
 	for (unsigned i = 0; (rule = rule_at(i)); i++)
 		for (unsigned f = 0; f < rule->fields; f++)
 			assert_string_not_equal(vmcs_field_name(rule->field[f]), "unknown field");
 }
 
-static void guests_of_ours_pass(void **state)
+TEST(guests_of_ours_pass)
 {
-	(void)state;
 	real_mode(&world);
 	assert_good(&world, "real mode");
 	flat32(&world);
@@ -151,7 +143,7 @@ static void guests_of_ours_pass(void **state)
 }
 
 /* Controls as the VMX bring-up chooses them; CR4 as that CPU allows it. */
-static void adapt(struct world *w, const struct vmx_capabilities *caps)
+static void adapt(struct vmcs_world *w, const struct vmx_capabilities *caps)
 {
 	const struct {
 		uint32_t field;
@@ -174,11 +166,10 @@ static void adapt(struct world *w, const struct vmx_capabilities *caps)
 	}
 }
 
-static void guests_of_ours_pass_on_each_cpu(void **state)
+TEST(guests_of_ours_pass_on_each_cpu)
 {
-	static void (*const guests[])(struct world *) = {real_mode, flat32, long64};
+	static void (*const guests[])(struct vmcs_world *) = {real_mode, flat32, long64};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(capability_sets); i++) {
 		if (!capability_sets[i].caps.exit) continue; /* not all of it was recorded */
 		for (unsigned g = 0; g < ARRAY_SIZE(guests); g++) {
@@ -189,9 +180,9 @@ static void guests_of_ours_pass_on_each_cpu(void **state)
 	}
 }
 
-static void what_a_rule_excepts_passes(void **state)
+TEST(what_a_rule_excepts_passes)
 {
-	static void (*const good[])(struct world *) = {
+	static void (*const good[])(struct vmcs_world *) = {
 		minimal,
 		nmi_window,
 		no_nmi_exiting,
@@ -203,7 +194,6 @@ static void what_a_rule_excepts_passes(void **state)
 		single_stepping,
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
 		good[i](&world);
 		assert_good(&world, "an exception");
@@ -211,7 +201,7 @@ static void what_a_rule_excepts_passes(void **state)
 }
 
 /* SDM 3C 27.3.1.5: interrupts, debug exceptions, machine checks and MTF wake from HLT. */
-static void what_wakes_from_hlt_may_be_injected_there(void **state)
+TEST(what_wakes_from_hlt_may_be_injected_there)
 {
 	static const struct {
 		unsigned type, vector;
@@ -223,7 +213,6 @@ static void what_wakes_from_hlt_may_be_injected_there(void **state)
 		{INTERRUPTION_TYPE_OTHER_EVENT, 0},
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(event); i++) {
 		injecting_interrupt(&world);
 		inject(&world, event[i].type, event[i].vector, 0);
@@ -233,27 +222,24 @@ static void what_wakes_from_hlt_may_be_injected_there(void **state)
 }
 
 /* An instruction at the last bytes of the lower half leaves RIP just beyond canonical. */
-static void rip_may_end_the_lower_half(void **state)
+TEST(rip_may_end_the_lower_half)
 {
-	(void)state;
 	long64(&world);
 	set(&world, VMCS_GUEST_RIP, NON_CANONICAL);
 	assert_good(&world, "RIP 0x800000000000");
 }
 
-static void an_entry_without_a_reporter_is_counted_all_the_same(void **state)
+TEST(an_entry_without_a_reporter_is_counted_all_the_same)
 {
 	struct entry_check_source source = {&world, read_world};
 
-	(void)state;
 	flat32(&world);
 	change(&world, VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE, RFLAGS_RF | BIT(3));
 	assert_int_equal(entry_check(&source, &world.caps, NULL, NULL), 2);
 }
 
-static void errors_have_the_sdms_words(void **state)
+TEST(errors_have_the_sdms_words)
 {
-	(void)state;
 	assert_string_equal(vm_instruction_error(7), "VM entry with invalid control field(s)");
 	assert_string_equal(vm_instruction_error(28), "Invalid operand to INVEPT/INVVPID");
 	assert_string_equal(vm_instruction_error(14), "unknown VM-instruction error");

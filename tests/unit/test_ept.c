@@ -4,16 +4,12 @@
  * the whole tree is counted the slow way and checked against the SDM's misconfiguration rules.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/ept_fixture.h"
 
-static void an_aligned_gigabyte_gets_one_1g_leaf(void **state)
+TEST(an_aligned_gigabyte_gets_one_1g_leaf)
 {
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
 	touch(GiB + 0x12345678);
 	expect_leaf(GiB, 3, 4 * GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
@@ -23,27 +19,24 @@ static void an_aligned_gigabyte_gets_one_1g_leaf(void **state)
 	assert_int_equal(ept.stats.flushes, 0);
 }
 
-static void without_1g_pages_2m_is_the_largest(void **state)
+TEST(without_1g_pages_2m_is_the_largest)
 {
-	(void)state;
 	ept.caps.large_1g = false;
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
 	touch(GiB + 0x12345678);
 	expect_leaf(GiB + 0x12345678, 2, (4 * GiB + 0x12200000) | EPT_RWX | WB_IPAT | EPT_LARGE);
 }
 
-static void without_2m_pages_4k_is_the_largest(void **state)
+TEST(without_2m_pages_4k_is_the_largest)
 {
-	(void)state;
 	ept.caps.large_1g = ept.caps.large_2m = false;
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
 	touch(GiB + 0x12345678);
 	expect_leaf(GiB + 0x12345678, 1, (4 * GiB + 0x12345000) | EPT_RWX | WB_IPAT);
 }
 
-static void the_host_address_must_be_aligned_for_a_large_leaf(void **state)
+TEST(the_host_address_must_be_aligned_for_a_large_leaf)
 {
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, GiB, 4 * GiB + 2 * MiB)), 0);
 	assert_int_equal(ept_slot_add(&ept, RAM(4 * GiB, GiB, 8 * GiB + 4 * KiB)), 0);
 	touch(GiB);
@@ -52,9 +45,8 @@ static void the_host_address_must_be_aligned_for_a_large_leaf(void **state)
 	expect_leaf(4 * GiB + 0x5000, 1, (8 * GiB + 0x6000) | EPT_RWX | WB_IPAT);
 }
 
-static void a_large_leaf_never_reaches_out_of_its_slot(void **state)
+TEST(a_large_leaf_never_reaches_out_of_its_slot)
 {
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 5 * MiB, GiB)), 0);
 	assert_int_equal(ept_slot_add(&ept, RAM(7 * MiB, GiB, GiB + 7 * MiB)), 0);
 	touch(2 * MiB);
@@ -67,11 +59,10 @@ static void a_large_leaf_never_reaches_out_of_its_slot(void **state)
 	expect_leaf(8 * MiB, 2, (GiB + 8 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
 }
 
-static void one_fault_installs_one_leaf(void **state)
+TEST(one_fault_installs_one_leaf)
 {
 	struct world_census census;
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 4 * MiB, GiB + 4 * KiB)), 0);
 	touch(0x1000);
 	assert_null(world_check(&w, &ept, &census));
@@ -81,9 +72,8 @@ static void one_fault_installs_one_leaf(void **state)
 	assert_int_equal(ept.stats.installed[1], 1);
 }
 
-static void a_fault_beside_every_slot_is_the_devices(void **state)
+TEST(a_fault_beside_every_slot_is_the_devices)
 {
-	(void)state;
 	assert_int_equal(serve_fault(&ept, &cpu, 0, false), -ENOENT);
 	assert_int_equal(ept_slot_add(&ept, RAM(0x1000, 0x2000, 0x1000)), 0);
 	assert_int_equal(serve_fault(&ept, &cpu, 0xfff, false), -ENOENT);
@@ -93,11 +83,10 @@ static void a_fault_beside_every_slot_is_the_devices(void **state)
 	assert_int_equal(serve_fault(&ept, &cpu, 1ULL << 48 | 0x1000, false), -ENOENT);
 }
 
-static void rom_is_readable_and_executable_and_a_write_is_refused(void **state)
+TEST(rom_is_readable_and_executable_and_a_write_is_refused)
 {
 	struct ept_slot rom = {.gpa = 0, .size = 4 * MiB, .hpa = GiB, .kind = EPT_SLOT_ROM};
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -EPERM);
 	assert_int_equal(serve_fault(&ept, &cpu, 0, false), 0);
@@ -105,11 +94,10 @@ static void rom_is_readable_and_executable_and_a_write_is_refused(void **state)
 	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -EPERM);
 }
 
-static void host_mmio_is_uc_and_no_ram_leaf_covers_it(void **state)
+TEST(host_mmio_is_uc_and_no_ram_leaf_covers_it)
 {
 	struct ept_slot mmio = {.gpa = 4 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO};
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 4 * MiB, GiB)), 0);
 	assert_int_equal(ept_slot_add(&ept, &mmio), 0);
 	assert_int_equal(ept_slot_add(&ept, RAM(4 * MiB + 0x1000, GiB, GiB + 4 * MiB + 0x1000)), 0);
@@ -125,11 +113,10 @@ static void host_mmio_is_uc_and_no_ram_leaf_covers_it(void **state)
 	expect_leaf(4 * MiB, 1, 0xfe000000 | EPT_RWX);
 }
 
-static void guest_physical_space_reaches_to_48_bits(void **state)
+TEST(guest_physical_space_reaches_to_48_bits)
 {
 	uint64_t top = 1ULL << 48;
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(top - GiB, GiB, GiB)), 0);
 	touch(top - 1);
 	expect_leaf(top - 1, 3, GiB | EPT_RWX | WB_IPAT | EPT_LARGE);
@@ -138,9 +125,8 @@ static void guest_physical_space_reaches_to_48_bits(void **state)
 	assert_int_equal(ept_slot_add(&ept, RAM(top - 2 * GiB, 3 * GiB, 2 * GiB)), -EINVAL);
 }
 
-static void slots_are_checked(void **state)
+TEST(slots_are_checked)
 {
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0x800, 0x1000, 0)), -EINVAL);
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x800, 0)), -EINVAL);
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 0x1000, 0x800)), -EINVAL);
@@ -157,9 +143,8 @@ static void slots_are_checked(void **state)
 	assert_int_equal(ept_slot_remove(&ept, 0x3000), -ENOENT);
 }
 
-static void a_slot_can_be_had_again_after_the_last_is_taken(void **state)
+TEST(a_slot_can_be_had_again_after_the_last_is_taken)
 {
-	(void)state;
 	for (unsigned i = 0; i < EPT_SLOTS; i++) assert_int_equal(ept_slot_add(&ept, RAM(i * MiB, MiB, i * MiB)), 0);
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, MiB, 0)), -ENOSPC);
 	assert_int_equal(ept_slot_remove(&ept, 3 * MiB), 0);
@@ -169,28 +154,25 @@ static void a_slot_can_be_had_again_after_the_last_is_taken(void **state)
 	assert_int_equal(ept_slot_find(&ept, 15 * MiB)->gpa, 15 * MiB);
 }
 
-static void the_eptp_names_root_levels_and_accessed_dirty(void **state)
+TEST(the_eptp_names_root_levels_and_accessed_dirty)
 {
-	(void)state;
 	assert_int_equal(ept_pointer(&ept), ept.root | 0x5e);
 	ept.caps.accessed_dirty = false;
 	assert_int_equal(ept_pointer(&ept), ept.root | 0x1e);
 }
 
-static void a_walk_beyond_48_bits_finds_nothing(void **state)
+TEST(a_walk_beyond_48_bits_finds_nothing)
 {
 	unsigned level = 9;
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, 0)), 0);
 	touch(0);
 	assert_int_equal(ept_walk(&ept, 1ULL << 48, &level), 0);
 	assert_int_equal(level, 0);
 }
 
-static void the_tables_work_without_a_lock(void **state)
+TEST(the_tables_work_without_a_lock)
 {
-	(void)state;
 	ept.host.lock = NULL;
 	ept.host.unlock = NULL;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, 0)), 0);
@@ -198,9 +180,8 @@ static void the_tables_work_without_a_lock(void **state)
 	expect_leaf(0, 3, EPT_RWX | WB_IPAT | EPT_LARGE);
 }
 
-static void out_of_memory_at_any_table_leaves_the_tree_consistent(void **state)
+TEST(out_of_memory_at_any_table_leaves_the_tree_consistent)
 {
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(0, GiB, GiB + 0x1000)), 0);
 	for (unsigned n = 1; n <= 3; n++) {
 		w.fail_from = w.allocs + n;
@@ -215,17 +196,16 @@ static void out_of_memory_at_any_table_leaves_the_tree_consistent(void **state)
 	assert_int_equal(ept.stats.tables, 4);
 }
 
-static void no_page_for_the_root_is_enomem(void **state)
+TEST(no_page_for_the_root_is_enomem)
 {
 	struct ept other;
 
-	(void)state;
 	w.fail_from = w.allocs + 1;
 	assert_int_equal(ept_init(&other, &w.host, &all_caps, MEMTYPE_KVM_6_7), -ENOMEM);
 }
 
 /* Touching every page of the slots with 4K leaves takes exactly so many tables. */
-static void as_many_tables_as_the_worst_case_says(void **state)
+TEST(as_many_tables_as_the_worst_case_says)
 {
 	static const struct ept_slot slots[] = {
 		{.gpa = 512 * GiB, .size = 4 * KiB, .hpa = 3 * GiB, .kind = EPT_SLOT_RAM}, /* in no order */
@@ -235,7 +215,6 @@ static void as_many_tables_as_the_worst_case_says(void **state)
 		{.gpa = GiB - 4 * KiB, .size = 8 * KiB, .hpa = 2 * GiB, .kind = EPT_SLOT_RAM}, /* across two tables */
 	};
 
-	(void)state;
 	ept.caps.large_1g = ept.caps.large_2m = false;
 	for (unsigned n = 0; n < ARRAY_SIZE(slots); n++) {
 		assert_int_equal(ept_slot_add(&ept, &slots[n]), 0);
@@ -247,24 +226,24 @@ static void as_many_tables_as_the_worst_case_says(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_aligned_gigabyte_gets_one_1g_leaf),
-		TEST(as_many_tables_as_the_worst_case_says),
-		TEST(without_1g_pages_2m_is_the_largest),
-		TEST(without_2m_pages_4k_is_the_largest),
-		TEST(the_host_address_must_be_aligned_for_a_large_leaf),
-		TEST(a_large_leaf_never_reaches_out_of_its_slot),
-		TEST(one_fault_installs_one_leaf),
-		TEST(a_fault_beside_every_slot_is_the_devices),
-		TEST(rom_is_readable_and_executable_and_a_write_is_refused),
-		TEST(host_mmio_is_uc_and_no_ram_leaf_covers_it),
-		TEST(guest_physical_space_reaches_to_48_bits),
-		TEST(slots_are_checked),
-		TEST(a_slot_can_be_had_again_after_the_last_is_taken),
-		TEST(the_eptp_names_root_levels_and_accessed_dirty),
-		TEST(a_walk_beyond_48_bits_finds_nothing),
-		TEST(the_tables_work_without_a_lock),
-		TEST(out_of_memory_at_any_table_leaves_the_tree_consistent),
-		TEST(no_page_for_the_root_is_enomem),
+		CASE(an_aligned_gigabyte_gets_one_1g_leaf),
+		CASE(as_many_tables_as_the_worst_case_says),
+		CASE(without_1g_pages_2m_is_the_largest),
+		CASE(without_2m_pages_4k_is_the_largest),
+		CASE(the_host_address_must_be_aligned_for_a_large_leaf),
+		CASE(a_large_leaf_never_reaches_out_of_its_slot),
+		CASE(one_fault_installs_one_leaf),
+		CASE(a_fault_beside_every_slot_is_the_devices),
+		CASE(rom_is_readable_and_executable_and_a_write_is_refused),
+		CASE(host_mmio_is_uc_and_no_ram_leaf_covers_it),
+		CASE(guest_physical_space_reaches_to_48_bits),
+		CASE(slots_are_checked),
+		CASE(a_slot_can_be_had_again_after_the_last_is_taken),
+		CASE(the_eptp_names_root_levels_and_accessed_dirty),
+		CASE(a_walk_beyond_48_bits_finds_nothing),
+		CASE(the_tables_work_without_a_lock),
+		CASE(out_of_memory_at_any_table_leaves_the_tree_consistent),
+		CASE(no_page_for_the_root_is_enomem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

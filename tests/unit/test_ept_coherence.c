@@ -108,11 +108,10 @@ static void expect_dma(uint64_t page, bool write, bool around, unsigned count, u
 	if (count == 2) assert_int_equal(reached[1], CACHE + page * PAGE_SIZE + 5);
 }
 
-static void a_leaf_of_type_wb_leads_to_the_cache_and_others_to_memory(void **state)
+TEST(a_leaf_of_type_wb_leads_to_the_cache_and_others_to_memory)
 {
 	static const enum memtype types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP};
 
-	(void)state;
 	touch(0);
 	expect_leaf(0, 1, LEAF(CACHE, 0, WB_IPAT));
 	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
@@ -124,7 +123,7 @@ static void a_leaf_of_type_wb_leads_to_the_cache_and_others_to_memory(void **sta
 	expect_leaf(4 * PAGE_SIZE, 1, LEAF(CACHE, 4, WB));
 }
 
-static void ram_with_two_copies_has_4k_leaves_only(void **state)
+TEST(ram_with_two_copies_has_4k_leaves_only)
 {
 	static uint8_t many[1024];
 	const struct ept_slot large = {.gpa = GiB,
@@ -135,7 +134,6 @@ static void ram_with_two_copies_has_4k_leaves_only(void **state)
 				       .pages = many};
 	struct ept_explanation why;
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &large), 0);
 	touch(GiB);
 	assert_int_equal(level_of(GiB), 1);
@@ -145,18 +143,16 @@ static void ram_with_two_copies_has_4k_leaves_only(void **state)
 	assert_int_equal(why.limit, EPT_LIMIT_COPIES);
 }
 
-static void a_second_copy_lies_in_the_hosts_memory(void **state)
+TEST(a_second_copy_lies_in_the_hosts_memory)
 {
 	const struct ept_slot beyond = {
 		.gpa = GiB, .size = PAGE_SIZE, .hpa = CACHE, .kind = EPT_SLOT_RAM_TWICE, .uncached_hpa = BIT(39)};
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &beyond), -EINVAL);
 }
 
-static void before_a_wb_leaf_is_stored_a_page_not_cached_is_copied_from_memory(void **state)
+TEST(before_a_wb_leaf_is_stored_a_page_not_cached_is_copied_from_memory)
 {
-	(void)state;
 	touch(PAGE_SIZE);
 	assert_false(copied[0].leaf);
 	expect_copy(CACHE, MEMORY, 1);
@@ -164,9 +160,8 @@ static void before_a_wb_leaf_is_stored_a_page_not_cached_is_copied_from_memory(v
 	expect_copy(CACHE, MEMORY, 2);
 }
 
-static void a_cached_page_is_not_copied_over(void **state)
+TEST(a_cached_page_is_not_copied_over)
 {
-	(void)state;
 	cpu_touches(1, READS);
 	ept_zap_all(&ept);
 	copies = 0;
@@ -174,9 +169,8 @@ static void a_cached_page_is_not_copied_over(void **state)
 	expect_copies(0);
 }
 
-static void before_another_leaf_is_stored_a_dirty_page_goes_to_memory(void **state)
+TEST(before_another_leaf_is_stored_a_dirty_page_goes_to_memory)
 {
-	(void)state;
 	cpu_touches(1, WRITES);
 	copies = 0;
 	attach_with_type(1, MEMTYPE_UC);
@@ -187,9 +181,8 @@ static void before_another_leaf_is_stored_a_dirty_page_goes_to_memory(void **sta
 	assert_int_equal(flags[1], 0);
 }
 
-static void a_clean_page_is_never_copied_back(void **state)
+TEST(a_clean_page_is_never_copied_back)
 {
-	(void)state;
 	cpu_touches(1, READS);
 	copies = 0;
 	attach_with_type(1, MEMTYPE_UC);
@@ -199,11 +192,10 @@ static void a_clean_page_is_never_copied_back(void **state)
 }
 
 /* The same by a zap of each kind. */
-static void a_leaf_that_goes_leaves_its_flags_behind(void **state)
+TEST(a_leaf_that_goes_leaves_its_flags_behind)
 {
 	static const struct ept_range all = {0, SPACE};
 
-	(void)state;
 	for (unsigned way = 0; way < 3; way++) {
 		cpu_touches(1, WRITES);
 		if (way == 0)
@@ -218,9 +210,8 @@ static void a_leaf_that_goes_leaves_its_flags_behind(void **state)
 	}
 }
 
-static void the_flags_of_a_uc_leaf_say_nothing(void **state)
+TEST(the_flags_of_a_uc_leaf_say_nothing)
 {
-	(void)state;
 	attach_with_type(1, MEMTYPE_UC);
 	cpu_touches(1, WRITES);
 	expect_dma(1, false, false, 1, MEMORY);
@@ -228,9 +219,8 @@ static void the_flags_of_a_uc_leaf_say_nothing(void **state)
 	assert_int_equal(flags[1], 0);
 }
 
-static void dma_around_the_cache_sees_memory_and_snooping_dma_what_is_cached(void **state)
+TEST(dma_around_the_cache_sees_memory_and_snooping_dma_what_is_cached)
 {
-	(void)state;
 	expect_dma(1, false, true, 1, MEMORY);
 	expect_dma(1, false, false, 1, MEMORY);
 	cpu_touches(1, READS);
@@ -240,9 +230,8 @@ static void dma_around_the_cache_sees_memory_and_snooping_dma_what_is_cached(voi
 	expect_dma(1, false, false, 1, CACHE);
 }
 
-static void dma_writes_both_copies_but_around_a_cached_page_memory_alone(void **state)
+TEST(dma_writes_both_copies_but_around_a_cached_page_memory_alone)
 {
-	(void)state;
 	expect_dma(1, true, true, 2, MEMORY);
 	expect_dma(1, true, false, 2, MEMORY);
 	cpu_touches(1, READS);
@@ -250,12 +239,11 @@ static void dma_writes_both_copies_but_around_a_cached_page_memory_alone(void **
 	expect_dma(1, true, true, 1, MEMORY);
 }
 
-static void dma_reaches_ram_and_nothing_else(void **state)
+TEST(dma_reaches_ram_and_nothing_else)
 {
 	const struct ept_slot rom = {.gpa = GiB, .size = PAGE_SIZE, .hpa = GiB, .kind = EPT_SLOT_ROM};
 	const struct ept_slot once = {.gpa = 2 * GiB, .size = PAGE_SIZE, .hpa = 2 * GiB, .kind = EPT_SLOT_RAM};
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	assert_int_equal(ept_slot_add(&ept, &once), 0);
 	uses = 0;
@@ -267,9 +255,8 @@ static void dma_reaches_ram_and_nothing_else(void **state)
 	assert_int_equal(reached[0], 2 * GiB + 1);
 }
 
-static void wbinvd_writes_back_what_is_dirty_and_leaves_its_leaf(void **state)
+TEST(wbinvd_writes_back_what_is_dirty_and_leaves_its_leaf)
 {
-	(void)state;
 	cpu_touches(1, WRITES);
 	cpu_touches(2, READS);
 	copies = 0;
@@ -281,9 +268,8 @@ static void wbinvd_writes_back_what_is_dirty_and_leaves_its_leaf(void **state)
 	expect_dma(2, false, false, 1, MEMORY);
 }
 
-static void wbinvd_takes_away_the_leaf_of_a_page_that_a_device_wrote_around(void **state)
+TEST(wbinvd_takes_away_the_leaf_of_a_page_that_a_device_wrote_around)
 {
-	(void)state;
 	cpu_touches(1, READS);
 	cpu_touches(2, READS);
 	expect_dma(1, true, true, 1, MEMORY);
@@ -295,9 +281,8 @@ static void wbinvd_takes_away_the_leaf_of_a_page_that_a_device_wrote_around(void
 	expect_copy(CACHE, MEMORY, 1);
 }
 
-static void wbinvd_is_no_zap(void **state)
+TEST(wbinvd_is_no_zap)
 {
-	(void)state;
 	cpu_touches(1, READS);
 	cpu_touches(2, READS);
 	ept_zap_range(&ept, 2 * PAGE_SIZE, PAGE_SIZE);
@@ -309,9 +294,8 @@ static void wbinvd_is_no_zap(void **state)
 	assert_int_equal(w.zaps, 1);
 }
 
-static void wbinvd_of_a_range_touches_no_other_page(void **state)
+TEST(wbinvd_of_a_range_touches_no_other_page)
 {
-	(void)state;
 	for (unsigned page = 1; page < 4; page++) cpu_touches(page, WRITES);
 	copies = 0;
 	ept_write_back(&ept, 2 * PAGE_SIZE, PAGE_SIZE);
@@ -323,9 +307,8 @@ static void wbinvd_of_a_range_touches_no_other_page(void **state)
 	expect_copy(MEMORY, CACHE, 3);
 }
 
-static void an_empty_range_has_nothing_to_zap_or_write_back(void **state)
+TEST(an_empty_range_has_nothing_to_zap_or_write_back)
 {
-	(void)state;
 	cpu_touches(1, WRITES);
 	copies = 0;
 	assert_int_equal(ept_zap_range(&ept, PAGE_SIZE, 0), 0);
@@ -335,9 +318,8 @@ static void an_empty_range_has_nothing_to_zap_or_write_back(void **state)
 }
 
 /* Nothing is mapped: nothing has to be flushed. */
-static void wbinvd_after_a_zap_flushes_nothing_more(void **state)
+TEST(wbinvd_after_a_zap_flushes_nothing_more)
 {
-	(void)state;
 	cpu_touches(1, WRITES);
 	ept_zap_all(&ept);
 	copies = 0;
@@ -347,9 +329,8 @@ static void wbinvd_after_a_zap_flushes_nothing_more(void **state)
 }
 
 /* A page UC by MTRR, written before the attach and not touched since. */
-static void without_the_write_back_of_a_transition_a_device_reads_old_bytes(void **state)
+TEST(without_the_write_back_of_a_transition_a_device_reads_old_bytes)
 {
-	(void)state;
 	cpu_touches(1, WRITES);
 	copies = 0;
 	attach_with_type(1, MEMTYPE_UC);
@@ -369,9 +350,8 @@ static void emulate(uint64_t gpa, bool write, int error, uint64_t hpa)
 	if (!error) assert_int_equal(reached[0], hpa);
 }
 
-static void an_emulated_access_goes_through_the_leaf_and_sets_its_flags(void **state)
+TEST(an_emulated_access_goes_through_the_leaf_and_sets_its_flags)
 {
-	(void)state;
 	emulate(PAGE_SIZE + 9, false, 0, CACHE + PAGE_SIZE + 9);
 	expect_copy(CACHE, MEMORY, 1); /* the leaf was installed */
 	assert_int_equal(fill.level, 1);
@@ -385,11 +365,10 @@ static void an_emulated_access_goes_through_the_leaf_and_sets_its_flags(void **s
 	expect_leaf(2 * PAGE_SIZE, 1, LEAF(MEMORY, 2, 0));
 }
 
-static void an_emulated_access_of_what_is_no_ram_fails_as_a_fault_does(void **state)
+TEST(an_emulated_access_of_what_is_no_ram_fails_as_a_fault_does)
 {
 	const struct ept_slot rom = {.gpa = GiB, .size = 4 * MiB, .hpa = GiB, .kind = EPT_SLOT_ROM};
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	emulate(GiB + 3 * PAGE_SIZE + 1, false, 0, GiB + 3 * PAGE_SIZE + 1);
 	emulate(GiB, true, -EPERM, 0);

@@ -4,11 +4,8 @@
  * predict the leaf that the next fault installs, with reasons that hold by tests/slow_mtrr.h and
  * by arithmetic; then the words, line by line.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "ept/explain.h"
 #include "lib/x86.h"
 #include "tests/ept_fixture.h"
@@ -182,7 +179,7 @@ static void random_world(void)
 	for (uint64_t devices = random64() % 3; devices; devices--) ept_noncoherent_change(&ept, &cpu, 1);
 }
 
-static void an_explanation_is_what_the_next_fault_installs(void **state)
+TEST(an_explanation_is_what_the_next_fault_installs)
 {
 	for (unsigned world = 0; world < 300; world++) {
 		state64 = world + 1;
@@ -198,9 +195,8 @@ static void an_explanation_is_what_the_next_fault_installs(void **state)
 	}
 }
 
-static void empty_tables_in_its_place_do_not_make_a_leaf_smaller(void **state)
+TEST(empty_tables_in_its_place_do_not_make_a_leaf_smaller)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	ept.caps.large_2m = false;
 	touch(0);
@@ -212,9 +208,8 @@ static void empty_tables_in_its_place_do_not_make_a_leaf_smaller(void **state)
 }
 
 /* Another CPU's MTRRs, or kvm-6.6: the leaf in place is not what the rule would give. */
-static void a_stale_leaf_is_called_stale(void **state)
+TEST(a_stale_leaf_is_called_stale)
 {
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_6;
 	small_ram(0, MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
@@ -226,12 +221,11 @@ static void a_stale_leaf_is_called_stale(void **state)
 	assert_int_equal(why.in_place, MEMTYPE_WB);
 }
 
-static void the_pat_entry_is_chosen_by_index_and_is_wb_without_paging(void **state)
+TEST(the_pat_entry_is_chosen_by_index_and_is_wb_without_paging)
 {
 	static const enum memtype types[] = {MEMTYPE_WB, MEMTYPE_WT,       MEMTYPE_UC_MINUS, MEMTYPE_UC, MEMTYPE_WB,
 					     MEMTYPE_WT, MEMTYPE_UC_MINUS, MEMTYPE_UC,       MEMTYPE_WB};
 
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_16;
 	small_ram(0, MiB);
 	for (unsigned i = 0; i <= EPT_NO_PAGING; i++) {
@@ -265,9 +259,8 @@ static const char *last(unsigned n)
 }
 
 /* The demonstration's WC buffer, in the words of the monitor's example. */
-static void the_words_name_every_step(void **state)
+TEST(the_words_name_every_step)
 {
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, RAM(MiB, 63 * MiB, 8 * GiB + MiB)), 0);
 	wrmsr(0x204, 0x2240000 | MEMTYPE_WC);
 	wrmsr(0x205, (BIT(39) - 256 * KiB) | 0x800);
@@ -296,9 +289,8 @@ static void the_words_name_every_step(void **state)
 	assert_string_equal(said[6], "table 12-7: row WC (the leaf), column WB (paging off): WC");
 }
 
-static void the_words_for_what_is_not_there(void **state)
+TEST(the_words_for_what_is_not_there)
 {
-	(void)state;
 	say(1ULL << 48, reset_pat);
 	assert_int_equal(lines, 1);
 	assert_string_equal(said[0], "no slot: an access is the device models'");
@@ -317,7 +309,7 @@ static const char *stale_line(void)
 	return n < lines && !strncmp(said[n], "stale: ", 7) ? said[n] : NULL;
 }
 
-static void the_words_for_a_stale_leaf(void **state)
+TEST(the_words_for_a_stale_leaf)
 {
 	a_stale_leaf_is_called_stale(state);
 	say(0, reset_pat);
@@ -339,9 +331,8 @@ static void the_words_for_a_stale_leaf(void **state)
 			    "since; a fault would give WB; harmful where PAT is UC: an access is WB, not UC");
 }
 
-static void what_has_made_a_leaf_stale_is_named(void **state)
+TEST(what_has_made_a_leaf_stale_is_named)
 {
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_6;
 	small_ram(0, MiB);
 	mtrr_all_wb();
@@ -365,13 +356,12 @@ static void what_has_made_a_leaf_stale_is_named(void **state)
 	assert_non_null(strstr(stale_line(), "as with a noncoherent device,"));
 }
 
-static void the_words_for_who_decides(void **state)
+TEST(the_words_for_who_decides)
 {
 	static const struct ept_slot mmio = {
 		.gpa = 24 * MiB, .size = PAGE_SIZE, .hpa = MiB, .kind = EPT_SLOT_HOST_MMIO};
 	static const struct ept_slot rom = {.gpa = 0xf0000, .size = 0x10000, .hpa = MiB, .kind = EPT_SLOT_ROM};
 
-	(void)state;
 	assert_int_equal(ept_slot_add(&ept, &mmio), 0);
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	say(24 * MiB, (struct ept_pat){PAT_RESET, EPT_NO_PAGING, false});
@@ -394,9 +384,8 @@ static void the_words_for_who_decides(void **state)
 	assert_non_null(strstr(last(1), "the policy asks neither MTRRs nor CD: WB;"));
 }
 
-static void the_words_for_which_mtrr_wins(void **state)
+TEST(the_words_for_which_mtrr_wins)
 {
-	(void)state;
 	small_ram(0, 64 * MiB);
 	ept_noncoherent_change(&ept, &cpu, 1);
 	say(0, reset_pat);
@@ -423,9 +412,8 @@ static void the_words_for_which_mtrr_wins(void **state)
 					"whose mixture SDM 3A 12.11.4.1 leaves undefined: UC;"));
 }
 
-static void of_ranges_of_one_type_the_first_is_told(void **state)
+TEST(of_ranges_of_one_type_the_first_is_told)
 {
-	(void)state;
 	small_ram(0, MiB);
 	mtrr_all_wb();
 	for (uint32_t n = 1; n < 4; n++) {
@@ -439,9 +427,8 @@ static void of_ranges_of_one_type_the_first_is_told(void **state)
 	assert_int_equal(why.mtrr.winner, 1);
 }
 
-static void the_words_for_the_size(void **state)
+TEST(the_words_for_the_size)
 {
-	(void)state;
 	large_ram(GiB, 3 * GiB);
 	small_ram(0, 64 * MiB);
 	say(0x1000, reset_pat);
@@ -460,11 +447,10 @@ static void the_words_for_the_size(void **state)
 	assert_non_null(strstr(last(0), "; smaller leaves stand in the 1 GiB: 2M leaf;"));
 }
 
-static void permissions_accessed_and_dirty_are_told(void **state)
+TEST(permissions_accessed_and_dirty_are_told)
 {
 	uint64_t *entry, leaf;
 
-	(void)state;
 	small_ram(0, MiB);
 	touch(0);
 	entry = &world_table(&w, WORLD_BASE + 3 * PAGE_SIZE)[0];
@@ -483,13 +469,12 @@ static void permissions_accessed_and_dirty_are_told(void **state)
 }
 
 /* The spans are the leaves that ept_walk() finds, none twice, and no two that could be one. */
-static void the_map_is_the_leaves(void **state)
+TEST(the_map_is_the_leaves)
 {
 	struct ept_span span, before = {0};
 	uint64_t gpa, pages = 0, found = 0;
 	unsigned level;
 
-	(void)state;
 	assert_false(ept_next_span(&ept, 0, &span));
 	assert_int_equal(ept_slot_add(&ept, RAM(0, 640 * KiB, 8 * GiB)), 0);
 	assert_int_equal(ept_slot_add(&ept, RAM(MiB, 63 * MiB, 8 * GiB + MiB)), 0);
@@ -515,9 +500,8 @@ static void the_map_is_the_leaves(void **state)
 	assert_false(ept_next_span(&ept, 1ULL << 48, &span));
 }
 
-static void all_mtrrs_in_words(void **state)
+TEST(all_mtrrs_in_words)
 {
-	(void)state;
 	lines = 0;
 	mtrr_print(&mtrr, keep_line, NULL);
 	assert_int_equal(lines, 1);
@@ -544,20 +528,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_explanation_is_what_the_next_fault_installs),
-		TEST(empty_tables_in_its_place_do_not_make_a_leaf_smaller),
-		TEST(a_stale_leaf_is_called_stale),
-		TEST(the_pat_entry_is_chosen_by_index_and_is_wb_without_paging),
-		TEST(the_words_name_every_step),
-		TEST(the_words_for_what_is_not_there),
-		TEST(the_words_for_a_stale_leaf),
-		TEST(what_has_made_a_leaf_stale_is_named),
-		TEST(the_words_for_who_decides),
-		TEST(the_words_for_which_mtrr_wins),
-		TEST(of_ranges_of_one_type_the_first_is_told),
-		TEST(the_words_for_the_size),
-		TEST(permissions_accessed_and_dirty_are_told),
-		TEST(the_map_is_the_leaves),
-		TEST(all_mtrrs_in_words),
+		CASE(empty_tables_in_its_place_do_not_make_a_leaf_smaller),
+		CASE(a_stale_leaf_is_called_stale),
+		CASE(the_pat_entry_is_chosen_by_index_and_is_wb_without_paging),
+		CASE(the_words_name_every_step),
+		CASE(the_words_for_what_is_not_there),
+		CASE(the_words_for_a_stale_leaf),
+		CASE(what_has_made_a_leaf_stale_is_named),
+		CASE(the_words_for_who_decides),
+		CASE(the_words_for_which_mtrr_wins),
+		CASE(of_ranges_of_one_type_the_first_is_told),
+		CASE(the_words_for_the_size),
+		CASE(permissions_accessed_and_dirty_are_told),
+		CASE(the_map_is_the_leaves),
+		CASE(all_mtrrs_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

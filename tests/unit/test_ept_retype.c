@@ -4,11 +4,8 @@
  * behind, leaf by leaf: types, sizes, flags, tables, figures; and what one fault fills.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/ept_fixture.h"
 #include "tests/slow_mtrr.h"
 
@@ -70,9 +67,8 @@ static void expect_types(uint64_t gpa, unsigned count)
 	}
 }
 
-static void a_retype_keeps_every_leaf_and_flushes_once(void **state)
+TEST(a_retype_keeps_every_leaf_and_flushes_once)
 {
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 4 * MiB);
 	large_ram(4 * MiB, 4 * MiB);
@@ -95,9 +91,8 @@ static void a_retype_keeps_every_leaf_and_flushes_once(void **state)
 	assert_int_equal(ept.stats.transitions, 4);
 }
 
-static void without_a_leaf_nothing_is_flushed(void **state)
+TEST(without_a_leaf_nothing_is_flushed)
 {
-	(void)state;
 	small_ram(0, MiB);
 	attach();
 	touch(0);
@@ -107,9 +102,8 @@ static void without_a_leaf_nothing_is_flushed(void **state)
 	assert_int_equal(ept.stats.leaves_retyped, 0);
 }
 
-static void accessed_and_dirty_flags_stay(void **state)
+TEST(accessed_and_dirty_flags_stay)
 {
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
 	large_ram(2 * MiB, 2 * MiB);
@@ -134,9 +128,8 @@ static void accessed_and_dirty_flags_stay(void **state)
 
 static const enum memtype types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB};
 
-static void a_full_table_gets_any_type_and_loses_it_again(void **state)
+TEST(a_full_table_gets_any_type_and_loses_it_again)
 {
-	(void)state;
 	small_ram(0, 2 * MiB);
 	touch_pages(0, LEAVES_2M);
 	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
@@ -149,13 +142,12 @@ static void a_full_table_gets_any_type_and_loses_it_again(void **state)
 }
 
 /* Two CPUs with other MTRRs: each leaf has the type of the CPU that faulted it in. */
-static void leaves_of_one_table_may_have_different_old_types(void **state)
+TEST(leaves_of_one_table_may_have_different_old_types)
 {
 	struct mtrr others;
 	struct ept_cpu other = {.mtrr = &others};
 	unsigned count;
 
-	(void)state;
 	mtrr_reset(&others, 39);
 	small_ram(0, 2 * MiB);
 	for (unsigned a = 0; a < ARRAY_SIZE(types); a++) {
@@ -173,13 +165,12 @@ static void leaves_of_one_table_may_have_different_old_types(void **state)
 	}
 }
 
-static void the_types_are_those_of_the_cpu_that_caused_it(void **state)
+TEST(the_types_are_those_of_the_cpu_that_caused_it)
 {
 	struct mtrr others;
 	struct ept_cpu other = {.mtrr = &others}, disabled = {.mtrr = &others, .cd = true};
 	unsigned count;
 
-	(void)state;
 	mtrr_all_wb();
 	mtrr_reset(&others, 39);
 	mtrr_write(&others, 0x2ff, 0x800 | MEMTYPE_WT, NULL, &count);
@@ -192,9 +183,8 @@ static void the_types_are_those_of_the_cpu_that_caused_it(void **state)
 	assert_int_equal(bits_of(0x2000), UC_IPAT);
 }
 
-static void where_types_differ_each_leaf_gets_its_own(void **state)
+TEST(where_types_differ_each_leaf_gets_its_own)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 0x8000, 0x8000, MEMTYPE_UC);
 	range(1, 0xa000, 0x1000, MEMTYPE_WT);
@@ -213,9 +203,8 @@ static void where_types_differ_each_leaf_gets_its_own(void **state)
 }
 
 /* The first page has the default's type, and only every other one the range's. */
-static void every_other_leaf_of_a_full_table_loses_its_type_again(void **state)
+TEST(every_other_leaf_of_a_full_table_loses_its_type_again)
 {
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
 	touch_pages(0, LEAVES_2M);
@@ -228,9 +217,8 @@ static void every_other_leaf_of_a_full_table_loses_its_type_again(void **state)
 	}
 }
 
-static void a_sparse_table_under_a_mask_with_holes(void **state)
+TEST(a_sparse_table_under_a_mask_with_holes)
 {
-	(void)state;
 	mtrr_all_wb();
 	range_with_holes(2, 0, 8 * MiB, MEMTYPE_WC);
 	small_ram(0, 2 * MiB);
@@ -244,12 +232,11 @@ static void a_sparse_table_under_a_mask_with_holes(void **state)
 	}
 }
 
-static void host_mmio_stays_uncached_and_rom_read_only(void **state)
+TEST(host_mmio_stays_uncached_and_rom_read_only)
 {
 	const struct ept_slot mmio = {.gpa = 0x10000, .size = 0x10000, .hpa = 0xf0000000, .kind = EPT_SLOT_HOST_MMIO};
 	const struct ept_slot rom = {.gpa = 0x20000, .size = 0x10000, .hpa = 4 * GiB, .kind = EPT_SLOT_ROM};
 
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 0x10000);
 	ept_slot_add(&ept, &mmio);
@@ -266,11 +253,10 @@ static void host_mmio_stays_uncached_and_rom_read_only(void **state)
 	expect_leaf(0x20000, 1, (4 * GiB) | EPT_READ | EPT_EXECUTE | WB_IPAT);
 }
 
-static void a_full_table_of_host_mmio_stays_uncached(void **state)
+TEST(a_full_table_of_host_mmio_stays_uncached)
 {
 	const struct ept_slot mmio = {.gpa = 2 * MiB, .size = 2 * MiB, .hpa = 0xf0001000, .kind = EPT_SLOT_HOST_MMIO};
 
-	(void)state;
 	mtrr_all_wb();
 	ept_slot_add(&ept, &mmio);
 	touch_pages(2 * MiB, LEAVES_2M);
@@ -283,9 +269,8 @@ static void a_full_table_of_host_mmio_stays_uncached(void **state)
 	}
 }
 
-static void a_large_leaf_under_which_types_differ_is_split(void **state)
+TEST(a_large_leaf_under_which_types_differ_is_split)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
 	large_ram(0, 6 * MiB);
@@ -309,11 +294,10 @@ static void note_tables(void *arg)
 	tables_at_flush = w.tables;
 }
 
-static void small_leaves_of_one_type_become_a_large_one(void **state)
+TEST(small_leaves_of_one_type_become_a_large_one)
 {
 	unsigned tables;
 
-	(void)state;
 	mtrr_all_wb();
 	range(0, 0x4000, 0x1000, MEMTYPE_UC);
 	large_ram(0, 4 * MiB);
@@ -333,9 +317,8 @@ static void small_leaves_of_one_type_become_a_large_one(void **state)
 	assert_int_equal(ept_zap_all(&ept), 2);
 }
 
-static void without_flags_in_the_ept_a_merged_leaf_has_none(void **state)
+TEST(without_flags_in_the_ept_a_merged_leaf_has_none)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 0x4000, 0x1000, MEMTYPE_UC);
 	large_ram(0, 4 * MiB);
@@ -346,11 +329,10 @@ static void without_flags_in_the_ept_a_merged_leaf_has_none(void **state)
 	expect_leaf(0, 2, (8 * GiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
 }
 
-static void merged_rom_stays_read_only(void **state)
+TEST(merged_rom_stays_read_only)
 {
 	const struct ept_slot rom = {.gpa = 2 * MiB, .size = 4 * MiB, .hpa = 4 * GiB + 2 * MiB, .kind = EPT_SLOT_ROM};
 
-	(void)state;
 	mtrr_all_wb();
 	range(0, 4 * MiB, 0x1000, MEMTYPE_UC);
 	ept_slot_add(&ept, &rom);
@@ -361,9 +343,8 @@ static void merged_rom_stays_read_only(void **state)
 	expect_leaf(4 * MiB, 2, (4 * GiB + 4 * MiB) | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE | AD);
 }
 
-static void leaves_do_not_merge_where_host_memory_or_the_slot_forbids(void **state)
+TEST(leaves_do_not_merge_where_host_memory_or_the_slot_forbids)
 {
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
 	large_ram(2 * MiB, MiB);
@@ -377,9 +358,8 @@ static void leaves_do_not_merge_where_host_memory_or_the_slot_forbids(void **sta
 	assert_int_equal(level_of(3 * MiB), 0);
 }
 
-static void a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back(void **state)
+TEST(a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, GiB + 6 * MiB + 0x1000, 0x1000, MEMTYPE_WC);
 	range(1, GiB + 8 * MiB, 2 * MiB, MEMTYPE_UC);
@@ -401,9 +381,8 @@ static void a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back(void **state)
 }
 
 /* A border between two ranges of one type divides nothing. */
-static void types_that_are_alike_on_both_sides_of_a_border_are_one(void **state)
+TEST(types_that_are_alike_on_both_sides_of_a_border_are_one)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 0, MiB, MEMTYPE_WC);
 	range(1, MiB, MiB, MEMTYPE_WC);
@@ -414,9 +393,8 @@ static void types_that_are_alike_on_both_sides_of_a_border_are_one(void **state)
 	expect_leaf(0, 2, (8 * GiB) | EPT_RWX | EPT_LARGE | MEMTYPE_WC << 3);
 }
 
-static void without_memory_a_leaf_that_must_be_split_goes_and_comes_back(void **state)
+TEST(without_memory_a_leaf_that_must_be_split_goes_and_comes_back)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
 	large_ram(0, 4 * MiB);
@@ -438,9 +416,8 @@ static void without_memory_a_leaf_that_must_be_split_goes_and_comes_back(void **
 }
 
 /* The table above has lost its only leaf: it is not live, and a fault can put a large one there. */
-static void a_table_that_has_lost_its_only_leaf_so_is_not_live(void **state)
+TEST(a_table_that_has_lost_its_only_leaf_so_is_not_live)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
 	large_ram(0, 4 * MiB);
@@ -451,9 +428,8 @@ static void a_table_that_has_lost_its_only_leaf_so_is_not_live(void **state)
 	assert_int_equal(ept_zap_all(&ept), 0);
 }
 
-static void the_policy_decides_whether_anything_is_retyped(void **state)
+TEST(the_policy_decides_whether_anything_is_retyped)
 {
-	(void)state;
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	small_ram(0, 2 * MiB);
 	ept.policy = MEMTYPE_KVM_6_6;
@@ -473,11 +449,10 @@ static void the_policy_decides_whether_anything_is_retyped(void **state)
 	assert_int_equal(ept.stats.leaves_retyped, 4);
 }
 
-static void a_fault_that_began_before_a_retype_is_not_installed_after_it(void **state)
+TEST(a_fault_that_began_before_a_retype_is_not_installed_after_it)
 {
 	struct ept_fill fill;
 
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
 	touch(0);
@@ -488,9 +463,8 @@ static void a_fault_that_began_before_a_retype_is_not_installed_after_it(void **
 	assert_int_equal(bits_of(0x1000), WB);
 }
 
-static void one_fault_fills_its_table_with_fill_table(void **state)
+TEST(one_fault_fills_its_table_with_fill_table)
 {
-	(void)state;
 	small_ram(0, 6 * MiB);
 	touch(2 * MiB + 0x5000);
 	for (unsigned i = 0; i < LEAVES_2M; i++)
@@ -502,11 +476,10 @@ static void one_fault_fills_its_table_with_fill_table(void **state)
 	assert_int_equal(ept_zap_all(&ept), 2 * LEAVES_2M);
 }
 
-static void it_fills_no_further_than_the_slot(void **state)
+TEST(it_fills_no_further_than_the_slot)
 {
 	const struct ept_slot rom = {.gpa = 0x10000, .size = 0x8000, .hpa = 4 * GiB, .kind = EPT_SLOT_ROM};
 
-	(void)state;
 	ept_slot_add(&ept, &rom);
 	assert_int_equal(serve_fault(&ept, &cpu, 0x13000, false), 0);
 	expect_leaf(0x10000, 1, (4 * GiB) | EPT_READ | EPT_EXECUTE | WB_IPAT);
@@ -515,9 +488,8 @@ static void it_fills_no_further_than_the_slot(void **state)
 	assert_int_equal(level_of(0x18000), 0);
 }
 
-static void it_fills_no_further_than_the_type(void **state)
+TEST(it_fills_no_further_than_the_type)
 {
-	(void)state;
 	mtrr_all_wb();
 	range(0, 0x40000, 0x20000, MEMTYPE_UC);
 	small_ram(0, 2 * MiB);
@@ -534,11 +506,10 @@ static void it_fills_no_further_than_the_type(void **state)
 	assert_int_equal(w.flushes, 0);
 }
 
-static void leaves_that_are_there_stay_as_they_are(void **state)
+TEST(leaves_that_are_there_stay_as_they_are)
 {
 	struct ept_fill fill;
 
-	(void)state;
 	small_ram(0, 2 * MiB);
 	touch(0);
 	*entry_at(0x3000, 1) |= AD;
@@ -553,18 +524,16 @@ static void leaves_that_are_there_stay_as_they_are(void **state)
 	assert_int_equal(fill.level, 0);
 }
 
-static void large_leaves_are_as_without_it(void **state)
+TEST(large_leaves_are_as_without_it)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	touch(2 * MiB);
 	assert_int_equal(level_of(2 * MiB), 2);
 	assert_int_equal(level_of(0), 0);
 }
 
-static void after_a_zap_a_table_is_filled_anew_with_the_new_type(void **state)
+TEST(after_a_zap_a_table_is_filled_anew_with_the_new_type)
 {
-	(void)state;
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
 	touch(0);

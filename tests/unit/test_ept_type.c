@@ -4,16 +4,12 @@
  * each policy, MTRR and CD changes, and faults that began before a change.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/ept_fixture.h"
 
-static void the_first_device_and_the_last_are_transitions(void **state)
+TEST(the_first_device_and_the_last_are_transitions)
 {
-	(void)state;
 	small_ram(0, MiB);
 	touch(0);
 	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
@@ -32,18 +28,16 @@ static void the_first_device_and_the_last_are_transitions(void **state)
 	assert_int_equal(w.flushes, 2);
 }
 
-static void the_count_never_goes_below_zero(void **state)
+TEST(the_count_never_goes_below_zero)
 {
-	(void)state;
 	assert_false(ept_noncoherent_change(&ept, &cpu, -1));
 	assert_int_equal(ept.noncoherent, 0);
 	assert_int_equal(ept.stats.transitions, 0);
 	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
 }
 
-static void after_a_transition_leaves_come_back_with_the_guests_types(void **state)
+TEST(after_a_transition_leaves_come_back_with_the_guests_types)
 {
-	(void)state;
 	large_ram(0, 16 * MiB);
 	wrmsr(0x200, 4 * MiB | MEMTYPE_UC);
 	wrmsr(0x201, (BIT(39) - 2 * MiB) | 0x800);
@@ -66,9 +60,8 @@ static void after_a_transition_leaves_come_back_with_the_guests_types(void **sta
 	expect_leaf(6 * MiB, 2, (8 * GiB + 6 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
 }
 
-static void under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays(void **state)
+TEST(under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays)
 {
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_6;
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
@@ -84,9 +77,8 @@ static void under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays(void 
 	assert_int_equal(ept.stats.leaves_cleared, 0);
 }
 
-static void under_kvm_6_7_the_same_leaf_is_not_stale(void **state)
+TEST(under_kvm_6_7_the_same_leaf_is_not_stale)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	touch(0);
@@ -95,11 +87,10 @@ static void under_kvm_6_7_the_same_leaf_is_not_stale(void **state)
 	assert_int_equal(bits_of(0), MEMTYPE_WC << 3);
 }
 
-static void under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored(void **state)
+TEST(under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored)
 {
 	struct ept_range all = {0, SPACE};
 
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_11;
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
@@ -113,9 +104,8 @@ static void under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored(void **
 	assert_int_equal(bits_of(0), WB);
 }
 
-static void under_kvm_6_16_attach_and_detach_change_nothing_but_the_count(void **state)
+TEST(under_kvm_6_16_attach_and_detach_change_nothing_but_the_count)
 {
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_16;
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
@@ -135,11 +125,10 @@ static void under_kvm_6_16_attach_and_detach_change_nothing_but_the_count(void *
 	assert_int_equal(w.flushes, 0);
 }
 
-static void cd_makes_leaves_uc_only_while_noncoherent(void **state)
+TEST(cd_makes_leaves_uc_only_while_noncoherent)
 {
 	struct ept_range all = {0, SPACE};
 
-	(void)state;
 	large_ram(0, 4 * MiB);
 	mtrr_all_wb();
 	cpu.cd = true;
@@ -156,9 +145,8 @@ static void cd_makes_leaves_uc_only_while_noncoherent(void **state)
 	assert_int_equal(bits_of(0), WB);
 }
 
-static void with_cd_the_leaf_is_large_whatever_the_mtrrs_say(void **state)
+TEST(with_cd_the_leaf_is_large_whatever_the_mtrrs_say)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	mtrr_all_wb();
 	wrmsr(0x200, 3 * MiB | MEMTYPE_WC);
@@ -170,9 +158,8 @@ static void with_cd_the_leaf_is_large_whatever_the_mtrrs_say(void **state)
 	assert_int_equal(bits_of(2 * MiB), UC_IPAT);
 }
 
-static void an_mtrr_write_zaps_only_what_it_changes(void **state)
+TEST(an_mtrr_write_zaps_only_what_it_changes)
 {
-	(void)state;
 	small_ram(0, 16 * MiB);
 	mtrr_all_wb();
 	ept_noncoherent_change(&ept, &cpu, 1);
@@ -188,9 +175,8 @@ static void an_mtrr_write_zaps_only_what_it_changes(void **state)
 }
 
 /* KVM before 6.7 zapped here too (update_mtrr()): only the transition was missing. */
-static void under_kvm_6_6_an_mtrr_write_zaps(void **state)
+TEST(under_kvm_6_6_an_mtrr_write_zaps)
 {
-	(void)state;
 	ept.policy = MEMTYPE_KVM_6_6;
 	small_ram(0, 16 * MiB);
 	mtrr_all_wb();
@@ -200,9 +186,8 @@ static void under_kvm_6_6_an_mtrr_write_zaps(void **state)
 	assert_int_equal(level_of(0), 0);
 }
 
-static void without_noncoherent_dma_an_mtrr_write_zaps_nothing(void **state)
+TEST(without_noncoherent_dma_an_mtrr_write_zaps_nothing)
 {
-	(void)state;
 	small_ram(0, 16 * MiB);
 	touch(0);
 	mtrr_all_wb();
@@ -210,9 +195,8 @@ static void without_noncoherent_dma_an_mtrr_write_zaps_nothing(void **state)
 	assert_int_equal(w.flushes, 0);
 }
 
-static void a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_again(void **state)
+TEST(a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_again)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	mtrr_all_wb();
 	ept_noncoherent_change(&ept, &cpu, 1);
@@ -234,9 +218,8 @@ static void a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_agai
 	assert_int_equal(level_of(2 * MiB), 2);
 }
 
-static void a_1g_leaf_is_split_into_2m_and_4k_where_types_differ(void **state)
+TEST(a_1g_leaf_is_split_into_2m_and_4k_where_types_differ)
 {
-	(void)state;
 	large_ram(0, 2 * GiB);
 	mtrr_all_wb();
 	ept_noncoherent_change(&ept, &cpu, 1);
@@ -256,11 +239,10 @@ static void a_1g_leaf_is_split_into_2m_and_4k_where_types_differ(void **state)
 	assert_int_equal(level_of(GiB), 3);
 }
 
-static void several_ranges_are_one_zap_with_one_flush(void **state)
+TEST(several_ranges_are_one_zap_with_one_flush)
 {
 	struct ept_range ranges[] = {{8 * MiB, 0x2000}, {0x3000, 0x1000}, {8 * MiB + 0x1000, 0x3000}, {0x2000, 0x1000}};
 
-	(void)state;
 	small_ram(0, 16 * MiB);
 	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(0, 8);
@@ -278,11 +260,10 @@ static void several_ranges_are_one_zap_with_one_flush(void **state)
 	assert_int_equal(ept_type_changed(&ept, ranges, 2), 6);
 }
 
-static void a_range_at_the_end_of_all_addresses_does_not_wrap(void **state)
+TEST(a_range_at_the_end_of_all_addresses_does_not_wrap)
 {
 	struct ept_range ranges[] = {{~0xfffULL, ~0ULL}, {0x1000, ~0ULL}};
 
-	(void)state;
 	small_ram(0, 16 * MiB);
 	ept_noncoherent_change(&ept, &cpu, 1);
 	touch_pages(0, 2);
@@ -291,11 +272,10 @@ static void a_range_at_the_end_of_all_addresses_does_not_wrap(void **state)
 	assert_int_equal(level_of(0), 1);
 }
 
-static void a_fault_computed_before_a_transition_is_not_installed_after_it(void **state)
+TEST(a_fault_computed_before_a_transition_is_not_installed_after_it)
 {
 	struct ept_fill fill;
 
-	(void)state;
 	large_ram(0, 4 * MiB);
 	assert_int_equal(ept_fault_begin(&ept, &cpu, 0, true, &fill), 0);
 	ept_noncoherent_change(&ept, &cpu, 1);
@@ -307,12 +287,11 @@ static void a_fault_computed_before_a_transition_is_not_installed_after_it(void 
 	assert_int_equal(bits_of(0), 0); /* MTRRs are off: UC */
 }
 
-static void a_fault_computed_before_any_change_is_not_installed_after_it(void **state)
+TEST(a_fault_computed_before_any_change_is_not_installed_after_it)
 {
 	struct ept_range all = {0, SPACE};
 	struct ept_fill fill;
 
-	(void)state;
 	large_ram(0, 4 * MiB);
 	ept_noncoherent_change(&ept, &cpu, 1);
 	for (unsigned change = 0; change < 5; change++) {
@@ -332,11 +311,10 @@ static void a_fault_computed_before_any_change_is_not_installed_after_it(void **
 	}
 }
 
-static void two_faults_on_one_page_install_one_leaf(void **state)
+TEST(two_faults_on_one_page_install_one_leaf)
 {
 	struct ept_fill first, second;
 
-	(void)state;
 	large_ram(0, 4 * MiB);
 	assert_int_equal(ept_fault_begin(&ept, &cpu, 0, true, &first), 0);
 	assert_int_equal(ept_fault_begin(&ept, &cpu, 0x1000, true, &second), 0);
@@ -350,7 +328,7 @@ static void two_faults_on_one_page_install_one_leaf(void **state)
 /* The first lock is taken after begin: a transition there makes ept_fault() compute again. */
 static void transition_in_lock(void *ctx)
 {
-	struct world *world = ctx;
+	struct ept_world *world = ctx;
 
 	if (ept.noncoherent == 0) {
 		ept.noncoherent = 1;
@@ -359,9 +337,8 @@ static void transition_in_lock(void *ctx)
 	world_lock(world);
 }
 
-static void ept_fault_computes_again_when_a_transition_came_between(void **state)
+TEST(ept_fault_computes_again_when_a_transition_came_between)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WT);
 	ept.host.lock = transition_in_lock;
@@ -379,9 +356,8 @@ static void remove_in_lock(void *ctx)
 	}
 }
 
-static void ept_fault_finds_out_that_its_slot_has_gone(void **state)
+TEST(ept_fault_finds_out_that_its_slot_has_gone)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	ept.host.lock = remove_in_lock;
 	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -ENOENT);
@@ -390,27 +366,27 @@ static void ept_fault_finds_out_that_its_slot_has_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_first_device_and_the_last_are_transitions),
-		TEST(the_count_never_goes_below_zero),
-		TEST(after_a_transition_leaves_come_back_with_the_guests_types),
-		TEST(under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays),
-		TEST(under_kvm_6_7_the_same_leaf_is_not_stale),
-		TEST(under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored),
-		TEST(under_kvm_6_16_attach_and_detach_change_nothing_but_the_count),
-		TEST(cd_makes_leaves_uc_only_while_noncoherent),
-		TEST(with_cd_the_leaf_is_large_whatever_the_mtrrs_say),
-		TEST(an_mtrr_write_zaps_only_what_it_changes),
-		TEST(under_kvm_6_6_an_mtrr_write_zaps),
-		TEST(without_noncoherent_dma_an_mtrr_write_zaps_nothing),
-		TEST(a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_again),
-		TEST(a_1g_leaf_is_split_into_2m_and_4k_where_types_differ),
-		TEST(several_ranges_are_one_zap_with_one_flush),
-		TEST(a_range_at_the_end_of_all_addresses_does_not_wrap),
-		TEST(a_fault_computed_before_a_transition_is_not_installed_after_it),
-		TEST(a_fault_computed_before_any_change_is_not_installed_after_it),
-		TEST(two_faults_on_one_page_install_one_leaf),
-		TEST(ept_fault_computes_again_when_a_transition_came_between),
-		TEST(ept_fault_finds_out_that_its_slot_has_gone),
+		CASE(the_first_device_and_the_last_are_transitions),
+		CASE(the_count_never_goes_below_zero),
+		CASE(after_a_transition_leaves_come_back_with_the_guests_types),
+		CASE(under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays),
+		CASE(under_kvm_6_7_the_same_leaf_is_not_stale),
+		CASE(under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored),
+		CASE(under_kvm_6_16_attach_and_detach_change_nothing_but_the_count),
+		CASE(cd_makes_leaves_uc_only_while_noncoherent),
+		CASE(with_cd_the_leaf_is_large_whatever_the_mtrrs_say),
+		CASE(an_mtrr_write_zaps_only_what_it_changes),
+		CASE(under_kvm_6_6_an_mtrr_write_zaps),
+		CASE(without_noncoherent_dma_an_mtrr_write_zaps_nothing),
+		CASE(a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_again),
+		CASE(a_1g_leaf_is_split_into_2m_and_4k_where_types_differ),
+		CASE(several_ranges_are_one_zap_with_one_flush),
+		CASE(a_range_at_the_end_of_all_addresses_does_not_wrap),
+		CASE(a_fault_computed_before_a_transition_is_not_installed_after_it),
+		CASE(a_fault_computed_before_any_change_is_not_installed_after_it),
+		CASE(two_faults_on_one_page_install_one_leaf),
+		CASE(ept_fault_computes_again_when_a_transition_came_between),
+		CASE(ept_fault_finds_out_that_its_slot_has_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,18 +4,14 @@
  * back over kept, empty tables.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/ept_fixture.h"
 
-static void a_zap_clears_every_leaf_and_keeps_every_table(void **state)
+TEST(a_zap_clears_every_leaf_and_keeps_every_table)
 {
 	uint64_t tables;
 
-	(void)state;
 	small_ram(0, 4 * MiB);
 	large_ram(GiB, 2 * GiB);
 	assert_int_equal(ept_slot_add(&ept, RAM(512 * GiB, 2 * MiB, 4 * GiB)), 0);
@@ -35,9 +31,8 @@ static void a_zap_clears_every_leaf_and_keeps_every_table(void **state)
 	assert_int_equal(w.flushes, 1);
 }
 
-static void a_zap_that_finds_nothing_flushes_nothing(void **state)
+TEST(a_zap_that_finds_nothing_flushes_nothing)
 {
-	(void)state;
 	assert_int_equal(ept_zap_all(&ept), 0);
 	small_ram(0, MiB);
 	touch(0);
@@ -60,11 +55,10 @@ static void assert_told(unsigned zaps, uint64_t gpa, uint64_t size, uint64_t lea
 	assert_int_equal(w.zap_leaves, leaves);
 }
 
-static void each_zap_is_told_with_its_range_and_leaves_before_its_flush(void **state)
+TEST(each_zap_is_told_with_its_range_and_leaves_before_its_flush)
 {
 	const struct ept_range ranges[] = {{0x200000, 0x1000}, {0x1000, 0x2000}};
 
-	(void)state;
 	small_ram(0, 4 * MiB);
 	touch_pages(0, 1024);
 	ept_zap_range(&ept, 0x3000, 0x2000);
@@ -96,9 +90,8 @@ static void count_leaves_at_flush(void *arg)
 	leaves_at_flush = census.leaves[1] + census.leaves[2] + census.leaves[3];
 }
 
-static void a_host_that_wants_to_be_told_nothing_is_told_nothing(void **state)
+TEST(a_host_that_wants_to_be_told_nothing_is_told_nothing)
 {
-	(void)state;
 	small_ram(0, MiB);
 	touch(0);
 	ept.host.zapped = NULL;
@@ -107,9 +100,8 @@ static void a_host_that_wants_to_be_told_nothing_is_told_nothing(void **state)
 	assert_int_equal(w.flushes, 1);
 }
 
-static void the_flush_comes_after_the_last_leaf_is_gone(void **state)
+TEST(the_flush_comes_after_the_last_leaf_is_gone)
 {
-	(void)state;
 	small_ram(0, 4 * MiB);
 	touch_pages(0, 1024);
 	w.on_flush = count_leaves_at_flush;
@@ -118,9 +110,8 @@ static void the_flush_comes_after_the_last_leaf_is_gone(void **state)
 	assert_int_equal(leaves_at_flush, 0);
 }
 
-static void a_dense_table_is_cleared_to_the_last_entry(void **state)
+TEST(a_dense_table_is_cleared_to_the_last_entry)
 {
-	(void)state;
 	small_ram(0, 4 * MiB);
 	for (unsigned n = 0; n <= 512; n += n < 250 ? 50 : 1) {
 		touch_pages((512 - n) * PAGE_SIZE, n);
@@ -130,11 +121,10 @@ static void a_dense_table_is_cleared_to_the_last_entry(void **state)
 }
 
 /* Every [first, last] among 6 pages that lie across the border of two tables. */
-static void a_range_zap_touches_only_its_range(void **state)
+TEST(a_range_zap_touches_only_its_range)
 {
 	uint64_t start = 2 * MiB - 3 * PAGE_SIZE;
 
-	(void)state;
 	small_ram(0, 4 * MiB);
 	for (unsigned first = 0; first < 6; first++) {
 		for (unsigned last = first; last < 6; last++) {
@@ -148,9 +138,8 @@ static void a_range_zap_touches_only_its_range(void **state)
 	}
 }
 
-static void a_range_zap_passes_over_half_of_a_full_table(void **state)
+TEST(a_range_zap_passes_over_half_of_a_full_table)
 {
-	(void)state;
 	small_ram(0, 2 * MiB);
 	touch_pages(0, 512);
 	assert_int_equal(ept_zap_range(&ept, 0, 2 * MiB - PAGE_SIZE), 511);
@@ -158,9 +147,8 @@ static void a_range_zap_passes_over_half_of_a_full_table(void **state)
 	assert_int_equal(ept_zap_range(&ept, MiB, 3 * GiB), 1);
 }
 
-static void a_large_leaf_across_the_edge_is_cleared_whole(void **state)
+TEST(a_large_leaf_across_the_edge_is_cleared_whole)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	touch(0);
 	touch(2 * MiB);
@@ -169,9 +157,8 @@ static void a_large_leaf_across_the_edge_is_cleared_whole(void **state)
 	assert_int_equal(level_of(2 * MiB), 2);
 }
 
-static void unaligned_edges_reach_the_pages_they_touch(void **state)
+TEST(unaligned_edges_reach_the_pages_they_touch)
 {
-	(void)state;
 	small_ram(0, MiB);
 	touch_pages(0, 4);
 	assert_int_equal(ept_zap_range(&ept, 0x1fff, 2), 2);
@@ -179,9 +166,8 @@ static void unaligned_edges_reach_the_pages_they_touch(void **state)
 	assert_int_equal(level_of(0x3000), 1);
 }
 
-static void a_table_of_large_leaves_and_of_tables_is_cleared_of_both(void **state)
+TEST(a_table_of_large_leaves_and_of_tables_is_cleared_of_both)
 {
-	(void)state;
 	large_ram(0, 3 * MiB);
 	large_ram(4 * MiB, 4 * MiB);
 	touch(0);
@@ -193,11 +179,10 @@ static void a_table_of_large_leaves_and_of_tables_is_cleared_of_both(void **stat
 	assert_int_equal(ept.stats.last_zap_tables, 2);
 }
 
-static void a_table_mostly_of_large_leaves_keeps_its_child_tables(void **state)
+TEST(a_table_mostly_of_large_leaves_keeps_its_child_tables)
 {
 	uint64_t tables;
 
-	(void)state;
 	ept.caps.large_1g = false;
 	large_ram(0, GiB);
 	for (unsigned i = 0; i < 511; i++) touch(i * 2 * MiB);
@@ -213,11 +198,10 @@ static void a_table_mostly_of_large_leaves_keeps_its_child_tables(void **state)
 }
 
 /* The count of children says when to stop: a table that is not live is not even read. */
-static void a_zap_does_not_look_into_tables_without_leaves(void **state)
+TEST(a_zap_does_not_look_into_tables_without_leaves)
 {
 	uint64_t *table;
 
-	(void)state;
 	small_ram(0, 2 * GiB);
 	touch(0);
 	touch(GiB);
@@ -231,9 +215,8 @@ static void a_zap_does_not_look_into_tables_without_leaves(void **state)
 	table[5] = 0;
 }
 
-static void removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty(void **state)
+TEST(removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty)
 {
-	(void)state;
 	small_ram(0, 4 * MiB);
 	small_ram(GiB, 4 * MiB);
 	touch(0);
@@ -252,17 +235,15 @@ static void removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty(void 
 	assert_int_equal(ept.stats.tables, 1);
 }
 
-static void removing_a_slot_that_was_never_touched_flushes_nothing(void **state)
+TEST(removing_a_slot_that_was_never_touched_flushes_nothing)
 {
-	(void)state;
 	small_ram(0, 4 * MiB);
 	assert_int_equal(ept_slot_remove(&ept, 0), 0);
 	assert_int_equal(w.flushes, 0);
 }
 
-static void a_table_shared_with_another_slot_stays(void **state)
+TEST(a_table_shared_with_another_slot_stays)
 {
-	(void)state;
 	small_ram(0, MiB);
 	small_ram(MiB, MiB);
 	touch(0);
@@ -275,9 +256,8 @@ static void a_table_shared_with_another_slot_stays(void **state)
 }
 
 /* Tables kept empty by a zap have no leaf, but a CPU may have their address cached. */
-static void empty_tables_are_flushed_before_they_are_freed(void **state)
+TEST(empty_tables_are_flushed_before_they_are_freed)
 {
-	(void)state;
 	small_ram(0, 4 * MiB);
 	touch(0);
 	ept_zap_all(&ept);
@@ -294,9 +274,8 @@ static void count_tables_at_flush(void *arg)
 	tables_at_flush = w.tables;
 }
 
-static void tables_are_freed_after_the_flush_and_not_before(void **state)
+TEST(tables_are_freed_after_the_flush_and_not_before)
 {
-	(void)state;
 	w.on_flush = count_tables_at_flush;
 	small_ram(0, 4 * MiB);
 	touch(0);
@@ -305,9 +284,8 @@ static void tables_are_freed_after_the_flush_and_not_before(void **state)
 	assert_int_equal(w.tables, 1);
 }
 
-static void a_2m_leaf_comes_back_over_its_empty_table_by_store_flush_free(void **state)
+TEST(a_2m_leaf_comes_back_over_its_empty_table_by_store_flush_free)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	ept.caps.large_2m = false;
 	touch(0);
@@ -324,9 +302,8 @@ static void a_2m_leaf_comes_back_over_its_empty_table_by_store_flush_free(void *
 	assert_int_equal(w.flushes, 2); /* from not present: nothing to flush */
 }
 
-static void a_1g_leaf_comes_back_over_a_tree_of_empty_tables(void **state)
+TEST(a_1g_leaf_comes_back_over_a_tree_of_empty_tables)
 {
-	(void)state;
 	large_ram(0, GiB);
 	ept.caps.large_2m = ept.caps.large_1g = false;
 	touch(0);
@@ -341,9 +318,8 @@ static void a_1g_leaf_comes_back_over_a_tree_of_empty_tables(void **state)
 	assert_int_equal(w.flushes, 2);
 }
 
-static void a_large_leaf_never_replaces_a_table_with_a_leaf(void **state)
+TEST(a_large_leaf_never_replaces_a_table_with_a_leaf)
 {
-	(void)state;
 	large_ram(0, GiB);
 	ept.caps.large_2m = ept.caps.large_1g = false;
 	touch(GiB - 1);
@@ -356,11 +332,10 @@ static void a_large_leaf_never_replaces_a_table_with_a_leaf(void **state)
 	assert_int_equal(w.flushes, 0);
 }
 
-static void after_a_zap_and_the_same_touches_no_table_is_gained(void **state)
+TEST(after_a_zap_and_the_same_touches_no_table_is_gained)
 {
 	uint64_t tables;
 
-	(void)state;
 	small_ram(0, 64 * MiB);
 	for (unsigned round = 0; round < 3; round++) {
 		for (uint64_t gpa = 0; gpa < 64 * MiB; gpa += MiB) touch(gpa);
@@ -373,28 +348,28 @@ static void after_a_zap_and_the_same_touches_no_table_is_gained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_zap_clears_every_leaf_and_keeps_every_table),
-		TEST(a_zap_that_finds_nothing_flushes_nothing),
-		TEST(each_zap_is_told_with_its_range_and_leaves_before_its_flush),
-		TEST(a_host_that_wants_to_be_told_nothing_is_told_nothing),
-		TEST(the_flush_comes_after_the_last_leaf_is_gone),
-		TEST(a_dense_table_is_cleared_to_the_last_entry),
-		TEST(a_range_zap_touches_only_its_range),
-		TEST(a_range_zap_passes_over_half_of_a_full_table),
-		TEST(a_large_leaf_across_the_edge_is_cleared_whole),
-		TEST(unaligned_edges_reach_the_pages_they_touch),
-		TEST(a_table_of_large_leaves_and_of_tables_is_cleared_of_both),
-		TEST(a_table_mostly_of_large_leaves_keeps_its_child_tables),
-		TEST(a_zap_does_not_look_into_tables_without_leaves),
-		TEST(removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty),
-		TEST(removing_a_slot_that_was_never_touched_flushes_nothing),
-		TEST(a_table_shared_with_another_slot_stays),
-		TEST(empty_tables_are_flushed_before_they_are_freed),
-		TEST(tables_are_freed_after_the_flush_and_not_before),
-		TEST(a_2m_leaf_comes_back_over_its_empty_table_by_store_flush_free),
-		TEST(a_1g_leaf_comes_back_over_a_tree_of_empty_tables),
-		TEST(a_large_leaf_never_replaces_a_table_with_a_leaf),
-		TEST(after_a_zap_and_the_same_touches_no_table_is_gained),
+		CASE(a_zap_clears_every_leaf_and_keeps_every_table),
+		CASE(a_zap_that_finds_nothing_flushes_nothing),
+		CASE(each_zap_is_told_with_its_range_and_leaves_before_its_flush),
+		CASE(a_host_that_wants_to_be_told_nothing_is_told_nothing),
+		CASE(the_flush_comes_after_the_last_leaf_is_gone),
+		CASE(a_dense_table_is_cleared_to_the_last_entry),
+		CASE(a_range_zap_touches_only_its_range),
+		CASE(a_range_zap_passes_over_half_of_a_full_table),
+		CASE(a_large_leaf_across_the_edge_is_cleared_whole),
+		CASE(unaligned_edges_reach_the_pages_they_touch),
+		CASE(a_table_of_large_leaves_and_of_tables_is_cleared_of_both),
+		CASE(a_table_mostly_of_large_leaves_keeps_its_child_tables),
+		CASE(a_zap_does_not_look_into_tables_without_leaves),
+		CASE(removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty),
+		CASE(removing_a_slot_that_was_never_touched_flushes_nothing),
+		CASE(a_table_shared_with_another_slot_stays),
+		CASE(empty_tables_are_flushed_before_they_are_freed),
+		CASE(tables_are_freed_after_the_flush_and_not_before),
+		CASE(a_2m_leaf_comes_back_over_its_empty_table_by_store_flush_free),
+		CASE(a_1g_leaf_comes_back_over_a_tree_of_empty_tables),
+		CASE(a_large_leaf_never_replaces_a_table_with_a_leaf),
+		CASE(after_a_zap_and_the_same_touches_no_table_is_gained),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

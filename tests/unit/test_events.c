@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/events/: the record's layout, the ring of the last events, and events in words. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "ept/ept.h"
 #include "hv/events/event.h"
 
@@ -17,7 +13,7 @@ static void put(uint64_t first, uint64_t last)
 	for (uint64_t n = first; n <= last; n++) *event_ring_put(&ring) = (struct event){.type = EVENT_MARK, .b = n};
 }
 
-static void a_record_is_32_bytes_little_endian_in_the_order_of_the_trace(void **state)
+TEST(a_record_is_32_bytes_little_endian_in_the_order_of_the_trace)
 {
 	const struct event event = {
 		.tsc = 0x0807060504030201,
@@ -31,18 +27,16 @@ static void a_record_is_32_bytes_little_endian_in_the_order_of_the_trace(void **
 	};
 	uint8_t bytes[32];
 
-	(void)state;
 	memcpy(bytes, &event, sizeof(event));
 	for (unsigned i = 0; i < 32; i++) assert_int_equal(bytes[i], i + 1);
 	assert_int_equal(event.type_and_source, 0x09 | event_source(0x0a, 0x0b, 0x0c));
 }
 
-static void events_come_back_in_order_and_once(void **state)
+TEST(events_come_back_in_order_and_once)
 {
 	struct event read[8];
 	uint64_t from = 0, lost;
 
-	(void)state;
 	memset(&ring, 0, sizeof(ring));
 	put(0, 9);
 	assert_int_equal(event_ring_read(&ring, &from, read, 8, &lost), 8);
@@ -54,12 +48,11 @@ static void events_come_back_in_order_and_once(void **state)
 	assert_int_equal(from, 10);
 }
 
-static void what_was_overwritten_is_counted_as_lost(void **state)
+TEST(what_was_overwritten_is_counted_as_lost)
 {
 	static struct event read[EVENT_RING_SIZE];
 	uint64_t from = 0, lost;
 
-	(void)state;
 	memset(&ring, 0, sizeof(ring));
 	put(0, EVENT_RING_SIZE - 1);
 	assert_int_equal(event_ring_read(&ring, &from, read, 1, &lost), 1);
@@ -72,7 +65,7 @@ static void what_was_overwritten_is_counted_as_lost(void **state)
 }
 
 /* The lines people and tests know are these, word for word. */
-static void the_console_s_events_read_as_its_lines(void **state)
+TEST(the_console_s_events_read_as_its_lines)
 {
 	static const struct {
 		struct event event;
@@ -88,7 +81,6 @@ static void the_console_s_events_read_as_its_lines(void **state)
 		{{.type = EVENT_END, .b = 0xffffffff}, "exited with status 4294967295"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		char text[120];
 
@@ -97,12 +89,11 @@ static void the_console_s_events_read_as_its_lines(void **state)
 	}
 }
 
-static void a_leaf_is_told_with_its_type_and_size(void **state)
+TEST(a_leaf_is_told_with_its_type_and_size)
 {
 	struct event event = {.type = EVENT_INSTALL, .a = 2, .b = 0x201abc};
 	char text[120];
 
-	(void)state;
 	event.c = EPT_RWX | TO_FIELD(MEMTYPE_WB, EPT_TYPE) | EPT_IGNORE_PAT;
 	event_text(&event, text, sizeof(text));
 	assert_string_equal(text, "fault at 0x201abc, 2M leaf, WB + ignore PAT");
@@ -112,12 +103,11 @@ static void a_leaf_is_told_with_its_type_and_size(void **state)
 }
 
 /* A trace file may be of a later version, or broken. */
-static void every_type_has_words_and_no_record_overruns_them(void **state)
+TEST(every_type_has_words_and_no_record_overruns_them)
 {
 	struct event event;
 	char text[121];
 
-	(void)state;
 	for (unsigned type = 0; type < 256; type++) {
 		memset(&event, 0xff, sizeof(event));
 		event.type = (uint8_t)type;

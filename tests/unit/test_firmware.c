@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/firmware.c: what kernels look for in the first megabyte. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/firmware.h"
 #include "lib/bits.h"
 
@@ -39,16 +35,14 @@ static void assert_code(unsigned vector, const char *code, size_t size)
 	assert_int_equal(handler(vector)[size - 1], IRET);
 }
 
-static void every_vector_leads_to_code_that_returns(void **state)
+TEST(every_vector_leads_to_code_that_returns)
 {
-	(void)state;
 	for (unsigned vector = 0; vector < 256; vector++) assert_non_null(memchr(handler(vector), IRET, 32));
 }
 
 /* mov al, 0x20; out 0x20, al (and first 0xa0): the PIC would be silent for ever otherwise. */
-static void interrupts_of_the_pics_are_acknowledged(void **state)
+TEST(interrupts_of_the_pics_are_acknowledged)
 {
-	(void)state;
 	for (unsigned vector = 0x09; vector <= 0x0f; vector++) assert_code(vector, "\x50\xb0\x20\xe6\x20\x58\xcf", 7);
 	for (unsigned vector = 0x70; vector <= 0x77; vector++)
 		assert_code(vector, "\x50\xb0\x20\xe6\xa0\xe6\x20\x58\xcf", 9);
@@ -57,15 +51,13 @@ static void interrupts_of_the_pics_are_acknowledged(void **state)
 }
 
 /* inc dword [0x46c] with DS = 0. */
-static void the_timer_counts(void **state)
+TEST(the_timer_counts)
 {
-	(void)state;
 	assert_code(0x08, "\x50\x1e\x31\xc0\x8e\xd8\x66\xff\x06\x6c\x04\xb0\x20\xe6\x20\x1f\x58\xcf", 18);
 }
 
-static void the_bios_data_area_tells_of_memory_and_com1(void **state)
+TEST(the_bios_data_area_tells_of_memory_and_com1)
 {
-	(void)state;
 	assert_int_equal(word(0x400), 0x3f8);
 	assert_int_equal(word(0x40e), 0x9fc0);
 	assert_int_equal(word(0x410) >> 9 & 7, 1);
@@ -73,22 +65,21 @@ static void the_bios_data_area_tells_of_memory_and_com1(void **state)
 	assert_int_equal(ram[0x9fc00], 1);
 }
 
-static void nothing_else_is_written(void **state)
+TEST(nothing_else_is_written)
 {
-	(void)state;
 	for (unsigned at = 0x415; at < FIRMWARE_CODE; at++) assert_int_equal(ram[at], at == FIRMWARE_EBDA);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, leave)
+#define CASE(name) cmocka_unit_test_setup(name, leave)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(every_vector_leads_to_code_that_returns),
-		TEST(interrupts_of_the_pics_are_acknowledged),
-		TEST(the_timer_counts),
-		TEST(the_bios_data_area_tells_of_memory_and_com1),
-		TEST(nothing_else_is_written),
+		CASE(every_vector_leads_to_code_that_returns),
+		CASE(interrupts_of_the_pics_are_acknowledged),
+		CASE(the_timer_counts),
+		CASE(the_bios_data_area_tells_of_memory_and_com1),
+		CASE(nothing_else_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

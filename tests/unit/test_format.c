@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* lib/format.c: against what printf prints for the same pattern, and its own few rules. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "lib/bits.h"
 #include "lib/format.h"
 
@@ -33,20 +29,18 @@ static void print(size_t size, const char *pattern, ...)
 		assert_string_equal(text, expected);                                                                   \
 	} while (0)
 
-static void text_is_printed_as_it_stands(void **state)
+TEST(text_is_printed_as_it_stands)
 {
-	(void)state;
 	assert_like_printf("%s", "");
 	assert_like_printf("plain text, 100%%\n");
 	assert_like_printf("%%d%%%%");
 }
 
-static void numbers_of_each_size_are_printed_like_printf(void **state)
+TEST(numbers_of_each_size_are_printed_like_printf)
 {
 	static const uint64_t values[] = {0,          1,       9,           10,      0x7fffffff, 0x80000000,
 					  0xffffffff, BIT(32), BITS(62, 0), BIT(63), ~0ULL};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
 		uint64_t v = values[i];
 
@@ -57,9 +51,8 @@ static void numbers_of_each_size_are_printed_like_printf(void **state)
 	}
 }
 
-static void width_zeroes_and_left_alignment_are_those_of_printf(void **state)
+TEST(width_zeroes_and_left_alignment_are_those_of_printf)
 {
-	(void)state;
 	assert_like_printf("[%5d][%-5d][%05d]", 42, 42, 42);
 	assert_like_printf("[%5d][%-5d][%05d]", -42, -42, -42);
 	assert_like_printf("[%2d][%-2d][%02d]", 12345, 12345, -12345);
@@ -71,38 +64,34 @@ static void width_zeroes_and_left_alignment_are_those_of_printf(void **state)
 	assert_like_printf("[%3c][%-3c]", 'x', 'x');
 }
 
-static void precision_bounds_a_string_even_without_an_end(void **state)
+TEST(precision_bounds_a_string_even_without_an_end)
 {
 	const char open[3] = {'a', 'b', 'c'};
 
-	(void)state;
 	assert_like_printf("[%.2s][%.0s][%.9s]", "abc", "abc", "abc");
 	assert_like_printf("[%.3s]", open);
 	assert_like_printf("[%6.2s][%-6.2s]", "abc", "abc");
 }
 
-static void a_pointer_is_hexadecimal_without_prefix(void **state)
+TEST(a_pointer_is_hexadecimal_without_prefix)
 {
-	(void)state;
 	print(sizeof(text), "%p %p", (void *)0x123abc, NULL);
 	assert_string_equal(text, "123abc 0");
 }
 
-static void what_is_no_known_conversion_is_printed_as_it_stands(void **state)
+TEST(what_is_no_known_conversion_is_printed_as_it_stands)
 {
 	const char *const patterns[] = {"%q", "%", "a%", "%5", "%-05l", "%.", "%l%", "%5.3q x"};
 	const char *const expected[] = {"%q", "%", "a%", "%5", "%-05l", "%.", "%", "%5.3q x"};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(patterns); i++) {
 		print(sizeof(text), patterns[i]);
 		assert_string_equal(text, expected[i]);
 	}
 }
 
-static void text_is_cut_to_the_buffer_and_ends_in_it(void **state)
+TEST(text_is_cut_to_the_buffer_and_ends_in_it)
 {
-	(void)state;
 	for (size_t size = 1; size < 12; size++) {
 		print(size, "%s%5d", "abc", 42);
 		assert_int_equal(strlen(text), size - 1 < 8 ? size - 1 : 8);
@@ -111,9 +100,8 @@ static void text_is_cut_to_the_buffer_and_ends_in_it(void **state)
 	}
 }
 
-static void a_buffer_of_no_bytes_is_not_written(void **state)
+TEST(a_buffer_of_no_bytes_is_not_written)
 {
-	(void)state;
 	print(0, "abc");
 	assert_int_equal(text[0], '#');
 }
@@ -124,12 +112,11 @@ static void keep_line(void *count, const char *line)
 	snprintf(text, sizeof(text), "%s", line);
 }
 
-static void a_line_is_put_together_and_handed_over_once(void **state)
+TEST(a_line_is_put_together_and_handed_over_once)
 {
 	unsigned count = 0;
 	struct lines to = {.line = keep_line, .ctx = &count};
 
-	(void)state;
 	lines_end(&to);
 	assert_int_equal(count, 0);
 	lines_add(&to, "%u", 4U);
@@ -142,11 +129,10 @@ static void a_line_is_put_together_and_handed_over_once(void **state)
 	assert_int_equal(strlen(to.text), sizeof(to.text) - 1);
 }
 
-static void a_digit_has_its_value_and_nothing_else_has_one(void **state)
+TEST(a_digit_has_its_value_and_nothing_else_has_one)
 {
 	char digit[2] = "";
 
-	(void)state;
 	for (int c = 0; c < 256; c++) {
 		digit[0] = (char)c;
 		assert_int_equal(digit_value((char)c),

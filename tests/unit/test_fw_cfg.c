@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/fw_cfg.c and the debug console of hv/dev/ports.c: what kernels written for QEMU's machine find. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/firmware.h"
 #include "lib/bits.h"
 #include "tests/lib/port_device.h"
@@ -29,31 +25,28 @@ static void read_item(unsigned item, void *to, size_t size)
 	for (size_t i = 0; i < size; i++) ((uint8_t *)to)[i] = (uint8_t)in(0x511, 1);
 }
 
-static void the_signature_is_qemus_and_zeroes_follow(void **state)
+TEST(the_signature_is_qemus_and_zeroes_follow)
 {
 	char text[8];
 
-	(void)state;
 	read_item(0, text, sizeof(text));
 	assert_memory_equal(text, "QEMU\0\0\0", 8);
 	read_item(0, text, 1); /* selecting begins anew */
 	assert_int_equal(text[0], 'Q');
 }
 
-static void the_interface_is_the_ports_alone(void **state)
+TEST(the_interface_is_the_ports_alone)
 {
 	uint32_t interface;
 
-	(void)state;
 	read_item(1, &interface, sizeof(interface));
 	assert_int_equal(interface, 1);
 }
 
-static void the_cpus_are_counted(void **state)
+TEST(the_cpus_are_counted)
 {
 	uint16_t cpus;
 
-	(void)state;
 	read_item(5, &cpus, sizeof(cpus));
 	assert_int_equal(cpus, 3);
 	read_item(15, &cpus, sizeof(cpus));
@@ -61,7 +54,7 @@ static void the_cpus_are_counted(void **state)
 }
 
 /* The way a kernel takes: the directory, the file by its name, its bytes. */
-static void the_memory_map_is_a_file(void **state)
+TEST(the_memory_map_is_a_file)
 {
 	struct {
 		uint32_t count, size;
@@ -70,7 +63,6 @@ static void the_memory_map_is_a_file(void **state)
 	} directory;
 	struct e820_range range[E820_RANGES];
 
-	(void)state;
 	read_item(0x19, &directory, sizeof(directory));
 	assert_int_equal(__builtin_bswap32(directory.count), 1);
 	assert_string_equal(directory.name, "etc/e820");
@@ -83,9 +75,8 @@ static void the_memory_map_is_a_file(void **state)
 	assert_int_equal(range[4].length, GiB);
 }
 
-static void what_is_not_there_reads_as_zeroes(void **state)
+TEST(what_is_not_there_reads_as_zeroes)
 {
-	(void)state;
 	for (unsigned item = 2; item < 0x10000; item++)
 		if (item != 5 && item != 15 && item != 0x19 && item != 0x20) {
 			out(0x510, 2, item);
@@ -93,36 +84,34 @@ static void what_is_not_there_reads_as_zeroes(void **state)
 		}
 }
 
-static void a_byte_selects_nothing_and_data_is_read_only(void **state)
+TEST(a_byte_selects_nothing_and_data_is_read_only)
 {
-	(void)state;
 	out(0x510, 2, 0);
 	out(0x510, 1, 5);
 	out(0x511, 1, 0xff);
 	assert_int_equal(in(0x511, 1), 'Q');
 }
 
-static void the_debug_port_shows_bytes_and_reads_as_its_number(void **state)
+TEST(the_debug_port_shows_bytes_and_reads_as_its_number)
 {
-	(void)state;
 	out(0xe9, 1, 'o');
 	out(0xe9, 1, 'k');
 	assert_string_equal(machine.shown, "ok");
 	assert_int_equal(in(0xe9, 1), 0xe9);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, set_up)
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_signature_is_qemus_and_zeroes_follow),
-		TEST(the_interface_is_the_ports_alone),
-		TEST(the_cpus_are_counted),
-		TEST(the_memory_map_is_a_file),
-		TEST(what_is_not_there_reads_as_zeroes),
-		TEST(a_byte_selects_nothing_and_data_is_read_only),
-		TEST(the_debug_port_shows_bytes_and_reads_as_its_number),
+		CASE(the_signature_is_qemus_and_zeroes_follow),
+		CASE(the_interface_is_the_ports_alone),
+		CASE(the_cpus_are_counted),
+		CASE(the_memory_map_is_a_file),
+		CASE(what_is_not_there_reads_as_zeroes),
+		CASE(a_byte_selects_nothing_and_data_is_read_only),
+		CASE(the_debug_port_shows_bytes_and_reads_as_its_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/load/guest_map.c: no engine has the memory for a VM above 3 GiB, so its rule is proved here.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/load/guest_map.h"
 #include "lib/bits.h"
 
@@ -23,9 +19,8 @@ static void assert_slot(unsigned n, uint64_t gpa, uint64_t end, uint64_t offset,
 	assert_int_equal(map.slot[n].kind, kind);
 }
 
-static void ram_begins_at_0_and_has_a_pcs_hole(void **state)
+TEST(ram_begins_at_0_and_has_a_pcs_hole)
 {
-	(void)state;
 	guest_map_make(&map, 64 * MiB, RAM);
 	assert_int_equal(map.slots, 3);
 	assert_slot(0, 0, 0xa0000, 0, EPT_SLOT_RAM);
@@ -35,18 +30,16 @@ static void ram_begins_at_0_and_has_a_pcs_hole(void **state)
 	assert_int_equal(map.high_end, 0);
 }
 
-static void ram_of_3_gib_ends_where_the_pci_window_begins(void **state)
+TEST(ram_of_3_gib_ends_where_the_pci_window_begins)
 {
-	(void)state;
 	guest_map_make(&map, 3 * GiB, RAM);
 	assert_int_equal(map.slots, 3);
 	assert_slot(2, MiB, 0xc0000000, MiB, EPT_SLOT_RAM);
 	assert_int_equal(map.high_end, 0);
 }
 
-static void what_exceeds_3_gib_moves_above_4_gib(void **state)
+TEST(what_exceeds_3_gib_moves_above_4_gib)
 {
-	(void)state;
 	guest_map_make(&map, 3 * GiB + MiB, RAM);
 	assert_int_equal(map.slots, 4);
 	assert_slot(2, MiB, 0xc0000000, MiB, EPT_SLOT_RAM);

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/emulate/guest_walk.c: every paging mode, the matrix of rights, reserved bits, accessed and
  * dirty. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/emulate/guest_walk.h"
 #include "lib/x86.h"
 #include "lib/bits.h"
@@ -124,33 +120,29 @@ static int two_level(void **state)
 	return 0;
 }
 
-static void without_paging_a_linear_address_is_physical(void **state)
+TEST(without_paging_a_linear_address_is_physical)
 {
-	(void)state;
 	cpu = (struct guest_paging){.cr0 = CR0_PE, .mode = 32, .cpl = 3};
 	assert_translates(0x12345678, GUEST_WRITE, 0x12345678);
 	assert_translates(0x1fffffff0, GUEST_FETCH, 0xfffffff0); /* and wraps at 4 GiB */
 }
 
-static void four_levels_are_walked(void **state)
+TEST(four_levels_are_walked)
 {
-	(void)state;
 	assert_translates(LINEAR64, GUEST_READ, PAGE);
 	assert_translates(LINEAR64 + 0xfff, GUEST_FETCH, PAGE + 0xfff);
 	assert_faults(LINEAR64 + 0x1000, GUEST_READ, 0);
 	assert_faults(LINEAR64 - 1, GUEST_READ, 0);
 }
 
-static void the_upper_half_has_its_own_entries(void **state)
+TEST(the_upper_half_has_its_own_entries)
 {
-	(void)state;
 	*entry64(PML4, 511) = PDPT | ALL;
 	assert_translates(LINEAR64 | 0xffffff8000000000, GUEST_READ, PAGE);
 }
 
-static void an_address_that_is_not_canonical_is_no_page_fault(void **state)
+TEST(an_address_that_is_not_canonical_is_no_page_fault)
 {
-	(void)state;
 	assert_int_equal(walk(0x0000800000000000, GUEST_READ), -EINVAL);
 	assert_int_equal(walk(0xffff7fffffffffff, GUEST_READ), -EINVAL);
 	assert_int_equal(walk(LINEAR64 | BIT(63), GUEST_WRITE), -EINVAL);
@@ -158,9 +150,8 @@ static void an_address_that_is_not_canonical_is_no_page_fault(void **state)
 	assert_faults(0xffff800000000000, GUEST_READ, 0);
 }
 
-static void compatibility_mode_wraps_at_4_gib(void **state)
+TEST(compatibility_mode_wraps_at_4_gib)
 {
-	(void)state;
 	*entry64(PDPT, 0) = PD | ALL;
 	*entry64(PD, 0) = PT | ALL;
 	*entry64(PT, 0) = PAGE | ALL;
@@ -169,7 +160,7 @@ static void compatibility_mode_wraps_at_4_gib(void **state)
 	assert_translates(0xabc00000000000, GUEST_READ, PAGE);
 }
 
-static void pae_begins_at_the_registers_not_at_the_table(void **state)
+TEST(pae_begins_at_the_registers_not_at_the_table)
 {
 	(void)state; /* CR3 names no RAM at all */
 	assert_translates(LINEAR32 + 0x123, GUEST_READ, PAGE + 0x123);
@@ -178,17 +169,15 @@ static void pae_begins_at_the_registers_not_at_the_table(void **state)
 	assert_faults(LINEAR32, GUEST_READ, 0);
 }
 
-static void pae_registers_have_no_rights_and_no_flags(void **state)
+TEST(pae_registers_have_no_rights_and_no_flags)
 {
-	(void)state;
 	cpu.cpl = 3;
 	assert_translates(LINEAR32, GUEST_WRITE, PAGE);
 	assert_int_equal(cpu.pdpte[3], PD | PAGE_P);
 }
 
-static void two_levels_are_walked(void **state)
+TEST(two_levels_are_walked)
 {
-	(void)state;
 	assert_translates(LINEAR32 + 0xabc, GUEST_READ, PAGE + 0xabc);
 	assert_faults(LINEAR32 + 0x1000, GUEST_READ, 0);
 	cpu.mode = 16;
@@ -196,9 +185,8 @@ static void two_levels_are_walked(void **state)
 	assert_translates(LINEAR32 | BIT(32), GUEST_READ, PAGE);
 }
 
-static void bit_7_of_a_page_tables_entry_is_pat(void **state)
+TEST(bit_7_of_a_page_tables_entry_is_pat)
 {
-	(void)state;
 	*entry32(PT, 0x201) = 0x7fe00000 | PAGE_4K_PAT | ALL;
 	assert_translates(LINEAR32 + 1, GUEST_READ, 0x7fe00001);
 	long_mode(NULL);
@@ -206,18 +194,16 @@ static void bit_7_of_a_page_tables_entry_is_pat(void **state)
 	assert_translates(LINEAR64 + 1, GUEST_READ, 0x7fe00001);
 }
 
-static void a_4m_page_needs_pse_and_has_40_address_bits(void **state)
+TEST(a_4m_page_needs_pse_and_has_40_address_bits)
 {
-	(void)state;
 	*entry32(PD, 0x302) = 0x40000000 | 0x5a << 13 | PAGE_PS | ALL;
 	assert_translates(0xc0abcdef, GUEST_READ, 0x5a402bcdef);
 	cpu.cr4 = 0; /* PS is ignored: the entry names a table, which is not RAM */
 	assert_int_equal(walk(0xc0abcdef, GUEST_READ), -ENOENT);
 }
 
-static void a_4m_page_beyond_the_physical_width_is_reserved(void **state)
+TEST(a_4m_page_beyond_the_physical_width_is_reserved)
 {
-	(void)state;
 	for (unsigned bit = 13; bit <= 21; bit++) {
 		*entry32(PD, 0x302) = (uint32_t)(BIT(bit) | PAGE_PS | ALL);
 		cpu.address_width = 36;
@@ -233,18 +219,16 @@ static void a_4m_page_beyond_the_physical_width_is_reserved(void **state)
 	}
 }
 
-static void a_2m_page_is_translated(void **state)
+TEST(a_2m_page_is_translated)
 {
-	(void)state;
 	*entry64(PD, 0x1a2) = 0x40000000 | PAGE_LARGE_PAT | PAGE_PS | PAGE_G | ALL;
 	assert_translates(LINEAR64 + 5, GUEST_WRITE, 0x40167005);
 	cpu.cr4 &= ~CR4_PSE; /* of no matter here */
 	assert_translates(LINEAR64 + 5, GUEST_WRITE, 0x40167005);
 }
 
-static void a_1g_page_is_translated_where_it_is_offered(void **state)
+TEST(a_1g_page_is_translated_where_it_is_offered)
 {
-	(void)state;
 	*entry64(PDPT, 0x48) = 0x80000000 | PAGE_PS | ALL;
 	assert_translates(LINEAR64 + 5, GUEST_READ, 0x80000000 | (0x34567005 & (GiB - 1)));
 	cpu.pages_1g = false;
@@ -268,11 +252,10 @@ static void check_reserved(uint64_t *entry, uint64_t reserved, uint64_t linear)
 	*entry = good;
 }
 
-static void reserved_bits_of_4_level_entries_fault_with_rsvd(void **state)
+TEST(reserved_bits_of_4_level_entries_fault_with_rsvd)
 {
 	uint64_t wide = BITS(51, 40);
 
-	(void)state;
 	check_reserved(entry64(PML4, 0), wide | PAGE_PS, LINEAR64);
 	check_reserved(entry64(PDPT, 0x48), wide, LINEAR64);
 	check_reserved(entry64(PD, 0x1a2), wide, LINEAR64);
@@ -288,11 +271,10 @@ static void reserved_bits_of_4_level_entries_fault_with_rsvd(void **state)
 	check_reserved(entry64(PDPT, 0x48), PAGE_NX | BITS(29, 13), LINEAR64);
 }
 
-static void reserved_bits_of_pae_entries_fault_with_rsvd(void **state)
+TEST(reserved_bits_of_pae_entries_fault_with_rsvd)
 {
 	uint64_t wide = BITS(62, 40);
 
-	(void)state;
 	check_reserved(entry64(PD, 5), wide, LINEAR32);
 	check_reserved(entry64(PT, 1), wide, LINEAR32);
 	cpu.efer = 0;
@@ -301,9 +283,8 @@ static void reserved_bits_of_pae_entries_fault_with_rsvd(void **state)
 	check_reserved(entry64(PD, 5), wide | PAGE_NX | BITS(20, 13), LINEAR32);
 }
 
-static void an_entry_that_is_not_present_has_no_reserved_bits(void **state)
+TEST(an_entry_that_is_not_present_has_no_reserved_bits)
 {
-	(void)state;
 	*entry64(PT, 0x167) = ~(uint64_t)PAGE_P;
 	assert_faults(LINEAR64, GUEST_READ, 0);
 	cpu.cpl = 3;
@@ -326,11 +307,10 @@ static bool allowed(bool user, enum guest_access access, bool us, bool rw, bool 
 }
 
 /* Every combination, with each right withheld at the level that n names. */
-static void every_combination_of_rights_is_decided_as_the_manual_says(void **state)
+TEST(every_combination_of_rights_is_decided_as_the_manual_says)
 {
 	uint64_t *const level[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2), entry64(PT, 0x167)};
 
-	(void)state;
 	for (unsigned n = 0; n < 4 << 9; n++) {
 		bool user = n & 1, us = n & 2, rw = n & 4, nx = n & 8, wp = n & 16, smep = n & 32, smap = n & 64,
 		     ac = n & 128;
@@ -354,9 +334,8 @@ static void every_combination_of_rights_is_decided_as_the_manual_says(void **sta
 	}
 }
 
-static void the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep(void **state)
+TEST(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep)
 {
-	(void)state;
 	cpu.efer = EFER_NXE; /* but 32-bit paging */
 	*entry32(PT, 0x201) = 0;
 	assert_faults(LINEAR32, GUEST_FETCH, 0);
@@ -369,9 +348,8 @@ static void the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep(void **state)
 	assert_faults(LINEAR32, GUEST_FETCH, 0);
 }
 
-static void reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf(void **state)
+TEST(reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf)
 {
-	(void)state;
 	assert_translates(LINEAR64, GUEST_READ, PAGE);
 	assert_int_equal(*entry64(PML4, 0), PDPT | ALL | PAGE_A);
 	assert_int_equal(*entry64(PDPT, 0x48), PD | ALL | PAGE_A);
@@ -383,9 +361,8 @@ static void reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf(void 
 	assert_int_equal(*entry64(PT, 0x167), PAGE | ALL | PAGE_A | PAGE_D);
 }
 
-static void the_flags_of_32_bit_entries_leave_their_neighbours_alone(void **state)
+TEST(the_flags_of_32_bit_entries_leave_their_neighbours_alone)
 {
-	(void)state;
 	*entry32(PT, 0x200) = *entry32(PT, 0x202) = 0x11111000;
 	assert_translates(LINEAR32, GUEST_WRITE, PAGE);
 	assert_int_equal(*entry32(PD, 0x302), PT | ALL | PAGE_A);
@@ -394,9 +371,8 @@ static void the_flags_of_32_bit_entries_leave_their_neighbours_alone(void **stat
 	assert_int_equal(*entry32(PT, 0x202), 0x11111000);
 }
 
-static void an_access_that_faults_leaves_the_leafs_flags(void **state)
+TEST(an_access_that_faults_leaves_the_leafs_flags)
 {
-	(void)state;
 	*entry64(PT, 0x167) = PAGE | PAGE_P;
 	cpu.cpl = 3;
 	assert_faults(LINEAR64, GUEST_WRITE, P | W | U);
@@ -406,9 +382,8 @@ static void an_access_that_faults_leaves_the_leafs_flags(void **state)
 	assert_int_equal(*entry64(PT, 0x167), PAGE | ALL | BIT(51));
 }
 
-static void a_table_outside_ram_is_told_apart_from_a_fault(void **state)
+TEST(a_table_outside_ram_is_told_apart_from_a_fault)
 {
-	(void)state;
 	*entry64(PD, 0x1a2) = 0xfee00000 | ALL;
 	assert_int_equal(walk(LINEAR64, GUEST_READ), -ENOENT);
 	assert_int_equal(gpa, 0xfee00000);
@@ -417,16 +392,14 @@ static void a_table_outside_ram_is_told_apart_from_a_fault(void **state)
 	assert_int_equal(gpa, BIT(33) | PML4);
 }
 
-static void tables_that_contain_themselves_end_at_the_page(void **state)
+TEST(tables_that_contain_themselves_end_at_the_page)
 {
-	(void)state;
 	for (unsigned n = 0; n < 512; n++) *entry64(PML4, n) = PML4 | ALL;
 	assert_translates(0xffffffffffffffff, GUEST_READ, PML4 + 0xfff);
 }
 
-static void the_physical_address_has_no_bits_beyond_51(void **state)
+TEST(the_physical_address_has_no_bits_beyond_51)
 {
-	(void)state;
 	cpu.address_width = 52;
 	*entry64(PT, 0x167) = BITS(51, 12) | BITS(62, 52) | ALL;
 	assert_translates(LINEAR64 + 8, GUEST_READ, BITS(51, 12) + 8);
@@ -456,12 +429,11 @@ static void assert_fetch_is_a_walk(uint64_t linear)
 	assert_int_equal(fetched_gpa, gpa);
 }
 
-static void a_remembered_walk_ends_where_a_fresh_one_does(void **state)
+TEST(a_remembered_walk_ends_where_a_fresh_one_does)
 {
 	uint64_t *const entries[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2), entry64(PT, 0x167)};
 	static const uint64_t changes[] = {PAGE_P, PAGE_US, PAGE_NX, BIT(45), PAGE_A, BIT(15), PAGE_RW | PAGE_D};
 
-	(void)state;
 	memset(&cache, 0, sizeof(cache));
 	cpu.cpl = 3;
 	for (unsigned level = 0; level < 4; level++)
@@ -475,11 +447,10 @@ static void a_remembered_walk_ends_where_a_fresh_one_does(void **state)
 	assert_fetch_is_a_walk(LINEAR64 + 0x1000);
 }
 
-static void a_remembered_walk_is_of_its_registers(void **state)
+TEST(a_remembered_walk_is_of_its_registers)
 {
 	const struct guest_paging good = cpu;
 
-	(void)state;
 	memset(&cache, 0, sizeof(cache));
 	for (unsigned n = 0; n < 6; n++) {
 		*entry64(PT, 0x167) = PAGE | ALL;
@@ -497,9 +468,8 @@ static void a_remembered_walk_is_of_its_registers(void **state)
 	}
 }
 
-static void the_memory_of_a_walk_sets_accessed_flags_again(void **state)
+TEST(the_memory_of_a_walk_sets_accessed_flags_again)
 {
-	(void)state;
 	memset(&cache, 0, sizeof(cache));
 	assert_int_equal(fetch(LINEAR64), 0);
 	*entry64(PT, 0x167) &= ~PAGE_A;
@@ -507,11 +477,10 @@ static void the_memory_of_a_walk_sets_accessed_flags_again(void **state)
 	assert_true(*entry64(PT, 0x167) & PAGE_A);
 }
 
-static void a_remembered_walk_reads_each_entry_once(void **state)
+TEST(a_remembered_walk_reads_each_entry_once)
 {
 	const struct guest_ram memory = fake_ram_modelled(&fake);
 
-	(void)state;
 	memset(&cache, 0, sizeof(cache));
 	assert_int_equal(fetch(LINEAR64), 0);
 	fake.calls = 0;
@@ -521,12 +490,11 @@ static void a_remembered_walk_reads_each_entry_once(void **state)
 }
 
 /* What the walk remembers are addresses: RAM that has gone is seen to have gone. */
-static void a_remembered_walk_does_not_outlive_its_ram(void **state)
+TEST(a_remembered_walk_does_not_outlive_its_ram)
 {
 	struct fake_ram gone = {.bytes = ram, .size = 0};
 	const struct guest_ram memory = fake_ram_modelled(&gone);
 
-	(void)state;
 	memset(&cache, 0, sizeof(cache));
 	assert_int_equal(fetch(LINEAR64), 0);
 	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64, &gpa, &code), -ENOENT);
@@ -545,11 +513,10 @@ static int is_rom(void *ctx, uint64_t at, unsigned size, uint64_t expected, uint
 	return -EFAULT;
 }
 
-static void an_entry_that_changes_under_the_walk_is_tried_again(void **state)
+TEST(an_entry_that_changes_under_the_walk_is_tried_again)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
 
-	(void)state;
 	memory.compare_exchange = changes_first;
 	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -EAGAIN);
 }
@@ -561,12 +528,11 @@ static int reads_nothing(void *ctx, uint64_t at, void *to, unsigned size)
 }
 
 /* As a CPU with EPT accessed and dirty flags has it: a table's read is a write. */
-static void a_walk_reads_tables_and_nothing_else(void **state)
+TEST(a_walk_reads_tables_and_nothing_else)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
 	struct guest_walk_cache last = {0};
 
-	(void)state;
 	memory.read = reads_nothing;
 	for (unsigned i = 0; i < 2; i++) /* the second by the cache */
 		assert_int_equal(guest_walk_fetch(&last, &cpu, &memory, LINEAR64, &gpa, &code), 0);
@@ -574,11 +540,10 @@ static void a_walk_reads_tables_and_nothing_else(void **state)
 	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -ENOENT);
 }
 
-static void a_table_in_rom_cannot_take_its_flags(void **state)
+TEST(a_table_in_rom_cannot_take_its_flags)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
 
-	(void)state;
 	memory.compare_exchange = is_rom;
 	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -ENOENT);
 	assert_int_equal(gpa, PML4);

@@ -2,13 +2,9 @@
 /* hv/emulate/insn_execute.c: what the CPU this runs on cannot show: errors, REP one by one, 16- and
  * 32-bit code.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/emulate/insn.h"
 #include "lib/errno.h"
 #include "lib/x86.h"
@@ -96,7 +92,7 @@ static int run(struct fixture *f, const char *code, size_t size, unsigned most)
 }
 #define RUN(f, code) run(f, code, sizeof(code) - 1, 100)
 
-static void a_failing_access_changes_nothing(void **state)
+TEST(a_failing_access_changes_nothing)
 {
 	static const char *const codes[] = {
 		"\x8b\x07", /* mov eax, [rdi] */
@@ -109,7 +105,6 @@ static void a_failing_access_changes_nothing(void **state)
 		"\xf7\x17", /* not [rdi] */
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		for (unsigned allowed = 0; allowed < 2; allowed++) {
 			struct fixture *f = set_up(64), before;
@@ -127,11 +122,10 @@ static void a_failing_access_changes_nothing(void **state)
 	}
 }
 
-static void a_string_that_fails_keeps_what_was_done(void **state)
+TEST(a_string_that_fails_keeps_what_was_done)
 {
 	struct fixture *f = set_up(64);
 
-	(void)state;
 	f->gpr[RDI] = 0x8000;
 	f->gpr[RCX] = 8;
 	f->gpr[RAX] = 0xee;
@@ -147,11 +141,10 @@ static void a_string_that_fails_keeps_what_was_done(void **state)
 	assert_memory_equal(f->bytes, "\xee\xee\xee\xee\xee\xee\xee\xee\x08", 9);
 }
 
-static void a_string_does_one_iteration_at_a_time_and_stays_until_the_last(void **state)
+TEST(a_string_does_one_iteration_at_a_time_and_stays_until_the_last)
 {
 	struct fixture *f = set_up(64);
 
-	(void)state;
 	f->gpr[RDI] = 0x8080;
 	f->gpr[RSI] = 0x8000;
 	f->gpr[RCX] = 10;
@@ -168,21 +161,19 @@ static void a_string_does_one_iteration_at_a_time_and_stays_until_the_last(void 
 	assert_memory_equal(f->bytes, f->bytes + 0x80, 80);
 }
 
-static void a_string_of_no_iterations_touches_nothing(void **state)
+TEST(a_string_of_no_iterations_touches_nothing)
 {
 	struct fixture *f = set_up(64);
 
-	(void)state;
 	assert_int_equal(RUN(f, "\xf3\xa4"), 0);
 	assert_int_equal(f->reads + f->writes, 0);
 	assert_int_equal(f->cpu.rip, 0x1002);
 }
 
-static void addresses_wrap_at_16_bits_and_segments_are_added(void **state)
+TEST(addresses_wrap_at_16_bits_and_segments_are_added)
 {
 	struct fixture *f = set_up(16);
 
-	(void)state;
 	f->base = 0x20000;
 	f->cpu.segment_base[SEG_DS] = 0x20000;
 	f->gpr[RBX] = 0xaaaafff0;
@@ -203,11 +194,10 @@ static void addresses_wrap_at_16_bits_and_segments_are_added(void **state)
 	assert_int_equal(f->last, 0x20030);
 }
 
-static void linear_addresses_wrap_at_32_bits_outside_64_bit_mode(void **state)
+TEST(linear_addresses_wrap_at_32_bits_outside_64_bit_mode)
 {
 	struct fixture *f = set_up(32);
 
-	(void)state;
 	f->cpu.segment_base[SEG_DS] = 0xffff0000;
 	f->gpr[RDI] = 0x18010;
 	assert_int_equal(RUN(f, "\x8b\x07"), 0);
@@ -215,11 +205,10 @@ static void linear_addresses_wrap_at_32_bits_outside_64_bit_mode(void **state)
 	assert_int_equal(f->gpr[RAX], 0x13121110);
 }
 
-static void the_instruction_pointer_wraps_at_32_bits_in_16_bit_code_too(void **state)
+TEST(the_instruction_pointer_wraps_at_32_bits_in_16_bit_code_too)
 {
 	struct fixture *f = set_up(16);
 
-	(void)state;
 	f->cpu.rip = 0xfffe;
 	f->gpr[RDI] = 0x8000;
 	assert_int_equal(RUN(f, "\x8b\x05"), 0);
@@ -231,11 +220,10 @@ static void the_instruction_pointer_wraps_at_32_bits_in_16_bit_code_too(void **s
 	assert_int_equal(f->cpu.rip, 0);
 }
 
-static void strings_use_16_bit_registers_in_16_bit_code(void **state)
+TEST(strings_use_16_bit_registers_in_16_bit_code)
 {
 	struct fixture *f = set_up(16);
 
-	(void)state;
 	f->cpu.segment_base[SEG_ES] = 0x8000 - 0xfffe;
 	f->cpu.rflags |= 0x400; /* DF */
 	f->gpr[RDI] = 0x7777fffe;
@@ -247,11 +235,10 @@ static void strings_use_16_bit_registers_in_16_bit_code(void **state)
 	assert_int_equal(f->gpr[RCX], 0x55550000);
 }
 
-static void xchg_with_a_high_byte_works_on_bits_15_to_8(void **state)
+TEST(xchg_with_a_high_byte_works_on_bits_15_to_8)
 {
 	struct fixture *f = set_up(32);
 
-	(void)state;
 	f->gpr[RDI] = 0x8042;
 	f->gpr[RBX] = 0x11223344;
 	assert_int_equal(RUN(f, "\x86\x3f"), 0); /* xchg [edi], bh */
@@ -259,7 +246,7 @@ static void xchg_with_a_high_byte_works_on_bits_15_to_8(void **state)
 	assert_int_equal(f->bytes[0x42], 0x33);
 }
 
-static void instructions_that_are_not_ours_are_refused(void **state)
+TEST(instructions_that_are_not_ours_are_refused)
 {
 	static const struct {
 		const char *code;
@@ -281,19 +268,17 @@ static void instructions_that_are_not_ours_are_refused(void **state)
 	};
 	struct insn insn;
 
-	(void)state;
 	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		assert_int_equal(insn_decode((const uint8_t *)refused[i].code, refused[i].size, refused[i].mode, &insn),
 				 -EINVAL);
 }
 
-static void a_cache_decodes_as_without_it(void **state)
+TEST(a_cache_decodes_as_without_it)
 {
 	static struct insn_cache cache;
 	uint8_t bytes[INSN_MAX] = {0};
 	uint64_t random = 1;
 
-	(void)state;
 	for (unsigned round = 0; round < 200000; round++) {
 		static const unsigned modes[] = {16, 32, 64};
 		struct insn expected;

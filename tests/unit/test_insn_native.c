@@ -4,10 +4,6 @@
  * supported opcode are executed natively, on memory of ours, and then by insn_execute() from the
  * same state; registers, flags and memory must come out alike.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,8 +11,8 @@
 #include <unistd.h>
 #include <asm/prctl.h>
 #include <cpuid.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/emulate/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -502,11 +498,10 @@ static uint64_t interesting(void)
 	return next_random() % 4 ? next_random() : edges[next_random() % ARRAY_SIZE(edges)];
 }
 
-static void random_instructions_do_what_the_cpu_does(void **state)
+TEST(random_instructions_do_what_the_cpu_does)
 {
 	unsigned seen[INSN_OPERATIONS] = {0};
 
-	(void)state;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct sample s;
 		struct state ours;

@@ -4,15 +4,11 @@
  * disassembler finds them in what both make of tests/zoo/accessors.c, at several levels of
  * optimization and for several CPUs.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <cmocka.h>
 
 #include <Zydis/Zydis.h>
 
+#include "tests/lib/test.h"
 #include "hv/emulate/insn.h"
 
 /* The code of all variants: tests/dev.mk puts it in a section of this name, in no order. */
@@ -42,12 +38,11 @@ static void complain(const uint8_t *bytes, const ZydisDecodedInstruction *z)
 	print_error("%s: %s\n", hex, ZydisMnemonicGetString(z->mnemonic));
 }
 
-static void what_compilers_make_of_accessors_is_known(void **state)
+TEST(what_compilers_make_of_accessors_is_known)
 {
 	unsigned found = 0, missing = 0;
 	ZydisDecoder decoder;
 
-	(void)state;
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	for (const uint8_t *at = __start_zoo; at < __stop_zoo;) {
 		ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];

@@ -5,17 +5,13 @@
  * operand in memory, our decoder must accept. All opcodes with all ModRM bytes behind a set of
  * prefixes, then random bytes.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include <Zydis/Zydis.h>
 
+#include "tests/lib/test.h"
 #include "hv/emulate/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -421,7 +417,7 @@ static void fill(uint8_t *bytes, size_t size)
 	for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(next_random() >> 24);
 }
 
-static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **state)
+TEST(every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis)
 {
 	static const char *const prefixes[] = {
 		"",
@@ -462,7 +458,6 @@ static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **s
 	};
 	unsigned accepted = 0;
 
-	(void)state;
 	for (unsigned p = 0; p < ARRAY_SIZE(prefixes); p++) {
 		for (unsigned code = 0; code < 3 * 512 * 256; code++) {
 			uint8_t bytes[INSN_MAX];
@@ -479,13 +474,12 @@ static void every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis(void **s
 	assert_true(accepted > 100000);
 }
 
-static void random_bytes_agree_with_zydis(void **state)
+TEST(random_bytes_agree_with_zydis)
 {
 	static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x40, 0x41, 0x43, 0x44, 0x48,
 					   0x4f, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
 	unsigned accepted = 0;
 
-	(void)state;
 	for (unsigned round = 0; round < RANDOM_ROUNDS; round++) {
 		unsigned mode = (unsigned)(next_random() % 3);
 		uint8_t bytes[INSN_MAX];
@@ -502,12 +496,11 @@ static void random_bytes_agree_with_zydis(void **state)
 	assert_true(accepted > RANDOM_ROUNDS / 20);
 }
 
-static void more_than_15_bytes_are_no_instruction(void **state)
+TEST(more_than_15_bytes_are_no_instruction)
 {
 	uint8_t bytes[32];
 	struct insn insn;
 
-	(void)state;
 	memset(bytes, 0x66, sizeof(bytes));
 	assert_int_equal(insn_decode(bytes, sizeof(bytes), 64, &insn), -EINVAL);
 	assert_int_equal(insn_decode(bytes, 14, 64, &insn), -EAGAIN);

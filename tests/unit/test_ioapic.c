@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/ioapic.c: registers, edges, levels and EOIs; and with a local APIC behind it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
@@ -83,11 +79,10 @@ static struct fixture *set_up(void)
 #define REMOTE_IRR 0x4000ULL
 #define MASKED     0x10000ULL
 
-static void it_has_24_masked_pins_and_an_eoi_register(void **state)
+TEST(it_has_24_masked_pins_and_an_eoi_register)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	assert_int_equal(get(f, 0), 1U << 24);
 	assert_int_equal(get(f, 1), 0x00170020);
 	for (unsigned pin = 0; pin < 24; pin++) assert_int_equal(get_entry(f, pin), MASKED);
@@ -100,11 +95,10 @@ static void it_has_24_masked_pins_and_an_eoi_register(void **state)
 	assert_int_equal(get(f, 0), 0x0f000000);
 }
 
-static void an_edge_sends_one_message(void **state)
+TEST(an_edge_sends_one_message)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	set_entry(f, 4, 0x0200000000000041);
 	ioapic_set(&f->ioapic, 4, true);
 	ioapic_set(&f->ioapic, 4, true);
@@ -119,11 +113,10 @@ static void an_edge_sends_one_message(void **state)
 	assert_int_equal(f->data, 0x141);
 }
 
-static void a_masked_edge_is_lost_a_masked_level_waits(void **state)
+TEST(a_masked_edge_is_lost_a_masked_level_waits)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	ioapic_set(&f->ioapic, 4, true);
 	set_entry(f, 4, 0x41);
 	assert_int_equal(f->messages, 0);
@@ -133,11 +126,10 @@ static void a_masked_edge_is_lost_a_masked_level_waits(void **state)
 	assert_int_equal(f->data, 0xc042);
 }
 
-static void a_level_interrupts_once_per_eoi(void **state)
+TEST(a_level_interrupts_once_per_eoi)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	set_entry(f, 20, LEVEL | 0x51);
 	ioapic_set(&f->ioapic, 20, true);
 	assert_int_equal(f->messages, 1);
@@ -157,23 +149,21 @@ static void a_level_interrupts_once_per_eoi(void **state)
 	assert_int_equal(get_entry(f, 20), LEVEL | 0x51);
 }
 
-static void the_eoi_register_acknowledges_too(void **state)
+TEST(the_eoi_register_acknowledges_too)
 {
 	struct fixture *f = set_up();
 	uint64_t vector = 0x51;
 
-	(void)state;
 	set_entry(f, 20, LEVEL | 0x51);
 	ioapic_set(&f->ioapic, 20, true);
 	access_page(f, 0x40, true, &vector);
 	assert_int_equal(f->messages, 2);
 }
 
-static void turning_to_edge_clears_remote_irr(void **state)
+TEST(turning_to_edge_clears_remote_irr)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	set_entry(f, 20, LEVEL | 0x51);
 	ioapic_set(&f->ioapic, 20, true);
 	set_entry(f, 20, MASKED | 0x51);
@@ -181,20 +171,18 @@ static void turning_to_edge_clears_remote_irr(void **state)
 	assert_int_equal(get_entry(f, 20), MASKED | LEVEL | 0x51);
 }
 
-static void read_only_bits_stay(void **state)
+TEST(read_only_bits_stay)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	set_entry(f, 0, ~0ULL);
 	assert_int_equal(get_entry(f, 0), 0xffff00000001afff);
 }
 
-static void a_remappable_entry_becomes_a_remappable_message(void **state)
+TEST(a_remappable_entry_becomes_a_remappable_message)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	/* Index 0x9234: bits 14:0 in 63:49, bit 15 in 11; format in 48. */
 	set_entry(f, 7, (0x1234ULL << 49) | 1ULL << 48 | 0x800 | 0x07);
 	ioapic_set(&f->ioapic, 7, true);
@@ -212,13 +200,12 @@ static void to_lapic(void *ctx, uint16_t source_id, uint64_t address, uint32_t d
 
 static void lapic_eoi(void *ctx, uint8_t vector) { ioapic_eoi(ctx, vector); }
 
-static void a_level_goes_through_the_local_apic_and_back(void **state)
+TEST(a_level_goes_through_the_local_apic_and_back)
 {
 	struct fixture *f = set_up();
 	const struct lapic_host host = {.ctx = &f->ioapic, .eoi = lapic_eoi};
 	uint64_t zero = 0;
 
-	(void)state;
 	lapic_init(&lapic, 0, &host);
 	f->board.message = to_lapic;
 	f->board.ctx = &lapic;

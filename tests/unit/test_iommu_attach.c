@@ -3,16 +3,15 @@
  * What the IOMMU tells the CPU: attachment and the noncoherent count. One test for each row of
  * the state table in docs/iommu.md, which names them.
  */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 /* Needs ECAP.DT (VT-d 9.3). */
 #define VTD_TT_DEVICE_TLB 1 /* needs ECAP.DT */
 
-static void translation_off_means_nothing_is_attached(void **state)
+TEST(translation_off_means_nothing_is_attached)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	set_root(w, ROOT);
 	start_queue(w);
 	flush_contexts(w);
@@ -21,34 +20,30 @@ static void translation_off_means_nothing_is_attached(void **state)
 	assert_int_equal(dma_write(w, EDU, DATA, 42), 0);
 	assert_int_equal(peek(w, DATA), 42);
 	assert_int_equal(w->event_count, 0);
-	world_free(w);
 }
 
-static void dma_of_the_other_device(struct world *w)
+static void dma_of_the_other_device(struct iommu_world *w)
 {
 	w->on_event = NULL;
 	w->seen[0] = (uint64_t)dma_write(w, EDU_B, 0, 1);
 }
 
 /* TE goes through the devices one by one; a host may let another device go on meanwhile. */
-static void a_dma_while_te_attaches_another_device_goes_by_its_own_context(void **state)
+TEST(a_dma_while_te_attaches_another_device_goes_by_its_own_context)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	w->on_event = dma_of_the_other_device;
 	start(w);
 	assert_int_equal(w->event_count, 1);
 	assert_int_equal((int)w->seen[0], -EFAULT);
 	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
-	world_free(w);
 }
 
-static void turning_translation_on_attaches_each_present_context(void **state)
+TEST(turning_translation_on_attaches_each_present_context)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	passed_through(w, EDU_B, 6);
 	start(w);
 	assert_int_equal(w->event_count, 2);
@@ -58,16 +53,14 @@ static void turning_translation_on_attaches_each_present_context(void **state)
 	assert_true(w->events[0].attached && w->events[0].noncoherent);
 	assert_false(w->events[0].was_attached || w->events[0].was_noncoherent);
 	assert_int_equal(w->events[1].source_id, EDU_B);
-	world_free(w);
 }
 
-static void see_tes(struct world *w) { w->seen[w->event_count - 1] = reg_read(w, VTD_GSTS) & VTD_GCMD_TE; }
+static void see_tes(struct iommu_world *w) { w->seen[w->event_count - 1] = reg_read(w, VTD_GSTS) & VTD_GCMD_TE; }
 
-static void tes_changes_only_after_the_transition(void **state)
+TEST(tes_changes_only_after_the_transition)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	w->on_event = see_tes;
 	start(w);
 	command(w, 0, VTD_GCMD_TE);
@@ -75,14 +68,12 @@ static void tes_changes_only_after_the_transition(void **state)
 	assert_int_equal(w->seen[0], 0);           /* 0 -> 1 while TES still reads 0 */
 	assert_int_equal(w->seen[1], VTD_GCMD_TE); /* 1 -> 0 while TES still reads 1 */
 	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_TE, 0);
-	world_free(w);
 }
 
-static void turning_translation_off_detaches_all(void **state)
+TEST(turning_translation_off_detaches_all)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	passed_through(w, EDU_B, 6);
 	start(w);
 	command(w, 0, VTD_GCMD_TE);
@@ -92,57 +83,49 @@ static void turning_translation_off_detaches_all(void **state)
 	assert_int_equal(w->events[3].domain_id, 6);
 	command(w, VTD_GCMD_TE, 0);
 	assert_int_equal(w->noncoherent, 2);
-	world_free(w);
 }
 
-static void not_present_to_present_attaches_at_a_global_flush(void **state)
+TEST(not_present_to_present_attaches_at_a_global_flush)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	poke(w, context_at(EDU), lo);
 	assert_int_equal(w->event_count, 0);
 	flush_contexts(w);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void not_present_to_present_attaches_at_a_flush_of_domain_0(void **state)
+TEST(not_present_to_present_attaches_at_a_flush_of_domain_0)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	poke(w, context_at(EDU), lo);
 	flush_domain(w, 0);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void device_flush_attaches_whatever_the_domain_id(void **state)
+TEST(device_flush_attaches_whatever_the_domain_id)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	poke(w, context_at(EDU), lo);
 	flush_device(w, EDU, 0, 0); /* Linux with CM names domain 0 */
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void device_flush_with_the_old_domain_id_detaches(void **state)
+TEST(device_flush_with_the_old_domain_id_detaches)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	set_context(w, EDU, 0, 0);
 	assert_int_equal(w->noncoherent, 1);
@@ -152,26 +135,22 @@ static void device_flush_with_the_old_domain_id_detaches(void **state)
 	assert_true(w->events[1].was_noncoherent);
 	assert_int_equal(w->events[1].domain_id, DID);
 	assert_int_equal(w->noncoherent, 0);
-	world_free(w);
 }
 
-static void domain_flush_with_the_old_domain_id_detaches(void **state)
+TEST(domain_flush_with_the_old_domain_id_detaches)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	set_context(w, EDU, 0, 0);
 	flush_domain(w, DID);
 	assert_int_equal(w->noncoherent, 0);
-	world_free(w);
 }
 
-static void domain_flush_with_the_new_domain_id_rereads(void **state)
+TEST(domain_flush_with_the_new_domain_id_rereads)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	/* Present with domain 5, now invalid (a reserved bit) with domain 9. */
 	poke(w, context_at(EDU) + 8, context_hi(9, VTD_AW_48BIT) | BIT(30));
@@ -179,24 +158,21 @@ static void domain_flush_with_the_new_domain_id_rereads(void **state)
 	assert_int_equal(w->noncoherent, 1);
 	flush_domain(w, 9);
 	assert_int_equal(w->noncoherent, 0);
-	world_free(w);
 }
 
-static void domain_flush_leaves_other_domains_alone(void **state)
+TEST(domain_flush_leaves_other_domains_alone)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	set_context(w, EDU, 0, 0);
 	flush_domain(w, DID + 1);
 	assert_int_equal(w->event_count, 1);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0); /* stale, and rightly so */
-	world_free(w);
 }
 
 /* The functions of EDU's slot that are attached, one bit for each. */
-static unsigned attached_functions(const struct world *w)
+static unsigned attached_functions(const struct iommu_world *w)
 {
 	unsigned functions = 0;
 
@@ -209,12 +185,11 @@ static unsigned attached_functions(const struct world *w)
 }
 
 /* FM leaves out bit 2, bits 2:1 or bits 2:0 of the function number (here 3). */
-static void device_flush_covers_the_functions_of_its_mask(void **state)
+TEST(device_flush_covers_the_functions_of_its_mask)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 	static const unsigned covered[] = {0x08, 0x88, 0xaa, 0xff};
 
-	(void)state;
 	for (uint16_t function = 1; function < 8; function++)
 		assert_int_equal(iommu_add_device(&w->iommu, EDU + function, true), 0);
 	start(w);
@@ -226,14 +201,12 @@ static void device_flush_covers_the_functions_of_its_mask(void **state)
 		flush_contexts(w);
 		assert_int_equal(w->noncoherent, 0);
 	}
-	world_free(w);
 }
 
-static void repeated_and_global_flushes_change_nothing(void **state)
+TEST(repeated_and_global_flushes_change_nothing)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	for (unsigned i = 0; i < 3; i++) {
 		flush_contexts(w);
@@ -243,14 +216,12 @@ static void repeated_and_global_flushes_change_nothing(void **state)
 		set_root(w, ROOT);
 	}
 	assert_int_equal(w->event_count, 1);
-	world_free(w);
 }
 
-static void two_devices_in_one_domain_are_two(void **state)
+TEST(two_devices_in_one_domain_are_two)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	set_context(w, EDU_B, peek(w, context_at(EDU)), peek(w, context_at(EDU) + 8));
 	start(w);
 	assert_int_equal(w->noncoherent, 2);
@@ -258,16 +229,14 @@ static void two_devices_in_one_domain_are_two(void **state)
 	flush_domain(w, DID);
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(w->event_count, 3);
-	world_free(w);
 }
 
-static void another_root_table_is_compared_device_by_device(void **state)
+TEST(another_root_table_is_compared_device_by_device)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t contexts = new_table(w);
 	uint64_t root = new_table(w);
 
-	(void)state;
 	passed_through(w, EDU_B, 6);
 	start(w);
 	assert_int_equal(w->event_count, 2);
@@ -280,16 +249,14 @@ static void another_root_table_is_compared_device_by_device(void **state)
 	assert_int_equal(w->events[2].source_id, EDU_B);
 	assert_false(w->events[2].attached);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void see_rtps(struct world *w) { w->seen[0] = reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP; }
+static void see_rtps(struct iommu_world *w) { w->seen[0] = reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP; }
 
-static void rtps_is_set_only_after_the_transition(void **state)
+TEST(rtps_is_set_only_after_the_transition)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	w->on_event = see_rtps;
 	w->seen[0] = ~0ULL;
@@ -297,25 +264,22 @@ static void rtps_is_set_only_after_the_transition(void **state)
 	assert_int_equal(w->event_count, 2);
 	assert_int_equal(w->seen[0], 0);
 	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_SRTP, VTD_GCMD_SRTP);
-	world_free(w);
 }
 
-static void present_to_present_goes_by_difference(void **state)
+TEST(present_to_present_goes_by_difference)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	passed_through(w, EDU, 9);
 	flush_device(w, EDU, DID, 0);
 	assert_int_equal(w->event_count, 1);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void an_invalid_context_is_not_attached(void **state)
+TEST(an_invalid_context_is_not_attached)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 	uint64_t hi = peek(w, context_at(EDU) + 8);
 	const uint64_t bad[][2] = {
@@ -329,7 +293,6 @@ static void an_invalid_context_is_not_attached(void **state)
 		{lo | TO_FIELD(3, VTD_CONTEXT_TT), hi},                 /* type */
 	};
 
-	(void)state;
 	start(w);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		set_context(w, EDU, bad[i][0], bad[i][1]);
@@ -339,17 +302,15 @@ static void an_invalid_context_is_not_attached(void **state)
 		flush_contexts(w);
 		assert_int_equal(w->noncoherent, 1);
 	}
-	world_free(w);
 }
 
-static void see_status_word(struct world *w) { w->seen[0] = peek(w, STATUS); }
+static void see_status_word(struct iommu_world *w) { w->seen[0] = peek(w, STATUS); }
 
-static void wait_status_is_written_only_after_the_transition(void **state)
+TEST(wait_status_is_written_only_after_the_transition)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	poke(w, context_at(EDU), lo);
@@ -361,16 +322,14 @@ static void wait_status_is_written_only_after_the_transition(void **state)
 	assert_int_equal(w->event_count, 1);
 	assert_int_equal(w->seen[0], 0);
 	assert_int_equal(peek(w, STATUS), 7);
-	world_free(w);
 }
 
-static void see_icc(struct world *w) { w->seen[0] = reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC; }
+static void see_icc(struct iommu_world *w) { w->seen[0] = reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC; }
 
-static void icc_is_cleared_only_after_the_transition(void **state)
+TEST(icc_is_cleared_only_after_the_transition)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	set_context(w, EDU, 0, 0);
 	w->on_event = see_icc;
@@ -378,15 +337,13 @@ static void icc_is_cleared_only_after_the_transition(void **state)
 	assert_int_equal(w->event_count, 2);
 	assert_int_equal(w->seen[0], VTD_CCMD_ICC);
 	assert_int_equal(reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC, 0);
-	world_free(w);
 }
 
-static void without_cm_a_dma_finds_a_context_nobody_announced(void **state)
+TEST(without_cm_a_dma_finds_a_context_nobody_announced)
 {
-	struct world *w = prepared(false, false, RW);
+	struct iommu_world *w = prepared(false, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
@@ -398,14 +355,12 @@ static void without_cm_a_dma_finds_a_context_nobody_announced(void **state)
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(w->seen[0], 0); /* the transition came before the DMA's data */
 	assert_int_equal(peek(w, DATA), 42);
-	world_free(w);
 }
 
-static void without_cm_a_dma_finds_a_pass_through_context_too(void **state)
+TEST(without_cm_a_dma_finds_a_pass_through_context_too)
 {
-	struct world *w = prepared(false, false, RW);
+	struct iommu_world *w = prepared(false, false, RW);
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	passed_through(w, EDU, DID);
@@ -416,29 +371,25 @@ static void without_cm_a_dma_finds_a_pass_through_context_too(void **state)
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(w->seen[0], 0);
 	assert_int_equal(peek(w, DATA), 42);
-	world_free(w);
 }
 
-static void with_cm_a_context_nobody_announced_stays_not_present(void **state)
+TEST(with_cm_a_context_nobody_announced_stays_not_present)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
-	(void)state;
 	poke(w, context_at(EDU), 0);
 	start(w);
 	poke(w, context_at(EDU), lo);
 	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
 	assert_int_equal(w->event_count, 0);
-	world_free(w);
 }
 
-static void a_detached_device_faults_even_where_the_iotlb_holds_its_page(void **state)
+TEST(a_detached_device_faults_even_where_the_iotlb_holds_its_page)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	set_context(w, EDU, 0, 0);
@@ -447,11 +398,10 @@ static void a_detached_device_faults_even_where_the_iotlb_holds_its_page(void **
 	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
 	assert_int_equal(peek(w, DATA), 2);
-	world_free(w);
 }
 
 /* The guest (another CPU) detaches the device while its DMA has done the first page. */
-static void detach_during_write(struct world *w, uint64_t gpa)
+static void detach_during_write(struct iommu_world *w, uint64_t gpa)
 {
 	if (gpa != DATA) return;
 	w->on_write = NULL;
@@ -459,15 +409,14 @@ static void detach_during_write(struct world *w, uint64_t gpa)
 	flush_device(w, EDU, DID, 0);
 }
 
-static void a_detach_in_the_middle_of_a_dma_stops_the_rest(void **state)
+TEST(a_detach_in_the_middle_of_a_dma_stops_the_rest)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
 	uint8_t data[2 * PAGE_SIZE];
 
-	(void)state;
 	memset(data, 0xab, sizeof(data));
-	map(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
+	map_page(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
 	start(w);
 	w->on_write = detach_during_write;
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, data, sizeof(data)), -EFAULT);
@@ -475,14 +424,12 @@ static void a_detach_in_the_middle_of_a_dma_stops_the_rest(void **state)
 	assert_int_equal(w->ram[DATA + PAGE_SIZE - 1], 0xab);
 	assert_int_equal(w->ram[DATA + PAGE_SIZE], 0);
 	assert_int_equal(take_fault(w), VTD_CONTEXT_NOT_PRESENT);
-	world_free(w);
 }
 
-static void a_device_added_while_translation_is_on_is_attached_by_its_context(void **state)
+TEST(a_device_added_while_translation_is_on_is_attached_by_its_context)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	passed_through(w, 0x30, DID);
 	start(w);
 	assert_int_equal(w->event_count, 0);
@@ -492,52 +439,49 @@ static void a_device_added_while_translation_is_on_is_attached_by_its_context(vo
 	for (uint16_t i = 0; i < IOMMU_DEVICES - 3; i++)
 		assert_int_equal(iommu_add_device(&w->iommu, 0x40 + i, true), 0);
 	assert_int_equal(iommu_add_device(&w->iommu, 0x80, true), -ENOSPC);
-	world_free(w);
 }
 
-static void attachment_reads_one_context_for_each_device_and_no_page_table(void **state)
+TEST(attachment_reads_one_context_for_each_device_and_no_page_table)
 {
-	struct world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(true, true, RW);
 
-	(void)state;
 	start(w);
 	w->reads = 0;
 	flush_contexts(w);
 	assert_int_equal(w->reads, 1 + 2 * 2); /* a descriptor; root and context entry of two */
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(translation_off_means_nothing_is_attached),
-		cmocka_unit_test(a_dma_while_te_attaches_another_device_goes_by_its_own_context),
-		cmocka_unit_test(turning_translation_on_attaches_each_present_context),
-		cmocka_unit_test(tes_changes_only_after_the_transition),
-		cmocka_unit_test(turning_translation_off_detaches_all),
-		cmocka_unit_test(not_present_to_present_attaches_at_a_global_flush),
-		cmocka_unit_test(not_present_to_present_attaches_at_a_flush_of_domain_0),
-		cmocka_unit_test(device_flush_attaches_whatever_the_domain_id),
-		cmocka_unit_test(device_flush_with_the_old_domain_id_detaches),
-		cmocka_unit_test(domain_flush_with_the_old_domain_id_detaches),
-		cmocka_unit_test(domain_flush_with_the_new_domain_id_rereads),
-		cmocka_unit_test(domain_flush_leaves_other_domains_alone),
-		cmocka_unit_test(device_flush_covers_the_functions_of_its_mask),
-		cmocka_unit_test(repeated_and_global_flushes_change_nothing),
-		cmocka_unit_test(two_devices_in_one_domain_are_two),
-		cmocka_unit_test(another_root_table_is_compared_device_by_device),
-		cmocka_unit_test(rtps_is_set_only_after_the_transition),
-		cmocka_unit_test(present_to_present_goes_by_difference),
-		cmocka_unit_test(an_invalid_context_is_not_attached),
-		cmocka_unit_test(wait_status_is_written_only_after_the_transition),
-		cmocka_unit_test(icc_is_cleared_only_after_the_transition),
-		cmocka_unit_test(without_cm_a_dma_finds_a_context_nobody_announced),
-		cmocka_unit_test(without_cm_a_dma_finds_a_pass_through_context_too),
-		cmocka_unit_test(with_cm_a_context_nobody_announced_stays_not_present),
-		cmocka_unit_test(a_detached_device_faults_even_where_the_iotlb_holds_its_page),
-		cmocka_unit_test(a_detach_in_the_middle_of_a_dma_stops_the_rest),
-		cmocka_unit_test(a_device_added_while_translation_is_on_is_attached_by_its_context),
-		cmocka_unit_test(attachment_reads_one_context_for_each_device_and_no_page_table),
+		CASE(translation_off_means_nothing_is_attached),
+		CASE(a_dma_while_te_attaches_another_device_goes_by_its_own_context),
+		CASE(turning_translation_on_attaches_each_present_context),
+		CASE(tes_changes_only_after_the_transition),
+		CASE(turning_translation_off_detaches_all),
+		CASE(not_present_to_present_attaches_at_a_global_flush),
+		CASE(not_present_to_present_attaches_at_a_flush_of_domain_0),
+		CASE(device_flush_attaches_whatever_the_domain_id),
+		CASE(device_flush_with_the_old_domain_id_detaches),
+		CASE(domain_flush_with_the_old_domain_id_detaches),
+		CASE(domain_flush_with_the_new_domain_id_rereads),
+		CASE(domain_flush_leaves_other_domains_alone),
+		CASE(device_flush_covers_the_functions_of_its_mask),
+		CASE(repeated_and_global_flushes_change_nothing),
+		CASE(two_devices_in_one_domain_are_two),
+		CASE(another_root_table_is_compared_device_by_device),
+		CASE(rtps_is_set_only_after_the_transition),
+		CASE(present_to_present_goes_by_difference),
+		CASE(an_invalid_context_is_not_attached),
+		CASE(wait_status_is_written_only_after_the_transition),
+		CASE(icc_is_cleared_only_after_the_transition),
+		CASE(without_cm_a_dma_finds_a_context_nobody_announced),
+		CASE(without_cm_a_dma_finds_a_pass_through_context_too),
+		CASE(with_cm_a_context_nobody_announced_stays_not_present),
+		CASE(a_detached_device_faults_even_where_the_iotlb_holds_its_page),
+		CASE(a_detach_in_the_middle_of_a_dma_stops_the_rest),
+		CASE(a_device_added_while_translation_is_on_is_attached_by_its_context),
+		CASE(attachment_reads_one_context_for_each_device_and_no_page_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* Fault records, their status bits, and the event that tells software of them. */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 #define CONDITIONS (VTD_FSTS_PFO | VTD_FSTS_PPF | VTD_FSTS_IQE)
 
 /* Translation on and no context: each DMA of each device faults. */
-static struct world *faulting(void)
+static struct iommu_world *faulting(void)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
 	start(w);
 	return w;
 }
 
-static void unmask(struct world *w)
+static void unmask(struct iommu_world *w)
 {
 	reg_write(w, VTD_FEDATA, 0x43);
 	reg_write(w, VTD_FEADDR, 0xfee00000);
 	reg_write(w, VTD_FECTL, 0);
 }
 
-static void a_record_tells_reason_source_kind_and_page(void **state)
+TEST(a_record_tells_reason_source_kind_and_page)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	dma_write(w, EDU_B, 0x123456789a98, 1);
 	assert_int_equal(reg_read8(w, VTD_FRCD), 0x123456789000);
 	assert_int_equal(reg_read8(w, VTD_FRCD_HI), VTD_FRCD_F | 2ULL << 32 | EDU_B);
@@ -33,40 +32,34 @@ static void a_record_tells_reason_source_kind_and_page(void **state)
 	assert_int_equal(reg_read(w, VTD_FSTS), 0);
 	dma_read(w, EDU, 0x1000);
 	assert_int_equal(reg_read8(w, VTD_FRCD_HI), VTD_FRCD_F | VTD_FRCD_T_READ | 2ULL << 32 | EDU);
-	world_free(w);
 }
 
-static void a_record_is_told_as_software_reads_it_and_an_overflow_is_not(void **state)
+TEST(a_record_is_told_as_software_reads_it_and_an_overflow_is_not)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	dma_write(w, EDU_B, 0x7000, 1);
 	assert_int_equal(w->records, 1);
 	assert_int_equal(w->record[0], reg_read8(w, VTD_FRCD));
 	assert_int_equal(w->record[1], reg_read8(w, VTD_FRCD_HI));
 	dma_write(w, EDU, 0x1000, 1);
 	assert_int_equal(w->records, 1);
-	world_free(w);
 }
 
-static void a_fault_while_the_record_is_taken_is_an_overflow(void **state)
+TEST(a_fault_while_the_record_is_taken_is_an_overflow)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	dma_write(w, EDU, 0x1000, 1);
 	dma_write(w, EDU, 0x2000, 1);
 	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF | VTD_FSTS_PFO);
 	assert_int_equal(reg_read8(w, VTD_FRCD), 0x1000); /* the first is kept */
-	world_free(w);
 }
 
-static void with_an_overflow_standing_nothing_is_recorded(void **state)
+TEST(with_an_overflow_standing_nothing_is_recorded)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	dma_write(w, EDU, 0x1000, 1);
 	dma_write(w, EDU, 0x2000, 1);
 	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
@@ -77,27 +70,23 @@ static void with_an_overflow_standing_nothing_is_recorded(void **state)
 	dma_write(w, EDU, 0x4000, 1);
 	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
 	assert_int_equal(reg_read8(w, VTD_FRCD), 0x4000);
-	world_free(w);
 }
 
-static void ppf_cannot_be_cleared_but_through_the_record(void **state)
+TEST(ppf_cannot_be_cleared_but_through_the_record)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	dma_write(w, EDU, 0x1000, 1);
 	reg_write(w, VTD_FSTS, ~0U);
 	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
 	reg_write8(w, VTD_FRCD_HI, ~VTD_FRCD_F);
 	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
-	world_free(w);
 }
 
-static void the_first_condition_interrupts_and_the_others_do_not(void **state)
+TEST(the_first_condition_interrupts_and_the_others_do_not)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	unmask(w);
 	dma_write(w, EDU, 0x1000, 1);
 	assert_int_equal(w->interrupt_count, 1);
@@ -115,14 +104,12 @@ static void the_first_condition_interrupts_and_the_others_do_not(void **state)
 	assert_int_equal(reg_read(w, VTD_FSTS), 0);
 	dma_write(w, EDU, 0x2000, 1);
 	assert_int_equal(w->interrupt_count, 2);
-	world_free(w);
 }
 
-static void a_masked_event_is_pending_until_unmasked(void **state)
+TEST(a_masked_event_is_pending_until_unmasked)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	unmask(w);
 	reg_write(w, VTD_FECTL, (uint32_t)VTD_EVENT_IM);
 	dma_write(w, EDU, 0x1000, 1);
@@ -135,14 +122,12 @@ static void a_masked_event_is_pending_until_unmasked(void **state)
 	reg_write(w, VTD_FECTL, 0);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(reg_read(w, VTD_FECTL), 0);
-	world_free(w);
 }
 
-static void a_pending_event_is_void_when_all_conditions_are_serviced(void **state)
+TEST(a_pending_event_is_void_when_all_conditions_are_serviced)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	unmask(w);
 	reg_write(w, VTD_FECTL, (uint32_t)VTD_EVENT_IM);
 	dma_write(w, EDU, 0x1000, 1);
@@ -153,39 +138,34 @@ static void a_pending_event_is_void_when_all_conditions_are_serviced(void **stat
 	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM);
 	reg_write(w, VTD_FECTL, 0);
 	assert_int_equal(w->interrupt_count, 0);
-	world_free(w);
 }
 
-static void an_event_that_is_no_interrupt_goes_nowhere(void **state)
+TEST(an_event_that_is_no_interrupt_goes_nowhere)
 {
 	static const uint32_t elsewhere[] = {(uint32_t)DATA, 0xfedffffc, 0xfef00000};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(elsewhere); i++) {
-		struct world *w = faulting();
+		struct iommu_world *w = faulting();
 
 		unmask(w);
 		reg_write(w, VTD_FEADDR, elsewhere[i]);
 		dma_write(w, EDU, 0x1000, 1);
 		assert_int_equal(w->interrupt_count, 0);
 		assert_int_equal(peek(w, DATA), 0);
-		world_free(w);
 	}
 }
 
-static void the_unit_s_own_events_are_not_remapped(void **state)
+TEST(the_unit_s_own_events_are_not_remapped)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	unmask(w);
 	command(w, VTD_GCMD_IRE, 0); /* no table, compatibility format blocked */
 	dma_write(w, EDU, 0x1000, 1);
 	assert_int_equal(w->interrupt_count, 1);
-	world_free(w);
 }
 
-static void fpd_blocks_in_silence(void **state)
+TEST(fpd_blocks_in_silence)
 {
 	static const uint64_t contexts[][2] = {
 		{VTD_CONTEXT_FPD, 0},                                                 /* 2 */
@@ -195,9 +175,8 @@ static void fpd_blocks_in_silence(void **state)
 		{VTD_CONTEXT_P | VTD_CONTEXT_FPD | BIT(4), DID << 8 | VTD_AW_48BIT},  /* b */
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(contexts); i++) {
-		struct world *w = faulting();
+		struct iommu_world *w = faulting();
 
 		set_context(w, EDU, contexts[i][0], contexts[i][1]);
 		flush_contexts(w);
@@ -208,37 +187,34 @@ static void fpd_blocks_in_silence(void **state)
 		flush_iotlb(w);
 		assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
 		assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
-		world_free(w);
 	}
 }
 
-static void a_pending_event_is_void_when_its_record_is_taken(void **state)
+TEST(a_pending_event_is_void_when_its_record_is_taken)
 {
-	struct world *w = faulting();
+	struct iommu_world *w = faulting();
 
-	(void)state;
 	dma_write(w, EDU, 0x1000, 1);
 	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
 	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
 	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM);
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_record_tells_reason_source_kind_and_page),
-		cmocka_unit_test(a_record_is_told_as_software_reads_it_and_an_overflow_is_not),
-		cmocka_unit_test(a_fault_while_the_record_is_taken_is_an_overflow),
-		cmocka_unit_test(with_an_overflow_standing_nothing_is_recorded),
-		cmocka_unit_test(ppf_cannot_be_cleared_but_through_the_record),
-		cmocka_unit_test(the_first_condition_interrupts_and_the_others_do_not),
-		cmocka_unit_test(a_masked_event_is_pending_until_unmasked),
-		cmocka_unit_test(a_pending_event_is_void_when_all_conditions_are_serviced),
-		cmocka_unit_test(an_event_that_is_no_interrupt_goes_nowhere),
-		cmocka_unit_test(the_unit_s_own_events_are_not_remapped),
-		cmocka_unit_test(fpd_blocks_in_silence),
-		cmocka_unit_test(a_pending_event_is_void_when_its_record_is_taken),
+		CASE(a_record_tells_reason_source_kind_and_page),
+		CASE(a_record_is_told_as_software_reads_it_and_an_overflow_is_not),
+		CASE(a_fault_while_the_record_is_taken_is_an_overflow),
+		CASE(with_an_overflow_standing_nothing_is_recorded),
+		CASE(ppf_cannot_be_cleared_but_through_the_record),
+		CASE(the_first_condition_interrupts_and_the_others_do_not),
+		CASE(a_masked_event_is_pending_until_unmasked),
+		CASE(a_pending_event_is_void_when_all_conditions_are_serviced),
+		CASE(an_event_that_is_no_interrupt_goes_nowhere),
+		CASE(the_unit_s_own_events_are_not_remapped),
+		CASE(fpd_blocks_in_silence),
+		CASE(a_pending_event_is_void_when_its_record_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

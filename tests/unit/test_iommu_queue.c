@@ -1,55 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /* The invalidation queue: order, wrap, completion, errors and the way out of them. */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 /* Fence, VT-d 6.5.2: the unit has nothing to do for it. */
 #define VTD_WAIT_DESC_FN BIT(6)
 
 #define WAIT(data) (VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(data, VTD_WAIT_DESC_DATA))
 
-static struct world *with_queue(void)
+static struct iommu_world *with_queue(void)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
 	set_root(w, ROOT);
 	start_queue(w);
 	return w;
 }
 
-static bool queue_error(struct world *w) { return reg_read(w, VTD_FSTS) & VTD_FSTS_IQE; }
+static bool queue_error(struct iommu_world *w) { return reg_read(w, VTD_FSTS) & VTD_FSTS_IQE; }
 
-static void a_wait_writes_its_status_and_the_head_reaches_the_tail(void **state)
+TEST(a_wait_writes_its_status_and_the_head_reaches_the_tail)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	poke(w, STATUS, 0xffffffffffffffff);
 	submit(w, WAIT(7), STATUS);
 	assert_int_equal(peek(w, STATUS), 0xffffffff00000007); /* 4 bytes, not 8 */
 	assert_int_equal(reg_read8(w, VTD_IQH), 16);
 	assert_false(queue_error(w));
-	world_free(w);
 }
 
-static void head_and_tail_wrap(void **state)
+TEST(head_and_tail_wrap)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	for (unsigned i = 0; i < 600; i++) {
 		submit(w, WAIT(i), STATUS);
 		assert_int_equal(peek(w, STATUS), i);
 		assert_int_equal(reg_read8(w, VTD_IQH), reg_read8(w, VTD_IQT));
 	}
 	assert_int_equal(reg_read8(w, VTD_IQH), 600 % 256 * 16);
-	world_free(w);
 }
 
-static void a_larger_queue_uses_its_whole_size(void **state)
+TEST(a_larger_queue_uses_its_whole_size)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write8(w, VTD_IQA, DATA | 1); /* 512 descriptors */
 	command(w, VTD_GCMD_QIE, 0);
 	for (unsigned i = 0; i < 512; i++) {
@@ -63,27 +58,23 @@ static void a_larger_queue_uses_its_whole_size(void **state)
 	reg_write8(w, VTD_IQT, 16);
 	assert_int_equal(reg_read8(w, VTD_IQH), 16);
 	assert_int_equal(peek(w, STATUS + 1016) >> 32, 511);
-	world_free(w);
 }
 
-static void a_disabled_queue_is_not_read(void **state)
+TEST(a_disabled_queue_is_not_read)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write8(w, VTD_IQA, ALIGN_DOWN(~0ULL, PAGE_SIZE));
 	reg_write8(w, VTD_IQT, 16);
 	assert_int_equal(w->reads, 0);
 	assert_false(queue_error(w));
-	world_free(w);
 }
 
 /* As kernels do that take the queue for granted and then use the registers. */
-static void a_queue_enabled_at_0_and_never_used_is_harmless(void **state)
+TEST(a_queue_enabled_at_0_and_never_used_is_harmless)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	command(w, VTD_GCMD_QIE, 0);
 	assert_int_equal(w->reads, 0);
 	assert_false(queue_error(w));
@@ -93,37 +84,32 @@ static void a_queue_enabled_at_0_and_never_used_is_harmless(void **state)
 	assert_int_equal(reg_read8(w, VTD_CCMD) & VTD_CCMD_ICC, 0);
 	command(w, VTD_GCMD_TE, 0);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void a_tail_set_before_enabling_is_worked_off_then(void **state)
+TEST(a_tail_set_before_enabling_is_worked_off_then)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write8(w, VTD_IQA, QUEUE);
 	submit(w, WAIT(3), STATUS);
 	assert_int_equal(peek(w, STATUS), 0);
 	command(w, VTD_GCMD_QIE, 0);
 	assert_int_equal(peek(w, STATUS), 3);
-	world_free(w);
 }
 
-static void disabling_resets_the_head(void **state)
+TEST(disabling_resets_the_head)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	submit(w, WAIT(3), STATUS);
 	command(w, 0, VTD_GCMD_QIE);
 	assert_int_equal(reg_read8(w, VTD_IQH), 0);
 	start_queue(w);
 	submit(w, WAIT(4), STATUS);
 	assert_int_equal(peek(w, STATUS), 4);
-	world_free(w);
 }
 
-static void a_bad_descriptor_stops_the_queue_at_itself(void **state)
+TEST(a_bad_descriptor_stops_the_queue_at_itself)
 {
 	static const uint64_t bad[][2] = {
 		{0, 0},                   /* no type */
@@ -150,9 +136,8 @@ static void a_bad_descriptor_stops_the_queue_at_itself(void **state)
 		{VTD_DESC_WAIT | VTD_WAIT_DESC_SW, IOMMU_BASE + VTD_GCMD},
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct world *w = with_queue();
+		struct iommu_world *w = with_queue();
 
 		put_descriptor(w, WAIT(1), STATUS);
 		put_descriptor(w, bad[i][0], bad[i][1]);
@@ -171,25 +156,21 @@ static void a_bad_descriptor_stops_the_queue_at_itself(void **state)
 		assert_false(queue_error(w));
 		assert_int_equal(reg_read8(w, VTD_IQH), 48);
 		assert_int_equal(peek(w, STATUS), 2);
-		world_free(w);
 	}
 }
 
-static void ite_and_ice_read_0(void **state)
+TEST(ite_and_ice_read_0)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	submit(w, VTD_DESC_DEVICE_TLB, 0);
 	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_IQE);
-	world_free(w);
 }
 
-static void a_tail_beyond_the_queue_is_an_error_until_it_is_mended(void **state)
+TEST(a_tail_beyond_the_queue_is_an_error_until_it_is_mended)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	poke(w, QUEUE, WAIT(1));
 	poke(w, QUEUE + 8, STATUS);
 	reg_write8(w, VTD_IQT, 256 * 16);
@@ -203,31 +184,27 @@ static void a_tail_beyond_the_queue_is_an_error_until_it_is_mended(void **state)
 	assert_false(queue_error(w));
 	submit(w, WAIT(1), STATUS);
 	assert_int_equal(peek(w, STATUS), 1);
-	world_free(w);
 }
 
-static void a_queue_that_is_not_memory_is_an_error(void **state)
+TEST(a_queue_that_is_not_memory_is_an_error)
 {
 	static const uint64_t bases[] = {RAM_SIZE, ~0ULL << 12, IOMMU_BASE};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
-		struct world *w = world_new(true, true);
+		struct iommu_world *w = world_new(true, true);
 
 		reg_write8(w, VTD_IQA, bases[i]);
 		command(w, VTD_GCMD_QIE, 0);
 		reg_write8(w, VTD_IQT, 16);
 		assert_true(queue_error(w));
 		assert_int_equal(reg_read8(w, VTD_IQH), 0);
-		world_free(w);
 	}
 }
 
-static void a_queue_that_runs_out_of_memory_stops_there(void **state)
+TEST(a_queue_that_runs_out_of_memory_stops_there)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write8(w, VTD_IQA, (RAM_SIZE - PAGE_SIZE) | 1); /* the second page is no memory */
 	for (unsigned i = 0; i < 256; i++) {
 		poke(w, RAM_SIZE - PAGE_SIZE + i * 16, WAIT(i));
@@ -239,27 +216,24 @@ static void a_queue_that_runs_out_of_memory_stops_there(void **state)
 	assert_true(queue_error(w));
 	assert_int_equal(reg_read8(w, VTD_IQH), 256 * 16);
 	assert_int_equal(peek(w, STATUS), 255);
-	world_free(w);
 }
 
 /* The descriptor after the wait becomes what the wait writes: 4 bytes of it. */
-static void a_wait_may_write_on_the_queue_itself(void **state)
+TEST(a_wait_may_write_on_the_queue_itself)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	put_descriptor(w, WAIT(VTD_DESC_WAIT | VTD_WAIT_DESC_SW), QUEUE + 16);
 	put_descriptor(w, TO_FIELD(9, VTD_WAIT_DESC_DATA), STATUS);
 	ring(w);
 	assert_false(queue_error(w));
 	assert_int_equal(peek(w, STATUS), 9);
-	world_free(w);
 }
 
 /* 255 waits, each of which writes its number onto itself. */
-static struct world *with_waits(void)
+static struct iommu_world *with_waits(void)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
 	for (unsigned i = 0; i < 256; i++) {
 		poke(w, QUEUE + i * 16, WAIT(i));
@@ -270,11 +244,10 @@ static struct world *with_waits(void)
 	return w;
 }
 
-static void a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came(void **state)
+TEST(a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came)
 {
-	struct world *w = with_waits();
+	struct iommu_world *w = with_waits();
 
-	(void)state;
 	for (unsigned done = IOMMU_SLICE; done < 255; done += IOMMU_SLICE) {
 		assert_int_equal(w->reads, done);
 		assert_int_equal(reg_read8(w, VTD_IQH), done * 16);
@@ -286,13 +259,12 @@ static void a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came(void 
 	assert_false(iommu_pending(&w->iommu));
 	iommu_work(&w->iommu);
 	assert_int_equal(w->reads, 255);
-	world_free(w);
 }
 
-static void three_parts(struct world *w) { w->unfinished = 3; }
+static void three_parts(struct iommu_world *w) { w->unfinished = 3; }
 
 /* The EDU's context becomes 'lo', and the queue has its invalidation and a wait; the tail is written. */
-static uint64_t change_context(struct world *w, uint64_t lo)
+static uint64_t change_context(struct iommu_world *w, uint64_t lo)
 {
 	uint64_t head = reg_read8(w, VTD_IQH);
 
@@ -304,12 +276,11 @@ static uint64_t change_context(struct world *w, uint64_t lo)
 	return head;
 }
 
-static void what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes(void **state)
+TEST(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 	uint64_t head;
 
-	(void)state;
 	start(w);
 	w->on_event = three_parts;
 	head = change_context(w, VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT));
@@ -324,14 +295,12 @@ static void what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes(
 	assert_int_equal(w->event_count, 1);
 	assert_int_equal(peek(w, STATUS), 7);
 	assert_false(iommu_pending(&w->iommu));
-	world_free(w);
 }
 
-static void by_register_or_as_the_queue_is_turned_off_it_is_done_at_once(void **state)
+TEST(by_register_or_as_the_queue_is_turned_off_it_is_done_at_once)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	start(w);
 	w->on_event = three_parts;
 	change_context(w, VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT));
@@ -348,18 +317,16 @@ static void by_register_or_as_the_queue_is_turned_off_it_is_done_at_once(void **
 	reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(VTD_GLOBAL, VTD_CCMD_CIRG));
 	assert_int_equal(w->event_count, 3);
 	assert_int_equal(w->unfinished, 0);
-	world_free(w);
 }
 
-static void devices_that_come_and_go_make_a_slice_shorter(void **state)
+TEST(devices_that_come_and_go_make_a_slice_shorter)
 {
 	const uint64_t of_edu =
 		VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) | TO_FIELD(EDU, VTD_CONTEXT_DESC_SID);
 	/* A change and its two descriptors; the last takes what is left. */
 	const unsigned each = IOMMU_SLICE / (IOMMU_CHANGE_COST + 2) + 1;
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	start(w);
 	passed_through(w, EDU, DID);
 	for (unsigned i = 0; i < 40; i++) {
@@ -371,14 +338,12 @@ static void devices_that_come_and_go_make_a_slice_shorter(void **state)
 	assert_int_equal(w->event_count, each);
 	assert_int_equal(drain(w), 40 / each - 1);
 	assert_int_equal(w->event_count, 40);
-	world_free(w);
 }
 
-static void what_a_wait_announces_is_done_whatever_slice_it_is_in(void **state)
+TEST(what_a_wait_announces_is_done_whatever_slice_it_is_in)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	start(w);
 	passed_through(w, EDU, DID);
 	for (unsigned i = 0; i < IOMMU_SLICE; i++)
@@ -391,14 +356,12 @@ static void what_a_wait_announces_is_done_whatever_slice_it_is_in(void **state)
 	iommu_work(&w->iommu);
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(peek(w, STATUS), 7);
-	world_free(w);
 }
 
-static void an_error_or_the_queues_end_ends_the_work(void **state)
+TEST(an_error_or_the_queues_end_ends_the_work)
 {
-	struct world *w = with_waits();
+	struct iommu_world *w = with_waits();
 
-	(void)state;
 	poke(w, QUEUE + 100 * 16, 0);
 	iommu_work(&w->iommu);
 	assert_true(queue_error(w));
@@ -406,19 +369,16 @@ static void an_error_or_the_queues_end_ends_the_work(void **state)
 	assert_false(iommu_pending(&w->iommu));
 	reg_write(w, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
 	assert_true(queue_error(w)); /* still there */
-	world_free(w);
 	w = with_waits();
 	command(w, 0, VTD_GCMD_QIE);
 	assert_false(iommu_pending(&w->iommu));
-	world_free(w);
 }
 
 /* The queue made smaller while its head stands where nothing is any more. */
-static void a_head_beyond_the_queue_is_an_error(void **state)
+TEST(a_head_beyond_the_queue_is_an_error)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write8(w, VTD_IQA, QUEUE | 1); /* 512 descriptors */
 	for (unsigned i = 0; i < 300; i++) poke(w, QUEUE + i * 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
 	command(w, VTD_GCMD_QIE, 0);
@@ -429,22 +389,20 @@ static void a_head_beyond_the_queue_is_an_error(void **state)
 	reg_write8(w, VTD_IQT, 16);
 	assert_true(queue_error(w));
 	assert_int_equal(reg_read8(w, VTD_IQH), 300 * 16);
-	world_free(w);
 }
 
 /* The tail stays one behind the head: there is always something left. */
-static void move_tail_on(struct world *w, uint64_t gpa)
+static void move_tail_on(struct iommu_world *w, uint64_t gpa)
 {
 	(void)gpa;
 	w->seen[0]++;
 	reg_write8(w, VTD_IQT, reg_read8(w, VTD_IQH));
 }
 
-static void a_tail_that_runs_away_costs_one_slice_at_a_time(void **state)
+TEST(a_tail_that_runs_away_costs_one_slice_at_a_time)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	for (unsigned i = 0; i < 256; i++) {
 		poke(w, QUEUE + i * 16, WAIT(i));
 		poke(w, QUEUE + i * 16 + 8, STATUS);
@@ -454,14 +412,12 @@ static void a_tail_that_runs_away_costs_one_slice_at_a_time(void **state)
 	assert_int_equal(w->seen[0], IOMMU_SLICE);
 	assert_true(iommu_pending(&w->iommu));
 	assert_false(queue_error(w));
-	world_free(w);
 }
 
-static void completion_interrupts_once_until_it_is_cleared(void **state)
+TEST(completion_interrupts_once_until_it_is_cleared)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	reg_write(w, VTD_IEDATA, 0x41);
 	reg_write(w, VTD_IEADDR, 0xfee00000);
 	reg_write(w, VTD_IECTL, 0);
@@ -477,14 +433,12 @@ static void completion_interrupts_once_until_it_is_cleared(void **state)
 	submit(w, WAIT(5) | VTD_WAIT_DESC_IF, STATUS);
 	assert_int_equal(w->interrupt_count, 2);
 	assert_int_equal(peek(w, STATUS), 5);
-	world_free(w);
 }
 
-static void a_masked_completion_is_pending_until_unmasked_or_cleared(void **state)
+TEST(a_masked_completion_is_pending_until_unmasked_or_cleared)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	reg_write(w, VTD_IEADDR, 0xfee00000);
 	submit(w, VTD_DESC_WAIT | VTD_WAIT_DESC_IF, 0);
 	reg_write(w, VTD_ICS, 0); /* clears nothing */
@@ -499,25 +453,22 @@ static void a_masked_completion_is_pending_until_unmasked_or_cleared(void **stat
 	assert_int_equal(reg_read(w, VTD_IECTL), VTD_EVENT_IM);
 	reg_write(w, VTD_IECTL, 0);
 	assert_int_equal(w->interrupt_count, 1);
-	world_free(w);
 }
 
-static void an_error_of_the_queue_is_a_fault_event(void **state)
+TEST(an_error_of_the_queue_is_a_fault_event)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	reg_write(w, VTD_FEDATA, 0x42);
 	reg_write(w, VTD_FEADDR, 0xfee00000);
 	reg_write(w, VTD_FECTL, 0);
 	submit(w, 0, 0);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].data, 0x42);
-	world_free(w);
 }
 
 /* A receiver of attach events that rings the queue must not start it inside itself. */
-static void ring_again(struct world *w)
+static void ring_again(struct iommu_world *w)
 {
 	w->on_event = NULL;
 	put_descriptor(w, WAIT(8), STATUS);
@@ -525,11 +476,10 @@ static void ring_again(struct world *w)
 	w->seen[0] = peek(w, STATUS);
 }
 
-static void a_tail_written_from_a_callback_is_served_in_order(void **state)
+TEST(a_tail_written_from_a_callback_is_served_in_order)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	start(w);
 	passed_through(w, EDU, DID);
 	w->on_event = ring_again;
@@ -537,49 +487,46 @@ static void a_tail_written_from_a_callback_is_served_in_order(void **state)
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(w->seen[0], 0);
 	assert_int_equal(peek(w, STATUS), 8);
-	world_free(w);
 }
 
-static void without_interrupt_remapping_its_descriptor_is_invalid(void **state)
+TEST(without_interrupt_remapping_its_descriptor_is_invalid)
 {
-	struct world *w = with_queue();
+	struct iommu_world *w = with_queue();
 
-	(void)state;
 	w->iommu.config.interrupt_remapping = false;
 	submit(w, VTD_DESC_IEC, 0);
 	assert_true(queue_error(w));
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_wait_writes_its_status_and_the_head_reaches_the_tail),
-		cmocka_unit_test(head_and_tail_wrap),
-		cmocka_unit_test(a_larger_queue_uses_its_whole_size),
-		cmocka_unit_test(a_disabled_queue_is_not_read),
-		cmocka_unit_test(a_queue_enabled_at_0_and_never_used_is_harmless),
-		cmocka_unit_test(a_tail_set_before_enabling_is_worked_off_then),
-		cmocka_unit_test(disabling_resets_the_head),
-		cmocka_unit_test(a_bad_descriptor_stops_the_queue_at_itself),
-		cmocka_unit_test(ite_and_ice_read_0),
-		cmocka_unit_test(a_tail_beyond_the_queue_is_an_error_until_it_is_mended),
-		cmocka_unit_test(a_queue_that_is_not_memory_is_an_error),
-		cmocka_unit_test(a_queue_that_runs_out_of_memory_stops_there),
-		cmocka_unit_test(a_wait_may_write_on_the_queue_itself),
-		cmocka_unit_test(a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came),
-		cmocka_unit_test(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes),
-		cmocka_unit_test(by_register_or_as_the_queue_is_turned_off_it_is_done_at_once),
-		cmocka_unit_test(devices_that_come_and_go_make_a_slice_shorter),
-		cmocka_unit_test(what_a_wait_announces_is_done_whatever_slice_it_is_in),
-		cmocka_unit_test(an_error_or_the_queues_end_ends_the_work),
-		cmocka_unit_test(a_head_beyond_the_queue_is_an_error),
-		cmocka_unit_test(a_tail_that_runs_away_costs_one_slice_at_a_time),
-		cmocka_unit_test(completion_interrupts_once_until_it_is_cleared),
-		cmocka_unit_test(a_masked_completion_is_pending_until_unmasked_or_cleared),
-		cmocka_unit_test(an_error_of_the_queue_is_a_fault_event),
-		cmocka_unit_test(a_tail_written_from_a_callback_is_served_in_order),
-		cmocka_unit_test(without_interrupt_remapping_its_descriptor_is_invalid),
+		CASE(a_wait_writes_its_status_and_the_head_reaches_the_tail),
+		CASE(head_and_tail_wrap),
+		CASE(a_larger_queue_uses_its_whole_size),
+		CASE(a_disabled_queue_is_not_read),
+		CASE(a_queue_enabled_at_0_and_never_used_is_harmless),
+		CASE(a_tail_set_before_enabling_is_worked_off_then),
+		CASE(disabling_resets_the_head),
+		CASE(a_bad_descriptor_stops_the_queue_at_itself),
+		CASE(ite_and_ice_read_0),
+		CASE(a_tail_beyond_the_queue_is_an_error_until_it_is_mended),
+		CASE(a_queue_that_is_not_memory_is_an_error),
+		CASE(a_queue_that_runs_out_of_memory_stops_there),
+		CASE(a_wait_may_write_on_the_queue_itself),
+		CASE(a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came),
+		CASE(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes),
+		CASE(by_register_or_as_the_queue_is_turned_off_it_is_done_at_once),
+		CASE(devices_that_come_and_go_make_a_slice_shorter),
+		CASE(what_a_wait_announces_is_done_whatever_slice_it_is_in),
+		CASE(an_error_or_the_queues_end_ends_the_work),
+		CASE(a_head_beyond_the_queue_is_an_error),
+		CASE(a_tail_that_runs_away_costs_one_slice_at_a_time),
+		CASE(completion_interrupts_once_until_it_is_cleared),
+		CASE(a_masked_completion_is_pending_until_unmasked_or_cleared),
+		CASE(an_error_of_the_queue_is_a_fault_event),
+		CASE(a_tail_written_from_a_callback_is_served_in_order),
+		CASE(without_interrupt_remapping_its_descriptor_is_invalid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

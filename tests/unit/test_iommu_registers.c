@@ -3,13 +3,12 @@
  * The register page as software meets it: what it reads at reset, what it can write, in which
  * widths, and how command and status go together.
  */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
-static void reset_values_are_those_of_the_specification(void **state)
+TEST(reset_values_are_those_of_the_specification)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	assert_int_equal(reg_read(w, VTD_VER), 0x10);
 	assert_int_equal(reg_read(w, VTD_GSTS), 0);
 	assert_int_equal(reg_read(w, VTD_FECTL), 0x80000000);
@@ -17,11 +16,10 @@ static void reset_values_are_those_of_the_specification(void **state)
 	assert_int_equal(reg_read(w, VTD_FSTS), 0);
 	assert_int_equal(reg_read8(w, VTD_RTADDR), 0);
 	assert_int_equal(reg_read8(w, VTD_CCMD), 0);
-	world_free(w);
 }
 
 /* Spelled out in numbers: software's macros, not ours, decode them. */
-static void capabilities_follow_the_configuration(void **state)
+TEST(capabilities_follow_the_configuration)
 {
 	struct iommu_host host = {0};
 	struct iommu_config plain = {0};
@@ -29,7 +27,6 @@ static void capabilities_follow_the_configuration(void **state)
 	static struct iommu iommu;
 	uint64_t cap, ecap;
 
-	(void)state;
 	iommu_init(&iommu, &plain, &host);
 	cap = iommu_register_read(&iommu, VTD_CAP, 8);
 	ecap = iommu_register_read(&iommu, VTD_ECAP, 8);
@@ -51,25 +48,22 @@ static void capabilities_follow_the_configuration(void **state)
 	assert_int_equal(iommu_register_read(&iommu, VTD_ECAP, 8), ecap | 0xf00098);
 }
 
-static void an_8_byte_register_can_be_accessed_in_halves(void **state)
+TEST(an_8_byte_register_can_be_accessed_in_halves)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write(w, VTD_RTADDR + 4, 0x12345678);
 	reg_write(w, VTD_RTADDR, 0x9abcd000);
 	assert_int_equal(reg_read8(w, VTD_RTADDR), 0x123456789abcd000);
 	assert_int_equal(reg_read(w, VTD_RTADDR), 0x9abcd000);
 	assert_int_equal(reg_read(w, VTD_RTADDR + 4), 0x12345678);
-	world_free(w);
 }
 
 /* ICC is in the upper half: that half's write is the command. */
-static void the_half_with_the_command_bit_executes_it(void **state)
+TEST(the_half_with_the_command_bit_executes_it)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	set_context(w, EDU, 0, 0);
@@ -78,60 +72,52 @@ static void the_half_with_the_command_bit_executes_it(void **state)
 	reg_write(w, VTD_CCMD + 4, (uint32_t)((VTD_CCMD_ICC | TO_FIELD(VTD_DOMAIN, VTD_CCMD_CIRG)) >> 32));
 	assert_int_equal(w->noncoherent, 0);
 	assert_int_equal(FIELD(reg_read8(w, VTD_CCMD), VTD_CCMD_CAIG), VTD_DOMAIN);
-	world_free(w);
 }
 
-static void two_4_byte_registers_can_be_written_at_once(void **state)
+TEST(two_4_byte_registers_can_be_written_at_once)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	reg_write8(w, VTD_FEADDR, 0x00000001fee01000);
 	assert_int_equal(reg_read(w, VTD_FEADDR), 0xfee01000);
 	assert_int_equal(reg_read(w, VTD_FEUADDR), 1);
 	assert_int_equal(reg_read8(w, VTD_FEADDR), 0x00000001fee01000);
-	world_free(w);
 }
 
-static void undefined_accesses_read_as_ones_and_write_nothing(void **state)
+TEST(undefined_accesses_read_as_ones_and_write_nothing)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 	static const struct {
 		uint64_t offset;
 		unsigned width;
 	} bad[] = {{VTD_RTADDR, 1}, {VTD_RTADDR, 2}, {VTD_RTADDR + 2, 4}, {VTD_RTADDR + 4, 8}, {IOMMU_SIZE - 4, 8},
 		   {IOMMU_SIZE, 4}, {~0ULL - 3, 4},  {VTD_RTADDR, 0},     {VTD_RTADDR, 16},    {~0ULL - 7, 8}};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		iommu_register_write(&w->iommu, bad[i].offset, bad[i].width, ~0ULL);
 		assert_int_equal(iommu_register_read(&w->iommu, bad[i].offset, bad[i].width), ~0ULL);
 	}
 	reg_write8(w, VTD_END + 8, ~0ULL); /* defined, but nothing is there */
 	assert_int_equal(reg_read8(w, VTD_RTADDR), 0);
-	world_free(w);
 }
 
-static void reserved_offsets_read_as_zero(void **state)
+TEST(reserved_offsets_read_as_zero)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	for (unsigned offset = VTD_END; offset < IOMMU_SIZE; offset += 4) {
 		reg_write(w, offset, ~0U);
 		assert_int_equal(reg_read(w, offset), 0);
 	}
 	reg_write(w, 0x30, ~0U);
 	assert_int_equal(reg_read(w, 0x30), 0);
-	world_free(w);
 }
 
-static void read_only_and_reserved_bits_do_not_change(void **state)
+TEST(read_only_and_reserved_bits_do_not_change)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 	static const unsigned read_only[] = {VTD_VER, VTD_CAP, VTD_ECAP, VTD_IQH};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(read_only); i++) {
 		uint64_t before = reg_read8(w, read_only[i]);
 
@@ -152,16 +138,14 @@ static void read_only_and_reserved_bits_do_not_change(void **state)
 	assert_int_equal(reg_read(w, VTD_FEDATA), 0xffff);
 	reg_write(w, VTD_FECTL, ~0U); /* IP is read-only */
 	assert_int_equal(reg_read(w, VTD_FECTL), 0x80000000);
-	world_free(w);
 }
 
-static void a_status_follows_its_command(void **state)
+TEST(a_status_follows_its_command)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 	static const uint64_t bits[] = {VTD_GCMD_QIE, VTD_GCMD_IRE, VTD_GCMD_CFI, VTD_GCMD_TE};
 	uint64_t expected = 0;
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bits); i++) {
 		command(w, bits[i], 0);
 		expected |= bits[i];
@@ -179,27 +163,24 @@ static void a_status_follows_its_command(void **state)
 		expected &= ~bits[i];
 		assert_int_equal(reg_read(w, VTD_GSTS), expected);
 	}
-	world_free(w);
 }
 
-static void commands_that_are_not_offered_have_no_status(void **state)
+TEST(commands_that_are_not_offered_have_no_status)
 {
 	struct iommu_host host = {0};
 	struct iommu_config config = {0};
 	static struct iommu iommu;
 
-	(void)state;
 	iommu_init(&iommu, &config, &host);
 	iommu_register_write(&iommu, VTD_GCMD, 4,
 			     VTD_GCMD_IRE | VTD_GCMD_SIRTP | VTD_GCMD_CFI | VTD_GCMD_WBF | BIT(29) | BIT(28));
 	assert_int_equal(iommu_register_read(&iommu, VTD_GSTS, 4), 0);
 }
 
-static void the_root_pointer_counts_only_once_it_is_set(void **state)
+TEST(the_root_pointer_counts_only_once_it_is_set)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	reg_write8(w, VTD_RTADDR, 0);
@@ -207,14 +188,12 @@ static void the_root_pointer_counts_only_once_it_is_set(void **state)
 	assert_int_equal(w->noncoherent, 1);
 	command(w, VTD_GCMD_SRTP, 0);
 	assert_int_equal(w->noncoherent, 0);
-	world_free(w);
 }
 
-static void a_reserved_granularity_completes_and_does_nothing(void **state)
+TEST(a_reserved_granularity_completes_and_does_nothing)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	set_context(w, EDU, 0, 0);
@@ -223,14 +202,12 @@ static void a_reserved_granularity_completes_and_does_nothing(void **state)
 	reg_write8(w, VTD_IOTLB, VTD_IOTLB_IVT | VTD_IOTLB_IAIG);
 	assert_int_equal(reg_read8(w, VTD_IOTLB), 0);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void ccmd_tells_the_granularity_it_used(void **state)
+TEST(ccmd_tells_the_granularity_it_used)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	start(w);
 	for (uint64_t g = VTD_GLOBAL; g <= VTD_DEVICE; g++) {
 		passed_through(w, EDU, DID);
@@ -241,11 +218,10 @@ static void ccmd_tells_the_granularity_it_used(void **state)
 		reg_write8(w, VTD_CCMD, VTD_CCMD_ICC | TO_FIELD(VTD_GLOBAL, VTD_CCMD_CIRG));
 		assert_int_equal(w->noncoherent, 0);
 	}
-	world_free(w);
 }
 
 /* Each IIRG, with pages 0 and 1 in the IOTLB and their leaves gone; 'left' are still served. */
-static void iotlb_register_invalidates_what_it_says(void **state)
+TEST(iotlb_register_invalidates_what_it_says)
 {
 	static const struct {
 		uint64_t granularity, domain_id, iva, told;
@@ -261,13 +237,12 @@ static void iotlb_register_invalidates_what_it_says(void **state)
 		{VTD_PAGE, DID, VTD_MAMV + 1, 0, {true, true}},
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct world *w = world_new(false, false);
+		struct iommu_world *w = world_new(false, false);
 		uint64_t table = new_table(w);
-		uint64_t leaf = map(w, table, 4, 0, 1, DATA, VTD_SL_R | VTD_SL_W);
+		uint64_t leaf = map_page(w, table, 4, 0, 1, DATA, VTD_SL_R | VTD_SL_W);
 
-		map(w, table, 4, PAGE_SIZE, 1, DATA, VTD_SL_R | VTD_SL_W);
+		map_page(w, table, 4, PAGE_SIZE, 1, DATA, VTD_SL_R | VTD_SL_W);
 		translated(w, EDU, table, DID);
 		start(w);
 		assert_int_equal(dma_write(w, EDU, 0, 1) | dma_write(w, EDU, PAGE_SIZE, 1), 0);
@@ -281,16 +256,14 @@ static void iotlb_register_invalidates_what_it_says(void **state)
 		assert_int_equal(FIELD(reg_read8(w, VTD_IOTLB), VTD_IOTLB_IAIG), cases[i].told);
 		assert_int_equal(dma_write(w, EDU, 0, 1) == 0, cases[i].left[0]);
 		assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1) == 0, cases[i].left[1]);
-		world_free(w);
 	}
 }
 
-static void without_ivt_the_iotlb_register_does_nothing(void **state)
+TEST(without_ivt_the_iotlb_register_does_nothing)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 	uint64_t value = TO_FIELD(VTD_GLOBAL, VTD_IOTLB_IIRG);
 
-	(void)state;
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	reg_write8(w, VTD_IOTLB, value);
@@ -298,15 +271,13 @@ static void without_ivt_the_iotlb_register_does_nothing(void **state)
 	w->reads = 0;
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	assert_int_equal(w->reads, 0);
-	world_free(w);
 }
 
-static void protected_memory_is_kept_from_untranslated_dma(void **state)
+TEST(protected_memory_is_kept_from_untranslated_dma)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 	uint64_t table = new_table(w);
 
-	(void)state;
 	reg_write(w, VTD_PLMBASE, (uint32_t)DATA | 0xfff);
 	reg_write(w, VTD_PLMLIMIT, (uint32_t)DATA);
 	reg_write8(w, VTD_PHMBASE, 4 * GiB);
@@ -327,7 +298,7 @@ static void protected_memory_is_kept_from_untranslated_dma(void **state)
 	assert_int_equal(dma_write(w, EDU, DATA, 2), -EFAULT);
 	/* Pass-through is as untranslated; page tables are software's own business. */
 	passed_through(w, EDU, DID);
-	map(w, table, 4, 0, 1, DATA, VTD_SL_R | VTD_SL_W);
+	map_page(w, table, 4, 0, 1, DATA, VTD_SL_R | VTD_SL_W);
 	translated(w, EDU_B, table, 6);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, DATA, 3), -EFAULT);
@@ -337,28 +308,27 @@ static void protected_memory_is_kept_from_untranslated_dma(void **state)
 	assert_int_equal(reg_read(w, VTD_PMEN), 0);
 	assert_int_equal(dma_write(w, EDU, DATA, 5), 0);
 	assert_int_equal(peek(w, DATA), 5);
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reset_values_are_those_of_the_specification),
-		cmocka_unit_test(capabilities_follow_the_configuration),
-		cmocka_unit_test(an_8_byte_register_can_be_accessed_in_halves),
-		cmocka_unit_test(the_half_with_the_command_bit_executes_it),
-		cmocka_unit_test(two_4_byte_registers_can_be_written_at_once),
-		cmocka_unit_test(undefined_accesses_read_as_ones_and_write_nothing),
-		cmocka_unit_test(reserved_offsets_read_as_zero),
-		cmocka_unit_test(read_only_and_reserved_bits_do_not_change),
-		cmocka_unit_test(a_status_follows_its_command),
-		cmocka_unit_test(commands_that_are_not_offered_have_no_status),
-		cmocka_unit_test(the_root_pointer_counts_only_once_it_is_set),
-		cmocka_unit_test(a_reserved_granularity_completes_and_does_nothing),
-		cmocka_unit_test(ccmd_tells_the_granularity_it_used),
-		cmocka_unit_test(iotlb_register_invalidates_what_it_says),
-		cmocka_unit_test(without_ivt_the_iotlb_register_does_nothing),
-		cmocka_unit_test(protected_memory_is_kept_from_untranslated_dma),
+		CASE(reset_values_are_those_of_the_specification),
+		CASE(capabilities_follow_the_configuration),
+		CASE(an_8_byte_register_can_be_accessed_in_halves),
+		CASE(the_half_with_the_command_bit_executes_it),
+		CASE(two_4_byte_registers_can_be_written_at_once),
+		CASE(undefined_accesses_read_as_ones_and_write_nothing),
+		CASE(reserved_offsets_read_as_zero),
+		CASE(read_only_and_reserved_bits_do_not_change),
+		CASE(a_status_follows_its_command),
+		CASE(commands_that_are_not_offered_have_no_status),
+		CASE(the_root_pointer_counts_only_once_it_is_set),
+		CASE(a_reserved_granularity_completes_and_does_nothing),
+		CASE(ccmd_tells_the_granularity_it_used),
+		CASE(iotlb_register_invalidates_what_it_says),
+		CASE(without_ivt_the_iotlb_register_does_nothing),
+		CASE(protected_memory_is_kept_from_untranslated_dma),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupt remapping: which entry, who may ask, what comes out, and what is blocked and why. */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 #define SVT(type, sq, sid) (TO_FIELD(type, VTD_IRTE_SVT) | TO_FIELD(sq, VTD_IRTE_SQ) | (uint64_t)(sid))
 
-static struct world *remapping(bool caching_mode)
+static struct iommu_world *remapping(bool caching_mode)
 {
-	struct world *w = world_new(caching_mode, false);
+	struct iommu_world *w = world_new(caching_mode, false);
 
 	start_remapping(w);
 	return w;
 }
 
 /* Nothing was delivered; the record says why. */
-static void expect_fault(struct world *w, unsigned reason, unsigned index)
+static void expect_fault(struct iommu_world *w, unsigned reason, unsigned index)
 {
 	assert_int_equal(w->interrupt_count, 0);
 	if (reason) {
@@ -23,35 +23,30 @@ static void expect_fault(struct world *w, unsigned reason, unsigned index)
 	assert_int_equal(take_fault(w), reason);
 }
 
-static void with_remapping_off_messages_pass_as_they_are(void **state)
+TEST(with_remapping_off_messages_pass_as_they_are)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	iommu_interrupt(&w->iommu, EDU, 0xfee03ff8, 0x1234);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].address, 0xfee03ff8);
 	assert_int_equal(w->interrupts[0].data, 0x1234);
-	world_free(w);
 }
 
-static void what_is_no_interrupt_address_is_no_interrupt(void **state)
+TEST(what_is_no_interrupt_address_is_no_interrupt)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	iommu_interrupt(&w->iommu, EDU, 0xfef00000, 1);
 	iommu_interrupt(&w->iommu, EDU, 0xfedffffc, 1);
 	iommu_interrupt(&w->iommu, EDU, 0x1fee00000, 1);
 	assert_int_equal(w->interrupt_count, 0);
-	world_free(w);
 }
 
-static void an_entry_makes_the_message(void **state)
+TEST(an_entry_makes_the_message)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 9, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 	assert_int_equal(w->interrupts[0].address, 0xfee03000);
@@ -61,15 +56,13 @@ static void an_entry_makes_the_message(void **state)
 	iommu_interrupt(&w->iommu, EDU, remappable(10), 0);
 	assert_int_equal(w->interrupts[1].address, 0xfee0300c);
 	assert_int_equal(w->interrupts[1].data, 0xc155);
-	world_free(w);
 }
 
 /* Outside what xAPIC has for it the destination is reserved, unless IRTA.EIME says that it is x2APIC's. */
-static void with_eime_a_destination_has_32_bits(void **state)
+TEST(with_eime_a_destination_has_32_bits)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 9, VTD_IRTE_P | 0x660000 | 0x12345603ULL << 32, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 	expect_fault(w, VTD_IR_ENTRY_RESERVED, 9);
@@ -81,27 +74,23 @@ static void with_eime_a_destination_has_32_bits(void **state)
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].address, 0x123456ULL << 40 | 0xfee03000);
 	assert_int_equal(w->interrupts[0].data, 0x4066);
-	world_free(w);
 }
 
 /* Its data has the vector and trigger of the redirection entry; the table's count. */
-static void an_ioapic_s_request_is_remapped_by_its_handle_alone(void **state)
+TEST(an_ioapic_s_request_is_remapped_by_its_handle_alone)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, IOMMU_IOAPIC_SOURCE_ID));
 	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0xc031);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].data, 0x4055);
-	world_free(w);
 }
 
-static void an_entry_for_the_ioapic_may_name_the_device_behind_it(void **state)
+TEST(an_entry_for_the_ioapic_may_name_the_device_behind_it)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, EDU));
 	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0);
 	assert_int_equal(w->interrupt_count, 1);
@@ -109,39 +98,33 @@ static void an_entry_for_the_ioapic_may_name_the_device_behind_it(void **state)
 	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(3), 0);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(take_fault(w), VTD_IR_WRONG_SOURCE);
-	world_free(w);
 }
 
-static void a_subhandle_is_added_to_the_handle(void **state)
+TEST(a_subhandle_is_added_to_the_handle)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 13, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 3);
 	assert_int_equal(w->interrupt_count, 1);
 	w->interrupt_count = 0;
 	iommu_interrupt(&w->iommu, EDU, remappable(10), 0xffff0003); /* no SHV: entry 10 */
 	expect_fault(w, VTD_IR_NOT_PRESENT, 10);
-	world_free(w);
 }
 
-static void reserved_data_bits_of_a_request_are_fault_20(void **state)
+TEST(reserved_data_bits_of_a_request_are_fault_20)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 13, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 0x10003);
 	expect_fault(w, VTD_IR_REQUEST_RESERVED, 13);
-	world_free(w);
 }
 
-static void an_index_beyond_the_table_is_fault_21(void **state)
+TEST(an_index_beyond_the_table_is_fault_21)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	iommu_interrupt(&w->iommu, EDU, remappable(256), 0);
 	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 256);
 	iommu_interrupt(&w->iommu, EDU, remappable(0x8000), 0); /* bit 15 is elsewhere */
@@ -152,24 +135,20 @@ static void an_index_beyond_the_table_is_fault_21(void **state)
 	set_irte(w, 0, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(0xffff) | VTD_MSI_SHV, 1);
 	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 0);
-	world_free(w);
 }
 
-static void an_entry_not_present_is_fault_22(void **state)
+TEST(an_entry_not_present_is_fault_22)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 	expect_fault(w, VTD_IR_NOT_PRESENT, 9);
-	world_free(w);
 }
 
-static void a_table_outside_memory_is_fault_23(void **state)
+TEST(a_table_outside_memory_is_fault_23)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	reg_write8(w, VTD_IRTA, (RAM_SIZE - PAGE_SIZE) | 15);
 	command(w, VTD_GCMD_SIRTP, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(255), 0);
@@ -183,17 +162,15 @@ static void a_table_outside_memory_is_fault_23(void **state)
 	command(w, VTD_GCMD_SIRTP, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(0), 0);
 	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 0);
-	world_free(w);
 }
 
-static void reserved_bits_of_an_entry_are_fault_24(void **state)
+TEST(reserved_bits_of_an_entry_are_fault_24)
 {
 	static const uint64_t bad[][2] = {{BIT(12), 0}, {BIT(15), 0}, {BIT(24), 0}, {BIT(32), 0},
 					  {BIT(48), 0}, {0, BIT(20)}, {0, BIT(63)}};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct world *w = remapping(true);
+		struct iommu_world *w = remapping(true);
 
 		set_irte(w, 9, IRTE_LO | bad[i][0], bad[i][1]);
 		iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
@@ -203,25 +180,22 @@ static void reserved_bits_of_an_entry_are_fault_24(void **state)
 		invalidate_entries(w, 9, 0);
 		iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 		expect_fault(w, VTD_IR_WRONG_SOURCE, 9);
-		world_free(w);
 	}
 }
 
-static void compatibility_format_is_fault_25_unless_allowed(void **state)
+TEST(compatibility_format_is_fault_25_unless_allowed)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	iommu_interrupt(&w->iommu, EDU, 0xfee00000, 0x31);
 	expect_fault(w, VTD_IR_COMPATIBILITY_BLOCKED, 0);
 	command(w, VTD_GCMD_CFI, 0);
 	iommu_interrupt(&w->iommu, EDU, 0xfee00000, 0x31);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].data, 0x31);
-	world_free(w);
 }
 
-static void source_verification_follows_svt_and_sq(void **state)
+TEST(source_verification_follows_svt_and_sq)
 {
 	static const struct {
 		uint64_t hi;
@@ -245,23 +219,20 @@ static void source_verification_follows_svt_and_sq(void **state)
 		{SVT(3, 0, EDU), EDU, false}, /* reserved */
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct world *w = remapping(true);
+		struct iommu_world *w = remapping(true);
 
 		set_irte(w, 9, IRTE_LO, cases[i].hi);
 		iommu_interrupt(&w->iommu, cases[i].source_id, remappable(9), 0);
 		assert_int_equal(w->interrupt_count, cases[i].accepted);
 		assert_int_equal(take_fault(w), cases[i].accepted ? 0 : VTD_IR_WRONG_SOURCE);
-		world_free(w);
 	}
 }
 
-static void fpd_of_an_entry_blocks_in_silence(void **state)
+TEST(fpd_of_an_entry_blocks_in_silence)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 1, VTD_IRTE_FPD, 0);
 	set_irte(w, 2, IRTE_LO | VTD_IRTE_FPD | BIT(12), 0);
 	set_irte(w, 3, IRTE_LO | VTD_IRTE_FPD, SVT(VTD_SVT_SID, 0, EDU_B));
@@ -269,21 +240,19 @@ static void fpd_of_an_entry_blocks_in_silence(void **state)
 		iommu_interrupt(&w->iommu, EDU, remappable(i), 0);
 		expect_fault(w, 0, 0);
 	}
-	world_free(w);
 }
 
-static unsigned vector_of(struct world *w, unsigned index)
+static unsigned vector_of(struct iommu_world *w, unsigned index)
 {
 	w->interrupt_count = 0;
 	iommu_interrupt(&w->iommu, EDU, remappable(index), 0);
 	return w->interrupt_count ? w->interrupts[0].data & 0xff : 0;
 }
 
-static void a_changed_entry_is_stale_until_invalidated(void **state)
+TEST(a_changed_entry_is_stale_until_invalidated)
 {
-	struct world *w = remapping(false);
+	struct iommu_world *w = remapping(false);
 
-	(void)state;
 	set_irte(w, 9, IRTE_LO, 0);
 	assert_int_equal(vector_of(w, 9), 0x55);
 	set_irte(w, 9, IRTE_LO ^ TO_FIELD(0x0f, VTD_IRTE_VECTOR), 0);
@@ -297,14 +266,12 @@ static void a_changed_entry_is_stale_until_invalidated(void **state)
 	assert_int_equal(vector_of(w, 9), 0x5a);
 	invalidate_entries(w, 8, 1);
 	assert_int_equal(vector_of(w, 9), 0);
-	world_free(w);
 }
 
-static void a_global_invalidation_and_sirtp_drop_all_entries(void **state)
+TEST(a_global_invalidation_and_sirtp_drop_all_entries)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	for (unsigned round = 0; round < 2; round++) {
 		set_irte(w, 9, IRTE_LO, 0);
 		assert_int_equal(vector_of(w, 9), 0x55);
@@ -316,17 +283,15 @@ static void a_global_invalidation_and_sirtp_drop_all_entries(void **state)
 		assert_int_equal(vector_of(w, 9), 0x5a);
 		submit(w, VTD_DESC_IEC, 0);
 	}
-	world_free(w);
 }
 
-static void only_with_cm_an_unusable_entry_is_cached(void **state)
+TEST(only_with_cm_an_unusable_entry_is_cached)
 {
 	static const uint64_t unusable[] = {0, IRTE_LO | BIT(12)};
 
-	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		bool cm = i & 1;
-		struct world *w = remapping(cm);
+		struct iommu_world *w = remapping(cm);
 
 		set_irte(w, 9, unusable[i / 2], 0);
 		assert_int_equal(vector_of(w, 9), 0);
@@ -334,61 +299,56 @@ static void only_with_cm_an_unusable_entry_is_cached(void **state)
 		assert_int_equal(vector_of(w, 9), cm ? 0 : 0x55);
 		invalidate_entries(w, 9, 0);
 		assert_int_equal(vector_of(w, 9), 0x55);
-		world_free(w);
 	}
 }
 
-static void entries_that_share_a_place_in_the_cache_are_told_apart(void **state)
+TEST(entries_that_share_a_place_in_the_cache_are_told_apart)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 
-	(void)state;
 	set_irte(w, 1, IRTE_LO, 0);
 	set_irte(w, 65, IRTE_LO ^ TO_FIELD(0x0f, VTD_IRTE_VECTOR), 0);
 	assert_int_equal(vector_of(w, 1), 0x55);
 	assert_int_equal(vector_of(w, 65), 0x5a);
 	assert_int_equal(vector_of(w, 1), 0x55);
-	world_free(w);
 }
 
-static void a_dma_write_to_the_interrupt_range_is_remapped(void **state)
+TEST(a_dma_write_to_the_interrupt_range_is_remapped)
 {
-	struct world *w = remapping(true);
+	struct iommu_world *w = remapping(true);
 	uint32_t data = 0;
 
-	(void)state;
 	set_irte(w, 9, IRTE_LO, SVT(VTD_SVT_SID, 0, EDU));
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, remappable(9), &data, 4), 0);
 	assert_int_equal(w->interrupt_count, 1);
 	iommu_dma_write(&w->iommu, EDU_B, remappable(9), &data, 4);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(take_fault(w), VTD_IR_WRONG_SOURCE);
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(with_remapping_off_messages_pass_as_they_are),
-		cmocka_unit_test(what_is_no_interrupt_address_is_no_interrupt),
-		cmocka_unit_test(an_entry_makes_the_message),
-		cmocka_unit_test(with_eime_a_destination_has_32_bits),
-		cmocka_unit_test(an_ioapic_s_request_is_remapped_by_its_handle_alone),
-		cmocka_unit_test(an_entry_for_the_ioapic_may_name_the_device_behind_it),
-		cmocka_unit_test(a_subhandle_is_added_to_the_handle),
-		cmocka_unit_test(reserved_data_bits_of_a_request_are_fault_20),
-		cmocka_unit_test(an_index_beyond_the_table_is_fault_21),
-		cmocka_unit_test(an_entry_not_present_is_fault_22),
-		cmocka_unit_test(a_table_outside_memory_is_fault_23),
-		cmocka_unit_test(reserved_bits_of_an_entry_are_fault_24),
-		cmocka_unit_test(compatibility_format_is_fault_25_unless_allowed),
-		cmocka_unit_test(source_verification_follows_svt_and_sq),
-		cmocka_unit_test(fpd_of_an_entry_blocks_in_silence),
-		cmocka_unit_test(a_changed_entry_is_stale_until_invalidated),
-		cmocka_unit_test(a_global_invalidation_and_sirtp_drop_all_entries),
-		cmocka_unit_test(only_with_cm_an_unusable_entry_is_cached),
-		cmocka_unit_test(entries_that_share_a_place_in_the_cache_are_told_apart),
-		cmocka_unit_test(a_dma_write_to_the_interrupt_range_is_remapped),
+		CASE(with_remapping_off_messages_pass_as_they_are),
+		CASE(what_is_no_interrupt_address_is_no_interrupt),
+		CASE(an_entry_makes_the_message),
+		CASE(with_eime_a_destination_has_32_bits),
+		CASE(an_ioapic_s_request_is_remapped_by_its_handle_alone),
+		CASE(an_entry_for_the_ioapic_may_name_the_device_behind_it),
+		CASE(a_subhandle_is_added_to_the_handle),
+		CASE(reserved_data_bits_of_a_request_are_fault_20),
+		CASE(an_index_beyond_the_table_is_fault_21),
+		CASE(an_entry_not_present_is_fault_22),
+		CASE(a_table_outside_memory_is_fault_23),
+		CASE(reserved_bits_of_an_entry_are_fault_24),
+		CASE(compatibility_format_is_fault_25_unless_allowed),
+		CASE(source_verification_follows_svt_and_sq),
+		CASE(fpd_of_an_entry_blocks_in_silence),
+		CASE(a_changed_entry_is_stale_until_invalidated),
+		CASE(a_global_invalidation_and_sirtp_drop_all_entries),
+		CASE(only_with_cm_an_unusable_entry_is_cached),
+		CASE(entries_that_share_a_place_in_the_cache_are_told_apart),
+		CASE(a_dma_write_to_the_interrupt_range_is_remapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 static char said[80][256];
 static unsigned lines;
@@ -17,7 +17,7 @@ static void keep_line(void *ctx, const char *text)
 }
 
 /* Show it; the unit is byte for byte as before. */
-static void show(struct world *w)
+static void show(struct iommu_world *w)
 {
 	struct iommu before = w->iommu;
 
@@ -34,27 +34,24 @@ static void expect_line(const char *text)
 	fail_msg("no line: %s", text);
 }
 
-static void a_unit_after_reset(void **state)
+TEST(a_unit_after_reset)
 {
-	struct world *w = world_new(false, false);
+	struct iommu_world *w = world_new(false, false);
 
-	(void)state;
 	show(w);
 	expect_line("translation off, queue off, interrupt remapping off; root table 0x0, bus 0 "
 		    "not present");
 	expect_line("IOTLB: empty");
 	expect_line("queue: 0x0, 256 descriptors, head 0, tail 0");
 	expect_line("faults: none pending");
-	world_free(w);
 }
 
-static void contexts_cached_and_in_memory(void **state)
+TEST(contexts_cached_and_in_memory)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 	uint64_t table = new_table(w);
 	char line[200];
 
-	(void)state;
 	translated(w, EDU, table, DID);
 	passed_through(w, EDU_B, 9);
 	start(w);
@@ -76,18 +73,16 @@ static void contexts_cached_and_in_memory(void **state)
 	show(w);
 	expect_line("device 00:05.0: attached, noncoherent; context in memory 0x0:0x0: fault 0x2; "
 		    "cached otherwise: 0x902:0x9: domain 9, passed through");
-	world_free(w);
 }
 
-static void translations_of_the_iotlb(void **state)
+TEST(translations_of_the_iotlb)
 {
-	struct world *w = world_new(false, true);
+	struct iommu_world *w = world_new(false, true);
 	uint64_t table = new_table(w);
 	char line[200];
 
-	(void)state;
-	map(w, table, 4, 0x5000, 1, DATA, VTD_SL_R | VTD_SL_W | VTD_SL_SNP);
-	map(w, table, 4, 0x6000, 1, DATA + 0x1000, VTD_SL_W);
+	map_page(w, table, 4, 0x5000, 1, DATA, VTD_SL_R | VTD_SL_W | VTD_SL_SNP);
+	map_page(w, table, 4, 0x6000, 1, DATA + 0x1000, VTD_SL_W);
 	translated(w, EDU, table, DID);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0x5000, 1), 0);
@@ -98,14 +93,12 @@ static void translations_of_the_iotlb(void **state)
 	snprintf(line, sizeof(line), "IOTLB: 00:04.0 domain 5 iova 0x6000: 0x%llx 4K -W",
 		 (unsigned long long)DATA + 0x1000);
 	expect_line(line);
-	world_free(w);
 }
 
-static void a_fault_and_a_queue_that_stopped(void **state)
+TEST(a_fault_and_a_queue_that_stopped)
 {
-	struct world *w = world_new(false, false);
+	struct iommu_world *w = world_new(false, false);
 
-	(void)state;
 	start(w);
 	dma_write(w, EDU, 0x7000, 1);
 	put_descriptor(w, VTD_DESC_IOTLB | TO_FIELD(VTD_GLOBAL, VTD_DESC_G), 0);
@@ -118,7 +111,6 @@ static void a_fault_and_a_queue_that_stopped(void **state)
 	for (unsigned i = 0; i < lines; i++)
 		if (strstr(said[i], "stopped by an error (FSTS.IQE)")) {
 			assert_non_null(strstr(said[i], "head 1, tail 3"));
-			world_free(w);
 			return;
 		}
 	fail_msg("the queue's error is not told");
@@ -127,10 +119,10 @@ static void a_fault_and_a_queue_that_stopped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_unit_after_reset),
-		cmocka_unit_test(contexts_cached_and_in_memory),
-		cmocka_unit_test(translations_of_the_iotlb),
-		cmocka_unit_test(a_fault_and_a_queue_that_stopped),
+		CASE(a_unit_after_reset),
+		CASE(contexts_cached_and_in_memory),
+		CASE(translations_of_the_iotlb),
+		CASE(a_fault_and_a_queue_that_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,13 +3,12 @@
  * Which attached device is noncoherent: by what it can emit, by Enable No Snoop, and with snoop
  * control by what it went through. The other half of the state table in docs/iommu.md.
  */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
-static void a_device_that_never_emits_no_snoop_attaches_coherent(void **state)
+TEST(a_device_that_never_emits_no_snoop_attaches_coherent)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	assert_int_equal(iommu_add_device(&w->iommu, 0x30, false), 0);
 	passed_through(w, 0x30, DID);
 	start(w);
@@ -19,14 +18,12 @@ static void a_device_that_never_emits_no_snoop_attaches_coherent(void **state)
 	iommu_set_no_snoop(&w->iommu, 0x30, false);
 	iommu_set_no_snoop(&w->iommu, 0x30, true);
 	assert_int_equal(w->event_count, 1);
-	world_free(w);
 }
 
-static void enable_no_snoop_of_an_attached_device_counts_at_once(void **state)
+TEST(enable_no_snoop_of_an_attached_device_counts_at_once)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	iommu_set_no_snoop(&w->iommu, EDU, false);
 	assert_int_equal(w->noncoherent, 0);
@@ -38,25 +35,21 @@ static void enable_no_snoop_of_an_attached_device_counts_at_once(void **state)
 	iommu_set_no_snoop(&w->iommu, EDU_B, false); /* not attached */
 	iommu_set_no_snoop(&w->iommu, 0x99, false);  /* no such device */
 	assert_int_equal(w->event_count, 3);
-	world_free(w);
 }
 
-static void with_sc_pass_through_is_noncoherent(void **state)
+TEST(with_sc_pass_through_is_noncoherent)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
-static void with_sc_a_translated_device_attaches_coherent(void **state)
+TEST(with_sc_a_translated_device_attaches_coherent)
 {
-	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
+	struct iommu_world *w = prepared(true, true, RW | VTD_SL_SNP);
 
-	(void)state;
 	start(w);
 	assert_int_equal(w->event_count, 1);
 	assert_true(w->events[0].attached);
@@ -64,14 +57,12 @@ static void with_sc_a_translated_device_attaches_coherent(void **state)
 	assert_int_equal(peek(w, DATA), 42);
 	assert_int_equal(w->noncoherent, 0);
 	assert_int_equal(w->event_count, 1);
-	world_free(w);
 }
 
-static void with_sc_the_first_leaf_without_snp_counts_before_its_data_moves(void **state)
+TEST(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves)
 {
-	struct world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(true, true, RW);
 
-	(void)state;
 	start(w);
 	assert_int_equal(w->noncoherent, 0);
 	w->on_event = see_data;
@@ -81,14 +72,12 @@ static void with_sc_the_first_leaf_without_snp_counts_before_its_data_moves(void
 	assert_int_equal(w->seen[0], 0);
 	assert_int_equal(dma_write(w, EDU, 0, 43), 0);
 	assert_int_equal(w->event_count, 2);
-	world_free(w);
 }
 
-static void with_sc_noncoherent_lasts_until_the_context_changes(void **state)
+TEST(with_sc_noncoherent_lasts_until_the_context_changes)
 {
-	struct world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(true, true, RW);
 
-	(void)state;
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
 	flush_contexts(w); /* says nothing new */
@@ -98,26 +87,23 @@ static void with_sc_noncoherent_lasts_until_the_context_changes(void **state)
 	flush_device(w, EDU, DID, 0);
 	assert_int_equal(w->noncoherent, 0);
 	assert_true(w->events[2].attached);
-	world_free(w);
 }
 
-static void with_sc_a_faulting_access_does_not_count(void **state)
+TEST(with_sc_a_faulting_access_does_not_count)
 {
-	struct world *w = prepared(true, true, VTD_SL_R);
+	struct iommu_world *w = prepared(true, true, VTD_SL_R);
 
-	(void)state;
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
 	assert_int_equal(w->noncoherent, 0);
 	dma_read(w, EDU, 0);
 	assert_int_equal(w->noncoherent, 1);
-	world_free(w);
 }
 
 /* Whether the data of a DMA went around the cache, with one leaf of these bits. */
 static bool goes_around(bool snoop_control, uint64_t leaf, bool write)
 {
-	struct world *w = prepared(true, snoop_control, leaf);
+	struct iommu_world *w = prepared(true, snoop_control, leaf);
 	bool around;
 
 	start(w);
@@ -126,13 +112,11 @@ static bool goes_around(bool snoop_control, uint64_t leaf, bool write)
 	else
 		dma_read(w, EDU, 0);
 	around = w->around;
-	world_free(w);
 	return around;
 }
 
-static void dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops(void **state)
+TEST(dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops)
 {
-	(void)state;
 	assert_true(goes_around(false, RW, true));
 	assert_true(goes_around(false, RW, false));
 	assert_true(goes_around(true, RW, true)); /* the first such part: it counts from now on */
@@ -141,14 +125,13 @@ static void dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_sn
 }
 
 /* The device stays noncoherent, its parts are one by one what their leaves say. */
-static void each_part_goes_its_own_way(void **state)
+TEST(each_part_goes_its_own_way)
 {
-	struct world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(true, true, RW);
 	uint64_t page = 0;
 
-	(void)state;
 	start(w);
-	map(w, peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR, 4, PAGE_SIZE, 1, DATA, RW | VTD_SL_SNP);
+	map_page(w, peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR, 4, PAGE_SIZE, 1, DATA, RW | VTD_SL_SNP);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	assert_true(w->around);
 	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
@@ -156,14 +139,12 @@ static void each_part_goes_its_own_way(void **state)
 	assert_int_equal(w->noncoherent, 1);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, PAGE_SIZE - 4, &page, 8), 0);
 	assert_false(w->around);
-	world_free(w);
 }
 
-static void pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not(void **state)
+TEST(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not)
 {
-	struct world *w = world_new(true, true);
+	struct iommu_world *w = world_new(true, true);
 
-	(void)state;
 	assert_int_equal(dma_write(w, EDU, DATA, 1), 0); /* translation is off */
 	assert_false(w->around);
 	passed_through(w, EDU, DID);
@@ -173,38 +154,34 @@ static void pass_through_goes_around_the_cache_and_a_device_that_never_may_does_
 	iommu_set_no_snoop(&w->iommu, EDU, false);
 	assert_int_equal(dma_write(w, EDU, DATA, 1), 0);
 	assert_false(w->around);
-	world_free(w);
 }
 
-static void the_units_own_accesses_never_go_around_the_cache(void **state)
+TEST(the_units_own_accesses_never_go_around_the_cache)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	assert_true(w->around);
 	w->ever = false;
 	flush_contexts(w); /* reads the queue and the contexts, writes its status */
 	assert_false(w->ever);
-	world_free(w);
 }
 
 /* A write that runs over two pages, the second without SNP: the transition lies between them. */
-static void see_both_pages(struct world *w)
+static void see_both_pages(struct iommu_world *w)
 {
 	w->seen[0] = peek(w, DATA + PAGE_SIZE - 8);
 	w->seen[1] = peek(w, DATA + PAGE_SIZE);
 }
 
-static void a_transition_in_the_middle_of_a_dma_comes_before_its_page(void **state)
+TEST(a_transition_in_the_middle_of_a_dma_comes_before_its_page)
 {
-	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
+	struct iommu_world *w = prepared(true, true, RW | VTD_SL_SNP);
 	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
 	uint64_t data[2] = {1, 2};
 
-	(void)state;
-	map(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
+	map_page(w, table, 4, PAGE_SIZE, 1, DATA + PAGE_SIZE, RW);
 	start(w);
 	w->on_event = see_both_pages;
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, PAGE_SIZE - 8, data, sizeof(data)), 0);
@@ -212,38 +189,35 @@ static void a_transition_in_the_middle_of_a_dma_comes_before_its_page(void **sta
 	assert_int_equal(w->seen[0], 1);
 	assert_int_equal(w->seen[1], 0);
 	assert_int_equal(peek(w, DATA + PAGE_SIZE), 2);
-	world_free(w);
 }
 
-static void with_sc_snp_is_for_leaves_only(void **state)
+TEST(with_sc_snp_is_for_leaves_only)
 {
-	struct world *w = prepared(true, true, RW | VTD_SL_SNP);
+	struct iommu_world *w = prepared(true, true, RW | VTD_SL_SNP);
 	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
 
-	(void)state;
 	poke(w, table, peek(w, table) | VTD_SL_SNP);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_TABLE_RESERVED);
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_device_that_never_emits_no_snoop_attaches_coherent),
-		cmocka_unit_test(enable_no_snoop_of_an_attached_device_counts_at_once),
-		cmocka_unit_test(with_sc_pass_through_is_noncoherent),
-		cmocka_unit_test(with_sc_a_translated_device_attaches_coherent),
-		cmocka_unit_test(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
-		cmocka_unit_test(with_sc_noncoherent_lasts_until_the_context_changes),
-		cmocka_unit_test(with_sc_a_faulting_access_does_not_count),
-		cmocka_unit_test(dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops),
-		cmocka_unit_test(each_part_goes_its_own_way),
-		cmocka_unit_test(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not),
-		cmocka_unit_test(the_units_own_accesses_never_go_around_the_cache),
-		cmocka_unit_test(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
-		cmocka_unit_test(with_sc_snp_is_for_leaves_only),
+		CASE(a_device_that_never_emits_no_snoop_attaches_coherent),
+		CASE(enable_no_snoop_of_an_attached_device_counts_at_once),
+		CASE(with_sc_pass_through_is_noncoherent),
+		CASE(with_sc_a_translated_device_attaches_coherent),
+		CASE(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
+		CASE(with_sc_noncoherent_lasts_until_the_context_changes),
+		CASE(with_sc_a_faulting_access_does_not_count),
+		CASE(dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops),
+		CASE(each_part_goes_its_own_way),
+		CASE(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not),
+		CASE(the_units_own_accesses_never_go_around_the_cache),
+		CASE(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
+		CASE(with_sc_snp_is_for_leaves_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

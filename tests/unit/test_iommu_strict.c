@@ -4,22 +4,22 @@
  * longer has is told of once for each entry and counted each time, until the invalidation; and
  * looking for it changes nothing else.
  */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 #define OTHER (DATA + PAGE_SIZE)
 
-static struct world *strict_world(bool caching_mode, bool snoop_control)
+static struct iommu_world *strict_world(bool caching_mode, bool snoop_control)
 {
 	return world_with(caching_mode, snoop_control, world_stale);
 }
 
 /* EDU with a page mapped at iova 0 to DATA by 'flags', written once; *leaf is the entry's place. */
-static struct world *one_page_cached(bool caching_mode, bool snoop_control, uint64_t flags, uint64_t *leaf)
+static struct iommu_world *one_page_cached(bool caching_mode, bool snoop_control, uint64_t flags, uint64_t *leaf)
 {
-	struct world *w = strict_world(caching_mode, snoop_control);
+	struct iommu_world *w = strict_world(caching_mode, snoop_control);
 	uint64_t table = new_table(w);
 
-	*leaf = map(w, table, 4, 0, 1, DATA, flags);
+	*leaf = map_page(w, table, 4, 0, 1, DATA, flags);
 	translated(w, EDU, table, DID);
 	start(w);
 	dma_write(w, EDU, 0, 1);
@@ -40,7 +40,8 @@ static void expect_answer(const struct iommu_answer *answer, unsigned reason, ui
 }
 
 /* So many reports and uses so far, all by EDU; the last one was of 'cache', at 'where'. */
-static void expect_told(const struct world *w, unsigned reports, unsigned uses, enum iommu_cache cache, uint64_t where)
+static void expect_told(const struct iommu_world *w, unsigned reports, unsigned uses, enum iommu_cache cache,
+			uint64_t where)
 {
 	assert_int_equal(w->stale_count, reports);
 	assert_int_equal(iommu_stale_uses(&w->iommu), uses);
@@ -49,7 +50,7 @@ static void expect_told(const struct world *w, unsigned reports, unsigned uses, 
 	assert_int_equal(w->stale.where, where);
 }
 
-static void expect_text(const struct world *w, const char *expected)
+static void expect_text(const struct iommu_world *w, const char *expected)
 {
 	char text[IOMMU_STALE_TEXT];
 
@@ -57,13 +58,12 @@ static void expect_text(const struct world *w, const char *expected)
 	assert_string_equal(text, expected);
 }
 
-static void a_use_between_change_and_invalidation_is_told_after_it_none(void **state)
+TEST(a_use_between_change_and_invalidation_is_told_after_it_none)
 {
 	uint64_t leaf;
 
-	(void)state;
 	for (unsigned cm = 0; cm < 2; cm++) {
-		struct world *w = one_page_cached(cm, false, RW, &leaf);
+		struct iommu_world *w = one_page_cached(cm, false, RW, &leaf);
 
 		poke(w, leaf, OTHER | RW);
 		assert_int_equal(w->stale_count, 0); /* the change itself is no use */
@@ -75,16 +75,14 @@ static void a_use_between_change_and_invalidation_is_told_after_it_none(void **s
 		assert_int_equal(dma_write(w, EDU, 0, 3), 0);
 		assert_int_equal(dma_write(w, EDU, 0, 4), 0);
 		expect_told(w, 1, 1, IOMMU_IOTLB, 0x10);
-		world_free(w);
 	}
 }
 
-static void one_report_for_each_entry_but_each_use_counts(void **state)
+TEST(one_report_for_each_entry_but_each_use_counts)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	poke(w, leaf + 8, (DATA + 2 * PAGE_SIZE) | RW);
 	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
 	poke(w, leaf, OTHER | RW);
@@ -101,31 +99,27 @@ static void one_report_for_each_entry_but_each_use_counts(void **state)
 	poke(w, leaf, DATA | RW);
 	dma_write(w, EDU, 0, 6);
 	expect_told(w, 3, 5, IOMMU_IOTLB, 0);
-	world_free(w);
 }
 
-static void a_dma_of_two_stale_pages_is_two_uses(void **state)
+TEST(a_dma_of_two_stale_pages_is_two_uses)
 {
 	uint64_t leaf, bytes[2] = {1, 2};
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	poke(w, leaf + 8, (DATA + 2 * PAGE_SIZE) | RW);
 	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
 	poke(w, leaf, 0);
 	poke(w, leaf + 8, 0);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, PAGE_SIZE - 8, bytes, 16), 0);
 	expect_told(w, 2, 2, IOMMU_IOTLB, PAGE_SIZE);
-	world_free(w);
 }
 
 /* What the device reads goes by the read permission, what it writes by the other. */
-static void a_changed_permission_is_told(void **state)
+TEST(a_changed_permission_is_told)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	poke(w, leaf, DATA | VTD_SL_R);
 	dma_write(w, EDU, 0, 2);
 	expect_told(w, 1, 1, IOMMU_IOTLB, 0);
@@ -152,15 +146,13 @@ static void a_changed_permission_is_told(void **state)
 	dma_write(w, EDU, 0, 5);
 	expect_text(w, "stale IOTLB entry used: device 00:04.0 iova 0x0: cached 0x200000 w, "
 		       "in memory fault 0x5: changed in memory, not invalidated since");
-	world_free(w);
 }
 
-static void a_changed_snp_is_told(void **state)
+TEST(a_changed_snp_is_told)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, true, RW | VTD_SL_SNP, &leaf);
+	struct iommu_world *w = one_page_cached(true, true, RW | VTD_SL_SNP, &leaf);
 
-	(void)state;
 	poke(w, leaf, DATA | RW);
 	dma_write(w, EDU, 0, 2);
 	expect_told(w, 1, 1, IOMMU_IOTLB, 0);
@@ -169,31 +161,27 @@ static void a_changed_snp_is_told(void **state)
 	expect_text(w, "stale IOTLB entry used: device 00:04.0 iova 0x0: cached 0x200000 rw snp, "
 		       "in memory 0x200000 rw: changed in memory, not invalidated since");
 	assert_int_equal(w->noncoherent, 0); /* the leaf in memory was looked at, not used */
-	world_free(w);
 }
 
-static void an_absent_page_is_told(void **state)
+TEST(an_absent_page_is_told)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(false, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(false, false, RW, &leaf);
 
-	(void)state;
 	poke(w, leaf, 0);
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	expect_told(w, 1, 1, IOMMU_IOTLB, 0);
 	expect_answer(&w->stale.in_memory, VTD_NO_WRITE, 0, 0, false);
 	expect_text(w, "stale IOTLB entry used: device 00:04.0 iova 0x0: cached 0x200000 rw, "
 		       "in memory fault 0x5: changed in memory, not invalidated since");
-	world_free(w);
 }
 
 /* With CAP.CM what was not there is cached too, and stale when it is mapped unannounced. */
-static void a_cached_fault_is_told_when_memory_has_a_page_by_now(void **state)
+TEST(a_cached_fault_is_told_when_memory_has_a_page_by_now)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, 0, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, 0, &leaf);
 
-	(void)state;
 	assert_int_equal(dma_write(w, EDU, 0, 2), -EFAULT); /* the same fault in memory: not stale */
 	assert_int_equal(iommu_stale_uses(&w->iommu), 0);
 	poke(w, leaf, DATA | RW);
@@ -204,28 +192,24 @@ static void a_cached_fault_is_told_when_memory_has_a_page_by_now(void **state)
 	poke(w, leaf, DATA | RW | VTD_SL_TM); /* another fault now: no second report, but a use */
 	assert_int_equal(dma_write(w, EDU, 0, 2), -EFAULT);
 	expect_told(w, 1, 2, IOMMU_IOTLB, 0);
-	world_free(w);
 }
 
-static void the_same_page_by_other_tables_is_not_stale(void **state)
+TEST(the_same_page_by_other_tables_is_not_stale)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	poke(w, leaf, DATA | RW | BIT(10)); /* ignored (VT-d 9.8) */
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	assert_int_equal(w->stale_count + iommu_stale_uses(&w->iommu), 0);
-	world_free(w);
 }
 
 /* No fault recorded, no device tracked, no entry filled: the old page serves as before. */
-static void comparing_changes_nothing(void **state)
+TEST(comparing_changes_nothing)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, true, RW | VTD_SL_SNP, &leaf);
+	struct iommu_world *w = one_page_cached(true, true, RW | VTD_SL_SNP, &leaf);
 
-	(void)state;
 	poke(w, leaf, OTHER);
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	assert_int_equal(dma_write(w, EDU, 0, 3), 0);
@@ -236,21 +220,18 @@ static void comparing_changes_nothing(void **state)
 	expect_told(w, 2, 4, IOMMU_IOTLB - 1, 0);
 	assert_int_equal(take_fault(w) | w->event_count, 0);
 	assert_int_equal(w->noncoherent, 0);
-	world_free(w);
 }
 
-static void without_strict_a_cache_is_believed(void **state)
+TEST(without_strict_a_cache_is_believed)
 {
-	struct world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(true, false, RW);
 
-	(void)state;
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 	set_context(w, EDU, 0, 0);
 	w->reads = 0;
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	assert_int_equal(w->reads + iommu_stale_uses(&w->iommu), 0);
-	world_free(w);
 }
 
 /* The context of EDU is changed to lo:hi: what the next DMA tells of it. */
@@ -258,7 +239,7 @@ static void expect_context_told(uint64_t lo, uint64_t hi, unsigned reason, uint6
 {
 	for (unsigned cm = 0; cm < 2; cm++) {
 		uint64_t leaf;
-		struct world *w = one_page_cached(cm, false, RW, &leaf);
+		struct iommu_world *w = one_page_cached(cm, false, RW, &leaf);
 
 		set_context(w, EDU, lo, hi);
 		for (unsigned i = 1; i <= 2; i++) {
@@ -276,11 +257,10 @@ static void expect_context_told(uint64_t lo, uint64_t hi, unsigned reason, uint6
 		dma_write(w, EDU, 0, 3);
 		dma_write(w, EDU, 0, 3);
 		expect_told(w, 1, 2, IOMMU_CONTEXTS, 8);
-		world_free(w);
 	}
 }
 
-static void a_changed_context_is_told(void **state)
+TEST(a_changed_context_is_told)
 {
 	const uint64_t lo = TABLES | VTD_CONTEXT_P, hi = context_hi(DID, VTD_AW_48BIT);
 	const uint64_t other_did = context_hi(DID + 1, VTD_AW_48BIT);
@@ -288,7 +268,6 @@ static void a_changed_context_is_told(void **state)
 	const uint64_t through = VTD_CONTEXT_P | TO_FIELD(VTD_TT_PASS_THROUGH, VTD_CONTEXT_TT);
 	const uint64_t rest = VTD_CONTEXT_FPD;
 
-	(void)state;
 	expect_context_told(0, 0, VTD_CONTEXT_NOT_PRESENT, 0, 0);
 	expect_context_told(lo & ~VTD_CONTEXT_P, hi, VTD_CONTEXT_NOT_PRESENT, 0, 0);
 	expect_context_told(rest, 0, VTD_CONTEXT_NOT_PRESENT, rest, 0);
@@ -301,12 +280,11 @@ static void a_changed_context_is_told(void **state)
 	expect_context_told(TABLES | through, hi, VTD_OK, through, hi);
 }
 
-static void what_a_context_leaves_to_software_does_not_count(void **state)
+TEST(what_a_context_leaves_to_software_does_not_count)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	poke(w, context_at(EDU) + 8, context_hi(DID, VTD_AW_48BIT) | BITS(6, 3));
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	passed_through(w, EDU_B, DID);
@@ -321,16 +299,14 @@ static void what_a_context_leaves_to_software_does_not_count(void **state)
 	set_context(w, EDU, TABLES, context_hi(DID + 1, 0));
 	dma_write(w, EDU, 0, 5);
 	assert_int_equal(w->stale_count + iommu_stale_uses(&w->iommu), 0);
-	world_free(w);
 }
 
 /* The page's translation goes by the cached context: of the two caches one is stale. */
-static void a_stale_context_makes_no_stale_page(void **state)
+TEST(a_stale_context_makes_no_stale_page)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	translated(w, EDU, new_table(w), DID); /* empty */
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	expect_told(w, 1, 1, IOMMU_CONTEXTS, 0);
@@ -341,17 +317,15 @@ static void a_stale_context_makes_no_stale_page(void **state)
 	flush_contexts(w);
 	assert_int_equal(dma_write(w, EDU, 0, 3), 0);
 	expect_told(w, 2, 2, IOMMU_IOTLB, 0);
-	world_free(w);
 }
 
 /* Read again it is another entry, with caching mode and without. */
-static void a_context_that_was_told_of_is_told_again_after_its_invalidation(void **state)
+TEST(a_context_that_was_told_of_is_told_again_after_its_invalidation)
 {
 	uint64_t leaf;
 
-	(void)state;
 	for (unsigned cm = 0; cm < 2; cm++) {
-		struct world *w = one_page_cached(cm, false, RW, &leaf);
+		struct iommu_world *w = one_page_cached(cm, false, RW, &leaf);
 
 		for (unsigned i = 1; i <= 2; i++) {
 			translated(w, EDU, TABLES, DID + i);
@@ -363,14 +337,13 @@ static void a_context_that_was_told_of_is_told_again_after_its_invalidation(void
 			dma_write(w, EDU, 0, 2);
 			expect_told(w, i, 2 * i, IOMMU_CONTEXTS, 0);
 		}
-		world_free(w);
 	}
 }
 
 /* Vector 0x55 to APIC 3, for EDU only; asked for once. */
-static struct world *one_interrupt_cached(bool caching_mode, uint64_t lo, uint64_t hi)
+static struct iommu_world *one_interrupt_cached(bool caching_mode, uint64_t lo, uint64_t hi)
 {
-	struct world *w = strict_world(caching_mode, false);
+	struct iommu_world *w = strict_world(caching_mode, false);
 
 	start_remapping(w);
 	set_irte(w, 5, lo, hi);
@@ -382,7 +355,7 @@ static struct world *one_interrupt_cached(bool caching_mode, uint64_t lo, uint64
 
 #define IRTE_HI (TO_FIELD(VTD_SVT_SID, VTD_IRTE_SVT) | EDU)
 
-static void each_changed_field_of_an_interrupt_entry_is_told(void **state)
+TEST(each_changed_field_of_an_interrupt_entry_is_told)
 {
 	static const struct {
 		uint64_t lo, hi;
@@ -400,9 +373,8 @@ static void each_changed_field_of_an_interrupt_entry_is_told(void **state)
 		{IRTE_LO | BIT(15), IRTE_HI, VTD_IR_ENTRY_RESERVED},
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(changes); i++) {
-		struct world *w = one_interrupt_cached(i & 1, IRTE_LO, IRTE_HI);
+		struct iommu_world *w = one_interrupt_cached(i & 1, IRTE_LO, IRTE_HI);
 
 		set_irte(w, 5, changes[i].lo, changes[i].hi);
 		iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
@@ -414,15 +386,13 @@ static void each_changed_field_of_an_interrupt_entry_is_told(void **state)
 		assert_int_equal(w->stale.in_memory.reason, changes[i].reason);
 		assert_int_equal(w->stale.in_memory.lo, changes[i].lo);
 		assert_int_equal(w->stale.in_memory.hi, changes[i].hi);
-		world_free(w);
 	}
 }
 
-static void an_interrupt_entry_is_told_once_until_its_invalidation(void **state)
+TEST(an_interrupt_entry_is_told_once_until_its_invalidation)
 {
-	struct world *w = one_interrupt_cached(true, IRTE_LO, IRTE_HI);
+	struct iommu_world *w = one_interrupt_cached(true, IRTE_LO, IRTE_HI);
 
-	(void)state;
 	set_irte(w, 5, 0, 0);
 	for (unsigned i = 1; i <= 3; i++) {
 		iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
@@ -442,14 +412,12 @@ static void an_interrupt_entry_is_told_once_until_its_invalidation(void **state)
 	expect_told(w, 2, 4, IOMMU_INTERRUPT_ENTRIES, 5);
 	assert_int_equal(w->stale.cached.reason, VTD_IR_NOT_PRESENT);
 	assert_int_equal(w->stale.in_memory.reason, VTD_OK);
-	world_free(w);
 }
 
-static void what_an_interrupt_entry_leaves_to_software_does_not_count(void **state)
+TEST(what_an_interrupt_entry_leaves_to_software_does_not_count)
 {
-	struct world *w = one_interrupt_cached(true, IRTE_LO, IRTE_HI);
+	struct iommu_world *w = one_interrupt_cached(true, IRTE_LO, IRTE_HI);
 
-	(void)state;
 	set_irte(w, 5, IRTE_LO | VTD_IRTE_AVAIL, IRTE_HI);
 	iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
 	set_irte(w, 5, 0, 0);
@@ -458,22 +426,20 @@ static void what_an_interrupt_entry_leaves_to_software_does_not_count(void **sta
 	set_irte(w, 5, IRTE_LO & ~VTD_IRTE_P, IRTE_HI);
 	iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
 	assert_int_equal(w->stale_count + iommu_stale_uses(&w->iommu), 0);
-	world_free(w);
 }
 
-static int refuse(struct world *w)
+static int refuse(struct iommu_world *w)
 {
 	(void)w;
 	return -EFAULT;
 }
 
 /* A guest cannot do that, a host that takes memory away can. */
-static void tables_that_cannot_be_read_any_more_are_told(void **state)
+TEST(tables_that_cannot_be_read_any_more_are_told)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	set_irte(w, 5, IRTE_LO, IRTE_HI);
 	start_remapping(w);
 	iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
@@ -485,11 +451,10 @@ static void tables_that_cannot_be_read_any_more_are_told(void **state)
 	dma_write(w, EDU, 0, 2);
 	expect_told(w, 3, 3, IOMMU_IOTLB, 0);
 	assert_int_equal(w->stale.in_memory.reason, VTD_CONTEXT_INVALID);
-	world_free(w);
 }
 
 /* At the read before which seen[0] others come. */
-static int invalidate_all(struct world *w)
+static int invalidate_all(struct iommu_world *w)
 {
 	if (w->seen[0]--) return 0;
 	w->on_read = NULL;
@@ -499,12 +464,11 @@ static int invalidate_all(struct world *w)
 }
 
 /* A host whose read() comes back and invalidates: the use counts, of the entry nothing is left. */
-static void an_entry_that_goes_while_it_is_compared_is_not_told_of(void **state)
+TEST(an_entry_that_goes_while_it_is_compared_is_not_told_of)
 {
 	uint64_t leaf;
-	struct world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
 
-	(void)state;
 	start_remapping(w);
 	set_irte(w, 5, IRTE_LO, IRTE_HI);
 	iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
@@ -519,17 +483,15 @@ static void an_entry_that_goes_while_it_is_compared_is_not_told_of(void **state)
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
 	assert_int_equal(iommu_stale_uses(&w->iommu), 2);
 	assert_int_equal(w->stale_count, 0);
-	world_free(w);
 }
 
-static void the_longest_report_fits(void **state)
+TEST(the_longest_report_fits)
 {
 	const struct iommu_answer longest = {.reason = 0x26, .lo = ~0ULL, .hi = ~0ULL};
 	const struct iommu_stale stale = {IOMMU_CONTEXTS, 0xffff, ~0ULL, longest, longest};
 	static const char tail[] = ": changed in memory, not invalidated since";
 	char text[IOMMU_STALE_TEXT];
 
-	(void)state;
 	iommu_stale_text(&stale, text, sizeof(text));
 	assert_string_equal(text + strlen(text) - strlen(tail), tail);
 	assert_non_null(strstr(text, "device ff:1f.7 iova 0xffffffffffffffff: cached entry "));
@@ -538,26 +500,26 @@ static void the_longest_report_fits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_use_between_change_and_invalidation_is_told_after_it_none),
-		cmocka_unit_test(one_report_for_each_entry_but_each_use_counts),
-		cmocka_unit_test(a_dma_of_two_stale_pages_is_two_uses),
-		cmocka_unit_test(a_changed_permission_is_told),
-		cmocka_unit_test(a_changed_snp_is_told),
-		cmocka_unit_test(an_absent_page_is_told),
-		cmocka_unit_test(a_cached_fault_is_told_when_memory_has_a_page_by_now),
-		cmocka_unit_test(the_same_page_by_other_tables_is_not_stale),
-		cmocka_unit_test(comparing_changes_nothing),
-		cmocka_unit_test(without_strict_a_cache_is_believed),
-		cmocka_unit_test(a_changed_context_is_told),
-		cmocka_unit_test(what_a_context_leaves_to_software_does_not_count),
-		cmocka_unit_test(a_stale_context_makes_no_stale_page),
-		cmocka_unit_test(a_context_that_was_told_of_is_told_again_after_its_invalidation),
-		cmocka_unit_test(each_changed_field_of_an_interrupt_entry_is_told),
-		cmocka_unit_test(an_interrupt_entry_is_told_once_until_its_invalidation),
-		cmocka_unit_test(what_an_interrupt_entry_leaves_to_software_does_not_count),
-		cmocka_unit_test(tables_that_cannot_be_read_any_more_are_told),
-		cmocka_unit_test(an_entry_that_goes_while_it_is_compared_is_not_told_of),
-		cmocka_unit_test(the_longest_report_fits),
+		CASE(a_use_between_change_and_invalidation_is_told_after_it_none),
+		CASE(one_report_for_each_entry_but_each_use_counts),
+		CASE(a_dma_of_two_stale_pages_is_two_uses),
+		CASE(a_changed_permission_is_told),
+		CASE(a_changed_snp_is_told),
+		CASE(an_absent_page_is_told),
+		CASE(a_cached_fault_is_told_when_memory_has_a_page_by_now),
+		CASE(the_same_page_by_other_tables_is_not_stale),
+		CASE(comparing_changes_nothing),
+		CASE(without_strict_a_cache_is_believed),
+		CASE(a_changed_context_is_told),
+		CASE(what_a_context_leaves_to_software_does_not_count),
+		CASE(a_stale_context_makes_no_stale_page),
+		CASE(a_context_that_was_told_of_is_told_again_after_its_invalidation),
+		CASE(each_changed_field_of_an_interrupt_entry_is_told),
+		CASE(an_interrupt_entry_is_told_once_until_its_invalidation),
+		CASE(what_an_interrupt_entry_leaves_to_software_does_not_count),
+		CASE(tables_that_cannot_be_read_any_more_are_told),
+		CASE(an_entry_that_goes_while_it_is_compared_is_not_told_of),
+		CASE(the_longest_report_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

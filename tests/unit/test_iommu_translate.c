@@ -3,45 +3,40 @@
  * DMA through the tables: where it goes, what blocks it, and what stays visible in the caches
  * until the guest invalidates it. Every legacy fault reason has its case here.
  */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
-static void a_page_goes_where_its_leaf_says(void **state)
+TEST(a_page_goes_where_its_leaf_says)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 
-	(void)state;
-	map(w, table, 4, 0x7fff12345000, 1, DATA, RW);
+	map_page(w, table, 4, 0x7fff12345000, 1, DATA, RW);
 	assert_int_equal(dma_write(w, EDU, 0x7fff12345678, 42), 0);
 	assert_int_equal(peek(w, DATA + 0x678), 42);
 	assert_int_equal(dma_read(w, EDU, 0x7fff12345678), 42);
-	world_free(w);
 }
 
-static void a_3_level_table_begins_at_level_3(void **state)
+TEST(a_3_level_table_begins_at_level_3)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 	uint64_t table = new_table(w);
 
-	(void)state;
 	set_context(w, EDU, table | VTD_CONTEXT_P, context_hi(DID, VTD_AW_39BIT));
-	map(w, table, 3, BITS(38, 12), 1, DATA, RW);
+	map_page(w, table, 3, BITS(38, 12), 1, DATA, RW);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, BITS(38, 12), 42), 0);
 	assert_int_equal(peek(w, DATA), 42);
 	assert_int_equal(dma_write(w, EDU, BIT(39) | BITS(38, 12), 43), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
-	world_free(w);
 }
 
-static void superpages_map_2_mib_and_1_gib(void **state)
+TEST(superpages_map_2_mib_and_1_gib)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 
-	(void)state;
-	map(w, table, 4, 4 * GiB, 2, DATA, RW);
-	map(w, table, 4, 8 * GiB, 3, 0, RW);
+	map_page(w, table, 4, 4 * GiB, 2, DATA, RW);
+	map_page(w, table, 4, 8 * GiB, 3, 0, RW);
 	assert_int_equal(dma_write(w, EDU, 4 * GiB + 0x1ffff8, 42), 0);
 	assert_int_equal(peek(w, DATA + 0x1ffff8), 42);
 	assert_int_equal(dma_write(w, EDU, 8 * GiB + DATA + 8, 43), 0);
@@ -50,37 +45,33 @@ static void superpages_map_2_mib_and_1_gib(void **state)
 	assert_int_equal(dma_write(w, EDU, 8 * GiB + RAM_SIZE, 44), -EFAULT);
 	assert_int_equal(dma_read(w, EDU, 8 * GiB + RAM_SIZE), ~0ULL);
 	assert_int_equal(take_fault(w), 0);
-	world_free(w);
 }
 
-static void a_transfer_is_translated_page_by_page(void **state)
+TEST(a_transfer_is_translated_page_by_page)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 	uint8_t out[3 * PAGE_SIZE], in[sizeof(out)];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(out); i++) out[i] = (uint8_t)(i * 7 + i / 256);
 	for (uint64_t page = 0; page < 4; page++) /* in reverse order, with gaps */
-		map(w, table, 4, page * PAGE_SIZE, 1, DATA + (6 - 2 * page) * PAGE_SIZE, RW);
+		map_page(w, table, 4, page * PAGE_SIZE, 1, DATA + (6 - 2 * page) * PAGE_SIZE, RW);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 100, out, sizeof(out)), 0);
 	assert_memory_equal(w->ram + DATA + 6 * PAGE_SIZE + 100, out, PAGE_SIZE - 100);
 	assert_memory_equal(w->ram + DATA + 4 * PAGE_SIZE, out + PAGE_SIZE - 100, PAGE_SIZE);
 	assert_int_equal(w->ram[DATA + 5 * PAGE_SIZE], 0);
 	assert_int_equal(iommu_dma_read(&w->iommu, EDU, 100, in, sizeof(in)), 0);
 	assert_memory_equal(in, out, sizeof(in));
-	world_free(w);
 }
 
-static void a_fault_in_the_middle_leaves_the_beginning_done(void **state)
+TEST(a_fault_in_the_middle_leaves_the_beginning_done)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 	uint8_t data[3 * PAGE_SIZE];
 
-	(void)state;
-	map(w, table, 4, 0, 1, DATA, RW);
-	map(w, table, 4, 2 * PAGE_SIZE, 1, DATA + 2 * PAGE_SIZE, RW);
+	map_page(w, table, 4, 0, 1, DATA, RW);
+	map_page(w, table, 4, 2 * PAGE_SIZE, 1, DATA + 2 * PAGE_SIZE, RW);
 	memset(data, 0x55, sizeof(data));
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, data, sizeof(data)), -EFAULT);
 	assert_int_equal(w->ram[DATA + PAGE_SIZE - 1], 0x55);
@@ -92,7 +83,6 @@ static void a_fault_in_the_middle_leaves_the_beginning_done(void **state)
 	assert_int_equal(data[PAGE_SIZE - 1], 0x55);
 	assert_int_equal(data[PAGE_SIZE], 0xff);
 	assert_int_equal(data[sizeof(data) - 1], 0xff);
-	world_free(w);
 }
 
 /* The table entries an access goes through, for the cases below to spoil. */
@@ -100,7 +90,7 @@ struct path {
 	uint64_t root, context, level[5];
 };
 
-static void find_path(struct world *w, uint64_t table, struct path *path)
+static void find_path(struct iommu_world *w, uint64_t table, struct path *path)
 {
 	path->root = ROOT;
 	path->context = context_at(EDU);
@@ -160,7 +150,7 @@ static const struct fault_case fault_cases[] = {
 	{AT_CONTEXT, 1, BITS(6, 3), VTD_OK, VTD_OK},
 };
 
-static void expect_reason(struct world *w, enum vtd_reason reason, bool write)
+static void expect_reason(struct iommu_world *w, enum vtd_reason reason, bool write)
 {
 	uint64_t hi;
 	uint64_t value = 1;
@@ -176,17 +166,16 @@ static void expect_reason(struct world *w, enum vtd_reason reason, bool write)
 	assert_int_equal(take_fault(w), reason);
 }
 
-static void each_flaw_of_a_table_has_its_fault_reason(void **state)
+TEST(each_flaw_of_a_table_has_its_fault_reason)
 {
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(fault_cases); i++) {
 		const struct fault_case *c = &fault_cases[i];
-		struct world *w = world_new(i % 2, false);
+		struct iommu_world *w = world_new(i % 2, false);
 		uint64_t table = new_table(w);
 		struct path path;
 		uint64_t at;
 
-		map(w, table, 4, 0, 1, DATA, RW);
+		map_page(w, table, 4, 0, 1, DATA, RW);
 		translated(w, EDU, table, DID);
 		find_path(w, table, &path);
 		at = c->where == AT_ROOT      ? path.root + c->level * 8
@@ -196,15 +185,13 @@ static void each_flaw_of_a_table_has_its_fault_reason(void **state)
 		start(w);
 		expect_reason(w, c->write, true);
 		expect_reason(w, c->read, false);
-		world_free(w);
 	}
 }
 
-static void a_root_table_outside_memory_is_fault_8(void **state)
+TEST(a_root_table_outside_memory_is_fault_8)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	start(w);
 	set_root(w, RAM_SIZE);
 	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
@@ -212,53 +199,45 @@ static void a_root_table_outside_memory_is_fault_8(void **state)
 	set_root(w, ~0ULL << 12);
 	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_ROOT_UNREADABLE);
-	world_free(w);
 }
 
-static void an_address_beyond_the_width_is_fault_4(void **state)
+TEST(an_address_beyond_the_width_is_fault_4)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 
-	(void)state;
 	assert_int_equal(dma_write(w, EDU, BIT(48), 1), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
 	assert_int_equal(dma_write(w, EDU, ~0ULL - 7, 1), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
-	world_free(w);
 }
 
-static void a_translation_into_the_interrupt_range_is_fault_e(void **state)
+TEST(a_translation_into_the_interrupt_range_is_fault_e)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 	uint32_t data = 0x41;
 
-	(void)state;
-	map(w, table, 4, 0, 1, VTD_MSI_BASE, RW);
+	map_page(w, table, 4, 0, 1, VTD_MSI_BASE, RW);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &data, 4), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_INTO_INTERRUPT_RANGE);
 	assert_int_equal(w->interrupt_count, 0);
-	world_free(w);
 }
 
-static void self_referencing_tables_end_at_the_leaf_level(void **state)
+TEST(self_referencing_tables_end_at_the_leaf_level)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 
-	(void)state;
 	poke(w, table, table | RW);
 	assert_int_equal(dma_write(w, EDU, 0x100, 42), 0);
 	assert_int_equal(peek(w, table + 0x100), 42);
-	world_free(w);
 }
 
-static void pass_through_goes_to_the_same_address(void **state)
+TEST(pass_through_goes_to_the_same_address)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, DATA, 42), 0);
@@ -268,79 +247,69 @@ static void pass_through_goes_to_the_same_address(void **state)
 	assert_int_equal(dma_write(w, EDU, BIT(48) - 8, 0), -EFAULT);
 	assert_int_equal(reg_read(w, VTD_GSTS) & VTD_GCMD_TE, VTD_GCMD_TE);
 	assert_int_equal(take_fault(w), 0);
-	world_free(w);
 }
 
 /* A host with memory everywhere. */
 static int accept_any(void *ctx, uint64_t gpa, const void *from, size_t size, bool around)
 {
-	struct world *w = ctx;
+	struct iommu_world *w = ctx;
 
 	(void)gpa, (void)from, (void)size, (void)around;
 	w->seen[0]++;
 	return 0;
 }
 
-static void addresses_end_at_the_top_and_do_not_wrap(void **state)
+TEST(addresses_end_at_the_top_and_do_not_wrap)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 	uint8_t data[16] = {1, 2, 3};
 
-	(void)state;
 	w->iommu.host.write = accept_any;
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, ~0ULL - 7, data, 16), -EFAULT);
 	assert_int_equal(w->seen[0], 1);
-	world_free(w);
 }
 
-static void a_device_the_unit_does_not_know_gets_nothing(void **state)
+TEST(a_device_the_unit_does_not_know_gets_nothing)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	assert_int_equal(dma_write(w, 0x99, DATA, 1), -EFAULT);
 	assert_int_equal(dma_read(w, 0x99, DATA), ~0ULL);
-	world_free(w);
 }
 
-static void each_device_has_its_own_tables(void **state)
+TEST(each_device_has_its_own_tables)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 	uint64_t other = new_table(w);
 
-	(void)state;
-	map(w, table, 4, 0, 1, DATA, RW);
-	map(w, other, 4, 0, 1, DATA + PAGE_SIZE, RW);
+	map_page(w, table, 4, 0, 1, DATA, RW);
+	map_page(w, other, 4, 0, 1, DATA + PAGE_SIZE, RW);
 	translated(w, EDU_B, other, 6);
 	flush_contexts(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1) | dma_write(w, EDU_B, 0, 2), 0);
 	assert_int_equal(peek(w, DATA), 1);
 	assert_int_equal(peek(w, DATA + PAGE_SIZE), 2);
-	world_free(w);
 }
 
-static void snp_is_accepted_with_snoop_control(void **state)
+TEST(snp_is_accepted_with_snoop_control)
 {
 	uint64_t table;
-	struct world *w = translating(true, true, &table);
+	struct iommu_world *w = translating(true, true, &table);
 
-	(void)state;
-	map(w, table, 4, 0, 1, DATA, RW | VTD_SL_SNP);
-	map(w, table, 4, 2 * MiB, 2, DATA, RW | VTD_SL_SNP);
+	map_page(w, table, 4, 0, 1, DATA, RW | VTD_SL_SNP);
+	map_page(w, table, 4, 2 * MiB, 2, DATA, RW | VTD_SL_SNP);
 	assert_int_equal(dma_write(w, EDU, 0, 1) | dma_write(w, EDU, 2 * MiB, 1), 0);
-	world_free(w);
 }
 
-static void a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt(void **state)
+TEST(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt)
 {
 	uint64_t table;
-	struct world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(true, false, &table);
 	uint32_t data = 0x4041;
 	uint64_t wide = 0;
 
-	(void)state;
-	map(w, table, 4, VTD_MSI_BASE, 1, DATA, RW); /* never translated */
+	map_page(w, table, 4, VTD_MSI_BASE, 1, DATA, RW); /* never translated */
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01000, &data, 4), 0);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].address, 0xfee01000);
@@ -354,26 +323,22 @@ static void a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt(void **sta
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01000, &data, 4), 0);
 	assert_int_equal(w->interrupt_count, 2);
 	assert_int_equal(take_fault(w), 0);
-	world_free(w);
 }
 
-static void a_pass_through_address_beyond_the_host_s_width_is_fault_4(void **state)
+TEST(a_pass_through_address_beyond_the_host_s_width_is_fault_4)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	assert_int_equal(dma_write(w, EDU, BIT(48), 1), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
-	world_free(w);
 }
 
-static void a_table_mode_other_than_legacy_is_fault_30(void **state)
+TEST(a_table_mode_other_than_legacy_is_fault_30)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	passed_through(w, EDU, DID);
 	start(w);
 	for (uint64_t mode = 1; mode < 4; mode++) {
@@ -388,30 +353,29 @@ static void a_table_mode_other_than_legacy_is_fault_30(void **state)
 		set_root(w, ROOT);
 		assert_int_equal(w->noncoherent, 1);
 	}
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_page_goes_where_its_leaf_says),
-		cmocka_unit_test(a_3_level_table_begins_at_level_3),
-		cmocka_unit_test(superpages_map_2_mib_and_1_gib),
-		cmocka_unit_test(a_transfer_is_translated_page_by_page),
-		cmocka_unit_test(a_fault_in_the_middle_leaves_the_beginning_done),
-		cmocka_unit_test(each_flaw_of_a_table_has_its_fault_reason),
-		cmocka_unit_test(a_root_table_outside_memory_is_fault_8),
-		cmocka_unit_test(an_address_beyond_the_width_is_fault_4),
-		cmocka_unit_test(a_translation_into_the_interrupt_range_is_fault_e),
-		cmocka_unit_test(self_referencing_tables_end_at_the_leaf_level),
-		cmocka_unit_test(pass_through_goes_to_the_same_address),
-		cmocka_unit_test(addresses_end_at_the_top_and_do_not_wrap),
-		cmocka_unit_test(a_device_the_unit_does_not_know_gets_nothing),
-		cmocka_unit_test(each_device_has_its_own_tables),
-		cmocka_unit_test(snp_is_accepted_with_snoop_control),
-		cmocka_unit_test(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt),
-		cmocka_unit_test(a_pass_through_address_beyond_the_host_s_width_is_fault_4),
-		cmocka_unit_test(a_table_mode_other_than_legacy_is_fault_30),
+		CASE(a_page_goes_where_its_leaf_says),
+		CASE(a_3_level_table_begins_at_level_3),
+		CASE(superpages_map_2_mib_and_1_gib),
+		CASE(a_transfer_is_translated_page_by_page),
+		CASE(a_fault_in_the_middle_leaves_the_beginning_done),
+		CASE(each_flaw_of_a_table_has_its_fault_reason),
+		CASE(a_root_table_outside_memory_is_fault_8),
+		CASE(an_address_beyond_the_width_is_fault_4),
+		CASE(a_translation_into_the_interrupt_range_is_fault_e),
+		CASE(self_referencing_tables_end_at_the_leaf_level),
+		CASE(pass_through_goes_to_the_same_address),
+		CASE(addresses_end_at_the_top_and_do_not_wrap),
+		CASE(a_device_the_unit_does_not_know_gets_nothing),
+		CASE(each_device_has_its_own_tables),
+		CASE(snp_is_accepted_with_snoop_control),
+		CASE(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt),
+		CASE(a_pass_through_address_beyond_the_host_s_width_is_fault_4),
+		CASE(a_table_mode_other_than_legacy_is_fault_30),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

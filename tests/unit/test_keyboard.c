@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/keyboard.c: a controller that works, and has nothing plugged in. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/lib/port_device.h"
 
 #define DATA    0x60
@@ -31,18 +27,16 @@ static void assert_answer(unsigned command, unsigned answer)
 	assert_false(is_full());
 }
 
-static void the_self_tests_pass_and_no_mouse_is_there(void **state)
+TEST(the_self_tests_pass_and_no_mouse_is_there)
 {
-	(void)state;
 	assert_int_equal(in(COMMAND, 1), 0x14); /* tested by firmware, not locked, ready */
 	assert_answer(0xaa, 0x55);
 	assert_answer(0xab, 0x00);
 	assert_answer(0xa9, 0x02);
 }
 
-static void its_memory_is_written_and_read_byte_by_byte(void **state)
+TEST(its_memory_is_written_and_read_byte_by_byte)
 {
-	(void)state;
 	for (unsigned i = 0; i < 32; i++) {
 		out(COMMAND, 1, 0x60 + i);
 		out(DATA, 1, i ^ 0xa4);
@@ -50,20 +44,18 @@ static void its_memory_is_written_and_read_byte_by_byte(void **state)
 	for (unsigned i = 0; i < 32; i++) assert_answer(0x20 + i, i ^ 0xa4);
 }
 
-static void keyboard_and_mouse_are_switched_in_the_command_byte(void **state)
+TEST(keyboard_and_mouse_are_switched_in_the_command_byte)
 {
 	static const unsigned steps[][2] = {{0xad, 0x10}, {0xa7, 0x30}, {0xae, 0x20}, {0xa8, 0x00}};
 
-	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		out(COMMAND, 1, steps[i][0]);
 		assert_answer(0x20, steps[i][1]);
 	}
 }
 
-static void a_keyboard_that_is_not_there_never_answers(void **state)
+TEST(a_keyboard_that_is_not_there_never_answers)
 {
-	(void)state;
 	for (unsigned byte = 0; byte < 256; byte++) {
 		out(DATA, 1, byte);
 		assert_false(is_full());
@@ -74,9 +66,8 @@ static void a_keyboard_that_is_not_there_never_answers(void **state)
 	assert_int_equal(machine.resets, 0);
 }
 
-static void the_output_port_resets_when_its_bit_0_falls(void **state)
+TEST(the_output_port_resets_when_its_bit_0_falls)
 {
-	(void)state;
 	assert_answer(0xd0, 0x03);
 	out(COMMAND, 1, 0xd1);
 	out(DATA, 1, 0xdf);
@@ -87,9 +78,8 @@ static void the_output_port_resets_when_its_bit_0_falls(void **state)
 }
 
 /* Pulse output port, 0xf0-0xff: line 0, reset, is pulsed when bit 0 is clear. */
-static void it_resets_when_it_pulses_line_0_and_at_no_other_command(void **state)
+TEST(it_resets_when_it_pulses_line_0_and_at_no_other_command)
 {
-	(void)state;
 	for (unsigned command = 0; command < 256; command++) {
 		machine.resets = 0;
 		out(COMMAND, 1, command);
@@ -97,9 +87,8 @@ static void it_resets_when_it_pulses_line_0_and_at_no_other_command(void **state
 	}
 }
 
-static void an_answer_interrupts_where_the_command_byte_says_so(void **state)
+TEST(an_answer_interrupts_where_the_command_byte_says_so)
 {
-	(void)state;
 	out(COMMAND, 1, 0xd2);
 	out(DATA, 1, 0x1c);
 	assert_true(is_full());
@@ -114,28 +103,27 @@ static void an_answer_interrupts_where_the_command_byte_says_so(void **state)
 	assert_false(machine.level[1]);
 }
 
-static void a_command_forgets_the_parameter_of_the_one_before(void **state)
+TEST(a_command_forgets_the_parameter_of_the_one_before)
 {
-	(void)state;
 	out(COMMAND, 1, 0xd1);
 	out(COMMAND, 1, 0xae);
 	out(DATA, 1, 0xfe);
 	assert_int_equal(machine.resets, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, set_up)
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_self_tests_pass_and_no_mouse_is_there),
-		TEST(its_memory_is_written_and_read_byte_by_byte),
-		TEST(keyboard_and_mouse_are_switched_in_the_command_byte),
-		TEST(a_keyboard_that_is_not_there_never_answers),
-		TEST(the_output_port_resets_when_its_bit_0_falls),
-		TEST(it_resets_when_it_pulses_line_0_and_at_no_other_command),
-		TEST(an_answer_interrupts_where_the_command_byte_says_so),
-		TEST(a_command_forgets_the_parameter_of_the_one_before),
+		CASE(the_self_tests_pass_and_no_mouse_is_there),
+		CASE(its_memory_is_written_and_read_byte_by_byte),
+		CASE(keyboard_and_mouse_are_switched_in_the_command_byte),
+		CASE(a_keyboard_that_is_not_there_never_answers),
+		CASE(the_output_port_resets_when_its_bit_0_falls),
+		CASE(it_resets_when_it_pulses_line_0_and_at_no_other_command),
+		CASE(an_answer_interrupts_where_the_command_byte_says_so),
+		CASE(a_command_forgets_the_parameter_of_the_one_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

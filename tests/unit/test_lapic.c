@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/lapic.c: acceptance, priority, messages, IPIs, errors and the timer. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/lapic.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -66,11 +62,10 @@ static void set(struct fixture *f, uint64_t offset, uint32_t data)
 
 static void send(struct fixture *f, uint8_t vector) { lapic_message(&f->lapic, 0xfee00000, vector); }
 
-static void firmware_leaves_it_enabled_with_lint0_as_extint(void **state)
+TEST(firmware_leaves_it_enabled_with_lint0_as_extint)
 {
 	struct fixture *f = set_up(3);
 
-	(void)state;
 	assert_int_equal(get(f, 0x20), 3U << 24);
 	assert_int_equal(get(f, 0x30), 0x00050014);
 	assert_int_equal(get(f, 0xf0), 0x1ff);
@@ -82,11 +77,10 @@ static void firmware_leaves_it_enabled_with_lint0_as_extint(void **state)
 	assert_int_equal(lapic_pending(&f->lapic), -1);
 }
 
-static void the_highest_vector_is_delivered_first(void **state)
+TEST(the_highest_vector_is_delivered_first)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	send(f, 0x31);
 	send(f, 0xe5);
 	send(f, 0x75);
@@ -107,11 +101,10 @@ static void the_highest_vector_is_delivered_first(void **state)
 	assert_int_equal(f->eois, 0);
 }
 
-static void a_higher_class_interrupts_a_service_an_equal_one_waits(void **state)
+TEST(a_higher_class_interrupts_a_service_an_equal_one_waits)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	send(f, 0x51);
 	lapic_accept(&f->lapic, 0x51);
 	assert_int_equal(get(f, 0xa0), 0x50);
@@ -124,11 +117,10 @@ static void a_higher_class_interrupts_a_service_an_equal_one_waits(void **state)
 	assert_int_equal(get(f, 0x100 + 0x20), 1U << 0x11);
 }
 
-static void task_priority_holds_back_its_class_and_below(void **state)
+TEST(task_priority_holds_back_its_class_and_below)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	send(f, 0x4f);
 	set(f, 0x80, 0x40);
 	assert_int_equal(lapic_pending(&f->lapic), -1);
@@ -143,11 +135,10 @@ static void task_priority_holds_back_its_class_and_below(void **state)
 	assert_int_equal(get(f, 0xa0), 0x72);
 }
 
-static void only_level_triggered_vectors_are_broadcast_at_eoi(void **state)
+TEST(only_level_triggered_vectors_are_broadcast_at_eoi)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	lapic_message(&f->lapic, 0xfee00000, 0xc041);
 	assert_int_equal(get(f, 0x180 + 0x20), 1U << 1);
 	lapic_accept(&f->lapic, 0x41);
@@ -175,11 +166,10 @@ static bool reaches(struct fixture *f, uint64_t address)
 	return taken;
 }
 
-static void messages_reach_their_destination_only(void **state)
+TEST(messages_reach_their_destination_only)
 {
 	struct fixture *f = set_up(2);
 
-	(void)state;
 	assert_true(reaches(f, 0xfee02000));
 	assert_false(reaches(f, 0xfee01000));
 	assert_true(reaches(f, 0xfeeff000));
@@ -193,11 +183,10 @@ static void messages_reach_their_destination_only(void **state)
 	assert_false(reaches(f, 0xfee23004));
 }
 
-static void delivery_modes_other_than_fixed_set_no_vector(void **state)
+TEST(delivery_modes_other_than_fixed_set_no_vector)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	lapic_message(&f->lapic, 0xfee00000, 0x141); /* lowest priority */
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
 	lapic_message(&f->lapic, 0xfee00000, 0x451); /* NMI */
@@ -208,11 +197,10 @@ static void delivery_modes_other_than_fixed_set_no_vector(void **state)
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
 }
 
-static void software_disabled_it_masks_lvts_and_takes_nothing(void **state)
+TEST(software_disabled_it_masks_lvts_and_takes_nothing)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	set(f, 0x320, 0x40);
 	set(f, 0xf0, 0xff);
 	assert_int_equal(get(f, 0x320), 0x10040);
@@ -227,11 +215,10 @@ static void software_disabled_it_masks_lvts_and_takes_nothing(void **state)
 	assert_true(lapic_takes_extint(&f->lapic));
 }
 
-static void an_ipi_to_itself_is_taken_and_others_are_sent(void **state)
+TEST(an_ipi_to_itself_is_taken_and_others_are_sent)
 {
 	struct fixture *f = set_up(1);
 
-	(void)state;
 	set(f, 0x300, 0x4c041); /* self; an edge, whatever the trigger bit says */
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
 	assert_int_equal(get(f, 0x180 + 0x20), 0);
@@ -249,11 +236,10 @@ static void an_ipi_to_itself_is_taken_and_others_are_sent(void **state)
 	assert_int_equal(f->ipis, 2);
 }
 
-static void an_init_leaves_the_id_and_nothing_else(void **state)
+TEST(an_init_leaves_the_id_and_nothing_else)
 {
 	struct fixture *f = set_up(3);
 
-	(void)state;
 	set(f, 0x80, 0x20);
 	set(f, 0xd0, 0x04000000);
 	set(f, 0x380, 1000);
@@ -270,11 +256,10 @@ static void an_init_leaves_the_id_and_nothing_else(void **state)
 	assert_false(lapic_is_enabled(&f->lapic));
 }
 
-static void illegal_vectors_and_registers_are_errors(void **state)
+TEST(illegal_vectors_and_registers_are_errors)
 {
 	struct fixture *f = set_up(0);
 
-	(void)state;
 	set(f, 0x370, 0xe0);
 	send(f, 0x0f);
 	assert_int_equal(lapic_pending(&f->lapic), 0xe0);
@@ -291,12 +276,11 @@ static void illegal_vectors_and_registers_are_errors(void **state)
 	assert_int_equal(get(f, 0x280), 0x40);
 }
 
-static void only_aligned_4_byte_accesses_reach_registers(void **state)
+TEST(only_aligned_4_byte_accesses_reach_registers)
 {
 	struct fixture *f = set_up(0);
 	uint64_t value = 0x77;
 
-	(void)state;
 	lapic_access(&f->lapic, 0x80, 1, true, &value);
 	lapic_access(&f->lapic, 0x80, 8, true, &value);
 	lapic_access(&f->lapic, 0x84, 4, true, &value);
@@ -305,12 +289,11 @@ static void only_aligned_4_byte_accesses_reach_registers(void **state)
 	assert_int_equal(value, 0);
 }
 
-static void the_timer_counts_down_and_fires_once(void **state)
+TEST(the_timer_counts_down_and_fires_once)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x40);
 	set(f, 0x3e0, 0x3); /* by 16 */
 	assert_false(lapic_timer_due(&f->lapic, &ticks));
@@ -337,12 +320,11 @@ static void the_timer_counts_down_and_fires_once(void **state)
 
 #define DEADLINE 0x00040000
 
-static void a_deadline_fires_once_when_it_is_reached(void **state)
+TEST(a_deadline_fires_once_when_it_is_reached)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x40 | DEADLINE);
 	set(f, 0x380, 5); /* of no effect in this mode */
 	assert_false(lapic_timer_due(&f->lapic, &ticks));
@@ -361,12 +343,11 @@ static void a_deadline_fires_once_when_it_is_reached(void **state)
 	assert_false(lapic_timer_due(&f->lapic, &ticks));
 }
 
-static void a_deadline_of_0_or_another_mode_disarms(void **state)
+TEST(a_deadline_of_0_or_another_mode_disarms)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x40 | DEADLINE);
 	lapic_set_deadline(&f->lapic, 70000, 500);
 	lapic_set_deadline(&f->lapic, 0, 0);
@@ -385,24 +366,22 @@ static void a_deadline_of_0_or_another_mode_disarms(void **state)
 }
 
 /* Linux writes "never" so. */
-static void a_deadline_far_away_is_not_due(void **state)
+TEST(a_deadline_far_away_is_not_due)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x40 | DEADLINE);
 	lapic_set_deadline(&f->lapic, UINT64_MAX, UINT64_MAX - 5);
 	assert_true(lapic_timer_due(&f->lapic, &ticks));
 	assert_true(ticks > UINT32_MAX);
 }
 
-static void a_periodic_timer_keeps_its_phase(void **state)
+TEST(a_periodic_timer_keeps_its_phase)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x20040);
 	set(f, 0x3e0, 0xb); /* by 1 */
 	set(f, 0x380, 100);
@@ -422,12 +401,11 @@ static void a_periodic_timer_keeps_its_phase(void **state)
 	assert_false(lapic_timer_due(&f->lapic, &ticks));
 }
 
-static void behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time(void **state)
+TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x20040);
 	set(f, 0x3e0, 0xb); /* by 1 */
 	set(f, 0x380, 1);
@@ -446,12 +424,11 @@ static void behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time(void
 	assert_int_equal(lapic_pending(&f->lapic), 0x40);
 }
 
-static void a_new_divider_changes_the_rate_and_not_the_count(void **state)
+TEST(a_new_divider_changes_the_rate_and_not_the_count)
 {
 	struct fixture *f = set_up(0);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x40);
 	set(f, 0x3e0, 0xb); /* by 1 */
 	set(f, 0x380, 1000);
@@ -468,12 +445,11 @@ static void a_new_divider_changes_the_rate_and_not_the_count(void **state)
 	assert_int_equal(ticks, 500);
 }
 
-static void globally_disabled_it_is_as_after_reset_but_for_its_id(void **state)
+TEST(globally_disabled_it_is_as_after_reset_but_for_its_id)
 {
 	struct fixture *f = set_up(3);
 	uint64_t ticks;
 
-	(void)state;
 	set(f, 0x320, 0x20040);
 	set(f, 0x380, 100);
 	set(f, 0x80, 0x50);
@@ -488,13 +464,12 @@ static void globally_disabled_it_is_as_after_reset_but_for_its_id(void **state)
 	assert_true(lapic_takes_extint(&f->lapic));
 }
 
-static void each_divider_divides_by_its_power_of_two(void **state)
+TEST(each_divider_divides_by_its_power_of_two)
 {
 	static const struct {
 		uint32_t code, by;
 	} dividers[] = {{0x0, 2}, {0x1, 4}, {0x2, 8}, {0x3, 16}, {0x8, 32}, {0x9, 64}, {0xa, 128}, {0xb, 1}};
 
-	(void)state;
 	for (unsigned i = 0; i < 8; i++) {
 		struct fixture *f = set_up(0);
 		uint64_t ticks = 0;
@@ -529,11 +504,10 @@ static struct fixture *set_up_x2apic(uint8_t id)
 	return f;
 }
 
-static void x2apic_has_a_wide_id_and_a_logical_one_of_it(void **state)
+TEST(x2apic_has_a_wide_id_and_a_logical_one_of_it)
 {
 	struct fixture *f = set_up_x2apic(0x1d);
 
-	(void)state;
 	assert_int_equal(get_msr(f, 0x802), 0x1d);
 	assert_int_equal(get_msr(f, 0x80d), 0x0001 << 16 | 1 << 0xd);
 	assert_int_equal(get_msr(f, 0x80f), 0x1ff); /* what it was stays */
@@ -542,7 +516,7 @@ static void x2apic_has_a_wide_id_and_a_logical_one_of_it(void **state)
 }
 
 /* SDM 3A table 11-6, and 11.12.1.3: what raises #GP. */
-static void x2apic_registers_are_there_for_what_the_table_says(void **state)
+TEST(x2apic_registers_are_there_for_what_the_table_says)
 {
 	static const unsigned readable[][2] = {{0x802, 0x803}, {0x808, 0x808}, {0x80a, 0x80a}, {0x80d, 0x80d},
 					       {0x80f, 0x828}, {0x830, 0x830}, {0x832, 0x839}, {0x83e, 0x83e}};
@@ -551,7 +525,6 @@ static void x2apic_registers_are_there_for_what_the_table_says(void **state)
 	struct fixture *f = set_up_x2apic(1);
 	uint64_t value;
 
-	(void)state;
 	for (unsigned msr = 0x800; msr < 0x840; msr++) {
 		bool reads = false, writes = msr == 0x830 || msr == 0x83f; /* 0 would be an illegal vector there */
 
@@ -574,11 +547,10 @@ static void x2apic_registers_are_there_for_what_the_table_says(void **state)
 	assert_int_equal(lapic_write_msr(&f->lapic, MSR(0x80b), 0), -EINVAL);
 }
 
-static void the_self_ipi_register_is_a_vector_for_this_cpu(void **state)
+TEST(the_self_ipi_register_is_a_vector_for_this_cpu)
 {
 	struct fixture *f = set_up_x2apic(1);
 
-	(void)state;
 	set_msr(f, 0x83f, 0x41);
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
 	assert_int_equal(f->ipis, 0);
@@ -588,11 +560,10 @@ static void the_self_ipi_register_is_a_vector_for_this_cpu(void **state)
 	assert_int_equal(get_msr(f, 0x812), 0);
 }
 
-static void the_x2apic_command_register_is_written_at_once(void **state)
+TEST(the_x2apic_command_register_is_written_at_once)
 {
 	struct fixture *f = set_up_x2apic(1);
 
-	(void)state;
 	set_msr(f, 0x830, 0x12345678ULL << 32 | 0x61);
 	assert_int_equal(get_msr(f, 0x830), 0x12345678ULL << 32 | 0x61);
 	assert_int_equal(f->icr, 0x12345678ULL << 32 | 0x61);
@@ -601,11 +572,10 @@ static void the_x2apic_command_register_is_written_at_once(void **state)
 	assert_int_equal(f->ipis, 1);
 }
 
-static void x2apic_destinations_have_32_bits(void **state)
+TEST(x2apic_destinations_have_32_bits)
 {
 	const struct fixture *f = set_up_x2apic(0x13);
 
-	(void)state;
 	assert_true(lapic_is_destination(&f->lapic, 0x13, false));
 	assert_true(lapic_is_destination(&f->lapic, 0xff, false));
 	assert_true(lapic_is_destination(&f->lapic, 0xffffffff, false));
@@ -617,11 +587,10 @@ static void x2apic_destinations_have_32_bits(void **state)
 	assert_false(lapic_is_destination(&f->lapic, 0x000ff, true)); /* half of cluster 0 */
 }
 
-static void an_init_keeps_x2apic_mode(void **state)
+TEST(an_init_keeps_x2apic_mode)
 {
 	struct fixture *f = set_up_x2apic(0x13);
 
-	(void)state;
 	set_msr(f, 0x808, 0x20);
 	lapic_reset(&f->lapic);
 	assert_int_equal(get_msr(f, 0x802), 0x13);
@@ -629,11 +598,10 @@ static void an_init_keeps_x2apic_mode(void **state)
 	assert_int_equal(get_msr(f, 0x808), 0);
 }
 
-static void a_remapped_message_has_a_destination_of_32_bits(void **state)
+TEST(a_remapped_message_has_a_destination_of_32_bits)
 {
 	struct fixture *f = set_up_x2apic(0x13);
 
-	(void)state;
 	lapic_message(&f->lapic, 0xfee13000 | 1ULL << 40, 0x55); /* to 0x113 */
 	assert_int_equal(lapic_pending(&f->lapic), -1);
 	lapic_message(&f->lapic, 0xfee08004 | 0x100ULL << 40, 0x56); /* logical 0x10008: cluster 1, CPU 3 */

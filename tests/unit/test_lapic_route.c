@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/lapic_route.c: for whom an IPI or a message is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/lapic_route.h"
 
 #define TPR 0x80
@@ -50,9 +46,8 @@ static void four_cpus(void)
 
 static uint64_t to(uint8_t destination, uint32_t command) { return (uint64_t)destination << 32 | command; }
 
-static void a_physical_destination_is_one_cpu_or_all(void **state)
+TEST(a_physical_destination_is_one_cpu_or_all)
 {
-	(void)state;
 	four_cpus();
 	assert_int_equal(lapic_route_ipi(&set, 0, to(2, 0x41)), 1 << 2);
 	assert_int_equal(lapic_route_ipi(&set, 0, to(9, 0x41)), 0);
@@ -60,17 +55,15 @@ static void a_physical_destination_is_one_cpu_or_all(void **state)
 	assert_int_equal(lapic_route_message(&set, 0xfee03000, 0x41), 1 << 3);
 }
 
-static void a_flat_logical_destination_is_a_bit_per_cpu(void **state)
+TEST(a_flat_logical_destination_is_a_bit_per_cpu)
 {
-	(void)state;
 	four_cpus();
 	assert_int_equal(lapic_route_ipi(&set, 0, to(0xa, LOGICAL | 0x41)), 0xa);
 	assert_int_equal(lapic_route_message(&set, 0xfee06004, 0x41), 0x6);
 }
 
-static void a_cluster_destination_names_a_cluster_and_bits_in_it(void **state)
+TEST(a_cluster_destination_names_a_cluster_and_bits_in_it)
 {
-	(void)state;
 	four_cpus();
 	for (unsigned i = 0; i < 4; i++) {
 		write(i, DFR, 0x0fffffff);
@@ -80,18 +73,16 @@ static void a_cluster_destination_names_a_cluster_and_bits_in_it(void **state)
 	assert_int_equal(lapic_route_ipi(&set, 0, to(0x02, LOGICAL | 0x41)), 0x2);
 }
 
-static void shorthands_name_self_all_or_others_whatever_the_destination(void **state)
+TEST(shorthands_name_self_all_or_others_whatever_the_destination)
 {
-	(void)state;
 	four_cpus();
 	assert_int_equal(lapic_route_ipi(&set, 2, to(1, 0x40000 | 0x41)), 1 << 2);
 	assert_int_equal(lapic_route_ipi(&set, 2, to(1, TO_ALL | 0x41)), FOUR);
 	assert_int_equal(lapic_route_ipi(&set, 2, to(1, TO_OTHERS | 0x41)), 0xb);
 }
 
-static void lowest_priority_goes_to_the_least_busy(void **state)
+TEST(lowest_priority_goes_to_the_least_busy)
 {
-	(void)state;
 	four_cpus();
 	write(0, TPR, 0x40);
 	write(1, TPR, 0x30);
@@ -104,17 +95,15 @@ static void lowest_priority_goes_to_the_least_busy(void **state)
 	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 1 << 3);
 }
 
-static void among_equals_they_take_turns(void **state)
+TEST(among_equals_they_take_turns)
 {
-	(void)state;
 	four_cpus();
 	for (unsigned i = 0; i < 8; i++)
 		assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 1U << i % 4);
 }
 
-static void none_that_is_on_gets_none(void **state)
+TEST(none_that_is_on_gets_none)
 {
-	(void)state;
 	four_cpus();
 	for (unsigned i = 0; i < 4; i++) write(i, SVR, 0xff);
 	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 0);

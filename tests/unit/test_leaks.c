@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/vmcs/leaks.c: from what a CPU says of itself to what it needs against its leaks. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/vmcs/leaks.h"
 #include "lib/x86.h"
 
@@ -20,26 +16,23 @@ static void assert_needs(uint32_t features, uint64_t capabilities, unsigned coun
 	assert_string_equal(text, words);
 }
 
-static void a_cpu_that_says_nothing_needs_all_and_has_no_command(void **state)
+TEST(a_cpu_that_says_nothing_needs_all_and_has_no_command)
 {
-	(void)state;
 	assert_needs(
 		0, 0, 5,
 		"L1D flush at VM entry (no command), VERW at VM entry (no command), IBPB between VMs (no command), "
 		"clearing of the branch history at VM exit, executable leaves of 4K only");
 }
 
-static void commands_are_told_where_they_are_lacking_only(void **state)
+TEST(commands_are_told_where_they_are_lacking_only)
 {
-	(void)state;
 	assert_needs(ALL_COMMANDS, 0, 5,
 		     "L1D flush at VM entry, VERW at VM entry, IBPB between VMs, "
 		     "clearing of the branch history at VM exit, executable leaves of 4K only");
 }
 
-static void each_bit_takes_its_own_need_away(void **state)
+TEST(each_bit_takes_its_own_need_away)
 {
-	(void)state;
 	assert_needs(ALL_COMMANDS, ALL_IMMUNE & ~ARCH_RDCL_NO, 2, "L1D flush at VM entry, IBPB between VMs");
 	assert_needs(ALL_COMMANDS, (ALL_IMMUNE & ~ARCH_RDCL_NO) | ARCH_SKIP_L1DFL_VMENTRY, 1, "IBPB between VMs");
 	assert_needs(ALL_COMMANDS, ALL_IMMUNE & ~ARCH_MDS_NO, 2, "VERW at VM entry, IBPB between VMs");
@@ -50,11 +43,7 @@ static void each_bit_takes_its_own_need_away(void **state)
 }
 
 /* Branch targets are shared by all VMs on every CPU with a predictor. */
-static void the_barrier_between_vms_is_needed_always(void **state)
-{
-	(void)state;
-	assert_needs(ALL_COMMANDS, ALL_IMMUNE, 1, "IBPB between VMs");
-}
+TEST(the_barrier_between_vms_is_needed_always) { assert_needs(ALL_COMMANDS, ALL_IMMUNE, 1, "IBPB between VMs"); }
 
 int main(void)
 {

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* boot/madt.c: which CPUs the firmware lists, and firmware that lies. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "boot/madt.h"
 #include "lib/errno.h"
 
@@ -84,9 +80,8 @@ static void assert_refused(int error, const char *name)
 	assert_int_equal(madt.cpus, 0);
 }
 
-static void enabled_cpus_are_listed_by_their_apic_ids(void **state)
+TEST(enabled_cpus_are_listed_by_their_apic_ids)
 {
-	(void)state;
 	set_up();
 	assert_int_equal(read(), 0);
 	assert_int_equal(madt.cpus, 2);
@@ -95,9 +90,8 @@ static void enabled_cpus_are_listed_by_their_apic_ids(void **state)
 	assert_int_equal(madt.apic_id[1], 2);
 }
 
-static void revision_2_leads_through_the_xsdt(void **state)
+TEST(revision_2_leads_through_the_xsdt)
 {
-	(void)state;
 	set_up();
 	put(memory + RSDT + 40, 4, 0);
 	table(RSDT, "RSDT", 44);
@@ -110,9 +104,8 @@ static void revision_2_leads_through_the_xsdt(void **state)
 	assert_int_equal(madt.cpus, 2);
 }
 
-static void cpus_beyond_the_most_are_counted_only(void **state)
+TEST(cpus_beyond_the_most_are_counted_only)
 {
-	(void)state;
 	set_up();
 	for (uint8_t id = 4; id < 24; id++) add_lapic(id, 1);
 	assert_int_equal(read(), 0);
@@ -120,9 +113,8 @@ static void cpus_beyond_the_most_are_counted_only(void **state)
 	assert_int_equal(madt.listed, 22);
 }
 
-static void what_is_not_there_is_named(void **state)
+TEST(what_is_not_there_is_named)
 {
-	(void)state;
 	set_up();
 	assert_int_equal(madt_read(NULL, 0, at, &madt, &what), -ENOENT);
 	assert_string_equal(what, "RSDP");
@@ -132,9 +124,8 @@ static void what_is_not_there_is_named(void **state)
 	assert_refused(-ENOENT, "MADT");
 }
 
-static void what_is_broken_is_named(void **state)
+TEST(what_is_broken_is_named)
 {
-	(void)state;
 	set_up();
 	rsdp[10]++;
 	assert_refused(-EINVAL, "RSDP");
@@ -159,9 +150,8 @@ static void what_is_broken_is_named(void **state)
 	assert_refused(-ENOENT, "MADT");
 }
 
-static void an_entry_of_no_length_or_beyond_the_end_ends_the_list(void **state)
+TEST(an_entry_of_no_length_or_beyond_the_end_ends_the_list)
 {
-	(void)state;
 	set_up();
 	memory[MADT + 44 + 8 + 1] = 0;
 	table(MADT, "APIC", madt_end - MADT);

@@ -4,11 +4,8 @@
  * in another form, so that a slip in one of the two shows.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "ept/ept.h"
 #include "ept/memtype.h"
 #include "lib/bits.h"
@@ -20,9 +17,8 @@ static const enum memtype mtrr_types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, ME
 	i_##t < 5 && ((t = mtrr_types[i_##t]), 1);                                                                     \
 	i_##t++
 
-static void host_mmio_is_uc_under_every_policy_and_state(void **state)
+TEST(host_mmio_is_uc_under_every_policy_and_state)
 {
-	(void)state;
 	for (unsigned policy = 0; policy < MEMTYPE_POLICIES; policy++) {
 		for (unsigned s = 0; s < 4; s++) {
 			for (EACH_MTRR_TYPE(mtrr))
@@ -31,9 +27,8 @@ static void host_mmio_is_uc_under_every_policy_and_state(void **state)
 	}
 }
 
-static void without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16(void **state)
+TEST(without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16)
 {
-	(void)state;
 	for (unsigned policy = 0; policy < MEMTYPE_KVM_6_16; policy++) {
 		for (EACH_MTRR_TYPE(mtrr)) {
 			assert_int_equal(memtype_leaf_bits(policy, false, false, false, mtrr), 0x70);
@@ -42,36 +37,32 @@ static void without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16
 	}
 }
 
-static void with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored(void **state)
+TEST(with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored)
 {
-	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_7, false, true, true, mtrr), 0x40);
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_6, false, true, true, mtrr), 0x40);
 	}
 }
 
-static void with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts(void **state)
+TEST(with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts)
 {
-	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_7, false, true, false, mtrr), mtrr * 8);
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_6, false, true, false, mtrr), mtrr * 8);
 	}
 }
 
-static void kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say(void **state)
+TEST(kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say)
 {
-	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, false, mtrr), 0x30);
 		assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_11, false, true, true, mtrr), 0x30);
 	}
 }
 
-static void kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say(void **state)
+TEST(kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say)
 {
-	(void)state;
 	for (EACH_MTRR_TYPE(mtrr)) {
 		for (unsigned s = 0; s < 4; s++)
 			assert_int_equal(memtype_leaf_bits(MEMTYPE_KVM_6_16, false, s & 1, s & 2, mtrr), 0x30);
@@ -79,7 +70,7 @@ static void kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say(void **state)
 }
 
 /* The table of REFERENCE, as text: a row per EPT type, columns UC UC- WC WT WP WB. */
-static void effective_type_is_the_sdms_table(void **state)
+TEST(effective_type_is_the_sdms_table)
 {
 	static const struct {
 		enum memtype ept;
@@ -94,7 +85,6 @@ static void effective_type_is_the_sdms_table(void **state)
 	static const enum memtype pat[] = {MEMTYPE_UC, MEMTYPE_UC_MINUS, MEMTYPE_WC,
 					   MEMTYPE_WT, MEMTYPE_WP,       MEMTYPE_WB};
 
-	(void)state;
 	for (unsigned r = 0; r < ARRAY_SIZE(rows); r++) {
 		for (unsigned p = 0; p < ARRAY_SIZE(pat); p++) {
 			uint64_t leaf = EPT_RWX | EPT_LARGE | (uint64_t)rows[r].ept << 3;
@@ -107,17 +97,15 @@ static void effective_type_is_the_sdms_table(void **state)
 	}
 }
 
-static void kvm_6_7_and_6_11_zap_at_a_transition_and_no_other(void **state)
+TEST(kvm_6_7_and_6_11_zap_at_a_transition_and_no_other)
 {
-	(void)state;
 	for (unsigned policy = 0; policy < MEMTYPE_POLICIES; policy++)
 		assert_int_equal(memtype_zaps_transitions(policy),
 				 policy == MEMTYPE_KVM_6_7 || policy == MEMTYPE_KVM_6_11);
 }
 
-static void policy_names_parse_to_what_they_print(void **state)
+TEST(policy_names_parse_to_what_they_print)
 {
-	(void)state;
 	assert_int_equal(memtype_policy_parse("kvm-6.7"), MEMTYPE_KVM_6_7);
 	assert_int_equal(memtype_policy_parse("kvm-6.6"), MEMTYPE_KVM_6_6);
 	assert_int_equal(memtype_policy_parse("kvm-6.11"), MEMTYPE_KVM_6_11);
@@ -130,11 +118,10 @@ static void policy_names_parse_to_what_they_print(void **state)
 	assert_string_equal(memtype_policy_name(MEMTYPE_POLICIES), "??");
 }
 
-static void type_names_are_the_manuals(void **state)
+TEST(type_names_are_the_manuals)
 {
 	static const char *const names[] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-", "??"};
 
-	(void)state;
 	for (unsigned type = 0; type < ARRAY_SIZE(names); type++) assert_string_equal(memtype_name(type), names[type]);
 }
 

@@ -4,11 +4,8 @@
  * the slow reference of tests/slow_mtrr.h.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "lib/bits.h"
 #include "tests/slow_mtrr.h"
 
@@ -66,11 +63,10 @@ static void expect_span(uint64_t from, uint64_t to, enum memtype type)
 	assert_true(uniform);
 }
 
-static void only_the_mtrrs_are_mtrrs(void **state)
+TEST(only_the_mtrrs_are_mtrrs)
 {
 	uint64_t value;
 
-	(void)state;
 	for (uint32_t msr = 0; msr < 0x1000; msr++) {
 		bool is = msr == CAP || msr == DEF || (msr >= 0x200 && msr <= 0x20f);
 
@@ -81,21 +77,19 @@ static void only_the_mtrrs_are_mtrrs(void **state)
 	}
 }
 
-static void the_capability_is_8_variable_fixed_and_wc_and_read_only(void **state)
+TEST(the_capability_is_8_variable_fixed_and_wc_and_read_only)
 {
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(mtrr_read(&m, CAP, &value), 0);
 	assert_int_equal(value, 0x508);
 	refused(CAP, 0x508);
 }
 
-static void what_is_written_is_read_back(void **state)
+TEST(what_is_written_is_read_back)
 {
 	uint64_t value;
 
-	(void)state;
 	for (uint32_t msr = 0x200; msr <= 0x20f; msr++) wr(msr, (uint64_t)msr << 12 | (msr & 1 ? V : 6));
 	for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++) wr(fixed_msrs[i], 0x0605040100060504 + (i & 1));
 	wr(DEF, E | FE | 4);
@@ -111,9 +105,8 @@ static void what_is_written_is_read_back(void **state)
 	assert_int_equal(value, E | FE | 4);
 }
 
-static void every_reserved_bit_is_refused(void **state)
+TEST(every_reserved_bit_is_refused)
 {
-	(void)state;
 	for (unsigned bit = 0; bit < 64; bit++) {
 		bool address = bit >= 12 && bit < 36;
 
@@ -124,9 +117,8 @@ static void every_reserved_bit_is_refused(void **state)
 	}
 }
 
-static void every_reserved_type_is_refused_in_every_place(void **state)
+TEST(every_reserved_type_is_refused_in_every_place)
 {
-	(void)state;
 	for (unsigned type = 0; type < 256; type++) {
 		bool valid = type == 0 || type == 1 || (type >= 4 && type <= 6);
 
@@ -146,9 +138,8 @@ static void every_reserved_type_is_refused_in_every_place(void **state)
 	}
 }
 
-static void the_guests_address_width_bounds_base_and_mask(void **state)
+TEST(the_guests_address_width_bounds_base_and_mask)
 {
-	(void)state;
 	for (unsigned width = 32; width <= 52; width++) {
 		mtrr_reset(&m, width);
 		wr(BASE0, BIT(width - 1));
@@ -158,9 +149,8 @@ static void the_guests_address_width_bounds_base_and_mask(void **state)
 	}
 }
 
-static void disabled_all_is_uc(void **state)
+TEST(disabled_all_is_uc)
 {
-	(void)state;
 	variable(0, 0, GiB, 6);
 	wr(0x250, 0x0606060606060606);
 	wr(DEF, FE | 6);
@@ -171,9 +161,8 @@ static void disabled_all_is_uc(void **state)
  * SDM 3A 12.11.3, example 12-2: 96 MiB of RAM, two cards, and the BIOS area; 12.11.3.1 has the
  * same for 40 bits, where the masks reach further up.
  */
-static void the_sdms_worked_example_gives_its_map(void **state)
+TEST(the_sdms_worked_example_gives_its_map)
 {
-	(void)state;
 	for (unsigned width = 36; width <= 40; width += 4) {
 		uint64_t high = BITS(width - 1, 32);
 
@@ -203,9 +192,8 @@ static void the_sdms_worked_example_gives_its_map(void **state)
 }
 
 /* SDM 3A 12.11.3: base 200000H with mask FFFE00000H is 2-4 MiB; 400000H with FFFC00000H 4-8. */
-static void the_sdms_mask_examples_map_their_ranges(void **state)
+TEST(the_sdms_mask_examples_map_their_ranges)
 {
-	(void)state;
 	wr(BASE0, 0x200006);
 	wr(MASK0, 0xfffe00800);
 	wr(BASE0 + 2, 0x400004);
@@ -218,14 +206,13 @@ static void the_sdms_mask_examples_map_their_ranges(void **state)
 }
 
 /* SDM 3A 12.11.4.1; what it leaves undefined is UC here. */
-static void overlaps_of_two_types_follow_the_precedences(void **state)
+TEST(overlaps_of_two_types_follow_the_precedences)
 {
 	static const unsigned types[] = {0, 1, 4, 5, 6};
 	static const unsigned expected[5][5] = {
 		{0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}, {0, 0, 4, 0, 4}, {0, 0, 0, 5, 0}, {0, 0, 4, 0, 6},
 	};
 
-	(void)state;
 	wr(DEF, E | 5);
 	for (unsigned a = 0; a < 5; a++) {
 		for (unsigned b = 0; b < 5; b++) {
@@ -237,11 +224,10 @@ static void overlaps_of_two_types_follow_the_precedences(void **state)
 	}
 }
 
-static void all_overlaps_of_four_ranges_agree_with_the_reference(void **state)
+TEST(all_overlaps_of_four_ranges_agree_with_the_reference)
 {
 	static const unsigned types[] = {0, 1, 4, 5, 6};
 
-	(void)state;
 	wr(DEF, E | 6);
 	for (unsigned code = 0; code < 625; code++) {
 		variable(0, 0, 8 * 4 * KiB, types[code % 5]);
@@ -253,9 +239,8 @@ static void all_overlaps_of_four_ranges_agree_with_the_reference(void **state)
 	}
 }
 
-static void every_fixed_sub_range_has_its_own_byte(void **state)
+TEST(every_fixed_sub_range_has_its_own_byte)
 {
-	(void)state;
 	wr(DEF, E | FE | 1);
 	for (unsigned r = 0; r < 11; r++) {
 		for (unsigned i = 0; i < 8; i++) {
@@ -267,9 +252,8 @@ static void every_fixed_sub_range_has_its_own_byte(void **state)
 	}
 }
 
-static void fixed_ranges_win_over_variable_ones_only_when_enabled(void **state)
+TEST(fixed_ranges_win_over_variable_ones_only_when_enabled)
 {
-	(void)state;
 	variable(0, 0, 2 * MiB, 4);
 	for (unsigned i = 0; i < 11; i++) wr(fixed_msrs[i], 0x0606060606060606);
 	wr(DEF, E | FE);
@@ -291,9 +275,8 @@ static void expect_borders(uint64_t gpa)
 		assert_int_equal(slow_mtrr_type(&m, page), type);
 }
 
-static void the_border_below_is_the_end_of_the_range_before(void **state)
+TEST(the_border_below_is_the_end_of_the_range_before)
 {
-	(void)state;
 	wr(DEF, 6);
 	assert_int_equal(mtrr_border_below(&m, 5 * MiB), 0); /* all UC */
 	wr(DEF, E | 6);
@@ -318,11 +301,10 @@ static void expect_page_types(uint64_t gpa)
 	for (unsigned i = 0; i < 512; i++) assert_int_equal(types[i], slow_mtrr_type(&m, gpa + i * 0x1000ULL));
 }
 
-static void the_types_of_a_table_are_those_of_its_pages(void **state)
+TEST(the_types_of_a_table_are_those_of_its_pages)
 {
 	uint8_t types[512];
 
-	(void)state;
 	assert_false(mtrr_page_types(&m, 0, 512, types)); /* off */
 	wr(DEF, E | 6);
 	wr(BASE0, 2 * MiB | MEMTYPE_WC);
@@ -363,11 +345,10 @@ static void compare_all_ranges(unsigned pages, bool exact)
 }
 
 /* Two ranges, every base and every mask (holes too) of a space of 16 pages. */
-static void every_range_over_16_pages_agrees_with_the_reference(void **state)
+TEST(every_range_over_16_pages_agrees_with_the_reference)
 {
 	uint64_t high = BITS(35, 16);
 
-	(void)state;
 	wr(DEF, E | 6);
 	wr(BASE0 + 2, 0x4000 | 0);
 	wr(MASK0 + 2, high | 0xc000 | V);
@@ -402,9 +383,8 @@ static void random_variable(unsigned n, unsigned pages_log2)
 	wr(MASK0 + 2 * n, random64() % 4 ? mask | V : mask);
 }
 
-static void random_ranges_agree_with_the_reference(void **state)
+TEST(random_ranges_agree_with_the_reference)
 {
-	(void)state;
 	for (unsigned round = 0; round < 400; round++) {
 		wr(DEF, E | valid_types[random64() % 5]);
 		for (unsigned n = 0; n < 8; n++) random_variable(n, 6);
@@ -412,9 +392,8 @@ static void random_ranges_agree_with_the_reference(void **state)
 	}
 }
 
-static void an_address_beyond_the_guests_width_has_the_default_type(void **state)
+TEST(an_address_beyond_the_guests_width_has_the_default_type)
 {
-	(void)state;
 	variable(0, 0, 1ULL << 36, 4);
 	wr(DEF, E | 6);
 	expect_span(0, 1ULL << 36, MEMTYPE_WT);
@@ -422,11 +401,10 @@ static void an_address_beyond_the_guests_width_has_the_default_type(void **state
 	assert_int_equal(type_of((1ULL << 40) | 0x1000), MEMTYPE_WB);
 }
 
-static void a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not(void **state)
+TEST(a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not)
 {
 	bool uniform;
 
-	(void)state;
 	wr(DEF, E | 6);
 	wr(BASE0, 0);
 	wr(MASK0, BIT(12) | V);
@@ -446,9 +424,8 @@ static void expect_changed(unsigned n, uint64_t start, uint64_t size)
 	assert_int_equal(changed[n].size, size);
 }
 
-static void a_write_without_effect_changes_nothing(void **state)
+TEST(a_write_without_effect_changes_nothing)
 {
-	(void)state;
 	wr(DEF, FE | 6); /* E = 0: all UC before and after */
 	assert_int_equal(count, 0);
 	variable(0, 0, GiB, 6);
@@ -466,9 +443,8 @@ static void a_write_without_effect_changes_nothing(void **state)
 	assert_int_equal(count, 0);
 }
 
-static void a_variable_range_changes_its_own_addresses_only(void **state)
+TEST(a_variable_range_changes_its_own_addresses_only)
 {
-	(void)state;
 	wr(DEF, E | 6);
 	variable(0, 16 * MiB, 4 * MiB, 0);
 	assert_int_equal(count, 1);
@@ -481,18 +457,16 @@ static void a_variable_range_changes_its_own_addresses_only(void **state)
 	expect_changed(1, 64 * MiB, 4 * MiB);
 }
 
-static void a_fixed_register_changes_the_first_mebibyte_as_one(void **state)
+TEST(a_fixed_register_changes_the_first_mebibyte_as_one)
 {
-	(void)state;
 	wr(DEF, E | FE | 6);
 	wr(0x26f, 6);
 	assert_int_equal(count, 1);
 	expect_changed(0, 0, MiB);
 }
 
-static void the_default_type_changes_what_no_range_covers(void **state)
+TEST(the_default_type_changes_what_no_range_covers)
 {
-	(void)state;
 	wr(DEF, E | FE | 6);
 	variable(0, 2 * GiB, 2 * GiB, 0);
 	wr(DEF, E | FE | 4);
@@ -501,9 +475,8 @@ static void the_default_type_changes_what_no_range_covers(void **state)
 	expect_changed(1, 4 * GiB, (1ULL << 52) - 4 * GiB);
 }
 
-static void enabling_changes_everything_that_is_not_uc(void **state)
+TEST(enabling_changes_everything_that_is_not_uc)
 {
-	(void)state;
 	variable(0, 2 * GiB, 2 * GiB, 0);
 	wr(DEF, E | 6);
 	assert_int_equal(count, 2);
@@ -511,18 +484,16 @@ static void enabling_changes_everything_that_is_not_uc(void **state)
 	expect_changed(1, 4 * GiB, (1ULL << 52) - 4 * GiB);
 }
 
-static void enabling_the_fixed_ranges_changes_the_first_mebibyte(void **state)
+TEST(enabling_the_fixed_ranges_changes_the_first_mebibyte)
 {
-	(void)state;
 	wr(DEF, E | 6);
 	wr(DEF, E | FE | 6);
 	assert_int_equal(count, 1);
 	expect_changed(0, 0, MiB);
 }
 
-static void more_changes_than_fit_end_in_one_that_takes_them_all_in(void **state)
+TEST(more_changes_than_fit_end_in_one_that_takes_them_all_in)
 {
-	(void)state;
 	for (unsigned n = 0; n < 8; n++) variable(n, (2 * n + 2) * MiB, MiB, 6);
 	wr(DEF, E);
 	assert_int_equal(count, MTRR_CHANGE_MAX);
@@ -538,9 +509,8 @@ static void more_changes_than_fit_end_in_one_that_takes_them_all_in(void **state
 	assert_int_equal(changed[3].start + changed[3].size, 1ULL << 52);
 }
 
-static void a_caller_may_not_want_the_ranges(void **state)
+TEST(a_caller_may_not_want_the_ranges)
 {
-	(void)state;
 	assert_int_equal(mtrr_write(&m, DEF, E | 6, NULL, &count), 0);
 	assert_int_equal(count, 0);
 	assert_int_equal(m.def_type, E | 6);
@@ -578,9 +548,8 @@ static void random_write(void)
 	}
 }
 
-static void after_any_write_exactly_what_is_reported_has_changed(void **state)
+TEST(after_any_write_exactly_what_is_reported_has_changed)
 {
-	(void)state;
 	for (unsigned round = 0; round < 3000; round++) {
 		struct mtrr old = m;
 		bool below = false;
@@ -600,39 +569,39 @@ static void after_any_write_exactly_what_is_reported_has_changed(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, setup)
+#define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(only_the_mtrrs_are_mtrrs),
-		TEST(the_capability_is_8_variable_fixed_and_wc_and_read_only),
-		TEST(what_is_written_is_read_back),
-		TEST(every_reserved_bit_is_refused),
-		TEST(every_reserved_type_is_refused_in_every_place),
-		TEST(the_guests_address_width_bounds_base_and_mask),
-		TEST(disabled_all_is_uc),
-		TEST(the_sdms_worked_example_gives_its_map),
-		TEST(the_sdms_mask_examples_map_their_ranges),
-		TEST(overlaps_of_two_types_follow_the_precedences),
-		TEST(all_overlaps_of_four_ranges_agree_with_the_reference),
-		TEST(every_fixed_sub_range_has_its_own_byte),
-		TEST(fixed_ranges_win_over_variable_ones_only_when_enabled),
-		TEST(the_types_of_a_table_are_those_of_its_pages),
-		TEST(the_border_below_is_the_end_of_the_range_before),
-		TEST(every_range_over_16_pages_agrees_with_the_reference),
-		TEST(random_ranges_agree_with_the_reference),
-		TEST(an_address_beyond_the_guests_width_has_the_default_type),
-		TEST(a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not),
-		TEST(a_write_without_effect_changes_nothing),
-		TEST(a_variable_range_changes_its_own_addresses_only),
-		TEST(a_fixed_register_changes_the_first_mebibyte_as_one),
-		TEST(the_default_type_changes_what_no_range_covers),
-		TEST(enabling_changes_everything_that_is_not_uc),
-		TEST(enabling_the_fixed_ranges_changes_the_first_mebibyte),
-		TEST(more_changes_than_fit_end_in_one_that_takes_them_all_in),
-		TEST(a_caller_may_not_want_the_ranges),
-		TEST(after_any_write_exactly_what_is_reported_has_changed),
+		CASE(only_the_mtrrs_are_mtrrs),
+		CASE(the_capability_is_8_variable_fixed_and_wc_and_read_only),
+		CASE(what_is_written_is_read_back),
+		CASE(every_reserved_bit_is_refused),
+		CASE(every_reserved_type_is_refused_in_every_place),
+		CASE(the_guests_address_width_bounds_base_and_mask),
+		CASE(disabled_all_is_uc),
+		CASE(the_sdms_worked_example_gives_its_map),
+		CASE(the_sdms_mask_examples_map_their_ranges),
+		CASE(overlaps_of_two_types_follow_the_precedences),
+		CASE(all_overlaps_of_four_ranges_agree_with_the_reference),
+		CASE(every_fixed_sub_range_has_its_own_byte),
+		CASE(fixed_ranges_win_over_variable_ones_only_when_enabled),
+		CASE(the_types_of_a_table_are_those_of_its_pages),
+		CASE(the_border_below_is_the_end_of_the_range_before),
+		CASE(every_range_over_16_pages_agrees_with_the_reference),
+		CASE(random_ranges_agree_with_the_reference),
+		CASE(an_address_beyond_the_guests_width_has_the_default_type),
+		CASE(a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not),
+		CASE(a_write_without_effect_changes_nothing),
+		CASE(a_variable_range_changes_its_own_addresses_only),
+		CASE(a_fixed_register_changes_the_first_mebibyte_as_one),
+		CASE(the_default_type_changes_what_no_range_covers),
+		CASE(enabling_changes_everything_that_is_not_uc),
+		CASE(enabling_the_fixed_ranges_changes_the_first_mebibyte),
+		CASE(more_changes_than_fit_end_in_one_that_takes_them_all_in),
+		CASE(a_caller_may_not_want_the_ranges),
+		CASE(after_any_write_exactly_what_is_reported_has_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

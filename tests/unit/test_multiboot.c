@@ -3,14 +3,10 @@
  * hv/load/multiboot.c and the table of loaders: what a multiboot guest finds at its entry, and that
  * nothing of it lies where something was loaded. (Images that lie: test_elf.c.)
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/lib/load_job.h"
 #include "lib/bits.h"
 
@@ -67,9 +63,8 @@ static uint32_t word(uint64_t gpa)
 
 static uint32_t information(unsigned field) { return word(entry.ebx + field); }
 
-static void a_guest_begins_at_its_entry_with_the_protocols_registers(void **state)
+TEST(a_guest_begins_at_its_entry_with_the_protocols_registers)
 {
-	(void)state;
 	load();
 	assert_int_equal(entry.eip, MiB);
 	assert_int_equal(entry.eax, 0x2badb002);
@@ -77,28 +72,25 @@ static void a_guest_begins_at_its_entry_with_the_protocols_registers(void **stat
 	assert_int_equal(entry.esi, 0);
 }
 
-static void the_information_says_what_it_has(void **state)
+TEST(the_information_says_what_it_has)
 {
-	(void)state;
 	load();
 	assert_int_equal(information(FLAGS), BIT(0) | BIT(2) | BIT(3) | BIT(6) | BIT(9));
 	assert_string_equal((char *)ram + information(LOADER_NAME), "Leafcutter");
 }
 
-static void the_command_line_is_the_name_a_blank_and_the_words(void **state)
+TEST(the_command_line_is_the_name_a_blank_and_the_words)
 {
-	(void)state;
 	job.command_line = "one  two";
 	load();
 	assert_string_equal((char *)ram + information(CMDLINE), "demo one  two");
 }
 
-static void a_command_line_that_does_not_fit_is_refused_and_not_cut(void **state)
+TEST(a_command_line_that_does_not_fit_is_refused_and_not_cut)
 {
 	char words[COMMAND_MAX + 1];
 	size_t longest = COMMAND_MAX - strlen("demo ");
 
-	(void)state;
 	memset(words, 'x', sizeof(words));
 	words[longest] = '\0';
 	job.command_line = words;
@@ -110,11 +102,10 @@ static void a_command_line_that_does_not_fit_is_refused_and_not_cut(void **state
 }
 
 /* All of it in one page, so that no guest that keeps the page can lose a part. */
-static void all_of_the_information_lies_in_its_page(void **state)
+TEST(all_of_the_information_lies_in_its_page)
 {
 	static const unsigned pointers[] = {CMDLINE, MODS_ADDR, MMAP_ADDR, LOADER_NAME};
 
-	(void)state;
 	job.command_line = "words";
 	load();
 	for (unsigned i = 0; i < ARRAY_SIZE(pointers); i++)
@@ -136,9 +127,8 @@ static void assert_range(unsigned n, uint64_t base, uint64_t length, uint32_t ty
 	assert_int_equal(word(at + 20), type);
 }
 
-static void the_memory_map_is_that_of_the_vm(void **state)
+TEST(the_memory_map_is_that_of_the_vm)
 {
-	(void)state;
 	load();
 	assert_int_equal(information(MMAP_LENGTH), 3 * 24);
 	assert_range(0, 0, 0xa0000, 1);
@@ -149,9 +139,8 @@ static void the_memory_map_is_that_of_the_vm(void **state)
 }
 
 /* Of that VM only the part that is touched is there. */
-static void the_memory_map_has_what_lies_above_4_gib(void **state)
+TEST(the_memory_map_has_what_lies_above_4_gib)
 {
-	(void)state;
 	guest_map_make(&map, 5 * GiB, 0);
 	load();
 	assert_int_equal(information(MMAP_LENGTH), 4 * 24);
@@ -179,33 +168,29 @@ static void assert_initrd_at(uint64_t gpa)
 	assert_memory_equal(ram + gpa, job.initrd, job.initrd_size);
 }
 
-static void without_an_initrd_there_is_no_module(void **state)
+TEST(without_an_initrd_there_is_no_module)
 {
-	(void)state;
 	load();
 	assert_int_equal(information(MODS_COUNT), 0);
 }
 
-static void the_initrd_lies_page_aligned_above_the_image(void **state)
+TEST(the_initrd_lies_page_aligned_above_the_image)
 {
-	(void)state;
 	set_initrd(5000);
 	load();
 	assert_initrd_at(MiB + 0x2000);
 }
 
-static void the_initrd_of_a_low_image_lies_above_1_mib(void **state)
+TEST(the_initrd_of_a_low_image_lies_above_1_mib)
 {
-	(void)state;
 	set_image(0x8000, 0x8100);
 	set_initrd(5000);
 	load();
 	assert_initrd_at(MiB);
 }
 
-static void an_initrd_may_fill_ram_to_its_end_and_not_beyond(void **state)
+TEST(an_initrd_may_fill_ram_to_its_end_and_not_beyond)
 {
-	(void)state;
 	set_initrd(MiB - 0x2000);
 	load();
 	assert_initrd_at(MiB + 0x2000);
@@ -225,7 +210,7 @@ static void assert_apart(uint32_t start, uint32_t end)
 	assert_string_equal((char *)ram + information(CMDLINE), "demo ");
 }
 
-static void the_information_lies_in_a_page_that_no_segment_covers(void **state)
+TEST(the_information_lies_in_a_page_that_no_segment_covers)
 {
 	static const struct {
 		uint32_t start, end, page;
@@ -236,7 +221,6 @@ static void the_information_lies_in_a_page_that_no_segment_covers(void **state)
 		{0x2000, 0xa0000, 0x1000},
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		set_image(cases[i].start, cases[i].end);
 		memset(ram, UNTOUCHED, RAM_SIZE);
@@ -246,9 +230,8 @@ static void the_information_lies_in_a_page_that_no_segment_covers(void **state)
 	}
 }
 
-static void information_above_the_image_lies_below_the_initrd(void **state)
+TEST(information_above_the_image_lies_below_the_initrd)
 {
-	(void)state;
 	set_image(0x1000, GUEST_HOLE_START);
 	set_initrd(MiB - PAGE_SIZE);
 	load();
@@ -260,7 +243,7 @@ static void information_above_the_image_lies_below_the_initrd(void **state)
 }
 
 /* Two segments, of all RAM but page 0. */
-static void an_image_that_leaves_no_page_is_refused(void **state)
+TEST(an_image_that_leaves_no_page_is_refused)
 {
 	static uint8_t elf[0x100];
 	const struct {
@@ -284,51 +267,48 @@ static void an_image_that_leaves_no_page_is_refused(void **state)
 		.multiboot = {HEADER_MAGIC, 0, -HEADER_MAGIC},
 	};
 
-	(void)state;
 	memcpy(elf, &file, sizeof(file));
 	job.image = elf;
 	job.size = sizeof(elf);
 	load_refused("no page is left for the multiboot information");
 }
 
-static void what_no_loader_knows_is_refused_in_one_line(void **state)
+TEST(what_no_loader_knows_is_refused_in_one_line)
 {
-	(void)state;
 	image[0] = 0;
 	load_refused("no bzImage, and no multiboot header in the first 8192 bytes");
 	job.size = 0;
 	load_refused("no bzImage, and no multiboot header in the first 8192 bytes");
 }
 
-static void a_multiboot_image_that_lies_is_refused_by_its_loader(void **state)
+TEST(a_multiboot_image_that_lies_is_refused_by_its_loader)
 {
-	(void)state;
 	set_image(MiB, RAM_SIZE + 1);
 	load_refused("a segment lies outside the VM's RAM");
 	for (uint64_t at = 0; at < RAM_SIZE; at++) assert_int_equal(ram[at], UNTOUCHED);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_guest_begins_at_its_entry_with_the_protocols_registers),
-		TEST(the_information_says_what_it_has),
-		TEST(the_command_line_is_the_name_a_blank_and_the_words),
-		TEST(a_command_line_that_does_not_fit_is_refused_and_not_cut),
-		TEST(all_of_the_information_lies_in_its_page),
-		TEST(the_memory_map_is_that_of_the_vm),
-		TEST(the_memory_map_has_what_lies_above_4_gib),
-		TEST(without_an_initrd_there_is_no_module),
-		TEST(the_initrd_lies_page_aligned_above_the_image),
-		TEST(the_initrd_of_a_low_image_lies_above_1_mib),
-		TEST(an_initrd_may_fill_ram_to_its_end_and_not_beyond),
-		TEST(the_information_lies_in_a_page_that_no_segment_covers),
-		TEST(information_above_the_image_lies_below_the_initrd),
-		TEST(an_image_that_leaves_no_page_is_refused),
-		TEST(what_no_loader_knows_is_refused_in_one_line),
-		TEST(a_multiboot_image_that_lies_is_refused_by_its_loader),
+		CASE(a_guest_begins_at_its_entry_with_the_protocols_registers),
+		CASE(the_information_says_what_it_has),
+		CASE(the_command_line_is_the_name_a_blank_and_the_words),
+		CASE(a_command_line_that_does_not_fit_is_refused_and_not_cut),
+		CASE(all_of_the_information_lies_in_its_page),
+		CASE(the_memory_map_is_that_of_the_vm),
+		CASE(the_memory_map_has_what_lies_above_4_gib),
+		CASE(without_an_initrd_there_is_no_module),
+		CASE(the_initrd_lies_page_aligned_above_the_image),
+		CASE(the_initrd_of_a_low_image_lies_above_1_mib),
+		CASE(an_initrd_may_fill_ram_to_its_end_and_not_beyond),
+		CASE(the_information_lies_in_a_page_that_no_segment_covers),
+		CASE(information_above_the_image_lies_below_the_initrd),
+		CASE(an_image_that_leaves_no_page_is_refused),
+		CASE(what_no_loader_knows_is_refused_in_one_line),
+		CASE(a_multiboot_image_that_lies_is_refused_by_its_loader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* boot/multiboot2.c: what GRUB says, and what a loader that lies could say. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "boot/multiboot2.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -119,12 +115,11 @@ static void assert_refused(const struct info *i, const char *why)
 	assert_string_equal(what, why);
 }
 
-static void command_line_modules_and_available_ram_are_read(void **state)
+TEST(command_line_modules_and_available_ram_are_read)
 {
 	struct info i = begin();
 	uint32_t at = begin_tag(&i, COMMAND_LINE);
 
-	(void)state;
 	add_text(&i, "console=e9 check");
 	finish_tag(&i, at);
 	add_module(&i, 0x400000, 0x412345, "vm demo -- x");
@@ -145,11 +140,10 @@ static void command_line_modules_and_available_ram_are_read(void **state)
 	assert_int_equal(boot.ram[1].size, 255 * MiB);
 }
 
-static void without_a_command_line_the_line_is_empty(void **state)
+TEST(without_a_command_line_the_line_is_empty)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	end(&i);
 	assert_int_equal(parse(&i), 0);
@@ -157,12 +151,11 @@ static void without_a_command_line_the_line_is_empty(void **state)
 	assert_int_equal(boot.modules, 0);
 }
 
-static void tags_of_other_types_are_passed_over(void **state)
+TEST(tags_of_other_types_are_passed_over)
 {
 	struct info i = begin();
 	uint32_t at = begin_tag(&i, FRAMEBUFFER);
 
-	(void)state;
 	add(&i, 3, 0xffffff);
 	finish_tag(&i, at);
 	finish_tag(&i, begin_tag(&i, 0xfffffffe));
@@ -171,11 +164,10 @@ static void tags_of_other_types_are_passed_over(void **state)
 	assert_int_equal(parse(&i), 0);
 }
 
-static void what_follows_the_end_tag_is_not_read(void **state)
+TEST(what_follows_the_end_tag_is_not_read)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	end(&i);
 	add_module(&i, 0, 0x1000, "vm late");
@@ -184,22 +176,20 @@ static void what_follows_the_end_tag_is_not_read(void **state)
 	assert_int_equal(boot.modules, 0);
 }
 
-static void information_without_an_end_tag_ends_at_its_size(void **state)
+TEST(information_without_an_end_tag_ends_at_its_size)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	put(&i, 0, 4, i.size);
 	assert_int_equal(parse(&i), 0);
 }
 
-static void memory_map_entries_may_grow_in_later_versions(void **state)
+TEST(memory_map_entries_may_grow_in_later_versions)
 {
 	struct info i = begin();
 	uint32_t at = begin_tag(&i, MEMORY_MAP);
 
-	(void)state;
 	add(&i, 4, 40);
 	add(&i, 4, 1);
 	for (unsigned n = 1; n <= 2; n++) {
@@ -214,11 +204,10 @@ static void memory_map_entries_may_grow_in_later_versions(void **state)
 	assert_int_equal(boot.ram[1].start, 2 * GiB);
 }
 
-static void no_more_than_the_limit_is_touched(void **state)
+TEST(no_more_than_the_limit_is_touched)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	end(&i);
 	for (uint32_t limit = 0; limit < i.size; limit++) {
@@ -229,12 +218,11 @@ static void no_more_than_the_limit_is_touched(void **state)
 }
 
 /* The size says it ends here: every tag is cut once in each of its bytes. */
-static void nothing_beyond_the_size_is_believed(void **state)
+TEST(nothing_beyond_the_size_is_believed)
 {
 	struct info i = begin();
 	uint32_t whole;
 
-	(void)state;
 	add_module(&i, 0, 0x1000, "vm demo -- x");
 	add_memory_map(&i);
 	whole = i.size;
@@ -245,11 +233,10 @@ static void nothing_beyond_the_size_is_believed(void **state)
 	}
 }
 
-static void a_size_larger_than_the_limit_is_refused(void **state)
+TEST(a_size_larger_than_the_limit_is_refused)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	end(&i);
 	put(&i, 0, 4, i.size + 1);
@@ -260,12 +247,11 @@ static void a_size_larger_than_the_limit_is_refused(void **state)
 	assert_refused(&i, "size");
 }
 
-static void a_tag_that_runs_over_the_end_or_is_shorter_than_its_header_is_refused(void **state)
+TEST(a_tag_that_runs_over_the_end_or_is_shorter_than_its_header_is_refused)
 {
 	static const uint32_t sizes[] = {0, 7, 0x1000, 0xfffffff9, 0xffffffff};
 	struct info i = begin();
 
-	(void)state;
 	add_module(&i, 0, 0x1000, "vm demo");
 	add_memory_map(&i);
 	end(&i);
@@ -275,12 +261,11 @@ static void a_tag_that_runs_over_the_end_or_is_shorter_than_its_header_is_refuse
 	}
 }
 
-static void a_string_without_an_end_is_refused(void **state)
+TEST(a_string_without_an_end_is_refused)
 {
 	struct info i = begin();
 	uint32_t at = begin_tag(&i, COMMAND_LINE);
 
-	(void)state;
 	add(&i, 8, 0x4141414141414141);
 	finish_tag(&i, at);
 	add_memory_map(&i);
@@ -299,12 +284,11 @@ static void a_string_without_an_end_is_refused(void **state)
 	assert_refused(&i, "module");
 }
 
-static void a_module_that_is_cut_short_or_ends_before_it_starts_is_refused(void **state)
+TEST(a_module_that_is_cut_short_or_ends_before_it_starts_is_refused)
 {
 	struct info i = begin();
 	uint32_t at = begin_tag(&i, MODULE);
 
-	(void)state;
 	add(&i, 4, 0x1000);
 	put(&i, at + 4, 4, i.size - at);
 	put(&i, 0, 4, i.size); /* it is the last that is there */
@@ -315,11 +299,10 @@ static void a_module_that_is_cut_short_or_ends_before_it_starts_is_refused(void 
 	assert_refused(&i, "module");
 }
 
-static void too_many_modules_are_named(void **state)
+TEST(too_many_modules_are_named)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	for (unsigned n = 0; n < BOOT_MODULES; n++) add_module(&i, n * 0x1000, (n + 1) * 0x1000, "vm x");
 	put(&i, 0, 4, i.size);
@@ -331,12 +314,11 @@ static void too_many_modules_are_named(void **state)
 	assert_string_equal(what, "more than 32 modules");
 }
 
-static void a_machine_without_ram_is_refused(void **state)
+TEST(a_machine_without_ram_is_refused)
 {
 	struct info i = begin();
 	uint32_t at;
 
-	(void)state;
 	end(&i);
 	assert_refused(&i, "memory map");
 	i = begin();
@@ -347,23 +329,21 @@ static void a_machine_without_ram_is_refused(void **state)
 	assert_refused(&i, "memory map");
 }
 
-static void a_memory_map_that_is_cut_short_is_refused(void **state)
+TEST(a_memory_map_that_is_cut_short_is_refused)
 {
 	struct info i = begin();
 	uint32_t at = begin_tag(&i, MEMORY_MAP);
 
-	(void)state;
 	add(&i, 4, 24);
 	put(&i, at + 4, 4, i.size - at);
 	put(&i, 0, 4, i.size); /* it is the last that is there */
 	assert_refused(&i, "memory map");
 }
 
-static void memory_map_entries_smaller_than_their_fields_are_refused(void **state)
+TEST(memory_map_entries_smaller_than_their_fields_are_refused)
 {
 	static const uint32_t sizes[] = {0, 1, 23};
 
-	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(sizes); n++) {
 		struct info i = begin();
 		uint32_t at = begin_memory_map(&i);
@@ -376,12 +356,11 @@ static void memory_map_entries_smaller_than_their_fields_are_refused(void **stat
 	}
 }
 
-static void a_memory_map_entry_that_the_tag_cuts_off_is_not_read(void **state)
+TEST(a_memory_map_entry_that_the_tag_cuts_off_is_not_read)
 {
 	struct info i = begin();
 	uint32_t at = begin_memory_map(&i);
 
-	(void)state;
 	add_range(&i, MiB, MiB, AVAILABLE);
 	add_range(&i, GiB, MiB, AVAILABLE);
 	i.size--;
@@ -393,12 +372,11 @@ static void a_memory_map_entry_that_the_tag_cuts_off_is_not_read(void **state)
 	assert_refused(&i, "memory map");
 }
 
-static void empty_and_wrapping_ranges_are_no_ram(void **state)
+TEST(empty_and_wrapping_ranges_are_no_ram)
 {
 	struct info i = begin();
 	uint32_t at = begin_memory_map(&i);
 
-	(void)state;
 	add_range(&i, MiB, 0, AVAILABLE);
 	add_range(&i, 2 * MiB, ~0ULL, AVAILABLE);
 	add_range(&i, ~0ULL, 2, AVAILABLE);
@@ -410,12 +388,11 @@ static void empty_and_wrapping_ranges_are_no_ram(void **state)
 	assert_int_equal(boot.ram[0].start, 3 * MiB);
 }
 
-static void ranges_beyond_what_is_kept_are_left_unused(void **state)
+TEST(ranges_beyond_what_is_kept_are_left_unused)
 {
 	struct info i = begin();
 	uint32_t at = begin_memory_map(&i);
 
-	(void)state;
 	for (unsigned n = 0; n < BOOT_RANGES + 3; n++) add_range(&i, n * MiB, MiB / 2, AVAILABLE);
 	finish_tag(&i, at);
 	end(&i);
@@ -424,12 +401,11 @@ static void ranges_beyond_what_is_kept_are_left_unused(void **state)
 	assert_int_equal(boot.ram[BOOT_RANGES - 1].start, (BOOT_RANGES - 1) * MiB);
 }
 
-static void of_two_memory_maps_the_last_counts(void **state)
+TEST(of_two_memory_maps_the_last_counts)
 {
 	struct info i = begin();
 	uint32_t at;
 
-	(void)state;
 	add_memory_map(&i);
 	at = begin_memory_map(&i);
 	add_range(&i, 2 * MiB, MiB, AVAILABLE);
@@ -448,11 +424,10 @@ static void add_rsdp(struct info *i, uint32_t type, const char *text)
 	finish_tag(i, at);
 }
 
-static void the_newest_rsdp_is_handed_on(void **state)
+TEST(the_newest_rsdp_is_handed_on)
 {
 	struct info i = begin();
 
-	(void)state;
 	add_memory_map(&i);
 	end(&i);
 	assert_int_equal(parse(&i), 0);

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/options/options.c: the words on GRUB's lines, right and wrong. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/options/options.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -38,9 +34,8 @@ static void assert_hv_refused(const char *line, const char *word, const char *ex
 	assert_non_null(strstr(error.expected, expected));
 }
 
-static void a_vm_line_without_words_has_the_defaults_of_the_contract(void **state)
+TEST(a_vm_line_without_words_has_the_defaults_of_the_contract)
 {
-	(void)state;
 	memset(&vm, 0xff, sizeof(vm));
 	assert_vm("vm a");
 	assert_string_equal(vm.name, "a");
@@ -56,9 +51,8 @@ static void a_vm_line_without_words_has_the_defaults_of_the_contract(void **stat
 	assert_string_equal(vm.command_line, "");
 }
 
-static void every_word_of_the_contract_is_taken(void **state)
+TEST(every_word_of_the_contract_is_taken)
 {
-	(void)state;
 	assert_vm("vm demo-2 mem=64M cpus=1 iommu=on,sc,cm=off dev=edu dev=edu,snoop "
 		  "dev=testdev memtype=kvm-6.6 transition=retype fill=table -- one two");
 	assert_string_equal(vm.name, "demo-2");
@@ -78,21 +72,19 @@ static void every_word_of_the_contract_is_taken(void **state)
 	assert_string_equal(vm.command_line, "one two");
 }
 
-static void blanks_separate_words_however_many(void **state)
+TEST(blanks_separate_words_however_many)
 {
-	(void)state;
 	assert_vm("\t vm  \t a   mem=2M\t--\tx ");
 	assert_int_equal(vm.memory, 2 * MiB);
 	assert_string_equal(vm.command_line, "x ");
 }
 
-static void a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen(void **state)
+TEST(a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen)
 {
 	static const char *const good[] = {"a", "0", "-", "abcdefghijklmno", "hv2", "h", "vm", "hv-"};
 	static const char *const bad[] = {"abcdefghijklmnop", "A", "a_b", "a.b", "a/b", "\xe4", "hv"};
 	char line[64];
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
 		strcpy(line, "vm ");
 		assert_vm(strcat(line, good[i]));
@@ -106,9 +98,8 @@ static void a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen(void **state)
 	}
 }
 
-static void a_line_that_is_no_vm_line_is_refused_without_a_name(void **state)
+TEST(a_line_that_is_no_vm_line_is_refused_without_a_name)
 {
-	(void)state;
 	assert_vm_refused("", "", "vm NAME");
 	assert_vm_refused("   ", "", "vm NAME");
 	assert_vm_refused("vmx a", "vmx", "vm NAME");
@@ -120,13 +111,12 @@ static void a_line_that_is_no_vm_line_is_refused_without_a_name(void **state)
 	assert_string_equal(vm.name, "");
 }
 
-static void an_unknown_word_is_named_with_what_was_expected(void **state)
+TEST(an_unknown_word_is_named_with_what_was_expected)
 {
 	static const char *const words[] = {"foo", "mem", "mem:64M", "MEM=64M", "=",     "-",
 					    "---", "--x", "iommu",   "cpu=1",   "initrd"};
 	char line[64];
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i],
@@ -136,7 +126,7 @@ static void an_unknown_word_is_named_with_what_was_expected(void **state)
 	}
 }
 
-static void a_size_has_a_number_and_an_optional_unit(void **state)
+TEST(a_size_has_a_number_and_an_optional_unit)
 {
 	static const struct {
 		const char *line;
@@ -146,14 +136,13 @@ static void a_size_has_a_number_and_an_optional_unit(void **state)
 		{"vm a mem=1G", GiB},     {"vm a mem=0064M", 64 * MiB}, {"vm a mem=1024G", 1024 * GiB},
 	};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
 		assert_vm(good[i].line);
 		assert_int_equal(vm.memory, good[i].bytes);
 	}
 }
 
-static void a_bad_size_is_refused(void **state)
+TEST(a_bad_size_is_refused)
 {
 	static const char *const words[] = {
 		"mem=",
@@ -181,16 +170,14 @@ static void a_bad_size_is_refused(void **state)
 	};
 	char line[64];
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i], "from 2M to 1024G");
 	}
 }
 
-static void a_reset_is_the_end_or_a_restart(void **state)
+TEST(a_reset_is_the_end_or_a_restart)
 {
-	(void)state;
 	assert_vm("vm a --");
 	assert_false(vm.restart);
 	assert_vm("vm a reset=restart --");
@@ -200,12 +187,11 @@ static void a_reset_is_the_end_or_a_restart(void **state)
 	assert_vm_refused("vm a reset=again --", "reset=again", "reset=end or reset=restart");
 }
 
-static void one_to_sixteen_cpus_are_offered(void **state)
+TEST(one_to_sixteen_cpus_are_offered)
 {
 	static const char *const words[] = {"cpus=", "cpus=0", "cpus=17", "cpus=1x", "cpus=1M"};
 	char line[64];
 
-	(void)state;
 	assert_vm("vm a cpus=16");
 	assert_int_equal(vm.cpus, 16);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
@@ -214,9 +200,8 @@ static void one_to_sixteen_cpus_are_offered(void **state)
 	}
 }
 
-static void the_iommu_is_off_or_on_with_its_options_in_any_order(void **state)
+TEST(the_iommu_is_off_or_on_with_its_options_in_any_order)
 {
-	(void)state;
 	assert_vm("vm a iommu=off");
 	assert_false(vm.iommu);
 	assert_vm("vm a iommu=on");
@@ -231,16 +216,15 @@ static void the_iommu_is_off_or_on_with_its_options_in_any_order(void **state)
 	assert_true(vm.iommu && vm.strict && vm.snoop_control);
 }
 
-static void a_second_iommu_word_takes_the_place_of_the_first(void **state)
+TEST(a_second_iommu_word_takes_the_place_of_the_first)
 {
-	(void)state;
 	assert_vm("vm a iommu=on,sc,cm=off,strict iommu=on");
 	assert_true(vm.iommu && vm.caching_mode && !vm.snoop_control && !vm.strict);
 	assert_vm("vm a iommu=on,sc iommu=off");
 	assert_true(!vm.iommu && !vm.snoop_control);
 }
 
-static void bad_iommu_options_are_refused(void **state)
+TEST(bad_iommu_options_are_refused)
 {
 	static const char *const words[] = {"iommu=",         "iommu=yes",      "iommu=on,",    "iommu=off,sc",
 					    "iommu=on,cm",    "iommu=on,cm=on", "iommu=on,,sc", "iommu=sc",
@@ -248,45 +232,41 @@ static void bad_iommu_options_are_refused(void **state)
 					    "iommu=,on",      "iommu=onsc"};
 	char line[64];
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i], "iommu=on[,sc][,cm=off][,strict]");
 	}
 }
 
-static void up_to_8_devices_are_taken_and_a_ninth_refused(void **state)
+TEST(up_to_8_devices_are_taken_and_a_ninth_refused)
 {
 	char line[128] = "vm a";
 
-	(void)state;
 	for (unsigned i = 0; i < VM_DEVICES_MAX; i++) strcat(line, " dev=edu");
 	assert_vm(line);
 	assert_int_equal(vm.devices, VM_DEVICES_MAX);
 	assert_vm_refused(strcat(line, " dev=edu,snoop"), "dev=edu,snoop", "at most 8 devices");
 }
 
-static void an_unknown_device_is_refused(void **state)
+TEST(an_unknown_device_is_refused)
 {
 	static const char *const words[] = {
 		"dev=",    "dev=e1000",    "dev=edu,",         "dev=edu,nosnoop", "dev=edu,snoop,snoop",
 		"dev=EDU", "dev=testdev,", "dev=testdev,snoop"};
 	char line[64];
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		strcpy(line, "vm a ");
 		assert_vm_refused(strcat(line, words[i]), words[i], "dev=edu[,snoop] or dev=testdev");
 	}
 }
 
-static void the_four_policies_are_known_and_no_other(void **state)
+TEST(the_four_policies_are_known_and_no_other)
 {
 	static const char *const words[] = {"memtype=", "memtype=kvm-6.8", "memtype=kvm-6.77", "memtype=kvm",
 					    "memtype=kvm-6.111111111111111111"};
 	char line[64];
 
-	(void)state;
 	assert_vm("vm a memtype=kvm-6.6");
 	assert_int_equal(vm.policy, MEMTYPE_KVM_6_6);
 	assert_vm("vm a memtype=kvm-6.7");
@@ -301,9 +281,8 @@ static void the_four_policies_are_known_and_no_other(void **state)
 	}
 }
 
-static void transitions_and_fills_have_two_ways_each(void **state)
+TEST(transitions_and_fills_have_two_ways_each)
 {
-	(void)state;
 	assert_vm("vm a transition=retype transition=zap fill=table fill=leaf");
 	assert_false(vm.retype);
 	assert_false(vm.fill_table);
@@ -312,9 +291,8 @@ static void transitions_and_fills_have_two_ways_each(void **state)
 	assert_vm_refused("vm a fill=tables", "fill=tables", "fill=leaf or table");
 }
 
-static void the_guests_command_line_is_kept_as_it_was_written(void **state)
+TEST(the_guests_command_line_is_kept_as_it_was_written)
 {
-	(void)state;
 	assert_vm("vm a -- vm b mem=x --  \"y z\" ");
 	assert_string_equal(vm.command_line, "vm b mem=x --  \"y z\" ");
 	assert_vm("vm a --");
@@ -325,11 +303,10 @@ static void the_guests_command_line_is_kept_as_it_was_written(void **state)
 	assert_string_equal(vm.command_line, " x");
 }
 
-static void a_long_word_is_cut_for_the_console_and_kept_printable(void **state)
+TEST(a_long_word_is_cut_for_the_console_and_kept_printable)
 {
 	char line[400] = "vm a ";
 
-	(void)state;
 	memset(line + 5, 'x', 300);
 	assert_int_equal(vm_options_parse(line, &vm, &error), -EINVAL);
 	assert_int_equal(strlen(error.word), OPTION_WORD_MAX);
@@ -337,9 +314,8 @@ static void a_long_word_is_cut_for_the_console_and_kept_printable(void **state)
 	assert_hv_refused("\x01", "?", "console=e9");
 }
 
-static void the_hypervisors_line_may_be_empty(void **state)
+TEST(the_hypervisors_line_may_be_empty)
 {
-	(void)state;
 	memset(&hv, 0xff, sizeof(hv));
 	assert_int_equal(hv_options_parse("  ", &hv, &error), 0);
 	assert_false(hv.console_e9);
@@ -347,7 +323,7 @@ static void the_hypervisors_line_may_be_empty(void **state)
 	assert_int_equal(hv.mask, 0);
 }
 
-static void every_word_of_the_hypervisors_line_is_taken(void **state)
+TEST(every_word_of_the_hypervisors_line_is_taken)
 {
 	(void)state;
 	assert_int_equal(hv_options_parse("console=e9 check check=always mask=timer,vpid,ept-ad "
@@ -366,25 +342,23 @@ static void every_word_of_the_hypervisors_line_is_taken(void **state)
 	assert_int_equal(hv.mask, MASK_EPT_1G);
 }
 
-static void a_wrong_word_on_the_hypervisors_line_is_named(void **state)
+TEST(a_wrong_word_on_the_hypervisors_line_is_named)
 {
 	static const char *const words[] = {"console", "console=", "console=e90", "Check", "mask", "vm", "--"};
 	static const char *const masks[] = {"mask=",       "mask=tsc",         "mask=timer,",
 					    "mask=,timer", "mask=timer,,vpid", "mask=timervpid"};
 
-	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		assert_hv_refused(words[i], words[i],
 				  "console=e9, console=guest, check, check=always, gdb, trace=, stop= or mask=");
 	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++) assert_hv_refused(masks[i], masks[i], "timer, vpid, ept-ad");
 }
 
-static void trace_and_stop_take_their_names_and_no_other(void **state)
+TEST(trace_and_stop_take_their_names_and_no_other)
 {
 	static const char *const wrong[] = {"trace=",     "trace=on",   "trace=exits,events", "stop=",
 					    "stop=never", "stop=exits", "stop=entry,",        "trace=entry"};
 
-	(void)state;
 	assert_int_equal(hv_options_parse("trace=exits gdb stop=transition", &hv, &error), 0);
 	assert_true(hv.gdb);
 	assert_int_equal(hv.trace, TRACE_EXITS);
@@ -401,17 +375,15 @@ static void trace_and_stop_take_their_names_and_no_other(void **state)
 		assert_hv_refused(wrong[i], wrong[i], "trace=exits, events or off; stop=entry");
 }
 
-static void port_0xe9_has_one_use(void **state)
+TEST(port_0xe9_has_one_use)
 {
-	(void)state;
 	assert_hv_refused("trace=events console=e9", "console=e9", "trace= or console=e9");
 	assert_hv_refused("console=e9 check trace=exits", "trace=exits", "trace= or console=e9");
 	assert_int_equal(hv_options_parse("trace=off console=e9", &hv, &error), 0);
 }
 
-static void initrd_stands_alone(void **state)
+TEST(initrd_stands_alone)
 {
-	(void)state;
 	assert_true(options_is_initrd("initrd"));
 	assert_true(options_is_initrd(" \tinitrd  "));
 	assert_false(options_is_initrd(""));
@@ -421,7 +393,7 @@ static void initrd_stands_alone(void **state)
 	assert_false(options_is_initrd("vm initrd"));
 }
 
-static void what_grub_put_before_quotes_and_backslashes_is_taken_back(void **state)
+TEST(what_grub_put_before_quotes_and_backslashes_is_taken_back)
 {
 	static const char *const lines[][2] = {
 		{"", ""},
@@ -434,7 +406,6 @@ static void what_grub_put_before_quotes_and_backslashes_is_taken_back(void **sta
 		{"end\\", "end\\"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		char line[64];
 

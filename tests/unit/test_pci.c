@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/pci.c: configuration mechanism #1 as a guest sees it through the ports. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/devices.h"
 #include "hv/dev/pci.h"
 
@@ -53,11 +49,10 @@ static uint64_t in(struct fixture *f, unsigned port, unsigned width)
 
 #define SLOT3(register) (0x80001800U | (register))
 
-static void each_width_and_byte_of_a_register_is_read(void **state)
+TEST(each_width_and_byte_of_a_register_is_read)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 0xcf8, 4, SLOT3(0x40));
 	assert_int_equal(in(&f, 0xcfc, 4), 0x43424140);
@@ -68,11 +63,10 @@ static void each_width_and_byte_of_a_register_is_read(void **state)
 	assert_int_equal(in(&f, 0xcfe, 4), 0xffffffff);
 }
 
-static void low_bits_of_the_address_choose_the_byte_too(void **state)
+TEST(low_bits_of_the_address_choose_the_byte_too)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 0xcf8, 4, SLOT3(0x42));
 	assert_int_equal(in(&f, 0xcfc, 2), 0x4342);
@@ -81,11 +75,10 @@ static void low_bits_of_the_address_choose_the_byte_too(void **state)
 	assert_int_equal(in(&f, 0xcf8, 4), SLOT3(0x42));
 }
 
-static void nothing_is_read_beyond_the_configuration_space(void **state)
+TEST(nothing_is_read_beyond_the_configuration_space)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 0xcf8, 4, SLOT3(0xfc));
 	assert_int_equal(in(&f, 0xcfc, 4), 0xfffefdfc);
@@ -96,7 +89,7 @@ static void nothing_is_read_beyond_the_configuration_space(void **state)
 	assert_int_equal(f.written, 0);
 }
 
-static void absent_functions_read_as_ones(void **state)
+TEST(absent_functions_read_as_ones)
 {
 	static const uint32_t absent[] = {
 		0x00001800, /* not enabled */
@@ -107,7 +100,6 @@ static void absent_functions_read_as_ones(void **state)
 	};
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	for (unsigned i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
 		out(&f, 0xcf8, 4, absent[i]);
@@ -118,11 +110,10 @@ static void absent_functions_read_as_ones(void **state)
 	assert_int_equal(f.written, 0);
 }
 
-static void the_address_register_takes_four_bytes_only(void **state)
+TEST(the_address_register_takes_four_bytes_only)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 0xcf8, 4, SLOT3(0));
 	out(&f, 0xcf8, 2, 0);
@@ -134,11 +125,10 @@ static void the_address_register_takes_four_bytes_only(void **state)
 	assert_int_equal(in(&f, 0xcfb, 1), 0xff);
 }
 
-static void a_write_changes_writable_bits_and_tells_the_device(void **state)
+TEST(a_write_changes_writable_bits_and_tells_the_device)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	f.function.writable[0x41] = 0xf0;
 	f.function.clear_on_one[0x42] = 0x03;
@@ -152,11 +142,10 @@ static void a_write_changes_writable_bits_and_tells_the_device(void **state)
 	assert_int_equal(f.written, 2);
 }
 
-static void slot_0_is_a_host_bridge(void **state)
+TEST(slot_0_is_a_host_bridge)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 0xcf8, 4, 0x80000008);
 	assert_int_equal(in(&f, 0xcfc, 4) >> 16, 0x0600);
@@ -164,12 +153,11 @@ static void slot_0_is_a_host_bridge(void **state)
 	assert_int_equal(in(&f, 0xcfc, 4) >> 16, 0x0600);
 }
 
-static void a_slot_is_given_once_and_a_second_function_is_told(void **state)
+TEST(a_slot_is_given_once_and_a_second_function_is_told)
 {
 	struct fixture f;
 	struct pci_function other = {0};
 
-	(void)state;
 	set_up(&f);
 	assert_ptr_equal(f.chips.pci, &f.pci);
 	assert_false(f.pci.full);
@@ -178,12 +166,11 @@ static void a_slot_is_given_once_and_a_second_function_is_told(void **state)
 	assert_ptr_equal(f.pci.slot[3], &f.function);
 }
 
-static void free_slots_are_handed_out_from_2_on_and_end_with_the_bridges(void **state)
+TEST(free_slots_are_handed_out_from_2_on_and_end_with_the_bridges)
 {
 	struct fixture f;
 	struct pci_function others[PCI_SLOTS] = {0};
 
-	(void)state;
 	set_up(&f);
 	for (unsigned slot = 2; slot < PCI_SLOTS; slot++) {
 		if (slot == 3) /* taken */
@@ -197,11 +184,10 @@ static void free_slots_are_handed_out_from_2_on_and_end_with_the_bridges(void **
 	assert_true(f.pci.full);
 }
 
-static void bars_are_assigned_in_the_window_aligned_and_apart(void **state)
+TEST(bars_are_assigned_in_the_window_aligned_and_apart)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	assert_int_equal(pci_assign_bar(&f.pci, 0x1000), 0xc0000000);
 	assert_int_equal(pci_assign_bar(&f.pci, 0x100000), 0xc0100000);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/pic.c as an operating system programs it, and the wiring of hv/dev/irq.c. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/devices.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
@@ -93,11 +89,10 @@ static void pulse(struct fixture *f, unsigned line)
 	pic_set(&f->pic, line, false);
 }
 
-static void firmware_leaves_all_masked_but_timer_and_cascade(void **state)
+TEST(firmware_leaves_all_masked_but_timer_and_cascade)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	assert_int_equal(in(f, 0x21), 0xfa);
 	assert_int_equal(in(f, 0xa1), 0xff);
 	for (unsigned line = 1; line < 16; line++) pic_set(&f->pic, line, true);
@@ -106,9 +101,8 @@ static void firmware_leaves_all_masked_but_timer_and_cascade(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x08);
 }
 
-static void each_line_has_its_vector(void **state)
+TEST(each_line_has_its_vector)
 {
-	(void)state;
 	for (unsigned line = 0; line < 16; line++) {
 		struct fixture *f = set_up_initialized();
 
@@ -123,11 +117,10 @@ static void each_line_has_its_vector(void **state)
 	}
 }
 
-static void an_edge_is_one_interrupt_and_is_lost_when_withdrawn(void **state)
+TEST(an_edge_is_one_interrupt_and_is_lost_when_withdrawn)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	pic_set(&f->pic, 3, true);
 	pic_set(&f->pic, 3, true);
 	assert_int_equal(pic_accept(&f->pic), 0x23);
@@ -142,11 +135,10 @@ static void an_edge_is_one_interrupt_and_is_lost_when_withdrawn(void **state)
 	assert_int_equal(in(f, 0x20), 0);
 }
 
-static void lower_lines_wait_for_the_eoi_of_higher_ones(void **state)
+TEST(lower_lines_wait_for_the_eoi_of_higher_ones)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	pic_set(&f->pic, 4, true);
 	assert_int_equal(pic_accept(&f->pic), 0x24);
 	pic_set(&f->pic, 5, true);
@@ -163,11 +155,10 @@ static void lower_lines_wait_for_the_eoi_of_higher_ones(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x25);
 }
 
-static void the_slave_needs_two_eois(void **state)
+TEST(the_slave_needs_two_eois)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	pic_set(&f->pic, 9, true);
 	assert_int_equal(pic_accept(&f->pic), 0x29);
 	pic_set(&f->pic, 8, true);
@@ -179,11 +170,10 @@ static void the_slave_needs_two_eois(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x28);
 }
 
-static void a_second_request_of_the_slave_is_not_lost(void **state)
+TEST(a_second_request_of_the_slave_is_not_lost)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	out(f, 0xa0, 0x11); /* the slave again, with automatic EOI: it asks on at once */
 	out(f, 0xa1, 0x28);
 	out(f, 0xa1, 0x02);
@@ -197,11 +187,10 @@ static void a_second_request_of_the_slave_is_not_lost(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x2c);
 }
 
-static void a_level_asks_until_it_is_withdrawn(void **state)
+TEST(a_level_asks_until_it_is_withdrawn)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	assert_int_equal(in(f, 0x4d1), 0x0c); /* PCI's lines */
 	pic_set(&f->pic, 11, true);
 	for (unsigned i = 0; i < 3; i++) {
@@ -214,22 +203,20 @@ static void a_level_asks_until_it_is_withdrawn(void **state)
 	assert_false(pic_pending(&f->pic));
 }
 
-static void edges_cannot_be_made_levels_where_a_pc_has_none(void **state)
+TEST(edges_cannot_be_made_levels_where_a_pc_has_none)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	out(f, 0x4d0, 0xff);
 	out(f, 0x4d1, 0xff);
 	assert_int_equal(in(f, 0x4d0), 0xf8);
 	assert_int_equal(in(f, 0x4d1), 0xde);
 }
 
-static void masking_withholds_a_request_and_unmasking_shows_it(void **state)
+TEST(masking_withholds_a_request_and_unmasking_shows_it)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	out(f, 0xa1, 0xff);
 	pic_set(&f->pic, 12, true);
 	assert_false(pic_pending(&f->pic));
@@ -238,11 +225,10 @@ static void masking_withholds_a_request_and_unmasking_shows_it(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x2c);
 }
 
-static void auto_eoi_leaves_nothing_in_service(void **state)
+TEST(auto_eoi_leaves_nothing_in_service)
 {
 	struct fixture *f = set_up();
 
-	(void)state;
 	out(f, 0x20, 0x11);
 	out(f, 0x21, 0x40);
 	out(f, 0x21, 0x04);
@@ -254,11 +240,10 @@ static void auto_eoi_leaves_nothing_in_service(void **state)
 	assert_int_equal(in(f, 0x20), 0);
 }
 
-static void special_mask_mode_lets_lower_lines_in(void **state)
+TEST(special_mask_mode_lets_lower_lines_in)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	pic_set(&f->pic, 1, true);
 	assert_int_equal(pic_accept(&f->pic), 0x21);
 	pic_set(&f->pic, 6, true);
@@ -270,11 +255,10 @@ static void special_mask_mode_lets_lower_lines_in(void **state)
 	assert_false(pic_pending(&f->pic));
 }
 
-static void a_rotating_eoi_makes_its_line_the_lowest(void **state)
+TEST(a_rotating_eoi_makes_its_line_the_lowest)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	pic_set(&f->pic, 3, true);
 	assert_int_equal(pic_accept(&f->pic), 0x23);
 	out(f, 0x20, 0xa0);
@@ -283,11 +267,10 @@ static void a_rotating_eoi_makes_its_line_the_lowest(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x25);
 }
 
-static void poll_mode_acknowledges_by_reading(void **state)
+TEST(poll_mode_acknowledges_by_reading)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	out(f, 0x20, 0x0c);
 	assert_int_equal(in(f, 0x20), 0);
 	pic_set(&f->pic, 6, true);
@@ -296,11 +279,10 @@ static void poll_mode_acknowledges_by_reading(void **state)
 	assert_false(pic_pending(&f->pic));
 }
 
-static void isa_lines_reach_both_controllers(void **state)
+TEST(isa_lines_reach_both_controllers)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	f->ioapic.entry[4] = 0x44;
 	f->ioapic.entry[2] = 0x42;
 	irq_isa(&f->irq, 4, true);
@@ -311,11 +293,10 @@ static void isa_lines_reach_both_controllers(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x20);
 }
 
-static void pci_devices_share_pins_as_levels(void **state)
+TEST(pci_devices_share_pins_as_levels)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	assert_int_equal(irq_pci_line(3), 11);
 	irq_pci(&f->irq, 3, true);
 	irq_pci(&f->irq, 11, true); /* the same pin */
@@ -333,11 +314,10 @@ static void pci_devices_share_pins_as_levels(void **state)
 	assert_false(pic_pending(&f->pic));
 }
 
-static void the_cpu_is_told_when_a_request_comes_through(void **state)
+TEST(the_cpu_is_told_when_a_request_comes_through)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	out(f, 0x21, 0x08); /* line 3 masked */
 	f->extints = 0;
 	pic_set(&f->pic, 3, true);
@@ -346,11 +326,10 @@ static void the_cpu_is_told_when_a_request_comes_through(void **state)
 	assert_int_equal(f->extints, 1);
 }
 
-static void the_cascade_is_no_line_and_drives_no_pin(void **state)
+TEST(the_cascade_is_no_line_and_drives_no_pin)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	irq_isa(&f->irq, 0, true);
 	assert_int_equal(f->ioapic.levels, 1U << 2); /* the timer's pin */
 	irq_isa(&f->irq, 2, true);
@@ -359,11 +338,10 @@ static void the_cascade_is_no_line_and_drives_no_pin(void **state)
 	assert_int_equal(pic_accept(&f->pic), 0x20);
 }
 
-static void an_isa_device_may_share_a_pci_line(void **state)
+TEST(an_isa_device_may_share_a_pci_line)
 {
 	struct fixture *f = set_up_initialized();
 
-	(void)state;
 	irq_pci(&f->irq, 4, true);
 	irq_isa(&f->irq, 10, true);
 	irq_isa(&f->irq, 10, false);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/pit.c: counts, outputs and interrupts, mode by mode (Intel 8254 datasheet). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/lib/port_device.h"
 
 #define PIT_HZ 1193182
@@ -48,18 +44,16 @@ static unsigned count_of(unsigned channel)
 
 static bool output_2(void) { return in(0x61, 1) & 0x20; }
 
-static void firmware_leaves_channel_0_interrupting_18_times_a_second(void **state)
+TEST(firmware_leaves_channel_0_interrupting_18_times_a_second)
 {
-	(void)state;
 	pass(TEST_CLOCK_HZ);
 	assert_int_equal(machine.rises[0], 18);
 	pass(9 * TEST_CLOCK_HZ);
 	assert_int_equal(machine.rises[0], 182);
 }
 
-static void on_terminal_count_channel_0_interrupts_once(void **state)
+TEST(on_terminal_count_channel_0_interrupts_once)
 {
-	(void)state;
 	start(0, 0, 1000);
 	assert_false(machine.level[0]);
 	pit_pass(999);
@@ -74,9 +68,8 @@ static void on_terminal_count_channel_0_interrupts_once(void **state)
 	assert_int_equal(machine.rises[0], 1);
 }
 
-static void periodic_modes_interrupt_each_period(void **state)
+TEST(periodic_modes_interrupt_each_period)
 {
-	(void)state;
 	for (unsigned mode = 2; mode <= 3; mode++) {
 		set_up(state);
 		start(0, mode, 1000);
@@ -87,17 +80,15 @@ static void periodic_modes_interrupt_each_period(void **state)
 	}
 }
 
-static void a_strobe_interrupts_once(void **state)
+TEST(a_strobe_interrupts_once)
 {
-	(void)state;
 	start(0, 4, 1000);
 	pit_pass(5000);
 	assert_int_equal(machine.rises[0], 1);
 }
 
-static void what_waits_for_a_gate_never_interrupts(void **state)
+TEST(what_waits_for_a_gate_never_interrupts)
 {
-	(void)state;
 	for (unsigned mode = 1; mode <= 5; mode += 4) {
 		start(0, mode, 1000);
 		pit_pass(5000);
@@ -105,18 +96,16 @@ static void what_waits_for_a_gate_never_interrupts(void **state)
 	}
 }
 
-static void setting_a_mode_stops_the_count_until_one_is_loaded(void **state)
+TEST(setting_a_mode_stops_the_count_until_one_is_loaded)
 {
-	(void)state;
 	out(0x43, 1, 0x34);
 	machine.rises[0] = 0;
 	pass(TEST_CLOCK_HZ);
 	assert_int_equal(machine.rises[0], 0);
 }
 
-static void counts_go_down_and_wrap_as_their_mode_does(void **state)
+TEST(counts_go_down_and_wrap_as_their_mode_does)
 {
-	(void)state;
 	start(0, 0, 1000);
 	pit_pass(10);
 	assert_int_equal(count_of(0), 990);
@@ -134,17 +123,15 @@ static void counts_go_down_and_wrap_as_their_mode_does(void **state)
 	assert_int_equal(count_of(0), 980);
 }
 
-static void a_count_of_0_is_65536(void **state)
+TEST(a_count_of_0_is_65536)
 {
-	(void)state;
 	start(0, 2, 0);
 	pit_pass(1);
 	assert_int_equal(count_of(0), 0xffff);
 }
 
-static void a_latched_count_stays_until_it_is_read(void **state)
+TEST(a_latched_count_stays_until_it_is_read)
 {
-	(void)state;
 	start(0, 0, 1000);
 	out(0x43, 1, 0);
 	pit_pass(500);
@@ -154,9 +141,8 @@ static void a_latched_count_stays_until_it_is_read(void **state)
 	assert_int_equal(count_of(0), 500);
 }
 
-static void one_byte_of_a_count_can_be_enough(void **state)
+TEST(one_byte_of_a_count_can_be_enough)
 {
-	(void)state;
 	out(0x43, 1, 0x90); /* channel 2, low byte, mode 0 */
 	out(0x61, 1, 1);
 	out(0x42, 1, 100);
@@ -169,9 +155,8 @@ static void one_byte_of_a_count_can_be_enough(void **state)
 	assert_int_equal(in(0x42, 1), 1);
 }
 
-static void the_read_back_command_latches_status_and_counts(void **state)
+TEST(the_read_back_command_latches_status_and_counts)
 {
-	(void)state;
 	start(0, 2, 1000);
 	pit_pass(10);
 	out(0x43, 1, 0xc2); /* both, of channel 0 */
@@ -185,9 +170,8 @@ static void the_read_back_command_latches_status_and_counts(void **state)
 }
 
 /* What Linux, and any kernel, does to measure its TSC. */
-static void channel_2_counts_while_its_gate_is_high(void **state)
+TEST(channel_2_counts_while_its_gate_is_high)
 {
-	(void)state;
 	out(0x61, 1, 0);
 	start(2, 0, 1000);
 	pit_pass(5000);
@@ -206,9 +190,8 @@ static void channel_2_counts_while_its_gate_is_high(void **state)
 	assert_true(output_2());
 }
 
-static void a_rising_gate_starts_a_one_shot(void **state)
+TEST(a_rising_gate_starts_a_one_shot)
 {
-	(void)state;
 	start(2, 1, 1000);
 	assert_true(output_2());
 	out(0x61, 1, 1);
@@ -220,9 +203,8 @@ static void a_rising_gate_starts_a_one_shot(void **state)
 	assert_false(output_2());
 }
 
-static void a_rate_generator_is_low_for_one_tick_a_square_wave_for_half(void **state)
+TEST(a_rate_generator_is_low_for_one_tick_a_square_wave_for_half)
 {
-	(void)state;
 	out(0x61, 1, 1);
 	start(2, 2, 100);
 	pit_pass(98);
@@ -240,11 +222,10 @@ static void a_rate_generator_is_low_for_one_tick_a_square_wave_for_half(void **s
 	assert_true(output_2());
 }
 
-static void port_61_keeps_gate_and_speaker_and_shows_the_refresh(void **state)
+TEST(port_61_keeps_gate_and_speaker_and_shows_the_refresh)
 {
 	uint64_t first;
 
-	(void)state;
 	out(0x61, 1, 0xfe);
 	assert_int_equal(in(0x61, 1) & 0x0f, 0x02);
 	out(0x61, 1, 0xfd);
@@ -254,26 +235,26 @@ static void port_61_keeps_gate_and_speaker_and_shows_the_refresh(void **state)
 	assert_int_equal(in(0x61, 1) & 0x10, first ^ 0x10);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, set_up)
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(firmware_leaves_channel_0_interrupting_18_times_a_second),
-		TEST(on_terminal_count_channel_0_interrupts_once),
-		TEST(periodic_modes_interrupt_each_period),
-		TEST(a_strobe_interrupts_once),
-		TEST(what_waits_for_a_gate_never_interrupts),
-		TEST(setting_a_mode_stops_the_count_until_one_is_loaded),
-		TEST(counts_go_down_and_wrap_as_their_mode_does),
-		TEST(a_count_of_0_is_65536),
-		TEST(a_latched_count_stays_until_it_is_read),
-		TEST(one_byte_of_a_count_can_be_enough),
-		TEST(the_read_back_command_latches_status_and_counts),
-		TEST(channel_2_counts_while_its_gate_is_high),
-		TEST(a_rising_gate_starts_a_one_shot),
-		TEST(a_rate_generator_is_low_for_one_tick_a_square_wave_for_half),
-		TEST(port_61_keeps_gate_and_speaker_and_shows_the_refresh),
+		CASE(firmware_leaves_channel_0_interrupting_18_times_a_second),
+		CASE(on_terminal_count_channel_0_interrupts_once),
+		CASE(periodic_modes_interrupt_each_period),
+		CASE(a_strobe_interrupts_once),
+		CASE(what_waits_for_a_gate_never_interrupts),
+		CASE(setting_a_mode_stops_the_count_until_one_is_loaded),
+		CASE(counts_go_down_and_wrap_as_their_mode_does),
+		CASE(a_count_of_0_is_65536),
+		CASE(a_latched_count_stays_until_it_is_read),
+		CASE(one_byte_of_a_count_can_be_enough),
+		CASE(the_read_back_command_latches_status_and_counts),
+		CASE(channel_2_counts_while_its_gate_is_high),
+		CASE(a_rising_gate_starts_a_one_shot),
+		CASE(a_rate_generator_is_low_for_one_tick_a_square_wave_for_half),
+		CASE(port_61_keeps_gate_and_speaker_and_shows_the_refresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

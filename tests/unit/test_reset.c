@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/ports.c: the ways software resets a PC, and the accesses beside them that do not. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/pci.h"
 #include "lib/bits.h"
 #include "tests/lib/device.h"
@@ -47,9 +43,8 @@ static uint64_t in(uint16_t port, unsigned width)
 	return value;
 }
 
-static void reset_control_resets_with_the_cpu_bit(void **state)
+TEST(reset_control_resets_with_the_cpu_bit)
 {
-	(void)state;
 	out(RESET_CONTROL, 1, 0x02); /* "hard reset", chosen but not begun */
 	assert_int_equal(resets, 0);
 	out(RESET_CONTROL, 1, 0x06);
@@ -59,9 +54,8 @@ static void reset_control_resets_with_the_cpu_bit(void **state)
 	assert_int_equal(in(RESET_CONTROL, 1), 0);
 }
 
-static void system_control_resets_with_bit_0_and_keeps_a20_on(void **state)
+TEST(system_control_resets_with_bit_0_and_keeps_a20_on)
 {
-	(void)state;
 	out(SYSTEM_CONTROL, 1, 0x02);
 	out(SYSTEM_CONTROL, 1, 0xfe);
 	assert_int_equal(resets, 0);
@@ -70,25 +64,22 @@ static void system_control_resets_with_bit_0_and_keeps_a20_on(void **state)
 	assert_int_equal(in(SYSTEM_CONTROL, 1), 0x02);
 }
 
-static void reading_never_resets(void **state)
+TEST(reading_never_resets)
 {
-	(void)state;
 	in(RESET_CONTROL, 1);
 	in(SYSTEM_CONTROL, 1);
 	assert_int_equal(resets, 0);
 }
 
-static void the_pci_address_register_around_reset_control_still_works(void **state)
+TEST(the_pci_address_register_around_reset_control_still_works)
 {
-	(void)state;
 	out(CONFIG_ADDRESS, 4, 0x80000604); /* bit 2 of its second byte set */
 	assert_int_equal(resets, 0);
 	assert_int_equal(in(CONFIG_ADDRESS, 4), 0x80000604);
 }
 
-static void a_wide_access_is_no_reset(void **state)
+TEST(a_wide_access_is_no_reset)
 {
-	(void)state;
 	out(RESET_CONTROL, 2, 0x0606);
 	out(SYSTEM_CONTROL, 2, 0x0101);
 	assert_int_equal(resets, 0);

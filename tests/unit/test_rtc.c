@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/rtc.c: the date as the C library computes it, in every format, and setting it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <time.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/lib/port_device.h"
 
 #define DAY    86400ULL
@@ -50,11 +46,10 @@ static void assert_date(uint64_t seconds)
 	assert_int_equal(get(0x32), BCD(tm.tm_year / 100 + 19));
 }
 
-static void the_date_is_that_of_the_calendar(void **state)
+TEST(the_date_is_that_of_the_calendar)
 {
 	static const uint64_t days[] = {0, 58, 59, 60, 364, 365, 789, 11016, 11017, 20512, 47540, 47541, 47542, 60000};
 
-	(void)state;
 	for (unsigned i = 0; i < sizeof(days) / sizeof(days[0]); i++)
 		for (uint64_t at = 0; at < DAY; at += 4799) {
 			machine.board.start_time = days[i] * DAY + at;
@@ -62,18 +57,16 @@ static void the_date_is_that_of_the_calendar(void **state)
 		}
 }
 
-static void it_runs_with_the_boards_clock(void **state)
+TEST(it_runs_with_the_boards_clock)
 {
-	(void)state;
 	pass(61 * TEST_CLOCK_HZ - 1);
 	assert_date(FIRST + 60);
 	pass(1);
 	assert_date(FIRST + 61);
 }
 
-static void it_is_ready_and_says_so(void **state)
+TEST(it_is_ready_and_says_so)
 {
-	(void)state;
 	assert_int_equal(get(10), 0x26);
 	assert_int_equal(get(11), 0x02);
 	assert_int_equal(get(12), 0);
@@ -86,11 +79,10 @@ static void it_is_ready_and_says_so(void **state)
 	assert_int_equal(get(13), 0x80);
 }
 
-static void binary_and_12_hours_are_formats(void **state)
+TEST(binary_and_12_hours_are_formats)
 {
 	static const unsigned hours[][2] = {{0, 0x12}, {1, 0x01}, {11, 0x11}, {12, 0x92}, {23, 0x91}};
 
-	(void)state;
 	machine.board.start_time = FIRST + 58 + 59 * 60;
 	set(11, 0x06);
 	assert_int_equal(get(0), 58);
@@ -115,9 +107,8 @@ static void write_date(void)
 
 #define LEAP_DAY 1835440496ULL /* 2028-02-29 12:34:56 */
 
-static void a_date_set_while_it_stands_goes_on_from_there(void **state)
+TEST(a_date_set_while_it_stands_goes_on_from_there)
 {
-	(void)state;
 	set(11, 0x82);
 	write_date();
 	pass(10 * TEST_CLOCK_HZ);
@@ -128,18 +119,16 @@ static void a_date_set_while_it_stands_goes_on_from_there(void **state)
 	assert_date(LEAP_DAY + 10);
 }
 
-static void a_date_can_be_set_while_it_runs(void **state)
+TEST(a_date_can_be_set_while_it_runs)
 {
-	(void)state;
 	write_date();
 	assert_date(LEAP_DAY);
 }
 
-static void hours_are_set_in_their_format(void **state)
+TEST(hours_are_set_in_their_format)
 {
 	static const unsigned hours[][2] = {{0x12, 0}, {0x11, 11}, {0x92, 12}, {0x91, 23}};
 
-	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		set(11, 0);
 		set(4, hours[i][0]);
@@ -149,9 +138,8 @@ static void hours_are_set_in_their_format(void **state)
 }
 
 /* Each byte of nonsense: read back something, crash nothing. */
-static void a_date_that_is_none_becomes_one(void **state)
+TEST(a_date_that_is_none_becomes_one)
 {
-	(void)state;
 	for (unsigned byte = 0; byte < 256; byte++) {
 		set_up(state);
 		set(11, 0x82);
@@ -163,9 +151,8 @@ static void a_date_that_is_none_becomes_one(void **state)
 	}
 }
 
-static void the_rest_is_memory(void **state)
+TEST(the_rest_is_memory)
 {
-	(void)state;
 	for (unsigned index = 14; index < 128; index++)
 		if (index != 0x32) set(index, index ^ 0x5a);
 	for (unsigned index = 14; index < 128; index++)
@@ -173,11 +160,10 @@ static void the_rest_is_memory(void **state)
 	assert_int_equal(in(0x70, 1), 0xff);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, set_up)
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
 
-static void update_interrupts_come_each_second_until_c_is_read(void **state)
+TEST(update_interrupts_come_each_second_until_c_is_read)
 {
-	(void)state;
 	set(0x0b, 0x12);
 	pass(TEST_CLOCK_HZ / 2);
 	get(0x0c);
@@ -196,11 +182,10 @@ static void update_interrupts_come_each_second_until_c_is_read(void **state)
 	assert_int_equal(get(0x0b), 0x82);
 }
 
-static void periodic_interrupts_come_at_the_rate_of_a(void **state)
+TEST(periodic_interrupts_come_at_the_rate_of_a)
 {
 	static const unsigned rates[][2] = {{6, 1024}, {3, 8192}, {15, 2}, {1, 256}, {2, 128}};
 
-	(void)state;
 	for (unsigned i = 0; i < 5; i++) {
 		unsigned count = 0;
 
@@ -225,9 +210,8 @@ static void periodic_interrupts_come_at_the_rate_of_a(void **state)
 	assert_int_equal(get(0x0c) & 0xc0, 0x40);
 }
 
-static void the_alarm_interrupts_when_its_time_comes(void **state)
+TEST(the_alarm_interrupts_when_its_time_comes)
 {
-	(void)state;
 	set(0x01, 0x05); /* each minute's fifth second, of any minute and hour */
 	set(0x03, 0xc0);
 	set(0x05, 0xff);
@@ -247,15 +231,15 @@ static void the_alarm_interrupts_when_its_time_comes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_date_is_that_of_the_calendar),
-		TEST(it_runs_with_the_boards_clock),
-		TEST(it_is_ready_and_says_so),
-		TEST(binary_and_12_hours_are_formats),
-		TEST(a_date_set_while_it_stands_goes_on_from_there),
-		TEST(a_date_can_be_set_while_it_runs),
-		TEST(hours_are_set_in_their_format),
-		TEST(a_date_that_is_none_becomes_one),
-		TEST(the_rest_is_memory),
+		CASE(the_date_is_that_of_the_calendar),
+		CASE(it_runs_with_the_boards_clock),
+		CASE(it_is_ready_and_says_so),
+		CASE(binary_and_12_hours_are_formats),
+		CASE(a_date_set_while_it_stands_goes_on_from_there),
+		CASE(a_date_can_be_set_while_it_runs),
+		CASE(hours_are_set_in_their_format),
+		CASE(a_date_that_is_none_becomes_one),
+		CASE(the_rest_is_memory),
 		cmocka_unit_test_setup(update_interrupts_come_each_second_until_c_is_read, set_up),
 		cmocka_unit_test_setup(periodic_interrupts_come_at_the_rate_of_a, set_up),
 		cmocka_unit_test_setup(the_alarm_interrupts_when_its_time_comes, set_up),

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/testdev.c: what tests of others expect of QEMU's pc-testdev. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "tests/lib/device.h"
 
 #define PORT  0xe0
@@ -59,9 +55,8 @@ static void set(struct bus *bus, uint64_t address, unsigned width, uint64_t valu
 	assert_true(bus_do(bus, address, width, true, &value));
 }
 
-static void four_ports_keep_bytes_at_every_width(void **state)
+TEST(four_ports_keep_bytes_at_every_width)
 {
-	(void)state;
 	assert_int_equal(get(&ports, PORT, 4), 0);
 	set(&ports, PORT, 4, 0x44332211);
 	assert_int_equal(get(&ports, PORT, 4), 0x44332211);
@@ -73,9 +68,8 @@ static void four_ports_keep_bytes_at_every_width(void **state)
 	assert_int_equal(flushes, 0);
 }
 
-static void the_flush_port_tells_the_page_and_reads_as_ones(void **state)
+TEST(the_flush_port_tells_the_page_and_reads_as_ones)
 {
-	(void)state;
 	set(&ports, FLUSH, 4, 0x12345678);
 	assert_int_equal(flushes, 1);
 	assert_int_equal(flushed, 0x12345678);
@@ -84,9 +78,8 @@ static void the_flush_port_tells_the_page_and_reads_as_ones(void **state)
 	assert_int_equal(get(&ports, PORT, 4), 0);
 }
 
-static void an_access_over_both_kinds_of_port_does_nothing(void **state)
+TEST(an_access_over_both_kinds_of_port_does_nothing)
 {
-	(void)state;
 	set(&ports, PORT + 2, 4, 0x44332211);
 	set(&ports, FLUSH + 2, 2, 0x1122);
 	assert_int_equal(get(&ports, PORT + 2, 4), 0xffffffff);
@@ -94,9 +87,8 @@ static void an_access_over_both_kinds_of_port_does_nothing(void **state)
 	assert_int_equal(flushes, 0);
 }
 
-static void a_port_per_line_sets_its_level(void **state)
+TEST(a_port_per_line_sets_its_level)
 {
-	(void)state;
 	for (unsigned n = 0; n < 16; n++) {
 		set(&ports, LINES + n, 1, 1);
 		assert_int_equal(levels, 1U << n);
@@ -109,11 +101,10 @@ static void a_port_per_line_sets_its_level(void **state)
 	assert_int_equal(told, 33);
 }
 
-static void its_mmio_keeps_bytes_at_every_width_up_to_its_end(void **state)
+TEST(its_mmio_keeps_bytes_at_every_width_up_to_its_end)
 {
 	static const uint64_t pattern = 0x8877665544332211;
 
-	(void)state;
 	assert_int_equal(get(&mmio, MMIO, 8), 0);
 	for (unsigned width = 1; width <= 8; width *= 2) {
 		uint64_t mask = ~0ULL >> (64 - 8 * width);

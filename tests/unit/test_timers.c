@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/timers.c: when the first is due, and that each fires once. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/timers.h"
 
 static struct timers timers;
@@ -30,17 +26,15 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void none_is_due_until_one_is_set(void **state)
+TEST(none_is_due_until_one_is_set)
 {
-	(void)state;
 	assert_int_equal(timers.due, TIMER_OFF);
 	timers_poll(&timers, TIMER_OFF - 1);
 	assert_int_equal(fired, 0);
 }
 
-static void the_first_counts_and_fires_once(void **state)
+TEST(the_first_counts_and_fires_once)
 {
-	(void)state;
 	timer_set(&timers, &second, 200);
 	timer_set(&timers, &first, 100);
 	assert_int_equal(timers.due, 100);
@@ -53,17 +47,15 @@ static void the_first_counts_and_fires_once(void **state)
 	assert_int_equal(timers.due, TIMER_OFF);
 }
 
-static void one_that_sets_itself_again_leaves_time(void **state)
+TEST(one_that_sets_itself_again_leaves_time)
 {
-	(void)state;
 	timer_set(&timers, &second, 200);
 	timers_poll(&timers, 49999);
 	assert_int_equal(timers.due, 49999 + TIMER_SHORTEST);
 }
 
-static void one_that_fires_may_be_set_again(void **state)
+TEST(one_that_fires_may_be_set_again)
 {
-	(void)state;
 	timer_set(&timers, &second, 200);
 	timers_poll(&timers, 300);
 	assert_int_equal(fired, 1);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/uart.c: what drivers and small kernels do to a 16550A. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "hv/dev/devices.h"
 #include "hv/dev/uart.h"
 
@@ -58,11 +54,10 @@ static uint64_t in(struct fixture *f, unsigned offset)
 	return value;
 }
 
-static void bytes_sent_arrive_and_the_transmitter_is_always_empty(void **state)
+TEST(bytes_sent_arrive_and_the_transmitter_is_always_empty)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	assert_int_equal(in(&f, 5), 0x60);
 	out(&f, 0, 'o');
@@ -72,11 +67,10 @@ static void bytes_sent_arrive_and_the_transmitter_is_always_empty(void **state)
 	assert_memory_equal(f.sent, "ok", 2);
 }
 
-static void the_divisor_latch_hides_data_and_ier(void **state)
+TEST(the_divisor_latch_hides_data_and_ier)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 1, 0x01);
 	out(&f, 3, 0x80);
@@ -90,11 +84,10 @@ static void the_divisor_latch_hides_data_and_ier(void **state)
 	assert_int_equal(in(&f, 0), 0);
 }
 
-static void a_16550a_shows_its_fifos_and_scratch(void **state)
+TEST(a_16550a_shows_its_fifos_and_scratch)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	assert_int_equal(in(&f, 2), 0x01);
 	out(&f, 2, 0x01);
@@ -105,11 +98,10 @@ static void a_16550a_shows_its_fifos_and_scratch(void **state)
 	assert_int_equal(in(&f, 1), 0x0f);
 }
 
-static void loopback_returns_bytes_and_modem_lines_and_sends_nothing(void **state)
+TEST(loopback_returns_bytes_and_modem_lines_and_sends_nothing)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	assert_int_equal(in(&f, 6), 0xb0);
 	out(&f, 4, 0x1a); /* loop, OUT2, RTS: what Linux's detection writes */
@@ -121,11 +113,10 @@ static void loopback_returns_bytes_and_modem_lines_and_sends_nothing(void **stat
 	assert_int_equal(f.length, 0);
 }
 
-static void the_empty_transmitter_interrupts_until_iir_is_read(void **state)
+TEST(the_empty_transmitter_interrupts_until_iir_is_read)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 4, 0x08);
 	out(&f, 1, 0x02);
@@ -144,11 +135,10 @@ static void feed(struct fixture *f, unsigned count)
 	for (unsigned i = 0; i < count; i++) assert_true(uart_receive(&f->uart, (uint8_t)('a' + i)));
 }
 
-static void typed_bytes_wait_in_the_fifo_in_their_order(void **state)
+TEST(typed_bytes_wait_in_the_fifo_in_their_order)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 2, 0x01);
 	for (unsigned round = 0; round < 3; round++) {
@@ -162,11 +152,10 @@ static void typed_bytes_wait_in_the_fifo_in_their_order(void **state)
 	}
 }
 
-static void without_fifo_the_receiver_holds_one_byte(void **state)
+TEST(without_fifo_the_receiver_holds_one_byte)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	feed(&f, 1);
 	assert_false(uart_receive(&f.uart, 'b'));
@@ -174,11 +163,10 @@ static void without_fifo_the_receiver_holds_one_byte(void **state)
 	assert_true(uart_receive(&f.uart, 'b'));
 }
 
-static void received_bytes_interrupt_until_they_are_read(void **state)
+TEST(received_bytes_interrupt_until_they_are_read)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 4, 0x08);
 	out(&f, 2, 0x41); /* FIFO, trigger at four */
@@ -197,12 +185,11 @@ static void received_bytes_interrupt_until_they_are_read(void **state)
 	assert_int_equal(in(&f, 2), 0xc1);
 }
 
-static void the_fifo_is_emptied_on_request_and_when_it_is_switched(void **state)
+TEST(the_fifo_is_emptied_on_request_and_when_it_is_switched)
 {
 	static const uint8_t fcr[] = {0x03, 0x00};
 	struct fixture f;
 
-	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		set_up(&f);
 		out(&f, 2, 0x01);
@@ -212,11 +199,10 @@ static void the_fifo_is_emptied_on_request_and_when_it_is_switched(void **state)
 	}
 }
 
-static void in_loopback_mode_nothing_is_heard_and_an_overrun_is_told_once(void **state)
+TEST(in_loopback_mode_nothing_is_heard_and_an_overrun_is_told_once)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 4, 0x18);
 	out(&f, 1, 0x04);
@@ -232,11 +218,10 @@ static void in_loopback_mode_nothing_is_heard_and_an_overrun_is_told_once(void *
 	assert_int_equal(in(&f, 0), 'x');
 }
 
-static void out2_gates_the_interrupt_line(void **state)
+TEST(out2_gates_the_interrupt_line)
 {
 	struct fixture f;
 
-	(void)state;
 	set_up(&f);
 	out(&f, 1, 0x02);
 	assert_false(f.irq);
@@ -244,12 +229,11 @@ static void out2_gates_the_interrupt_line(void **state)
 	assert_true(f.irq);
 }
 
-static void a_wide_write_is_cut_into_ports(void **state)
+TEST(a_wide_write_is_cut_into_ports)
 {
 	struct fixture f;
 	uint64_t value = 0x0341;
 
-	(void)state;
 	set_up(&f);
 	assert_true(bus_do(&f.ports, UART_PORT, 2, true, &value));
 	assert_int_equal(f.length, 1);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* lib/utf8.c: what a guest may show on a terminal, for every sequence of up to four bytes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "tests/lib/test.h"
 #include "lib/utf8.h"
 
 /* The code point's sequence, written from RFC 3629's definition; 0 if it has none. */
@@ -37,11 +33,10 @@ static unsigned encode(uint32_t c, uint8_t *to)
 
 static int is_printable(uint32_t c) { return c == '\t' || (c >= 0x20 && c <= 0x7e) || c >= 0xa0; }
 
-static void every_printable_code_point_is_taken_whole_and_no_control_is(void **state)
+TEST(every_printable_code_point_is_taken_whole_and_no_control_is)
 {
 	uint8_t text[8];
 
-	(void)state;
 	for (uint32_t c = 0; c < 0x110000; c++) {
 		unsigned length = encode(c, text);
 
@@ -57,11 +52,10 @@ static void every_printable_code_point_is_taken_whole_and_no_control_is(void **s
 }
 
 /* All of three bytes, so all that is overlong, a surrogate, or no sequence. */
-static void what_is_no_code_point_is_not_printable(void **state)
+TEST(what_is_no_code_point_is_not_printable)
 {
 	uint8_t text[4], again[4];
 
-	(void)state;
 	for (uint32_t bits = 0; bits < 1 << 24; bits++) {
 		unsigned length;
 		uint32_t c;
@@ -80,12 +74,11 @@ static void what_is_no_code_point_is_not_printable(void **state)
 	}
 }
 
-static void beyond_the_last_code_point_there_is_nothing(void **state)
+TEST(beyond_the_last_code_point_there_is_nothing)
 {
 	const uint8_t last[] = {0xf4, 0x8f, 0xbf, 0xbf}, beyond[] = {0xf4, 0x90, 0x80, 0x80},
 		      five[] = {0xf8, 0x88, 0x80, 0x80}, overlong[] = {0xf0, 0x80, 0x81, 0x81};
 
-	(void)state;
 	assert_int_equal(utf8_printable(last, 4), 4);
 	assert_int_equal(utf8_printable(beyond, 4), 0);
 	assert_int_equal(utf8_printable(five, 4), 0);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Lab 8: what is so when the unit writes the status of a wait. */
-#include "tests/unit/iommu_world.h"
+#include "tests/lib/iommu_world.h"
 
 #define PAGE_RW (VTD_SL_R | VTD_SL_W)
 
 /* At the write of a status: would a DMA still get through? */
-static void try_dma(struct world *w, uint64_t gpa)
+static void try_dma(struct iommu_world *w, uint64_t gpa)
 {
 	uint8_t byte = 1;
 
@@ -14,15 +14,15 @@ static void try_dma(struct world *w, uint64_t gpa)
 	w->seen[1] = (uint64_t)iommu_dma_write(&w->iommu, EDU, 0, &byte, 1);
 }
 
-static void put_wait(struct world *w, uint64_t status, uint32_t data)
+static void put_wait(struct iommu_world *w, uint64_t status, uint32_t data)
 {
 	put_descriptor(w, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(data, VTD_WAIT_DESC_DATA), status);
 }
 
 static void a_status_is_written_after_the_translation_is_gone(void **state)
 {
-	struct world *w = world_new(true, false);
-	uint64_t table = new_table(w), leaf = map(w, table, 4, 0, 1, DATA, PAGE_RW);
+	struct iommu_world *w = world_new(true, false);
+	uint64_t table = new_table(w), leaf = map_page(w, table, 4, 0, 1, DATA, PAGE_RW);
 	uint8_t byte = 1;
 
 	(void)state;
@@ -36,17 +36,16 @@ static void a_status_is_written_after_the_translation_is_gone(void **state)
 	ring(w);
 	assert_int_equal(w->seen[0], 1);
 	assert_int_equal(w->seen[1], (uint64_t)-EFAULT);
-	world_free(w);
 }
 
-static void count_statuses(struct world *w, uint64_t gpa)
+static void count_statuses(struct iommu_world *w, uint64_t gpa)
 {
 	if (gpa == STATUS || gpa == STATUS + 8) w->seen[gpa == STATUS]++;
 }
 
 static void each_wait_has_its_answer_once(void **state)
 {
-	struct world *w = world_new(true, false);
+	struct iommu_world *w = world_new(true, false);
 
 	(void)state;
 	start(w);
@@ -60,14 +59,13 @@ static void each_wait_has_its_answer_once(void **state)
 	assert_int_equal(w->seen[1], 1);
 	assert_int_equal((uint32_t)peek(w, STATUS), 1);
 	assert_int_equal((uint32_t)peek(w, STATUS + 8), 2);
-	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_status_is_written_after_the_translation_is_gone),
-		cmocka_unit_test(each_wait_has_its_answer_once),
+		CASE(a_status_is_written_after_the_translation_is_gone),
+		CASE(each_wait_has_its_answer_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
