@@ -325,7 +325,6 @@ TEST(the_hypervisors_line_may_be_empty)
 
 TEST(every_word_of_the_hypervisors_line_is_taken)
 {
-	(void)state;
 	assert_int_equal(hv_options_parse("console=e9 check check=always mask=timer,vpid,ept-ad "
 					  "mask=ept-2m,ept-1g,invept-single",
 					  &hv, &error),
