@@ -23,7 +23,7 @@ bochs_check() {
 	[ -z "$cpu_model" ] || grep -qx -- "$cpu_model" < <(bochs --help cpu 2>&1) ||
 		fail 2 "unknown CPU model $cpu_model: expected one that bochs --help cpu lists"
 	[ "${cpus:-1}" -le $bochs_most_cpus ] || fail 2 "--cpus $cpus: expected at most $bochs_most_cpus on Bochs"
-	[ "${mem:-0}" -le 4096 ] || echo "tools/boot: --mem $mem: Bochs swaps what exceeds 2048 MiB: this takes minutes" >&2
+	[ "${mem:-0}" -le 2048 ] || echo "tools/boot: --mem $mem: Bochs swaps beyond 2048 MiB: slow, and bytes were lost when all was in use" >&2
 }
 
 # Print a configuration without disks: $1 CPU model, $2 CPUs, $3 MiB, $4 the port of the console.
