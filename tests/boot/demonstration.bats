@@ -85,10 +85,13 @@ in_order() {
 	diff "$BATS_FILE_TMPDIR/console" - <<<"$output"
 }
 
-@test "the README's transcript is this one, but for ticks and what it leaves out" {
-	local plain='s/[0-9]+ ticks/N ticks/; s/[0-9]+ exits,.*/N exits/; /^demo\| *$/d'
+@test "the transcripts of the page and of the README are this one, but for ticks and what they leave out" {
+	local page plain='s/[0-9]+ ticks/N ticks/; s/[0-9]+ exits,.*/N exits/; /^demo\| *$/d'
 	sed -E "$plain" <<<"$output" >"$BATS_TEST_TMPDIR/plain"
-	sed '/^\*\*See it fail/q' README.md | sed -nE 's/^    ((hv:|demo\|).*)/\1/p' | sed -E "$plain" >"$BATS_TEST_TMPDIR/readme"
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/readme")" -gt 40 ]
-	diff <(grep -xFf "$BATS_TEST_TMPDIR/readme" "$BATS_TEST_TMPDIR/plain") "$BATS_TEST_TMPDIR/readme"
+	for page in docs/demonstration.md README.md; do
+		sed '/^## See it fail/q; /^## Where to go/q' "$page" | sed -nE 's/^    ((hv:|demo\|).*)/\1/p' |
+			sed -E "$plain" >"$BATS_TEST_TMPDIR/page"
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/page")" -ge "$([ "$page" = README.md ] && echo 10 || echo 40)" ]
+		diff <(grep -xFf "$BATS_TEST_TMPDIR/page" "$BATS_TEST_TMPDIR/plain") "$BATS_TEST_TMPDIR/page"
+	done
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154
 # Every guest image under the real kvm_intel (engine nested), in one boot of its Linux, beside the
-# same images on Bochs. The table of the README is made from these two runs.
+# same images on Bochs. The table of docs/engines.md is made from these two runs.
 bats_require_minimum_version 1.5.0
 
 IMAGES="noncoherent hello hello32 hello64 contract modes mmio memtypes leaves apic acpi testdev iommu-lab iommu coherence thirdparty"
@@ -138,7 +138,7 @@ result() {
 	grep -qx "hv: vm $2: exited with status 0" "$1" && echo passes || echo FAILS
 }
 
-@test "the README's engine table is what these runs showed" {
+@test "the table of docs/engines.md is what these runs showed" {
 	console images
 	echo "$output" >"$T/nested-images"
 	{
@@ -150,5 +150,5 @@ result() {
 		echo '| noncoherent, INVEPT taken out | not seen | fails, as it must |'
 		echo '| loop with IF=0, no preemption timer | not run | others run on |'
 	} >"$BUILD/engines.md"
-	diff <(sed -n '/^| image | bochs/,/^$/p' README.md | grep '^|') "$BUILD/engines.md"
+	diff <(sed -n '/^| image | bochs/,/^$/p' docs/engines.md | grep '^|') "$BUILD/engines.md"
 }

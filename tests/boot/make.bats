@@ -282,14 +282,14 @@ targets() {
 		grep -vxE 'need-%|built|swept|all|FORCE|\$.*' | sed 's/%/NAME/'
 }
 
-@test "make help lists every target and every variable, in 80 columns; the README lists the targets" {
+@test "make help lists every target and every variable, in 80 columns; docs/commands.md lists the targets" {
 	local word
 	makes 0 help
 	[ "$(awk 'length > 80' <<<"$output")" = "" ]
 	[ "$(targets | wc -l)" -ge 15 ]
 	for word in $(targets); do
 		grep -qwF -- "$word" <<<"$output" || { echo "make help lacks $word"; return 1; }
-		grep -qwF -- "$word" README.md || { echo "README.md lacks $word"; return 1; }
+		grep -qwF -- "$word" docs/commands.md || { echo "docs/commands.md lacks $word"; return 1; }
 	done
 	for word in $(make -pn help 2>/dev/null | sed -n 's/^VARIABLES := //p'); do
 		grep -qw -- "$word=\?" <<<"$output" || { echo "make help lacks $word"; return 1; }

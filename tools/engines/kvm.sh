@@ -4,7 +4,7 @@
 # it only looks, and never loads a module or changes a setting.
 
 # Print what this host lacks for `qemu-system-x86_64 -enable-kvm -cpu host` with VMX in the guest;
-# nothing when it lacks nothing. README.md says what to do about each.
+# nothing when it lacks nothing. docs/engines.md says what to do about each.
 kvm_lacks() {
 	local nested=/sys/module/kvm_intel/parameters/nested
 	if ! grep -qsw vmx /proc/cpuinfo; then
