@@ -28,7 +28,8 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 
-#define INFO_LIMIT (1 * MiB) /* more multiboot2 information than that is an error */
+#define TICKS_OF_SLOW_EXITS 200000    /* many times what one costs with check=always, or below another hypervisor */
+#define INFO_LIMIT          (1 * MiB) /* more multiboot2 information than that is an error */
 
 void hv_main(uint32_t magic, const void *info);
 
@@ -245,6 +246,7 @@ void hv_main(uint32_t magic, const void *info)
 	create_vms();
 	if (options.check) check_first_entries();
 	run_checks_entries = options.check_always;
+	if (options.check_always || cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) timer_shortest = TICKS_OF_SLOW_EXITS;
 	if (options.console_guest) pass_console_on();
 	if (!vmx.preemption_timer) timer_start();
 	monitor_init(vms, vm_count);

@@ -124,7 +124,7 @@ static void end_of_interrupt(struct lapic *lapic)
 	if (vector < 0) return;
 	clear_vector(&lapic->reg[ISR], &lapic->isr_words, (uint8_t)vector);
 	if (vector == (uint8_t)lapic->reg[LVT_TIMER] && lapic_timer_is_periodic(lapic) && lapic->host.now)
-		lapic->timer_held = lapic->host.now(lapic->host.ctx) + TIMER_SHORTEST;
+		lapic->timer_held = lapic->host.now(lapic->host.ctx) + timer_shortest;
 	if (lapic->reg[TMR + vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
 		lapic->host.eoi(lapic->host.ctx, (uint8_t)vector);
 }

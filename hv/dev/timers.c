@@ -6,6 +6,8 @@
 
 #include "lib/bits.h"
 
+unsigned timer_shortest = 5000;
+
 void timers_init(struct timers *timers) { *timers = (struct timers){.due = TIMER_OFF}; }
 
 static void find_first(struct timers *timers)
@@ -34,7 +36,7 @@ void timers_fire(struct timers *timers, uint64_t now)
 		if (timer->due > now) continue;
 		timer->due = TIMER_OFF;
 		timer->fire(timer->device);
-		timer->due = MAX(timer->due, now + TIMER_SHORTEST);
+		timer->due = MAX(timer->due, now + timer_shortest);
 	}
 	find_first(timers);
 }

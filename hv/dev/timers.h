@@ -12,9 +12,10 @@
 #define TIMER_OFF  (~0ULL)
 /*
  * One that sets itself again fires no earlier than so many ticks later, whatever its period: else a
- * guest could have one that is due before each of its instructions, and would not get ahead.
+ * guest could have one that is due before each of its instructions, and would not get ahead. It is
+ * 5000, and more where an exit costs more than that.
  */
-#define TIMER_SHORTEST 5000U
+extern unsigned timer_shortest;
 
 struct timer {
 	uint64_t due; /* of the board's clock, or TIMER_OFF */

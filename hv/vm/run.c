@@ -5,6 +5,7 @@
  */
 #include "hv/vm/run.h"
 
+#include "hv/dev/timers.h"
 #include "hv/machine/console.h"
 #include "hv/machine/timer.h"
 #include "hv/vm/interrupts.h"
@@ -19,9 +20,6 @@
 #define SLICE_TICKS 2000000UL
 /* And in exits, which are far shorter than a thousand ticks unless they look at the clock. */
 #define SLICE_EXITS 2048
-
-/* The shortest: a guest whose timer is due all the time must still get ahead. */
-#define STAY_TICKS 5000UL
 
 /* hv/vmx/enter.asm */
 enum enter_result { ENTER_FAILED, ENTER_LEFT, ENTER_KICKED };
@@ -104,7 +102,7 @@ static bool is_runnable(struct vcpu *vcpu)
 /* What fires but once cannot keep a guest from getting ahead. */
 static uint64_t shortest_stay(const struct vcpu *vcpu)
 {
-	return lapic_timer_is_periodic(&vcpu->lapic) ? STAY_TICKS : 0;
+	return lapic_timer_is_periodic(&vcpu->lapic) ? timer_shortest : 0;
 }
 
 /* Slices of the invalidation queue before an entry, where no timer ends the stay soon. */
@@ -146,7 +144,7 @@ static void set_timer(struct vcpu *vcpu)
 	uint64_t others = has_work(vcpu->vm) ? 0 : this_cpu()->index ? ~0UL : console_ticks();
 	uint64_t due = MAX(interrupts_timer_ticks(vcpu), shortest_stay(vcpu));
 
-	write_timer(vcpu, MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS));
+	write_timer(vcpu, MIN(MIN(due, MAX(others, timer_shortest)), SLICE_TICKS));
 }
 
 void vcpu_timer_armed(struct vcpu *vcpu)

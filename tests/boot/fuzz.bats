@@ -33,6 +33,7 @@ operations=${FUZZ_OPERATIONS:-$([ -n "${TEST_ALL:-}" ] && echo 500000 || echo 20
 
 @test "with check=always every entry of the images is checked, and none breaks a rule" {
 	BOOT_OPTIONS="--timeout 600" boots 0 "check=always" "$G/modes.elf" "vm modes $(words modes) --" \
-		"$G/contract.elf" "vm contract $(words contract) --" "$G/testdev.elf" "vm testdev $(words testdev) --"
+		"$G/contract.elf" "vm contract $(words contract) --" "$G/testdev.elf" "vm testdev $(words testdev) --" \
+		"$G/apic.elf" "vm apic $(words apic) --" "$G/fuzz.elf" "vm fuzz $(words fuzz) -- seed=3 ops=10000"
 	lacks 'FAIL|VM entry (would|failed)|SDM 3C'
 }

@@ -51,7 +51,7 @@ TEST(one_that_sets_itself_again_leaves_time)
 {
 	timer_set(&timers, &second, 200);
 	timers_poll(&timers, 49999);
-	assert_int_equal(timers.due, 49999 + TIMER_SHORTEST);
+	assert_int_equal(timers.due, 49999 + timer_shortest);
 }
 
 TEST(one_that_fires_may_be_set_again)
