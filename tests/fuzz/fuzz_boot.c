@@ -70,7 +70,7 @@ static void fuzz_lines(const uint8_t *text, size_t size)
 		assert(vm.name[0] && strlen(vm.name) <= VM_NAME_MAX);
 		assert(IS_ALIGNED(vm.memory, MiB) && vm.memory >= 2 * MiB);
 		assert(vm.memory <= 1024 * GiB);
-		assert(vm.cpus == 1 && vm.devices <= VM_DEVICES_MAX);
+		assert(vm.cpus >= 1 && vm.cpus <= VM_CPUS_MAX && vm.devices <= VM_DEVICES_MAX);
 		assert(!*vm.command_line || (vm.command_line > line && vm.command_line < line + size));
 	}
 	free(line);
