@@ -20,7 +20,7 @@ column() {
 	words=$(words linux-vfio)
 	rm -f "$columns/$1"
 	words=${words/iommu=on,strict dev=edu/iommu=on,strict$2 ${*:4}}
-	BOOT_OPTIONS="--timeout 1500" boots 0 "" "$BUILD/linux/vmlinuz" "vm linux-vfio $words $3 -- $ROUNDS" \
+	BOOT_OPTIONS="--timeout 1500 ${BOOT_OPTIONS:-}" boots 0 "" "$BUILD/linux/vmlinuz" "vm linux-vfio $words $3 -- $ROUNDS" \
 		"$G/linux-vfio.initrd" initrd
 	vfio_passed $((ROUNDS * ($# - 3)))
 	lacks 'iommu: stale'
@@ -46,6 +46,12 @@ column() {
 }
 
 @test "vfio-pci, two devices: while one comes and goes, the other stays" { column two "" "" dev=edu dev=edu; }
+
+@test "vfio-pci on 4 CPUs, Linux with four" {
+	BOOT_OPTIONS="--cpus 4" column four-cpus "" "" "dev=edu cpus=4"
+	has 'hv: cpu: 4 of 4 started'
+	diff "$columns/four-cpus" "$columns/cm1"
+}
 
 @test "docs/linux.md: its table is what Linux did" {
 	diff <(sed -n '/^| step | CM=1 |/,/^$/p' docs/linux.md | sed '1,2d; /^$/d') <(transition_table)

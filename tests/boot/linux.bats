@@ -18,25 +18,51 @@ linux() {
 	boots "$1" "$2" "$L" "vm linux $(words linux) $3" "$I" initrd
 }
 
-up='init: Linux [0-9.]+-[0-9]+-cloud-amd64 is up, 1 CPU, [0-9]+ kB'
+kernel='init: Linux [0-9.]+-[0-9]+-cloud-amd64 is up'
+up="$kernel, 1 CPU, [0-9]+ kB"
 
-@test "Linux comes up quietly, attaches its device and powers off: status 0" {
+# Its warnings and errors are those that docs/linux.md explains.
+only_known_warnings() {
 	local line known
-	linux 0 "" "loglevel=5 -- cat /proc/interrupts /proc/uptime"
-	has "linux\| $up" 'linux\| \[.*\] reboot: Power down' 'hv: vm linux: exited with status 0' \
-		'hv: vm linux: device 00:02.0 attached, noncoherent' \
-		'hv: vm linux: device 00:02.0 detached, was noncoherent' 'hv: end: status 0'
-	has 'linux\| +LOC: +[0-9]{4} .*' 'linux\| +ERR: +0' 'linux\| +MIS: +0'
-	# Its warnings and errors are those that docs/linux.md explains.
 	known=$(sed -nE 's/^\| `([^`]*)` \|.*/\1/p' docs/linux.md)
 	while read -r line; do
 		grep -qF -f <(echo "$known") <<<"$line" || { echo "not in docs/linux.md: $line"; return 1; }
 	done < <(grep -E '^linux\| \[' <<<"$output")
 }
 
+@test "Linux comes up quietly, attaches its device and powers off: status 0" {
+	linux 0 "" "loglevel=5 -- cat /proc/interrupts /proc/uptime"
+	has "linux\| $up" 'linux\| \[.*\] reboot: Power down' 'hv: vm linux: exited with status 0' \
+		'hv: vm linux: device 00:02.0 attached, noncoherent' \
+		'hv: vm linux: device 00:02.0 detached, was noncoherent' 'hv: end: status 0'
+	has 'linux\| +LOC: +[0-9]{4} .*' 'linux\| +ERR: +0' 'linux\| +MIS: +0'
+	only_known_warnings
+}
+
 @test "Linux's reboot is a reset, and the run's status 1" {
 	linux 1 "" "quiet -- reboot -f"
 	has "linux\| $up" 'hv: vm linux: killed: reset' 'hv: end: status 1'
+}
+
+# finds_four CPUS: Linux with cpus=4 on so many CPUs. Each of its four has had its timer and a call from
+# another.
+finds_four() {
+	local some=' +[1-9][0-9]*'
+	BOOT_OPTIONS="--cpus $1 --timeout 900" boots 0 "" "$L" \
+		"vm linux cpus=4 $(words linux) loglevel=5 -- cat /proc/interrupts" "$I" initrd
+	has "linux\\| $kernel, 4 CPU, [0-9]+ kB" "linux\\| +LOC:$some$some$some$some +Local timer .*" \
+		"linux\\| +CAL:$some$some$some$some +Function call .*" 'linux\| +ERR: +0' 'hv: vm linux: exited with status 0'
+	only_known_warnings
+}
+
+@test "Linux with cpus=4 on 4 CPUs finds four" {
+	finds_four 4
+	has 'hv: cpu: 4 of 4 started'
+}
+
+@test "Linux with cpus=4 on one CPU finds four" {
+	long
+	finds_four 1
 }
 
 # at_prompts CONSOLE TEXT...: at each prompt of the shell on the console the next text is typed.
