@@ -52,7 +52,7 @@ $(GUESTS:%=$(BUILD)/guest/%.elf) $(BUILD)/guest/thirdparty.elf: %.elf: %.elf64
 
 # A kernel as others write them: nothing of guest/lib is in it.
 $(BUILD)/guest/thirdparty.elf64: guest/guest.ld $(BUILD)/guest/obj/guest/thirdparty/start.asm.o \
-		$(BUILD)/guest/obj/guest/thirdparty/kernel.c.o
+		$(patsubst %,$(BUILD)/guest/obj/%.o,$(wildcard guest/thirdparty/*.c))
 	$(call say,LD   $@)
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -Wl,-T,guest/guest.ld -o $@ $(filter %.o,$^)

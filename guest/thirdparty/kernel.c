@@ -6,8 +6,7 @@
  * does not tell the unit what appeared since translation was switched on unless CAP.CM asks for
  * it. Such kernels must run unmodified; this one runs under QEMU too.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "guest/thirdparty/kernel.h"
 
 #define PAGE 4096UL
 
@@ -49,7 +48,6 @@
 #define COUNT          256UL
 
 #define VECTORS 0x20 /* of the 8259s, where everyone puts them */
-#define TURNS   100000000UL
 
 void kernel_main(void);
 void kernel_interrupt(void);
@@ -72,17 +70,7 @@ static unsigned failed;
 
 static void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 
-static void outw(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-
 static void outl(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-
-static uint8_t inb(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
 
 static uint16_t inw(uint16_t port)
 {
@@ -113,7 +101,7 @@ static void print(const char *s)
 	}
 }
 
-static void expect(bool good, const char *text)
+void expect(bool good, const char *text)
 {
 	print(good ? "good: " : "BAD: found otherwise, expected: ");
 	print(text);
@@ -283,19 +271,31 @@ static void init_8259s(unsigned line)
 	outb(0xa1, (uint8_t) ~(line < 8 ? 0U : 1U << (line - 8)));
 }
 
-static void interrupt(void)
+void set_gate(unsigned vector, void (*stub)(void))
+{
+	uint64_t to = (uint64_t)stub;
+
+	idt[vector * 2] = (to & 0xffff) | 8UL << 16 | 0x8eUL << 40 | (to >> 16 & 0xffff) << 48;
+	idt[vector * 2 + 1] = to >> 32;
+}
+
+void load_idt(void)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
 	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint64_t)idt};
-	uint64_t stub = (uint64_t)interrupt_stub;
+
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static void interrupt(void)
+{
 	unsigned line = edu[0].line;
 
 	expect(line && line < 16, "an interrupt line of the 8259s");
-	idt[(VECTORS + line % 16) * 2] = (stub & 0xffff) | 8UL << 16 | 0x8eUL << 40 | (stub >> 16 & 0xffff) << 48;
-	idt[(VECTORS + line % 16) * 2 + 1] = stub >> 32;
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	set_gate(VECTORS + line % 16, interrupt_stub);
+	load_idt();
 	init_8259s(line % 16);
 	for (uint32_t n = 1; n <= 2; n++) {
 		*at32(edu[0].bar + EDU_IRQ_RAISE) = n;
@@ -323,6 +323,7 @@ void kernel_main(void)
 		       "no VT-d unit: DMA to where it says");
 	}
 	interrupt();
+	cpus_main();
 	print(failed ? "done, with errors\r\n" : "done\r\n");
 	outl(0xf4, failed ? 1 : 0);
 }

@@ -96,7 +96,7 @@ checks() {
 # qemu IMAGE "UNIT'S PROPERTIES" [APPEND]: the console of the image under QEMU, without KVM.
 qemu() {
 	# Status 1 is isa-debug-exit's word for 0.
-	timeout --foreground 800 qemu-system-x86_64 -M q35,kernel-irqchip=split -display none -no-reboot \
+	timeout --foreground 800 qemu-system-x86_64 -M q35,kernel-irqchip=split -smp "${QEMU_CPUS:-1}" -display none -no-reboot \
 		-device "intel-iommu,$2" -device edu -device edu \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -serial stdio -kernel "$G/$1.elf" \
 		-append "${3:-}" </dev/null 2>"$BATS_TEST_TMPDIR/stderr" || [ $? -eq 1 ]
@@ -155,6 +155,9 @@ thirdparty() {
 @test "... and that kernel is one that runs under QEMU" {
 	command -v qemu-system-x86_64 || skip "no QEMU"
 	run qemu thirdparty caching-mode=off
+	lacks 'BAD'
+	has $'done\r'
+	QEMU_CPUS=4 run qemu thirdparty caching-mode=off
 	lacks 'BAD'
 	has $'done\r'
 }

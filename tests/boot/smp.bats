@@ -39,6 +39,19 @@ smp() {
 	lacks 'hv: cpu: .* started'
 }
 
+# thirdparty CPUS VCPUS: guest/thirdparty on so many.
+thirdparty() {
+	BOOT_OPTIONS="--cpus $1" boots 0 "" "$G/thirdparty.elf" "vm t $(words thirdparty) cpus=$2 --"
+	lacks 'BAD'
+	has 't\| good: as many CPUs as fw_cfg counts, by one broadcast' \
+		't\| good: no CPU saw the page from before a shootdown' 't\| done' 'hv: vm t: exited with status 0'
+}
+
+@test "a kernel written for qemu -kernel counts CPUs by fw_cfg, starts them by broadcast, shoots TLBs down" {
+	thirdparty 4 4
+	thirdparty 2 3
+}
+
 @test "VMs on several CPUs, one of several vCPUs, do not disturb each other" {
 	BOOT_OPTIONS="--cpus 3" boots 0 "" "$G/noncoherent.elf" "vm demo $(words noncoherent) --" \
 		"$G/smp.elf" "vm smp $VM cpus=2 -- rounds=5 patience=4" "$G/apic.elf" "vm apic $(words apic) --"
