@@ -1,16 +1,16 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154
-# The labs of the course: what is handed out fails, the solution has all points, and each of two
-# plausible wrong answers fails by a rule that is named. A solution that a teacher has left out is
-# skipped. Boots and wrong answers are in `make test-all`.
+# The labs of the course: what is handed out fails, the solution has all points, and each of two or more
+# plausible wrong answers fails by a rule that is named. Solutions and wrong answers that a teacher has left
+# out are skipped. Boots and wrong answers are in `make test-all`.
 bats_require_minimum_version 1.5.0
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	load ../boot/boot.bash
 	export ENGINE
-	LABS=docs/course/labs
+	LABS=docs/course/labs WRONG=tests/course/wrong
 }
 
 # begins LAB: its working copy as it is handed out, in $tree.
@@ -56,7 +56,7 @@ states() {
 	for lab in "$LABS"/[0-9]*; do
 		name=${lab##*/}
 		[ -f "$lab/README.md" ] && [ -f "$lab/handout.patch" ] && [ -f "$lab/rules" ]
-		[ -f "tests/course/wrong/${name}a.patch" ] && [ -f "tests/course/wrong/${name}b.patch" ]
+		[ ! -d "$WRONG" ] || { [ -f "$WRONG/${name}a.patch" ] && [ -f "$WRONG/${name}b.patch" ]; }
 		grep -qF "states $name;" "$BATS_TEST_FILENAME" || { echo "no test of lab $name"; return 1; }
 		for heading in Goal Reading Task 'Expected output' Questions; do
 			grep -q "^## $heading" "$lab/README.md" || { echo "lab $name says nothing of: $heading"; return 1; }
@@ -79,6 +79,20 @@ states() {
 @test "lab 10: handed out it fails, solved it passes" { states 10; }
 @test "lab 11: handed out it fails, solved it passes" { states 11; }
 @test "lab 12: handed out it fails, solved it passes" { states 12; }
+
+# Its links are those of a page three folders down; what is not in the copy is named without a link.
+@test "each link of each LAB.md leads to something in the copy" {
+	local number link seen=0
+	for number in "$LABS"/[0-9]*; do
+		rm -rf "$BATS_TEST_TMPDIR/lab"
+		begins "${number##*/}"
+		while read -r link; do
+			seen=$((seen + 1))
+			[ -e "$tree/$link" ] || { echo "$number: $link"; return 1; }
+		done < <(grep -oE '\]\([^)#]+' "$tree/LAB.md" | sed 's/^](//')
+	done
+	[ "$seen" -ge 10 ]
+}
 
 @test "a lab is begun once; what is no lab is refused in one line; a hand-in begins where it ended" {
 	local copy=$BATS_TEST_TMPDIR/clone
@@ -108,15 +122,16 @@ states() {
 
 @test "wrong answers fail by a rule that is named; with boots, what is handed out fails and the solution passes" {
 	long
-	local number letter
+	local number wrong
 	for number in "$LABS"/[0-9]*; do
 		number=${number##*/}
 		rm -rf "$BATS_TEST_TMPDIR/lab"
 		begins "$number"
 		graded 1
-		for letter in a b; do
-			answers "tests/course/wrong/$number$letter.patch"
-			graded 1 --no-boots || { echo "$number$letter: $output"; return 1; }
+		for wrong in "$WRONG/$number"[a-z].patch; do
+			[ -e "$wrong" ] || continue
+			answers "$wrong"
+			graded 1 --no-boots || { echo "$wrong: $output"; return 1; }
 		done
 		[ -e "docs/course/solutions/$number.patch" ] || continue
 		answers "docs/course/solutions/$number.patch"

@@ -29,7 +29,7 @@ TEST(without_1g_pages_2m_is_the_largest)
 
 TEST(without_2m_pages_4k_is_the_largest)
 {
-	ept.caps.large_1g = ept.caps.large_2m = false;
+	ept.caps.large_2m = false; /* and so no 1G leaf either, which the CPU has */
 	assert_int_equal(ept_slot_add(&ept, RAM(GiB, 2 * GiB, 4 * GiB)), 0);
 	touch(GiB + 0x12345678);
 	expect_leaf(GiB + 0x12345678, 1, (4 * GiB + 0x12345000) | EPT_RWX | WB_IPAT);
@@ -43,6 +43,9 @@ TEST(the_host_address_must_be_aligned_for_a_large_leaf)
 	expect_leaf(GiB, 2, (4 * GiB + 2 * MiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
 	touch(4 * GiB + 0x5000);
 	expect_leaf(4 * GiB + 0x5000, 1, (8 * GiB + 0x6000) | EPT_RWX | WB_IPAT);
+	assert_int_equal(ept_slot_add(&ept, RAM(6 * GiB + 4 * KiB, GiB, 10 * GiB)), 0);
+	touch(6 * GiB + 4 * MiB);
+	expect_leaf(6 * GiB + 4 * MiB, 1, (10 * GiB + 4 * MiB - 4 * KiB) | EPT_RWX | WB_IPAT);
 }
 
 TEST(a_large_leaf_never_reaches_out_of_its_slot)

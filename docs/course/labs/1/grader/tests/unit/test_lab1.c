@@ -57,6 +57,9 @@ static void the_line_rises_with_the_read_that_takes_the_last(void **state)
 	in(COUNT, 4);
 	in(COUNT, 4);
 	assert_int_equal(machine.rises[LINE], 1);
+	out(STATUS, 1, 0);
+	in(COUNT, 4); /* nothing is left to take */
+	assert_false(machine.level[LINE]);
 }
 
 static void a_write_of_the_status_or_a_new_count_lowers_the_line(void **state)
