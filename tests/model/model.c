@@ -93,7 +93,7 @@ void check_use(struct model *m, uint64_t gpa, uint64_t entry, unsigned level)
 	bool rom = slot && slot->kind == EPT_SLOT_ROM;
 
 	if (!slot) {
-		blame(m, "a CPU reaches memory of a slot that was removed");
+		blame(m, "a CPU reaches memory that no slot has");
 		return;
 	}
 	require(m,
