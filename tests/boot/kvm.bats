@@ -148,7 +148,7 @@ result() {
 			echo "| $image | $(result "$T/bochs" "$image") | $(result "$T/nested-images" "$image") |"
 		done
 		echo '| noncoherent, INVEPT taken out | not seen | fails, as it must |'
-		echo '| loop with IF=0, no preemption timer | not run | others run on |'
+		echo '| loop with IF=0, no preemption timer | not run | the other VMs go on |'
 	} >"$BUILD/engines.md"
 	diff <(sed -n '/^| image | bochs/,/^$/p' docs/engines.md | grep '^|') "$BUILD/engines.md"
 }
