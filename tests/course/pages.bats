@@ -41,9 +41,11 @@ abbreviations() {
 	done
 	for lab in "$COURSE"/labs/[0-9]*; do
 		asked=$(sed -n '/^## Questions/,$p' "$lab/README.md" | grep -cE '^[0-9]+\. ')
-		answered=$(awk -v heading="## Lab ${lab##*/}" '/^## / { here = $0 == heading; next } here' "$COURSE/answers.md" | grep -oE '\*\*[0-9]\.\*\*' | wc -l)
+		answered=$(awk -v heading="## Lab ${lab##*/}" '/^## / { here = $0 == heading; next } here' "$COURSE/labs/answers.md" | grep -oE '\*\*[0-9]\.\*\*' | wc -l)
 		[ "$asked" -ge 3 ] && [ "$asked" -eq "$answered" ] || { echo "${lab##*/}: $asked asked, $answered answered"; return 1; }
+		[ "$(grep -c '^Ask yourself' "$lab/README.md")" -eq 1 ]
 	done
+	[ "$(grep -c '^\*\*Ask yourself\.\*\*' "$COURSE/labs/answers.md")" -eq "$(printf '%s\n' "$COURSE"/labs/[0-9]* | wc -l)" ]
 }
 
 @test "the workflow and the container file have no commands but the README's, and the fork's way works" {
