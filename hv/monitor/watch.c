@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The trace and the stops. Both read the VMs' rings of last events, behind each exit while exits go
- * by exit_dispatch_watched(). So telling an event costs no more for having these readers, and an
- * exit nothing while there is none. What overflows a ring between two reads is counted as lost.
+ * by exit_dispatch_watched(), and behind what happens outside of exits (run_watch). So telling an
+ * event costs no more for having these readers, and an exit nothing while there is none. What
+ * overflows a ring between two reads is counted as lost.
  */
 #include "hv/monitor/monitor.h"
 
@@ -22,7 +23,6 @@ static unsigned stop;          /* enum stop_option */
 static bool port_taken;        /* by the console */
 static uint64_t records;       /* of the trace, and those lost */
 static uint64_t next[VMS_MAX]; /* of each VM's ring: the first event not read yet */
-static uint64_t installs_told[VMS_MAX];
 
 #define ALL_LEAVES ~0UL
 
@@ -85,31 +85,15 @@ static void put_leaves(const struct vm *vm, uint64_t from, uint64_t to)
 	}
 }
 
-static uint64_t leaves_installed(const struct vm *vm)
-{
-	const uint64_t *by_level = vm->ept.stats.installed;
-
-	return by_level[1] + by_level[2] + by_level[3];
-}
-
 /* An event that was told; where it does not say what became of the leaves, they follow. */
 static void put_event(const struct vm *vm, const struct event *event)
 {
 	uint64_t table = ALIGN_DOWN(event->b, page_level_size(2));
 
 	put_traced(event);
-	if (event->type == EVENT_INSTALL && event->a) installs_told[vm->index]++;
 	if (event->type == EVENT_INSTALL && event->a == 1 && vm->ept.fill == EPT_FILL_TABLE)
 		put_leaves(vm, table, table + page_level_size(2));
 	if (event->type == EVENT_RETYPE || (event->type == EVENT_WBINVD && vm->cache)) put_leaves(vm, 0, ALL_LEAVES);
-}
-
-/* coherence=model installs leaves for what the hypervisor does in a CPU's place, of which no event tells. */
-static void put_untold(const struct vm *vm)
-{
-	if (!vm->cache || leaves_installed(vm) == installs_told[vm->index]) return;
-	installs_told[vm->index] = leaves_installed(vm);
-	put_leaves(vm, 0, ALL_LEAVES);
 }
 
 /* Does the machine stop at this event? */
@@ -132,7 +116,7 @@ static bool read_ring(const struct vm *vm)
 	uint64_t lost;
 
 	if (next[vm->index] > vm->events.next) { /* a reset begins a new one, and a new EPT */
-		next[vm->index] = installs_told[vm->index] = 0;
+		next[vm->index] = 0;
 		restarted = true;
 	}
 	while (event_ring_read(&vm->events, &next[vm->index], &event, 1, &lost)) {
@@ -144,7 +128,6 @@ static bool read_ring(const struct vm *vm)
 		stops = true;
 	}
 	if (trace && restarted) put_leaves(vm, 0, ALL_LEAVES);
-	if (trace) put_untold(vm);
 	return stops;
 }
 
@@ -189,6 +172,7 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 static void choose_entry(void)
 {
 	exits_are_watched = trace || stop;
+	run_watch = exits_are_watched ? watch_poll : NULL;
 	for (unsigned i = 0; i < all_vms_count; i++)
 		for (unsigned n = 0; all_vms[i]->state == VM_RUNNING && n < all_vms[i]->vcpus; n++) {
 			vcpu_switch_to(all_vms[i]->vcpu[n]);
@@ -207,7 +191,6 @@ bool watch_set_trace(enum trace_option option)
 		next[i] = all_vms[i]->events.next; /* what was before does not belong to it */
 		put_name(all_vms[i]);
 		put_leaves(all_vms[i], 0, ALL_LEAVES);
-		installs_told[i] = leaves_installed(all_vms[i]);
 	}
 	choose_entry();
 	return true;

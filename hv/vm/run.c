@@ -108,6 +108,8 @@ static uint64_t shortest_stay(const struct vcpu *vcpu)
 /* Slices of the invalidation queue before an entry, where no timer ends the stay soon. */
 #define SLICES_WITHOUT_TIMER 32
 
+void (*run_watch)(void);
+
 static bool has_work(const struct vm *vm) { return vm->iommu && iommu_pending(vm->iommu); }
 
 /*
@@ -123,6 +125,7 @@ static bool work(struct vm *vm)
 	vm_lock(vm);
 	for (; slices && has_work(vm); slices--) iommu_work(vm->iommu);
 	vm_unlock(vm);
+	if (run_watch) run_watch();
 	return true;
 }
 

@@ -35,6 +35,9 @@ void run_stop(void);
 void run_continue(void);
 bool run_is_stopped(void);
 
+/* Who reads the events that VMs tell, or none: called behind what happens outside of exits, and may run_stop(). */
+extern void (*run_watch)(void);
+
 /* One stay of a vCPU in its guest although all are stopped, without an interrupt; for a step. */
 void run_once(struct vcpu *vcpu);
 

@@ -340,7 +340,7 @@ def check_rebuilt_exactly():
     """The EPT rebuilt is the hypervisor's, at each transition and at the end: zap, retype, tables filled, two copies."""
     for name, *words in (("memtypes", "memtypes"), ("retype", "memtypes", "transition=retype"),
                          ("table", "memtypes", "fill=table"), ("both", "memtypes", "transition=retype", "fill=table"),
-                         ("coherence", "coherence")):
+                         ("coherence", "coherence"), ("copies", "coherence", "fill=table")):
         path, said = make_trace(name, *words)
         open_trace(path)
         stops = page.js("""const T = time.trace.types;
