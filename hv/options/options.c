@@ -134,6 +134,7 @@ static bool parse_list(struct word rest, const char *const *names, bool once, un
 struct target {
 	struct hv_options *hv;
 	struct vm_options *vm;
+	char *fields; /* of the one that it is */
 	struct option_error *error;
 };
 
@@ -159,7 +160,7 @@ static const char *parse_word(struct word word, const struct word_row *row, cons
 		if (row->parse) return row->parse(value, to);
 		found = find_name(value, row->names);
 		if (found < 0) return row->expected;
-		*(unsigned *)((to->vm ? (char *)to->vm : (char *)to->hv) + row->offset) = (unsigned)found;
+		*(unsigned *)(to->fields + row->offset) = (unsigned)found;
 		return NULL;
 	}
 	return row->expected;
@@ -200,7 +201,7 @@ static const struct word_row hv_words[] = {
 
 int hv_options_parse(const char *line, struct hv_options *options, struct option_error *error)
 {
-	const struct target to = {.hv = options, .error = error};
+	const struct target to = {.hv = options, .fields = (char *)options, .error = error};
 	const char *expected;
 	struct word word;
 
@@ -307,7 +308,7 @@ static const struct word_row vm_words[] = {
 
 int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error)
 {
-	const struct target to = {.vm = options, .error = error};
+	const struct target to = {.vm = options, .fields = (char *)options, .error = error};
 	struct word word = next_word(&line);
 
 	memset(options, 0, sizeof(*options));
