@@ -120,7 +120,7 @@ static void add_decision(struct lines *to, const struct ept_explanation *why)
 		[EPT_BY_CD] = "caches disabled",
 	};
 
-	lines_add(to, "count %u, CR0.CD %u, ", why->count, why->cd);
+	lines_add(to, "%scount %u, CR0.CD %u, ", why->stale ? "a fault would give: " : "", why->count, why->cd);
 	if (why->decided_by == EPT_BY_MTRR)
 		add_mtrr(to, &why->mtrr);
 	else
@@ -168,7 +168,8 @@ static void add_row(struct lines *to, const struct ept_explanation *why)
 	unsigned index = why->pat.index;
 
 	if (!why->has_slot || (why->bits & EPT_IGNORE_PAT)) return;
-	lines_add(to, "table 12-7: row %s (the leaf), column %s (", row, memtype_name(why->pat_type));
+	lines_add(to, "table 12-7: row %s (the leaf%s), column %s (", row, why->stale ? " that would come" : "",
+		  memtype_name(why->pat_type));
 	if (index == EPT_NO_PAGING)
 		lines_add(to, "paging off");
 	else

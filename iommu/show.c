@@ -32,6 +32,10 @@ static void add_context(struct lines *to, const struct iommu_context *context)
 {
 	const struct vtd_context_entry *entry = &context->entry;
 
+	if (!(entry->lo & VTD_CONTEXT_P)) {
+		lines_add(to, "none (not present)");
+		return;
+	}
 	lines_add(to, "0x%lx:0x%lx: ", entry->hi, entry->lo);
 	if (context->reason)
 		lines_add(to, "fault 0x%x", context->reason);
@@ -48,7 +52,7 @@ static void show_device(struct iommu *iommu, struct lines *to, const struct iomm
 
 	lines_add(to, "device ");
 	add_device(to, device->source_id);
-	lines_add(to, ": %s%s; context in memory ", device->attached ? "attached, " : "not attached",
+	lines_add(to, ": %s%s; context in memory: ", device->attached ? "attached, " : "not attached",
 		  !device->attached     ? ""
 		  : device->noncoherent ? "noncoherent"
 					: "coherent");

@@ -89,6 +89,7 @@ static void explain(const struct vcpu *vcpu, uint64_t gpa, struct ept_pat pat)
 {
 	struct ept_explanation why;
 
+	print("  guest-physical 0x%lx", gpa);
 	pat.value = vmread(VMCS_GUEST_IA32_PAT);
 	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG)) pat.index = EPT_NO_PAGING;
 	ept_explain(&vcpu->vm->ept, &vcpu->ept_cpu, &pat, gpa, &why);
@@ -122,7 +123,7 @@ static int spy_read(void *ctx, uint64_t gpa, void *to, unsigned size)
 		*(uint8_t *)to |= PAGE_A;
 	}
 	spy->entries++;
-	if (!spy->quiet) print("  guest table at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
+	if (!spy->quiet) print("  guest entry at 0x%lx: 0x%lx%s", gpa, spy->last, error ? ", not RAM" : "");
 	return error;
 }
 
@@ -167,7 +168,6 @@ static void explain_linear(struct vcpu *vcpu, uint64_t linear)
 		      spy.error_code);
 		return;
 	}
-	print("  guest-physical 0x%lx", gpa);
 	explain(vcpu, gpa, (struct ept_pat){.index = pat_index(&spy)});
 }
 

@@ -36,7 +36,7 @@ command_of() {
 	local first=$output
 	run --separate-stderr bash -c "printf 'walk 0x2240000\n' | $(command_of 2) ENGINE=$ENGINE"
 	output+=$'\n'$first
-	all_said 'hv:   count' && all_said 'hv:   table 12-7' && all_said 'hv:   stale'
+	all_said 'hv:   guest-physical' && all_said 'hv:   count' && all_said 'hv:   a fault' && all_said 'hv:   table 12-7' && all_said 'hv:   stale'
 }
 
 @test "where does my guest spin? its function is named" {

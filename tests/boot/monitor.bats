@@ -35,6 +35,7 @@ after() {
 	demo 'walk 0x2240000' stop=vmcall
 	has 'hv: monitor: stopped: vm demo: mark 3' 'hv: demo> walk 0x2240000'
 	[ "$(after 'walk 0x2240000' | grep -c '^hv:   level [4321]: ')" -eq 4 ]
+	[ "$(after 'walk 0x2240000' | head -n 1)" = 'hv:   guest-physical 0x2240000' ]
 	has 'hv:   level 1: 0x[0-9a-f]+: 4K at 0x[0-9a-f]+, RWX, accessed, WC' \
 		'hv:   count 1, CR0\.CD 0, MTRR variable 2 \(WC, 0x2240000\+256K\) over default WB: WC; not uniform over 2 MiB: 4K leaf; PAT entry 0 WB: effective WC \(SDM 3A table 12-7\)' \
 		'hv:   table 12-7: row WC \(the leaf\), column WB \(PAT entry 0, assumed: a page with PAT 0, PCD 0, PWT 0\): WC'
@@ -42,8 +43,8 @@ after() {
 
 @test "va walks the guest's own tables first, and sets no flag in them" {
 	demo $'va 0x2240000\nva 0x2240000\nva 0x8000000000' stop=vmcall
-	[ "$(after 'va 0x2240000' | grep -c 'guest table at')" -eq 6 ] # 2M pages: three each
-	[ "$(after 'va 0x2240000' | grep 'guest table at' | sort -u | wc -l)" -eq 3 ]
+	[ "$(after 'va 0x2240000' | grep -c 'guest entry at')" -eq 6 ] # 2M pages: three each
+	[ "$(after 'va 0x2240000' | grep 'guest entry at' | sort -u | wc -l)" -eq 3 ]
 	[ "$(after 'va 0x2240000' | grep -c 'guest-physical 0x2240000')" -eq 2 ]
 	after 'va 0x2240000' | grep -qF "column WB (PAT entry 0, the page's PAT 0, PCD 0, PWT 0)"
 	has 'hv:   0x8000000000 is not mapped: page fault, error code 0x0'
@@ -55,8 +56,8 @@ after() {
 		'hv:   0x002000000-0x0021fffff +1 leaves of 2M, RWX, UC' \
 		'hv:   variable 2 \(WC, 0x2240000\+256K\)' 'hv:   fixed: 0x0\+640K WB' \
 		'hv:   translation on, queue on, interrupt remapping off; root table 0x[0-9a-f]+, bus 0.s contexts 0x[0-9a-f]+' \
-		'hv:   device 00:02.0: attached, noncoherent; context in memory .*: domain 1, 39 bits, table 0x[0-9a-f]+; cached' \
-		'hv:   device 00:03.0: not attached; .*' \
+		'hv:   device 00:02.0: attached, noncoherent; context in memory: .*: domain 1, 39 bits, table 0x[0-9a-f]+; cached' \
+		'hv:   device 00:03.0: not attached; context in memory: none \(not present\); (not )?cached' \
 		'hv:   rip [0-9a-f]{16} rflags .*' \
 		'hv: \* vm demo: stopped, 64 MiB, 1 vCPU, noncoherent count 1, [0-9]+ exits'
 	after exits | grep -qE '^hv: vm demo: [0-9]+ exits, .* VMCALL'

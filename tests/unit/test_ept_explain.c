@@ -316,6 +316,8 @@ TEST(the_words_for_a_stale_leaf)
 	assert_string_equal(stale_line(),
 			    "stale: the leaf in place is WB + ignore PAT, as with count 0, not cleared "
 			    "since; a fault would give WC; harmful where PAT is WB: an access is WB, not WC");
+	assert_non_null(strstr(last(1), "a fault would give: count 1, CR0.CD 0, "));
+	assert_non_null(strstr(last(0), "row WC (the leaf that would come), "));
 	ept_noncoherent_change(&ept, &cpu, -1);
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WB);
 	touch(0);

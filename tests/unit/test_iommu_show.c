@@ -63,15 +63,15 @@ TEST(contexts_cached_and_in_memory)
 		 (unsigned long long)ROOT, (unsigned long long)CONTEXT);
 	expect_line(line);
 	snprintf(line, sizeof(line),
-		 "device 00:04.0: attached, noncoherent; context in memory 0x502:0x%llx: domain 5, "
+		 "device 00:04.0: attached, noncoherent; context in memory: 0x502:0x%llx: domain 5, "
 		 "48 bits, table 0x%llx; cached",
 		 (unsigned long long)table | 1, (unsigned long long)table);
 	expect_line(line);
-	expect_line("device 00:05.0: attached, noncoherent; context in memory 0x902:0x9: domain 9, "
+	expect_line("device 00:05.0: attached, noncoherent; context in memory: 0x902:0x9: domain 9, "
 		    "passed through; cached");
 	set_context(w, EDU_B, 0, 0);
 	show(w);
-	expect_line("device 00:05.0: attached, noncoherent; context in memory 0x0:0x0: fault 0x2; "
+	expect_line("device 00:05.0: attached, noncoherent; context in memory: none (not present); "
 		    "cached otherwise: 0x902:0x9: domain 9, passed through");
 }
 
