@@ -111,7 +111,7 @@ static void set_gate(unsigned vector)
 	idt[vector] = (struct gate){
 		.offset_low = (uint16_t)stub,
 		.selector = SELECTOR_CODE,
-		.ist = 1,
+		.ist = vector < EXCEPTIONS, /* not an interrupt's: an NMI before its IRET would take its frame */
 		.type = GATE_PRESENT_INTERRUPT,
 		.offset_middle = (uint16_t)(stub >> 16),
 		.offset_high = (uint32_t)(stub >> 32),
