@@ -38,13 +38,18 @@ void smp_entered(unsigned id)
 	for (;;) __asm__ volatile("cli; hlt");
 }
 
+void smp_begin(unsigned id)
+{
+	smp_send(id, ICR_INIT);
+	lapic_write(LAPIC_ICR_LOW, ICR_STARTUP | TRAMPOLINE >> 12);
+}
+
 bool smp_restart(unsigned id)
 {
 	uint64_t end;
 
 	came[id] = false;
-	smp_send(id, ICR_INIT);
-	smp_send(id, ICR_STARTUP | TRAMPOLINE >> 12);
+	smp_begin(id);
 	smp_send(id, ICR_STARTUP | TRAMPOLINE >> 12);
 	for (end = rdtsc() + PATIENCE; !came[id] && rdtsc() < end;) cpu_pause();
 	return came[id];

@@ -16,7 +16,8 @@
  * came, the boot CPU among them. May be called once.
  */
 unsigned smp_start(unsigned count, void (*main)(unsigned id));
-/* INIT and start-up again for one of them, which begins anew. False: it did not come. */
+/* INIT and start-up again for one of them, which begins anew; the second waits for it. False: it did not come. */
+void smp_begin(unsigned id);
 bool smp_restart(unsigned id);
 /* The CPU this runs on, from 0, without an exit. */
 unsigned smp_id(void);

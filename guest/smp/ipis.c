@@ -7,6 +7,7 @@
 #include "guest/lib/cpu.h"
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
+#include "guest/lib/vtd.h"
 #include "guest/smp/smp.h"
 
 #define VECTOR    0x51
@@ -112,6 +113,42 @@ static void test_nmi(unsigned last)
 	check(job_wait(last) && arrived(came, 1U << last), "and the interrupt comes then");
 }
 
+static volatile unsigned beginnings;
+static volatile uint64_t last_beat;
+
+/* Until an INIT, with long exits, so that both IPIs come within one; anew, it wakes the boot CPU, which sleeps. */
+static void beat(unsigned id)
+{
+	(void)id;
+	if (!beginnings++)
+		for (;; last_beat = rdtsc()) {
+			for (unsigned n = 0; n < 60; n++) vtd_put(DESC_IOTLB | DESC_DOMAIN, 0);
+			vtd_ring();
+		}
+	wait(calm);
+	smp_send(0, NMI);
+}
+
+/* Both IPIs at once, and nobody awake who could see the VM through: neither may be late or end it. */
+static void test_begin(unsigned last)
+{
+	uint64_t sent;
+
+	for (unsigned round = 0; round < 8; round++) {
+		beginnings = 0;
+		job_start(last, beat);
+		while (!beginnings) cpu_pause();
+		wait(calm);
+		interrupts_off();
+		sent = rdtsc();
+		smp_begin(last);
+		__asm__ volatile("hlt" : : : "memory");
+		interrupts_on();
+		if (!job_wait(last) || last_beat > sent + calm) break;
+	}
+	check(last_beat <= sent + calm, "nothing of what was before runs on behind INIT and a start-up IPI");
+}
+
 void test_ipis(void)
 {
 	uint32_t all = (1U << cpus) - 1;
@@ -136,6 +173,7 @@ void test_ipis(void)
 		test_lowest();
 	}
 	test_nmi(last);
+	test_begin(last);
 	check(smp_restart(last), "INIT stops a CPU, a start-up IPI starts it anew");
 	check_ipi(last, 0, 1U << last, "and it takes IPIs again");
 	interrupts_off();

@@ -91,21 +91,30 @@ static void take_init(struct vcpu *vcpu)
 	vcpu->nmi_pending = false;
 	vcpu->starts = false;
 	set_activity(vcpu, VCPU_WAITS);
-	if (ipi_none_is_left(vcpu->vm)) vm_kill(vcpu->vm, "halted with interrupts off");
 }
 
-/* What came before an INIT goes with it. A vCPU that waits has its local APIC off: it takes no more. */
+/*
+ * What came before an INIT goes with it. A vCPU that waits has its local APIC off: it takes no more. But
+ * for fixed interrupts a flag stays until what it asks is done (maybe twice), for ipi_none_is_left().
+ */
 void ipi_take_mail(struct vcpu *vcpu)
 {
-	uint32_t flags = __atomic_exchange_n(&vcpu->mail.flags, 0, __ATOMIC_ACQUIRE);
+	uint32_t flags = __atomic_fetch_and(&vcpu->mail.flags, ~(uint32_t)MAIL_FIXED, __ATOMIC_ACQUIRE);
 
 	if (flags & MAIL_FIXED) take_fixed(vcpu);
-	if (flags & MAIL_NMI && vcpu->activity != VCPU_WAITS) vcpu->nmi_pending = true;
-	if (flags & MAIL_INIT) take_init(vcpu);
-	if (flags & MAIL_STARTUP && vcpu->activity == VCPU_WAITS) {
-		vcpu->starts = true;
-		set_activity(vcpu, VCPU_ACTIVE);
-	}
+	flags &= ~(uint32_t)MAIL_FIXED;
+	do {
+		if (flags & MAIL_NMI && vcpu->activity != VCPU_WAITS) vcpu->nmi_pending = true;
+		if (flags & MAIL_INIT) take_init(vcpu);
+		if (flags & MAIL_STARTUP && vcpu->activity == VCPU_WAITS) {
+			vcpu->starts = true;
+			set_activity(vcpu, VCPU_ACTIVE);
+		}
+	} while (flags & ~(uint32_t)MAIL_FIXED &&
+		 !__atomic_compare_exchange_n(&vcpu->mail.flags, &flags, flags & MAIL_FIXED, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_SEQ_CST));
+	if (vcpu->activity >= VCPU_STOPPED && ipi_none_is_left(vcpu->vm))
+		vm_kill(vcpu->vm, "halted with interrupts off");
 }
 
 bool ipi_none_is_left(const struct vm *vm)

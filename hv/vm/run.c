@@ -197,6 +197,8 @@ static void stay(struct vcpu *vcpu, bool once)
 {
 	enum enter_result result;
 
+	if (vcpu->starts) vmcs_setup_startup(vcpu, (uint8_t)vcpu->mail.startup_page);
+	vcpu->starts = false;
 	this_cpu()->slice =
 		once || run_checks_entries ? 2 : SLICE_EXITS + 1; /* before STATE: a kick behind it sets it to 1 */
 	cpu_set_state(CPU_GUEST);                                 /* STATE */
@@ -218,8 +220,6 @@ void run_once(struct vcpu *vcpu)
 static void take_turn(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
-	if (vcpu->starts) vmcs_setup_startup(vcpu, (uint8_t)vcpu->mail.startup_page);
-	vcpu->starts = false;
 	vcpu->slice_end = rdtsc() + SLICE_TICKS;
 	do {
 		work(vcpu->vm);
