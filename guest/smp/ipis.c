@@ -5,6 +5,7 @@
  */
 #include "guest/lib/check.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/ioapic.h"
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vtd.h"
@@ -149,6 +150,67 @@ static void test_begin(unsigned last)
 	check(last_beat <= sent + calm, "nothing of what was before runs on behind INIT and a start-up IPI");
 }
 
+static volatile unsigned ticks;
+
+static void count_ticks(unsigned id)
+{
+	uint64_t end = rdtsc() + 2 * PATIENCE;
+
+	wait(calm);
+	came[id] = 0;
+	while (came[id] < 3 && rdtsc() < end) cpu_pause();
+	ticks = came[id];
+	smp_send(0, NMI);
+}
+
+static void test_timer(unsigned last)
+{
+	ioapic_write_entry(2, (uint64_t)last << 56 | VECTOR);
+	outb(0x43, 0x34); /* the PIT's channel 0, every 3.4 ms */
+	outb(0x40, 0);
+	outb(0x40, 0x10);
+	interrupts_off();
+	job_start(last, count_ticks);
+	__asm__ volatile("hlt" : : : "memory");
+	interrupts_on();
+	job_wait(last);
+	ioapic_write_entry(2, LAPIC_LVT_MASKED);
+	check(ticks >= 3, "a device's timer goes on while the boot CPU is halted with interrupts off");
+}
+
+static volatile uint64_t queue_ticks;
+
+/* More than a slice of the queue, and then sleep until it is done. */
+static void sleep_over_queue(unsigned id)
+{
+	uint64_t start;
+
+	wait(10 * calm); /* all others sleep, and the console has sent what it had */
+	came[id] = 0;
+	for (unsigned n = 0; n < 200; n++) vtd_put(DESC_IOTLB | DESC_DOMAIN, 0);
+	vtd_put(DESC_WAIT | DESC_WAIT_IRQ, 0);
+	start = rdtsc();
+	interrupts_off();
+	vtd_ring();
+	while (!came[id]) __asm__ volatile("sti; hlt; cli" : : : "memory");
+	queue_ticks = rdtsc() - start;
+	interrupts_on();
+	smp_send(0, NMI);
+}
+
+static void test_queue(unsigned last)
+{
+	vtd_write32(VTD_IEADDR, 0xfee00000 | last << 12);
+	vtd_write32(VTD_IEDATA, VECTOR);
+	vtd_write32(VTD_IECTL, 0);
+	interrupts_off();
+	job_start(last, sleep_over_queue);
+	__asm__ volatile("hlt" : : : "memory");
+	interrupts_on();
+	job_wait(last);
+	check(queue_ticks < 3 * calm, "the invalidation queue goes on while the CPUs sleep");
+}
+
 void test_ipis(void)
 {
 	uint32_t all = (1U << cpus) - 1;
@@ -174,6 +236,8 @@ void test_ipis(void)
 	}
 	test_nmi(last);
 	test_begin(last);
+	test_queue(last);
+	test_timer(last);
 	check(smp_restart(last), "INIT stops a CPU, a start-up IPI starts it anew");
 	check_ipi(last, 0, 1U << last, "and it takes IPIs again");
 	interrupts_off();

@@ -16,9 +16,10 @@
 #include "lib/asm.h"
 #include "lib/bits.h"
 
+/* The PICs' output is wired to the CPU that booted. */
 static bool extint_pending(const struct vcpu *vcpu)
 {
-	return pic_pending(vcpu->vm->chips.pic) && lapic_takes_extint(&vcpu->lapic);
+	return pic_pending(vcpu->vm->chips.pic) && !vcpu->id && lapic_takes_extint(&vcpu->lapic);
 }
 
 /*
@@ -69,7 +70,6 @@ void interrupts_init_vcpu(struct vcpu *vcpu)
 	all->lapic[all->count++] = &vcpu->lapic;
 }
 
-/* The PICs' output is wired to the CPU that booted. */
 void interrupts_extint(void *ctx)
 {
 	struct vm *vm = ctx;

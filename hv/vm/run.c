@@ -89,13 +89,15 @@ void run_remove(struct vcpu *vcpu)
 static bool is_runnable(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	bool wakes;
 
 	if (stopped || vcpu->lent) return false;
 	if (vm->waits_for_console && console_has_room(&vm->line)) vm->waits_for_console = false;
 	if (vm->state != VM_RUNNING || vm->waits_for_console) return false;
 	if (vcpu->mail.flags) ipi_take_mail(vcpu);
-	if (vcpu->activity == VCPU_HALTED && interrupts_pending(vcpu)) vcpu->activity = VCPU_ACTIVE;
-	if (vcpu->activity == VCPU_STOPPED && vcpu->nmi_pending) vcpu->activity = VCPU_ACTIVE;
+	wakes = vcpu->activity != VCPU_ACTIVE && interrupts_pending(vcpu); /* fires what is due, however it sleeps */
+	if (wakes && (vcpu->activity == VCPU_HALTED || (vcpu->activity == VCPU_STOPPED && vcpu->nmi_pending)))
+		vcpu->activity = VCPU_ACTIVE;
 	return vcpu->activity == VCPU_ACTIVE && vm->state == VM_RUNNING;
 }
 
@@ -254,7 +256,7 @@ static bool run_vcpu(struct vcpu *vcpu)
 
 	if (vcpu->lent && this_cpu()->vcpu == vcpu) vcpu_unload(vcpu);
 	if (vcpu->vm->state != VM_RUNNING) return false;
-	worked = !vcpu->id && work(vcpu->vm); /* also while all its vCPUs sleep */
+	worked = work(vcpu->vm); /* also while all its vCPUs sleep: the one that asked is on this CPU */
 	runs = is_runnable(vcpu);
 	if (runs) take_turn(vcpu);
 	if (!vcpu->id) age_lines(vcpu->vm, start, runs);
@@ -281,7 +283,7 @@ static void idle(void)
 	this_cpu()->slice = SLICE_EXITS; /* before STATE: a kick behind it sets it to 1 */
 	cpu_set_state(CPU_IDLE);
 	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu && begun; vcpu = vcpu->next_on_cpu) {
-		busy |= is_runnable(vcpu) || (!vcpu->id && has_work(vcpu->vm)) ||
+		busy |= is_runnable(vcpu) || (vcpu->vm->state == VM_RUNNING && has_work(vcpu->vm)) ||
 			(vcpu->lent && this_cpu()->vcpu == vcpu);
 		ticks = MIN(ticks, ticks_to_event(vcpu));
 	}
