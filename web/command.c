@@ -151,6 +151,10 @@ static bool do_vm(struct machine *m, struct words *words)
 	return true;
 }
 
+/* Which copy an access reaches. */
+static const struct by old_by = {"stale", "ept_leaf_comes", "ept/coherence.c", "SDM 3A 12.11.8"};
+static const struct by old_dma_by = {"stale", "dma_page", "ept/coherence.c", "SDM 3A 12.11.8"};
+
 static bool do_read(struct machine *m, struct words *words)
 {
 	uint64_t gpa;
@@ -158,7 +162,9 @@ static bool do_read(struct machine *m, struct words *words)
 	uint8_t byte;
 
 	if (!vcpu(words, &cpu) || !address(words, &gpa)) return false;
-	if (!cpu_access(m, cpu, gpa, false, &byte, false)) watch(m, gpa);
+	if (cpu_access(m, cpu, gpa, false, &byte, false)) return true;
+	watch(m, gpa);
+	bytes_read(m, &old_by, gpa, byte);
 	return true;
 }
 
@@ -170,7 +176,9 @@ static bool do_write(struct machine *m, struct words *words)
 
 	if (!vcpu(words, &cpu) || !address(words, &gpa) || !number_up_to(words, 0xff, &value)) return false;
 	byte = (uint8_t)value;
-	if (!cpu_access(m, cpu, gpa, true, &byte, false)) watch(m, gpa);
+	if (cpu_access(m, cpu, gpa, true, &byte, false)) return true;
+	watch(m, gpa);
+	bytes_written(m, "vCPU", cpu, gpa, byte);
 	return true;
 }
 
@@ -424,6 +432,10 @@ static bool do_dma(struct machine *m, struct words *words)
 	    error       ? ": blocked"
 	    : m->around ? ", around the caches"
 			: ", the caches snooped");
+	if (!error && in)
+		bytes_written(m, "device", n, m->dma_gpa, byte);
+	else if (!error)
+		bytes_read(m, &old_dma_by, m->dma_gpa, byte);
 	return true;
 }
 
@@ -439,13 +451,14 @@ static bool do_wbinvd(struct machine *m, struct words *words)
 static bool do_skip(struct machine *m, struct words *words)
 {
 	static const struct by by = {"skipped", "ept_flush", "ept/ept.c", "SDM 3C 29.4.3.3"};
+	static const struct by zap_by = {"skipped", "clear_leaves", "ept/zap.c", "SDM 3C 29.3.7.2"};
 	unsigned from, end;
 	uint64_t value;
 
 	if (is_next(words, "zap")) {
 		if (!number_up_to(words, 1, &value)) return false;
 		m->skip.zap = value;
-		say(m, &by, "from now on transitions %s", value ? "do not zap: a defect" : "zap");
+		say(m, &zap_by, "from now on transitions %s", value ? "do not zap: a defect" : "zap");
 		return true;
 	}
 	if (!is_next(words, "invept") || !vcpus(words, &from, &end) || !number_up_to(words, 1, &value)) return false;

@@ -85,6 +85,7 @@ int ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
 	struct access access = {.m = ctx};
 
 	access.m->around |= around_cache;
+	if (size == 1) access.m->dma_gpa = gpa;
 	for (size_t i = 0; i < size; i++) {
 		if (ept_dma_access(&access.m->ept, gpa + i, false, around_cache, take_byte, &access)) return -EFAULT;
 		((uint8_t *)to)[i] = access.byte;
@@ -97,6 +98,7 @@ int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool aroun
 	struct access access = {.m = ctx};
 
 	access.m->around |= around_cache;
+	if (size == 1) access.m->dma_gpa = gpa;
 	for (size_t i = 0; i < size; i++) {
 		access.byte = ((const uint8_t *)from)[i];
 		if (ept_dma_access(&access.m->ept, gpa + i, true, around_cache, put_byte, &access)) return -EFAULT;
@@ -118,10 +120,14 @@ uint8_t ram_peek(const struct machine *m, uint64_t gpa, bool around_cache, bool 
 static void copy_page(void *ctx, uint64_t to, uint64_t from)
 {
 	static const struct by by = {"copy", "ept_settle", "ept/coherence.c", "SDM 3A 12.11.8"};
+	static const struct by lost = {"stale", "ept_settle", "ept/coherence.c", "SDM 3A 12.11.8"};
 	struct machine *m = ctx;
 
+	if (to < HOST_CACHE) {
+		say(m, &by, "page 0x%lx: what the cache had is written to memory", to - HOST_RAM);
+		bytes_overwritten(m, &lost, to - HOST_RAM, to, from);
+	}
 	memory_copy(&m->memory, to, from);
-	if (to < HOST_CACHE) say(m, &by, "page 0x%lx: what the cache had is written to memory", to - HOST_RAM);
 }
 
 static void interrupt(void *ctx, uint64_t address, uint32_t data)
@@ -131,9 +137,26 @@ static void interrupt(void *ctx, uint64_t address, uint32_t data)
 	say(ctx, &by, "interrupt message 0x%x to 0x%lx", data, address);
 }
 
+/* The record that the guest's driver finds, decoded. */
 static void fault_recorded(void *ctx, uint64_t lo, uint64_t hi)
 {
-	tell(ctx, EVENT_FAULT, 0, (uint32_t)FIELD(hi, VTD_FRCD_FR), lo, hi);
+	static const struct by by = {"fault", "iommu_fault", "iommu/fault.c", "VT-d 7.1"};
+	static const char *const reasons[] = {
+		[VTD_ROOT_NOT_PRESENT] = "no root entry",
+		[VTD_CONTEXT_NOT_PRESENT] = "no context entry",
+		[VTD_CONTEXT_INVALID] = "a context entry that makes no sense",
+		[VTD_ADDRESS_TOO_WIDE] = "an address that is too wide",
+		[VTD_NO_WRITE] = "no page, or one that may not be written",
+		[VTD_NO_READ] = "no page, or one that may not be read",
+		[VTD_TABLE_UNREADABLE] = "a table that is not in RAM",
+		[VTD_ROOT_UNREADABLE] = "a root table that is not in RAM",
+		[VTD_CONTEXT_UNREADABLE] = "a context table that is not in RAM",
+	};
+	uint64_t reason = FIELD(hi, VTD_FRCD_FR), id = FIELD(hi, VTD_FRCD_SID);
+	const char *name = reason < ARRAY_SIZE(reasons) && reasons[reason] ? reasons[reason] : "see VT-d 7.1.3";
+
+	say(ctx, &by, "IOMMU fault: device %lu may not %s iova 0x%lx: reason 0x%lx, %s", (id - device_id[0]) >> 3,
+	    hi & VTD_FRCD_T_READ ? "read" : "write", lo, reason, name);
 }
 
 static void stale_used(void *ctx, const struct iommu_stale *stale)

@@ -48,6 +48,8 @@ struct driver {
 
 /* Pages whose bytes are shown, since somebody has touched them. */
 #define WATCHED 12
+/* Bytes of which it is remembered who wrote them last. */
+#define WRITTEN 16
 
 struct machine {
 	struct ept_world world; /* first: its address is ept/'s ctx */
@@ -67,6 +69,14 @@ struct machine {
 	uint64_t invepts, cleared;
 	uint64_t watched[WATCHED];
 	unsigned watching;
+	struct written {
+		const char *who; /* "vCPU", "device", or NULL: none */
+		unsigned number;
+		uint64_t gpa;
+		uint8_t byte;
+	} written[WRITTEN];
+	unsigned next_written;
+	uint64_t dma_gpa; /* where the last byte of DMA went or came from */
 	struct line line[LINES];
 	unsigned lines, lost; /* 'lost': said, but not kept */
 	char error[LINE_SIZE];
@@ -106,6 +116,13 @@ bool leaf_is_old(const struct machine *m, unsigned cpu, uint64_t gpa, uint64_t l
 const struct model_cached *cpu_cached(const struct machine *m, unsigned cpu, uint64_t gpa);
 /* The guest's WBINVD. */
 void cpu_write_back(struct machine *m, unsigned cpu);
+
+/* bytes.c: a byte was written, by the vCPU or device of that number; */
+void bytes_written(struct machine *m, const char *who, unsigned number, uint64_t gpa, uint8_t byte);
+/* was read: says so where it is not the one that was written last; */
+void bytes_read(struct machine *m, const struct by *by, uint64_t gpa, uint8_t byte);
+/* goes away, as the page of the cache at 'from' is about to be copied over that of memory at 'to'. */
+void bytes_overwritten(struct machine *m, const struct by *by, uint64_t page, uint64_t to, uint64_t from);
 
 /* guest.c: what a guest's driver does to the unit, by stores of vCPU 0 and by registers. */
 void guest_start(struct machine *m);

@@ -201,8 +201,8 @@ function draw_bytes(state, into) {
 		cells: [p.gpa, ...(model ? [p.cache < 0 ? '-' : byte(p.cache)] : []), byte(p.memory), byte(p.cpu[0]), byte(p.cpu[1]), byte(p.device)]}));
 
 	into.replaceChildren(element('h2', {}, 'First byte of the pages in use'),
-		element('p', {class: 'hint'}, model ? 'coherence=model: a page has a copy in the cache and one in memory; what each would read is modelled' : 'without coherence=model all see the same bytes'),
-		table_of(['page', ...(model ? ['cache'] : []), 'memory', 'CPU 0', 'CPU 1', 'device'], rows, 'no page was touched yet'));
+		element('p', {class: 'hint'}, model ? 'coherence=model: a page has a copy in the cache and one in memory. The first two columns are what each copy has, the others what each would read now.' : 'What each would read now: without coherence=model all see the same bytes.'),
+		table_of(['page', ...(model ? ['in cache'] : []), 'in memory', 'vCPU 0', 'vCPU 1', 'device 0'], rows, 'no page was touched yet'));
 }
 
 function draw_iommu(state, into) {
@@ -212,14 +212,14 @@ function draw_iommu(state, into) {
 		element('h2', {}, 'IOMMU ', element('span', {class: 'badge'}, io.on ? 'translating' : 'off'), io.stale ? element('span', {class: 'bad'}, ` ${io.stale} stale uses`) : ''),
 		element('p', {class: 'hint'}, `root table ${io.root}; ECAP.SC ${io.sc ? 1 : 0}, CAP.CM ${io.cm ? 1 : 0}`),
 		element('h3', {}, 'Devices and their context entries'),
-		table_of(['device', 'in memory', 'cache', 'state'], io.devices.map((d) => ({old: d.old, cells: [d.name,
-			d.present ? `domain ${d.domain}${yes(d.pass, ', pass')}` : 'not present', d.cached ? (d.old ? 'another' : 'the same') : 'none',
+		table_of(['device', 'entry in memory', 'as cached', 'DMA'], io.devices.map((d) => ({old: d.old, cells: [d.name,
+			d.present ? `domain ${d.domain}${yes(d.pass, ', pass')}` : 'not present', d.cached ? (d.old ? 'stale: another' : 'the same') : 'not cached',
 			d.attached ? (d.noncoherent ? 'noncoherent' : 'coherent') : 'not attached']})), ''),
 		element('h3', {}, 'Page tables in memory'),
 		...io.mappings.slice(0, 1).map((m) => element('p', {class: 'hint'}, `${m.iova}: tables ${m.path.join(' > ')}`)),
-		table_of(['dev', 'iova', 'leads to', ''], io.mappings.map((m) => ({cells: [String(m.device), m.iova, m.read || m.write ? m.gpa : 'nothing', yes(m.read, 'r') + yes(m.write, 'w') + yes(m.snp, ' snp')]})), 'none'),
+		table_of(['device', 'iova', 'leads to', 'allows'], io.mappings.map((m) => ({cells: [String(m.device), m.iova, m.read || m.write ? m.gpa : 'nothing', yes(m.read, 'r') + yes(m.write, 'w') + yes(m.snp, ' snp')]})), 'none'),
 		element('h3', {}, 'IOTLB'),
-		table_of(['device', 'iova', 'leads to', ''], io.iotlb.map((t) => ({old: t.old, cells: [t.source, t.iova, t.gpa, yes(t.read, 'r') + yes(t.write, 'w') + yes(t.snp, ' snp') + yes(t.old, ' stale')]})), 'empty'),
+		table_of(['device', 'iova', 'leads to', 'allows'], io.iotlb.map((t) => ({old: t.old, cells: [t.source, t.iova, t.gpa, yes(t.read, 'r') + yes(t.write, 'w') + yes(t.snp, ' snp') + yes(t.old, ' stale')]})), 'empty'),
 		element('h3', {}, `Queue: head ${io.queue.head}, tail ${io.queue.tail}`),
-		table_of(['', 'descriptor', ''], io.queue.descriptors.map((d) => ({cells: [String(d.number), d.what, d.done ? 'done' : 'waits']})), 'empty'));
+		table_of(['no.', 'descriptor', 'state'], io.queue.descriptors.map((d) => ({cells: [String(d.number), d.what, d.done ? 'done' : 'waits']})), 'empty'));
 }

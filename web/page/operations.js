@@ -4,10 +4,11 @@
 
 const TYPES = ['WB', 'UC', 'WC', 'WT', 'WP'];
 const CPU = ['vCPU', 'cpu', ['0', '1']], CPU_ALL = ['vCPU', 'cpu', ['all', '0', '1']];
-const DEVICE = ['device', 'device', ['0', '1']], ON = ['', 'on', ['1', '0']];
+const DEVICE = ['device', 'device', ['0', '1']], ON = ['', 'on', [['1', 'on'], ['0', 'off']]];
 const ADDRESS = ['address', 'gpa', '0x2000000'], IOVA = ['iova', 'iova', '0x4000000'];
 
-// Group, then its forms: button, words with {fields}, fields of [label, name, choices or value].
+// Group, then its forms: button, words with {fields}, fields of [label, name, choices or value]; a choice is its word, or
+// [word, how it reads].
 const OPERATIONS = [
 	['A CPU touches memory', [
 		['Read', 'read {cpu} {gpa}', [CPU, ADDRESS]],
@@ -24,7 +25,7 @@ const OPERATIONS = [
 	]],
 	['The IOMMU’s tables', [
 		['Translation', 'iommu {on}', [['', 'on', ['on', 'off']]]],
-		['Map', 'map {device} {iova} {gpa} {flags}', [DEVICE, IOVA, ADDRESS, ['', 'flags', ['rw', 'r', 'w', 'rw snp']]]],
+		['Map', 'map {device} {iova} {gpa} {flags}', [DEVICE, IOVA, ADDRESS, ['allows', 'flags', ['rw', 'r', 'w', 'rw snp']]]],
 		['Unmap', 'unmap {device} {iova}', [DEVICE, IOVA]],
 		['Context', 'context {device} {what}', [DEVICE, ['domain', 'what', ['1', '2', '1 pass', 'off']]]],
 	]],
@@ -42,12 +43,14 @@ const OPERATIONS = [
 		['Skip zaps', 'skip zap {on}', [ON]],
 	]],
 	['Another machine (begins anew)', [
-		['New', 'vm {policy} {transition} {fill} {large} {sc} {cm} {coherence}', [['', 'policy', ['kvm-6.7', 'kvm-6.6', 'kvm-6.11', 'kvm-6.16']], ['', 'transition', ['', 'transition=retype']], ['', 'fill', ['', 'fill=table']], ['', 'large', ['', 'large=2M', 'large=4K']], ['', 'sc', ['', 'sc']], ['', 'cm', ['', 'cm=off']], ['', 'coherence', ['', 'coherence=model']]]],
+		['New', 'vm {policy} {transition} {fill} {large} {sc} {cm} {coherence}', [['rules', 'policy', ['kvm-6.7', 'kvm-6.6', 'kvm-6.11', 'kvm-6.16']], ['transition', 'transition', [['', 'zap'], ['transition=retype', 'retype']]],
+			['a fault fills', 'fill', [['', 'a leaf'], ['fill=table', 'a table']]], ['leaves up to', 'large', [['', '1G'], ['large=2M', '2M'], ['large=4K', '4K']]], ['snoop control', 'sc', [['', 'off'], ['sc', 'on']]],
+			['caching mode', 'cm', [['', 'on'], ['cm=off', 'off']]], ['caches', 'coherence', [['', 'not modelled'], ['coherence=model', 'modelled']]]]],
 	]],
 ];
 
 function make_field([label, name, value]) {
-	const field = Array.isArray(value) ? element('select', {name, 'aria-label': label || name}, ...value.map((v) => element('option', {value: v}, v || '(plain)')))
+	const field = Array.isArray(value) ? element('select', {name, 'aria-label': label || name}, ...value.map((v) => [v].flat()).map(([word, reads = word]) => element('option', {value: word}, reads)))
 		: element('input', {name, value, spellcheck: 'false', 'aria-label': label || name, class: name === 'byte' || name === 'size' ? 'short' : false});
 
 	return element('label', {}, label, field);
