@@ -102,7 +102,6 @@ void ipi_take_mail(struct vcpu *vcpu)
 	uint32_t flags = __atomic_fetch_and(&vcpu->mail.flags, ~(uint32_t)MAIL_FIXED, __ATOMIC_ACQUIRE);
 
 	if (flags & MAIL_FIXED) take_fixed(vcpu);
-	flags &= ~(uint32_t)MAIL_FIXED;
 	do {
 		if (flags & MAIL_NMI && vcpu->activity != VCPU_WAITS) vcpu->nmi_pending = true;
 		if (flags & MAIL_INIT) take_init(vcpu);
@@ -113,8 +112,7 @@ void ipi_take_mail(struct vcpu *vcpu)
 	} while (flags & ~(uint32_t)MAIL_FIXED &&
 		 !__atomic_compare_exchange_n(&vcpu->mail.flags, &flags, flags & MAIL_FIXED, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_SEQ_CST));
-	if (vcpu->activity >= VCPU_STOPPED && ipi_none_is_left(vcpu->vm))
-		vm_kill(vcpu->vm, "halted with interrupts off");
+	if (ipi_none_is_left(vcpu->vm)) vm_kill(vcpu->vm, "halted with interrupts off");
 }
 
 bool ipi_none_is_left(const struct vm *vm)

@@ -89,14 +89,14 @@ void run_remove(struct vcpu *vcpu)
 static bool is_runnable(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	bool wakes;
 
 	if (stopped || vcpu->lent) return false;
 	if (vm->waits_for_console && console_has_room(&vm->line)) vm->waits_for_console = false;
 	if (vm->state != VM_RUNNING || vm->waits_for_console) return false;
 	if (vcpu->mail.flags) ipi_take_mail(vcpu);
-	wakes = vcpu->activity != VCPU_ACTIVE && interrupts_pending(vcpu); /* fires what is due, however it sleeps */
-	if (wakes && (vcpu->activity == VCPU_HALTED || (vcpu->activity == VCPU_STOPPED && vcpu->nmi_pending)))
+	/* However it sleeps, what is due fires. */
+	if (vcpu->activity != VCPU_ACTIVE && interrupts_pending(vcpu) &&
+	    (vcpu->activity == VCPU_HALTED || (vcpu->activity == VCPU_STOPPED && vcpu->nmi_pending)))
 		vcpu->activity = VCPU_ACTIVE;
 	return vcpu->activity == VCPU_ACTIVE && vm->state == VM_RUNNING;
 }
