@@ -31,7 +31,7 @@ setup() {
 }
 
 # The end of a VM that is killed: where its vCPU was, and what it last accessed in vain.
-place='hv:   vcpu 0: rip 0x[0-9a-f]+, cr3 0x[0-9a-f]+, (16|32|64)-bit code( without paging)?(, halted)?'
+place='hv:   vcpu 0: rip 0x[0-9a-f]+, cr3 0x[0-9a-f]+, (16|32|64)-bit code( without paging)?(, halted( with interrupts off)?)?'
 
 @test "a kill tells vCPU, RIP, CR3, mode and the last access that found nothing" {
 	boots 1 "" "$G/faults.elf" "vm a mem=32M -- triple" "$G/faults.elf" "vm b mem=32M -- halt" \

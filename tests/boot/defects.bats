@@ -73,9 +73,9 @@ boots_broken() {
 
 @test "VMX locked off by the firmware is one line, status 3" {
 	# IA32_VMX_CR0_FIXED0 is read in its place: bit 0 set (there: locked), bit 2 clear (VMX off).
-	local offset from
-	from=$(place vmx_init)
-	offset=$(LC_ALL=C grep -obUaP '\xb9\x3a\x00\x00\x00' "$broken" | cut -d: -f1 | awk -v from="$from" '$1 >= from' | head -n 1)
+	# Not behind 0x41, which makes it another register's.
+	local offset
+	offset=$(LC_ALL=C grep -obUaP '(?<!\x41)\xb9\x3a\x00\x00\x00' "$broken" | cut -d: -f1)
 	overwrite "$offset" b986040000
 	boots_broken 3
 	has 'hv: cpu: VMX is locked off by the firmware \(IA32_FEATURE_CONTROL = 0x[0-9a-f]+\)'
