@@ -43,6 +43,10 @@ void device_attach(void) { vtd_attach(edu.source_id, DOMAIN, second_level); }
 
 void device_detach(void) { vtd_detach(edu.source_id, DOMAIN); }
 
+void device_map(const void *page) { vtd_map(second_level, 3, (uint64_t)page, (uint64_t)page, SL_RW); }
+
+void device_dma(const void *page, bool to_memory) { edu_dma(&edu, (uint64_t)page, PAGE_SIZE, to_memory); }
+
 static volatile uint64_t *own_page(unsigned id, unsigned n)
 {
 	return (volatile uint64_t *)(OWN_FIRST + id * OWN_STRIDE + n * PAGE_SIZE);
@@ -53,7 +57,7 @@ static void spin_deaf(unsigned id)
 {
 	volatile uint64_t *word = own_page(id, 0);
 
-	interrupts_off();
+	if (!guest_word("interruptible")) interrupts_off();
 	while (!job_stop) ++*word;
 	interrupts_on();
 }

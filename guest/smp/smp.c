@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Several CPUs: all are started, say the same of themselves by CPUID and local APIC, and then the
- * parts: IPIs, and the transition under fire. Needs iommu=on dev=edu and cpus=2 or more.
+ * parts: IPIs, and the transition under fire (or, by a word, figures, storm, witness). With
+ * "interruptible" none spins with interrupts off, which nested KVM does not bear. Needs iommu=on dev=edu and
+ * cpus=2 or more.
  */
 #include "guest/smp/smp.h"
 #include "guest/lib/check.h"
@@ -85,15 +87,25 @@ int guest_main(void)
 	unsigned expected = (unsigned)guest_number("cpus", cpuid(0xb, 1).ebx & 0xffff);
 
 	lapic_enable();
+	if (guest_word("interruptible")) interrupts_on();
 	cpus = smp_start(expected, other_cpu);
 	if (!check_count(expected, cpus, "CPUs", "INIT and start-up IPIs start the others")) return check_status();
+	if (guest_word("witness")) {
+		run_witness();
+		return check_status();
+	}
 	if (!check(device_init(), "a device and an IOMMU")) return check_status();
 	if (guest_word("figures")) {
 		print_figures();
 		return check_status();
 	}
+	if (guest_word("storm")) {
+		run_storm();
+		return check_status();
+	}
 	test_identity();
 	test_ipis();
 	test_shootdown();
+	test_dma();
 	return check_status();
 }

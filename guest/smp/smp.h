@@ -23,9 +23,15 @@ extern volatile bool job_stop;
 bool device_init(void);
 void device_attach(void);
 void device_detach(void);
+/* One page that it can reach, at its own address; a transfer of the page from or to it. */
+void device_map(const void *page);
+void device_dma(const void *page, bool to_memory);
 
 void test_ipis(void);      /* ipis.c */
 void test_shootdown(void); /* shootdown.c */
+void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
+void run_storm(void);      /* storm.c: after device_init() */
+void run_witness(void);
 
 #endif

@@ -30,6 +30,27 @@ smp() {
 	has 'hv: cpu: 4 of 4 started'
 }
 
+# smp_as "VM WORDS": the same of a VM with those words, 4 CPUs with a vCPU each.
+smp_as() {
+	local VM="$VM $1"
+	smp 4 4 "rounds=5"
+}
+
+@test "4 vCPUs with coherence=model: each byte, on each CPU" {
+	smp_as coherence=model
+}
+
+@test "4 vCPUs with transition=retype: leaves change in place while all are stopped" {
+	smp_as transition=retype
+	has 'hv: vm t: noncoherent count 0 -> 1: retyped [0-9]+ leaves .*'
+}
+
+@test "4 vCPUs with fill=table, with both, and with all three" {
+	smp_as fill=table
+	smp_as "transition=retype fill=table"
+	smp_as "transition=retype fill=table coherence=model"
+}
+
 @test "4 vCPUs share 2 CPUs in slices" {
 	smp 2 4 "patience=40 rounds=3"
 }
@@ -57,6 +78,23 @@ thirdparty() {
 		"$G/smp.elf" "vm smp $VM cpus=2 -- rounds=5 patience=4" "$G/apic.elf" "vm apic $(words apic) --"
 	lacks 'FAIL'
 	has 'hv: vm demo: exited with status 0' 'hv: vm smp: exited with status 0' 'hv: vm apic: exited with status 0'
+}
+
+# storm CPUS: a vCPU that storms and one that only wants its share, on each CPU.
+storm() {
+	BOOT_OPTIONS="--cpus $1" boots 0 "" "$G/smp.elf" "vm storm $VM cpus=$1 -- storm ticks=40000000 patience=4" \
+		"$G/smp.elf" "vm witness mem=32M cpus=$1 -- witness patience=4"
+	lacks 'FAIL'
+	has 'hv: vm storm: exited with status 0' 'hv: vm witness: exited with status 0'
+	[ "$(grep -cE '^witness\| ok .* a third of the time was mine' <<<"$output")" -eq "$1" ]
+	# The storm was there until the witness had measured.
+	[ "$(grep -n 'hv: vm witness: exited' <<<"$output" | cut -d: -f1)" -lt \
+		"$(grep -n 'hv: vm storm: exited' <<<"$output" | cut -d: -f1)" ]
+}
+
+@test "transitions, IPIs, MTRRs, CD and exits on each CPU: another VM has its third of each, and no wait beyond 4 M ticks" {
+	storm 2
+	storm 4
 }
 
 @test "without the preemption timer each CPU has another clock" {
