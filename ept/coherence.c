@@ -109,10 +109,8 @@ void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size)
 		struct page page;
 
 		if (!slot->size || slot->kind != EPT_SLOT_RAM_TWICE || start >= end) continue;
-		for (; (at = next_flagged(slot->pages, at, last)) < last; at++) {
-			find_page(ept, slot->gpa + at * PAGE_SIZE, &page);
-			settle(ept, &page);
-		}
+		for (; (at = next_flagged(slot->pages, at, last)) < last; at++)
+			if (find_page(ept, slot->gpa + at * PAGE_SIZE, &page)) settle(ept, &page);
 	}
 }
 

@@ -69,9 +69,11 @@ static void send(unsigned to, uint32_t command)
 static unsigned cpu_count(void)
 {
 	unsigned low;
+	uint8_t first;
 
 	outw(FW_CFG_SELECT, FW_CFG_SIGNATURE);
-	expect(inb(FW_CFG_DATA) == 'Q' && inb(FW_CFG_DATA) == 'E', "fw_cfg's signature");
+	first = inb(FW_CFG_DATA);
+	expect(first == 'Q' && inb(FW_CFG_DATA) == 'E', "fw_cfg's signature");
 	outw(FW_CFG_SELECT, FW_CFG_CPUS);
 	low = inb(FW_CFG_DATA);
 	return low | (unsigned)inb(FW_CFG_DATA) << 8;

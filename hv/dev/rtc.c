@@ -162,12 +162,12 @@ static bool alarm_matches(const uint8_t *m)
 static void look(struct rtc *rtc)
 {
 	const struct board *board = rtc->board;
-	uint64_t hz = board->clock_hz, now = board_now(rtc), due = TIMER_OFF;
+	uint64_t hz = board->clock_hz, now = board_now(rtc), due = TIMER_OFF, every = period(rtc);
 	uint8_t *m = rtc->memory;
 
-	if (hz && period(rtc) && now >= rtc->periodic) {
+	if (hz && every && now >= rtc->periodic) {
 		m[REG_C] |= PERIODIC;
-		rtc->periodic = now + period(rtc) - (now - rtc->periodic) % period(rtc);
+		rtc->periodic = now + every - (now - rtc->periodic) % every;
 	}
 	if (!(m[REG_B] & B_SET) && board_seconds(rtc) != rtc->last_update) {
 		rtc->last_update = board_seconds(rtc);
@@ -176,7 +176,7 @@ static void look(struct rtc *rtc)
 	}
 	if (m[REG_B] & m[REG_C] & (PERIODIC | ALARM | UPDATE)) m[REG_C] |= C_IRQ;
 	board->line(board->ctx, RTC_LINE, m[REG_C] & C_IRQ);
-	if (m[REG_B] & PERIODIC && period(rtc)) due = rtc->periodic;
+	if (m[REG_B] & PERIODIC && every) due = rtc->periodic;
 	if (m[REG_B] & (ALARM | UPDATE)) due = MIN(due, now + hz - now % MAX(hz, 1U));
 	timer_set(board->timers, &rtc->timer, hz ? due : TIMER_OFF);
 }
