@@ -42,7 +42,7 @@ smp_as() {
 
 @test "4 vCPUs with transition=retype: leaves change in place while all are stopped" {
 	smp_as transition=retype
-	has 'hv: vm t: noncoherent count 0 -> 1: retyped [0-9]+ leaves .*'
+	has 'hv: vm t: retyped [1-9][0-9]* leaves in [1-9][0-9]* tables'
 }
 
 @test "4 vCPUs with fill=table, with both, and with all three" {
