@@ -225,7 +225,7 @@ void fuzz_flags(void *nothing)
 void fuzz_halt(void *nothing)
 {
 	(void)nothing;
-	wrmsr(MSR_IA32_APIC_BASE, LAPIC_BASE | BIT(11) | BIT(8));
+	fuzz_apic_as_found();
 	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff);
 	lapic_write(LAPIC_TPR, 0);
 	for (unsigned i = 0; i < 32; i++) lapic_eoi();

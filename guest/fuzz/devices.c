@@ -52,9 +52,15 @@ static void edu_as_found(void)
 	pci_write16(edu.source_id, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
+void fuzz_apic_as_found(void)
+{
+	if (rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EXTD) wrmsr(MSR_IA32_APIC_BASE, LAPIC_BASE);
+	wrmsr(MSR_IA32_APIC_BASE, LAPIC_BASE | APIC_BASE_EN | APIC_BASE_BSP);
+}
+
 void fuzz_devices_quiet(void)
 {
-	wrmsr(MSR_IA32_APIC_BASE, LAPIC_BASE | BIT(11) | BIT(8));
+	fuzz_apic_as_found();
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
 	for (unsigned pin = 0; pin < 24; pin++) ioapic_write_entry(pin, RTE_MASKED);

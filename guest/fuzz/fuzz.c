@@ -95,7 +95,7 @@ void fuzz_write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%db7" : : "r"(v
 
 /* What the CPU was when the fuzzer began. */
 static struct {
-	uint64_t cr0, cr4, efer, pat, apic_base;
+	uint64_t cr0, cr4, efer, pat;
 } sane;
 
 static void remember(void)
@@ -104,7 +104,6 @@ static void remember(void)
 	sane.cr4 = read_cr4();
 	sane.efer = rdmsr(MSR_IA32_EFER);
 	sane.pat = rdmsr(MSR_IA32_PAT);
-	sane.apic_base = rdmsr(MSR_IA32_APIC_BASE);
 }
 
 static void restore(bool msrs)
@@ -114,7 +113,7 @@ static void restore(bool msrs)
 	if (read_cr4() != sane.cr4) write_cr4(sane.cr4);
 	if (!msrs) return;
 	wrmsr(MSR_IA32_EFER, sane.efer);
-	wrmsr(MSR_IA32_APIC_BASE, sane.apic_base);
+	fuzz_apic_as_found();
 	wrmsr(MSR_IA32_PAT, sane.pat);
 }
 

@@ -33,6 +33,8 @@ fuzz_operation fuzz_cpuid, fuzz_msr, fuzz_control, fuzz_debug, fuzz_xcr0, fuzz_i
 fuzz_operation fuzz_port, fuzz_string_port, fuzz_mmio, fuzz_any_mmio, fuzz_interrupt, fuzz_dma, fuzz_iommu, fuzz_queue;
 /* Find the devices; whatever is not there is left alone. */
 void fuzz_devices_find(void);
+/* The local APIC in xAPIC mode at its page: from x2APIC mode the way there is through off (SDM 3A 11.12.5). */
+void fuzz_apic_as_found(void);
 /* Mask what may interrupt for ever: lines that nobody serves. */
 void fuzz_devices_quiet(void);
 
