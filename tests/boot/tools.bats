@@ -175,6 +175,19 @@ make_broken_bios() {
 	refused "not on the engine nested" --interactive --engine nested "$K/e.iso" "$K/0.iso"
 }
 
+@test "without input nothing is typed, and Ctrl-D only once the monitor asks or a guest has the console" {
+	local asks console=$BATS_TEST_TMPDIR/console
+	run -124 boot --engine bochs --timeout 5 "$K/e.iso" # it would end at a Ctrl-D
+	for asks in 'hv: demo> ' $'hv: console of demo, Ctrl-A h for help\nls'; do
+		printf 'hv: options: x\nhv: monitor: stopped\ndemo| hv: a> ' >"$console"
+		run -124 timeout 0.5 perl tools/engines/keys.pl "$console" asked </dev/null
+		[ -z "$output" ]
+		printf '\n%s' "$asks" >>"$console"
+		run -0 perl tools/engines/keys.pl "$console" asked </dev/null
+		[ "$output" = $'\x04' ]
+	done
+}
+
 @test "at a terminal keys reach COM1 one by one, and the terminal is left as it was" {
 	at_terminal 'act e' 'hello\004' "boot --engine bochs '$K/e.iso'; stty -a"
 	[[ $output == *$'hv: options: act e\nhellohv: end: status 0'* ]] || { echo "$output"; return 1; }
