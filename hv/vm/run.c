@@ -21,6 +21,9 @@
 /* And in exits, which are far shorter than a thousand ticks unless they look at the clock. */
 #define SLICE_EXITS 2048
 
+/* The shortest stay while a device has more to do. */
+#define STAY_TICKS 5000UL
+
 /* hv/vmx/enter.asm */
 enum enter_result { ENTER_FAILED, ENTER_LEFT, ENTER_KICKED };
 enum enter_result vcpu_enter(struct vcpu *vcpu, bool launched);
@@ -149,7 +152,7 @@ static void set_timer(struct vcpu *vcpu)
 	uint64_t others = has_work(vcpu->vm) ? 0 : this_cpu()->index ? ~0UL : console_ticks();
 	uint64_t due = MAX(interrupts_timer_ticks(vcpu), shortest_stay(vcpu));
 
-	write_timer(vcpu, MIN(MIN(due, MAX(others, timer_shortest)), SLICE_TICKS));
+	write_timer(vcpu, MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS));
 }
 
 void vcpu_timer_armed(struct vcpu *vcpu)

@@ -121,11 +121,11 @@ void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(print
 void vm_wait_for_console(struct vm *vm);
 
 /*
- * Guest-physical memory as devices reach it: any number of bytes, all RAM. 0, or -EFAULT when any
+ * Guest-physical memory as devices reach it: any number of bytes, all RAM. ctx is the VM. 0, or -EFAULT when any
  * byte is not: then the pages before it were accessed. around_cache: as iommu_host.read() has it.
  */
-int vm_ram_read(void *vm, uint64_t gpa, void *to, size_t size, bool around_cache);
-int vm_ram_write(void *vm, uint64_t gpa, const void *from, size_t size, bool around_cache);
+int vm_ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache);
+int vm_ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool around_cache);
 
 /* How a vCPU of the VM reaches RAM: fills vcpu->ram. */
 void vm_set_guest_ram(struct vm *vm, struct vcpu *vcpu);

@@ -243,6 +243,7 @@ bool vmx_init_other(void)
 
 	memset(&own, 0, sizeof(own)); /* the padding too */
 	if (!agree(&own, vmx.mask)) return false;
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): padding is 0 in both */
 	if (memcmp(&own.capabilities, &vmx.capabilities, sizeof(own.capabilities))) {
 		print("cpu: its VMX capabilities are not those of the CPU that booted (IA32_VMX_BASIC 0x%lx and 0x%lx)",
 		      own.capabilities.basic, vmx.capabilities.basic);

@@ -40,7 +40,10 @@ class Element:
         return self._call("GetElementText")["value"]
 
     def find_element(self, by, value):
-        return self.firefox.find_elements(by, value, element=self.reference)[0]
+        return self.find_elements(by, value)[0]
+
+    def find_elements(self, by, value):
+        return self.firefox.find_elements(by, value, element=self.reference)
 
 
 class Firefox:
