@@ -57,7 +57,7 @@ static void set_up(void)
 {
 	memset(memory, 0, sizeof(memory));
 	memset(rsdp, 0, sizeof(rsdp));
-	for (unsigned i = 0; i < 8; i++) rsdp[i] = (uint8_t)"RSD PTR "[i];
+	for (unsigned i = 0; i < 8; i++) rsdp[i] = (uint8_t) "RSD PTR "[i];
 	put(rsdp + 16, 4, RSDT);
 	seal(rsdp, 20, 8);
 	put(memory + RSDT + 36, 4, FADT);
