@@ -39,7 +39,7 @@ unit: need-build
 	@for program in $(UNIT); do $$program || exit; done
 
 # Everything, in one number. tests/run keeps two suites going, the longest first.
-LONG := $(patsubst %,tests/boot/%.bats,kvm guests entry nested machine)
+LONG := $(patsubst %,tests/boot/%.bats,kvm linux smp nested fuzz guests console machine entry)
 SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(wildcard tests/course/*.bats) $(EPT_SUITES) \
 	$(UNIT)
 TEST_FILES += $(LINUX)/vmlinuz $(LINUX_GUESTS:%=$(BUILD)/guest/%.initrd)
