@@ -20,13 +20,13 @@ two() {
 }
 
 @test "two VMs that need every EPT table they can need share 512 MiB" {
-	two 254 254 0
+	two 253 253 0
 	has 'hv: vm innocent: exited with status 0'
 }
 
 @test "a VM whose EPT tables might not find room is refused when it is made" {
-	two 255 254 1
-	has 'hv: vm innocent: mem=254M: only 254 MiB of the machine.s memory are left; .*'
+	two 254 255 1
+	has 'hv: vm innocent: mem=255M: only 254 MiB of the machine.s memory are left; .*'
 }
 
 @test "what VMs had is free again, in one piece, however they ended" {
