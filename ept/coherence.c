@@ -19,15 +19,21 @@ struct page {
 	uint64_t cache, memory; /* host addresses */
 };
 
+/* The number-th page of a slot that has two copies of each. */
+static struct page page_of(const struct ept_slot *slot, uint64_t number)
+{
+	uint64_t offset = number * PAGE_SIZE;
+
+	return (struct page){&slot->pages[number], slot->hpa + offset, slot->uncached_hpa + offset};
+}
+
 /* False: the address has no two copies. */
 static bool find_page(const struct ept *ept, uint64_t gpa, struct page *page)
 {
 	const struct ept_slot *slot = ept_slot_find(ept, gpa);
-	uint64_t offset;
 
 	if (!slot || slot->kind != EPT_SLOT_RAM_TWICE) return false;
-	offset = ALIGN_DOWN(gpa - slot->gpa, PAGE_SIZE);
-	*page = (struct page){&slot->pages[offset / PAGE_SIZE], slot->hpa + offset, slot->uncached_hpa + offset};
+	*page = page_of(slot, (gpa - slot->gpa) / PAGE_SIZE);
 	return true;
 }
 
@@ -106,11 +112,13 @@ void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size)
 		const struct ept_slot *slot = &ept->slot[s];
 		uint64_t start = MAX(slot->gpa, gpa), end = MIN(slot->gpa + slot->size, gpa + MIN(size, ~gpa));
 		uint64_t at = (start - slot->gpa) / PAGE_SIZE, last = (end - slot->gpa) / PAGE_SIZE;
-		struct page page;
 
 		if (!slot->size || slot->kind != EPT_SLOT_RAM_TWICE || start >= end) continue;
-		for (; (at = next_flagged(slot->pages, at, last)) < last; at++)
-			if (find_page(ept, slot->gpa + at * PAGE_SIZE, &page)) settle(ept, &page);
+		for (; (at = next_flagged(slot->pages, at, last)) < last; at++) {
+			struct page page = page_of(slot, at);
+
+			settle(ept, &page);
+		}
 	}
 }
 
