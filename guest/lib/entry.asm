@@ -3,18 +3,14 @@
 ; long mode over an identity map of 4 GiB, and the exception stubs. Calls guest_start() in
 ; start.c and never returns; it knows nothing of devices.
 
+%include "guest/lib/long_mode.inc"
+
 MULTIBOOT_MAGIC equ 0x1badb002
 MULTIBOOT_FLAGS equ 3			; modules page-aligned, memory information wanted
-CR4_PAE		equ 1 << 5
-CR0_WP_PG	equ 1 << 31 | 1 << 16
-IA32_EFER	equ 0xc0000080
-EFER_LME	equ 1 << 8
 ; Present, writable, user: a test may run code at CPL 3 on any page.
 PTE_PWU		equ 7
 PDE_2M		equ PTE_PWU | 1 << 7
 DIRECTORIES	equ 4			; of 1 GiB each
-CODE64		equ 0x08
-DATA		equ 0x10
 
 section .text
 bits 32
@@ -50,21 +46,7 @@ guest_entry:
 	cmp ecx, 512 * DIRECTORIES
 	jb .page
 
-	mov eax, pml4
-	mov cr3, eax
-	mov eax, cr4
-	or eax, CR4_PAE
-	mov cr4, eax
-	mov ecx, IA32_EFER
-	rdmsr
-	mov [entry_state.efer], eax
-	or eax, EFER_LME
-	wrmsr
-	mov eax, cr0
-	or eax, CR0_WP_PG
-	mov cr0, eax
-	lgdt [gdt_pointer]
-	jmp CODE64:long_mode
+	to_long_mode long_mode, entry_state.efer
 
 bits 64
 long_mode:

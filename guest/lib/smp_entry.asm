@@ -2,14 +2,10 @@
 ; From a start-up IPI to smp_entered() in smp.c: copied below 1 MiB, real mode to long mode on the
 ; boot CPU's tables, a stack by APIC id.
 
+%include "guest/lib/long_mode.inc"
+
 CR0_PE_ET	equ 0x11
-CR4_PAE		equ 1 << 5
-CR0_WP_PG	equ 1 << 31 | 1 << 16
-IA32_EFER	equ 0xc0000080
-EFER_LME	equ 1 << 8
 CODE32		equ 0x38		; in entry.asm's GDT
-CODE64		equ 0x08
-DATA		equ 0x10
 
 extern gdt, gdt_pointer, pml4, smp_entered
 global smp_trampoline, smp_trampoline_end, smp_stack
@@ -37,20 +33,7 @@ protected:
 	mov ds, eax
 	mov es, eax
 	mov ss, eax
-	mov eax, pml4
-	mov cr3, eax
-	mov eax, cr4
-	or eax, CR4_PAE
-	mov cr4, eax
-	mov ecx, IA32_EFER
-	rdmsr
-	or eax, EFER_LME
-	wrmsr
-	mov eax, cr0
-	or eax, CR0_WP_PG
-	mov cr0, eax
-	lgdt [gdt_pointer]
-	jmp CODE64:long_mode
+	to_long_mode long_mode
 
 bits 64
 long_mode:
