@@ -1,66 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/lapic.c: acceptance, priority, messages, IPIs, errors and the timer. */
 
-#include "tests/lib/test.h"
-#include "hv/dev/lapic.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
-#include "tests/lib/one_lapic.h"
-
-struct fixture {
-	struct lapic lapic;
-	uint64_t now;
-	unsigned eois, nmis, ipis;
-	uint8_t eoi_vector;
-	uint64_t icr;
-};
-
-static void eoi(void *ctx, uint8_t vector)
-{
-	struct fixture *f = ctx;
-
-	f->eois++;
-	f->eoi_vector = vector;
-}
-
-static void nmi(void *ctx) { ((struct fixture *)ctx)->nmis++; }
-
-static void ipi(void *ctx, uint64_t icr)
-{
-	struct fixture *f = ctx;
-
-	f->ipis++;
-	f->icr = icr;
-}
-
-static uint64_t now(void *ctx) { return ((struct fixture *)ctx)->now; }
-
-static struct fixture *set_up(uint8_t id)
-{
-	static struct fixture f;
-	const struct lapic_host host = {.ctx = &f, .eoi = eoi, .nmi = nmi, .ipi = ipi, .now = now};
-
-	f = (struct fixture){.now = 1000};
-	lapic_init(&f.lapic, id, &host);
-	return &f;
-}
-
-static uint32_t get(struct fixture *f, uint64_t offset)
-{
-	uint64_t value = 0;
-
-	lapic_access(&f->lapic, offset, 4, false, &value);
-	return (uint32_t)value;
-}
-
-static void set(struct fixture *f, uint64_t offset, uint32_t data)
-{
-	uint64_t value = data;
-
-	lapic_access(&f->lapic, offset, 4, true, &value);
-}
-
-static void send(struct fixture *f, uint8_t vector) { lapic_message(&f->lapic, 0xfee00000, vector); }
+#include "tests/lib/lapic_fixture.h"
 
 TEST(firmware_leaves_it_enabled_with_lint0_as_extint)
 {
@@ -292,30 +233,24 @@ TEST(only_aligned_4_byte_accesses_reach_registers)
 TEST(the_timer_counts_down_and_fires_once)
 {
 	struct fixture *f = set_up(0);
-	uint64_t ticks;
 
 	set(f, 0x320, 0x40);
 	set(f, 0x3e0, 0x3); /* by 16 */
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	set(f, 0x380, 100);
 	f->now += 160;
 	assert_int_equal(get(f, 0x390), 90);
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 1440);
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), -1);
+	expect_due(f, 1440);
+	assert_int_equal(polled(f), -1);
 	f->now += 1440;
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 0);
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	expect_due(f, 0);
+	assert_int_equal(polled(f), 0x40);
 	assert_int_equal(get(f, 0x390), 0);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	lapic_accept(&f->lapic, 0x40);
 	set(f, 0xb0, 0);
 	f->now += 100000;
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_int_equal(polled(f), -1);
 }
 
 #define DEADLINE 0x00040000
@@ -323,24 +258,20 @@ TEST(the_timer_counts_down_and_fires_once)
 TEST(a_deadline_fires_once_when_it_is_reached)
 {
 	struct fixture *f = set_up(0);
-	uint64_t ticks;
 
 	set(f, 0x320, 0x40 | DEADLINE);
 	set(f, 0x380, 5); /* of no effect in this mode */
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	lapic_set_deadline(&f->lapic, 70000, 500);
 	assert_int_equal(f->lapic.deadline, 70000);
 	assert_int_equal(get(f, 0x390), 0);
 	f->now += 499;
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 1);
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), -1);
+	expect_due(f, 1);
+	assert_int_equal(polled(f), -1);
 	f->now += 1;
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	assert_int_equal(polled(f), 0x40);
 	assert_int_equal(f->lapic.deadline, 0);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 }
 
 TEST(a_deadline_of_0_or_another_mode_disarms)
@@ -351,18 +282,18 @@ TEST(a_deadline_of_0_or_another_mode_disarms)
 	set(f, 0x320, 0x40 | DEADLINE);
 	lapic_set_deadline(&f->lapic, 70000, 500);
 	lapic_set_deadline(&f->lapic, 0, 0);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	lapic_set_deadline(&f->lapic, 70000, 500);
 	set(f, 0x320, 0x40);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	assert_int_equal(f->lapic.deadline, 0);
 	lapic_set_deadline(&f->lapic, 70000, 500); /* of no effect in this one */
 	assert_int_equal(f->lapic.deadline, 0);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	set(f, 0x380, 5);
 	assert_true(lapic_timer_due(&f->lapic, &ticks));
 	set(f, 0x320, 0x40 | DEADLINE);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 }
 
 /* Linux writes "never" so. */
@@ -380,31 +311,26 @@ TEST(a_deadline_far_away_is_not_due)
 TEST(a_periodic_timer_keeps_its_phase)
 {
 	struct fixture *f = set_up(0);
-	uint64_t ticks;
 
 	set(f, 0x320, 0x20040);
 	set(f, 0x3e0, 0xb); /* by 1 */
 	set(f, 0x380, 100);
 	f->now += 250; /* two periods and a half: one interrupt */
 	assert_int_equal(get(f, 0x390), 50);
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	assert_int_equal(polled(f), 0x40);
 	lapic_accept(&f->lapic, 0x40);
 	set(f, 0xb0, 0);
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), -1);
+	assert_int_equal(polled(f), -1);
 	f->now += 10000; /* EOI gives the interrupted code time; the phase is as it was */
 	lapic_timer_poll(&f->lapic);
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 50);
+	expect_due(f, 50);
 	set(f, 0x380, 0); /* stops it */
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 }
 
 TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 {
 	struct fixture *f = set_up(0);
-	uint64_t ticks;
 
 	set(f, 0x320, 0x20040);
 	set(f, 0x3e0, 0xb); /* by 1 */
@@ -415,19 +341,15 @@ TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 	f->now += 700;
 	set(f, 0xb0, 0);
 	f->now += 4000;
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), -1);
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 1000);
+	assert_int_equal(polled(f), -1);
+	expect_due(f, 1000);
 	f->now += 1000;
-	lapic_timer_poll(&f->lapic);
-	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	assert_int_equal(polled(f), 0x40);
 }
 
 TEST(a_new_divider_changes_the_rate_and_not_the_count)
 {
 	struct fixture *f = set_up(0);
-	uint64_t ticks;
 
 	set(f, 0x320, 0x40);
 	set(f, 0x3e0, 0xb); /* by 1 */
@@ -437,18 +359,15 @@ TEST(a_new_divider_changes_the_rate_and_not_the_count)
 	assert_int_equal(get(f, 0x390), 600);
 	f->now += 400;
 	assert_int_equal(get(f, 0x390), 500);
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 2000);
+	expect_due(f, 2000);
 	set(f, 0x3e0, 0xb);
 	assert_int_equal(get(f, 0x390), 500);
-	assert_true(lapic_timer_due(&f->lapic, &ticks));
-	assert_int_equal(ticks, 500);
+	expect_due(f, 500);
 }
 
 TEST(globally_disabled_it_is_as_after_reset_but_for_its_id)
 {
 	struct fixture *f = set_up(3);
-	uint64_t ticks;
 
 	set(f, 0x320, 0x20040);
 	set(f, 0x380, 100);
@@ -460,7 +379,7 @@ TEST(globally_disabled_it_is_as_after_reset_but_for_its_id)
 	assert_int_equal(get(f, 0x80), 0);
 	assert_int_equal(get(f, 0x350), 0x10000);
 	assert_int_equal(lapic_pending(&f->lapic), -1);
-	assert_false(lapic_timer_due(&f->lapic, &ticks));
+	expect_not_due(f);
 	assert_true(lapic_takes_extint(&f->lapic));
 }
 
@@ -481,137 +400,6 @@ TEST(each_divider_divides_by_its_power_of_two)
 	}
 }
 
-#define MSR(number) ((number)-0x800)
-
-static uint64_t get_msr(struct fixture *f, unsigned msr)
-{
-	uint64_t value = 0;
-
-	assert_int_equal(lapic_read_msr(&f->lapic, MSR(msr), &value), 0);
-	return value;
-}
-
-static void set_msr(struct fixture *f, unsigned msr, uint64_t value)
-{
-	if (lapic_write_msr(&f->lapic, MSR(msr), value)) fail_msg("WRMSR 0x%x, 0x%lx", msr, value);
-}
-
-static struct fixture *set_up_x2apic(uint8_t id)
-{
-	struct fixture *f = set_up(id);
-
-	lapic_set_x2apic(&f->lapic, true);
-	return f;
-}
-
-TEST(x2apic_has_a_wide_id_and_a_logical_one_of_it)
-{
-	struct fixture *f = set_up_x2apic(0x1d);
-
-	assert_int_equal(get_msr(f, 0x802), 0x1d);
-	assert_int_equal(get_msr(f, 0x80d), 0x0001 << 16 | 1 << 0xd);
-	assert_int_equal(get_msr(f, 0x80f), 0x1ff); /* what it was stays */
-	lapic_set_x2apic(&f->lapic, false);
-	assert_int_equal(get(f, 0x20), 0x1d000000);
-}
-
-/* SDM 3A table 11-6, and 11.12.1.3: what raises #GP. */
-TEST(x2apic_registers_are_there_for_what_the_table_says)
-{
-	static const unsigned readable[][2] = {{0x802, 0x803}, {0x808, 0x808}, {0x80a, 0x80a}, {0x80d, 0x80d},
-					       {0x80f, 0x828}, {0x830, 0x830}, {0x832, 0x839}, {0x83e, 0x83e}};
-	static const unsigned writable[][2] = {{0x808, 0x808}, {0x80b, 0x80b}, {0x80f, 0x80f},
-					       {0x828, 0x828}, {0x832, 0x838}, {0x83e, 0x83e}};
-	struct fixture *f = set_up_x2apic(1);
-	uint64_t value;
-
-	for (unsigned msr = 0x800; msr < 0x840; msr++) {
-		bool reads = false, writes = msr == 0x830 || msr == 0x83f; /* 0 would be an illegal vector there */
-
-		for (unsigned i = 0; i < 8; i++) reads |= msr >= readable[i][0] && msr <= readable[i][1];
-		for (unsigned i = 0; i < 6; i++) writes |= msr >= writable[i][0] && msr <= writable[i][1];
-		assert_int_equal(lapic_read_msr(&f->lapic, MSR(msr), &value), reads ? 0 : -EINVAL);
-		assert_int_equal(lapic_write_msr(&f->lapic, MSR(msr), msr == 0x830 || msr == 0x83f ? 0x44 : 0),
-				 writes ? 0 : -EINVAL);
-		assert_int_equal(lapic_write_msr(&f->lapic, MSR(msr), BIT(31) | BIT(20)), msr == 0x838 ? 0 : -EINVAL);
-	}
-	assert_int_equal(lapic_write_msr(&f->lapic, MSR(0x80b), 1), -EINVAL);
-	assert_int_equal(lapic_write_msr(&f->lapic, MSR(0x828), 1), -EINVAL);
-	assert_int_equal(lapic_write_msr(&f->lapic, MSR(0x808), 0x100), -EINVAL);
-	assert_int_equal(lapic_write_msr(&f->lapic, MSR(0x838), BIT(32)), -EINVAL);
-	set_msr(f, 0x80f, 0x1ff);
-	set_msr(f, 0x835, 0x5700); /* read-only bits, as Linux writes them when it ends */
-	assert_int_equal(get_msr(f, 0x835), 0x0700);
-	lapic_set_x2apic(&f->lapic, false);
-	assert_int_equal(lapic_read_msr(&f->lapic, MSR(0x802), &value), -EINVAL);
-	assert_int_equal(lapic_write_msr(&f->lapic, MSR(0x80b), 0), -EINVAL);
-}
-
-TEST(the_self_ipi_register_is_a_vector_for_this_cpu)
-{
-	struct fixture *f = set_up_x2apic(1);
-
-	set_msr(f, 0x83f, 0x41);
-	assert_int_equal(lapic_pending(&f->lapic), 0x41);
-	assert_int_equal(f->ipis, 0);
-	lapic_accept(&f->lapic, 0x41);
-	assert_int_equal(get_msr(f, 0x812), 2); /* ISR, vectors 0x40 to 0x5f */
-	set_msr(f, 0x80b, 0);
-	assert_int_equal(get_msr(f, 0x812), 0);
-}
-
-TEST(the_x2apic_command_register_is_written_at_once)
-{
-	struct fixture *f = set_up_x2apic(1);
-
-	set_msr(f, 0x830, 0x12345678ULL << 32 | 0x61);
-	assert_int_equal(get_msr(f, 0x830), 0x12345678ULL << 32 | 0x61);
-	assert_int_equal(f->icr, 0x12345678ULL << 32 | 0x61);
-	set_msr(f, 0x830, 1 << 18 | 0x51); /* to itself */
-	assert_int_equal(lapic_pending(&f->lapic), 0x51);
-	assert_int_equal(f->ipis, 1);
-}
-
-TEST(x2apic_destinations_have_32_bits)
-{
-	const struct fixture *f = set_up_x2apic(0x13);
-
-	assert_true(lapic_is_destination(&f->lapic, 0x13, false));
-	assert_true(lapic_is_destination(&f->lapic, 0xff, false));
-	assert_true(lapic_is_destination(&f->lapic, 0xffffffff, false));
-	assert_true(lapic_is_destination(&f->lapic, 0xffffffff, true));
-	assert_false(lapic_is_destination(&f->lapic, 0x113, false));
-	assert_true(lapic_is_destination(&f->lapic, 0x10008, true)); /* cluster 1, its bit */
-	assert_false(lapic_is_destination(&f->lapic, 0x1fff7, true));
-	assert_false(lapic_is_destination(&f->lapic, 0x20008, true));
-	assert_false(lapic_is_destination(&f->lapic, 0x000ff, true)); /* half of cluster 0 */
-}
-
-TEST(an_init_keeps_x2apic_mode)
-{
-	struct fixture *f = set_up_x2apic(0x13);
-
-	set_msr(f, 0x808, 0x20);
-	lapic_reset(&f->lapic);
-	assert_int_equal(get_msr(f, 0x802), 0x13);
-	assert_int_equal(get_msr(f, 0x80d), 1 << 16 | 1 << 3);
-	assert_int_equal(get_msr(f, 0x808), 0);
-}
-
-TEST(a_remapped_message_has_a_destination_of_32_bits)
-{
-	struct fixture *f = set_up_x2apic(0x13);
-
-	lapic_message(&f->lapic, 0xfee13000 | 1ULL << 40, 0x55); /* to 0x113 */
-	assert_int_equal(lapic_pending(&f->lapic), -1);
-	lapic_message(&f->lapic, 0xfee08004 | 0x100ULL << 40, 0x56); /* logical 0x10008: cluster 1, CPU 3 */
-	assert_int_equal(lapic_pending(&f->lapic), 0x56);
-	lapic_message(&f->lapic, 0xfee13000, 0x66);
-	assert_int_equal(lapic_pending(&f->lapic), 0x66);
-	lapic_message(&f->lapic, 0xfeeff000, 0x76); /* 8 bits of ones are everybody */
-	assert_int_equal(lapic_pending(&f->lapic), 0x76);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -625,13 +413,6 @@ int main(void)
 		cmocka_unit_test(software_disabled_it_masks_lvts_and_takes_nothing),
 		cmocka_unit_test(an_ipi_to_itself_is_taken_and_others_are_sent),
 		cmocka_unit_test(an_init_leaves_the_id_and_nothing_else),
-		cmocka_unit_test(x2apic_has_a_wide_id_and_a_logical_one_of_it),
-		cmocka_unit_test(x2apic_registers_are_there_for_what_the_table_says),
-		cmocka_unit_test(the_self_ipi_register_is_a_vector_for_this_cpu),
-		cmocka_unit_test(the_x2apic_command_register_is_written_at_once),
-		cmocka_unit_test(x2apic_destinations_have_32_bits),
-		cmocka_unit_test(an_init_keeps_x2apic_mode),
-		cmocka_unit_test(a_remapped_message_has_a_destination_of_32_bits),
 		cmocka_unit_test(illegal_vectors_and_registers_are_errors),
 		cmocka_unit_test(only_aligned_4_byte_accesses_reach_registers),
 		cmocka_unit_test(the_timer_counts_down_and_fires_once),
