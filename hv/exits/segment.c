@@ -66,7 +66,7 @@ void segment_set_null(unsigned segment, uint16_t selector)
 }
 
 /* As in real and virtual-8086 mode; the limit of real mode stays what it was. */
-void segment_set_real(unsigned segment, uint16_t selector)
+static void segment_set_real(unsigned segment, uint16_t selector)
 {
 	vmwrite(VMCS_GUEST_SELECTOR(segment), selector);
 	vmwrite(VMCS_GUEST_BASE(segment), (uint64_t)selector << 4);

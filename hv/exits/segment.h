@@ -28,7 +28,6 @@ uint32_t descriptor_limit(const struct descriptor *d); /* in bytes, less one */
 /* Set a register (enum vmcs_segment) without a check. */
 void segment_set(unsigned segment, const struct descriptor *d);
 void segment_set_null(unsigned segment, uint16_t selector);
-void segment_set_real(unsigned segment, uint16_t selector);
 void segment_set_virtual_8086(unsigned segment, uint16_t selector);
 
 /*

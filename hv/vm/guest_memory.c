@@ -44,6 +44,7 @@ static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, ui
 				     : guest_walk(paging, ram, linear, access, gpa, error_code);
 }
 
+/* A linear address, of the current privilege level or of the CPU itself (SDM 3A 4.3-4.6). */
 static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, bool system, uint64_t *gpa)
 {
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
@@ -61,11 +62,6 @@ static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access acces
 	case -ENOENT: vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", *gpa); break;
 	}
 	return -EFAULT;
-}
-
-int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa)
-{
-	return translate(vcpu, linear, access, false, gpa);
 }
 
 /* 1, 2, 4 or 8 bytes within one page. */
@@ -160,7 +156,7 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 
 	if (mode != 64) linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
 	first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
-	if (guest_translate(vcpu, linear, GUEST_FETCH, &gpa)) return -EFAULT;
+	if (translate(vcpu, linear, GUEST_FETCH, false, &gpa)) return -EFAULT;
 	if (__builtin_expect(first == INSN_MAX, 1)) /* a size the compiler knows: two moves */
 		error = guest_ram_read(&vcpu->ram, gpa, bytes, INSN_MAX);
 	else

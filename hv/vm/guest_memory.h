@@ -10,16 +10,10 @@
 #include "hv/vm/vcpu.h"
 
 /*
- * Translate a linear address of the current privilege level (SDM 3A 4.3-4.5). 0; or -EFAULT when
- * the instruction must not go on: the fault the CPU would raise was injected, the VM was ended,
- * or the guest simply has to try again.
- */
-int guest_translate(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa);
-
-/*
  * Access 'width' bytes (1, 2, 4, 8, 16, 32) at a linear address, RAM or device, over a page
- * boundary if need be; 'value' has as many words as they fill. 0, or -EFAULT as above: then nothing
- * was accessed.
+ * boundary if need be; 'value' has as many words as they fill. 0; or -EFAULT when the
+ * instruction must not go on: the fault the CPU would raise was injected, the VM was ended, or the
+ * guest simply has to try again. Then nothing was accessed.
  */
 int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
 int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
