@@ -35,6 +35,20 @@ lacks() {
 	! grep -E -- "$1" <<<"$output" || { show; return 1; }
 }
 
+# overwrite ELF OFFSET HEX: bytes of an image, by offset in the file.
+overwrite() {
+	# shellcheck disable=SC2059 # the bytes are the format
+	printf "$(sed 's/../\\x&/g' <<<"$3")" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# replace_code ELF FUNCTION HEX: the function begins with these instructions instead. Text is the first segment.
+replace_code() {
+	local address offset virtual
+	address=$((16#$(nm "$1" | sed -n "s/ [tT] $2\$//p")))
+	read -r offset virtual < <(readelf -lW "$1" | awk '$1 == "LOAD" { print $2, $3; exit }')
+	overwrite "$1" $((address - virtual + offset)) "$3"
+}
+
 # shows TEXT FILE: wait until the file holds the text.
 shows() {
 	until grep -q -- "$1" "$2" 2>/dev/null; do

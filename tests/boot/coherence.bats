@@ -55,11 +55,9 @@ fails() {
 
 # without FUNCTION N: the image, by a hypervisor in which the function does nothing but return N, 0 or 1.
 without() {
-	local address offset virtual broken=$BATS_TEST_TMPDIR/broken.elf
+	local broken=$BATS_TEST_TMPDIR/broken.elf
 	cp "$BUILD/leafcutter.elf" "$broken"
-	address=$((16#$(nm "$broken" | sed -n "s/ [tT] $1\$//p")))
-	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
-	printf '%b' "\xb0\x0$2\xc3" | dd of="$broken" bs=1 seek=$((address - virtual + offset)) conv=notrunc status=none
+	replace_code "$broken" "$1" "b00$2c3" # mov al, N; ret
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/coherence.elf" "vm t $(words coherence) --"
 	run --separate-stderr -1 tools/boot --engine "$ENGINE" --timeout 120 "$BATS_TEST_TMPDIR/test.iso"
 }

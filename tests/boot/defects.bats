@@ -12,23 +12,9 @@ setup() {
 	cp "$BUILD/leafcutter.elf" "$broken"
 }
 
-# overwrite OFFSET HEX: bytes of the broken image, by offset in the file.
-overwrite() {
-	# shellcheck disable=SC2059 # the bytes are the format
-	printf "$(sed 's/../\\x&/g' <<<"$2")" | dd of="$broken" bs=1 seek="$1" conv=notrunc status=none
-}
-
-# place FUNCTION: its offset in the file. Text is the first segment.
-place() {
-	local address offset virtual
-	address=$((16#$(nm "$broken" | sed -n "s/ [tT] $1\$//p")))
-	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
-	echo $((address - virtual + offset))
-}
-
-# at FUNCTION HEX: the function begins with these instructions.
+# at FUNCTION HEX: of the broken image.
 at() {
-	overwrite "$(place "$1")" "$2"
+	replace_code "$broken" "$1" "$2"
 }
 
 # boots_broken STATUS
@@ -76,7 +62,7 @@ boots_broken() {
 	# Not behind 0x41, which makes it another register's.
 	local offset
 	offset=$(LC_ALL=C grep -obUaP '(?<!\x41)\xb9\x3a\x00\x00\x00' "$broken" | cut -d: -f1)
-	overwrite "$offset" b986040000
+	overwrite "$broken" "$offset" b986040000
 	boots_broken 3
 	has 'hv: cpu: VMX is locked off by the firmware \(IA32_FEATURE_CONTROL = 0x[0-9a-f]+\)'
 }

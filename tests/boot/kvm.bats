@@ -12,16 +12,14 @@ IMAGES="noncoherent hello hello32 hello64 contract modes mmio memtypes leaves ap
 # away for nothing); a loop with interrupts off where there is no preemption timer; guests that
 # end badly.
 make_isos() {
-	local image word list=() broken=$BATS_FILE_TMPDIR/no-invept.elf offset address virtual
+	local image word list=() broken=$BATS_FILE_TMPDIR/no-invept.elf
 	for image in $IMAGES; do
 		list+=("$G/$image.elf" "vm $image $(words "$image") --")
 	done
 	iso images "$BUILD/leafcutter.elf" check "${list[@]}"
 
 	cp "$BUILD/leafcutter.elf" "$broken"
-	address=$((16#$(nm "$broken" | sed -n 's/ [tT] invept$//p')))
-	read -r offset virtual < <(readelf -lW "$broken" | awk '$1 == "LOAD" { print $2, $3; exit }')
-	printf '\xc3' | dd of="$broken" bs=1 seek=$((address - virtual + offset)) conv=notrunc status=none
+	replace_code "$broken" invept c3
 	iso no-invept "$broken" mask=ept-2m "$G/noncoherent.elf" "vm demo $(words noncoherent) --"
 	iso no-invept-bytes "$broken" "" "$G/coherence.elf" "vm bytes $(words coherence) --"
 	iso small "$BUILD/leafcutter.elf" mask=ept-2m "$G/noncoherent.elf" \

@@ -109,18 +109,10 @@ storm() {
 	has 'hv: end: status 0'
 }
 
-# change FILE FUNCTION BYTES: in a copy of the image it begins with these instead.
-change() {
-	local address offset virtual
-	[ -e "$1" ] || cp "$BUILD/leafcutter.elf" "$1"
-	read -r offset virtual < <(readelf -lW "$1" | awk '$1 == "LOAD" { print $2, $3; exit }')
-	address=$((16#$(nm "$1" | sed -n "s/ [tT] $2\$//p")))
-	printf '%b' "$3" | dd of="$1" bs=1 seek=$((address - virtual + offset)) conv=notrunc status=none
-}
-
 # Here INT 2 in front of the handler's IRET: as late as an NMI can come there, which is a few ticks.
 @test "an NMI in the middle of an interrupt of the hypervisor does no harm" {
-	change "$BATS_TEST_TMPDIR/nmi.elf" interrupt_stub '\xcd\x02\x48\xcf'
+	cp "$BUILD/leafcutter.elf" "$BATS_TEST_TMPDIR/nmi.elf"
+	replace_code "$BATS_TEST_TMPDIR/nmi.elf" interrupt_stub cd0248cf
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$BATS_TEST_TMPDIR/nmi.elf" "mask=timer" "$G/smp.elf" \
 		"vm t $VM cpus=2 -- rounds=1 patience=40"
 	run --separate-stderr -0 tools/boot --engine "$ENGINE" --cpus 2 "$BATS_TEST_TMPDIR/test.iso"
@@ -129,7 +121,8 @@ change() {
 # boots_broken CPUS FUNCTION...: guest/smp on a hypervisor in which the functions return at once.
 boots_broken() {
 	local function broken=$BATS_TEST_TMPDIR/broken.elf
-	for function in "${@:2}"; do change "$broken" "$function" '\xc3'; done
+	cp "$BUILD/leafcutter.elf" "$broken"
+	for function in "${@:2}"; do replace_code "$broken" "$function" c3; done
 	tools/iso "$BATS_TEST_TMPDIR/test.iso" "$broken" "" "$G/smp.elf" "vm t $VM cpus=$1 -- rounds=5"
 	run --separate-stderr -1 tools/boot --engine "$ENGINE" --cpus "$1" "$BATS_TEST_TMPDIR/test.iso"
 }
