@@ -134,6 +134,10 @@ static bool work(struct vm *vm)
 	return true;
 }
 
+/*
+ * Without save-on-exit every entry restarts the timer from this field, so it is written only when
+ * the value changes. Where the CPU saves the timer, each stay sets it.
+ */
 static void write_timer(struct vcpu *vcpu, uint64_t ticks)
 {
 	if (!vmx.preemption_timer || (ticks == vcpu->timer_ticks && !vmx.saves_timer)) return;
@@ -143,9 +147,7 @@ static void write_timer(struct vcpu *vcpu, uint64_t ticks)
 
 /*
  * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due, the
- * console may go on or a device has more to do. Where the CPU saves the timer, each slice sets it.
- * Without save-on-exit every entry restarts the timer
- * from this field, so it is written only when the value changes.
+ * console may go on or a device has more to do.
  */
 static void set_timer(struct vcpu *vcpu)
 {
@@ -204,9 +206,9 @@ static void stay(struct vcpu *vcpu, bool once)
 
 	if (vcpu->starts) vmcs_setup_startup(vcpu, (uint8_t)vcpu->mail.startup_page);
 	vcpu->starts = false;
-	this_cpu()->slice =
-		once || run_checks_entries ? 2 : SLICE_EXITS + 1; /* before STATE: a kick behind it sets it to 1 */
-	cpu_set_state(CPU_GUEST);                                 /* STATE */
+	/* Before STATE: a kick behind it sets it to 1. */
+	this_cpu()->slice = once || run_checks_entries ? 2 : SLICE_EXITS + 1;
+	cpu_set_state(CPU_GUEST); /* STATE */
 	result = look_and_enter(vcpu, once);
 	__atomic_store_n(&this_cpu()->state, CPU_LOOKS, __ATOMIC_RELEASE); /* OUT */
 	if (result == ENTER_LEFT)
