@@ -182,7 +182,7 @@ CHECKED_OBJ := $(IMAGE_OBJ:$(BUILD)/image/%=$(BUILD)/checked/%)
 $(BUILD)/checked/%.o: %.c | need-build
 	@mkdir -p $(@D)
 	$(call say,CC   $< (checked))
-	$(Q)$(CC) $(IMAGE_CFLAGS) -DCHECKED -c $< -o $@
+	$(Q)$(CC) $(IMAGE_CFLAGS) -DCHECKED -MT $@ -c $< -o $@
 
 $(BUILD)/checked/%: $(BUILD)/image/%
 	@mkdir -p $(@D)
