@@ -4,8 +4,7 @@
  * 5.2.5-5.2.12). Pure: it reads memory through the function it is given, and believes no length
  * that it has not compared.
  */
-#ifndef BOOT_MADT_H
-#define BOOT_MADT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -24,5 +23,3 @@ struct madt {
  */
 int madt_read(const void *rsdp, uint32_t size, const void *(*at)(uint64_t address, uint64_t size), struct madt *madt,
 	      const char **what);
-
-#endif

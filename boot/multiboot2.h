@@ -3,8 +3,7 @@
  * What GRUB tells: the multiboot2 information (Multiboot2 specification 3.6), read once at boot
  * with every offset checked against the size GRUB gave. Pure: it reads the bytes it is given.
  */
-#ifndef BOOT_MULTIBOOT2_H
-#define BOOT_MULTIBOOT2_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -41,5 +40,3 @@ struct boot_info {
  * without end, no memory map; -E2BIG too many modules. Ranges beyond BOOT_RANGES are left unused.
  */
 int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, const char **what);
-
-#endif

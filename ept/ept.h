@@ -10,8 +10,7 @@
  * changes or walks tables, and when it returns, every change it made has been flushed. 'stats' may
  * be read at any time. Only ept_init() and ept_destroy() need the VM to themselves.
  */
-#ifndef EPT_EPT_H
-#define EPT_EPT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -288,5 +287,3 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
  * KVM did (update_mtrr() and kvm_post_set_cr0()). Returns the number of leaves cleared.
  */
 uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count);
-
-#endif

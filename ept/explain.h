@@ -5,8 +5,7 @@
  * a step says is found by asking the functions that decide what they would say if one thing were
  * different, so no rule is written a second time.
  */
-#ifndef EPT_EXPLAIN_H
-#define EPT_EXPLAIN_H
+#pragma once
 
 #include "ept/ept.h"
 
@@ -122,5 +121,3 @@ struct ept_span {
  * none. Takes the lock for as long as it looks.
  */
 bool ept_next_span(const struct ept *ept, uint64_t gpa, struct ept_span *span);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The walk over the tables of a range, for zaps and unmapping (ept/zap.c). It only reads.
  */
-#ifndef EPT_ITER_H
-#define EPT_ITER_H
+#pragma once
 
 #include "ept/table.h"
 
@@ -38,5 +37,3 @@ static inline const struct ept_iter_step *ept_iter_parent(const struct ept_iter 
 {
 	return iter->level == EPT_ROOT_LEVEL ? NULL : &iter->at[iter->level + 1];
 }
-
-#endif

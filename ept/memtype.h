@@ -3,8 +3,7 @@
  * Which memory type an EPT leaf gets. Pure functions of their arguments. See
  * docs/memory-types.md, "How a leaf gets its memory type".
  */
-#ifndef EPT_MEMTYPE_H
-#define EPT_MEMTYPE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,5 +54,3 @@ uint64_t memtype_leaf_bits(enum memtype_policy policy, bool host_mmio, bool nonc
  * pat is the type the guest's PAT selects, cd the CR0.CD in force on the CPU.
  */
 enum memtype memtype_effective(uint64_t leaf_bits, enum memtype pat, bool cd);
-
-#endif

@@ -4,8 +4,7 @@
  * which type they give an address. One 'struct mtrr' per vCPU. They act only through the EPT
  * leaf (ept/memtype.h).
  */
-#ifndef EPT_MTRR_H
-#define EPT_MTRR_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -105,5 +104,3 @@ enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next)
 bool mtrr_page_types(const struct mtrr *mtrr, uint64_t gpa, unsigned pages, uint8_t *types);
 /* A border at or below gpa: from there to gpa the type is the same. */
 uint64_t mtrr_border_below(const struct mtrr *mtrr, uint64_t gpa);
-
-#endif

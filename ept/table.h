@@ -3,8 +3,7 @@
  * One table page: its entries, what is counted of it, and the one store that changes an EPT entry.
  * It is the inside of ept/; ept/ept.h is the interface.
  */
-#ifndef EPT_TABLE_H
-#define EPT_TABLE_H
+#pragma once
 
 #include "ept/ept.h"
 #include "lib/bits.h"
@@ -190,5 +189,3 @@ bool ept_page_diverged(const struct ept *ept, uint64_t gpa);
 void ept_settle(struct ept *ept, uint64_t gpa, uint64_t size);
 
 static inline bool leaf_is_write_back(uint64_t leaf) { return FIELD(leaf, EPT_TYPE) == MEMTYPE_WB; }
-
-#endif

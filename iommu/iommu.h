@@ -6,8 +6,7 @@
  * noncoherent DMA (docs/iommu.md). There is no hardware access: the world is reached through 'struct
  * iommu_host'. Calls for one unit must not overlap, but a callback may call back into the unit.
  */
-#ifndef IOMMU_IOMMU_H
-#define IOMMU_IOMMU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -147,5 +146,3 @@ void iommu_show(struct iommu *iommu, void (*line)(void *ctx, const char *text), 
 
 /* A device (or the IOAPIC) writes to 0xfeexxxxx: remap where enabled, and deliver unless blocked. */
 void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, uint32_t data);
-
-#endif

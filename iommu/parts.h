@@ -3,8 +3,7 @@
  * What the files of iommu/ call of each other. It is the inside of iommu/; iommu/iommu.h is the
  * interface.
  */
-#ifndef IOMMU_PARTS_H
-#define IOMMU_PARTS_H
+#pragma once
 
 #include "iommu/state.h"
 #include "lib/errno.h"
@@ -133,5 +132,3 @@ static inline uint16_t domain_of(const struct vtd_context_entry *entry)
 {
 	return (uint16_t)FIELD(entry->hi, VTD_CONTEXT_DID);
 }
-
-#endif

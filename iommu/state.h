@@ -3,8 +3,7 @@
  * What one remapping unit remembers. Whoever embeds a 'struct iommu' includes this for its size;
  * only iommu/ reads or writes the members.
  */
-#ifndef IOMMU_STATE_H
-#define IOMMU_STATE_H
+#pragma once
 
 #include "iommu/iommu.h"
 #include "iommu/vtd.h"
@@ -96,5 +95,3 @@ struct iommu {
 	struct iommu_tlb_set tlb[IOMMU_TLB_SETS];
 	struct iommu_iec_entry iec[IOMMU_IEC_ENTRIES];
 };
-
-#endif

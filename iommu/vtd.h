@@ -4,8 +4,7 @@
  * entries, descriptors, fault reasons. Legacy mode only. It declares no function and holds no
  * state, so a guest that drives the unit can include it too.
  */
-#ifndef IOMMU_VTD_H
-#define IOMMU_VTD_H
+#pragma once
 
 #include <stdint.h>
 
@@ -313,5 +312,3 @@ _Static_assert(sizeof(struct vtd_descriptor) == 16, "VT-d 6.5.2");
 _Static_assert(VTD_CONTEXT_RSVD_LO == 0xffff000000000ff0ULL, "VT-d 9.3, with HAW = 48");
 _Static_assert(VTD_CONTEXT_RSVD_HI == 0xffffffffff000080ULL, "VT-d 9.3");
 _Static_assert(VTD_FRCD + 16 * VTD_FRCDS <= VTD_END, "every record lies within the registers");
-
-#endif

@@ -3,8 +3,7 @@
  * One inline function per instruction that C has no words for, for the hypervisor and the guest
  * images. No policy here.
  */
-#ifndef LIB_ASM_H
-#define LIB_ASM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -135,5 +134,3 @@ static inline void lidt(const struct descriptor_pointer *pointer)
 }
 
 static inline void ltr(uint16_t selector) { __asm__ volatile("ltr %0" : : "r"(selector) : "memory"); }
-
-#endif

@@ -3,8 +3,7 @@
  * Bits and fields of 64-bit words. A field is named by its highest and lowest bit, as the
  * manuals print them (63:32), so that a definition can be checked against the page.
  */
-#ifndef LIB_BITS_H
-#define LIB_BITS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -44,5 +43,3 @@ static inline unsigned page_level_index(uint64_t address, unsigned level)
 {
 	return (unsigned)(address >> page_level_shift(level)) % (PAGE_SIZE / sizeof(uint64_t));
 }
-
-#endif

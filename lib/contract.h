@@ -4,8 +4,7 @@
  * that end a machine, VMCALL, and the counters. Numbers only, and none is ever given another
  * meaning.
  */
-#ifndef LIB_CONTRACT_H
-#define LIB_CONTRACT_H
+#pragma once
 
 /* A write of any width ends the machine with the value as its status. */
 #define EXIT_PORT 0xf4
@@ -47,5 +46,3 @@ enum counter {
 	COUNTER_KICKS = 11, /* NMIs that made another CPU look up */
 	COUNTERS
 };
-
-#endif

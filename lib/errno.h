@@ -3,8 +3,7 @@
  * The error numbers this project returns, negated, with the values Linux gives them (a guest
  * sees them through VMCALL). Each is named at the place of failure.
  */
-#ifndef LIB_ERRNO_H
-#define LIB_ERRNO_H
+#pragma once
 
 #if __STDC_HOSTED__
 #include <errno.h>
@@ -20,6 +19,4 @@
 #define EINVAL  22
 #define ENOSPC  28
 #define ENOSYS  38
-#endif
-
 #endif

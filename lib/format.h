@@ -3,8 +3,7 @@
  * printf's formatting, as much of it as the images use. Shared by the hypervisor's console and
  * the guests'.
  */
-#ifndef LIB_FORMAT_H
-#define LIB_FORMAT_H
+#pragma once
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,5 +33,3 @@ void lines_end(struct lines *lines);
 
 /* What a hexadecimal digit stands for; 16 for any other character. */
 unsigned digit_value(char c);
-
-#endif

@@ -3,8 +3,7 @@
  * A gate beside a lock: many pass at once, and whoever holds the lock shuts it, which returns when
  * all that had passed have left. All zero is open. Passing costs two atomic additions.
  */
-#ifndef LIB_GATE_H
-#define LIB_GATE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,5 +42,3 @@ static inline void gate_shut(struct gate *gate)
 }
 
 static inline void gate_open(struct gate *gate) { __atomic_store_n(&gate->shut, false, __ATOMIC_RELEASE); }
-
-#endif

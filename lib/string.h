@@ -3,8 +3,7 @@
  * The few routines of <string.h> that the images need, with their standard meaning. On the host
  * (unit tests, fuzzers) the C library's own are used.
  */
-#ifndef LIB_STRING_H
-#define LIB_STRING_H
+#pragma once
 
 #if __STDC_HOSTED__
 #include <string.h>
@@ -23,6 +22,4 @@ char *strchr(const char *s, int c);
 /* With -ffreestanding these would always be calls; so a small constant size is a few moves. */
 #define memcpy(...) __builtin_memcpy(__VA_ARGS__)
 #define memset(...) __builtin_memset(__VA_ARGS__)
-#endif
-
 #endif

@@ -3,8 +3,7 @@
  * UTF-8 as a guest may show it on the operator's terminal: what is printable, and nothing that
  * steers the terminal.
  */
-#ifndef LIB_UTF8_H
-#define LIB_UTF8_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,5 +16,3 @@ unsigned utf8_printable(const uint8_t *text, size_t size);
 
 /* Could text[0..size), 1 to 3 bytes, be the beginning of a longer printable character? */
 int utf8_is_prefix(const uint8_t *text, size_t size);
-
-#endif

@@ -4,8 +4,7 @@
  * uses. Everything here is a constant: no inline assembly (lib/asm.h has that), so the files
  * that are tested on the host include it too.
  */
-#ifndef LIB_X86_H
-#define LIB_X86_H
+#pragma once
 
 #include "lib/bits.h"
 
@@ -283,5 +282,3 @@ enum { VECTOR_MF = 16, VECTOR_AC, VECTOR_MC, VECTOR_XM, VECTOR_VE, VECTOR_CP };
 #define PAGE_LARGE_PAT BIT(12)
 #define PAGE_ADDRESS   BITS(51, 12)
 #define PAGE_NX        BIT(63)
-
-#endif

@@ -3,8 +3,7 @@
  * What the unit tests of ept/ share: one fake machine, one EPT, one CPU, and checks in cmocka's
  * words. Included once by each test program.
  */
-#ifndef TESTS_EPT_FIXTURE_H
-#define TESTS_EPT_FIXTURE_H
+#pragma once
 
 #include "tests/lib/test.h"
 #include "tests/ept_world.h"
@@ -104,5 +103,3 @@ static inline uint64_t bits_of(uint64_t gpa)
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-#endif

@@ -4,8 +4,7 @@
  * on everything ept/ asks of its host. For the unit tests, the model, the fuzzer and the bench.
  * Nothing real is behind guest memory: ept/ never touches it.
  */
-#ifndef TESTS_EPT_WORLD_H
-#define TESTS_EPT_WORLD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -240,5 +239,3 @@ static inline const char *world_check(struct ept_world *w, const struct ept *ept
 	if (w->locked) world_blame(census, "the lock is still held");
 	return census->broken;
 }
-
-#endif

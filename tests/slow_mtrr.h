@@ -4,8 +4,7 @@
  * one page at a time and with no cleverness: the reference that ept/mtrr.c is compared with.
  * It shares no code with it.
  */
-#ifndef TESTS_SLOW_MTRR_H
-#define TESTS_SLOW_MTRR_H
+#pragma once
 
 #include "ept/mtrr.h"
 
@@ -48,5 +47,3 @@ static inline unsigned slow_mtrr_type(const struct mtrr *m, uint64_t gpa)
 	}
 	return type == -1 ? m->def_type & 0xff : (unsigned)type;
 }
-
-#endif

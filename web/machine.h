@@ -5,8 +5,7 @@
  * SDM allows a CPU to keep. The world that hv/ is to those objects is played here. The same files
  * are compiled for the page and for the host, and must do the same on both.
  */
-#ifndef WEB_MACHINE_H
-#define WEB_MACHINE_H
+#pragma once
 
 #include "ept/explain.h"
 #include "hv/events/event.h"
@@ -156,5 +155,3 @@ int ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool aroun
 /* A byte of it that is only looked at, and whether a cache has its page. */
 uint8_t ram_peek(const struct machine *m, uint64_t gpa, bool around_cache, bool *cached);
 void watch(struct machine *m, uint64_t gpa);
-
-#endif

@@ -3,8 +3,7 @@
  * The bytes of the host's memory, as far as anybody has written any: a page that was never written
  * reads as zeroes and costs nothing.
  */
-#ifndef WEB_MEMORY_H
-#define WEB_MEMORY_H
+#pragma once
 
 #include <stdint.h>
 
@@ -26,5 +25,3 @@ uint8_t memory_read(const struct memory *memory, uint64_t hpa);
 void memory_copy(struct memory *memory, uint64_t to, uint64_t from);
 /* Dropped where MEMORY_PAGES pages have been written already. */
 void memory_write(struct memory *memory, uint64_t hpa, uint8_t byte);
-
-#endif

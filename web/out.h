@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Text that grows: what the machine answers, as JSON. What does not fit is cut, and 'full' says so.
  */
-#ifndef WEB_OUT_H
-#define WEB_OUT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,5 +21,3 @@ void out_print(struct out *out, const char *text, ...) __attribute__((format(pri
 void out_string(struct out *out, const char *text);
 /* A comma, unless 'before' is what the text ends with: an opening bracket. */
 void out_comma(struct out *out);
-
-#endif

@@ -3,8 +3,7 @@
  * The door of the playground: words in, JSON out. The page calls it across the border of the
  * WebAssembly, where only numbers and one memory are shared; the host's driver calls it directly.
  */
-#ifndef WEB_PLAY_H
-#define WEB_PLAY_H
+#pragma once
 
 #include <stdint.h>
 
@@ -26,5 +25,3 @@ void play_trace_format(void);
 void play_trace_text(void);
 /* Why the address has its memory type for this vCPU: lines of text. */
 void play_explain(uint32_t cpu, uint64_t gpa);
-
-#endif

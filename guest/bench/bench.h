@@ -2,8 +2,7 @@
 /*
  * What the files of guest/bench share: how a figure is taken and printed.
  */
-#ifndef GUEST_BENCH_BENCH_H
-#define GUEST_BENCH_BENCH_H
+#pragma once
 
 #include <stdint.h>
 
@@ -16,5 +15,3 @@ void bench_instructions(void); /* instructions.c */
 void bench_interrupts(void);   /* interrupts.c */
 void bench_memory(void);       /* memory.c */
 void bench_transitions(void);  /* transitions.c */
-
-#endif

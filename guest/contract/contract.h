@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of the image that have files of their own; contract.c calls them. */
-#ifndef GUEST_CONTRACT_CONTRACT_H
-#define GUEST_CONTRACT_CONTRACT_H
+#pragma once
 
 #include <stdint.h>
 
@@ -21,5 +20,3 @@ static inline uint64_t page_0(void)
 void check_memory(uint64_t size);
 /* There are this many edu devices, set up as firmware would, and their DMA goes where it may. */
 void check_pci(unsigned devices);
-
-#endif

@@ -3,8 +3,7 @@
  * The cases of guest/faults, each behind one word of the command line. faults.c has the table;
  * the files hold what they are named after.
  */
-#ifndef GUEST_FAULTS_FAULTS_H
-#define GUEST_FAULTS_FAULTS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -42,5 +41,3 @@ void read_only_device(void);
 void exit_storm(void);
 void lying_iommu_tables(void); /* tables.c */
 void lying_queue(void);        /* queue.c */
-
-#endif

@@ -3,8 +3,7 @@
  * The parts of guest/fidelity: cases whose lines are the same on the bare machine, and random
  * instructions that do to a device's memory what they do to RAM.
  */
-#ifndef GUEST_FIDELITY_H
-#define GUEST_FIDELITY_H
+#pragma once
 
 #include <stdint.h>
 
@@ -13,5 +12,3 @@ void fidelity_hlt(void);
 
 /* 'rounds' instructions, from 'seed'. Returns how many differed. */
 unsigned fidelity_random(uint64_t seed, uint64_t rounds);
-
-#endif

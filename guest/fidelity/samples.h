@@ -3,8 +3,7 @@
  * A random instruction with the state it begins in, for guest/fidelity/random.c: samples.c makes
  * one, so that its operand lies in a window of four pages.
  */
-#ifndef GUEST_FIDELITY_SAMPLES_H
-#define GUEST_FIDELITY_SAMPLES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,5 +48,3 @@ void sample_seed(uint64_t number);
 uint64_t sample_random(void);
 unsigned sample_below(unsigned limit);
 void sample_choose(struct sample *s);
-
-#endif

@@ -4,8 +4,7 @@
  * the list of operations. An operation is called with interrupts off and may end in an exception;
  * whatever it changed of the CPU's state is put back afterwards.
  */
-#ifndef GUEST_FUZZ_FUZZ_H
-#define GUEST_FUZZ_FUZZ_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -37,5 +36,3 @@ void fuzz_devices_find(void);
 void fuzz_apic_as_found(void);
 /* Mask what may interrupt for ever: lines that nobody serves. */
 void fuzz_devices_quiet(void);
-
-#endif

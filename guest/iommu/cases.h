@@ -3,8 +3,7 @@
  * What the cases of guest/iommu share: two devices with known bytes in their buffers, good
  * tables for them, and the checks of a DMA's fate. The order of calls is in iommu.c.
  */
-#ifndef GUEST_IOMMU_CASES_H
-#define GUEST_IOMMU_CASES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,5 +45,3 @@ void fault_cases(void);       /* faults.c */
 void interrupt_cases(void);   /* interrupts.c */
 void intx_cases(void);        /* intx.c */
 void attach_cases(void);      /* attach.c: Leafcutter only */
-
-#endif

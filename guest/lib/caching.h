@@ -4,8 +4,7 @@
  * selects which PAT entry: paging.h). Each follows the sequence the SDM asks for. Types: enum
  * memtype (ept/memtype.h).
  */
-#ifndef GUEST_LIB_CACHING_H
-#define GUEST_LIB_CACHING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,4 +26,3 @@ void cache_disable(bool disable);
 
 /* PAT entry n (0-7) selects 'type' (SDM 3A 12.12.4). */
 void pat_set(unsigned n, enum memtype type);
-#endif

@@ -5,8 +5,7 @@
  * "FAIL N - found 0 devices, expected 1: noncoherent count is 1". So a claim must not hold what was
  * found. Neither of the two has a colon and a blank in it: tests find the claim behind the first.
  */
-#ifndef GUEST_LIB_CHECK_H
-#define GUEST_LIB_CHECK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,5 +38,3 @@ bool check_error(int64_t expected, int64_t found, const char *claim, ...) __attr
 
 /* Prints how many checks were made and failed: the exit status, 0 only if all held. */
 int check_status(void);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * What an image says: printf on COM1. Used by every image; check.h has the checks.
  */
-#ifndef GUEST_LIB_CONSOLE_H
-#define GUEST_LIB_CONSOLE_H
+#pragma once
 
 #include <stdarg.h>
 
@@ -21,5 +20,3 @@ void console_flush(void);
 
 /* A heading "== text", with a blank line before it. */
 void heading(const char *text, ...) __attribute__((format(printf, 1, 2)));
-
-#endif

@@ -3,8 +3,7 @@
  * What only guest images use beside lib/asm.h: MMIO of an exact width and a few instructions.
  * None of it checks anything, so a fault is the caller's.
  */
-#ifndef GUEST_LIB_CPU_H
-#define GUEST_LIB_CPU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,5 +30,3 @@ static inline void invlpg(uint64_t address) { __asm__ volatile("invlpg (%0)" : :
 static inline void interrupts_on(void) { __asm__ volatile("sti" : : : "memory"); }
 
 static inline void interrupts_off(void) { __asm__ volatile("cli" : : : "memory"); }
-
-#endif

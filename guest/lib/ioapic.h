@@ -2,8 +2,7 @@
 /*
  * The IOAPIC's registers (Intel 82093AA datasheet 3.0), for images that want a device's INTx.
  */
-#ifndef GUEST_LIB_IOAPIC_H
-#define GUEST_LIB_IOAPIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,5 +21,3 @@ bool ioapic_present(void);
 /* Number of pins. */
 unsigned ioapic_pins(void);
 void ioapic_write_entry(unsigned pin, uint64_t entry);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The local APIC (SDM 3A 11.4), as much as receiving interrupts takes.
  */
-#ifndef GUEST_LIB_LAPIC_H
-#define GUEST_LIB_LAPIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,5 +58,3 @@ bool lapic_enable(void);
 void lapic_eoi(void);
 /* This CPU's id. */
 uint8_t lapic_id(void);
-
-#endif

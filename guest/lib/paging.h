@@ -3,8 +3,7 @@
  * The guest's own page tables: entry.asm leaves an identity map of 4 GiB in 2M pages, all of
  * them write-back by PAT; these change single 4K pages of it, or map pages elsewhere.
  */
-#ifndef GUEST_LIB_PAGING_H
-#define GUEST_LIB_PAGING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,5 +18,3 @@ void page_set_present(uint64_t virtual, bool present);
 void page_set_writable(uint64_t virtual, bool writable);
 /* Drop all cached translations that are not global. */
 void tlb_flush(void);
-
-#endif

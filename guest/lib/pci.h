@@ -3,8 +3,7 @@
  * PCI configuration by mechanism #1 (PCI 3.0 3.2.2.3.2), and the edu device on it. A function is
  * named by its source-id: bus 15:8, device 7:3, function 2:0. Register names: hv/dev/pci.h.
  */
-#ifndef GUEST_LIB_PCI_H
-#define GUEST_LIB_PCI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,5 +66,3 @@ uint32_t edu_factorial(const struct edu_device *edu, uint32_t n);
 bool edu_dma(const struct edu_device *edu, uint64_t address, uint64_t count, bool to_memory);
 /* The same with all registers chosen: 'command' is EDU_DMA_ bits besides RUN. */
 bool edu_dma_raw(const struct edu_device *edu, uint64_t source, uint64_t destination, uint64_t count, uint64_t command);
-
-#endif

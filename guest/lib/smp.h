@@ -3,8 +3,7 @@
  * The other CPUs of the machine: started by INIT and start-up IPIs, each with a stack of its own,
  * in long mode on the boot CPU's page tables and IDT (no TSS: nothing may fault at CPL 3 there).
  */
-#ifndef GUEST_LIB_SMP_H
-#define GUEST_LIB_SMP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,5 +23,3 @@ unsigned smp_id(void);
 
 /* An IPI; 'command' is the low half of the interrupt command register. */
 void smp_send(unsigned id, uint32_t command);
-
-#endif

@@ -4,8 +4,7 @@
  * of the run, and exceptions that a test expects. An image defines guest_main(); start.c calls
  * it once and ends the machine with the status it returns.
  */
-#ifndef GUEST_LIB_START_H
-#define GUEST_LIB_START_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,5 +83,3 @@ void descriptors_reload(void);
 void interrupt_handler(unsigned vector, void (*handler)(void));
 /* For it: what was interrupted, and what it returns to. */
 extern struct exception *interrupted;
-
-#endif

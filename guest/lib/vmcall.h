@@ -3,8 +3,7 @@
  * The hypervisor's VMCALL interface as a guest sees it (docs/contract.md). Used by images
  * that look at their own EPT; elsewhere VMCALL raises #UD, see vmcall_present().
  */
-#ifndef GUEST_LIB_VMCALL_H
-#define GUEST_LIB_VMCALL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -71,5 +70,3 @@ struct words survey_words(const struct leaf_survey *survey);
 /* Survey [start, start + size), 4K-aligned, for leaves with 'type_bits', or for NO_LEAF. */
 #define NO_LEAF (~0UL)
 struct leaf_survey vmcall_survey(uint64_t start, uint64_t size, uint64_t type_bits);
-
-#endif

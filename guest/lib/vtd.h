@@ -4,8 +4,7 @@
  * and second-level tables, invalidation queue, fault records. Written from the specification
  * alone, so that it tests iommu/ instead of repeating it. Every wait is bounded.
  */
-#ifndef GUEST_LIB_VTD_H
-#define GUEST_LIB_VTD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -168,5 +167,3 @@ const char *vtd_reason(uint8_t reason);
 struct words vtd_reason_words(uint8_t reason);
 /* "write of page 0x1000 by 00:02.0". */
 struct words vtd_request_words(uint16_t source_id, uint64_t address, bool read);
-
-#endif

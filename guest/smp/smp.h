@@ -3,8 +3,7 @@
  * What the parts of this image share: the other CPUs wait for a job, do it, and say that it is
  * done.
  */
-#ifndef GUEST_SMP_SMP_H
-#define GUEST_SMP_SMP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
 void run_storm(void);      /* storm.c: after device_init() */
 void run_witness(void);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * What the parts of this kernel share.
  */
-#ifndef GUEST_THIRDPARTY_KERNEL_H
-#define GUEST_THIRDPARTY_KERNEL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,5 +24,3 @@ void load_idt(void);
 
 /* cpus.c: start all CPUs there are and let them work together. */
 void cpus_main(void);
-
-#endif

@@ -9,8 +9,7 @@
  * MSRs, the VMCS that the link pointer names), IA32_RTIT_CTL and IA32_LBR_CTL (their reserved
  * bits vary by model), and entries made in SMM: the CPU is taken to be in 64-bit mode outside it.
  */
-#ifndef HV_CHECK_CHECK_H
-#define HV_CHECK_CHECK_H
+#pragma once
 
 #include <stdint.h>
 
@@ -41,5 +40,3 @@ struct entry_violation {
  */
 unsigned entry_check(const struct entry_check_source *source, const struct vmx_capabilities *caps,
 		     void (*report)(void *ctx, const struct entry_violation *violation), void *ctx);
-
-#endif

@@ -4,8 +4,7 @@
  * given, and the predicates that more than one table uses. It is the inside of
  * hv/check/; hv/check/check.h is the interface.
  */
-#ifndef HV_CHECK_RULES_H
-#define HV_CHECK_RULES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -102,5 +101,3 @@ REQUIREMENT(is_cr3);      /* no bit at or above MAXPHYADDR */
 REQUIREMENT(is_pat);
 REQUIREMENT(is_perf_global_ctrl);
 REQUIREMENT(is_s_cet);
-
-#endif

@@ -4,8 +4,7 @@
  * VT-d 8 for DMAR): RSDP, RSDT and XSDT, FADT, FACS, MADT, DMAR, and a DSDT compiled by iasl
  * from dsdt.asl. Built once, before the guest starts.
  */
-#ifndef HV_DEV_ACPI_H
-#define HV_DEV_ACPI_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -35,5 +34,3 @@ extern const uint8_t dsdt_aml_code[];
  * used, or -ENOSPC.
  */
 long acpi_build(void *buffer, size_t size, unsigned cpus, uint64_t iommu_base);
-
-#endif

@@ -3,8 +3,7 @@
  * The layouts of the ACPI tables that acpi.c builds, field by field as ACPI 6.5 chapter 5 and
  * VT-d chapter 8 print them. Everything is little-endian and packed.
  */
-#ifndef HV_DEV_ACPI_TABLES_H
-#define HV_DEV_ACPI_TABLES_H
+#pragma once
 
 #include <stdint.h>
 
@@ -168,5 +167,3 @@ struct acpi_dmar {
 	struct acpi_drhd unit;
 } PACKED;
 _Static_assert(sizeof(struct acpi_dmar) == 48 + sizeof(struct acpi_drhd), "VT-d 8.1");
-
-#endif

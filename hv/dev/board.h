@@ -4,8 +4,7 @@
  * its board at its creation and reaches nothing else: hv/vm/devices.c fills the functions in for a
  * VM, unit tests and fuzzers with their own.
  */
-#ifndef HV_DEV_BOARD_H
-#define HV_DEV_BOARD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,5 +97,3 @@ struct device_row {
 	uint16_t source_id;       /* of one that is none and still sends messages */
 	const char *const *words; /* that may follow its name, up to a NULL; NULL: none */
 };
-
-#endif

@@ -3,8 +3,7 @@
  * A VM's two address decoders, ports and MMIO: which device model answers an address. Device
  * models know this header and each their own; none knows the VM.
  */
-#ifndef HV_DEV_BUS_H
-#define HV_DEV_BUS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,5 +49,3 @@ void bus_move(struct bus *bus, unsigned number, uint64_t base, uint64_t size);
  * overlap, the one added first answers.
  */
 bool bus_do(struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value);
-
-#endif

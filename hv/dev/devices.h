@@ -3,8 +3,7 @@
  * The tables of devices: those that every VM has, and those that 'dev=NAME' adds. A new device is
  * one file with its row and the row's name here (docs/devices.md).
  */
-#ifndef HV_DEV_DEVICES_H
-#define HV_DEV_DEVICES_H
+#pragma once
 
 #include "hv/dev/board.h"
 
@@ -29,5 +28,3 @@ size_t device_size(const struct device_row *row);
  * own name, source id and 'words' filled in. Returns the device's state.
  */
 void *device_create(const struct device_row *row, const struct board *board, unsigned words, void *place);
-
-#endif

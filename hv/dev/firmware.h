@@ -4,8 +4,7 @@
  * entries return, the BIOS data area, an extended BIOS data area, and the memory map it would tell
  * (ACPI 6.5 15.3). The ACPI tables are acpi.h's.
  */
-#ifndef HV_DEV_FIRMWARE_H
-#define HV_DEV_FIRMWARE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -33,5 +32,3 @@ unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end
 
 /* Fill 'ram', the host address of guest-physical 0, below 1 MiB. What it does not name stays. */
 void firmware_leave(uint8_t *ram);
-
-#endif

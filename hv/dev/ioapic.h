@@ -4,8 +4,7 @@
  * 24 pins, each with a redirection entry. It sends each interrupt as a message, in
  * whichever format the entry is, so that interrupt remapping can stand between it and the CPUs.
  */
-#ifndef HV_DEV_IOAPIC_H
-#define HV_DEV_IOAPIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level);
 
 /* The EOI of a level-triggered vector: a pin still asserted interrupts again. */
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector);
-
-#endif

@@ -4,8 +4,7 @@
  * the PIC and the IOAPIC pin of the same number; each PCI device's INTA# reaches, shared and
  * level-triggered, IOAPIC pin 16 + slot % 8, and, as firmware routed it, one ISA line.
  */
-#ifndef HV_DEV_IRQ_H
-#define HV_DEV_IRQ_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,5 +29,3 @@ void irq_isa(struct irq *irq, unsigned line, bool level);
 void irq_pci(struct irq *irq, unsigned slot, bool level);
 /* The ISA line to which firmware routed a slot's INTA#: its Interrupt Line register. */
 uint8_t irq_pci_line(unsigned slot);
-
-#endif

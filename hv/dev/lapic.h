@@ -4,8 +4,7 @@
  * MSRs, interrupt acceptance by priority, interrupt messages, IPIs and the timer. Whoever runs the CPU
  * asks lapic_pending() before each entry; nothing here injects by itself.
  */
-#ifndef HV_DEV_LAPIC_H
-#define HV_DEV_LAPIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -103,5 +102,3 @@ bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks);
 bool lapic_timer_is_periodic(const struct lapic *lapic);
 /* Deliver the timer's interrupt if it is due. Call before lapic_pending(). */
 void lapic_timer_poll(struct lapic *lapic);
-
-#endif

@@ -3,8 +3,7 @@
  * The words by which interrupts travel between local APICs: the interrupt command register and
  * interrupt messages (SDM 3A 11.6.1, 11.11). A redirection entry has the same low half.
  */
-#ifndef HV_DEV_LAPIC_COMMAND_H
-#define HV_DEV_LAPIC_COMMAND_H
+#pragma once
 
 #include "lib/bits.h"
 
@@ -21,5 +20,3 @@ enum { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 #define MESSAGE_DESTINATION BITS(19, 12)
 #define MESSAGE_LOGICAL     BIT(2)
 #define MESSAGE_EXTENDED    BITS(63, 40) /* the rest of a destination of 32 bits, as the IOMMU sends it */
-
-#endif

@@ -3,8 +3,7 @@
  * For whom an interrupt is: which local APICs of a machine an IPI or a message names (SDM 3A
  * 11.6.2, 11.11).
  */
-#ifndef HV_DEV_LAPIC_ROUTE_H
-#define HV_DEV_LAPIC_ROUTE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,5 +24,3 @@ struct lapic_set {
  */
 uint32_t lapic_route_ipi(struct lapic_set *set, unsigned from, uint64_t icr);
 uint32_t lapic_route_message(struct lapic_set *set, uint64_t address, uint32_t data);
-
-#endif

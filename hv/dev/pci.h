@@ -4,8 +4,7 @@
  * space of each function (PCI 3.0 6.1, 3.2.2.3.2). A device fills its header at creation and is
  * told when the guest changed it.
  */
-#ifndef HV_DEV_PCI_H
-#define HV_DEV_PCI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,5 +76,3 @@ void pci_function_init(struct pci_function *function, const struct pci_register 
 /* Fields of a function's configuration space; offset is aligned to the width. */
 static inline uint16_t pci_get16(const struct pci_function *f, unsigned offset) { return f->config16[offset / 2]; }
 static inline uint32_t pci_get32(const struct pci_function *f, unsigned offset) { return f->config32[offset / 4]; }
-
-#endif

@@ -4,8 +4,7 @@
  * datasheet), with their edge/level registers. Whoever runs the CPU asks pic_pending() and then
  * pic_accept(), which is the CPU's acknowledge cycle.
  */
-#ifndef HV_DEV_PIC_H
-#define HV_DEV_PIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,5 +40,3 @@ void pic_set(struct pic *pic, unsigned line, bool level);
 bool pic_pending(const struct pic *pic);
 /* The CPU acknowledges: returns the vector (that of line 7 when the request went away). */
 uint8_t pic_accept(struct pic *pic);
-
-#endif

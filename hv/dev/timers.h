@@ -3,8 +3,7 @@
  * The timers of a VM's devices: one list, which tells when the first of them is due.
  * A device has its timers in its state and adds them once.
  */
-#ifndef HV_DEV_TIMERS_H
-#define HV_DEV_TIMERS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -40,5 +39,3 @@ static inline void timers_poll(struct timers *timers, uint64_t now)
 {
 	if (__builtin_expect(now >= timers->due, 0)) timers_fire(timers, now);
 }
-
-#endif

@@ -3,8 +3,7 @@
  * The guest's console: a 16550A at port 0x3f8. Each byte sent goes to the board's console at once;
  * what the operator types arrives by uart_receive().
  */
-#ifndef HV_DEV_UART_H
-#define HV_DEV_UART_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ struct uart {
 
 /* A byte comes in on the line. False if the receiver has no room, or is in loopback mode. */
 bool uart_receive(struct uart *uart, uint8_t byte);
-
-#endif

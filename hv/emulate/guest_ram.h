@@ -5,8 +5,7 @@
  * writes (SDM 3C 29.3.5). Nobody keeps a pointer into guest RAM: what lies behind an address may
  * change from one exit to the next. Pure: whoever makes a vCPU fills the table.
  */
-#ifndef HV_EMULATE_GUEST_RAM_H
-#define HV_EMULATE_GUEST_RAM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -93,5 +92,3 @@ static inline int guest_ram_compare_exchange(const struct guest_ram *ram, uint64
 	return at ? guest_ram_exchange_at(at, size, expected, desired)
 		  : ram->compare_exchange(ram->ctx, gpa, size, expected, desired);
 }
-
-#endif

@@ -4,8 +4,7 @@
  * hv/vm/guest_memory.c asks before it touches memory in the CPU's place. Pure: it is given the
  * registers and the RAM, and never knows a VMCS.
  */
-#ifndef HV_EMULATE_GUEST_WALK_H
-#define HV_EMULATE_GUEST_WALK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,5 +49,3 @@ struct guest_walk_cache {
 };
 int guest_walk_fetch(struct guest_walk_cache *cache, const struct guest_paging *paging, const struct guest_ram *ram,
 		     uint64_t linear, uint64_t *gpa, uint32_t *error_code);
-
-#endif

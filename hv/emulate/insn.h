@@ -3,8 +3,7 @@
  * The instructions a guest may use on a device's memory: decode one from its bytes, and carry it
  * out with the memory accesses replaced by calls. Pure: knows neither VMX nor the VM.
  */
-#ifndef HV_EMULATE_INSN_H
-#define HV_EMULATE_INSN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -147,5 +146,3 @@ int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t si
  * vector (its error code is 0), or -1 for an error of 'memory' or load_segment().
  */
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory);
-
-#endif

@@ -3,8 +3,7 @@
  * The arithmetic behind insn_execute(): what an instruction makes of its operands, apart from
  * where they are. For hv/emulate/ alone.
  */
-#ifndef HV_EMULATE_INSN_COMPUTE_H
-#define HV_EMULATE_INSN_COMPUTE_H
+#pragma once
 
 #include "hv/emulate/insn.h"
 #include "lib/bits.h"
@@ -48,5 +47,3 @@ bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, stru
 /* The part of a register in the XSAVE area at 'fpu' that an INSN_VECTOR stores or loads. */
 void insn_vector_get(const struct insn *insn, uint8_t *fpu, uint64_t *value);
 void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *value);
-
-#endif

@@ -3,8 +3,7 @@
  * What an opcode is, in three tables of opcodes and one of vector moves (SDM 2D, appendix A). For
  * hv/emulate/insn.c alone, which reads them.
  */
-#ifndef HV_EMULATE_INSN_TABLES_H
-#define HV_EMULATE_INSN_TABLES_H
+#pragma once
 
 #include "hv/emulate/insn.h"
 #include "lib/bits.h"
@@ -71,5 +70,3 @@ struct vector_move {
 #define VECTOR_W     1
 #define VECTOR_MOVES 31
 extern const struct vector_move insn_vector_move[VECTOR_MOVES];
-
-#endif

@@ -3,8 +3,7 @@
  * What happens in a VM, as records of 32 bytes, and the ring that keeps the last of them. A tool on
  * the host and a page read the same records with the same code. hv/vm/events.h tells them.
  */
-#ifndef HV_EVENTS_EVENT_H
-#define HV_EVENTS_EVENT_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -126,5 +125,3 @@ static inline struct event *event_ring_put(struct event_ring *ring)
  */
 unsigned event_ring_read(const struct event_ring *ring, uint64_t *from, struct event *to, unsigned most,
 			 uint64_t *lost);
-
-#endif

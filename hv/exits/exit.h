@@ -3,8 +3,7 @@
  * VM exits: one table maps the basic exit reason to its handler and name (hv/exits/table.inc);
  * handlers that are more than a few lines have a file of their own.
  */
-#ifndef HV_EXITS_EXIT_H
-#define HV_EXITS_EXIT_H
+#pragma once
 
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
@@ -61,5 +60,3 @@ static inline enum exit_action exit_done(struct vcpu *vcpu, int error)
 }
 /* The end of the VM, with its reason as vm_kill() prints it. */
 #define EXIT_KILL(vcpu, ...) (vm_kill((vcpu)->vm, __VA_ARGS__), VCPU_LEAVE)
-
-#endif

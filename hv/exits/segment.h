@@ -3,8 +3,7 @@
  * Segment registers and descriptors: for what is carried out in the CPU's place. For hv/exits/
  * alone; all of it acts on the current VMCS.
  */
-#ifndef HV_EXITS_SEGMENT_H
-#define HV_EXITS_SEGMENT_H
+#pragma once
 
 #include "hv/vm/vcpu.h"
 
@@ -38,5 +37,3 @@ int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selecto
 
 /* As MOV does, in any mode: SEG_ES to SEG_GS but CS. 0, or -EFAULT with the exception injected. */
 int segment_load(struct vcpu *vcpu, unsigned segment, uint16_t selector);
-
-#endif

@@ -4,8 +4,7 @@
  * own load addresses. Pure: copies from one buffer into another, and checks every number of the
  * image before it is used.
  */
-#ifndef HV_LOAD_ELF_H
-#define HV_LOAD_ELF_H
+#pragma once
 
 #include "hv/load/load.h"
 
@@ -28,5 +27,3 @@ bool elf_covers_page(const struct elf_image *loaded, uint64_t gpa);
  * be partly written then.
  */
 const char *elf_load(const struct load_job *job, struct elf_image *loaded);
-
-#endif

@@ -3,8 +3,7 @@
  * Where a VM's memory lies in its physical address space: from 0 with a PC's hole below 1 MiB, and
  * what exceeds 3 GiB above 4 GiB. Needed where a VM is created, and by every loader. Pure.
  */
-#ifndef HV_LOAD_GUEST_MAP_H
-#define HV_LOAD_GUEST_MAP_H
+#pragma once
 
 #include "ept/ept.h"
 
@@ -20,5 +19,3 @@ struct guest_map {
 
 /* For 'size' bytes, at least 2 MiB, that lie contiguously at host-physical 'ram'. */
 void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram);
-
-#endif

@@ -4,8 +4,7 @@
  * for one protocol; guest_map.c says where a VM's memory lies. Pure: a loader is given buffers and
  * leaves in them what its protocol promises a guest.
  */
-#ifndef HV_LOAD_LOAD_H
-#define HV_LOAD_LOAD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,5 +52,3 @@ const char *bzimage_load(const struct load_job *job, struct load_entry *entry);
  * RAM that neither covers, at 0x9000 where that is free.
  */
 const char *multiboot_load(const struct load_job *job, struct load_entry *entry);
-
-#endif

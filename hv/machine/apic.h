@@ -3,8 +3,7 @@
  * The host's local APICs, in xAPIC or x2APIC mode (SDM 3A chapter 11): how one CPU starts and kicks
  * another, and each one's timer.
  */
-#ifndef HV_MACHINE_APIC_H
-#define HV_MACHINE_APIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ void apic_start_timer(uint32_t count, bool periodic);
 uint32_t apic_stop_timer(void);
 /* The timer's interrupt was taken, or none. */
 void apic_end_interrupt(void);
-
-#endif

@@ -6,8 +6,7 @@
  * nobody waits for it. A guest that writes more than its share of the ring waits
  * (console_is_full()).
  */
-#ifndef HV_MACHINE_CONSOLE_H
-#define HV_MACHINE_CONSOLE_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -81,5 +80,3 @@ int console_read(void);
 
 /* Send all that waits, and wait until it has left the machine. */
 void console_flush(void);
-
-#endif

@@ -3,8 +3,7 @@
  * A CPU of the host: what each has of its own. GS points to the one that runs, so this_cpu() is
  * one load. What belongs to all CPUs (memory, console, the IDT) is not here.
  */
-#ifndef HV_MACHINE_CPU_H
-#define HV_MACHINE_CPU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -122,5 +121,3 @@ void cpus_stop(void);
 #define checked(condition) ((void)0)
 #endif
 _Noreturn void cpu_check_failed(const char *function, const char *condition);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The ends of the machine: panic() when the hypervisor itself cannot go on, machine_end() always.
  */
-#ifndef HV_MACHINE_END_H
-#define HV_MACHINE_END_H
+#pragma once
 
 #include <stdint.h>
 
@@ -15,5 +14,3 @@ _Noreturn void machine_end(int status);
 
 /* One line that says what was asked and what was found, then machine_end(3). */
 _Noreturn void panic(const char *text, ...) __attribute__((format(printf, 1, 2)));
-
-#endif

@@ -17,8 +17,7 @@
  * and with them answers what another CPU asks (cpu_answer()): so a lock may be held while one waits
  * for the answers of all.
  */
-#ifndef HV_MACHINE_LOCK_H
-#define HV_MACHINE_LOCK_H
+#pragma once
 
 #include "hv/machine/cpu.h"
 #include "lib/asm.h"
@@ -61,5 +60,3 @@ static inline void locks_forget(void)
 	locks_forgotten = true;
 	this_cpu()->locks_held = 0;
 }
-
-#endif

@@ -3,8 +3,7 @@
  * The machine's RAM: large zeroed pieces for guests, single zeroed pages for tables. Physical
  * and virtual addresses are the same (hv/machine/paging.h), so a page is named by its address.
  */
-#ifndef HV_MACHINE_MEMORY_H
-#define HV_MACHINE_MEMORY_H
+#pragma once
 
 #include <stdint.h>
 
@@ -38,5 +37,3 @@ uint64_t memory_top(void);
  * entries of a table there).
  */
 extern uint32_t *page_word;
-
-#endif

@@ -3,8 +3,7 @@
  * The hypervisor's own address space: physical = virtual for all RAM, with the image's segments
  * as linked (W^X), no-execute everywhere else, and nothing at page 0 and the stacks' guard pages.
  */
-#ifndef HV_MACHINE_PAGING_H
-#define HV_MACHINE_PAGING_H
+#pragma once
 
 #include <stdint.h>
 
@@ -13,5 +12,3 @@
  * APIC, uncached; load them. Panics without memory.
  */
 void paging_init(void);
-
-#endif

@@ -3,8 +3,7 @@
  * The host's pair of 8259A interrupt controllers. Their interrupts end a stay in a guest or a halt;
  * no handler does more than return.
  */
-#ifndef HV_MACHINE_PIC_H
-#define HV_MACHINE_PIC_H
+#pragma once
 
 #include <stdint.h>
 
@@ -14,5 +13,3 @@ enum { PIC_LINE_COM2 = 3, PIC_LINE_COM1 = 4 };
 void pic_init_host(void);
 /* Let one of the lines 0-7 interrupt. */
 void pic_unmask(unsigned line);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The machine's serial ports: bytes out, bytes in, and nobody waits but where a name says so.
  */
-#ifndef HV_MACHINE_SERIAL_H
-#define HV_MACHINE_SERIAL_H
+#pragma once
 
 #include <stdint.h>
 
@@ -26,5 +25,3 @@ int serial_receive(uint16_t port);
 /* Wait until the transmitter takes bytes again, or until the last one has left the machine. */
 void serial_wait_empty(uint16_t port);
 void serial_wait_idle(uint16_t port);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Starting the CPUs that the firmware lists beside the one that booted (SDM 3A 9.4).
  */
-#ifndef HV_MACHINE_START_H
-#define HV_MACHINE_START_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,5 +21,3 @@ void cpus_find(const struct boot_info *boot);
  * returns; of the others a line tells.
  */
 void cpus_start(uint64_t tsc_hz, bool (*ready)(void), void (*run)(void));
-
-#endif

@@ -4,8 +4,7 @@
  * halt, or, on a CPU without the VMX-preemption timer, a stay in the guest, since
  * external-interrupt exiting makes its interrupt an exit.
  */
-#ifndef HV_MACHINE_TIMER_H
-#define HV_MACHINE_TIMER_H
+#pragma once
 
 #include <stdint.h>
 
@@ -24,5 +23,3 @@ void timer_start(void);
 void timer_halt(uint64_t ticks);
 /* An interrupt that waits has made an exit: take it. */
 void timer_take_interrupts(void);
-
-#endif

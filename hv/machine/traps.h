@@ -3,8 +3,7 @@
  * What happens when the hypervisor faults itself: a dump of registers and stack, then the end of
  * the machine. All CPUs share one IDT.
  */
-#ifndef HV_MACHINE_TRAPS_H
-#define HV_MACHINE_TRAPS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -16,5 +15,3 @@ void traps_load(void);
 
 /* The IDT's linear address, for the VMCS host-state area. */
 uint64_t traps_idt_base(void);
-
-#endif

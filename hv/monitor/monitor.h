@@ -3,8 +3,7 @@
  * What the rest of the hypervisor calls of this room, between turns and never within an exit: the operator's keys, the
  * monitor, a gdb on a guest, and who reads events.
  */
-#ifndef HV_MONITOR_MONITOR_H
-#define HV_MONITOR_MONITOR_H
+#pragma once
 
 #include "hv/options/options.h"
 #include "hv/vm/vm.h"
@@ -45,5 +44,3 @@ void watch_end_stops(void);
 void watch_poll(void);
 /* The trace's last record. */
 void watch_end(void);
-
-#endif

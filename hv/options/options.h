@@ -3,8 +3,7 @@
  * The words on GRUB's lines: the hypervisor's own and each VM's. Pure: parses text, allocates
  * nothing, and says of a wrong word what was expected instead.
  */
-#ifndef HV_OPTIONS_OPTIONS_H
-#define HV_OPTIONS_OPTIONS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -98,5 +97,3 @@ bool options_is_initrd(const char *line);
  * stay: without them such a word would be two. In place, since the line only gets shorter.
  */
 void options_unescape(char *line);
-
-#endif

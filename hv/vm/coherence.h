@@ -3,8 +3,7 @@
  * coherence=model in a VM: the memory for a second copy of its RAM, and the ways in which devices,
  * emulated instructions and WBINVD reach it. The rules are in ept/coherence.c.
  */
-#ifndef HV_VM_COHERENCE_H
-#define HV_VM_COHERENCE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +33,3 @@ bool coherence_transition(struct vm *vm, uint64_t *done);
  * the next call, which comes with the same instruction again.
  */
 bool coherence_write_back(struct vcpu *vcpu);
-
-#endif

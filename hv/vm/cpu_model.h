@@ -3,8 +3,7 @@
  * CPUID as a guest sees it: the CPU's own answers less what is not virtualized (VMX above all),
  * computed once, since CPUID may itself be an exit to whatever lies under us.
  */
-#ifndef HV_VM_CPU_MODEL_H
-#define HV_VM_CPU_MODEL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,5 +71,3 @@ bool guest_has_1g_pages(void);
 
 /* CR4 bits a guest may set: those whose CPUID feature it is shown. */
 uint64_t guest_cr4_allowed(void);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The devices of a VM: those every VM has, those its GRUB line names, and its IOMMU.
  */
-#ifndef HV_VM_DEVICES_H
-#define HV_VM_DEVICES_H
+#pragma once
 
 #include "hv/vm/vm.h"
 
@@ -16,5 +15,3 @@ void devices_free(struct vm *vm);
 
 /* A byte typed at the VM's console; false while its UART has no room for it. */
 bool devices_type(struct vm *vm, uint8_t byte);
-
-#endif

@@ -3,8 +3,7 @@
  * Telling what happens in a VM, once and in one place. Readers take it from there: the ring of the
  * last events (all of them), the counters of VMCALL, and the console's lines.
  */
-#ifndef HV_VM_EVENTS_H
-#define HV_VM_EVENTS_H
+#pragma once
 
 #include "hv/vm/vm.h"
 #include "lib/asm.h"
@@ -89,5 +88,3 @@ void vm_write_back(struct vm *vm, bool by_guest);
 
 /* Print the last few events of a VM that was killed, leaves left out, with their age in ticks. */
 void events_print_last(const struct vm *vm);
-
-#endif

@@ -3,8 +3,7 @@
  * x87, SSE and AVX state of a vCPU while another one has the CPU. The hypervisor itself uses none
  * of these registers.
  */
-#ifndef HV_VM_FPU_H
-#define HV_VM_FPU_H
+#pragma once
 
 #include <stdint.h>
 
@@ -19,5 +18,3 @@ void fpu_area_init(uint8_t *area);
 /* Save all state and the guest's XCR0; load both. */
 void fpu_save(uint8_t *area, uint64_t *xcr0);
 void fpu_load(const uint8_t *area, uint64_t xcr0);
-
-#endif

@@ -3,8 +3,7 @@
  * Memory as a guest's instruction names it: linear addresses through the guest's own page
  * tables. For instructions the hypervisor carries out in the CPU's place.
  */
-#ifndef HV_VM_GUEST_MEMORY_H
-#define HV_VM_GUEST_MEMORY_H
+#pragma once
 
 #include "hv/emulate/guest_walk.h"
 #include "hv/vm/vcpu.h"
@@ -38,5 +37,3 @@ void guest_read_paging(struct vcpu *vcpu, struct guest_paging *paging);
 
 /* PAE paging's four PDPTEs from CR3 into the VMCS; -EINVAL if one has a reserved bit set. */
 int guest_load_pdptes(struct vcpu *vcpu);
-
-#endif

@@ -3,8 +3,7 @@
  * How an interrupt gets from a device model to the guest: messages and lines in, injection at
  * the next entry out. Device models never look at the VMCS, and hv/vm/vcpu.c never at a device.
  */
-#ifndef HV_VM_INTERRUPTS_H
-#define HV_VM_INTERRUPTS_H
+#pragma once
 
 #include "hv/vm/vm.h"
 
@@ -50,5 +49,3 @@ void interrupts_lapic_written(struct vcpu *vcpu);
 
 /* IA32_APIC_BASE was written: the register page moves or goes. */
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value);
-
-#endif

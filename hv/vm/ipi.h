@@ -3,8 +3,7 @@
  * Between the vCPUs of a VM: IPIs, messages, INIT and start-up, by mail where the receiver has
  * another CPU.
  */
-#ifndef HV_VM_IPI_H
-#define HV_VM_IPI_H
+#pragma once
 
 #include "hv/vm/vm.h"
 
@@ -21,5 +20,3 @@ void ipi_take_mail(struct vcpu *vcpu);
  * Asked by a vCPU that has just stored its own activity.
  */
 bool ipi_none_is_left(const struct vm *vm);
-
-#endif

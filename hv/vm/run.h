@@ -2,8 +2,7 @@
 /*
  * The scheduler: turns on each CPU. Nothing else decides which vCPU runs.
  */
-#ifndef HV_VM_RUN_H
-#define HV_VM_RUN_H
+#pragma once
 
 #include "hv/vm/vm.h"
 
@@ -49,5 +48,3 @@ void run_turn(void);
 
 /* check=always: each entry is checked before it is made, and each exit is a stay's last. Set before run_begin(). */
 extern bool run_checks_entries;
-
-#endif

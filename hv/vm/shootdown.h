@@ -4,8 +4,7 @@
  * that they stay out of the guest for a while. docs/several-cpus.md draws it;
  * tests/prove/shootdown.pml is its model, whose steps the code names.
  */
-#ifndef HV_VM_SHOOTDOWN_H
-#define HV_VM_SHOOTDOWN_H
+#pragma once
 
 #include "hv/vm/vm.h"
 
@@ -31,5 +30,3 @@ void shootdown_resume(struct vm *vm);
  * vCPU may not enter.
  */
 bool shootdown_enter(struct vcpu *vcpu);
-
-#endif

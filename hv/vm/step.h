@@ -2,8 +2,7 @@
 /*
  * One instruction of a stopped vCPU, and breakpoints that a debugger wrote into its code.
  */
-#ifndef HV_VM_STEP_H
-#define HV_VM_STEP_H
+#pragma once
 
 #include "hv/vm/vcpu.h"
 
@@ -24,5 +23,3 @@ void vcpu_intercept_breakpoints(struct vcpu *vcpu);
 void vcpu_breakpoint(struct vcpu *vcpu);
 /* The vCPU that stopped last by one, or NULL. */
 struct vcpu *vcpu_at_breakpoint(void);
-
-#endif

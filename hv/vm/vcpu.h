@@ -3,8 +3,7 @@
  * A virtual CPU: its state, its creation, and what exit handlers do to it. A function that acts on
  * the current VMCS takes the vCPU it belongs to, and checked builds see that it is current.
  */
-#ifndef HV_VM_VCPU_H
-#define HV_VM_VCPU_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -222,5 +221,3 @@ void vcpu_print_place(const struct vcpu *vcpu, const char *prefix);
  * to the scheduler.
  */
 enum exit_action { VCPU_LEAVE, VCPU_RESUME };
-
-#endif

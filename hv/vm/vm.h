@@ -3,8 +3,7 @@
  * A virtual machine: memory slots, devices, its virtual CPUs, and how it ended. hv/vm/create.c
  * makes one from a GRUB line, hv/vm/run.c runs it, hv/exits/ serves it.
  */
-#ifndef HV_VM_VM_H
-#define HV_VM_VM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -167,5 +166,3 @@ void vm_device_changed(void *ctx, const struct iommu_event *event);
 bool vm_change_unfinished(void *ctx);
 /* iommu_host.stale_used of a VM (hv/vm/events.c): one line for it. */
 void vm_stale_used(void *ctx, const struct iommu_stale *stale);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * The fields of a fresh VMCS, as one list.
  */
-#ifndef HV_VM_VMCS_SETUP_H
-#define HV_VM_VMCS_SETUP_H
+#pragma once
 
 #include "hv/vm/vcpu.h"
 
@@ -23,5 +22,3 @@ void vmcs_set_exit_entry(const struct vcpu *vcpu);
 
 /* A filled MSR bitmap (SDM 3C 25.6.9), or 0 without memory. hv/vm/msr_bitmap.c. */
 uint64_t msr_bitmap_alloc(void);
-
-#endif

@@ -4,8 +4,7 @@
  * it. The bring-up fills the structure and negotiates; the VM-entry checker judges by it. No
  * hardware is touched here.
  */
-#ifndef HV_VMCS_CONTROLS_H
-#define HV_VMCS_CONTROLS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,5 +37,3 @@ struct vmx_capabilities {
  */
 bool controls_adjust(uint64_t capability_msr, uint32_t required, uint32_t optional, uint32_t *result,
 		     uint32_t *missing);
-
-#endif

@@ -4,8 +4,7 @@
  * would be needed against it: a table over what the CPU says of itself. It only tells; nothing of it
  * is done (docs/real-hardware.md).
  */
-#ifndef HV_VMCS_LEAKS_H
-#define HV_VMCS_LEAKS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,5 +15,3 @@
  * where the CPU has none for it. Returns how many there are; with 0 the text is empty.
  */
 unsigned leaks_needs(uint32_t features, uint64_t arch_capabilities, char *text, size_t size);
-
-#endif

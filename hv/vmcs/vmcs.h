@@ -5,8 +5,7 @@
  * reasons (appendix C), exit qualifications (28.2.1) and the VM-instruction errors (31.4). Constants
  * only: it is included by host tests too.
  */
-#ifndef HV_VMCS_VMCS_H
-#define HV_VMCS_VMCS_H
+#pragma once
 
 #include "lib/bits.h"
 
@@ -234,5 +233,3 @@ const char *vm_instruction_error(unsigned number);
  * encoding that is not in this file.
  */
 const char *vmcs_field_name(uint32_t field);
-
-#endif

@@ -3,8 +3,7 @@
  * VMX operation of this CPU: what it offers, entering it, and the instructions on the current
  * VMCS. hv/vm/vmcs_setup.c fills a VMCS, hv/vm/vcpu.c runs it.
  */
-#ifndef HV_VMX_VMX_H
-#define HV_VMX_VMX_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -79,5 +78,3 @@ static inline void vmwrite(uint64_t field, uint64_t value)
 void invept(uint64_t ept_pointer);
 /* INVVPID of one VPID on this CPU; nothing without VPIDs. */
 void invvpid(uint16_t vpid);
-
-#endif

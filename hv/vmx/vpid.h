@@ -3,8 +3,7 @@
  * VPIDs: the numbers by which a CPU tells the translations of one vCPU from another's (SDM 3C
  * 29.1). Handed out here, so that no two vCPUs that live have the same.
  */
-#ifndef HV_VMX_VPID_H
-#define HV_VMX_VPID_H
+#pragma once
 
 #include <stdint.h>
 
@@ -12,5 +11,3 @@
 uint16_t vpid_alloc(void);
 /* Give it back; 0 is allowed. */
 void vpid_free(uint16_t vpid);
-
-#endif

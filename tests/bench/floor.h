@@ -3,8 +3,7 @@
  * The least that a zap, a map or a walk can cost: loops over the very table pages of ept/,
  * compiled with the flags of ept/. tests/bench/ept_bench.c divides by them.
  */
-#ifndef TESTS_BENCH_FLOOR_H
-#define TESTS_BENCH_FLOOR_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,5 +14,3 @@ void floor_store(uint64_t *const *tables, size_t count, uint64_t value);
 void floor_memset(uint64_t *const *tables, size_t count);
 /* Four dependent loads for each address: what any page walk must do. Returns a sum to keep. */
 uint64_t floor_chase(uint64_t root, uint64_t phys_offset, const uint64_t *gpas, size_t count);
-
-#endif

@@ -4,8 +4,7 @@
  * not present and no more; a table is given its types when somebody comes to it. docs/transitions.md
  * says why the hypervisor does not do it.
  */
-#ifndef TESTS_BENCH_LAZY_H
-#define TESTS_BENCH_LAZY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,5 +19,3 @@ void lazy_transition(struct ept *ept, int delta);
  * 'cpu' gives them now. False: nothing was taken away there, and the fault is ept_fault()'s.
  */
 bool lazy_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa);
-
-#endif

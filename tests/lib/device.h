@@ -2,12 +2,9 @@
 /*
  * One device alone, from its row, for unit tests that give it a board of their own.
  */
-#ifndef TESTS_LIB_DEVICE_H
-#define TESTS_LIB_DEVICE_H
+#pragma once
 
 #include "hv/dev/devices.h"
 
 /* The row's device on a board, with a state of its own that lasts until the row's next one. */
 void make_device(const struct device_row *row, const struct board *board);
-
-#endif

@@ -3,8 +3,7 @@
  * A guest's RAM for tests: an array from guest-physical 0, reached through the three functions of
  * hv/emulate/guest_ram.h or, as in the hypervisor, inline from 'flat_start' on.
  */
-#ifndef TESTS_LIB_FAKE_RAM_H
-#define TESTS_LIB_FAKE_RAM_H
+#pragma once
 
 #include "hv/emulate/guest_ram.h"
 
@@ -18,5 +17,3 @@ struct fake_ram {
 struct guest_ram fake_ram_modelled(struct fake_ram *ram);
 /* Inline from flat_start, a multiple of 4K, to the end. */
 struct guest_ram fake_ram_flat(struct fake_ram *ram, uint64_t flat_start);
-
-#endif

@@ -4,8 +4,7 @@
  * that RAM and commands given through the registers, as a guest does it. What the unit reports
  * (attachment, interrupts) is written down in order.
  */
-#ifndef TESTS_LIB_IOMMU_WORLD_H
-#define TESTS_LIB_IOMMU_WORLD_H
+#pragma once
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,5 +135,3 @@ struct iommu_world *prepared(bool caching_mode, bool snoop_control, uint64_t lea
 
 /* For on_event: what the DMA's target holds when the event comes. */
 void see_data(struct iommu_world *w);
-
-#endif

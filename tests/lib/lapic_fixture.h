@@ -3,8 +3,7 @@
  * A local APIC in a world that counts what it asks for, on a clock that the test moves; its
  * registers by their offsets in the page.
  */
-#ifndef TESTS_LIB_LAPIC_FIXTURE_H
-#define TESTS_LIB_LAPIC_FIXTURE_H
+#pragma once
 
 #include "tests/lib/test.h"
 #include "hv/dev/lapic.h"
@@ -86,5 +85,3 @@ static inline void expect_not_due(struct fixture *f)
 
 	assert_false(lapic_timer_due(&f->lapic, &ticks));
 }
-
-#endif

@@ -3,8 +3,7 @@
  * A guest's RAM and a job for its loader (hv/load/load.h): what the tests of each image format
  * share. A test fills in job.image and what else it wants.
  */
-#ifndef TESTS_LIB_LOAD_JOB_H
-#define TESTS_LIB_LOAD_JOB_H
+#pragma once
 
 #include "hv/load/load.h"
 
@@ -21,5 +20,3 @@ int load_job_end(void **state);
 /* The job succeeds; or it is refused with a problem that holds 'why'. */
 void load(void);
 void load_refused(const char *why);
-
-#endif

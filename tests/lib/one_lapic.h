@@ -2,8 +2,7 @@
 /*
  * A machine with one local APIC: who delivers messages to it, as hv/vm/ipi.c does.
  */
-#ifndef TESTS_LIB_ONE_LAPIC_H
-#define TESTS_LIB_ONE_LAPIC_H
+#pragma once
 
 #include "hv/dev/lapic_route.h"
 
@@ -13,5 +12,3 @@ static inline void lapic_message(struct lapic *lapic, uint64_t address, uint32_t
 
 	if (lapic_route_message(&set, address, data)) lapic_take(lapic, data);
 }
-
-#endif

@@ -3,8 +3,7 @@
  * A board with ports, a clock that stands until a test moves it, timers, and notes of what the
  * device did: for unit tests of devices that are reached by ports.
  */
-#ifndef TESTS_LIB_PORT_DEVICE_H
-#define TESTS_LIB_PORT_DEVICE_H
+#pragma once
 
 #include "hv/dev/board.h"
 #include "tests/lib/device.h"
@@ -32,5 +31,3 @@ void out(uint16_t port, unsigned width, uint64_t value);
 uint64_t in(uint16_t port, unsigned width);
 /* Let the clock run and the timers fire on the way. */
 void pass(uint64_t ticks);
-
-#endif

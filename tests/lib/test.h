@@ -3,8 +3,7 @@
  * What every unit test begins with: cmocka and what it wants included before it, and TEST(), which
  * begins a test. Its name is the rule that it proves.
  */
-#ifndef TESTS_LIB_TEST_H
-#define TESTS_LIB_TEST_H
+#pragma once
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,5 +13,3 @@
 
 /* 'state' is what the test's set-up left, for the few that look at it. */
 #define TEST(name) static void name(__attribute__((unused)) void **state)
-
-#endif

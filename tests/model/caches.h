@@ -5,8 +5,7 @@
  * The reference knows nothing of leaves, flags and copies: it is told what CPUs, devices and
  * WBINVD do, and says what each of them must see. docs/coherence.md has its rules in words.
  */
-#ifndef TESTS_MODEL_CACHES_H
-#define TESTS_MODEL_CACHES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,5 +47,3 @@ void line_dma_write(struct cache_line *line, bool around, uint64_t value);
 
 /* WBINVD of [gpa, gpa + size). */
 void caches_write_back(struct caches *c, uint64_t gpa, uint64_t size);
-
-#endif

@@ -3,8 +3,7 @@
  * What the files of the model share and nobody else includes: the state of a run, and the bytes of
  * memory (bytes.c) for the interpreter of operations (model.c).
  */
-#ifndef TESTS_MODEL_INSIDE_H
-#define TESTS_MODEL_INSIDE_H
+#pragma once
 
 #include "tests/model/caches.h"
 #include "tests/model/model.h"
@@ -67,5 +66,3 @@ void write_back(struct model *m, uint64_t gpa, uint64_t size);
 void forget_lines(struct model *m, unsigned n);
 /* Both copies of each page that was ever touched are as the reference has them. */
 void check_lines(struct model *m);
-
-#endif

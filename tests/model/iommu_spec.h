@@ -6,8 +6,7 @@
  * after each step. Of the caches it knows the contexts' only: it has to be told where each part
  * of a DMA went, and whether a stale translation led it there.
  */
-#ifndef TESTS_MODEL_IOMMU_SPEC_H
-#define TESTS_MODEL_IOMMU_SPEC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,5 +51,3 @@ void spec_dma_begins(struct iommu_spec *s, struct spec_device *d);
  * go around the cache?
  */
 uint64_t spec_part(struct iommu_spec *s, struct spec_device *d, uint64_t iova, bool *around);
-
-#endif

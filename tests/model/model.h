@@ -4,8 +4,7 @@
  * a list of operations, each valid in every state, so that any part of a list is a run too: that
  * is what makes shrinking, and fuzzing with the same interpreter, possible.
  */
-#ifndef TESTS_MODEL_MODEL_H
-#define TESTS_MODEL_MODEL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,5 +62,3 @@ struct model_result {
 void model_run(const struct model_config *config, const struct model_op *ops, unsigned count,
 	       struct model_result *result);
 void model_print_op(FILE *out, const struct model_config *config, const struct model_op *op);
-
-#endif

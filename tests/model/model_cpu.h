@@ -6,8 +6,7 @@
  * is on it sets accessed flags in all it walks through and dirty flags in leaves (SDM 3C 29.3.5):
  * in all of them, or, where it counts what is dirty, for writes only.
  */
-#ifndef TESTS_MODEL_MODEL_CPU_H
-#define TESTS_MODEL_MODEL_CPU_H
+#pragma once
 
 #include "tests/ept_world.h"
 
@@ -45,5 +44,3 @@ void model_violation(struct model_cpu *cpu, uint64_t gpa);
  */
 uint64_t model_translate(struct model_cpu *cpu, struct ept_world *world, uint64_t root, uint64_t gpa, unsigned *level,
 			 const char **broken);
-
-#endif

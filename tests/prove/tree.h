@@ -5,8 +5,7 @@
  * Beside the tree stands what it maps, written down while it is built; ept/'s own counts and walk
  * have no part in that.
  */
-#ifndef TESTS_PROVE_TREE_H
-#define TESTS_PROVE_TREE_H
+#pragma once
 
 /* tests/prove.mk chooses the geometry; this one, so that the header compiles alone. */
 #ifndef EPT_INDEX_BITS
@@ -54,5 +53,3 @@ void tree_read(struct ept_world *w, const struct ept *ept, struct tree_map *map)
 
 /* Print tree 'number': . nothing, L a leaf, ( ) a table. */
 void tree_print(uint64_t number);
-
-#endif

@@ -4,8 +4,7 @@
  * CPU models (from a boot sector), and what KVM 6.1 with nested=1 shows to its guest on Bochs's
  * Haswell. Of the latter only the words that were recorded are here; the others are 0.
  */
-#ifndef TESTS_UNIT_CAPABILITY_SETS_H
-#define TESTS_UNIT_CAPABILITY_SETS_H
+#pragma once
 
 #include "hv/vmcs/controls.h"
 
@@ -76,5 +75,3 @@ static const struct capability_set {
 		 .ept_vpid = 0x00000f0106334041,
 	 }},
 };
-
-#endif

@@ -3,8 +3,7 @@
  * For each rule of the VM-entry checker, changes to a good VMCS that break it. Included by the
  * checker's unit test alone.
  */
-#ifndef TESTS_UNIT_ENTRY_CHECK_MUTATIONS_H
-#define TESTS_UNIT_ENTRY_CHECK_MUTATIONS_H
+#pragma once
 
 #include "hv/check/rules.h"
 #include "lib/bits.h"
@@ -309,5 +308,3 @@ static void mutate(struct vmcs_world *w, const struct mutation *m, uint32_t fiel
 	for (unsigned i = 0; i < m->changes; i++)
 		change(w, m->change[i].field, m->change[i].clear, m->change[i].set_bits);
 }
-
-#endif

@@ -3,8 +3,7 @@
  * Good VMCSs for the VM-entry checker's test, each with the CPU it is good on: the three states
  * in which a guest of ours starts or runs, and variants in which the rarer rules apply.
  */
-#ifndef TESTS_UNIT_ENTRY_CHECK_WORLDS_H
-#define TESTS_UNIT_ENTRY_CHECK_WORLDS_H
+#pragma once
 
 #include "hv/check/check.h"
 #include "hv/vmcs/vmcs.h"
@@ -605,5 +604,3 @@ static void single_stepping(struct vmcs_world *w)
 	flat32(w);
 	change(w, VMCS_GUEST_RFLAGS, 0, RFLAGS_TF);
 }
-
-#endif

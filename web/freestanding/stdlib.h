@@ -3,8 +3,7 @@
  * What tests/ept_world.h needs of a C library, where there is none: in the page. One world lives at
  * a time, so memory is a stretch that is given out from the bottom, and munmap() gives it all back.
  */
-#ifndef WEB_FREESTANDING_STDLIB_H
-#define WEB_FREESTANDING_STDLIB_H
+#pragma once
 
 #include <stddef.h>
 
@@ -12,5 +11,3 @@
 void *calloc(size_t count, size_t size);
 static inline void free(void *memory) { (void)memory; }
 static inline void abort(void) { __builtin_trap(); }
-
-#endif

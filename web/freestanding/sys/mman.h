@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Anonymous memory where there is no C library: as in stdlib.h beside this. */
-#ifndef WEB_FREESTANDING_SYS_MMAN_H
-#define WEB_FREESTANDING_SYS_MMAN_H
+#pragma once
 
 #include <stddef.h>
 
@@ -16,5 +15,3 @@
 void *mmap(void *at, size_t size, int protection, int flags, int file, long offset);
 /* Everything that calloc() and mmap() ever gave is free again. */
 int munmap(void *memory, size_t size);
-
-#endif

@@ -3,8 +3,7 @@
  * VMX in its smallest form: on, one VMCS, one guest that shares the address space it is called from.
  * What fails ends the machine with a line that says what.
  */
-#ifndef DOCS_COURSE_STEPS_01_VMX_H
-#define DOCS_COURSE_STEPS_01_VMX_H
+#pragma once
 
 #include <stdint.h>
 
@@ -53,5 +52,3 @@ static inline void vmwrite(uint64_t field, uint64_t value)
 	__asm__ volatile("vmwrite %2, %1; setna %0" : "=qm"(failed) : "r"(field), "r"(value) : "cc");
 	if (failed) vmx_failed("VMWRITE", field);
 }
-
-#endif

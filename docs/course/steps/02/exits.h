@@ -3,8 +3,7 @@
  * Exits in a loop: a table says who serves which exit reason, as hv/exits/table.inc does, and the
  * loop counts them.
  */
-#ifndef DOCS_COURSE_STEPS_02_EXITS_H
-#define DOCS_COURSE_STEPS_02_EXITS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -30,5 +29,3 @@ void skip_instruction(void);
 bool exit_cpuid(struct guest *guest);
 bool exit_io(struct guest *guest); /* a byte to COM1 is a byte of the console */
 bool exit_hlt(struct guest *guest);
-
-#endif

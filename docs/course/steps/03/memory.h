@@ -3,8 +3,7 @@
  * A guest with memory of its own: the EPT, over ept/, and the handler that fills it. The guest
  * starts in flat 32-bit mode without paging, as under GRUB.
  */
-#ifndef DOCS_COURSE_STEPS_03_MEMORY_H
-#define DOCS_COURSE_STEPS_03_MEMORY_H
+#pragma once
 
 #include "docs/course/steps/02/exits.h"
 #include "ept/ept.h"
@@ -30,5 +29,3 @@ void memory_setup(const uint8_t *image, const uint8_t *image_end);
 void *memory_at(uint64_t gpa, uint64_t size);
 
 bool exit_ept_violation(struct guest *guest);
-
-#endif

@@ -2,8 +2,7 @@
 /*
  * Memory types: the guest's MTRRs, by RDMSR and WRMSR, and the transition of the noncoherent count.
  */
-#ifndef DOCS_COURSE_STEPS_04_TYPES_H
-#define DOCS_COURSE_STEPS_04_TYPES_H
+#pragma once
 
 #include "docs/course/steps/03/memory.h"
 
@@ -12,5 +11,3 @@ bool exit_wrmsr(struct guest *guest);
 
 /* A device that goes around the caches comes (+1) or goes (-1): zap, INVEPT, WBINVD, a line. */
 void types_count(int delta);
-
-#endif

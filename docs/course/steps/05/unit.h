@@ -2,10 +2,7 @@
 /*
  * An IOMMU that the guest programs, over iommu/: one unit, one device behind it.
  */
-#ifndef DOCS_COURSE_STEPS_05_UNIT_H
-#define DOCS_COURSE_STEPS_05_UNIT_H
+#pragma once
 
 /* The unit in its reset state, its register page served from now on. */
 void unit_setup(void);
-
-#endif
