@@ -6,6 +6,7 @@
 #pragma once
 
 #include "iommu/state.h"
+#include "lib/apic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -119,8 +120,6 @@ void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order);
 
 /* How many of the lowest bits of a function number 'field' leaves out, from the highest on. */
 static inline uint16_t masked_function(uint64_t field) { return BITS(2, 0) & (BITS(2, 0) << (3 - field)); }
-
-static inline bool is_interrupt_address(uint64_t address) { return address >= VTD_MSI_BASE && address <= VTD_MSI_LAST; }
 
 /* Bits of the DMA addresses that a context translates. */
 static inline unsigned width_of(const struct vtd_context_entry *entry)

@@ -81,14 +81,14 @@ static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irt
 static void deliver(struct iommu *iommu, const struct vtd_irte *irte)
 {
 	uint64_t destination = iommu->irte_x2apic ? FIELD(irte->lo, VTD_IRTE_DST_32) : FIELD(irte->lo, VTD_IRTE_DST);
-	uint64_t address = VTD_MSI_BASE | TO_FIELD(destination & 0xff, VTD_MSI_DEST) |
-			   TO_FIELD(destination >> 8, VTD_MSI_DEST_HIGH);
-	uint64_t data =
-		VTD_MSI_LEVEL | FIELD(irte->lo, VTD_IRTE_VECTOR) | TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), VTD_MSI_DLM);
+	uint64_t address = MESSAGE_BASE | TO_FIELD(destination & 0xff, MESSAGE_DESTINATION) |
+			   TO_FIELD(destination >> 8, MESSAGE_EXTENDED);
+	uint64_t data = COMMAND_ASSERT | FIELD(irte->lo, VTD_IRTE_VECTOR) |
+			TO_FIELD(FIELD(irte->lo, VTD_IRTE_DLM), COMMAND_MODE);
 
-	if (irte->lo & VTD_IRTE_RH) address |= VTD_MSI_RH;
-	if (irte->lo & VTD_IRTE_DM) address |= VTD_MSI_DM;
-	if (irte->lo & VTD_IRTE_TM) data |= VTD_MSI_TM;
+	if (irte->lo & VTD_IRTE_RH) address |= MESSAGE_HINT;
+	if (irte->lo & VTD_IRTE_DM) address |= MESSAGE_LOGICAL;
+	if (irte->lo & VTD_IRTE_TM) data |= COMMAND_LEVEL;
 	iommu->host.interrupt(iommu->host.ctx, address, (uint32_t)data);
 }
 

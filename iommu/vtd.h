@@ -229,22 +229,13 @@ struct vtd_irte {
 #define VTD_SVT_SID      1 /* the requester id, without the bits SQ leaves out */
 #define VTD_SVT_BUS      2 /* a range of buses, SID 7:0 to 15:8 */
 
-/* Interrupt requests: a 4-byte write to 0xfeexxxxx (VT-d 5.1.2). */
-#define VTD_MSI_BASE       0xfee00000ULL
-#define VTD_MSI_LAST       0xfeefffffULL
+/* Interrupt requests in the remappable format (VT-d 5.1.2); lib/apic.h has the other. */
 #define VTD_MSI_REMAPPABLE BIT(4)
 #define VTD_MSI_SHV        BIT(3)
 #define VTD_MSI_HANDLE_LOW BITS(19, 5)
 #define VTD_MSI_HANDLE_15  BIT(2)
 #define VTD_MSI_SUBHANDLE  BITS(15, 0)
 #define VTD_MSI_DATA_RSVD  BITS(31, 16)
-#define VTD_MSI_DEST       BITS(19, 12)
-#define VTD_MSI_DEST_HIGH  BITS(63, 40) /* the rest of 32 bits, in a remapped interrupt only */
-#define VTD_MSI_RH         BIT(3)
-#define VTD_MSI_DM         BIT(2)
-#define VTD_MSI_TM         BIT(15)
-#define VTD_MSI_LEVEL      BIT(14)
-#define VTD_MSI_DLM        BITS(10, 8)
 
 /* Invalidation descriptors (VT-d 6.5.2) */
 struct vtd_descriptor {

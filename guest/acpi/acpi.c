@@ -11,7 +11,7 @@
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vtd.h"
-#include "hv/dev/acpi_tables.h"
+#include "lib/acpi_tables.h"
 #include "lib/string.h"
 
 #define BIOS_START       0xe0000UL

@@ -236,8 +236,8 @@ static void deadline(void)
 static void on_x2apic(void)
 {
 	counts[HIGH_VECTOR]++;
-	serviced = rdmsr(X2APIC_ISR + HIGH_VECTOR / 32) >> HIGH_VECTOR % 32 & 1;
-	wrmsr(X2APIC_EOI, 0);
+	serviced = rdmsr(X2APIC_MSR(LAPIC_ISR) + HIGH_VECTOR / 32) >> HIGH_VECTOR % 32 & 1;
+	wrmsr(X2APIC_MSR(LAPIC_EOI), 0);
 }
 
 /* The mode lasts to the end: what follows uses MSRs. */
@@ -251,35 +251,35 @@ static void x2apic(void)
 		printf("CPUID shows no x2APIC\n");
 		return;
 	}
-	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_EOI, 0), "its MSRs raise #GP before");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_MSR(LAPIC_EOI), 0), "its MSRs raise #GP before");
 	check_is(VECTOR_GP, (uint64_t)try_wrmsr(MSR_IA32_APIC_BASE, (base & ~APIC_BASE_EN) | APIC_BASE_EXTD),
 		 "EXTD without EN raises #GP");
 	lapic_x2apic();
 	check_is(base | APIC_BASE_EXTD, rdmsr(MSR_IA32_APIC_BASE), "IA32_APIC_BASE says so");
-	check_is(id, rdmsr(X2APIC_ID), "the id is that of before, in 32 bits");
-	check_is(cpuid(0xb, 0).edx, rdmsr(X2APIC_ID), "... and CPUID's");
-	check_is((id >> 4) << 16 | 1U << id % 16, rdmsr(X2APIC_LDR), "the logical id is made of it");
+	check_is(id, rdmsr(X2APIC_MSR(LAPIC_ID)), "the id is that of before, in 32 bits");
+	check_is(cpuid(0xb, 0).edx, rdmsr(X2APIC_MSR(LAPIC_ID)), "... and CPUID's");
+	check_is((id >> 4) << 16 | 1U << id % 16, rdmsr(X2APIC_MSR(LAPIC_LDR)), "the logical id is made of it");
 	check_is(~0U, lapic_read(LAPIC_ID), "the page is gone");
 	check_is(VECTOR_GP, (uint64_t)try_wrmsr(MSR_IA32_APIC_BASE, base), "back to xAPIC raises #GP");
-	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_EOI, 1), "an EOI of 1 raises #GP");
-	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_ID, 1), "the id is read-only");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_MSR(LAPIC_EOI), 1), "an EOI of 1 raises #GP");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_MSR(LAPIC_ID), 1), "the id is read-only");
 	forget();
 	interrupt_handler(HIGH_VECTOR, on_x2apic);
 	interrupts_on();
-	wrmsr(X2APIC_SELF_IPI, HIGH_VECTOR);
+	wrmsr(X2APIC_MSR(LAPIC_SELF_IPI), HIGH_VECTOR);
 	check(counts[HIGH_VECTOR] == 1 && serviced, "a self-IPI comes with the next instruction, and is in ISR");
-	check_is(0, rdmsr(X2APIC_ISR + HIGH_VECTOR / 32), "... until its EOI");
-	wrmsr(X2APIC_ICR, (uint64_t)id << 32 | HIGH_VECTOR);
+	check_is(0, rdmsr(X2APIC_MSR(LAPIC_ISR) + HIGH_VECTOR / 32), "... until its EOI");
+	wrmsr(X2APIC_MSR(LAPIC_ICR_LOW), (uint64_t)id << 32 | HIGH_VECTOR);
 	check_count(2, counts[HIGH_VECTOR], "interrupts", "and one by the command register, in one write");
-	wrmsr(X2APIC_TPR, HIGH_VECTOR & 0xf0);
-	wrmsr(X2APIC_SELF_IPI, HIGH_VECTOR);
+	wrmsr(X2APIC_MSR(LAPIC_TPR), HIGH_VECTOR & 0xf0);
+	wrmsr(X2APIC_MSR(LAPIC_SELF_IPI), HIGH_VECTOR);
 	check_count(2, counts[HIGH_VECTOR], "interrupts", "TPR holds it back");
-	wrmsr(X2APIC_TPR, 0);
+	wrmsr(X2APIC_MSR(LAPIC_TPR), 0);
 	check_count(3, counts[HIGH_VECTOR], "interrupts", "... until it is lowered");
 	interrupts_off();
 	wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_EN);
 	check_is(VECTOR_GP, (uint64_t)try_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD), "off to x2APIC raises #GP");
-	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_EOI, 0), "off, it has no MSRs");
+	check_is(VECTOR_GP, (uint64_t)try_wrmsr(X2APIC_MSR(LAPIC_EOI), 0), "off, it has no MSRs");
 	wrmsr(MSR_IA32_APIC_BASE, base);
 	check_is(id, lapic_id(), "from off to xAPIC, and the page is back");
 }

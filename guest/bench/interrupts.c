@@ -16,7 +16,7 @@ static volatile uint64_t ended;
 
 static void end_by_page(void) { lapic_eoi(); }
 
-static void end_by_msr(void) { wrmsr(X2APIC_EOI, 0); }
+static void end_by_msr(void) { wrmsr(X2APIC_MSR(LAPIC_EOI), 0); }
 
 static void on_page(void)
 {
@@ -32,9 +32,9 @@ static void on_msr(void)
 
 static void send_by_page(void) { lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | VECTOR); }
 
-static void send_by_icr(void) { wrmsr(X2APIC_ICR, LAPIC_ICR_SELF | VECTOR); }
+static void send_by_icr(void) { wrmsr(X2APIC_MSR(LAPIC_ICR_LOW), LAPIC_ICR_SELF | VECTOR); }
 
-static void send_by_self_ipi(void) { wrmsr(X2APIC_SELF_IPI, VECTOR); }
+static void send_by_self_ipi(void) { wrmsr(X2APIC_MSR(LAPIC_SELF_IPI), VECTOR); }
 
 /* A deadline that is over when it is written. */
 static void arm(void) { wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc()); }
@@ -74,6 +74,6 @@ void bench_interrupts(void)
 	report("self-IPI to its EOI, x2APIC", interrupt(send_by_icr));
 	report("the same by its register of its own", interrupt(send_by_self_ipi));
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE)) return;
-	wrmsr(X2APIC_LVT_TIMER, LAPIC_LVT_DEADLINE | VECTOR);
+	wrmsr(X2APIC_MSR(LAPIC_LVT_TIMER), LAPIC_LVT_DEADLINE | VECTOR);
 	report("deadline timer to its EOI, x2APIC", interrupt(arm));
 }

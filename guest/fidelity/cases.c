@@ -18,9 +18,8 @@
 #define POST_PORT   0x80
 #define VECTOR_TEST 0x50
 #define EVENTS      24
-#define TPR_ADDRESS (LAPIC_BASE + LAPIC_TPR)
-#define ICR_ADDRESS (LAPIC_BASE + LAPIC_ICR_LOW)
-#define ICR_NMI     0x400
+#define TPR_ADDRESS (LAPIC_BASE + 16 * LAPIC_TPR)
+#define ICR_ADDRESS (LAPIC_BASE + 16 * LAPIC_ICR_LOW)
 #define VIDEO       0xa0000UL /* no RAM, in a guest of ours */
 #define BAD_PAT     0x0202020202020202UL
 
@@ -82,7 +81,7 @@ static void on_nmi(void)
 	note(VECTOR_NMI);
 	if (!nested_nmi) return;
 	nested_nmi = false;
-	lapic_write(LAPIC_ICR_LOW, ICR_NMI);
+	lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_NMI);
 	lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | VECTOR_TEST);
 	interrupts_on();
 	__asm__ volatile("nop; nop");
@@ -220,9 +219,9 @@ static void order(void)
 {
 	RUN("TF and IF, an interrupt to itself", RFLAGS_TF | RFLAGS_IF, "movl %%eax, (%%rdi)",
 	    LAPIC_ICR_SELF | VECTOR_TEST, ICR_ADDRESS);
-	RUN("TF, an NMI to itself", RFLAGS_TF, "movl %%eax, (%%rdi)", ICR_NMI, ICR_ADDRESS);
+	RUN("TF, an NMI to itself", RFLAGS_TF, "movl %%eax, (%%rdi)", LAPIC_ICR_NMI, ICR_ADDRESS);
 	nested_nmi = true;
-	RUN("an NMI, and in it an NMI and an interrupt", 0, "movl %%eax, (%%rdi)", ICR_NMI, ICR_ADDRESS);
+	RUN("an NMI, and in it an NMI and an interrupt", 0, "movl %%eax, (%%rdi)", LAPIC_ICR_NMI, ICR_ADDRESS);
 }
 
 /* Apart: Bochs sleeps on, and for ever (SDM 3B 18.3.1.4: the trap comes when HLT is done). */

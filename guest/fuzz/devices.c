@@ -313,7 +313,7 @@ void fuzz_interrupt(void *nothing)
 	(void)nothing;
 	switch (fuzz_below(9)) {
 	case 0:
-		lapic_write(LAPIC_LVT_TIMER + 16 * (uint32_t)fuzz_below(6),
+		lapic_write(LAPIC_LVT_TIMER + (unsigned)fuzz_below(6),
 			    (uint32_t)message_command() | (uint32_t)fuzz_below(4) << 16);
 		break;
 	case 1:

@@ -7,11 +7,7 @@
 
 #define SVR_SPURIOUS 0xffU
 
-uint32_t lapic_read(unsigned offset) { return mmio_read32(LAPIC_BASE + offset); }
-
-void lapic_write(unsigned offset, uint32_t value) { mmio_write32(LAPIC_BASE + offset, value); }
-
-bool lapic_bit(unsigned reg, uint8_t vector) { return lapic_read(reg + vector / 32 * 16) >> vector % 32 & 1; }
+bool lapic_bit(unsigned reg, uint8_t vector) { return lapic_read(reg + vector / 32) >> vector % 32 & 1; }
 
 bool lapic_enable(void)
 {

@@ -7,48 +7,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LAPIC_BASE 0xfee00000UL
+#include "guest/lib/cpu.h"
+#include "lib/apic.h"
 
-/* Register offsets (SDM 3A table 11-1). */
-#define LAPIC_ID            0x020
-#define LAPIC_VERSION       0x030
-#define LAPIC_TPR           0x080
-#define LAPIC_PPR           0x0a0
-#define LAPIC_EOI           0x0b0
-#define LAPIC_SVR           0x0f0
-#define LAPIC_ISR           0x100
-#define LAPIC_IRR           0x200
-#define LAPIC_ESR           0x280
-#define LAPIC_ICR_LOW       0x300
-#define LAPIC_ICR_HIGH      0x310
-#define LAPIC_LVT_TIMER     0x320
-#define LAPIC_TIMER_INITIAL 0x380
-#define LAPIC_TIMER_CURRENT 0x390
-#define LAPIC_TIMER_DIVIDE  0x3e0
-
-#define LAPIC_SVR_ENABLE   0x100U
-#define LAPIC_LVT_MASKED   (1U << 16)
-#define LAPIC_LVT_PERIODIC (1U << 17)
-#define LAPIC_LVT_DEADLINE (2U << 17)
-#define LAPIC_ICR_NMI      (4U << 8)
-#define LAPIC_ICR_SELF     (1U << 18)
-
-/* In x2APIC mode, as MSRs (SDM 3A table 11-6). */
-#define X2APIC_ID        0x802
-#define X2APIC_TPR       0x808
-#define X2APIC_EOI       0x80b
-#define X2APIC_LDR       0x80d
-#define X2APIC_SVR       0x80f
-#define X2APIC_ISR       0x810
-#define X2APIC_ICR       0x830
-#define X2APIC_LVT_TIMER 0x832
-#define X2APIC_SELF_IPI  0x83f
+/* Commands, to be ORed; 32 bits, as smp_send() takes them. */
+#define LAPIC_ICR_NMI    ((uint32_t)TO_FIELD(MODE_NMI, COMMAND_MODE))
+#define LAPIC_ICR_LOWEST ((uint32_t)TO_FIELD(MODE_LOWEST, COMMAND_MODE))
+#define LAPIC_ICR_SELF   ((uint32_t)TO_FIELD(TO_SELF, ICR_SHORTHAND))
+#define LAPIC_ICR_ALL    ((uint32_t)TO_FIELD(TO_ALL, ICR_SHORTHAND))
+#define LAPIC_ICR_OTHERS ((uint32_t)TO_FIELD(TO_OTHERS, ICR_SHORTHAND))
 
 /* From xAPIC to x2APIC mode: the page is gone from now on. */
 void lapic_x2apic(void);
 
-uint32_t lapic_read(unsigned offset);
-void lapic_write(unsigned offset, uint32_t value);
+/* Registers by their number. */
+static inline uint32_t lapic_read(unsigned number) { return mmio_read32(LAPIC_BASE + 16 * number); }
+static inline void lapic_write(unsigned number, uint64_t value)
+{
+	mmio_write32(LAPIC_BASE + 16 * number, (uint32_t)value);
+}
 /* The bit of 'vector' in one of the three 256-bit registers. */
 bool lapic_bit(unsigned reg, uint8_t vector);
 

@@ -8,10 +8,9 @@
 #include "guest/lib/start.h"
 #include "lib/string.h"
 
-#define TRAMPOLINE  0x8000UL
-#define PATIENCE    20000000UL /* ticks: a CPU that shares one with others waits its turns */
-#define ICR_INIT    0x4500U
-#define ICR_STARTUP 0x4600U
+#define TRAMPOLINE 0x8000UL
+#define IPI(mode)  ((uint32_t)(TO_FIELD(mode, COMMAND_MODE) | COMMAND_ASSERT))
+#define PATIENCE   20000000UL /* ticks: a CPU that shares one with others waits its turns */
 
 extern const char smp_trampoline[], smp_trampoline_end[];
 extern uint64_t smp_stack[SMP_CPUS];
@@ -40,8 +39,8 @@ void smp_entered(unsigned id)
 
 void smp_begin(unsigned id)
 {
-	smp_send(id, ICR_INIT);
-	lapic_write(LAPIC_ICR_LOW, ICR_STARTUP | TRAMPOLINE >> 12);
+	smp_send(id, IPI(MODE_INIT));
+	lapic_write(LAPIC_ICR_LOW, IPI(MODE_STARTUP) | TRAMPOLINE >> 12);
 }
 
 bool smp_restart(unsigned id)
@@ -50,7 +49,7 @@ bool smp_restart(unsigned id)
 
 	came[id] = false;
 	smp_begin(id);
-	smp_send(id, ICR_STARTUP | TRAMPOLINE >> 12);
+	smp_send(id, IPI(MODE_STARTUP) | TRAMPOLINE >> 12);
 	for (end = rdtsc() + PATIENCE; !came[id] && rdtsc() < end;) cpu_pause();
 	return came[id];
 }

@@ -12,12 +12,6 @@
 #include "guest/smp/smp.h"
 
 #define VECTOR    0x51
-#define LDR       0x0d0
-#define LOGICAL   (1U << 11)
-#define LOWEST    (1U << 8)
-#define TO_ALL    (2U << 18)
-#define TO_OTHERS (3U << 18)
-#define NMI       (4U << 8)
 #define BROADCAST 0xff
 #define PATIENCE  (20 * calm)
 
@@ -67,7 +61,7 @@ static void check_ipi(unsigned destination, uint32_t command, uint32_t mask, con
 	check(arrived(came, mask), "%s", claim);
 }
 
-static void set_logical(unsigned id) { lapic_write(LDR, 1U << (id + 24)); }
+static void set_logical(unsigned id) { lapic_write(LAPIC_LDR, 1U << (id + 24)); }
 
 static void sleep_deaf(unsigned id)
 {
@@ -83,7 +77,7 @@ static void test_lowest(void)
 
 	forget();
 	for (unsigned n = 0; n < 4 * cpus; n++) {
-		smp_send((1U << cpus) - 1, LOWEST | LOGICAL | VECTOR);
+		smp_send((1U << cpus) - 1, LAPIC_ICR_LOWEST | (uint32_t)COMMAND_LOGICAL | VECTOR);
 		wait(calm);
 	}
 	for (unsigned id = 0; id < cpus; id++) {
@@ -99,7 +93,7 @@ static void test_nmi(unsigned last)
 	uint64_t end;
 
 	forget();
-	smp_send(last, NMI);
+	smp_send(last, LAPIC_ICR_NMI);
 	check(arrived(nmis, 1U << last), "an NMI");
 	job_start(last, sleep_deaf);
 	wait(calm);
@@ -108,7 +102,7 @@ static void test_nmi(unsigned last)
 	wait(calm);
 	check_whether(false, awake[last], "awake", "asleep",
 		      "an interrupt does not wake a CPU that halted with interrupts off");
-	smp_send(last, NMI);
+	smp_send(last, LAPIC_ICR_NMI);
 	for (end = rdtsc() + PATIENCE; !awake[last] && rdtsc() < end;) cpu_pause();
 	check_whether(true, awake[last], "awake", "asleep", "an NMI does");
 	check(job_wait(last) && arrived(came, 1U << last), "and the interrupt comes then");
@@ -127,7 +121,7 @@ static void beat(unsigned id)
 			vtd_ring();
 		}
 	wait(calm);
-	smp_send(0, NMI);
+	smp_send(0, LAPIC_ICR_NMI);
 }
 
 /* Both IPIs at once, and nobody awake who could see the VM through: neither may be late or end it. */
@@ -160,7 +154,7 @@ static void count_ticks(unsigned id)
 	came[id] = 0;
 	while (came[id] < 3 && rdtsc() < end) cpu_pause();
 	ticks = came[id];
-	smp_send(0, NMI);
+	smp_send(0, LAPIC_ICR_NMI);
 }
 
 static void test_timer(unsigned last)
@@ -195,7 +189,7 @@ static void sleep_over_queue(unsigned id)
 	while (!came[id]) __asm__ volatile("sti; hlt; cli" : : : "memory");
 	queue_ticks = rdtsc() - start;
 	interrupts_on();
-	smp_send(0, NMI);
+	smp_send(0, LAPIC_ICR_NMI);
 }
 
 static void test_queue(unsigned last)
@@ -224,14 +218,14 @@ void test_ipis(void)
 	check_ipi(0, 0, 1, "one to the CPU itself");
 	check_ipi(BROADCAST, 0, all, "one to the physical destination 0xff");
 	check_ipi(0, LAPIC_ICR_SELF, 1, "by the shorthand self");
-	check_ipi(0, TO_ALL, all, "by the shorthand all");
-	check_ipi(0, TO_OTHERS, all & ~1U, "by the shorthand all but self");
+	check_ipi(0, LAPIC_ICR_ALL, all, "by the shorthand all");
+	check_ipi(0, LAPIC_ICR_OTHERS, all & ~1U, "by the shorthand all but self");
 	if (cpus <= 8) { /* as many as flat logical ids */
 		set_logical(0);
 		job_start(1, set_logical);
 		job_wait(1);
-		check_ipi(1U << last, LOGICAL, 1U << last, "by logical destination");
-		check_ipi(all & ~1U, LOGICAL, all & ~1U, "by a logical destination of several");
+		check_ipi(1U << last, COMMAND_LOGICAL, 1U << last, "by logical destination");
+		check_ipi(all & ~1U, COMMAND_LOGICAL, all & ~1U, "by a logical destination of several");
 		test_lowest();
 	}
 	test_nmi(last);

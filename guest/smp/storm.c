@@ -19,7 +19,6 @@
 #define LONGEST_WAIT 4000000
 #define ONE_STEP     1000 /* ticks: a longer one between two looks at the clock was somebody else's */
 #define VECTOR       0x53
-#define TO_OTHERS    (3U << 18)
 #define RANGE        (32 * MiB)
 
 static struct {
@@ -34,7 +33,7 @@ static void transitions(void)
 	device_detach();
 }
 
-static void ipis(void) { smp_send(0, TO_OTHERS | VECTOR); }
+static void ipis(void) { smp_send(0, LAPIC_ICR_OTHERS | VECTOR); }
 
 static void types(void)
 {

@@ -5,10 +5,10 @@
  */
 #include "hv/dev/acpi.h"
 
-#include "hv/dev/acpi_tables.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "hv/dev/lapic.h"
+#include "lib/acpi_tables.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -33,16 +33,6 @@ struct tables {
 #define ADDRESS_OF(table) (uint32_t)(ACPI_BASE + offsetof(struct tables, table))
 #define DSDT              (uint32_t)(ACPI_BASE + sizeof(struct tables))
 
-/* The byte that makes all of them sum to 0. */
-static uint8_t checksum(const void *table, size_t size)
-{
-	const uint8_t *bytes = table;
-	uint8_t sum = 0;
-
-	while (size--) sum += *bytes++;
-	return (uint8_t)-sum;
-}
-
 /* The header of a table that is complete but for it. */
 static void finish(struct acpi_header *header, const char *signature, uint8_t revision, size_t length)
 {
@@ -56,7 +46,7 @@ static void finish(struct acpi_header *header, const char *signature, uint8_t re
 		.creator_revision = 1,
 	};
 	memcpy(header->signature, signature, sizeof(header->signature));
-	header->checksum = checksum(header, length);
+	header->checksum = (uint8_t)-acpi_sum(header, length);
 }
 
 static struct acpi_address port(uint16_t number, uint8_t bytes)
@@ -117,7 +107,8 @@ static void fill_madt(struct acpi_madt *madt, unsigned cpus)
 	for (unsigned slot = 0; slot < ARRAY_SIZE(madt->pci); slot++)
 		madt->pci[slot] = override(irq_pci_line(slot), irq_pci_line(slot), MADT_LEVEL_HIGH);
 	for (unsigned cpu = 0; cpu < cpus; cpu++)
-		madt->lapic[cpu] = (struct acpi_madt_lapic){0, sizeof(madt->lapic[0]), (uint8_t)cpu, (uint8_t)cpu, 1};
+		madt->lapic[cpu] = (struct acpi_madt_lapic){ACPI_MADT_LAPIC, sizeof(madt->lapic[0]), (uint8_t)cpu,
+							    (uint8_t)cpu, ACPI_LAPIC_ENABLED};
 	finish(&madt->header, "APIC", 3, offsetof(struct acpi_madt, lapic[cpus]));
 }
 
@@ -163,8 +154,8 @@ long acpi_build(void *buffer, size_t size, unsigned cpus, uint64_t iommu_base)
 	};
 
 	if (sizeof(t) + dsdt->length > size) return -ENOSPC;
-	t.rsdp.checksum = checksum(&t.rsdp, 20);
-	t.rsdp.extended_checksum = checksum(&t.rsdp, sizeof(t.rsdp));
+	t.rsdp.checksum = (uint8_t)-acpi_sum(&t.rsdp, ACPI_RSDP_SIZE_1);
+	t.rsdp.extended_checksum = (uint8_t)-acpi_sum(&t.rsdp, sizeof(t.rsdp));
 	fill_fadt(&t.fadt);
 	fill_madt(&t.madt, cpus);
 	fill_dmar(&t.dmar, iommu_base);

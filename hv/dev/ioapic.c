@@ -6,7 +6,7 @@
 #include "hv/dev/ioapic.h"
 
 #include "hv/dev/devices.h"
-#include "lib/bits.h"
+#include "lib/apic.h"
 
 /* The page: an index, the register it selects, and an EOI register (as of version 0x20). */
 #define IOREGSEL 0x00
@@ -29,11 +29,7 @@
 #define ENTRY_DESTINATION BITS(63, 48) /* destination, or index and format */
 #define ENTRY_WRITABLE    (ENTRY_DESTINATION | BITS(16, 15) | BITS(13, 13) | BITS(11, 0))
 
-/* Interrupt message (SDM 3A 11.11). */
-#define MESSAGE_BASE        0xfee00000ULL
-#define MESSAGE_DESTINATION BITS(19, 4)
-#define MESSAGE_BIT_2       BIT(2)
-#define MESSAGE_ASSERT      BIT(14)
+#define MESSAGE_COPIED BITS(19, 4) /* of an interrupt message: ENTRY_DESTINATION */
 
 /*
  * Send the pin's interrupt. Both formats of an entry copy the same bits to the same places: what
@@ -42,11 +38,11 @@
 static void send(struct ioapic *ioapic, uint64_t entry)
 {
 	const struct board *board = ioapic->board;
-	uint64_t address = MESSAGE_BASE | TO_FIELD(FIELD(entry, ENTRY_DESTINATION), MESSAGE_DESTINATION);
+	uint64_t address = MESSAGE_BASE | TO_FIELD(FIELD(entry, ENTRY_DESTINATION), MESSAGE_COPIED);
 	uint64_t data = entry & (ENTRY_VECTOR | ENTRY_MODE | ENTRY_LEVEL);
 
-	if (entry & ENTRY_BIT_11) address |= MESSAGE_BIT_2;
-	if (entry & ENTRY_LEVEL) data |= MESSAGE_ASSERT;
+	if (entry & ENTRY_BIT_11) address |= MESSAGE_LOGICAL;
+	if (entry & ENTRY_LEVEL) data |= COMMAND_ASSERT;
 	board->message(board->ctx, board->source_id, address, (uint32_t)data);
 }
 

@@ -6,58 +6,37 @@
  */
 #include "hv/dev/lapic.h"
 
-#include "hv/dev/lapic_command.h"
 #include "hv/dev/timers.h"
-#include "lib/bits.h"
 #include "lib/errno.h"
 
-/* Registers, by a sixteenth of their offset (SDM 3A table 11-1). */
-enum {
-	ID = 0x02,
-	VERSION = 0x03,
-	TPR = LAPIC_TPR,
-	APR = 0x09,
-	PPR = 0x0a,
-	EOI = 0x0b,
-	LDR = 0x0d,
-	DFR = 0x0e,
-	SVR = 0x0f
-};
-enum { ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, ICR_LOW = 0x30, ICR_HIGH = 0x31 };
-enum { LVT_TIMER = 0x32, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37 };
-enum { TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39, TIMER_DIVIDE = 0x3e, SELF_IPI = 0x3f };
 #define READABLE                                                                                                       \
-	(BITS(VERSION, ID) | BITS(EOI, TPR) | BITS(SVR, LDR) | BITS(ESR, ISR) | BITS(TIMER_CURRENT, ICR_LOW) |         \
-	 BIT(TIMER_DIVIDE))
+	(BITS(LAPIC_VERSION, LAPIC_ID) | BITS(LAPIC_EOI, LAPIC_TPR) | BITS(LAPIC_SVR, LAPIC_LDR) |                     \
+	 BITS(LAPIC_ESR, LAPIC_ISR) | BITS(LAPIC_TIMER_CURRENT, LAPIC_ICR_LOW) | BIT(LAPIC_TIMER_DIVIDE))
 /* By MSR (SDM 3A table 11-6). */
-#define MSR_READABLE (READABLE & ~(BIT(APR) | BIT(EOI) | BIT(DFR) | BIT(ICR_HIGH)))
+#define MSR_READABLE (READABLE & ~(BIT(LAPIC_APR) | BIT(LAPIC_EOI) | BIT(LAPIC_DFR) | BIT(LAPIC_ICR_HIGH)))
 #define MSR_WRITABLE                                                                                                   \
-	(BIT(TPR) | BIT(EOI) | BIT(SVR) | BIT(ESR) | BIT(ICR_LOW) | BITS(TIMER_INITIAL, LVT_TIMER) |                   \
-	 BITS(SELF_IPI, TIMER_DIVIDE))
+	(BIT(LAPIC_TPR) | BIT(LAPIC_EOI) | BIT(LAPIC_SVR) | BIT(LAPIC_ESR) | BIT(LAPIC_ICR_LOW) |                      \
+	 BITS(LAPIC_TIMER_INITIAL, LAPIC_LVT_TIMER) | BITS(LAPIC_SELF_IPI, LAPIC_TIMER_DIVIDE))
 
 /* What a write changes; the rest is read-only or has a function. */
 static const uint32_t writable[LAPIC_REGISTERS] = {
-	[ID] = 0xff000000,
-	[TPR] = 0x000000ff,
-	[LDR] = 0xff000000,
-	[DFR] = 0xf0000000,
-	[SVR] = 0x000003ff,
-	[ICR_LOW] = 0x000ccfff,
-	[ICR_HIGH] = 0xff000000,
-	[LVT_TIMER] = 0x000700ff,
-	[LVT_TIMER + 1 ... LVT_LINT0 - 1] = 0x000107ff,
-	[LVT_LINT0... LVT_LINT1] = 0x0001a7ff,
-	[LVT_ERROR] = 0x000100ff,
-	[TIMER_DIVIDE] = 0x0000000b,
-	[SELF_IPI] = 0x000000ff,
+	[LAPIC_ID] = 0xff000000,
+	[LAPIC_TPR] = 0x000000ff,
+	[LAPIC_LDR] = 0xff000000,
+	[LAPIC_DFR] = 0xf0000000,
+	[LAPIC_SVR] = 0x000003ff,
+	[LAPIC_ICR_LOW] = 0x000ccfff,
+	[LAPIC_ICR_HIGH] = 0xff000000,
+	[LAPIC_LVT_TIMER] = 0x000700ff,
+	[LAPIC_LVT_TIMER + 1 ... LAPIC_LVT_LINT0 - 1] = 0x000107ff,
+	[LAPIC_LVT_LINT0... LAPIC_LVT_LINT1] = 0x0001a7ff,
+	[LAPIC_LVT_ERROR] = 0x000100ff,
+	[LAPIC_TIMER_DIVIDE] = 0x0000000b,
+	[LAPIC_SELF_IPI] = 0x000000ff,
 };
 
-#define VERSION_VALUE (0x14 | (LVT_ERROR - LVT_TIMER) << 16)
-#define SVR_ENABLED   BIT(8)
-#define LVT_MASKED    BIT(16)
+#define VERSION_VALUE (0x14 | (LAPIC_LVT_ERROR - LAPIC_LVT_TIMER) << 16)
 #define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
-#define LVT_TIMING    BITS(18, 17)
-#define LVT_MODE      BITS(10, 8)
 
 /* Errors (SDM 3A 11.5.3). */
 #define ERROR_SENT_VECTOR     BIT(5)
@@ -97,15 +76,15 @@ static int highest(const uint32_t *words, uint8_t summary)
 /* The processor priority (SDM 3A 11.8.3.1). */
 static uint32_t processor_priority(const struct lapic *lapic)
 {
-	int serviced = highest(&lapic->reg[ISR], lapic->isr_words);
+	int serviced = highest(&lapic->reg[LAPIC_ISR], lapic->isr_words);
 	uint32_t class = serviced < 0 ? 0 : (uint32_t)serviced & 0xf0;
 
-	return (lapic->reg[TPR] & 0xf0) >= class ? lapic->reg[TPR] : class;
+	return (lapic->reg[LAPIC_TPR] & 0xf0) >= class ? lapic->reg[LAPIC_TPR] : class;
 }
 
 int lapic_pending(const struct lapic *lapic)
 {
-	int vector = highest(&lapic->reg[IRR], lapic->irr_words);
+	int vector = highest(&lapic->reg[LAPIC_IRR], lapic->irr_words);
 
 	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (processor_priority(lapic) & 0xf0)) return -1;
 	return vector;
@@ -113,23 +92,23 @@ int lapic_pending(const struct lapic *lapic)
 
 void lapic_accept(struct lapic *lapic, uint8_t vector)
 {
-	clear_vector(&lapic->reg[IRR], &lapic->irr_words, vector);
-	set_vector(&lapic->reg[ISR], &lapic->isr_words, vector);
+	clear_vector(&lapic->reg[LAPIC_IRR], &lapic->irr_words, vector);
+	set_vector(&lapic->reg[LAPIC_ISR], &lapic->isr_words, vector);
 }
 
 static void end_of_interrupt(struct lapic *lapic)
 {
-	int vector = highest(&lapic->reg[ISR], lapic->isr_words);
+	int vector = highest(&lapic->reg[LAPIC_ISR], lapic->isr_words);
 
 	if (vector < 0) return;
-	clear_vector(&lapic->reg[ISR], &lapic->isr_words, (uint8_t)vector);
-	if (vector == (uint8_t)lapic->reg[LVT_TIMER] && lapic_timer_is_periodic(lapic) && lapic->host.now)
+	clear_vector(&lapic->reg[LAPIC_ISR], &lapic->isr_words, (uint8_t)vector);
+	if (vector == (uint8_t)lapic->reg[LAPIC_LVT_TIMER] && lapic_timer_is_periodic(lapic) && lapic->host.now)
 		lapic->timer_held = lapic->host.now(lapic->host.ctx) + timer_shortest;
-	if (lapic->reg[TMR + vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
+	if (lapic->reg[LAPIC_TMR + vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
 		lapic->host.eoi(lapic->host.ctx, (uint8_t)vector);
 }
 
-static bool software_enabled(const struct lapic *lapic) { return lapic->reg[SVR] & SVR_ENABLED; }
+static bool software_enabled(const struct lapic *lapic) { return lapic->reg[LAPIC_SVR] & LAPIC_SVR_ENABLE; }
 
 /* A fixed interrupt arrives. A software-disabled APIC takes none (SDM 3A 11.4.7.2). */
 static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
@@ -142,10 +121,10 @@ static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
 		return;
 	}
 	if (level)
-		lapic->reg[TMR + vector / 32] |= bit;
+		lapic->reg[LAPIC_TMR + vector / 32] |= bit;
 	else
-		lapic->reg[TMR + vector / 32] &= ~bit;
-	set_vector(&lapic->reg[IRR], &lapic->irr_words, vector);
+		lapic->reg[LAPIC_TMR + vector / 32] &= ~bit;
+	set_vector(&lapic->reg[LAPIC_IRR], &lapic->irr_words, vector);
 }
 
 /* INIT and start-up are for whoever runs the CPUs; ExtINT and SMI do not come this way. */
@@ -166,7 +145,8 @@ static void take_local(struct lapic *lapic, unsigned entry)
 {
 	uint32_t lvt = lapic->reg[entry];
 
-	if (!(lvt & LVT_MASKED)) lapic_take(lapic, lvt & (COMMAND_VECTOR | (entry == LVT_TIMER ? 0 : COMMAND_MODE)));
+	if (!(lvt & LAPIC_LVT_MASKED))
+		lapic_take(lapic, lvt & (COMMAND_VECTOR | (entry == LAPIC_LVT_TIMER ? 0 : COMMAND_MODE)));
 }
 
 /* Note an error; the first since the last one was read interrupts (SDM 3A 11.5.3). */
@@ -176,19 +156,19 @@ static void error(struct lapic *lapic, uint64_t bit)
 
 	lapic->errors |= (uint32_t)bit;
 	/* An error vector that is itself illegal must not raise errors for ever. */
-	if (news && (uint8_t)lapic->reg[LVT_ERROR] >= 16) take_local(lapic, LVT_ERROR);
+	if (news && (uint8_t)lapic->reg[LAPIC_LVT_ERROR] >= 16) take_local(lapic, LAPIC_LVT_ERROR);
 }
 
 /* Physical, flat and cluster destinations; x2APIC's have 32 bits (SDM 3A 11.6.2, 11.12.9, 11.12.10.2). */
 bool lapic_is_destination(const struct lapic *lapic, uint32_t destination, bool logical)
 {
-	uint32_t mine = lapic->reg[LDR];
+	uint32_t mine = lapic->reg[LAPIC_LDR];
 
 	if (destination == BROADCAST_32 || (destination == BROADCAST_8 && !(logical && lapic->x2apic))) return true;
-	if (!logical) return destination == (lapic->x2apic ? lapic->reg[ID] : lapic->reg[ID] >> 24);
+	if (!logical) return destination == (lapic->x2apic ? lapic->reg[LAPIC_ID] : lapic->reg[LAPIC_ID] >> 24);
 	if (lapic->x2apic) return destination >> 16 == mine >> 16 && destination & mine & 0xffff;
 	mine >>= 24;
-	if (lapic->reg[DFR] >> 28 == 0xf) return destination & mine;
+	if (lapic->reg[LAPIC_DFR] >> 28 == 0xf) return destination & mine;
 	return destination >> 4 == mine >> 4 && destination & mine & 0xf;
 }
 
@@ -199,7 +179,7 @@ bool lapic_is_enabled(const struct lapic *lapic) { return software_enabled(lapic
 /* IPIs are edges, whatever they say; but an INIT of level 0 is none (SDM 3A 11.6.1). */
 static void send_ipi(struct lapic *lapic)
 {
-	uint64_t icr = lapic->reg[ICR_LOW] | (uint64_t)lapic->reg[ICR_HIGH] << (lapic->x2apic ? 32 : 8);
+	uint64_t icr = lapic->reg[LAPIC_ICR_LOW] | (uint64_t)lapic->reg[LAPIC_ICR_HIGH] << (lapic->x2apic ? 32 : 8);
 
 	if (FIELD(icr, COMMAND_MODE) <= MODE_LOWEST && FIELD(icr, COMMAND_VECTOR) < 16) {
 		error(lapic, ERROR_SENT_VECTOR);
@@ -215,10 +195,10 @@ static void send_ipi(struct lapic *lapic)
 
 bool lapic_takes_extint(const struct lapic *lapic)
 {
-	uint32_t lvt = lapic->reg[LVT_LINT0];
+	uint32_t lvt = lapic->reg[LAPIC_LVT_LINT0];
 
 	if (!software_enabled(lapic)) return true;
-	return !(lvt & LVT_MASKED) && FIELD(lvt, LVT_MODE) == MODE_EXTINT;
+	return !(lvt & LAPIC_LVT_MASKED) && FIELD(lvt, COMMAND_MODE) == MODE_EXTINT;
 }
 
 /* The timer (SDM 3A 11.5.4). */
@@ -226,7 +206,7 @@ bool lapic_takes_extint(const struct lapic *lapic)
 /* Clock ticks per count: bits 3, 1, 0 of the register are one less than the power of two. */
 static unsigned timer_shift(const struct lapic *lapic)
 {
-	uint32_t divide = lapic->reg[TIMER_DIVIDE];
+	uint32_t divide = lapic->reg[LAPIC_TIMER_DIVIDE];
 
 	return (((divide >> 1 & 4) | (divide & 3)) + 1) & 7;
 }
@@ -236,7 +216,7 @@ static uint64_t timer_elapsed(const struct lapic *lapic)
 	return (lapic->host.now(lapic->host.ctx) - lapic->timer_start) >> timer_shift(lapic);
 }
 
-static uint64_t timing(const struct lapic *lapic) { return FIELD(lapic->reg[LVT_TIMER], LVT_TIMING); }
+static uint64_t timing(const struct lapic *lapic) { return FIELD(lapic->reg[LAPIC_LVT_TIMER], LAPIC_LVT_TIMING); }
 
 bool lapic_timer_is_periodic(const struct lapic *lapic) { return timing(lapic) == TIMING_PERIODIC; }
 
@@ -246,16 +226,16 @@ static uint32_t timer_current(const struct lapic *lapic)
 
 	if (!lapic->timer_running || timing(lapic) == TIMING_DEADLINE) return 0;
 	elapsed = timer_elapsed(lapic);
-	if (elapsed < lapic->reg[TIMER_INITIAL]) return lapic->reg[TIMER_INITIAL] - (uint32_t)elapsed;
+	if (elapsed < lapic->reg[LAPIC_TIMER_INITIAL]) return lapic->reg[LAPIC_TIMER_INITIAL] - (uint32_t)elapsed;
 	if (timing(lapic) == TIMING_PERIODIC)
-		return lapic->reg[TIMER_INITIAL] - (uint32_t)(elapsed % lapic->reg[TIMER_INITIAL]);
+		return lapic->reg[LAPIC_TIMER_INITIAL] - (uint32_t)(elapsed % lapic->reg[LAPIC_TIMER_INITIAL]);
 	return 0;
 }
 
 static void start_timer(struct lapic *lapic, uint32_t initial)
 {
 	if (timing(lapic) == TIMING_DEADLINE) return;
-	lapic->reg[TIMER_INITIAL] = initial;
+	lapic->reg[LAPIC_TIMER_INITIAL] = initial;
 	lapic->timer_running = initial && lapic->host.now;
 	if (lapic->timer_running) lapic->timer_start = lapic->host.now(lapic->host.ctx);
 }
@@ -274,7 +254,7 @@ bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
 
 	if (!lapic->timer_running) return false;
 	now = lapic->host.now(lapic->host.ctx);
-	if (timing(lapic) != TIMING_DEADLINE) due += (uint64_t)lapic->reg[TIMER_INITIAL] << timer_shift(lapic);
+	if (timing(lapic) != TIMING_DEADLINE) due += (uint64_t)lapic->reg[LAPIC_TIMER_INITIAL] << timer_shift(lapic);
 	if (timing(lapic) == TIMING_PERIODIC && (int64_t)(lapic->timer_held - due) > 0) due = lapic->timer_held;
 	*ticks = (int64_t)(due - now) < 0 ? 0 : due - now;
 	return true;
@@ -289,25 +269,25 @@ void lapic_timer_poll(struct lapic *lapic)
 	if (timing(lapic) == TIMING_PERIODIC) {
 		uint64_t elapsed = timer_elapsed(lapic);
 
-		lapic->timer_start += (elapsed - elapsed % lapic->reg[TIMER_INITIAL]) << timer_shift(lapic);
+		lapic->timer_start += (elapsed - elapsed % lapic->reg[LAPIC_TIMER_INITIAL]) << timer_shift(lapic);
 	} else {
 		lapic->timer_running = false;
 		lapic->deadline = 0;
 	}
-	take_local(lapic, LVT_TIMER);
+	take_local(lapic, LAPIC_LVT_TIMER);
 }
 
 /* Registers. */
 
 bool lapic_is_timer(unsigned number)
 {
-	return number == LVT_TIMER || (number >= TIMER_INITIAL && number <= TIMER_DIVIDE);
+	return number == LAPIC_LVT_TIMER || (number >= LAPIC_TIMER_INITIAL && number <= LAPIC_TIMER_DIVIDE);
 }
 
 static uint32_t read_register(struct lapic *lapic, uint64_t number)
 {
-	if (number == PPR) return processor_priority(lapic);
-	if (number == TIMER_CURRENT) return timer_current(lapic);
+	if (number == LAPIC_PPR) return processor_priority(lapic);
+	if (number == LAPIC_TIMER_CURRENT) return timer_current(lapic);
 	if (number < LAPIC_REGISTERS && READABLE & BIT(number)) return lapic->reg[number];
 	error(lapic, ERROR_REGISTER);
 	return 0;
@@ -316,7 +296,7 @@ static uint32_t read_register(struct lapic *lapic, uint64_t number)
 /* To and from deadline mode the timer is disarmed (SDM 3A 11.5.4.1). */
 static void change_timing(struct lapic *lapic, uint32_t value)
 {
-	if ((FIELD(value, LVT_TIMING) == TIMING_DEADLINE) == (timing(lapic) == TIMING_DEADLINE)) return;
+	if ((FIELD(value, LAPIC_LVT_TIMING) == TIMING_DEADLINE) == (timing(lapic) == TIMING_DEADLINE)) return;
 	lapic->timer_running = false;
 	lapic->deadline = 0;
 }
@@ -324,9 +304,9 @@ static void change_timing(struct lapic *lapic, uint32_t value)
 /* A new divider: the count goes on from where it is, at another rate. */
 static void change_rate(struct lapic *lapic, uint32_t value)
 {
-	uint64_t counted = lapic->reg[TIMER_INITIAL] - timer_current(lapic);
+	uint64_t counted = lapic->reg[LAPIC_TIMER_INITIAL] - timer_current(lapic);
 
-	lapic->reg[TIMER_DIVIDE] = value & writable[TIMER_DIVIDE];
+	lapic->reg[LAPIC_TIMER_DIVIDE] = value & writable[LAPIC_TIMER_DIVIDE];
 	if (lapic->timer_running && timing(lapic) != TIMING_DEADLINE)
 		lapic->timer_start = lapic->host.now(lapic->host.ctx) - (counted << timer_shift(lapic));
 }
@@ -334,30 +314,30 @@ static void change_rate(struct lapic *lapic, uint32_t value)
 /* Without the software's leave all local interrupts are masked (SDM 3A 11.4.7.2). */
 static void mask_disabled(struct lapic *lapic)
 {
-	for (unsigned entry = LVT_TIMER; !software_enabled(lapic) && entry <= LVT_ERROR; entry++)
-		lapic->reg[entry] |= LVT_MASKED;
+	for (unsigned entry = LAPIC_LVT_TIMER; !software_enabled(lapic) && entry <= LAPIC_LVT_ERROR; entry++)
+		lapic->reg[entry] |= LAPIC_LVT_MASKED;
 }
 
 static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 {
-	if (number < ID || number > (lapic->x2apic ? SELF_IPI : TIMER_DIVIDE)) {
+	if (number < LAPIC_ID || number > (lapic->x2apic ? LAPIC_SELF_IPI : LAPIC_TIMER_DIVIDE)) {
 		error(lapic, ERROR_REGISTER);
 		return;
 	}
-	if (number == LVT_TIMER) change_timing(lapic, value);
-	if (number == TIMER_DIVIDE) change_rate(lapic, value);
+	if (number == LAPIC_LVT_TIMER) change_timing(lapic, value);
+	if (number == LAPIC_TIMER_DIVIDE) change_rate(lapic, value);
 	lapic->reg[number] = (lapic->reg[number] & ~writable[number]) | (value & writable[number]);
 	switch (number) {
-	case EOI: end_of_interrupt(lapic); break;
-	case ESR:
-		lapic->reg[ESR] = lapic->errors;
+	case LAPIC_EOI: end_of_interrupt(lapic); break;
+	case LAPIC_ESR:
+		lapic->reg[LAPIC_ESR] = lapic->errors;
 		lapic->errors = 0;
 		break;
-	case ICR_LOW: send_ipi(lapic); break;
-	case TIMER_INITIAL: start_timer(lapic, value); break;
-	case SELF_IPI: lapic_take(lapic, value & COMMAND_VECTOR); break;
-	case SVR:
-	case LVT_TIMER ... LVT_ERROR: mask_disabled(lapic); break;
+	case LAPIC_ICR_LOW: send_ipi(lapic); break;
+	case LAPIC_TIMER_INITIAL: start_timer(lapic, value); break;
+	case LAPIC_SELF_IPI: lapic_take(lapic, value & COMMAND_VECTOR); break;
+	case LAPIC_SVR:
+	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR: mask_disabled(lapic); break;
 	default: break;
 	}
 }
@@ -366,7 +346,7 @@ int lapic_read_msr(struct lapic *lapic, unsigned number, uint64_t *value)
 {
 	if (!lapic->x2apic || !(MSR_READABLE & BIT(number))) return -EINVAL;
 	*value = read_register(lapic, number);
-	if (number == ICR_LOW) *value |= (uint64_t)lapic->reg[ICR_HIGH] << 32;
+	if (number == LAPIC_ICR_LOW) *value |= (uint64_t)lapic->reg[LAPIC_ICR_HIGH] << 32;
 	return 0;
 }
 
@@ -374,11 +354,11 @@ int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value)
 {
 	uint64_t allowed = writable[number];
 
-	if (number == ICR_LOW) allowed |= ICR_DESTINATION;
-	if (number >= LVT_TIMER && number <= LVT_ERROR) allowed |= LVT_READ_ONLY;
-	if (number == TIMER_INITIAL) allowed = BITS(31, 0);
+	if (number == LAPIC_ICR_LOW) allowed |= ICR_DESTINATION;
+	if (number >= LAPIC_LVT_TIMER && number <= LAPIC_LVT_ERROR) allowed |= LVT_READ_ONLY;
+	if (number == LAPIC_TIMER_INITIAL) allowed = BITS(31, 0);
 	if (!lapic->x2apic || !(MSR_WRITABLE & BIT(number)) || value & ~allowed) return -EINVAL;
-	if (number == ICR_LOW) lapic->reg[ICR_HIGH] = (uint32_t)(value >> 32);
+	if (number == LAPIC_ICR_LOW) lapic->reg[LAPIC_ICR_HIGH] = (uint32_t)(value >> 32);
 	write_register(lapic, number, (uint32_t)value);
 	return 0;
 }
@@ -386,12 +366,12 @@ int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value)
 /* SDM 3A 11.12.10: the id keeps its value, the logical one follows from it. */
 void lapic_set_x2apic(struct lapic *lapic, bool on)
 {
-	uint32_t id = lapic->x2apic ? lapic->reg[ID] : lapic->reg[ID] >> 24;
+	uint32_t id = lapic->x2apic ? lapic->reg[LAPIC_ID] : lapic->reg[LAPIC_ID] >> 24;
 
 	lapic->x2apic = on;
-	lapic->reg[ID] = on ? id : id << 24;
-	lapic->reg[LDR] = on ? (id >> 4) << 16 | 1U << id % 16 : 0;
-	lapic->reg[ICR_HIGH] = 0;
+	lapic->reg[LAPIC_ID] = on ? id : id << 24;
+	lapic->reg[LAPIC_LDR] = on ? (id >> 4) << 16 | 1U << id % 16 : 0;
+	lapic->reg[LAPIC_ICR_HIGH] = 0;
 }
 
 /* Each register is the first 4 bytes of 16; other accesses are undefined (SDM 3A 11.4.1). */
@@ -412,12 +392,12 @@ void lapic_reset(struct lapic *lapic)
 		.x2apic = lapic->x2apic,
 		.reg =
 			{
-				[ID] = lapic->reg[ID],
-				[VERSION] = VERSION_VALUE,
-				[LDR] = lapic->x2apic ? lapic->reg[LDR] : 0,
-				[DFR] = 0xffffffff,
-				[SVR] = 0xff,
-				[LVT_TIMER... LVT_ERROR] = LVT_MASKED,
+				[LAPIC_ID] = lapic->reg[LAPIC_ID],
+				[LAPIC_VERSION] = VERSION_VALUE,
+				[LAPIC_LDR] = lapic->x2apic ? lapic->reg[LAPIC_LDR] : 0,
+				[LAPIC_DFR] = 0xffffffff,
+				[LAPIC_SVR] = 0xff,
+				[LAPIC_LVT_TIMER... LAPIC_LVT_ERROR] = LAPIC_LVT_MASKED,
 			},
 	};
 }
@@ -425,9 +405,9 @@ void lapic_reset(struct lapic *lapic)
 void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)
 {
 	lapic->host = *host;
-	lapic->reg[ID] = (uint32_t)id << 24;
+	lapic->reg[LAPIC_ID] = (uint32_t)id << 24;
 	lapic_reset(lapic);
-	lapic->reg[SVR] |= SVR_ENABLED;
-	lapic->reg[LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, LVT_MODE);
-	lapic->reg[LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, LVT_MODE);
+	lapic->reg[LAPIC_SVR] |= LAPIC_SVR_ENABLE;
+	lapic->reg[LAPIC_LVT_LINT0] = COMMAND_LEVEL | TO_FIELD(MODE_EXTINT, COMMAND_MODE);
+	lapic->reg[LAPIC_LVT_LINT1] = COMMAND_LEVEL | TO_FIELD(MODE_NMI, COMMAND_MODE);
 }

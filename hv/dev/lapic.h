@@ -10,9 +10,7 @@
 #include <stdint.h>
 
 #include "hv/dev/bus.h"
-
-#define LAPIC_BASE 0xfee00000ULL
-#define LAPIC_SIZE 0x1000ULL
+#include "lib/apic.h"
 
 /* Each may be NULL, but for ipi. */
 struct lapic_host {
@@ -56,10 +54,9 @@ void lapic_reset(struct lapic *lapic);
 void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value);
 
 /*
- * The registers as MSRs, 'number' 0x00 to 0x3f from LAPIC_MSR on (SDM 3A 11.12.1.2). 0, or -EINVAL for
+ * The registers as MSRs, 'number' 0x00 to 0x3f as in X2APIC_MSR() (SDM 3A 11.12.1.2). 0, or -EINVAL for
  * what raises #GP: a mode that is not x2APIC, a register that is not there or not for that, a reserved bit.
  */
-#define LAPIC_MSR 0x800U
 int lapic_read_msr(struct lapic *lapic, unsigned number, uint64_t *value);
 int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value);
 /* From xAPIC mode, or switched off, to x2APIC mode; or out of it. */
@@ -84,7 +81,6 @@ uint32_t lapic_priority(const struct lapic *lapic);
 bool lapic_is_enabled(const struct lapic *lapic);
 
 /* CR8, the task priority's class (SDM 3A 11.8.6). */
-#define LAPIC_TPR 0x08
 static inline uint64_t lapic_cr8(const struct lapic *lapic) { return lapic->reg[LAPIC_TPR] >> 4; }
 static inline void lapic_set_cr8(struct lapic *lapic, uint64_t value)
 {

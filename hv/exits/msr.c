@@ -99,7 +99,7 @@ static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	const struct fixed_msr *plain;
 
-	if (msr - LAPIC_MSR < LAPIC_REGISTERS) return lapic_read_msr(&vcpu->lapic, msr - LAPIC_MSR, value);
+	if (msr - X2APIC_MSR(0) < LAPIC_REGISTERS) return lapic_read_msr(&vcpu->lapic, msr - X2APIC_MSR(0), value);
 	if (mtrr_has(msr)) return mtrr_read(&vcpu->mtrr, msr, value);
 	switch (msr) {
 	case MSR_IA32_APIC_BASE: *value = vcpu->apic_base; return 0;
@@ -137,7 +137,7 @@ enum exit_action exit_rdmsr(struct vcpu *vcpu)
 	return exit_done(vcpu, 0);
 }
 
-static bool is_lapic(uint32_t msr) { return msr - LAPIC_MSR < LAPIC_REGISTERS || msr == MSR_IA32_TSC_DEADLINE; }
+static bool is_lapic(uint32_t msr) { return msr - X2APIC_MSR(0) < LAPIC_REGISTERS || msr == MSR_IA32_TSC_DEADLINE; }
 
 static int write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
@@ -146,8 +146,8 @@ static int write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (msr == MSR_IA32_TSC_DEADLINE)
 		set_deadline(vcpu, value);
 	else
-		error = lapic_write_msr(&vcpu->lapic, msr - LAPIC_MSR, value);
-	if (!error && lapic_is_timer(msr - LAPIC_MSR)) vcpu_timer_armed(vcpu);
+		error = lapic_write_msr(&vcpu->lapic, msr - X2APIC_MSR(0), value);
+	if (!error && lapic_is_timer(msr - X2APIC_MSR(0))) vcpu_timer_armed(vcpu);
 	return error;
 }
 

@@ -41,7 +41,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 	uint32_t message;
 
 	if (vm->iommu) return iommu_dma_write(vm->iommu, source_id, address, from, size);
-	if (!interrupts_is_message(address)) return vm_ram_write(vm, address, from, size, false);
+	if (!is_interrupt_address(address)) return vm_ram_write(vm, address, from, size, false);
 	if (size != sizeof(message)) return -EFAULT;
 	memcpy(&message, from, sizeof(message));
 	interrupts_message(vm, source_id, address, message);

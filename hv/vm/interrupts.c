@@ -83,7 +83,7 @@ void interrupts_message(void *ctx, uint16_t source_id, uint64_t address, uint32_
 
 	if (vm->iommu)
 		iommu_interrupt(vm->iommu, source_id, address, data);
-	else if (interrupts_is_message(address))
+	else if (is_interrupt_address(address))
 		interrupts_deliver_message(vm, address, data);
 }
 

@@ -10,9 +10,6 @@
 /* The local APIC of a vCPU, as firmware leaves it. */
 void interrupts_init_vcpu(struct vcpu *vcpu);
 
-/* Is a write to this address an interrupt request? (SDM 3A 11.11.1: 0xfeexxxxx) */
-static inline bool interrupts_is_message(uint64_t address) { return address >> 20 == 0xfee; }
-
 /* A device's message; it passes the IOMMU when there is one. */
 void interrupts_message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data);
 /* A message behind the IOMMU: to the local APIC. */

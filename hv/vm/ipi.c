@@ -4,7 +4,6 @@
  */
 #include "hv/vm/ipi.h"
 
-#include "hv/dev/lapic_command.h"
 #include "hv/dev/lapic_route.h"
 #include "lib/bits.h"
 

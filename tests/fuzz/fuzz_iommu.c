@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "iommu/state.h"
+#include "lib/apic.h"
 #include "lib/errno.h"
 #include "tests/model/iommu_spec.h"
 
@@ -144,7 +145,7 @@ static int host_write(void *ctx, uint64_t gpa, const void *from, size_t size, bo
 static void host_interrupt(void *ctx, uint64_t address, uint32_t data)
 {
 	(void)ctx, (void)data;
-	assert(address >= VTD_MSI_BASE && address <= VTD_MSI_LAST);
+	assert(address >= MESSAGE_BASE && address <= MESSAGE_LAST);
 }
 
 /* By difference from what was reported before, and never without one. */
@@ -297,7 +298,7 @@ static bool quiet(uint16_t source_id)
 static bool is_reported(uint16_t source_id, uint64_t iova, size_t bytes)
 {
 	return (reg(VTD_GSTS, 4) & VTD_GCMD_TE) && !(reg(VTD_PMEN, 4) & VTD_PMEN_EPM) && !data_refused &&
-	       !quiet(source_id) && (iova + bytes <= VTD_MSI_BASE || iova > VTD_MSI_LAST);
+	       !quiet(source_id) && (iova + bytes <= MESSAGE_BASE || iova > MESSAGE_LAST);
 }
 
 /* The record if it was free, the overflow if it was not. */
@@ -317,7 +318,7 @@ static bool needs_context(uint64_t iova, size_t bytes, bool write)
 	while (bytes) {
 		size_t part = MIN(bytes, PAGE_SIZE - iova % PAGE_SIZE);
 
-		if (iova < VTD_MSI_BASE || iova > VTD_MSI_LAST) return true;
+		if (iova < MESSAGE_BASE || iova > MESSAGE_LAST) return true;
 		if (!write || part != 4 || iova % 4) return false;
 		bytes -= part;
 		iova += part;
@@ -431,7 +432,7 @@ static void dma_read(struct input *in) { dma(in, false); }
 
 static void interrupt(struct input *in)
 {
-	uint64_t address = VTD_MSI_BASE | take(in, 3);
+	uint64_t address = MESSAGE_BASE | take(in, 3);
 	uint16_t source_id = (uint16_t)take(in, 2);
 
 	iommu_interrupt(&iommu, source_id, address, (uint32_t)take(in, 4));
@@ -477,12 +478,12 @@ static void remap(struct input *in)
 	poke(IRT + index * 16, take(in, 8));
 	poke(IRT + index * 16 + 8, take(in, 3));
 	iommu_interrupt(&iommu, (uint16_t)take(in, 2),
-			VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(index, VTD_MSI_HANDLE_LOW), 0);
+			MESSAGE_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(index, VTD_MSI_HANDLE_LOW), 0);
 }
 
 static void write_message(struct input *in)
 {
-	uint64_t address = VTD_MSI_BASE | take(in, 3);
+	uint64_t address = MESSAGE_BASE | take(in, 3);
 
 	(void)do_dma(0, address, take(in, 1) & 7, true);
 }

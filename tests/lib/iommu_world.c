@@ -3,6 +3,7 @@
  * The world of the tests of iommu/: its RAM, what the unit is given of it, and what a guest does in it.
  */
 #include "tests/lib/iommu_world.h"
+#include "lib/apic.h"
 
 static bool in_ram(uint64_t gpa, size_t size) { return gpa < RAM_SIZE && size <= RAM_SIZE - gpa; }
 
@@ -298,7 +299,7 @@ void start_remapping(struct iommu_world *w)
 
 uint64_t remappable(unsigned handle)
 {
-	return VTD_MSI_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(handle, VTD_MSI_HANDLE_LOW) |
+	return MESSAGE_BASE | VTD_MSI_REMAPPABLE | TO_FIELD(handle, VTD_MSI_HANDLE_LOW) |
 	       (handle & BIT(15) ? VTD_MSI_HANDLE_15 : 0);
 }
 

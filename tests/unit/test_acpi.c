@@ -10,7 +10,7 @@
 
 #include "tests/lib/test.h"
 #include "hv/dev/acpi.h"
-#include "hv/dev/acpi_tables.h"
+#include "lib/acpi_tables.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
 #include "lib/bits.h"

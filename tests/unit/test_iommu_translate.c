@@ -4,6 +4,7 @@
  * until the guest invalidates it. Every legacy fault reason has its case here.
  */
 #include "tests/lib/iommu_world.h"
+#include "lib/apic.h"
 
 TEST(a_page_goes_where_its_leaf_says)
 {
@@ -218,7 +219,7 @@ TEST(a_translation_into_the_interrupt_range_is_fault_e)
 	struct iommu_world *w = translating(true, false, &table);
 	uint32_t data = 0x41;
 
-	map_page(w, table, 4, 0, 1, VTD_MSI_BASE, RW);
+	map_page(w, table, 4, 0, 1, MESSAGE_BASE, RW);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &data, 4), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_INTO_INTERRUPT_RANGE);
 	assert_int_equal(w->interrupt_count, 0);
@@ -309,7 +310,7 @@ TEST(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt)
 	uint32_t data = 0x4041;
 	uint64_t wide = 0;
 
-	map_page(w, table, 4, VTD_MSI_BASE, 1, DATA, RW); /* never translated */
+	map_page(w, table, 4, MESSAGE_BASE, 1, DATA, RW); /* never translated */
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0xfee01000, &data, 4), 0);
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(w->interrupts[0].address, 0xfee01000);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The layouts of the ACPI tables that acpi.c builds, field by field as ACPI 6.5 chapter 5 and
- * VT-d chapter 8 print them. Everything is little-endian and packed.
+ * The layouts of the ACPI tables that a guest finds, and of those that we look for on the host,
+ * field by field as ACPI 6.5 chapter 5 and VT-d chapter 8 print them. Everything is little-endian
+ * and packed.
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define PACKED __attribute__((packed))
@@ -12,10 +14,20 @@
 #define ACPI_OEM_ID   "LEAFCT"
 #define ACPI_CPUS_MAX 16
 
+/* The sum of a table's bytes: 0 of a whole one. */
+static inline uint8_t acpi_sum(const void *table, size_t size)
+{
+	const uint8_t *bytes = table;
+	uint8_t sum = 0;
+
+	while (size--) sum = (uint8_t)(sum + *bytes++);
+	return sum;
+}
+
 /* ACPI 6.5 5.2.5.3. */
 struct acpi_rsdp {
 	char signature[8];
-	uint8_t checksum; /* of the first 20 bytes */
+	uint8_t checksum; /* of the first ACPI_RSDP_SIZE_1 bytes */
 	char oem_id[6];
 	uint8_t revision;
 	uint32_t rsdt;
@@ -25,6 +37,7 @@ struct acpi_rsdp {
 	uint8_t reserved[3];
 } PACKED;
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "ACPI 6.5 table 5.3");
+#define ACPI_RSDP_SIZE_1 offsetof(struct acpi_rsdp, length) /* all of it below revision 2 */
 
 /* ACPI 6.5 5.2.6. */
 struct acpi_header {
@@ -111,10 +124,12 @@ _Static_assert(sizeof(struct acpi_facs) == 64, "ACPI 6.5 table 5.12");
 
 /* ACPI 6.5 5.2.12, as irq.c wires it. */
 struct acpi_madt_lapic {
-	uint8_t type, length; /* 0 */
+	uint8_t type, length; /* ACPI_MADT_LAPIC */
 	uint8_t processor_id, apic_id;
-	uint32_t flags; /* bit 0: enabled */
+	uint32_t flags;
 } PACKED;
+#define ACPI_MADT_LAPIC    0
+#define ACPI_LAPIC_ENABLED 1U
 
 struct acpi_madt_override {
 	uint8_t type, length; /* 2 */
