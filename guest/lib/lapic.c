@@ -7,6 +7,10 @@
 
 #define SVR_SPURIOUS 0xffU
 
+uint32_t lapic_read(unsigned number) { return mmio_read32(LAPIC_BASE + 16 * number); }
+
+void lapic_write(unsigned number, uint64_t value) { mmio_write32(LAPIC_BASE + 16 * number, (uint32_t)value); }
+
 bool lapic_bit(unsigned reg, uint8_t vector) { return lapic_read(reg + vector / 32) >> vector % 32 & 1; }
 
 bool lapic_enable(void)

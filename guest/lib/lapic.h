@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/lib/cpu.h"
 #include "lib/apic.h"
 
 /* Commands, to be ORed; 32 bits, as smp_send() takes them. */
@@ -21,11 +20,8 @@
 void lapic_x2apic(void);
 
 /* Registers by their number. */
-static inline uint32_t lapic_read(unsigned number) { return mmio_read32(LAPIC_BASE + 16 * number); }
-static inline void lapic_write(unsigned number, uint64_t value)
-{
-	mmio_write32(LAPIC_BASE + 16 * number, (uint32_t)value);
-}
+uint32_t lapic_read(unsigned number);
+void lapic_write(unsigned number, uint64_t value);
 /* The bit of 'vector' in one of the three 256-bit registers. */
 bool lapic_bit(unsigned reg, uint8_t vector);
 
