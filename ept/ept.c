@@ -6,11 +6,7 @@
 #include "ept/table.h"
 #include "lib/errno.h"
 #include "lib/string.h"
-
-/* EPTP fields (SDM 3C 25.6.11). */
-#define EPTP_TYPE      BITS(2, 0)
-#define EPTP_LEVELS    BITS(5, 3) /* page-walk length - 1 */
-#define EPTP_ENABLE_AD BIT(6)
+#include "lib/x86.h"
 
 /* The only caller of host->flush. */
 void ept_flush(struct ept *ept)
@@ -37,6 +33,6 @@ void ept_destroy(struct ept *ept)
 
 uint64_t ept_pointer(const struct ept *ept)
 {
-	return ept->root | TO_FIELD(MEMTYPE_WB, EPTP_TYPE) | TO_FIELD(EPT_ROOT_LEVEL - 1, EPTP_LEVELS) |
-	       (ept->caps.accessed_dirty ? EPTP_ENABLE_AD : 0);
+	return ept->root | TO_FIELD(MEMTYPE_WB, EPTP_MEMORY_TYPE) | TO_FIELD(EPT_ROOT_LEVEL - 1, EPTP_WALK_LENGTH) |
+	       (ept->caps.accessed_dirty ? EPTP_ACCESSED_DIRTY : 0);
 }

@@ -83,16 +83,20 @@ int mtrr_read(const struct mtrr *mtrr, uint32_t msr, uint64_t *value)
 	return 0;
 }
 
-/*
- * Encodings 2, 3 and above 6 are reserved in an MTRR (SDM 3A table 12-8). All eight bytes at
- * once: no bit above 2, and with bit 1 set (2, 3, 6, 7) bit 2 set and bit 0 clear (6).
- */
-static bool types_valid(uint64_t types)
+/* All eight bytes at once: no bit above 2, and with bit 1 set (2, 3, 6, 7) bit 2 set and bit 0 clear (6). */
+bool mtrr_types_valid(uint64_t types)
 {
 	uint64_t ones = 0x0101010101010101;
 	uint64_t bit0 = types & ones, bit1 = (types >> 1) & ones, bit2 = (types >> 2) & ones;
 
 	return !(types & ~(7 * ones)) && !(bit1 & (~bit2 | bit0));
+}
+
+bool pat_valid(uint64_t pat)
+{
+	uint64_t uc_minus = pat & pat >> 1 & pat >> 2 & 0x0101010101010101;
+
+	return mtrr_types_valid(pat & ~(uc_minus * MEMTYPE_UC_MINUS));
 }
 
 /* Would WRMSR of this value be taken? Elsewhere it raises #GP(0). */
@@ -101,10 +105,11 @@ static bool value_valid(const struct mtrr *mtrr, uint32_t msr, uint64_t value)
 	uint64_t address = BITS(mtrr->address_width - 1, 12);
 
 	if (msr == MSR_IA32_MTRR_DEF_TYPE)
-		return types_valid(value & DEF_TYPE_TYPE) && !(value & ~(DEF_TYPE_TYPE | DEF_TYPE_FE | DEF_TYPE_E));
-	if (fixed_index(msr) >= 0) return types_valid(value);
+		return mtrr_types_valid(value & DEF_TYPE_TYPE) &&
+		       !(value & ~(DEF_TYPE_TYPE | DEF_TYPE_FE | DEF_TYPE_E));
+	if (fixed_index(msr) >= 0) return mtrr_types_valid(value);
 	if (msr & 1) return !(value & ~(address | PHYSMASK_V));
-	return types_valid(value & PHYSBASE_TYPE) && !(value & ~(address | PHYSBASE_TYPE));
+	return mtrr_types_valid(value & PHYSBASE_TYPE) && !(value & ~(address | PHYSBASE_TYPE));
 }
 
 /* The type of a page below 1 MiB; *next: the end of its sub-range (SDM 3A table 12-9). */

@@ -69,6 +69,11 @@ void mtrr_reset(struct mtrr *mtrr, unsigned address_width);
 /* Compute what is derived from base[n] and mask[n]. Needed only after they were set by hand. */
 void mtrr_prepare(struct mtrr *mtrr, unsigned n);
 
+/* Is each of the eight bytes a type? Encodings 2, 3 and above 6 are reserved in an MTRR (SDM 3A table 12-8). */
+bool mtrr_types_valid(uint64_t types);
+/* And for a PAT, which may have UC- as well (SDM 3A table 12-10)? */
+bool pat_valid(uint64_t pat);
+
 /* Is this MSR one of those below (MTRRCAP, DEF_TYPE, fixed, variable)? */
 bool mtrr_has(uint32_t msr);
 

@@ -220,6 +220,15 @@
 #define VPID_CAP_INVVPID_SINGLE       BIT(41)
 #define VPID_CAP_INVVPID_ALL          BIT(42)
 
+/* EPT pointer, SDM 3C 25.6.11. */
+#define EPTP_MEMORY_TYPE    BITS(2, 0) /* UC or WB of enum memtype */
+#define EPTP_WALK_LENGTH    BITS(5, 3) /* levels - 1 */
+#define EPTP_ACCESSED_DIRTY BIT(6)
+#define EPTP_SHADOW_STACK   BIT(7)
+#define EPTP_RESERVED       BITS(11, 8)
+#define EPTP_WALK_4_LEVELS  TO_FIELD(3, EPTP_WALK_LENGTH)
+#define EPTP_WALK_5_LEVELS  TO_FIELD(4, EPTP_WALK_LENGTH)
+
 /* IA32_DEBUGCTL: the bits the architecture defines, SDM 3B 18.4.1. */
 #define DEBUGCTL_BTF BIT(1)
 

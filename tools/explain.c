@@ -169,14 +169,6 @@ static void parse_mtrrs(struct vm *vm)
 	}
 }
 
-/* Whether each of its eight entries is a type. */
-static bool are_types(uint64_t pat)
-{
-	for (unsigned i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > MEMTYPE_UC_MINUS || *memtype_name((unsigned)pat & 0xff) == '?') return false;
-	return true;
-}
-
 static void parse_pat(struct vm *vm)
 {
 	const char *text = value_of("PAT", "0"), *end;
@@ -190,7 +182,7 @@ static void parse_pat(struct vm *vm)
 		vm->pat.value = (PAT_RESET & ~0xffULL) | type;
 	} else {
 		if (!parse_number(text, &index, &end) || index > 7 ||
-		    (*end == ':' && !parse_number(end + 1, &vm->pat.value, &end)) || *end || !are_types(vm->pat.value))
+		    (*end == ':' && !parse_number(end + 1, &vm->pat.value, &end)) || *end || !pat_valid(vm->pat.value))
 			refuse("PAT", text,
 			       "an entry's number 0 to 7, NUMBER:IA32_PAT of eight types, the type of "
 			       "entry 0, or off (paging off)");

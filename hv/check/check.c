@@ -5,11 +5,13 @@
  */
 #include "hv/check/check.h"
 
+#include "ept/mtrr.h"
 #include "hv/check/rules.h"
 
 REQUIREMENT(is_not_zero) { return value; }
 REQUIREMENT(is_cr3) { return value < BIT(e->caps->maxphyaddr); }
 REQUIREMENT(is_physical) { return value < BIT(e->caps->basic & VMX_BASIC_32BIT_ADDRESSES ? 32 : e->caps->maxphyaddr); }
+REQUIREMENT(is_pat) { return pat_valid(value); }
 REQUIREMENT(is_perf_global_ctrl) { return !(value & ~e->caps->perf_global_ctrl); }
 
 REQUIREMENT(is_canonical)
@@ -17,16 +19,6 @@ REQUIREMENT(is_canonical)
 	unsigned unused = 64 - e->caps->linear_width;
 
 	return (uint64_t)((int64_t)(value << unused) >> unused) == value;
-}
-
-REQUIREMENT(is_pat)
-{
-	for (unsigned i = 0; i < 8; i++, value >>= 8) {
-		uint64_t type = value & 0xff;
-
-		if (type > 7 || type == 2 || type == 3) return false;
-	}
-	return true;
 }
 
 REQUIREMENT(is_s_cet)

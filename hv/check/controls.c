@@ -4,6 +4,7 @@
  * fail with VM-instruction error 7. One rule is not here: the TPR threshold against the virtual
  * TPR, which lies in memory.
  */
+#include "ept/memtype.h"
 #include "hv/check/rules.h"
 
 /* Conditions. */
@@ -39,10 +40,9 @@ HOLDS(cr3_targets, value <= FIELD(e->caps->misc, VMX_MISC_CR3_TARGETS))
 HOLDS(with_virtual_interrupts, (e->secondary & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY) != 0)
 
 /* The EPT pointer, SDM 3C 25.6.11 and 3D A.10. */
-HOLDS(ept_memory_type,
-      FIELD(value, EPTP_MEMORY_TYPE) == EPTP_MEMORY_TYPE_WB
-	      ? e->caps->ept_vpid & EPT_CAP_WB
-	      : FIELD(value, EPTP_MEMORY_TYPE) == EPTP_MEMORY_TYPE_UC && e->caps->ept_vpid & EPT_CAP_UC)
+HOLDS(ept_memory_type, FIELD(value, EPTP_MEMORY_TYPE) == MEMTYPE_WB
+			       ? e->caps->ept_vpid & EPT_CAP_WB
+			       : FIELD(value, EPTP_MEMORY_TYPE) == MEMTYPE_UC && e->caps->ept_vpid & EPT_CAP_UC)
 HOLDS(ept_walk_length,
       (value & EPTP_WALK_LENGTH) == EPTP_WALK_4_LEVELS
 	      ? e->caps->ept_vpid & EPT_CAP_4_LEVELS

@@ -98,17 +98,6 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define ENTRY_LOAD_CET                (1U << 20)
 #define ENTRY_LOAD_PKRS               (1U << 22)
 
-/* EPT pointer, SDM 3C 25.6.11. */
-#define EPTP_MEMORY_TYPE    BITS(2, 0)
-#define EPTP_WALK_LENGTH    BITS(5, 3) /* levels - 1 */
-#define EPTP_ACCESSED_DIRTY BIT(6)
-#define EPTP_SHADOW_STACK   BIT(7)
-#define EPTP_RESERVED       BITS(11, 8)
-#define EPTP_WALK_4_LEVELS  TO_FIELD(3, EPTP_WALK_LENGTH)
-#define EPTP_WALK_5_LEVELS  TO_FIELD(4, EPTP_WALK_LENGTH)
-#define EPTP_MEMORY_TYPE_UC 0
-#define EPTP_MEMORY_TYPE_WB 6
-
 /* Guest activity state, SDM 3C 25.4.2. */
 #define ACTIVITY_ACTIVE        0
 #define ACTIVITY_HLT           1

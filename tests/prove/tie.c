@@ -31,7 +31,7 @@ static const char *truth(bool value) { return value ? "true" : "false"; }
 
 static void tie_types(uint64_t types)
 {
-	printf("(= (types_valid #x%016" PRIx64 ") %s)\n", types, truth(types_valid(types)));
+	printf("(= (types_valid #x%016" PRIx64 ") %s)\n", types, truth(mtrr_types_valid(types)));
 }
 
 /* Each value of each byte beside valid ones, then words of mostly valid bytes, then any. */

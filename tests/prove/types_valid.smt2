@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-; types_valid() of ept/mtrr.c, which decides whether WRMSR takes eight memory types at once, against
+; mtrr_types_valid() of ept/mtrr.c, which decides whether WRMSR takes eight memory types at once, against
 ; the sentence it stands for: each byte is 0, 1, 4, 5 or 6 (SDM 3A table 12-8). For all 2^64 values.
 ; tests/prove/smt ties the definition to the C and checks the properties; each must be unsat.
 (set-logic QF_BV)

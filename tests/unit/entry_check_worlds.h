@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "ept/memtype.h"
 #include "hv/check/check.h"
 #include "hv/vmcs/vmcs.h"
 #include "lib/x86.h"
@@ -27,7 +28,7 @@ struct vmcs_world {
 
 /* A CPU with every feature that the rules ask about but those that a rule needs absent. */
 static const struct vmx_capabilities all_features = {
-	.basic = VMX_BASIC_TRUE_CONTROLS | TO_FIELD(EPTP_MEMORY_TYPE_WB, VMX_BASIC_MEMORY_TYPE) | 1,
+	.basic = VMX_BASIC_TRUE_CONTROLS | TO_FIELD(MEMTYPE_WB, VMX_BASIC_MEMORY_TYPE) | 1,
 	.pin = 0xff00000016,
 	.primary = 0xfffffffe04006172,
 	.secondary = 0xffdfffff00000000,
@@ -78,7 +79,7 @@ static void set_controls(struct vmcs_world *w)
 	set(w, VMCS_ENTRY_CONTROLS, 0x11fb | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
 	set(w, VMCS_MSR_BITMAP, WORLD_PAGE(0x1));
 	set(w, VMCS_VPID, 1);
-	set(w, VMCS_EPT_POINTER, WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB);
+	set(w, VMCS_EPT_POINTER, WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | MEMTYPE_WB);
 	set(w, VMCS_CR3_TARGET_COUNT, 0);
 	set(w, VMCS_EXIT_MSR_STORE_COUNT, 0);
 	set(w, VMCS_EXIT_MSR_LOAD_COUNT, 0);
