@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "lib/acpi_tables.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 /* Tables lie at any address: packed, they are read byte by byte. */
@@ -53,23 +52,20 @@ static void read_entries(const struct acpi_header *table, struct madt *madt)
 	}
 }
 
-int madt_read(const void *rsdp, uint32_t size, memory_at at, struct madt *madt, const char **what)
+const char *madt_read(const void *rsdp, uint32_t size, memory_at at, struct madt *madt)
 {
 	const struct acpi_rsdp *root = rsdp;
 	const struct acpi_header *table;
 	bool has_xsdt;
 
 	*madt = (struct madt){.cpus = 0};
-	*what = "RSDP";
-	if (!rsdp || size < ACPI_RSDP_SIZE_1) return -ENOENT;
-	if (memcmp(root->signature, "RSD PTR ", 8) || acpi_sum(rsdp, ACPI_RSDP_SIZE_1)) return -EINVAL;
+	if (!rsdp || size < ACPI_RSDP_SIZE_1) return "RSDP";
+	if (memcmp(root->signature, "RSD PTR ", 8) || acpi_sum(rsdp, ACPI_RSDP_SIZE_1)) return "RSDP";
 	has_xsdt = root->revision >= 2 && size >= sizeof(*root) && root->xsdt;
-	*what = has_xsdt ? "XSDT" : "RSDT";
 	table = table_at(has_xsdt ? root->xsdt : root->rsdt, at);
-	if (!table) return -EINVAL;
-	*what = "MADT";
+	if (!table) return has_xsdt ? "XSDT" : "RSDT";
 	table = find_madt(table, has_xsdt ? sizeof(root->xsdt) : sizeof(root->rsdt), at);
-	if (!table) return -ENOENT;
+	if (!table) return "MADT";
 	read_entries(table, madt);
-	return 0;
+	return NULL;
 }

@@ -18,8 +18,8 @@ struct madt {
 
 /*
  * Read the MADT that 'rsdp' leads to, of which 'size' bytes are there. at() gives the memory at a
- * physical address, or NULL where it cannot be reached. 0; -ENOENT when a table is not there,
- * -EINVAL when one is broken: then *what names it (a static string), and 'madt' is empty.
+ * physical address, or NULL where it cannot be reached. NULL, or the name of the table that is not
+ * there or is broken; then 'madt' is empty.
  */
-int madt_read(const void *rsdp, uint32_t size, const void *(*at)(uint64_t address, uint64_t size), struct madt *madt,
-	      const char **what);
+const char *madt_read(const void *rsdp, uint32_t size, const void *(*at)(uint64_t address, uint64_t size),
+		      struct madt *madt);

@@ -6,7 +6,6 @@
 #include "boot/multiboot2.h"
 
 #include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/string.h"
 
 enum {
@@ -58,33 +57,30 @@ static const char *tag_string(const uint8_t *tag, uint32_t offset, uint32_t size
 	return NULL;
 }
 
-static int read_module(const uint8_t *bytes, uint32_t size, struct boot_info *boot, const char **what)
+static const char *read_module(const uint8_t *bytes, uint32_t size, struct boot_info *boot)
 {
 	struct module_tag tag;
 	struct boot_module *module = &boot->module[boot->modules];
 
-	*what = "more than 32 modules";
-	if (boot->modules == BOOT_MODULES) return -E2BIG;
-	*what = "module";
-	if (size < sizeof(tag)) return -EINVAL;
+	if (boot->modules == BOOT_MODULES) return "more than 32 modules";
+	if (size < sizeof(tag)) return "module";
 	memcpy(&tag, bytes, sizeof(tag));
 	module->line = tag_string(bytes, sizeof(tag), size);
-	if (!module->line || tag.end < tag.start) return -EINVAL;
+	if (!module->line || tag.end < tag.start) return "module";
 	module->start = tag.start;
 	module->size = tag.end - tag.start;
 	boot->modules++;
-	return 0;
+	return NULL;
 }
 
-static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info *boot, const char **what)
+static const char *read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info *boot)
 {
 	struct memory_map_tag tag;
 	struct memory_map_entry entry;
 
-	*what = "memory map";
-	if (size < sizeof(tag)) return -EINVAL;
+	if (size < sizeof(tag)) return "memory map";
 	memcpy(&tag, bytes, sizeof(tag));
-	if (tag.entry_size < sizeof(entry)) return -EINVAL;
+	if (tag.entry_size < sizeof(entry)) return "memory map";
 	boot->ram_ranges = 0; /* a second map replaces the first: no RAM is listed twice */
 	for (uint64_t at = sizeof(tag); at + tag.entry_size <= size; at += tag.entry_size) {
 		memcpy(&entry, bytes + at, sizeof(entry));
@@ -92,51 +88,48 @@ static int read_memory_map(const uint8_t *bytes, uint32_t size, struct boot_info
 		if (!entry.length || entry.base + entry.length < entry.base) continue;
 		boot->ram[boot->ram_ranges++] = (struct boot_range){.start = entry.base, .size = entry.length};
 	}
-	return 0;
+	return NULL;
 }
 
-static int read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot, const char **what)
+/* Like multiboot2_parse(), of one tag. */
+static const char *read_tag(const uint8_t *bytes, const struct tag *tag, struct boot_info *boot)
 {
 	switch (tag->type) {
 	case TAG_COMMAND_LINE:
-		*what = "command line";
 		boot->line = tag_string(bytes, sizeof(*tag), tag->size);
-		return boot->line ? 0 : -EINVAL;
-	case TAG_MODULE: return read_module(bytes, tag->size, boot, what);
-	case TAG_MEMORY_MAP: return read_memory_map(bytes, tag->size, boot, what);
+		return boot->line ? NULL : "command line";
+	case TAG_MODULE: return read_module(bytes, tag->size, boot);
+	case TAG_MEMORY_MAP: return read_memory_map(bytes, tag->size, boot);
 	case TAG_ACPI_OLD:
 	case TAG_ACPI_NEW: /* of both the new one, which leads to 64-bit addresses; boot/madt.c reads it */
-		if (tag->type == TAG_ACPI_OLD && boot->rsdp) return 0;
+		if (tag->type == TAG_ACPI_OLD && boot->rsdp) return NULL;
 		boot->rsdp = bytes + sizeof(*tag);
 		boot->rsdp_size = tag->size - (uint32_t)sizeof(*tag);
-		return 0;
-	default: return 0;
+		return NULL;
+	default: return NULL;
 	}
 }
 
-int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, const char **what)
+const char *multiboot2_parse(const void *info, size_t limit, struct boot_info *boot)
 {
 	const uint8_t *bytes = info;
 	uint32_t total;
 
 	memset(boot, 0, sizeof(*boot));
 	boot->line = "";
-	*what = "size";
-	if (limit < HEADER_SIZE) return -EINVAL;
+	if (limit < HEADER_SIZE) return "size";
 	memcpy(&total, bytes, sizeof(total));
-	if (total < HEADER_SIZE || total > limit) return -EINVAL;
+	if (total < HEADER_SIZE || total > limit) return "size";
 	for (uint64_t at = HEADER_SIZE; at + sizeof(struct tag) <= total;) {
+		const char *wrong;
 		struct tag tag;
-		int error;
 
 		memcpy(&tag, bytes + at, sizeof(tag));
-		*what = "tag";
-		if (tag.size < sizeof(tag) || tag.size > total - at) return -EINVAL;
+		if (tag.size < sizeof(tag) || tag.size > total - at) return "tag";
 		if (tag.type == TAG_END) break;
-		error = read_tag(bytes + at, &tag, boot, what);
-		if (error) return error;
+		wrong = read_tag(bytes + at, &tag, boot);
+		if (wrong) return wrong;
 		at = ALIGN_UP(at + tag.size, 8);
 	}
-	*what = "memory map";
-	return boot->ram_ranges ? 0 : -EINVAL;
+	return boot->ram_ranges ? NULL : "memory map";
 }

@@ -35,8 +35,8 @@ struct boot_info {
 };
 
 /*
- * Read the information at 'info', of which 'limit' bytes may be touched. 0; -EINVAL with *what
- * naming what is wrong (a static string): too short, a tag that runs over the end, a string
- * without end, no memory map; -E2BIG too many modules. Ranges beyond BOOT_RANGES are left unused.
+ * Read the information at 'info', of which 'limit' bytes may be touched. NULL, or the name of what
+ * is wrong: too short, a tag that runs over the end, a string without end, no memory map, too many
+ * modules. Ranges beyond BOOT_RANGES are left unused.
  */
-int multiboot2_parse(const void *info, size_t limit, struct boot_info *boot, const char **what);
+const char *multiboot2_parse(const void *info, size_t limit, struct boot_info *boot);

@@ -42,11 +42,12 @@ static bool failed; /* a VM could not be started, was killed or exited with a st
 static void parse_boot_information(uint32_t magic, const void *info)
 {
 	struct option_error error;
-	const char *what;
+	const char *wrong;
 
 	if (magic != MULTIBOOT2_LOADER_MAGIC)
 		panic("boot: loader magic 0x%x, expected 0x%x (multiboot2)", magic, MULTIBOOT2_LOADER_MAGIC);
-	if (multiboot2_parse(info, INFO_LIMIT, &boot, &what)) panic("boot: bad multiboot2 information: %s", what);
+	wrong = multiboot2_parse(info, INFO_LIMIT, &boot);
+	if (wrong) panic("boot: bad multiboot2 information: %s", wrong);
 	for (unsigned n = 0; n < boot.modules; n++)
 		options_unescape((char *)boot.module[n].line); /* GRUB's memory is ours now */
 	if (hv_options_parse(boot.line, &options, &error)) {

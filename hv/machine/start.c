@@ -43,10 +43,9 @@ static const void *below_4g(uint64_t address, uint64_t size)
 
 void cpus_find(const struct boot_info *boot)
 {
-	const char *what;
+	const char *missing = madt_read(boot->rsdp, boot->rsdp_size, below_4g, &madt);
 
-	if (madt_read(boot->rsdp, boot->rsdp_size, below_4g, &madt, &what))
-		print("cpu: 1 of 1: no %s that lists the others was found", what);
+	if (missing) print("cpu: 1 of 1: no %s that lists the others was found", missing);
 }
 
 /* The first C of a CPU that was started. The boot CPU may have given up on it. */

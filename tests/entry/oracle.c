@@ -256,13 +256,14 @@ static void compare_exceptions(void)
 void hv_main(uint32_t magic, const void *info)
 {
 	static struct boot_info boot;
-	const char *what;
+	const char *wrong;
 
 	(void)magic;
 	cpu_init_boot();
 	console_init();
 	traps_init();
-	if (multiboot2_parse(info, MiB, &boot, &what)) panic("boot: %s", what);
+	wrong = multiboot2_parse(info, MiB, &boot);
+	if (wrong) panic("boot: %s", wrong);
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
 	memory_init(&boot, info);

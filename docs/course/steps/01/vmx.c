@@ -27,12 +27,11 @@ _Static_assert(sizeof(struct guest) == 18 * 8, "enter.asm");
 void machine_start(uint32_t magic, const void *info)
 {
 	static struct boot_info boot;
-	const char *what;
 
 	cpu_init_boot();
 	console_init();
 	traps_init();
-	if (magic != MULTIBOOT2_LOADER_MAGIC || multiboot2_parse(info, INFO_LIMIT, &boot, &what))
+	if (magic != MULTIBOOT2_LOADER_MAGIC || multiboot2_parse(info, INFO_LIMIT, &boot))
 		panic("boot: expected multiboot2 information from GRUB");
 	memory_init(&boot, info);
 	paging_init();
