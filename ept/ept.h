@@ -51,6 +51,8 @@ struct ept_table_info {
 #define EPT_ROOT_LEVEL 4
 #define EPT_INDEX_BITS 9
 #endif
+/* Of guest-physical space. */
+#define EPT_GPA_BITS (12 + EPT_INDEX_BITS * EPT_ROOT_LEVEL)
 
 /*
  * What the tables need of the world. A table page is named by its physical address. We read

@@ -10,7 +10,6 @@
 
 #define EPT_ENTRIES        (1U << EPT_INDEX_BITS)
 #define EPT_LEAF_LEVEL_MAX 3 /* 1G */
-#define EPT_GPA_BITS       (12 + EPT_INDEX_BITS * EPT_ROOT_LEVEL)
 
 _Static_assert(EPT_ENTRIES * sizeof(uint64_t) <= PAGE_SIZE, "a table fits a page");
 _Static_assert(EPT_GPA_BITS <= 48, "at most four levels of nine bits");

@@ -108,14 +108,14 @@ static void end_of_interrupt(struct lapic *lapic)
 		lapic->host.eoi(lapic->host.ctx, (uint8_t)vector);
 }
 
-static bool software_enabled(const struct lapic *lapic) { return lapic->reg[LAPIC_SVR] & LAPIC_SVR_ENABLE; }
+bool lapic_is_enabled(const struct lapic *lapic) { return lapic->reg[LAPIC_SVR] & LAPIC_SVR_ENABLE; }
 
 /* A fixed interrupt arrives. A software-disabled APIC takes none (SDM 3A 11.4.7.2). */
 static void take_fixed(struct lapic *lapic, uint8_t vector, bool level)
 {
 	uint32_t bit = 1U << vector % 32;
 
-	if (!software_enabled(lapic)) return;
+	if (!lapic_is_enabled(lapic)) return;
 	if (vector < 16) {
 		error(lapic, ERROR_RECEIVED_VECTOR);
 		return;
@@ -174,8 +174,6 @@ bool lapic_is_destination(const struct lapic *lapic, uint32_t destination, bool 
 
 uint32_t lapic_priority(const struct lapic *lapic) { return processor_priority(lapic) & 0xf0; }
 
-bool lapic_is_enabled(const struct lapic *lapic) { return software_enabled(lapic); }
-
 /* IPIs are edges, whatever they say; but an INIT of level 0 is none (SDM 3A 11.6.1). */
 static void send_ipi(struct lapic *lapic)
 {
@@ -197,7 +195,7 @@ bool lapic_takes_extint(const struct lapic *lapic)
 {
 	uint32_t lvt = lapic->reg[LAPIC_LVT_LINT0];
 
-	if (!software_enabled(lapic)) return true;
+	if (!lapic_is_enabled(lapic)) return true;
 	return !(lvt & LAPIC_LVT_MASKED) && FIELD(lvt, COMMAND_MODE) == MODE_EXTINT;
 }
 
@@ -314,7 +312,7 @@ static void change_rate(struct lapic *lapic, uint32_t value)
 /* Without the software's leave all local interrupts are masked (SDM 3A 11.4.7.2). */
 static void mask_disabled(struct lapic *lapic)
 {
-	for (unsigned entry = LAPIC_LVT_TIMER; !software_enabled(lapic) && entry <= LAPIC_LVT_ERROR; entry++)
+	for (unsigned entry = LAPIC_LVT_TIMER; !lapic_is_enabled(lapic) && entry <= LAPIC_LVT_ERROR; entry++)
 		lapic->reg[entry] |= LAPIC_LVT_MASKED;
 }
 

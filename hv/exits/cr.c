@@ -13,12 +13,11 @@
 #include "lib/errno.h"
 
 #define CR0_DEFINED (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
-#define CR0_OURS    (CR0_CD | CR0_NW | CR0_NE)
 
 static uint64_t guest_cr0(const struct vcpu *vcpu)
 {
 	vcpu_assert_current(vcpu);
-	return (vmread(VMCS_GUEST_CR0) & ~CR0_OURS) | (vmread(VMCS_CR0_READ_SHADOW) & CR0_OURS);
+	return (vmread(VMCS_GUEST_CR0) & ~GUEST_CR0_SHADOWED) | (vmread(VMCS_CR0_READ_SHADOW) & GUEST_CR0_SHADOWED);
 }
 
 static bool cr0_is_valid(const struct vcpu *vcpu, uint64_t value, uint64_t old)
@@ -58,7 +57,6 @@ static void change_paging(bool on)
 
 static int set_cr0(struct vcpu *vcpu, uint64_t value)
 {
-	const struct vmx_capabilities *c = &vmx.capabilities;
 	uint64_t old = guest_cr0(vcpu);
 
 	value = (value & (CR0_DEFINED | ~BITS(31, 0))) | CR0_ET;
@@ -67,7 +65,7 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 	if ((value ^ old) & (CR0_PG | CR0_CD | CR0_NW) && is_pae(value) && guest_load_pdptes(vcpu)) return -EINVAL;
 	if ((value ^ old) & CR0_PG) change_paging(value & CR0_PG);
 	vmwrite(VMCS_CR0_READ_SHADOW, value);
-	vmwrite(VMCS_GUEST_CR0, ((value & ~(CR0_CD | CR0_NW)) | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1);
+	vmwrite(VMCS_GUEST_CR0, guest_cr0_of(value));
 	if ((value ^ old) & (CR0_PG | CR0_WP)) invvpid(vcpu->vpid);
 	if ((value ^ old) & CR0_CD) vcpu_set_cache_disable(vcpu, value & CR0_CD);
 	return 0;

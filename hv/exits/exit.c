@@ -106,8 +106,6 @@ enum exit_action exit_dispatch(struct vcpu *vcpu)
 	return exit_table[reason].handler(vcpu);
 }
 
-const char *exit_name(unsigned reason) { return reason < EXIT_REASONS ? exit_table[reason].name : "unknown"; }
-
 uint64_t exit_count(const struct vm *vm, unsigned reason)
 {
 	uint64_t count = 0;

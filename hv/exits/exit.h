@@ -16,8 +16,6 @@ typedef enum exit_action (*exit_handler)(struct vcpu *vcpu);
 /* Called by hv/vmx/enter.asm after each exit. */
 enum exit_action exit_dispatch(struct vcpu *vcpu);
 
-const char *exit_name(unsigned reason);
-
 /* Exits of all vCPUs so far, for one basic reason and for all. */
 uint64_t exit_count(const struct vm *vm, unsigned reason);
 uint64_t exit_total(const struct vm *vm);

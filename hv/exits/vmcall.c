@@ -17,8 +17,8 @@ static int64_t call_version(struct vcpu *vcpu)
 
 static int64_t call_ept_walk(struct vcpu *vcpu, uint64_t gpa)
 {
-	unsigned level = 0;
-	uint64_t leaf = gpa >> 48 ? 0 : ept_walk(&vcpu->vm->ept, gpa, &level);
+	unsigned level;
+	uint64_t leaf = ept_walk(&vcpu->vm->ept, gpa, &level);
 
 	vcpu->gpr[RBX] = leaf & ~EPT_ADDRESS;
 	vcpu->gpr[RCX] = level;

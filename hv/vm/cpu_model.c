@@ -137,9 +137,16 @@ bool cpu_has_xsave(void) { return cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE; }
 
 bool cpu_has_rdtscp(void) { return cpu_model.extended[1].edx & CPUID_80000001_EDX_RDTSCP; }
 
-unsigned guest_address_width(void) { return MIN(vmx.capabilities.maxphyaddr, 48U); }
+unsigned guest_address_width(void) { return MIN(vmx.capabilities.maxphyaddr, (unsigned)EPT_GPA_BITS); }
 
 bool guest_has_1g_pages(void) { return cpu_model.extended[1].edx & CPUID_80000001_EDX_1G; }
+
+uint64_t guest_cr0_of(uint64_t cr0)
+{
+	const struct vmx_capabilities *c = &vmx.capabilities;
+
+	return ((cr0 & ~(CR0_CD | CR0_NW)) | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1;
+}
 
 uint64_t guest_cr4_allowed(void)
 {

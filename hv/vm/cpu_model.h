@@ -64,10 +64,17 @@ static inline uint32_t cpu_model_xsave_size(uint64_t xcr0)
 
 bool cpu_has_xsave(void);
 bool cpu_has_rdtscp(void);
-/* Guest-physical width in bits: the host's, at most 48 (4-level EPT). */
+/* Guest-physical width in bits: the host's, at most what the EPT maps. */
 unsigned guest_address_width(void);
 
 bool guest_has_1g_pages(void);
+
+/*
+ * What the guest reads and writes in the shadow only: CD and NW act through the leaves, VMX wants NE
+ * 1. And the VMCS's CR0 for one of the guest's: PE and PG are its own, as it is an unrestricted one.
+ */
+#define GUEST_CR0_SHADOWED (CR0_CD | CR0_NW | CR0_NE)
+uint64_t guest_cr0_of(uint64_t cr0);
 
 /* CR4 bits a guest may set: those whose CPUID feature it is shown. */
 uint64_t guest_cr4_allowed(void);

@@ -9,30 +9,27 @@
 
 void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)
 {
-	static const struct {
+	uint64_t width = BITS(guest_address_width() - 1, 0);
+	const struct {
 		uint32_t msr;
 		uint64_t value;
-	} fixed[] = {
+	} left[] = {
 		{MSR_IA32_MTRR_FIX64K_00000, 0x0606060606060606},
 		{MSR_IA32_MTRR_FIX16K_80000, 0x0606060606060606},
+		{MSR_IA32_MTRR_PHYSBASE0, PCI_WINDOW | MEMTYPE_UC},
+		{MSR_IA32_MTRR_PHYSMASK0, (~(4 * GiB - PCI_WINDOW - 1) & width) | PHYSMASK_V},
+		{MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | DEF_TYPE_FE | MEMTYPE_WB},
 	};
-	uint64_t width = BITS(guest_address_width() - 1, 0);
-	struct ept_range changed[MTRR_CHANGE_MAX];
 	unsigned count;
 
 	vcpu->ept_cpu.mtrr = &vcpu->mtrr;
 	mtrr_reset(&vcpu->mtrr, guest_address_width());
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		mtrr_write(&vcpu->mtrr, fixed[i].msr, fixed[i].value, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSBASE0, PCI_WINDOW | MEMTYPE_UC, changed, &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_PHYSMASK0, (~(4 * GiB - PCI_WINDOW - 1) & width) | PHYSMASK_V, changed,
-		   &count);
-	mtrr_write(&vcpu->mtrr, MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | DEF_TYPE_FE | MEMTYPE_WB, changed, &count);
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) mtrr_write(&vcpu->mtrr, left[i].msr, left[i].value, NULL, &count);
 }
 
 void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd)
 {
-	const struct ept_range all = {0, 1ULL << 48};
+	const struct ept_range all = {0, BIT(EPT_GPA_BITS)};
 
 	vcpu->ept_cpu.cd = cd;
 	ept_type_changed(&vcpu->vm->ept, &all, 1);

@@ -18,6 +18,12 @@ extern uint8_t vcpu_exit_entry[], vcpu_exit_entry_watched[]; /* hv/vmx/enter.asm
 
 bool exits_are_watched;
 
+static void write_zeroes(const uint32_t *field, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) vmwrite(field[i], 0);
+}
+#define ZERO(...) write_zeroes((const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+
 static void setup_controls(const struct vcpu *vcpu)
 {
 	vmwrite(VMCS_PIN_CONTROLS, vmx.pin);
@@ -25,22 +31,13 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_SECONDARY_CONTROLS, vmx.secondary);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx.exit);
 	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
-	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MASK, 0);
-	vmwrite(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 0);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_TSC_OFFSET, 0);
+	ZERO(VMCS_PAGE_FAULT_ERROR_CODE_MASK, VMCS_PAGE_FAULT_ERROR_CODE_MATCH, VMCS_CR3_TARGET_COUNT,
+	     VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_TSC_OFFSET);
 	vmwrite(VMCS_MSR_BITMAP, vcpu->msr_bitmap);
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
 	if (vmx.vpid) vmwrite(VMCS_VPID, vcpu->vpid);
-	/*
-	 * CD and NW are ours because they act through the leaves; NE because VMX wants it 1. Of CR4
-	 * the guest owns what it is shown in CPUID.
-	 */
-	vmwrite(VMCS_CR0_MASK, CR0_CD | CR0_NW | CR0_NE);
-	vmwrite(VMCS_CR4_MASK, ~guest_cr4_allowed());
+	vmwrite(VMCS_CR0_MASK, GUEST_CR0_SHADOWED);
+	vmwrite(VMCS_CR4_MASK, ~guest_cr4_allowed()); /* the guest owns what it is shown in CPUID */
 }
 
 void vmcs_set_exit_entry(const struct vcpu *vcpu)
@@ -61,17 +58,13 @@ void vmcs_set_host(struct vcpu *vcpu)
 	vmwrite(VMCS_HOST_SS_SELECTOR, SELECTOR_DATA);
 	vmwrite(VMCS_HOST_DS_SELECTOR, SELECTOR_DATA);
 	vmwrite(VMCS_HOST_ES_SELECTOR, SELECTOR_DATA);
-	vmwrite(VMCS_HOST_FS_SELECTOR, 0);
-	vmwrite(VMCS_HOST_GS_SELECTOR, 0);
 	vmwrite(VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
-	vmwrite(VMCS_HOST_FS_BASE, 0);
+	ZERO(VMCS_HOST_FS_SELECTOR, VMCS_HOST_GS_SELECTOR, VMCS_HOST_FS_BASE, VMCS_HOST_IA32_SYSENTER_CS,
+	     VMCS_HOST_IA32_SYSENTER_ESP, VMCS_HOST_IA32_SYSENTER_EIP);
 	vmwrite(VMCS_HOST_GS_BASE, (uintptr_t)cpu);
 	vmwrite(VMCS_HOST_TR_BASE, (uintptr_t)&cpu->tss);
 	vmwrite(VMCS_HOST_GDTR_BASE, (uintptr_t)cpu->gdt);
 	vmwrite(VMCS_HOST_IDTR_BASE, traps_idt_base());
-	vmwrite(VMCS_HOST_IA32_SYSENTER_CS, 0);
-	vmwrite(VMCS_HOST_IA32_SYSENTER_ESP, 0);
-	vmwrite(VMCS_HOST_IA32_SYSENTER_EIP, 0);
 	vmwrite(VMCS_HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
 	vmwrite(VMCS_HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
 	vmcs_set_exit_entry(vcpu);
@@ -96,33 +89,19 @@ static void setup_segments(uint32_t limit, uint16_t data, uint32_t data_rights, 
 
 static void setup_start(uint64_t cr0, uint32_t eip)
 {
-	const struct vmx_capabilities *c = &vmx.capabilities;
-
-	/* PE and PG are the guest's: it is an unrestricted one. */
-	vmwrite(VMCS_GUEST_CR0, (cr0 | (c->cr0_fixed0 & ~(CR0_PE | CR0_PG))) & c->cr0_fixed1);
+	vmwrite(VMCS_GUEST_CR0, guest_cr0_of(cr0));
 	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
-	vmwrite(VMCS_GUEST_CR4, c->cr4_fixed0 & c->cr4_fixed1);
-	vmwrite(VMCS_GUEST_CR3, 0);
-	vmwrite(VMCS_CR4_READ_SHADOW, 0);
-	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_CR4, vmx.capabilities.cr4_fixed0 & vmx.capabilities.cr4_fixed1);
+	ZERO(VMCS_GUEST_CR3, VMCS_CR4_READ_SHADOW, VMCS_GUEST_GDTR_BASE, VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE,
+	     VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_RSP, VMCS_GUEST_IA32_DEBUGCTL, VMCS_GUEST_IA32_SYSENTER_CS,
+	     VMCS_GUEST_IA32_SYSENTER_ESP, VMCS_GUEST_IA32_SYSENTER_EIP, VMCS_GUEST_IA32_EFER,
+	     VMCS_GUEST_INTERRUPTIBILITY_STATE, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, VMCS_ENTRY_INTERRUPTION_INFO);
 	vmwrite(VMCS_GUEST_DR7, DR7_RESET);
 	vmwrite(VMCS_GUEST_RIP, eip);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE);
-	vmwrite(VMCS_GUEST_RSP, 0);
-	vmwrite(VMCS_GUEST_IA32_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_IA32_SYSENTER_CS, 0);
-	vmwrite(VMCS_GUEST_IA32_SYSENTER_ESP, 0);
-	vmwrite(VMCS_GUEST_IA32_SYSENTER_EIP, 0);
-	vmwrite(VMCS_GUEST_IA32_EFER, 0);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, 0);
-	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
-	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 }
 
 /* SDM 3A table 10-1, "INIT": it leaves CD, NW and the PAT; 9.4.4: a start-up IPI's page is where CS begins. */
