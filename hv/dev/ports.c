@@ -21,36 +21,27 @@ struct port {
 	const struct port_row *row;
 };
 
-static void end(const struct board *board, unsigned width, uint64_t value)
-{
-	(void)width;
-	board->exit(board->ctx, (uint32_t)value);
-}
+static void end(const struct board *board, uint64_t value) { board->exit(board->ctx, (uint32_t)value); }
 
-/* A wide write is cut into bytes. */
-static void show(const struct board *board, unsigned width, uint64_t value)
-{
-	for (unsigned i = 0; i < width; i++) board->debug(board->ctx, (uint8_t)(value >> 8 * i));
-}
+static void show(const struct board *board, uint64_t value) { board->debug(board->ctx, (uint8_t)value); }
 
-static void reset_control(const struct board *board, unsigned width, uint64_t value)
+static void reset_control(const struct board *board, uint64_t value)
 {
-	(void)width;
 	if (value & RESET_CPU) board->reset(board->ctx);
 }
 
-static void system_control(const struct board *board, unsigned width, uint64_t value)
+static void system_control(const struct board *board, uint64_t value)
 {
-	(void)width;
 	if (value & FAST_RESET) board->reset(board->ctx);
 }
 
-/* The exit port is four, as QEMU's isa-debug-exit, so that a 4-byte write fits. */
+/* The exit port is four, as QEMU's isa-debug-exit, so that a 4-byte write fits; of the others the bus lets bytes
+ * through. */
 static const struct port_row {
 	const char *name;
 	uint16_t port, size;
 	uint32_t reads;
-	void (*write)(const struct board *board, unsigned width, uint64_t value);
+	void (*write)(const struct board *board, uint64_t value);
 } rows[] = {
 	{"exit", EXIT_PORT, 4, ~0U, end},
 	{"debug port", DEBUG_PORT, 1, DEBUG_PORT, show}, /* its own number tells that it is there */
@@ -62,10 +53,11 @@ static void access(void *device, uint64_t offset, unsigned width, bool write, ui
 {
 	const struct port *port = device;
 
+	(void)width;
 	if (!write)
 		*value = port->row->reads;
 	else if (!offset)
-		port->row->write(port->board, width, *value);
+		port->row->write(port->board, *value);
 }
 
 static void create(void *state, const struct board *board)
