@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads a Linux kernel by its 32-bit boot protocol (boot.rst, "32-bit Boot Protocol"). The file is
- * a boot sector, a real-mode setup that is skipped, and a payload that unpacks itself; what the
- * setup would have asked of a BIOS is told in the zero page.
+ * Loads a Linux kernel by its 64-bit boot protocol, or by its 32-bit one if its header offers no more
+ * (boot.rst, "64-bit Boot Protocol"). The file is a boot sector, a real-mode setup that is skipped, and a
+ * payload that unpacks itself; what the setup would have asked of a BIOS is told in the zero page.
  */
 #include "hv/dev/firmware.h"
 #include "hv/load/load.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "lib/x86.h"
 
 /* The setup header, from byte 0x1f1 of the file and of the zero page (boot.rst, "The Real-Mode
  * Kernel Header"). */
@@ -49,8 +50,11 @@ _Static_assert(HEADER_OFFSET + offsetof(struct setup_header, init_size) == 0x260
 #define BOOT_FLAG       0xaa55
 #define MAGIC           0x53726448 /* "HdrS" */
 #define VERSION_2_10    0x020a
+#define VERSION_2_12    0x020c
 #define LOADER_UNKNOWN  0xff
 #define LOADED_HIGH     BIT(0)
+#define KERNEL_64       BIT(0) /* of the extended load flags: it has a 64-bit entry, */
+#define ENTRY_64        0x200  /* here in its payload */
 #define SECTOR          512
 #define DEFAULT_SECTORS 4
 #define PARAGRAPH       16
@@ -70,12 +74,28 @@ struct zero_page {
 _Static_assert(offsetof(struct zero_page, rsdp) == 0x70, "zero-page.rst");
 _Static_assert(offsetof(struct zero_page, e820_ranges) == 0x1e8, "zero-page.rst");
 _Static_assert(offsetof(struct zero_page, e820) == 0x2d0, "zero-page.rst");
-_Static_assert(sizeof(struct zero_page) <= PAGE_SIZE, "it has one page");
 
-/* Below the extended BIOS data area, where nothing else is. */
-#define ZERO_PAGE        0x90000
-#define COMMAND_LINE     0x91000
-#define COMMAND_LINE_MAX (PAGE_SIZE - 1)
+#define ENTRIES (PAGE_SIZE / sizeof(uint64_t))
+
+/* What the kernel is given, below the extended BIOS data area, where nothing else is. */
+struct given {
+	struct zero_page zero_page;
+	uint8_t up_to_a_page[PAGE_SIZE - sizeof(struct zero_page)];
+	char command_line[PAGE_SIZE];
+	uint64_t gdt[ENTRIES];
+	/* Of a 64-bit entry: 4 GiB, each byte where it is. */
+	uint64_t pml4[ENTRIES], pdpt[ENTRIES], directory[4 * ENTRIES];
+};
+
+#define GIVEN_BASE     0x90000
+#define GIVEN_AT(part) (GIVEN_BASE + (uint32_t)offsetof(struct given, part))
+_Static_assert(GIVEN_BASE + sizeof(struct given) <= FIRMWARE_EBDA, "it has room");
+
+/* What the protocols call __BOOT_CS and __BOOT_DS, and the flat segments behind them (SDM 3A 3.4.5). */
+enum { BOOT_CS = 0x10, BOOT_DS = 0x18 };
+#define CODE_32 0x00cf9b000000ffff
+#define CODE_64 0x00af9b000000ffff
+#define DATA    0x00cf93000000ffff
 
 /* An image as its header describes it, each number checked. */
 struct bzimage {
@@ -95,6 +115,11 @@ bool bzimage_probe(const uint8_t *image, size_t size)
 	return header.boot_flag == BOOT_FLAG && header.magic == MAGIC;
 }
 
+static bool has_64bit_entry(const struct setup_header *h)
+{
+	return h->version >= VERSION_2_12 && h->x_load_flags & KERNEL_64;
+}
+
 /* What this loader cannot do, or what is not there. */
 static const char *check_header(const struct setup_header *h, uint64_t setup, size_t size)
 {
@@ -106,6 +131,7 @@ static const char *check_header(const struct setup_header *h, uint64_t setup, si
 		return "a setup header that ends too early: expected that of protocol 2.10";
 	if (!payload || setup + payload > ALIGN_UP(size, PARAGRAPH))
 		return "a truncated kernel: it is shorter than its header says";
+	if (has_64bit_entry(h) && payload <= ENTRY_64) return "a kernel that ends before its 64-bit entry";
 	if (h->relocatable && (!h->alignment || h->alignment & (h->alignment - 1)))
 		return "a kernel whose alignment is no power of two";
 	return NULL;
@@ -137,7 +163,7 @@ static const char *parse(const struct load_job *job, struct bzimage *b)
 	place(b);
 	if (b->start < MiB || h->preferred_address > job->map->low_end || b->end > job->map->low_end)
 		return "the kernel and what it needs to unpack itself do not fit into RAM: expected a larger mem=";
-	if (strlen(job->command_line) > MIN(h->command_line_max, COMMAND_LINE_MAX))
+	if (strlen(job->command_line) > MIN(h->command_line_max, PAGE_SIZE - 1))
 		return "the command line is longer than the kernel's header allows";
 	return NULL;
 }
@@ -156,31 +182,45 @@ static bool put_initrd(const struct load_job *job, struct bzimage *b)
 	return true;
 }
 
-static void put_zero_page(const struct load_job *job, struct bzimage *b)
+static void put_zero_page(const struct load_job *job, struct bzimage *b, struct zero_page *page)
 {
-	struct zero_page *page = (struct zero_page *)(job->ram + ZERO_PAGE);
-
 	b->header.loader = LOADER_UNKNOWN;
-	b->header.command_line = COMMAND_LINE;
-	memset(page, 0, PAGE_SIZE);
+	b->header.command_line = GIVEN_AT(command_line);
 	memcpy(page->header, job->image + HEADER_OFFSET, b->header_size);
 	memcpy(page->header, &b->header, sizeof(b->header));
 	page->rsdp = job->rsdp;
 	page->e820_ranges = (uint8_t)e820_make(page->e820, job->map->low_end, job->map->high_end);
 }
 
+static void put_page_tables(struct given *given)
+{
+	given->pml4[0] = GIVEN_AT(pdpt) | PAGE_P | PAGE_RW;
+	for (unsigned i = 0; i < 4; i++) given->pdpt[i] = GIVEN_AT(directory[i * ENTRIES]) | PAGE_P | PAGE_RW;
+	for (unsigned i = 0; i < 4 * ENTRIES; i++) given->directory[i] = i * 2 * MiB | PAGE_P | PAGE_RW | PAGE_PS;
+}
+
 const char *bzimage_load(const struct load_job *job, struct load_entry *entry)
 {
+	struct given *given = (struct given *)(job->ram + GIVEN_BASE);
 	struct bzimage b;
 	const char *problem = parse(job, &b);
+	bool long_mode = has_64bit_entry(&b.header);
 
 	if (problem) return problem;
 	b.header.initrd = b.header.initrd_size = 0;
 	if (job->initrd && !put_initrd(job, &b))
 		return "the initrd does not fit above the kernel: expected a larger mem=";
 	memcpy(job->ram + b.start, job->image + b.setup, b.payload);
-	memcpy(job->ram + COMMAND_LINE, job->command_line, strlen(job->command_line) + 1);
-	put_zero_page(job, &b);
-	*entry = (struct load_entry){.eip = (uint32_t)b.start, .esi = ZERO_PAGE};
+	memset(given, 0, sizeof(*given));
+	memcpy(given->command_line, job->command_line, strlen(job->command_line) + 1);
+	put_zero_page(job, &b, &given->zero_page);
+	given->gdt[BOOT_CS / 8] = long_mode ? CODE_64 : CODE_32;
+	given->gdt[BOOT_DS / 8] = DATA;
+	*entry = (struct load_entry){.rip = b.start, .rsi = GIVEN_BASE, .code = BOOT_CS, .data = BOOT_DS};
+	entry->gdt = GIVEN_AT(gdt);
+	if (!long_mode) return NULL;
+	put_page_tables(given);
+	entry->rip += ENTRY_64;
+	entry->cr3 = GIVEN_AT(pml4);
 	return NULL;
 }

@@ -25,10 +25,16 @@ struct load_job {
 	uint32_t rsdp; /* guest-physical address of ACPI's root pointer */
 };
 
-/* The registers that differ from loader to loader; the guest begins in flat 32-bit segments. */
+/*
+ * How the guest begins: in flat segments with these selectors, in 64-bit mode with the page tables at cr3, or,
+ * where that is 0, in 32-bit protected mode without paging. gdt 0: there is none yet.
+ */
 struct load_entry {
-	uint32_t eip, eax, ebx, esi;
+	uint64_t rip, rsi, cr3, gdt;
+	uint32_t eax, ebx;
+	uint16_t code, data;
 };
+#define LOAD_GDT_LIMIT 0xfff /* a page */
 
 /*
  * Load the image with the first loader that knows it. NULL with *entry filled; or what was found and
@@ -41,8 +47,8 @@ const char *load_image(const struct load_job *job, struct load_entry *entry);
 
 /*
  * Linux kernels, bzImage files (Linux's Documentation/x86/boot.rst, protocol 2.10 or later): the kernel
- * where it asks to be, the initrd at the end of low RAM, and the parameters (the "zero page") and the
- * command line below the hole.
+ * where it asks to be, the initrd at the end of low RAM, and the parameters (the "zero page"), the command
+ * line, a GDT and page tables below the hole. It is entered in 64-bit mode if its header offers that.
  */
 bool bzimage_probe(const uint8_t *image, size_t size);
 const char *bzimage_load(const struct load_job *job, struct load_entry *entry);

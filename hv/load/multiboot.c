@@ -126,6 +126,8 @@ const char *multiboot_load(const struct load_job *job, struct load_entry *entry)
 	put_info(page, (uint32_t)chosen, job);
 	if (job->initrd && !put_initrd(job, page, above))
 		return "the initrd does not fit above the image: expected a larger mem=";
-	*entry = (struct load_entry){.eip = loaded.entry, .eax = LOADER_MAGIC, .ebx = (uint32_t)chosen};
+	*entry = (struct load_entry){.rip = loaded.entry, .eax = LOADER_MAGIC, .ebx = (uint32_t)chosen};
+	entry->code = 0x08;
+	entry->data = 0x10;
 	return NULL;
 }

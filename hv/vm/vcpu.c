@@ -34,7 +34,7 @@ static void reset_state(struct vcpu *vcpu, const struct load_entry *start)
 	vcpu_set_firmware_mtrrs(vcpu);
 	vcpu->gpr[RAX] = start->eax;
 	vcpu->gpr[RBX] = start->ebx;
-	vcpu->gpr[RSI] = start->esi;
+	vcpu->gpr[RSI] = start->rsi;
 }
 
 struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *start)
@@ -59,7 +59,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 	interrupts_init_vcpu(vcpu);
 	reset_state(vcpu, start);
 	vcpu_switch_to(vcpu);
-	vmcs_setup(vcpu, start->eip);
+	vmcs_setup(vcpu, start);
 	vcpu_give_back();
 	return vcpu;
 }

@@ -87,7 +87,7 @@ static void setup_segments(uint32_t limit, uint16_t data, uint32_t data_rights, 
 	setup_segment(VMCS_TR, 0, 0xffff, SEGMENT_TR);
 }
 
-static void setup_start(uint64_t cr0, uint32_t eip)
+static void setup_start(uint64_t cr0, uint64_t rip)
 {
 	vmwrite(VMCS_GUEST_CR0, guest_cr0_of(cr0));
 	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
@@ -97,7 +97,7 @@ static void setup_start(uint64_t cr0, uint32_t eip)
 	     VMCS_GUEST_IA32_SYSENTER_ESP, VMCS_GUEST_IA32_SYSENTER_EIP, VMCS_GUEST_IA32_EFER,
 	     VMCS_GUEST_INTERRUPTIBILITY_STATE, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, VMCS_ENTRY_INTERRUPTION_INFO);
 	vmwrite(VMCS_GUEST_DR7, DR7_RESET);
-	vmwrite(VMCS_GUEST_RIP, eip);
+	vmwrite(VMCS_GUEST_RIP, rip);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE);
 	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
@@ -116,13 +116,27 @@ void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page)
 	invvpid(vcpu->vpid);
 }
 
-/* Flat 32-bit protected mode, as a multiboot loader leaves it (Multiboot 0.6.96 3.2). */
-void vmcs_setup(struct vcpu *vcpu, uint32_t eip)
+/* Paging is on, and 64-bit mode. */
+static void setup_long_mode(uint64_t cr3)
+{
+	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_PG);
+	vmwrite(VMCS_GUEST_CR3, cr3);
+	vmwrite(VMCS_GUEST_CR4, vmread(VMCS_GUEST_CR4) | CR4_PAE);
+	vmwrite(VMCS_GUEST_IA32_EFER, EFER_LME | EFER_LMA);
+	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry | ENTRY_IA32E_GUEST);
+	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_CS), SEGMENT_FLAT_CODE64);
+}
+
+/* Protected mode, as a multiboot loader leaves it (Multiboot 0.6.96 3.2), or 64-bit mode. */
+void vmcs_setup(struct vcpu *vcpu, const struct load_entry *start)
 {
 	vcpu_assert_current(vcpu);
 	setup_controls(vcpu);
 	vmcs_set_host(vcpu);
-	setup_start(CR0_PE | CR0_ET, eip);
-	setup_segments(~0U, 0x10, SEGMENT_FLAT_DATA, 0x08, SEGMENT_FLAT_CODE32);
+	setup_start(CR0_PE | CR0_ET, start->rip);
+	setup_segments(~0U, start->data, SEGMENT_FLAT_DATA, start->code, SEGMENT_FLAT_CODE32);
+	vmwrite(VMCS_GUEST_GDTR_BASE, start->gdt);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, start->gdt ? LOAD_GDT_LIMIT : 0);
 	vmwrite(VMCS_GUEST_IA32_PAT, PAT_RESET);
+	if (start->cr3) setup_long_mode(start->cr3);
 }

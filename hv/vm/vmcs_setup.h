@@ -6,8 +6,8 @@
 
 #include "hv/vm/vcpu.h"
 
-/* Fill the vCPU's VMCS, which is current: it begins at eip in flat 32-bit protected mode. */
-void vmcs_setup(struct vcpu *vcpu, uint32_t eip);
+/* Fill the vCPU's VMCS, which is current. */
+void vmcs_setup(struct vcpu *vcpu, const struct load_entry *start);
 /* Exits of the vCPU, whose VMCS is current, come to this CPU. */
 void vmcs_set_host(struct vcpu *vcpu);
 /* It took an INIT and a start-up IPI: it begins in real mode at page << 12. Its VMCS is current. */

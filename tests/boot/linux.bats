@@ -39,8 +39,14 @@ only_known_warnings() {
 	only_known_warnings
 }
 
-@test "Linux's reboot is a reset, and the run's status 1" {
-	linux 1 "" "quiet -- reboot -f"
+# The same kernel with a header that offers no 64-bit entry (boot.rst: xloadflags, byte 0x236).
+@test "a kernel without a 64-bit entry begins at its 32-bit one; its reboot is a reset, and the run's status 1" {
+	cp "$L" "$BATS_TEST_TMPDIR/vmlinuz"
+	overwrite "$BATS_TEST_TMPDIR/vmlinuz" $((0x236)) 00
+	make_iso stop=entry "$BATS_TEST_TMPDIR/vmlinuz" "vm linux $(words linux) quiet -- reboot -f" "$I" initrd
+	run --separate-stderr tools/boot --engine "$ENGINE" --interactive "$iso" <<<$'regs\ncontinue'
+	[ "$status" -eq 1 ]
+	has 'hv:   rip 0000000000100000 .*' 'hv:   cr0 .* efer 0'
 	has "linux\| $up" 'hv: vm linux: killed: reset' 'hv: end: status 1'
 }
 
@@ -80,16 +86,17 @@ at_prompts() {
 	done
 }
 
-@test "console=guest: the shell at the terminal is the guest's, Ctrl-A stays the hypervisor's" {
-	make_iso "console=guest" "$L" "vm linux $(words linux) quiet" "$I" initrd
+@test "console=guest: a 64-bit entry is taken, the shell at the terminal is the guest's, Ctrl-A stays the hypervisor's" {
+	make_iso "console=guest stop=entry" "$L" "vm linux $(words linux) quiet" "$I" initrd
 	local console=$BATS_TEST_TMPDIR/console
 	: >"$console"
 	# To the guest's shell Ctrl-A is the way to the line's beginning.
 	# shellcheck disable=SC2094 # the console is read while it is written
-	at_prompts "$console" $'\x01w42\x01\x01echo typed ' exit |
+	{ echo $'regs\ncontinue'; at_prompts "$console" $'\x01w42\x01\x01echo typed ' exit; } |
 		tools/boot --engine "$ENGINE" --interactive "$iso" >"$console"
 	output=$(tr -d '\r' <"$console")
-	has 'hv: console of linux, Ctrl-A h for help' "$up" 'typed 42' \
+	has 'hv:   rip 0000000000100200 .*' 'hv:   cr0 .* efer 500' \
+		'hv: console of linux, Ctrl-A h for help' "$up" 'typed 42' \
 		'hv: vm linux: vcpu 0: rip .*' 'hv: vm linux: exited with status 0'
 	lacks '^linux\|'
 }

@@ -137,7 +137,7 @@ static void check_loaded(const struct load_job *job, const struct load_entry *en
 	uint32_t info = entry->ebx, module = word(job->ram, info + 24);
 	uint32_t start = word(job->ram, module);
 
-	assert(entry->eax == 0x2badb002 && entry->eip < VM_SIZE);
+	assert(entry->eax == 0x2badb002 && entry->rip < VM_SIZE);
 	assert(info && IS_ALIGNED(info, PAGE_SIZE));
 	assert(info < GUEST_HOLE_START || (info >= MiB && info <= VM_SIZE - PAGE_SIZE));
 	check_apart(job->image, job->size, info, PAGE_SIZE);
@@ -151,10 +151,11 @@ static void check_loaded(const struct load_job *job, const struct load_entry *en
 /* A Linux kernel: parameters and initrd are where nothing else is, and the entry is RAM. */
 static void check_kernel(const struct load_job *job, const struct load_entry *entry)
 {
-	uint32_t start = word(job->ram, entry->esi + 0x218);
+	uint32_t start = word(job->ram, entry->rsi + 0x218);
 
-	assert(entry->esi == 0x90000 && entry->eip >= MiB && entry->eip < VM_SIZE);
-	assert(word(job->ram, entry->esi + 0x228) == 0x91000);
+	assert(entry->rsi == 0x90000 && entry->rip >= MiB && entry->rip < VM_SIZE);
+	assert(!entry->cr3 || (entry->cr3 > 0x91000 && entry->cr3 < GUEST_HOLE_START));
+	assert(word(job->ram, entry->rsi + 0x228) == 0x91000);
 	assert(!strcmp((const char *)job->ram + 0x91000, job->command_line));
 	if (!job->initrd) return;
 	assert(start >= MiB && start + job->initrd_size <= VM_SIZE);

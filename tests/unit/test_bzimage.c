@@ -30,6 +30,7 @@ enum {
 	INITRD_LAST = 0x22c,
 	ALIGNMENT = 0x230,
 	RELOCATABLE = 0x234,
+	EXTENDED_FLAGS = 0x236,
 	COMMAND_LINE_MAX = 0x238,
 	PREFERRED = 0x258,
 	INIT_SIZE = 0x260,
@@ -51,7 +52,7 @@ static uint64_t param(unsigned offset, unsigned width)
 {
 	uint64_t value = 0;
 
-	memcpy(&value, ram + entry.esi + offset, width);
+	memcpy(&value, ram + entry.rsi + offset, width);
 	return value;
 }
 
@@ -106,12 +107,12 @@ static void assert_lie(unsigned offset, unsigned width, uint64_t value, const ch
 TEST(the_payload_is_entered_where_it_asks_to_be)
 {
 	load();
-	assert_int_equal(entry.eip, MiB);
-	assert_int_equal(entry.esi, ZERO_PAGE);
+	assert_int_equal(entry.rip, MiB);
+	assert_int_equal(entry.rsi, ZERO_PAGE);
 	assert_memory_equal(ram + MiB, file + SETUP, PAYLOAD);
 	put(CODE32, 4, 3 * MiB);
 	load();
-	assert_int_equal(entry.eip, 3 * MiB);
+	assert_int_equal(entry.rip, 3 * MiB);
 	assert_memory_equal(ram + 3 * MiB, file + SETUP, PAYLOAD);
 }
 
@@ -121,6 +122,102 @@ TEST(a_setup_of_no_sectors_is_one_of_four)
 	put(PARAGRAPHS, 4, (sizeof(file) - 5 * 512) / 16);
 	load();
 	assert_memory_equal(ram + MiB, file + 5 * 512, sizeof(file) - 5 * 512);
+}
+
+/* The 8 bytes at this address. */
+static uint64_t word(uint64_t gpa)
+{
+	uint64_t value;
+
+	memcpy(&value, ram + gpa, 8);
+	return value;
+}
+
+/* The segment that a selector of the GDT names: base 0, 4 GiB, accessed; 9b executes, 93 writes. */
+static void assert_segment(uint16_t selector, uint64_t descriptor)
+{
+	assert_int_equal(selector % 8, 0);
+	assert_true(selector);
+	assert_int_equal(word(entry.gdt + selector), descriptor);
+}
+
+TEST(without_a_64_bit_entry_it_begins_in_32_bit_segments_and_without_paging)
+{
+	load();
+	assert_int_equal(entry.cr3, 0);
+	assert_int_equal(entry.code, 0x10);
+	assert_int_equal(entry.data, 0x18);
+	assert_segment(entry.code, 0x00cf9b000000ffff);
+	assert_segment(entry.data, 0x00cf93000000ffff);
+}
+
+static void set_64_bit(void) { put(EXTENDED_FLAGS, 2, 1); }
+
+TEST(a_64_bit_entry_is_taken_where_the_header_offers_one)
+{
+	set_64_bit();
+	load();
+	assert_int_equal(entry.rip, MiB + 0x200);
+	assert_int_equal(entry.rsi, ZERO_PAGE);
+	assert_int_equal(entry.code, 0x10);
+	assert_int_equal(entry.data, 0x18);
+	assert_segment(entry.code, 0x00af9b000000ffff);
+	assert_segment(entry.data, 0x00cf93000000ffff);
+	assert_int_equal(param(MAGIC, 4), 0x53726448);
+	assert_string_equal(ram + param(COMMAND_LINE, 4), "one two");
+	put(EXTENDED_FLAGS, 2, 0xfffe); /* all others */
+	load();
+	assert_int_equal(entry.rip, MiB);
+	assert_int_equal(entry.cr3, 0);
+}
+
+TEST(a_protocol_before_2_12_has_no_64_bit_entry_whatever_lies_there)
+{
+	set_64_bit();
+	put(VERSION, 2, 0x20b);
+	load();
+	assert_int_equal(entry.rip, MiB);
+	assert_int_equal(entry.cr3, 0);
+	put(VERSION, 2, 0x20c);
+	load();
+	assert_int_equal(entry.rip, MiB + 0x200);
+}
+
+/* Where the page tables lead to (SDM 3A 4.5): each address below 4 GiB to itself, writable, executable. */
+static uint64_t translate(uint64_t linear)
+{
+	uint64_t table = entry.cr3, e;
+
+	for (unsigned shift = 39;; shift -= 9) {
+		e = word((table & 0xffffffffff000) + (linear >> shift & 511) * 8);
+		if (!(e & 1)) return UINT64_MAX;
+		assert_int_equal(e >> 52, 0);
+		assert_int_equal(e & 2, 2);
+		if (shift == 21) break;
+		table = e;
+	}
+	assert_int_equal(e & 0x80, 0x80);
+	return (e & 0xfffffffe00000) | (linear & (2 * MiB - 1));
+}
+
+TEST(its_page_tables_lead_from_each_address_below_4_gib_to_itself)
+{
+	set_64_bit();
+	load();
+	for (uint64_t at = 0x123; at < 4 * GiB; at += 2 * MiB) assert_int_equal(translate(at), at);
+	assert_int_equal(translate(4 * GiB), UINT64_MAX);
+	assert_int_equal(translate(UINT64_MAX), UINT64_MAX);
+}
+
+TEST(a_kernel_that_ends_before_its_64_bit_entry_is_refused)
+{
+	set_64_bit();
+	job.size = SETUP + 0x200 + 16;
+	put(PARAGRAPHS, 4, 0x210 / 16);
+	load();
+	memset(ram, UNTOUCHED, RAM_SIZE);
+	put(PARAGRAPHS, 4, 0x200 / 16);
+	assert_refused("ends before its 64-bit entry");
 }
 
 TEST(the_zero_page_has_the_whole_header_and_zeroes)
@@ -282,6 +379,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(the_payload_is_entered_where_it_asks_to_be),
 		CASE(a_setup_of_no_sectors_is_one_of_four),
+		CASE(without_a_64_bit_entry_it_begins_in_32_bit_segments_and_without_paging),
+		CASE(a_64_bit_entry_is_taken_where_the_header_offers_one),
+		CASE(a_protocol_before_2_12_has_no_64_bit_entry_whatever_lies_there),
+		CASE(its_page_tables_lead_from_each_address_below_4_gib_to_itself),
+		CASE(a_kernel_that_ends_before_its_64_bit_entry_is_refused),
 		CASE(the_zero_page_has_the_whole_header_and_zeroes),
 		CASE(the_command_line_is_as_given),
 		CASE(a_command_line_longer_than_the_header_allows_is_refused),

@@ -66,10 +66,11 @@ static uint32_t information(unsigned field) { return word(entry.ebx + field); }
 TEST(a_guest_begins_at_its_entry_with_the_protocols_registers)
 {
 	load();
-	assert_int_equal(entry.eip, MiB);
+	assert_int_equal(entry.rip, MiB);
 	assert_int_equal(entry.eax, 0x2badb002);
 	assert_int_equal(entry.ebx, USUAL_PAGE);
-	assert_int_equal(entry.esi, 0);
+	assert_int_equal(entry.rsi, 0);
+	assert_int_equal(entry.cr3, 0);
 }
 
 TEST(the_information_says_what_it_has)
