@@ -72,6 +72,12 @@ static inline int guest_ram_write(const struct guest_ram *ram, uint64_t gpa, con
 	return 0;
 }
 
+/* Are the 8 bytes at 'gpa', known to lie in the flat part, this value? */
+static inline bool guest_ram_flat_is(const struct guest_ram *ram, uint64_t gpa, uint64_t value)
+{
+	return *(const uint64_t *)(ram->flat + gpa) == value;
+}
+
 /* For whoever implements compare_exchange() on plain memory at 'at'. */
 static inline int guest_ram_exchange_at(void *at, unsigned size, uint64_t expected, uint64_t desired)
 {

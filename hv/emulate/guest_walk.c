@@ -133,6 +133,7 @@ static void note_entry(struct walk *w, uint64_t gpa, uint64_t flags)
 	if (!cache || w->levels != 4) return;
 	cache->entry[cache->entries].gpa = gpa;
 	cache->entry[cache->entries].value = w->entry | flags;
+	cache->flat &= guest_ram_flat(w->ram, gpa, sizeof(w->entry)) != NULL;
 	cache->entries++;
 }
 
@@ -239,12 +240,11 @@ int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, u
 	return walk(&w, linear, gpa, code);
 }
 
-static bool is_same_walk(const struct guest_walk_cache *cache, const struct guest_paging *p,
-			 const struct guest_ram *ram, uint64_t linear)
+/* Apart, for where they lie in the flat part there is a way 80 ticks shorter. */
+static __attribute__((noinline)) bool has_same_entries(const struct guest_walk_cache *cache,
+						       const struct guest_ram *ram)
 {
-	const struct guest_paging *old = &cache->paging;
-	bool same = cache->linear == (linear & ~(PAGE_SIZE - 1)) && old->cr3 == p->cr3 && old->cr0 == p->cr0 &&
-		    old->cr4 == p->cr4 && old->efer == p->efer && old->mode == p->mode && old->cpl == p->cpl;
+	bool same = true;
 
 	for (unsigned i = 0; same && i < cache->entries; i++) {
 		uint64_t value = 0;
@@ -252,7 +252,21 @@ static bool is_same_walk(const struct guest_walk_cache *cache, const struct gues
 		same = !guest_ram_read_table(ram, cache->entry[i].gpa, &value, sizeof(value)) &&
 		       value == cache->entry[i].value;
 	}
-	return same && cache->entries;
+	return same;
+}
+
+static bool is_same_walk(const struct guest_walk_cache *cache, const struct guest_paging *p,
+			 const struct guest_ram *ram, uint64_t linear)
+{
+	const struct guest_paging *old = &cache->paging;
+
+	if (cache->linear != (linear & ~(PAGE_SIZE - 1)) || old->cr3 != p->cr3 || old->cr0 != p->cr0 ||
+	    old->cr4 != p->cr4 || old->efer != p->efer || old->mode != p->mode || old->cpl != p->cpl || !cache->entries)
+		return false;
+	if (!cache->flat) return has_same_entries(cache, ram);
+	for (unsigned i = 0; i < cache->entries; i++)
+		if (!guest_ram_flat_is(ram, cache->entry[i].gpa, cache->entry[i].value)) return false;
+	return true;
 }
 
 /* The cache does not know the way: walk, and note it. Apart, for the fast path needs no 'w'. */
@@ -270,6 +284,7 @@ static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cach
 	int error;
 
 	cache->entries = 0;
+	cache->flat = true;
 	error = walk(&w, linear, gpa, code);
 	if (error) cache->entries = 0;
 	cache->paging = *paging;

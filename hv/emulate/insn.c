@@ -368,8 +368,6 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
 	return 0;
 }
 
-_Static_assert(INSN_CACHE == 8, "three bits of the hash choose the entry");
-
 int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t size, unsigned mode,
 		       const struct insn **insn)
 {
@@ -381,7 +379,7 @@ int insn_decode_cached(struct insn_cache *cache, const uint8_t *bytes, size_t si
 		memcpy(&head, bytes, 8);
 		memcpy(&tail, bytes + INSN_MAX - 8, 8);
 		/* The top bits of a product depend on all bits below (Fibonacci hashing). */
-		entry = &cache->entry[head * 0x9e3779b97f4a7c15 >> 61];
+		entry = &cache->entry[head * 0x9e3779b97f4a7c15 >> (64 - INSN_CACHE_BITS)];
 		*insn = &entry->insn;
 		if (entry->head == head && entry->tail == tail && entry->mode == mode) return 0;
 		entry->head = head;

@@ -128,7 +128,8 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
  * places: *insn is good until the next call with this cache. One cache per virtual CPU; all zero
  * is an empty one. It is keyed by the bytes, so nothing ever has to invalidate it.
  */
-#define INSN_CACHE 8
+#define INSN_CACHE      (1U << INSN_CACHE_BITS)
+#define INSN_CACHE_BITS 6
 struct insn_cache {
 	struct insn_cached {
 		uint64_t head, tail; /* bytes 0-7 and 7-14 */

@@ -9,6 +9,7 @@
 #include "hv/machine/lock.h"
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
+#include "hv/vm/interrupts.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -23,6 +24,7 @@ struct emulation {
 	struct vcpu *vcpu;
 	uint64_t linear, gpa; /* of the page */
 	bool written;         /* the access was a write: only then was that right checked */
+	bool lapic;           /* it is the local APIC's page */
 	bool checks;          /* one of the next two has something to see */
 	bool align;           /* #AC is on */
 	uint64_t dr7;
@@ -53,6 +55,10 @@ static inline void access_device(const struct emulation *e, uint64_t linear, uns
 {
 	uint64_t gpa = e->gpa + (linear - e->linear);
 
+	if (e->lapic && width <= 8) {
+		interrupts_lapic_access(e->vcpu, gpa, width, write, value);
+		return;
+	}
 	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8) vm_mmio(e->vcpu, gpa, 8, write, value++);
 	vm_mmio(e->vcpu, gpa, width, write, value);
 }
@@ -236,6 +242,7 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 		.linear = vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
 		.gpa = gpa & ~(PAGE_SIZE - 1),
 		.written = write,
+		.lapic = gpa - vcpu->lapic_page < LAPIC_SIZE,
 		.dr7 = vmread(VMCS_GUEST_DR7),
 	};
 	unsigned mode = vcpu_mode(vcpu);
@@ -254,5 +261,6 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 	e.checks = e.align || e.dr7 & DR7_ENABLED;
 	error = execute(&e, insn, &cpu);
 	end_execution(&e, insn, &cpu, rip, error);
+	if (e.lapic) interrupts_lapic_written(vcpu);
 	return VCPU_RESUME;
 }

@@ -12,7 +12,7 @@
 #include "lib/string.h"
 
 /* The registers as the VMCS has them now: to read them is cheaper than to track their changes. */
-static void read_paging(struct vcpu *vcpu, uint64_t cr0, bool system)
+static void read_paging(struct vcpu *vcpu, uint64_t cr0, unsigned mode, bool system)
 {
 	struct guest_paging *p = &vcpu->paging;
 
@@ -21,7 +21,7 @@ static void read_paging(struct vcpu *vcpu, uint64_t cr0, bool system)
 	p->cr4 = vmread(VMCS_GUEST_CR4);
 	p->efer = vmread(VMCS_GUEST_IA32_EFER);
 	p->rflags = vmread(VMCS_GUEST_RFLAGS);
-	p->mode = vcpu_mode(vcpu);
+	p->mode = mode;
 	p->cpl = system ? 0 : vcpu_cpl(vcpu);
 	if (system) /* SMAP holds for it whatever AC says (SDM 3A 4.6.1) */
 		p->rflags &= ~RFLAGS_AC;
@@ -31,17 +31,20 @@ static void read_paging(struct vcpu *vcpu, uint64_t cr0, bool system)
 
 void guest_read_paging(struct vcpu *vcpu, struct guest_paging *paging)
 {
-	read_paging(vcpu, vmread(VMCS_GUEST_CR0), false);
+	read_paging(vcpu, vmread(VMCS_GUEST_CR0), vcpu_mode(vcpu), false);
 	*paging = vcpu->paging;
 }
 
-static int walk(struct vcpu *vcpu, uint64_t linear, enum guest_access access, uint64_t *gpa, uint32_t *error_code)
+/* What a walk that failed is to the guest. -EFAULT; on -EAGAIN it just tries again. */
+static __attribute__((noinline)) int walk_failed(struct vcpu *vcpu, int error, uint64_t linear, uint64_t gpa,
+						 uint32_t error_code)
 {
-	const struct guest_paging *paging = &vcpu->paging;
-	const struct guest_ram *ram = &vcpu->ram;
-
-	return access == GUEST_FETCH ? guest_walk_fetch(&vcpu->fetches, paging, ram, linear, gpa, error_code)
-				     : guest_walk(paging, ram, linear, access, gpa, error_code);
+	switch (error) {
+	case -EFAULT: vcpu_inject_page_fault(vcpu, linear, error_code); break;
+	case -EINVAL: vcpu_inject_gp(vcpu); break;
+	case -ENOENT: vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", gpa); break;
+	}
+	return -EFAULT;
 }
 
 /* A linear address, of the current privilege level or of the CPU itself (SDM 3A 4.3-4.6). */
@@ -49,19 +52,28 @@ static int translate(struct vcpu *vcpu, uint64_t linear, enum guest_access acces
 {
 	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
 	uint32_t error_code;
+	int error;
 
-	if (!(cr0 & CR0_PG)) {
-		*gpa = (uint32_t)linear;
-		return 0;
-	}
-	read_paging(vcpu, cr0, system);
-	switch (walk(vcpu, linear, access, gpa, &error_code)) {
-	case 0: return 0;
-	case -EFAULT: vcpu_inject_page_fault(vcpu, linear, error_code); break;
-	case -EINVAL: vcpu_inject_gp(vcpu); break;
-	case -ENOENT: vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", *gpa); break;
-	}
-	return -EFAULT;
+	*gpa = (uint32_t)linear;
+	if (!(cr0 & CR0_PG)) return 0;
+	read_paging(vcpu, cr0, vcpu_mode(vcpu), system);
+	error = guest_walk(&vcpu->paging, &vcpu->ram, linear, access, gpa, &error_code);
+	return error ? walk_failed(vcpu, error, linear, *gpa, error_code) : 0;
+}
+
+/* The same of an instruction. */
+static inline int translate_fetch(struct vcpu *vcpu, uint64_t linear, unsigned mode, uint64_t *gpa)
+{
+	struct guest_walk_cache *cache = &vcpu->fetches[linear / PAGE_SIZE % ARRAY_SIZE(vcpu->fetches)];
+	uint64_t cr0 = vmread(VMCS_GUEST_CR0);
+	uint32_t error_code;
+	int error;
+
+	*gpa = (uint32_t)linear;
+	if (!(cr0 & CR0_PG)) return 0;
+	read_paging(vcpu, cr0, mode, false);
+	error = guest_walk_fetch(cache, &vcpu->paging, &vcpu->ram, linear, gpa, &error_code);
+	return error ? walk_failed(vcpu, error, linear, *gpa, error_code) : 0;
 }
 
 /* 1, 2, 4 or 8 bytes within one page. */
@@ -156,7 +168,7 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 
 	if (mode != 64) linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
 	first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
-	if (translate(vcpu, linear, GUEST_FETCH, false, &gpa)) return -EFAULT;
+	if (translate_fetch(vcpu, linear, mode, &gpa)) return -EFAULT;
 	if (__builtin_expect(first == INSN_MAX, 1)) /* a size the compiler knows: two moves */
 		error = guest_ram_read(&vcpu->ram, gpa, bytes, INSN_MAX);
 	else

@@ -22,19 +22,26 @@ static bool extint_pending(const struct vcpu *vcpu)
 	return pic_pending(vcpu->vm->chips.pic) && !vcpu->id && lapic_takes_extint(&vcpu->lapic);
 }
 
+#define NOTHING (-1)
+#define EXTINT  256 /* no vector: the PIC is asked for it */
+
 /*
- * Of what a write to the local APIC can bring up; no timer, for that is told when it is armed. Mostly
- * nothing is requested: a MOV to CR8 is some 8 ticks of 156 cheaper for not asking further.
+ * The vector that the local APIC or the PIC has for the CPU; no timer is asked. Mostly nothing is
+ * requested: a MOV to CR8 is some 8 ticks of 156 cheaper for not looking further.
  */
-static bool is_deliverable(const struct vcpu *vcpu)
+static int deliverable(const struct vcpu *vcpu)
 {
-	return (vcpu->lapic.irr_words && lapic_pending(&vcpu->lapic) >= 0) || extint_pending(vcpu);
+	int vector = vcpu->lapic.irr_words ? lapic_pending(&vcpu->lapic) : NOTHING;
+
+	return vector == NOTHING && extint_pending(vcpu) ? EXTINT : vector;
 }
 
-void interrupts_lapic_page_written(struct vcpu *vcpu, unsigned number)
+void interrupts_lapic_access(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
-	if (lapic_is_timer(number)) vcpu_timer_armed(vcpu);
-	if (is_deliverable(vcpu)) vcpu_kick(vcpu);
+	uint64_t offset = gpa - vcpu->lapic_page;
+
+	lapic_access(&vcpu->lapic, offset, width, write, value);
+	if (write && lapic_is_timer((unsigned)offset >> 4)) vcpu_timer_armed(vcpu);
 }
 
 static void eoi(void *ctx, uint8_t vector)
@@ -106,18 +113,18 @@ static void poll_devices(struct vcpu *vcpu)
 	vm_unlock(vm);
 }
 
-static bool interrupt_pending(struct vcpu *vcpu)
+static int poll(struct vcpu *vcpu)
 {
 	poll_devices(vcpu);
 	lapic_timer_poll(&vcpu->lapic);
-	return is_deliverable(vcpu);
+	return deliverable(vcpu);
 }
 
 bool interrupts_pending(struct vcpu *vcpu)
 {
 	bool nmi = vcpu->nmi_pending && !(vcpu->activity != VCPU_ACTIVE && vcpu->halted_in_nmi);
 
-	return interrupt_pending(vcpu) || nmi;
+	return poll(vcpu) != NOTHING || nmi;
 }
 
 /*
@@ -169,34 +176,37 @@ static int accept_extint(struct vm *vm)
 	return vector;
 }
 
-static void inject_interrupt(struct vcpu *vcpu)
+static void inject_interrupt(struct vcpu *vcpu, int vector)
 {
-	int vector = lapic_pending(&vcpu->lapic);
-
-	if (vector >= 0)
-		lapic_accept(&vcpu->lapic, (uint8_t)vector);
-	else
+	if (vector == EXTINT)
 		vector = accept_extint(vcpu->vm);
+	else
+		lapic_accept(&vcpu->lapic, (uint8_t)vector);
 	inject(vcpu, INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
 }
 
 void interrupts_before_entry(struct vcpu *vcpu)
 {
+	int vector = poll(vcpu);
+
 	if (vcpu->nmi_pending && can_inject_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
 		inject(vcpu, INTERRUPTION_TYPE_NMI, VECTOR_NMI);
-	} else if (interrupt_pending(vcpu) && can_inject(vcpu)) {
-		inject_interrupt(vcpu);
+	} else if (vector != NOTHING && can_inject(vcpu)) {
+		inject_interrupt(vcpu, vector);
+		vector = deliverable(vcpu);
 	}
 	want_window(vcpu, (vcpu->nmi_pending ? PRIMARY_NMI_WINDOW_EXITING : 0) |
-				  (interrupt_pending(vcpu) ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
+				  (vector != NOTHING ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
 }
 
 void interrupts_lapic_written(struct vcpu *vcpu)
 {
-	if (!is_deliverable(vcpu) || vcpu_is_kicked(vcpu)) return;
+	int vector = deliverable(vcpu);
+
+	if (vector == NOTHING || vcpu_is_kicked(vcpu)) return;
 	if (can_inject(vcpu))
-		inject_interrupt(vcpu);
+		inject_interrupt(vcpu, vector);
 	else
 		want_window(vcpu, vcpu->window | PRIMARY_INTERRUPT_WINDOW_EXITING);
 }

@@ -33,14 +33,14 @@ bool interrupts_pending(struct vcpu *vcpu);
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu);
 
 /*
- * An instruction writes the register of this number through its page: only what became deliverable ends
- * the stay in the guest, an EOI or an IPI elsewhere seldom does that.
+ * An instruction accesses the local APIC through its page. When it is done, interrupts_lapic_written()
+ * follows, or the stay in the guest ends if anything is pending.
  */
-void interrupts_lapic_page_written(struct vcpu *vcpu, unsigned number);
+void interrupts_lapic_access(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value);
 
 /*
- * An instruction wrote the local APIC, not through its page, and is done: what became deliverable by it
- * is injected at once.
+ * An instruction that may have written the local APIC is done: what became deliverable by it is injected
+ * at once.
  */
 void interrupts_lapic_written(struct vcpu *vcpu);
 

@@ -91,11 +91,11 @@ struct vcpu {
 		uint64_t gpa, rip;
 		unsigned times;
 	} repeated;
-	uint64_t written_back;   /* gpa up to which a WBINVD is done that goes on (coherence=model) */
-	struct guest_ram ram;    /* how its instructions reach memory */
-	struct insn_cache insns; /* of recent accesses to devices */
-	struct guest_walk_cache fetches;
-	struct guest_paging paging; /* of the last walk; what never changes is set once */
+	uint64_t written_back;              /* gpa up to which a WBINVD is done that goes on (coherence=model) */
+	struct guest_ram ram;               /* how its instructions reach memory */
+	struct insn_cache insns;            /* of recent accesses to devices */
+	struct guest_walk_cache fetches[8]; /* by the number of the page */
+	struct guest_paging paging;         /* of the last walk; what never changes is set once */
 
 	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vm/switch.c. */
 	uint64_t swapped_msr[6];

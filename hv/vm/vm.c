@@ -228,8 +228,8 @@ static __attribute__((noinline)) bool mmio_apart(struct vcpu *vcpu, uint64_t gpa
 						 uint64_t *value)
 {
 	if (gpa - vcpu->lapic_page >= LAPIC_SIZE) return vm_bus(vcpu->vm, &vcpu->vm->mmio, gpa, width, write, value);
-	lapic_access(&vcpu->lapic, gpa - vcpu->lapic_page, width, write, value);
-	if (write) interrupts_lapic_page_written(vcpu, (unsigned)(gpa - vcpu->lapic_page) >> 4);
+	interrupts_lapic_access(vcpu, gpa, width, write, value);
+	if (interrupts_pending(vcpu)) vcpu_kick(vcpu);
 	return true;
 }
 

@@ -482,7 +482,7 @@ TEST(a_remembered_walk_reads_each_entry_once)
 	const struct guest_ram memory = fake_ram_modelled(&fake);
 
 	memset(&cache, 0, sizeof(cache));
-	assert_int_equal(fetch(LINEAR64), 0);
+	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64, &gpa, &code), 0);
 	fake.calls = 0;
 	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64 + 9, &gpa, &code), 0);
 	assert_int_equal(gpa, PAGE + 9);
@@ -492,11 +492,12 @@ TEST(a_remembered_walk_reads_each_entry_once)
 /* What the walk remembers are addresses: RAM that has gone is seen to have gone. */
 TEST(a_remembered_walk_does_not_outlive_its_ram)
 {
-	struct fake_ram gone = {.bytes = ram, .size = 0};
-	const struct guest_ram memory = fake_ram_modelled(&gone);
+	struct fake_ram going = {.bytes = ram, .size = fake.size};
+	const struct guest_ram memory = fake_ram_modelled(&going);
 
 	memset(&cache, 0, sizeof(cache));
-	assert_int_equal(fetch(LINEAR64), 0);
+	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64, &gpa, &code), 0);
+	going.size = 0;
 	assert_int_equal(guest_walk_fetch(&cache, &cpu, &memory, LINEAR64, &gpa, &code), -ENOENT);
 }
 
