@@ -102,4 +102,6 @@ static inline uint64_t bits_of(uint64_t gpa)
 	return ept_walk(&ept, gpa, &level) & (EPT_TYPE | EPT_IGNORE_PAT);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Each test has that EPT; when it ends, the EPT must be consistent and all its tables free. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, setup, teardown)

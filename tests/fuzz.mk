@@ -12,7 +12,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	$(Q)clang $(FUZZ_CFLAGS) -c $< -o $@
 
 # What asserts by cmocka no fuzzer needs.
-$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) $(filter-out %/load_job.c %/iommu_world.c,$(TEST_LIB)))
+$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) $(filter-out %/load_job.c %/iommu_world.c %/lib/test.c,$(TEST_LIB)))
 	$(call say,AR   $@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 

@@ -67,9 +67,10 @@ uint64_t reg_read8(struct iommu_world *w, unsigned offset);
 void poke(struct iommu_world *w, uint64_t gpa, uint64_t value);
 uint64_t peek(struct iommu_world *w, uint64_t gpa);
 
-/* Every world of a test ends with it, also where it fails: each is a CASE() of its list. */
+/* Every world of a test ends with it, also where it fails. */
 int free_worlds(void **state);
-#define CASE(name) cmocka_unit_test_teardown(name, free_worlds)
+#undef TEST
+#define TEST(name) TEST_WITH(name, NULL, free_worlds)
 
 /* Two devices, EDU and EDU_B, that can both emit No-Snoop; root table for bus 0; nothing on. */
 struct iommu_world *world_with(bool caching_mode, bool snoop_control,

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The RAM and the job of tests/lib/load_job.h. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "tests/lib/load_job.h"
+#include "tests/lib/test.h"
 
 uint8_t *ram;
 struct guest_map map;

@@ -129,11 +129,12 @@ TEST(a_buffer_too_small_is_refused_and_not_overrun)
 }
 
 /* A command in a directory of its own; its output goes to "log" there. */
-static char directory[] = "/tmp/test_acpi.XXXXXX";
+static char directory[32];
 
 static int make_directory(void **state)
 {
 	(void)state;
+	strcpy(directory, "/tmp/test_acpi.XXXXXX");
 	return mkdtemp(directory) ? 0 : -1;
 }
 
@@ -199,7 +200,7 @@ static void check_with_iasl(const struct acpi_header *table)
 	assert_memory_equal(again, table, table->length);
 }
 
-TEST(iasl_reads_each_table_and_builds_it_again)
+TEST_WITH(iasl_reads_each_table_and_builds_it_again, make_directory, remove_directory)
 {
 	const struct acpi_rsdp *rsdp = build(IOMMU);
 	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
@@ -240,7 +241,7 @@ static void check_routing(const char *command, bool apic)
 	}
 }
 
-TEST(aml_routes_interrupts_as_they_are_wired)
+TEST_WITH(aml_routes_interrupts_as_they_are_wired, make_directory, remove_directory)
 {
 	save("dsdt.aml", dsdt_aml_code, ((const struct acpi_header *)dsdt_aml_code)->length);
 	check_routing("acpiexec -b 'execute \\_SB.PCI0._PRT' dsdt.aml", false);
@@ -327,22 +328,4 @@ TEST(no_event_ever_stands_and_enables_are_kept)
 	out(&ports, ACPI_PM_EVENT, 4, 0x1200000);
 	assert_int_equal(in(&ports, ACPI_PM_EVENT + 2, 2), 0x120);
 	assert_int_equal(in(&ports, ACPI_PM_TIMER, 4), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_table_is_found_both_ways_and_sums_to_zero),
-		cmocka_unit_test(fadt_leads_to_facs_and_dsdt),
-		cmocka_unit_test(without_an_iommu_there_is_no_dmar),
-		cmocka_unit_test(dmar_says_what_the_unit_is),
-		cmocka_unit_test(a_buffer_too_small_is_refused_and_not_overrun),
-		cmocka_unit_test(iasl_reads_each_table_and_builds_it_again),
-		cmocka_unit_test(aml_routes_interrupts_as_they_are_wired),
-		cmocka_unit_test(soft_off_is_sleep_type_5_with_sleep_enable),
-		cmocka_unit_test(the_timer_runs_at_its_own_rate_whatever_the_clock),
-		cmocka_unit_test(no_event_ever_stands_and_enables_are_kept),
-	};
-
-	return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -177,20 +177,3 @@ TEST(the_exit_port_takes_any_width)
 		assert_int_equal(status, expected[i]);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_region_that_holds_the_address_answers),
-		cmocka_unit_test(nobody_reads_as_ones_and_says_so),
-		cmocka_unit_test(an_access_over_the_end_of_a_region_reaches_nobody),
-		cmocka_unit_test(values_are_cut_to_the_width_both_ways),
-		cmocka_unit_test(where_regions_overlap_the_first_added_answers),
-		cmocka_unit_test(a_moved_region_answers_only_at_its_new_place),
-		cmocka_unit_test(a_region_may_end_at_the_end_of_the_address_space),
-		cmocka_unit_test(a_full_bus_says_so_and_takes_no_more),
-		cmocka_unit_test(the_exit_port_takes_any_width),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -104,6 +104,10 @@ static void assert_lie(unsigned offset, unsigned width, uint64_t value, const ch
 	assert_refused(why);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, make_job, load_job_end)
+
 TEST(the_payload_is_entered_where_it_asks_to_be)
 {
 	load();
@@ -370,33 +374,4 @@ TEST(what_has_no_mark_is_no_kernel)
 	make_file();
 	job.size = 0x268 - 1;
 	assert_refused("no bzImage");
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(the_payload_is_entered_where_it_asks_to_be),
-		CASE(a_setup_of_no_sectors_is_one_of_four),
-		CASE(without_a_64_bit_entry_it_begins_in_32_bit_segments_and_without_paging),
-		CASE(a_64_bit_entry_is_taken_where_the_header_offers_one),
-		CASE(a_protocol_before_2_12_has_no_64_bit_entry_whatever_lies_there),
-		CASE(its_page_tables_lead_from_each_address_below_4_gib_to_itself),
-		CASE(a_kernel_that_ends_before_its_64_bit_entry_is_refused),
-		CASE(the_zero_page_has_the_whole_header_and_zeroes),
-		CASE(the_command_line_is_as_given),
-		CASE(a_command_line_longer_than_the_header_allows_is_refused),
-		CASE(a_header_cannot_allow_more_than_a_page),
-		CASE(the_memory_map_and_the_rsdp_are_told),
-		CASE(ram_above_4_gib_is_in_the_map),
-		CASE(the_initrd_lies_page_aligned_at_the_end_of_low_ram),
-		CASE(the_initrd_lies_no_higher_than_the_kernel_allows),
-		CASE(the_initrd_leaves_the_kernel_what_it_needs),
-		CASE(what_the_kernel_needs_must_be_ram),
-		CASE(an_image_that_is_ancient_truncated_or_lies_is_named),
-		CASE(what_has_no_mark_is_no_kernel),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,18 +114,3 @@ TEST(the_cpus_we_test_on_differ_in_what_is_optional)
 		assert_int_equal(result, expected[i]);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_must_be_one_is_one_unasked),
-		cmocka_unit_test(an_optional_control_is_set_where_the_cpu_has_it),
-		cmocka_unit_test(an_optional_control_is_left_out_where_the_cpu_lacks_it),
-		cmocka_unit_test(each_missing_required_control_is_named),
-		cmocka_unit_test(no_choice_leaves_what_the_cpu_allows),
-		cmocka_unit_test(the_cpus_we_test_on_have_what_is_required),
-		cmocka_unit_test(the_cpus_we_test_on_differ_in_what_is_optional),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

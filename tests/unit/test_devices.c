@@ -70,6 +70,10 @@ static const struct device_row *named(const char *name)
 	return NULL;
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, tear_down)
+
 TEST(the_fixed_devices_find_each_other)
 {
 	assert_non_null(chips.pci);
@@ -119,18 +123,4 @@ TEST(each_state_lies_behind_its_board_and_is_aligned)
 		assert_true(device + row->size <= place + device_size(row));
 		assert_int_equal(device_size(row) % 16, 0);
 	}
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(the_fixed_devices_find_each_other),
-		CASE(the_fullest_line_leaves_no_bus_full),
-		CASE(a_device_knows_its_name_its_slot_and_its_words),
-		CASE(each_state_lies_behind_its_board_and_is_aligned),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -427,29 +427,3 @@ TEST(it_tells_once_that_it_does_dma_and_whether_with_no_snoop)
 	assert_int_equal(set_up_with(1, false)->dma_devices, 1);
 	assert_false(set_up_with(1, false)->emits_no_snoop);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_identifies_itself_and_shows_liveness),
-		cmocka_unit_test(access_sizes_are_as_specified),
-		cmocka_unit_test(factorials_are_right_and_bounded),
-		cmocka_unit_test(a_factorial_interrupts_when_asked),
-		cmocka_unit_test(intx_follows_status_and_interrupt_disable),
-		cmocka_unit_test(msi_replaces_intx),
-		cmocka_unit_test(msi_needs_bus_mastering),
-		cmocka_unit_test(dma_moves_bytes_both_ways),
-		cmocka_unit_test(dma_interrupts_when_asked),
-		cmocka_unit_test(a_command_without_run_does_nothing),
-		cmocka_unit_test(dma_out_of_the_buffer_is_dropped),
-		cmocka_unit_test(dma_addresses_are_cut_to_28_bits),
-		cmocka_unit_test(what_cannot_be_read_is_ones),
-		cmocka_unit_test(without_bus_mastering_dma_is_dropped),
-		cmocka_unit_test(firmware_state_is_a_bar_memory_on_master_off),
-		cmocka_unit_test(the_bar_is_sized_and_moved),
-		cmocka_unit_test(enable_no_snoop_resets_to_1_and_changes_are_told),
-		cmocka_unit_test(it_tells_once_that_it_does_dma_and_whether_with_no_snoop),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -146,6 +146,10 @@ static void assert_loaded_whole(const struct image *i)
 	assert_untouched(LINK + 0x300, RAM_END);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, make_ram, free_ram)
+
 TEST(elf32_is_loaded_and_its_bss_zeroed)
 {
 	struct image i = elf(32);
@@ -569,45 +573,4 @@ TEST(a_header_with_addresses_that_the_file_cuts_off_is_refused)
 	struct image i = flat(0, 0);
 
 	for (i.size = 0x10 + 12; i.size < 0x10 + 32; i.size++) assert_refused(&i, "contradict");
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_ram, free_ram)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(elf32_is_loaded_and_its_bss_zeroed),
-		CASE(elf64_is_loaded_and_its_bss_zeroed),
-		CASE(a_virtual_entry_becomes_the_physical_address),
-		CASE(a_physical_entry_of_a_higher_half_image_is_taken_as_it_is),
-		CASE(a_virtual_entry_wins_over_a_physical_one),
-		CASE(an_entry_at_address_0_is_good_when_a_segment_is_there),
-		CASE(an_entry_outside_all_segments_is_refused),
-		CASE(several_segments_are_loaded_each_to_its_place),
-		CASE(program_headers_that_do_not_load_are_left_alone),
-		CASE(an_empty_segment_is_skipped),
-		CASE(bss_alone_may_name_an_offset_beyond_the_file),
-		CASE(a_file_without_multiboot_header_is_no_image),
-		CASE(a_header_with_a_wrong_checksum_is_none),
-		CASE(the_header_lies_aligned_in_the_first_8192_bytes),
-		CASE(a_required_feature_that_is_unknown_is_refused),
-		CASE(what_is_no_elf_for_x86_is_refused),
-		CASE(a_file_shorter_than_an_elf_header_is_refused),
-		CASE(a_truncated_file_is_refused_wherever_it_ends),
-		CASE(truncation_is_named),
-		CASE(segments_that_lie_are_refused_and_nothing_is_written),
-		CASE(nothing_is_loaded_into_the_hole_below_1_mib),
-		CASE(the_pages_below_1_mib_that_segments_cover_are_known),
-		CASE(segments_larger_than_ram_in_sum_are_refused),
-		CASE(an_elf_without_segments_has_nothing_to_load),
-		CASE(an_image_with_addresses_is_loaded_where_they_say),
-		CASE(load_end_0_means_the_whole_file_and_bss_end_0_no_bss),
-		CASE(what_precedes_the_addresses_image_in_the_file_is_not_loaded),
-		CASE(addresses_that_contradict_each_other_are_refused),
-		CASE(addresses_beyond_the_file_or_ram_are_refused),
-		CASE(an_entry_outside_the_loaded_addresses_is_refused),
-		CASE(a_header_with_addresses_that_the_file_cuts_off_is_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

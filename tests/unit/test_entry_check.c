@@ -247,21 +247,3 @@ TEST(errors_have_the_sdms_words)
 	assert_string_equal(vmcs_field_name(VMCS_GUEST_RIP), "GUEST_RIP");
 	assert_string_equal(vmcs_field_name(0x6fff), "unknown field");
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(guests_of_ours_pass),
-		cmocka_unit_test(guests_of_ours_pass_on_each_cpu),
-		cmocka_unit_test(what_a_rule_excepts_passes),
-		cmocka_unit_test(each_rule_is_named_when_only_it_is_broken),
-		cmocka_unit_test(every_rule_has_a_mutation),
-		cmocka_unit_test(every_field_of_a_rule_has_a_name),
-		cmocka_unit_test(what_wakes_from_hlt_may_be_injected_there),
-		cmocka_unit_test(rip_may_end_the_lower_half),
-		cmocka_unit_test(an_entry_without_a_reporter_is_counted_all_the_same),
-		cmocka_unit_test(errors_have_the_sdms_words),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

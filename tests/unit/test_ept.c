@@ -225,29 +225,3 @@ TEST(as_many_tables_as_the_worst_case_says)
 		assert_int_equal(ept_tables_for(slots, n + 1), ept.stats.tables);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(an_aligned_gigabyte_gets_one_1g_leaf),
-		CASE(as_many_tables_as_the_worst_case_says),
-		CASE(without_1g_pages_2m_is_the_largest),
-		CASE(without_2m_pages_4k_is_the_largest),
-		CASE(the_host_address_must_be_aligned_for_a_large_leaf),
-		CASE(a_large_leaf_never_reaches_out_of_its_slot),
-		CASE(one_fault_installs_one_leaf),
-		CASE(a_fault_beside_every_slot_is_the_devices),
-		CASE(rom_is_readable_and_executable_and_a_write_is_refused),
-		CASE(host_mmio_is_uc_and_no_ram_leaf_covers_it),
-		CASE(guest_physical_space_reaches_to_48_bits),
-		CASE(slots_are_checked),
-		CASE(a_slot_can_be_had_again_after_the_last_is_taken),
-		CASE(the_eptp_names_root_levels_and_accessed_dirty),
-		CASE(a_walk_beyond_48_bits_finds_nothing),
-		CASE(the_tables_work_without_a_lock),
-		CASE(out_of_memory_at_any_table_leaves_the_tree_consistent),
-		CASE(no_page_for_the_root_is_enomem),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -108,6 +108,10 @@ static void expect_dma(uint64_t page, bool write, bool around, unsigned count, u
 	if (count == 2) assert_int_equal(reached[1], CACHE + page * PAGE_SIZE + 5);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, setup_twice, teardown)
+
 TEST(a_leaf_of_type_wb_leads_to_the_cache_and_others_to_memory)
 {
 	static const enum memtype types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP};
@@ -377,35 +381,4 @@ TEST(an_emulated_access_of_what_is_no_ram_fails_as_a_fault_does)
 	w.fail_from = w.allocs + 1;
 	assert_int_equal(ept_slot_add(&ept, RAM(512 * GiB, MiB, GiB)), 0);
 	emulate(512 * GiB, false, -ENOMEM, 0);
-}
-
-#define TWICE(name) cmocka_unit_test_setup_teardown(name, setup_twice, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TWICE(a_leaf_of_type_wb_leads_to_the_cache_and_others_to_memory),
-		TWICE(ram_with_two_copies_has_4k_leaves_only),
-		TWICE(a_second_copy_lies_in_the_hosts_memory),
-		TWICE(before_a_wb_leaf_is_stored_a_page_not_cached_is_copied_from_memory),
-		TWICE(a_cached_page_is_not_copied_over),
-		TWICE(before_another_leaf_is_stored_a_dirty_page_goes_to_memory),
-		TWICE(a_clean_page_is_never_copied_back),
-		TWICE(a_leaf_that_goes_leaves_its_flags_behind),
-		TWICE(the_flags_of_a_uc_leaf_say_nothing),
-		TWICE(dma_around_the_cache_sees_memory_and_snooping_dma_what_is_cached),
-		TWICE(dma_writes_both_copies_but_around_a_cached_page_memory_alone),
-		TWICE(dma_reaches_ram_and_nothing_else),
-		TWICE(wbinvd_writes_back_what_is_dirty_and_leaves_its_leaf),
-		TWICE(wbinvd_takes_away_the_leaf_of_a_page_that_a_device_wrote_around),
-		TWICE(wbinvd_is_no_zap),
-		TWICE(wbinvd_of_a_range_touches_no_other_page),
-		TWICE(an_empty_range_has_nothing_to_zap_or_write_back),
-		TWICE(wbinvd_after_a_zap_flushes_nothing_more),
-		TWICE(without_the_write_back_of_a_transition_a_device_reads_old_bytes),
-		TWICE(an_emulated_access_goes_through_the_leaf_and_sets_its_flags),
-		TWICE(an_emulated_access_of_what_is_no_ram_fails_as_a_fault_does),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,7 +179,7 @@ static void random_world(void)
 	for (uint64_t devices = random64() % 3; devices; devices--) ept_noncoherent_change(&ept, &cpu, 1);
 }
 
-TEST(an_explanation_is_what_the_next_fault_installs)
+TEST_WITH(an_explanation_is_what_the_next_fault_installs, NULL, NULL)
 {
 	for (unsigned world = 0; world < 300; world++) {
 		state64 = world + 1;
@@ -524,27 +524,4 @@ TEST(all_mtrrs_in_words)
 	lines = 0;
 	mtrr_print(&mtrr, keep_line, NULL);
 	assert_int_equal(lines, 2);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_explanation_is_what_the_next_fault_installs),
-		CASE(empty_tables_in_its_place_do_not_make_a_leaf_smaller),
-		CASE(a_stale_leaf_is_called_stale),
-		CASE(the_pat_entry_is_chosen_by_index_and_is_wb_without_paging),
-		CASE(the_words_name_every_step),
-		CASE(the_words_for_what_is_not_there),
-		CASE(the_words_for_a_stale_leaf),
-		CASE(what_has_made_a_leaf_stale_is_named),
-		CASE(the_words_for_who_decides),
-		CASE(the_words_for_which_mtrr_wins),
-		CASE(of_ranges_of_one_type_the_first_is_told),
-		CASE(the_words_for_the_size),
-		CASE(permissions_accessed_and_dirty_are_told),
-		CASE(the_map_is_the_leaves),
-		CASE(all_mtrrs_in_words),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,10 @@ static void expect_types(uint64_t gpa, unsigned count)
 	}
 }
 
-TEST(a_retype_keeps_every_leaf_and_flushes_once)
+#define RETYPE(name) TEST_WITH(name, setup_retype, teardown)
+#define FILL(name)   TEST_WITH(name, setup_fill, teardown)
+
+RETYPE(a_retype_keeps_every_leaf_and_flushes_once)
 {
 	mtrr_all_wb();
 	small_ram(0, 4 * MiB);
@@ -91,7 +94,7 @@ TEST(a_retype_keeps_every_leaf_and_flushes_once)
 	assert_int_equal(ept.stats.transitions, 4);
 }
 
-TEST(without_a_leaf_nothing_is_flushed)
+RETYPE(without_a_leaf_nothing_is_flushed)
 {
 	small_ram(0, MiB);
 	attach();
@@ -102,7 +105,7 @@ TEST(without_a_leaf_nothing_is_flushed)
 	assert_int_equal(ept.stats.leaves_retyped, 0);
 }
 
-TEST(accessed_and_dirty_flags_stay)
+RETYPE(accessed_and_dirty_flags_stay)
 {
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
@@ -128,7 +131,7 @@ TEST(accessed_and_dirty_flags_stay)
 
 static const enum memtype types[] = {MEMTYPE_UC, MEMTYPE_WC, MEMTYPE_WT, MEMTYPE_WP, MEMTYPE_WB};
 
-TEST(a_full_table_gets_any_type_and_loses_it_again)
+RETYPE(a_full_table_gets_any_type_and_loses_it_again)
 {
 	small_ram(0, 2 * MiB);
 	touch_pages(0, LEAVES_2M);
@@ -142,7 +145,7 @@ TEST(a_full_table_gets_any_type_and_loses_it_again)
 }
 
 /* Two CPUs with other MTRRs: each leaf has the type of the CPU that faulted it in. */
-TEST(leaves_of_one_table_may_have_different_old_types)
+RETYPE(leaves_of_one_table_may_have_different_old_types)
 {
 	struct mtrr others;
 	struct ept_cpu other = {.mtrr = &others};
@@ -165,7 +168,7 @@ TEST(leaves_of_one_table_may_have_different_old_types)
 	}
 }
 
-TEST(the_types_are_those_of_the_cpu_that_caused_it)
+RETYPE(the_types_are_those_of_the_cpu_that_caused_it)
 {
 	struct mtrr others;
 	struct ept_cpu other = {.mtrr = &others}, disabled = {.mtrr = &others, .cd = true};
@@ -183,7 +186,7 @@ TEST(the_types_are_those_of_the_cpu_that_caused_it)
 	assert_int_equal(bits_of(0x2000), UC_IPAT);
 }
 
-TEST(where_types_differ_each_leaf_gets_its_own)
+RETYPE(where_types_differ_each_leaf_gets_its_own)
 {
 	mtrr_all_wb();
 	range(0, 0x8000, 0x8000, MEMTYPE_UC);
@@ -203,7 +206,7 @@ TEST(where_types_differ_each_leaf_gets_its_own)
 }
 
 /* The first page has the default's type, and only every other one the range's. */
-TEST(every_other_leaf_of_a_full_table_loses_its_type_again)
+RETYPE(every_other_leaf_of_a_full_table_loses_its_type_again)
 {
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
@@ -217,7 +220,7 @@ TEST(every_other_leaf_of_a_full_table_loses_its_type_again)
 	}
 }
 
-TEST(a_sparse_table_under_a_mask_with_holes)
+RETYPE(a_sparse_table_under_a_mask_with_holes)
 {
 	mtrr_all_wb();
 	range_with_holes(2, 0, 8 * MiB, MEMTYPE_WC);
@@ -232,7 +235,7 @@ TEST(a_sparse_table_under_a_mask_with_holes)
 	}
 }
 
-TEST(host_mmio_stays_uncached_and_rom_read_only)
+RETYPE(host_mmio_stays_uncached_and_rom_read_only)
 {
 	const struct ept_slot mmio = {.gpa = 0x10000, .size = 0x10000, .hpa = 0xf0000000, .kind = EPT_SLOT_HOST_MMIO};
 	const struct ept_slot rom = {.gpa = 0x20000, .size = 0x10000, .hpa = 4 * GiB, .kind = EPT_SLOT_ROM};
@@ -253,7 +256,7 @@ TEST(host_mmio_stays_uncached_and_rom_read_only)
 	expect_leaf(0x20000, 1, (4 * GiB) | EPT_READ | EPT_EXECUTE | WB_IPAT);
 }
 
-TEST(a_full_table_of_host_mmio_stays_uncached)
+RETYPE(a_full_table_of_host_mmio_stays_uncached)
 {
 	const struct ept_slot mmio = {.gpa = 2 * MiB, .size = 2 * MiB, .hpa = 0xf0001000, .kind = EPT_SLOT_HOST_MMIO};
 
@@ -269,7 +272,7 @@ TEST(a_full_table_of_host_mmio_stays_uncached)
 	}
 }
 
-TEST(a_large_leaf_under_which_types_differ_is_split)
+RETYPE(a_large_leaf_under_which_types_differ_is_split)
 {
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
@@ -294,7 +297,7 @@ static void note_tables(void *arg)
 	tables_at_flush = w.tables;
 }
 
-TEST(small_leaves_of_one_type_become_a_large_one)
+RETYPE(small_leaves_of_one_type_become_a_large_one)
 {
 	unsigned tables;
 
@@ -317,7 +320,7 @@ TEST(small_leaves_of_one_type_become_a_large_one)
 	assert_int_equal(ept_zap_all(&ept), 2);
 }
 
-TEST(without_flags_in_the_ept_a_merged_leaf_has_none)
+RETYPE(without_flags_in_the_ept_a_merged_leaf_has_none)
 {
 	mtrr_all_wb();
 	range(0, 0x4000, 0x1000, MEMTYPE_UC);
@@ -329,7 +332,7 @@ TEST(without_flags_in_the_ept_a_merged_leaf_has_none)
 	expect_leaf(0, 2, (8 * GiB) | EPT_RWX | WB_IPAT | EPT_LARGE);
 }
 
-TEST(merged_rom_stays_read_only)
+RETYPE(merged_rom_stays_read_only)
 {
 	const struct ept_slot rom = {.gpa = 2 * MiB, .size = 4 * MiB, .hpa = 4 * GiB + 2 * MiB, .kind = EPT_SLOT_ROM};
 
@@ -343,7 +346,7 @@ TEST(merged_rom_stays_read_only)
 	expect_leaf(4 * MiB, 2, (4 * GiB + 4 * MiB) | EPT_READ | EPT_EXECUTE | WB_IPAT | EPT_LARGE | AD);
 }
 
-TEST(leaves_do_not_merge_where_host_memory_or_the_slot_forbids)
+RETYPE(leaves_do_not_merge_where_host_memory_or_the_slot_forbids)
 {
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
@@ -358,7 +361,7 @@ TEST(leaves_do_not_merge_where_host_memory_or_the_slot_forbids)
 	assert_int_equal(level_of(3 * MiB), 0);
 }
 
-TEST(a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back)
+RETYPE(a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back)
 {
 	mtrr_all_wb();
 	range(0, GiB + 6 * MiB + 0x1000, 0x1000, MEMTYPE_WC);
@@ -381,7 +384,7 @@ TEST(a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back)
 }
 
 /* A border between two ranges of one type divides nothing. */
-TEST(types_that_are_alike_on_both_sides_of_a_border_are_one)
+RETYPE(types_that_are_alike_on_both_sides_of_a_border_are_one)
 {
 	mtrr_all_wb();
 	range(0, 0, MiB, MEMTYPE_WC);
@@ -393,7 +396,7 @@ TEST(types_that_are_alike_on_both_sides_of_a_border_are_one)
 	expect_leaf(0, 2, (8 * GiB) | EPT_RWX | EPT_LARGE | MEMTYPE_WC << 3);
 }
 
-TEST(without_memory_a_leaf_that_must_be_split_goes_and_comes_back)
+RETYPE(without_memory_a_leaf_that_must_be_split_goes_and_comes_back)
 {
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
@@ -416,7 +419,7 @@ TEST(without_memory_a_leaf_that_must_be_split_goes_and_comes_back)
 }
 
 /* The table above has lost its only leaf: it is not live, and a fault can put a large one there. */
-TEST(a_table_that_has_lost_its_only_leaf_so_is_not_live)
+RETYPE(a_table_that_has_lost_its_only_leaf_so_is_not_live)
 {
 	mtrr_all_wb();
 	range(0, 2 * MiB + 0x4000, 0x1000, MEMTYPE_UC);
@@ -428,7 +431,7 @@ TEST(a_table_that_has_lost_its_only_leaf_so_is_not_live)
 	assert_int_equal(ept_zap_all(&ept), 0);
 }
 
-TEST(the_policy_decides_whether_anything_is_retyped)
+RETYPE(the_policy_decides_whether_anything_is_retyped)
 {
 	wrmsr(0x2ff, 0x800 | MEMTYPE_WC);
 	small_ram(0, 2 * MiB);
@@ -449,7 +452,7 @@ TEST(the_policy_decides_whether_anything_is_retyped)
 	assert_int_equal(ept.stats.leaves_retyped, 4);
 }
 
-TEST(a_fault_that_began_before_a_retype_is_not_installed_after_it)
+RETYPE(a_fault_that_began_before_a_retype_is_not_installed_after_it)
 {
 	struct ept_fill fill;
 
@@ -463,7 +466,7 @@ TEST(a_fault_that_began_before_a_retype_is_not_installed_after_it)
 	assert_int_equal(bits_of(0x1000), WB);
 }
 
-TEST(one_fault_fills_its_table_with_fill_table)
+FILL(one_fault_fills_its_table_with_fill_table)
 {
 	small_ram(0, 6 * MiB);
 	touch(2 * MiB + 0x5000);
@@ -476,7 +479,7 @@ TEST(one_fault_fills_its_table_with_fill_table)
 	assert_int_equal(ept_zap_all(&ept), 2 * LEAVES_2M);
 }
 
-TEST(it_fills_no_further_than_the_slot)
+FILL(it_fills_no_further_than_the_slot)
 {
 	const struct ept_slot rom = {.gpa = 0x10000, .size = 0x8000, .hpa = 4 * GiB, .kind = EPT_SLOT_ROM};
 
@@ -488,7 +491,7 @@ TEST(it_fills_no_further_than_the_slot)
 	assert_int_equal(level_of(0x18000), 0);
 }
 
-TEST(it_fills_no_further_than_the_type)
+FILL(it_fills_no_further_than_the_type)
 {
 	mtrr_all_wb();
 	range(0, 0x40000, 0x20000, MEMTYPE_UC);
@@ -506,7 +509,7 @@ TEST(it_fills_no_further_than_the_type)
 	assert_int_equal(w.flushes, 0);
 }
 
-TEST(leaves_that_are_there_stay_as_they_are)
+FILL(leaves_that_are_there_stay_as_they_are)
 {
 	struct ept_fill fill;
 
@@ -524,7 +527,7 @@ TEST(leaves_that_are_there_stay_as_they_are)
 	assert_int_equal(fill.level, 0);
 }
 
-TEST(large_leaves_are_as_without_it)
+FILL(large_leaves_are_as_without_it)
 {
 	large_ram(0, 4 * MiB);
 	touch(2 * MiB);
@@ -532,7 +535,7 @@ TEST(large_leaves_are_as_without_it)
 	assert_int_equal(level_of(0), 0);
 }
 
-TEST(after_a_zap_a_table_is_filled_anew_with_the_new_type)
+FILL(after_a_zap_a_table_is_filled_anew_with_the_new_type)
 {
 	mtrr_all_wb();
 	small_ram(0, 2 * MiB);
@@ -541,43 +544,4 @@ TEST(after_a_zap_a_table_is_filled_anew_with_the_new_type)
 	assert_int_equal(ept.stats.last_zap_leaves, LEAVES_2M);
 	touch(0x8000);
 	expect_types(0, LEAVES_2M);
-}
-
-#define RETYPE(name) cmocka_unit_test_setup_teardown(name, setup_retype, teardown)
-#define FILL(name)   cmocka_unit_test_setup_teardown(name, setup_fill, teardown)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		RETYPE(a_retype_keeps_every_leaf_and_flushes_once),
-		RETYPE(without_a_leaf_nothing_is_flushed),
-		RETYPE(accessed_and_dirty_flags_stay),
-		RETYPE(a_full_table_gets_any_type_and_loses_it_again),
-		RETYPE(leaves_of_one_table_may_have_different_old_types),
-		RETYPE(the_types_are_those_of_the_cpu_that_caused_it),
-		RETYPE(where_types_differ_each_leaf_gets_its_own),
-		RETYPE(every_other_leaf_of_a_full_table_loses_its_type_again),
-		RETYPE(a_sparse_table_under_a_mask_with_holes),
-		RETYPE(host_mmio_stays_uncached_and_rom_read_only),
-		RETYPE(a_full_table_of_host_mmio_stays_uncached),
-		RETYPE(a_large_leaf_under_which_types_differ_is_split),
-		RETYPE(small_leaves_of_one_type_become_a_large_one),
-		RETYPE(without_flags_in_the_ept_a_merged_leaf_has_none),
-		RETYPE(merged_rom_stays_read_only),
-		RETYPE(leaves_do_not_merge_where_host_memory_or_the_slot_forbids),
-		RETYPE(a_leaf_of_1g_is_split_as_far_as_needed_and_comes_back),
-		RETYPE(types_that_are_alike_on_both_sides_of_a_border_are_one),
-		RETYPE(without_memory_a_leaf_that_must_be_split_goes_and_comes_back),
-		RETYPE(a_table_that_has_lost_its_only_leaf_so_is_not_live),
-		RETYPE(the_policy_decides_whether_anything_is_retyped),
-		RETYPE(a_fault_that_began_before_a_retype_is_not_installed_after_it),
-		FILL(one_fault_fills_its_table_with_fill_table),
-		FILL(it_fills_no_further_than_the_slot),
-		FILL(it_fills_no_further_than_the_type),
-		FILL(leaves_that_are_there_stay_as_they_are),
-		FILL(large_leaves_are_as_without_it),
-		FILL(after_a_zap_a_table_is_filled_anew_with_the_new_type),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,19 +163,3 @@ TEST(pages_of_two_copies_faults_that_fill_tables_and_a_lock_that_is_held_long_ta
 	ept.host.copy_page = no_copy;
 	assert_int_equal(locks_of(3 * PAGE_SIZE), 1);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_leaf_beside_others_takes_no_lock),
-		CASE(the_first_leaf_of_a_table_takes_it),
-		CASE(who_comes_second_finds_the_leaf),
-		CASE(what_was_computed_before_a_transition_is_refused),
-		CASE(a_type_that_no_leaf_had_takes_the_lock),
-		CASE(a_large_leaf_takes_the_lock_and_is_in_the_way_of_others),
-		CASE(a_small_leaf_comes_beside_others_where_a_large_one_might_be),
-		CASE(pages_of_two_copies_faults_that_fill_tables_and_a_lock_that_is_held_long_take_the_lock),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

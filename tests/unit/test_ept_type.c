@@ -362,32 +362,3 @@ TEST(ept_fault_finds_out_that_its_slot_has_gone)
 	ept.host.lock = remove_in_lock;
 	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -ENOENT);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(the_first_device_and_the_last_are_transitions),
-		CASE(the_count_never_goes_below_zero),
-		CASE(after_a_transition_leaves_come_back_with_the_guests_types),
-		CASE(under_kvm_6_6_a_transition_is_counted_and_the_stale_leaf_stays),
-		CASE(under_kvm_6_7_the_same_leaf_is_not_stale),
-		CASE(under_kvm_6_11_a_transition_zaps_and_guest_mtrrs_are_ignored),
-		CASE(under_kvm_6_16_attach_and_detach_change_nothing_but_the_count),
-		CASE(cd_makes_leaves_uc_only_while_noncoherent),
-		CASE(with_cd_the_leaf_is_large_whatever_the_mtrrs_say),
-		CASE(an_mtrr_write_zaps_only_what_it_changes),
-		CASE(under_kvm_6_6_an_mtrr_write_zaps),
-		CASE(without_noncoherent_dma_an_mtrr_write_zaps_nothing),
-		CASE(a_2m_leaf_is_split_when_part_of_it_gets_another_type_and_merges_again),
-		CASE(a_1g_leaf_is_split_into_2m_and_4k_where_types_differ),
-		CASE(several_ranges_are_one_zap_with_one_flush),
-		CASE(a_range_at_the_end_of_all_addresses_does_not_wrap),
-		CASE(a_fault_computed_before_a_transition_is_not_installed_after_it),
-		CASE(a_fault_computed_before_any_change_is_not_installed_after_it),
-		CASE(two_faults_on_one_page_install_one_leaf),
-		CASE(ept_fault_computes_again_when_a_transition_came_between),
-		CASE(ept_fault_finds_out_that_its_slot_has_gone),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

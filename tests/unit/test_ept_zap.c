@@ -344,33 +344,3 @@ TEST(after_a_zap_and_the_same_touches_no_table_is_gained)
 		ept_noncoherent_change(&ept, &cpu, round % 2 ? -1 : 1);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_zap_clears_every_leaf_and_keeps_every_table),
-		CASE(a_zap_that_finds_nothing_flushes_nothing),
-		CASE(each_zap_is_told_with_its_range_and_leaves_before_its_flush),
-		CASE(a_host_that_wants_to_be_told_nothing_is_told_nothing),
-		CASE(the_flush_comes_after_the_last_leaf_is_gone),
-		CASE(a_dense_table_is_cleared_to_the_last_entry),
-		CASE(a_range_zap_touches_only_its_range),
-		CASE(a_range_zap_passes_over_half_of_a_full_table),
-		CASE(a_large_leaf_across_the_edge_is_cleared_whole),
-		CASE(unaligned_edges_reach_the_pages_they_touch),
-		CASE(a_table_of_large_leaves_and_of_tables_is_cleared_of_both),
-		CASE(a_table_mostly_of_large_leaves_keeps_its_child_tables),
-		CASE(a_zap_does_not_look_into_tables_without_leaves),
-		CASE(removing_a_slot_unmaps_flushes_and_frees_the_tables_left_empty),
-		CASE(removing_a_slot_that_was_never_touched_flushes_nothing),
-		CASE(a_table_shared_with_another_slot_stays),
-		CASE(empty_tables_are_flushed_before_they_are_freed),
-		CASE(tables_are_freed_after_the_flush_and_not_before),
-		CASE(a_2m_leaf_comes_back_over_its_empty_table_by_store_flush_free),
-		CASE(a_1g_leaf_comes_back_over_a_tree_of_empty_tables),
-		CASE(a_large_leaf_never_replaces_a_table_with_a_leaf),
-		CASE(after_a_zap_and_the_same_touches_no_table_is_gained),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -121,17 +121,3 @@ TEST(every_type_has_words_and_no_record_overruns_them)
 		assert_int_equal(strncmp(text, "event ", 6) == 0, type == EVENT_NONE || type >= EVENT_TYPES);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_record_is_32_bytes_little_endian_in_the_order_of_the_trace),
-		cmocka_unit_test(events_come_back_in_order_and_once),
-		cmocka_unit_test(what_was_overwritten_is_counted_as_lost),
-		cmocka_unit_test(the_console_s_events_read_as_its_lines),
-		cmocka_unit_test(a_leaf_is_told_with_its_type_and_size),
-		cmocka_unit_test(every_type_has_words_and_no_record_overruns_them),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

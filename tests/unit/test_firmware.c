@@ -35,6 +35,10 @@ static void assert_code(unsigned vector, const char *code, size_t size)
 	assert_int_equal(handler(vector)[size - 1], IRET);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, leave, NULL)
+
 TEST(every_vector_leads_to_code_that_returns)
 {
 	for (unsigned vector = 0; vector < 256; vector++) assert_non_null(memchr(handler(vector), IRET, 32));
@@ -68,19 +72,4 @@ TEST(the_bios_data_area_tells_of_memory_and_com1)
 TEST(nothing_else_is_written)
 {
 	for (unsigned at = 0x415; at < FIRMWARE_CODE; at++) assert_int_equal(ram[at], at == FIRMWARE_EBDA);
-}
-
-#define CASE(name) cmocka_unit_test_setup(name, leave)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(every_vector_leads_to_code_that_returns),
-		CASE(interrupts_of_the_pics_are_acknowledged),
-		CASE(the_timer_counts),
-		CASE(the_bios_data_area_tells_of_memory_and_com1),
-		CASE(nothing_else_is_written),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

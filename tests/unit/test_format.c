@@ -139,21 +139,3 @@ TEST(a_digit_has_its_value_and_nothing_else_has_one)
 				 strchr("0123456789abcdef", c) && c ? strtoul(digit, NULL, 16) : 16);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_digit_has_its_value_and_nothing_else_has_one),
-		cmocka_unit_test(text_is_printed_as_it_stands),
-		cmocka_unit_test(numbers_of_each_size_are_printed_like_printf),
-		cmocka_unit_test(width_zeroes_and_left_alignment_are_those_of_printf),
-		cmocka_unit_test(precision_bounds_a_string_even_without_an_end),
-		cmocka_unit_test(a_pointer_is_hexadecimal_without_prefix),
-		cmocka_unit_test(what_is_no_known_conversion_is_printed_as_it_stands),
-		cmocka_unit_test(text_is_cut_to_the_buffer_and_ends_in_it),
-		cmocka_unit_test(a_buffer_of_no_bytes_is_not_written),
-		cmocka_unit_test(a_line_is_put_together_and_handed_over_once),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

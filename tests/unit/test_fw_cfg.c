@@ -25,6 +25,10 @@ static void read_item(unsigned item, void *to, size_t size)
 	for (size_t i = 0; i < size; i++) ((uint8_t *)to)[i] = (uint8_t)in(0x511, 1);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(the_signature_is_qemus_and_zeroes_follow)
 {
 	char text[8];
@@ -98,21 +102,4 @@ TEST(the_debug_port_shows_bytes_and_reads_as_its_number)
 	out(0xe9, 1, 'k');
 	assert_string_equal(machine.shown, "ok");
 	assert_int_equal(in(0xe9, 1), 0xe9);
-}
-
-#define CASE(name) cmocka_unit_test_setup(name, set_up)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(the_signature_is_qemus_and_zeroes_follow),
-		CASE(the_interface_is_the_ports_alone),
-		CASE(the_cpus_are_counted),
-		CASE(the_memory_map_is_a_file),
-		CASE(what_is_not_there_reads_as_zeroes),
-		CASE(a_byte_selects_nothing_and_data_is_read_only),
-		CASE(the_debug_port_shows_bytes_and_reads_as_its_number),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

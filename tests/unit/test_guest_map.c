@@ -50,14 +50,3 @@ TEST(what_exceeds_3_gib_moves_above_4_gib)
 	guest_map_make(&map, 1024 * GiB, RAM);
 	assert_slot(3, 4 * GiB, 1025 * GiB, 3 * GiB, EPT_SLOT_RAM);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ram_begins_at_0_and_has_a_pcs_hole),
-		cmocka_unit_test(ram_of_3_gib_ends_where_the_pci_window_begins),
-		cmocka_unit_test(what_exceeds_3_gib_moves_above_4_gib),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -120,6 +120,10 @@ static int two_level(void **state)
 	return 0;
 }
 
+#define LONG_MODE(name) TEST_WITH(name, long_mode, NULL)
+#define PAE(name)       TEST_WITH(name, pae, NULL)
+#define TWO_LEVEL(name) TEST_WITH(name, two_level, NULL)
+
 TEST(without_paging_a_linear_address_is_physical)
 {
 	cpu = (struct guest_paging){.cr0 = CR0_PE, .mode = 32, .cpl = 3};
@@ -127,7 +131,7 @@ TEST(without_paging_a_linear_address_is_physical)
 	assert_translates(0x1fffffff0, GUEST_FETCH, 0xfffffff0); /* and wraps at 4 GiB */
 }
 
-TEST(four_levels_are_walked)
+LONG_MODE(four_levels_are_walked)
 {
 	assert_translates(LINEAR64, GUEST_READ, PAGE);
 	assert_translates(LINEAR64 + 0xfff, GUEST_FETCH, PAGE + 0xfff);
@@ -135,13 +139,13 @@ TEST(four_levels_are_walked)
 	assert_faults(LINEAR64 - 1, GUEST_READ, 0);
 }
 
-TEST(the_upper_half_has_its_own_entries)
+LONG_MODE(the_upper_half_has_its_own_entries)
 {
 	*entry64(PML4, 511) = PDPT | ALL;
 	assert_translates(LINEAR64 | 0xffffff8000000000, GUEST_READ, PAGE);
 }
 
-TEST(an_address_that_is_not_canonical_is_no_page_fault)
+LONG_MODE(an_address_that_is_not_canonical_is_no_page_fault)
 {
 	assert_int_equal(walk(0x0000800000000000, GUEST_READ), -EINVAL);
 	assert_int_equal(walk(0xffff7fffffffffff, GUEST_READ), -EINVAL);
@@ -150,7 +154,7 @@ TEST(an_address_that_is_not_canonical_is_no_page_fault)
 	assert_faults(0xffff800000000000, GUEST_READ, 0);
 }
 
-TEST(compatibility_mode_wraps_at_4_gib)
+LONG_MODE(compatibility_mode_wraps_at_4_gib)
 {
 	*entry64(PDPT, 0) = PD | ALL;
 	*entry64(PD, 0) = PT | ALL;
@@ -160,7 +164,7 @@ TEST(compatibility_mode_wraps_at_4_gib)
 	assert_translates(0xabc00000000000, GUEST_READ, PAGE);
 }
 
-TEST(pae_begins_at_the_registers_not_at_the_table)
+PAE(pae_begins_at_the_registers_not_at_the_table)
 {
 	(void)state; /* CR3 names no RAM at all */
 	assert_translates(LINEAR32 + 0x123, GUEST_READ, PAGE + 0x123);
@@ -169,14 +173,14 @@ TEST(pae_begins_at_the_registers_not_at_the_table)
 	assert_faults(LINEAR32, GUEST_READ, 0);
 }
 
-TEST(pae_registers_have_no_rights_and_no_flags)
+PAE(pae_registers_have_no_rights_and_no_flags)
 {
 	cpu.cpl = 3;
 	assert_translates(LINEAR32, GUEST_WRITE, PAGE);
 	assert_int_equal(cpu.pdpte[3], PD | PAGE_P);
 }
 
-TEST(two_levels_are_walked)
+TWO_LEVEL(two_levels_are_walked)
 {
 	assert_translates(LINEAR32 + 0xabc, GUEST_READ, PAGE + 0xabc);
 	assert_faults(LINEAR32 + 0x1000, GUEST_READ, 0);
@@ -185,7 +189,7 @@ TEST(two_levels_are_walked)
 	assert_translates(LINEAR32 | BIT(32), GUEST_READ, PAGE);
 }
 
-TEST(bit_7_of_a_page_tables_entry_is_pat)
+TWO_LEVEL(bit_7_of_a_page_tables_entry_is_pat)
 {
 	*entry32(PT, 0x201) = 0x7fe00000 | PAGE_4K_PAT | ALL;
 	assert_translates(LINEAR32 + 1, GUEST_READ, 0x7fe00001);
@@ -194,7 +198,7 @@ TEST(bit_7_of_a_page_tables_entry_is_pat)
 	assert_translates(LINEAR64 + 1, GUEST_READ, 0x7fe00001);
 }
 
-TEST(a_4m_page_needs_pse_and_has_40_address_bits)
+TWO_LEVEL(a_4m_page_needs_pse_and_has_40_address_bits)
 {
 	*entry32(PD, 0x302) = 0x40000000 | 0x5a << 13 | PAGE_PS | ALL;
 	assert_translates(0xc0abcdef, GUEST_READ, 0x5a402bcdef);
@@ -202,7 +206,7 @@ TEST(a_4m_page_needs_pse_and_has_40_address_bits)
 	assert_int_equal(walk(0xc0abcdef, GUEST_READ), -ENOENT);
 }
 
-TEST(a_4m_page_beyond_the_physical_width_is_reserved)
+TWO_LEVEL(a_4m_page_beyond_the_physical_width_is_reserved)
 {
 	for (unsigned bit = 13; bit <= 21; bit++) {
 		*entry32(PD, 0x302) = (uint32_t)(BIT(bit) | PAGE_PS | ALL);
@@ -219,7 +223,7 @@ TEST(a_4m_page_beyond_the_physical_width_is_reserved)
 	}
 }
 
-TEST(a_2m_page_is_translated)
+LONG_MODE(a_2m_page_is_translated)
 {
 	*entry64(PD, 0x1a2) = 0x40000000 | PAGE_LARGE_PAT | PAGE_PS | PAGE_G | ALL;
 	assert_translates(LINEAR64 + 5, GUEST_WRITE, 0x40167005);
@@ -227,7 +231,7 @@ TEST(a_2m_page_is_translated)
 	assert_translates(LINEAR64 + 5, GUEST_WRITE, 0x40167005);
 }
 
-TEST(a_1g_page_is_translated_where_it_is_offered)
+LONG_MODE(a_1g_page_is_translated_where_it_is_offered)
 {
 	*entry64(PDPT, 0x48) = 0x80000000 | PAGE_PS | ALL;
 	assert_translates(LINEAR64 + 5, GUEST_READ, 0x80000000 | (0x34567005 & (GiB - 1)));
@@ -252,7 +256,7 @@ static void check_reserved(uint64_t *entry, uint64_t reserved, uint64_t linear)
 	*entry = good;
 }
 
-TEST(reserved_bits_of_4_level_entries_fault_with_rsvd)
+LONG_MODE(reserved_bits_of_4_level_entries_fault_with_rsvd)
 {
 	uint64_t wide = BITS(51, 40);
 
@@ -271,7 +275,7 @@ TEST(reserved_bits_of_4_level_entries_fault_with_rsvd)
 	check_reserved(entry64(PDPT, 0x48), PAGE_NX | BITS(29, 13), LINEAR64);
 }
 
-TEST(reserved_bits_of_pae_entries_fault_with_rsvd)
+PAE(reserved_bits_of_pae_entries_fault_with_rsvd)
 {
 	uint64_t wide = BITS(62, 40);
 
@@ -283,7 +287,7 @@ TEST(reserved_bits_of_pae_entries_fault_with_rsvd)
 	check_reserved(entry64(PD, 5), wide | PAGE_NX | BITS(20, 13), LINEAR32);
 }
 
-TEST(an_entry_that_is_not_present_has_no_reserved_bits)
+LONG_MODE(an_entry_that_is_not_present_has_no_reserved_bits)
 {
 	*entry64(PT, 0x167) = ~(uint64_t)PAGE_P;
 	assert_faults(LINEAR64, GUEST_READ, 0);
@@ -334,7 +338,7 @@ TEST(every_combination_of_rights_is_decided_as_the_manual_says)
 	}
 }
 
-TEST(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep)
+TWO_LEVEL(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep)
 {
 	cpu.efer = EFER_NXE; /* but 32-bit paging */
 	*entry32(PT, 0x201) = 0;
@@ -348,7 +352,7 @@ TEST(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep)
 	assert_faults(LINEAR32, GUEST_FETCH, 0);
 }
 
-TEST(reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf)
+LONG_MODE(reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf)
 {
 	assert_translates(LINEAR64, GUEST_READ, PAGE);
 	assert_int_equal(*entry64(PML4, 0), PDPT | ALL | PAGE_A);
@@ -361,7 +365,7 @@ TEST(reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf)
 	assert_int_equal(*entry64(PT, 0x167), PAGE | ALL | PAGE_A | PAGE_D);
 }
 
-TEST(the_flags_of_32_bit_entries_leave_their_neighbours_alone)
+TWO_LEVEL(the_flags_of_32_bit_entries_leave_their_neighbours_alone)
 {
 	*entry32(PT, 0x200) = *entry32(PT, 0x202) = 0x11111000;
 	assert_translates(LINEAR32, GUEST_WRITE, PAGE);
@@ -371,7 +375,7 @@ TEST(the_flags_of_32_bit_entries_leave_their_neighbours_alone)
 	assert_int_equal(*entry32(PT, 0x202), 0x11111000);
 }
 
-TEST(an_access_that_faults_leaves_the_leafs_flags)
+LONG_MODE(an_access_that_faults_leaves_the_leafs_flags)
 {
 	*entry64(PT, 0x167) = PAGE | PAGE_P;
 	cpu.cpl = 3;
@@ -382,7 +386,7 @@ TEST(an_access_that_faults_leaves_the_leafs_flags)
 	assert_int_equal(*entry64(PT, 0x167), PAGE | ALL | BIT(51));
 }
 
-TEST(a_table_outside_ram_is_told_apart_from_a_fault)
+LONG_MODE(a_table_outside_ram_is_told_apart_from_a_fault)
 {
 	*entry64(PD, 0x1a2) = 0xfee00000 | ALL;
 	assert_int_equal(walk(LINEAR64, GUEST_READ), -ENOENT);
@@ -392,13 +396,13 @@ TEST(a_table_outside_ram_is_told_apart_from_a_fault)
 	assert_int_equal(gpa, BIT(33) | PML4);
 }
 
-TEST(tables_that_contain_themselves_end_at_the_page)
+LONG_MODE(tables_that_contain_themselves_end_at_the_page)
 {
 	for (unsigned n = 0; n < 512; n++) *entry64(PML4, n) = PML4 | ALL;
 	assert_translates(0xffffffffffffffff, GUEST_READ, PML4 + 0xfff);
 }
 
-TEST(the_physical_address_has_no_bits_beyond_51)
+LONG_MODE(the_physical_address_has_no_bits_beyond_51)
 {
 	cpu.address_width = 52;
 	*entry64(PT, 0x167) = BITS(51, 12) | BITS(62, 52) | ALL;
@@ -429,7 +433,7 @@ static void assert_fetch_is_a_walk(uint64_t linear)
 	assert_int_equal(fetched_gpa, gpa);
 }
 
-TEST(a_remembered_walk_ends_where_a_fresh_one_does)
+LONG_MODE(a_remembered_walk_ends_where_a_fresh_one_does)
 {
 	uint64_t *const entries[] = {entry64(PML4, 0), entry64(PDPT, 0x48), entry64(PD, 0x1a2), entry64(PT, 0x167)};
 	static const uint64_t changes[] = {PAGE_P, PAGE_US, PAGE_NX, BIT(45), PAGE_A, BIT(15), PAGE_RW | PAGE_D};
@@ -447,7 +451,7 @@ TEST(a_remembered_walk_ends_where_a_fresh_one_does)
 	assert_fetch_is_a_walk(LINEAR64 + 0x1000);
 }
 
-TEST(a_remembered_walk_is_of_its_registers)
+LONG_MODE(a_remembered_walk_is_of_its_registers)
 {
 	const struct guest_paging good = cpu;
 
@@ -468,7 +472,7 @@ TEST(a_remembered_walk_is_of_its_registers)
 	}
 }
 
-TEST(the_memory_of_a_walk_sets_accessed_flags_again)
+LONG_MODE(the_memory_of_a_walk_sets_accessed_flags_again)
 {
 	memset(&cache, 0, sizeof(cache));
 	assert_int_equal(fetch(LINEAR64), 0);
@@ -477,7 +481,7 @@ TEST(the_memory_of_a_walk_sets_accessed_flags_again)
 	assert_true(*entry64(PT, 0x167) & PAGE_A);
 }
 
-TEST(a_remembered_walk_reads_each_entry_once)
+LONG_MODE(a_remembered_walk_reads_each_entry_once)
 {
 	const struct guest_ram memory = fake_ram_modelled(&fake);
 
@@ -490,7 +494,7 @@ TEST(a_remembered_walk_reads_each_entry_once)
 }
 
 /* What the walk remembers are addresses: RAM that has gone is seen to have gone. */
-TEST(a_remembered_walk_does_not_outlive_its_ram)
+LONG_MODE(a_remembered_walk_does_not_outlive_its_ram)
 {
 	struct fake_ram going = {.bytes = ram, .size = fake.size};
 	const struct guest_ram memory = fake_ram_modelled(&going);
@@ -514,7 +518,7 @@ static int is_rom(void *ctx, uint64_t at, unsigned size, uint64_t expected, uint
 	return -EFAULT;
 }
 
-TEST(an_entry_that_changes_under_the_walk_is_tried_again)
+LONG_MODE(an_entry_that_changes_under_the_walk_is_tried_again)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
 
@@ -529,7 +533,7 @@ static int reads_nothing(void *ctx, uint64_t at, void *to, unsigned size)
 }
 
 /* As a CPU with EPT accessed and dirty flags has it: a table's read is a write. */
-TEST(a_walk_reads_tables_and_nothing_else)
+LONG_MODE(a_walk_reads_tables_and_nothing_else)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
 	struct guest_walk_cache last = {0};
@@ -541,51 +545,11 @@ TEST(a_walk_reads_tables_and_nothing_else)
 	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -ENOENT);
 }
 
-TEST(a_table_in_rom_cannot_take_its_flags)
+LONG_MODE(a_table_in_rom_cannot_take_its_flags)
 {
 	struct guest_ram memory = fake_ram_modelled(&fake);
 
 	memory.compare_exchange = is_rom;
 	assert_int_equal(guest_walk(&cpu, &memory, LINEAR64, GUEST_READ, &gpa, &code), -ENOENT);
 	assert_int_equal(gpa, PML4);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_paging_a_linear_address_is_physical),
-		cmocka_unit_test_setup(four_levels_are_walked, long_mode),
-		cmocka_unit_test_setup(the_upper_half_has_its_own_entries, long_mode),
-		cmocka_unit_test_setup(an_address_that_is_not_canonical_is_no_page_fault, long_mode),
-		cmocka_unit_test_setup(compatibility_mode_wraps_at_4_gib, long_mode),
-		cmocka_unit_test_setup(pae_begins_at_the_registers_not_at_the_table, pae),
-		cmocka_unit_test_setup(pae_registers_have_no_rights_and_no_flags, pae),
-		cmocka_unit_test_setup(two_levels_are_walked, two_level),
-		cmocka_unit_test_setup(bit_7_of_a_page_tables_entry_is_pat, two_level),
-		cmocka_unit_test_setup(a_4m_page_needs_pse_and_has_40_address_bits, two_level),
-		cmocka_unit_test_setup(a_4m_page_beyond_the_physical_width_is_reserved, two_level),
-		cmocka_unit_test_setup(a_2m_page_is_translated, long_mode),
-		cmocka_unit_test_setup(a_1g_page_is_translated_where_it_is_offered, long_mode),
-		cmocka_unit_test_setup(reserved_bits_of_4_level_entries_fault_with_rsvd, long_mode),
-		cmocka_unit_test_setup(reserved_bits_of_pae_entries_fault_with_rsvd, pae),
-		cmocka_unit_test_setup(an_entry_that_is_not_present_has_no_reserved_bits, long_mode),
-		cmocka_unit_test(every_combination_of_rights_is_decided_as_the_manual_says),
-		cmocka_unit_test_setup(the_code_tells_a_fetch_only_with_nxe_under_pae_or_smep, two_level),
-		cmocka_unit_test_setup(reading_sets_accessed_on_the_way_and_writing_dirty_in_the_leaf, long_mode),
-		cmocka_unit_test_setup(the_flags_of_32_bit_entries_leave_their_neighbours_alone, two_level),
-		cmocka_unit_test_setup(an_access_that_faults_leaves_the_leafs_flags, long_mode),
-		cmocka_unit_test_setup(a_table_outside_ram_is_told_apart_from_a_fault, long_mode),
-		cmocka_unit_test_setup(tables_that_contain_themselves_end_at_the_page, long_mode),
-		cmocka_unit_test_setup(the_physical_address_has_no_bits_beyond_51, long_mode),
-		cmocka_unit_test_setup(a_remembered_walk_ends_where_a_fresh_one_does, long_mode),
-		cmocka_unit_test_setup(a_remembered_walk_is_of_its_registers, long_mode),
-		cmocka_unit_test_setup(the_memory_of_a_walk_sets_accessed_flags_again, long_mode),
-		cmocka_unit_test_setup(a_remembered_walk_reads_each_entry_once, long_mode),
-		cmocka_unit_test_setup(a_remembered_walk_does_not_outlive_its_ram, long_mode),
-		cmocka_unit_test_setup(an_entry_that_changes_under_the_walk_is_tried_again, long_mode),
-		cmocka_unit_test_setup(a_walk_reads_tables_and_nothing_else, long_mode),
-		cmocka_unit_test_setup(a_table_in_rom_cannot_take_its_flags, long_mode),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

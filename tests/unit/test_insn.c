@@ -299,22 +299,3 @@ TEST(a_cache_decodes_as_without_it)
 		if (!error) assert_memory_equal(insn, &expected, sizeof(expected));
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_failing_access_changes_nothing),
-		cmocka_unit_test(a_string_that_fails_keeps_what_was_done),
-		cmocka_unit_test(a_string_does_one_iteration_at_a_time_and_stays_until_the_last),
-		cmocka_unit_test(a_string_of_no_iterations_touches_nothing),
-		cmocka_unit_test(addresses_wrap_at_16_bits_and_segments_are_added),
-		cmocka_unit_test(linear_addresses_wrap_at_32_bits_outside_64_bit_mode),
-		cmocka_unit_test(the_instruction_pointer_wraps_at_32_bits_in_16_bit_code_too),
-		cmocka_unit_test(strings_use_16_bit_registers_in_16_bit_code),
-		cmocka_unit_test(xchg_with_a_high_byte_works_on_bits_15_to_8),
-		cmocka_unit_test(instructions_that_are_not_ours_are_refused),
-		cmocka_unit_test(a_cache_decodes_as_without_it),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

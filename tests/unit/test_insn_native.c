@@ -498,7 +498,7 @@ static uint64_t interesting(void)
 	return next_random() % 4 ? next_random() : edges[next_random() % ARRAY_SIZE(edges)];
 }
 
-TEST(random_instructions_do_what_the_cpu_does)
+TEST_WITH(random_instructions_do_what_the_cpu_does, set_up, NULL)
 {
 	unsigned seen[INSN_OPERATIONS] = {0};
 
@@ -525,13 +525,4 @@ TEST(random_instructions_do_what_the_cpu_does)
 	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++)
 		if (seen[i] < ROUNDS / 2000 && i != INSN_CALL && i != INSN_JMP && i != INSN_MOV_TO_SEGMENT)
 			fail_msg("operation %u was tried %u times only", i, seen[i]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_instructions_do_what_the_cpu_does),
-	};
-
-	return cmocka_run_group_tests(tests, set_up, NULL);
 }

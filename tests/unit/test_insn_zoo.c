@@ -64,12 +64,3 @@ TEST(what_compilers_make_of_accessors_is_known)
 	assert_in_range(found, 2000, 100000);
 	assert_int_equal(missing, 0);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_compilers_make_of_accessors_is_known),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

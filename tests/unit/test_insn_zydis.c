@@ -417,6 +417,10 @@ static void fill(uint8_t *bytes, size_t size)
 	for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(next_random() >> 24);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis)
 {
 	static const char *const prefixes[] = {
@@ -510,15 +514,4 @@ TEST(more_than_15_bytes_are_no_instruction)
 	assert_int_equal(insn.length, 15);
 	bytes[14] = 0x40; /* a displacement as 16th byte */
 	assert_int_equal(insn_decode(bytes, sizeof(bytes), 64, &insn), -EINVAL);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_opcode_and_modrm_behind_each_prefix_agrees_with_zydis),
-		cmocka_unit_test(random_bytes_agree_with_zydis),
-		cmocka_unit_test(more_than_15_bytes_are_no_instruction),
-	};
-
-	return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -220,20 +220,3 @@ TEST(a_level_goes_through_the_local_apic_and_back)
 	}
 	assert_int_equal(lapic_pending(&lapic), -1);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_has_24_masked_pins_and_an_eoi_register),
-		cmocka_unit_test(an_edge_sends_one_message),
-		cmocka_unit_test(a_masked_edge_is_lost_a_masked_level_waits),
-		cmocka_unit_test(a_level_interrupts_once_per_eoi),
-		cmocka_unit_test(the_eoi_register_acknowledges_too),
-		cmocka_unit_test(turning_to_edge_clears_remote_irr),
-		cmocka_unit_test(read_only_bits_stay),
-		cmocka_unit_test(a_remappable_entry_becomes_a_remappable_message),
-		cmocka_unit_test(a_level_goes_through_the_local_apic_and_back),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -450,39 +450,3 @@ TEST(attachment_reads_one_context_for_each_device_and_no_page_table)
 	flush_contexts(w);
 	assert_int_equal(w->reads, 1 + 2 * 2); /* a descriptor; root and context entry of two */
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(translation_off_means_nothing_is_attached),
-		CASE(a_dma_while_te_attaches_another_device_goes_by_its_own_context),
-		CASE(turning_translation_on_attaches_each_present_context),
-		CASE(tes_changes_only_after_the_transition),
-		CASE(turning_translation_off_detaches_all),
-		CASE(not_present_to_present_attaches_at_a_global_flush),
-		CASE(not_present_to_present_attaches_at_a_flush_of_domain_0),
-		CASE(device_flush_attaches_whatever_the_domain_id),
-		CASE(device_flush_with_the_old_domain_id_detaches),
-		CASE(domain_flush_with_the_old_domain_id_detaches),
-		CASE(domain_flush_with_the_new_domain_id_rereads),
-		CASE(domain_flush_leaves_other_domains_alone),
-		CASE(device_flush_covers_the_functions_of_its_mask),
-		CASE(repeated_and_global_flushes_change_nothing),
-		CASE(two_devices_in_one_domain_are_two),
-		CASE(another_root_table_is_compared_device_by_device),
-		CASE(rtps_is_set_only_after_the_transition),
-		CASE(present_to_present_goes_by_difference),
-		CASE(an_invalid_context_is_not_attached),
-		CASE(wait_status_is_written_only_after_the_transition),
-		CASE(icc_is_cleared_only_after_the_transition),
-		CASE(without_cm_a_dma_finds_a_context_nobody_announced),
-		CASE(without_cm_a_dma_finds_a_pass_through_context_too),
-		CASE(with_cm_a_context_nobody_announced_stays_not_present),
-		CASE(a_detached_device_faults_even_where_the_iotlb_holds_its_page),
-		CASE(a_detach_in_the_middle_of_a_dma_stops_the_rest),
-		CASE(a_device_added_while_translation_is_on_is_attached_by_its_context),
-		CASE(attachment_reads_one_context_for_each_device_and_no_page_table),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -208,24 +208,3 @@ TEST(a_domain_flush_drops_the_pages_of_its_domain_only)
 	submit(w, VTD_DESC_IOTLB | TO_FIELD(VTD_DOMAIN, VTD_DESC_G) | TO_FIELD(DID, VTD_DESC_DID), 0);
 	assert_int_equal(dma_write(w, EDU, 0, 3), -EFAULT);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(an_unmapped_page_is_stale_until_invalidated),
-		CASE(a_remapped_page_and_a_permission_are_stale_too),
-		CASE(without_cm_a_new_mapping_needs_no_invalidation),
-		CASE(with_cm_a_page_that_faulted_faults_until_invalidated),
-		CASE(a_page_inside_a_superpage_invalidates_the_superpage),
-		CASE(an_address_mask_covers_its_aligned_range),
-		CASE(a_context_flush_alone_leaves_the_iotlb),
-		CASE(a_changed_context_is_stale_until_invalidated),
-		CASE(a_warm_iotlb_reads_no_table),
-		CASE(eviction_loses_no_translation),
-		CASE(two_devices_of_one_domain_are_tagged_apart),
-		CASE(the_oldest_of_a_set_is_evicted),
-		CASE(a_domain_flush_drops_the_pages_of_its_domain_only),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -199,23 +199,3 @@ TEST(a_pending_event_is_void_when_its_record_is_taken)
 	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
 	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_record_tells_reason_source_kind_and_page),
-		CASE(a_record_is_told_as_software_reads_it_and_an_overflow_is_not),
-		CASE(a_fault_while_the_record_is_taken_is_an_overflow),
-		CASE(with_an_overflow_standing_nothing_is_recorded),
-		CASE(ppf_cannot_be_cleared_but_through_the_record),
-		CASE(the_first_condition_interrupts_and_the_others_do_not),
-		CASE(a_masked_event_is_pending_until_unmasked),
-		CASE(a_pending_event_is_void_when_all_conditions_are_serviced),
-		CASE(an_event_that_is_no_interrupt_goes_nowhere),
-		CASE(the_unit_s_own_events_are_not_remapped),
-		CASE(fpd_blocks_in_silence),
-		CASE(a_pending_event_is_void_when_its_record_is_taken),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

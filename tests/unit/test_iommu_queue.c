@@ -497,37 +497,3 @@ TEST(without_interrupt_remapping_its_descriptor_is_invalid)
 	submit(w, VTD_DESC_IEC, 0);
 	assert_true(queue_error(w));
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_wait_writes_its_status_and_the_head_reaches_the_tail),
-		CASE(head_and_tail_wrap),
-		CASE(a_larger_queue_uses_its_whole_size),
-		CASE(a_disabled_queue_is_not_read),
-		CASE(a_queue_enabled_at_0_and_never_used_is_harmless),
-		CASE(a_tail_set_before_enabling_is_worked_off_then),
-		CASE(disabling_resets_the_head),
-		CASE(a_bad_descriptor_stops_the_queue_at_itself),
-		CASE(ite_and_ice_read_0),
-		CASE(a_tail_beyond_the_queue_is_an_error_until_it_is_mended),
-		CASE(a_queue_that_is_not_memory_is_an_error),
-		CASE(a_queue_that_runs_out_of_memory_stops_there),
-		CASE(a_wait_may_write_on_the_queue_itself),
-		CASE(a_tail_write_does_one_slice_and_the_head_shows_how_far_it_came),
-		CASE(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes),
-		CASE(by_register_or_as_the_queue_is_turned_off_it_is_done_at_once),
-		CASE(devices_that_come_and_go_make_a_slice_shorter),
-		CASE(what_a_wait_announces_is_done_whatever_slice_it_is_in),
-		CASE(an_error_or_the_queues_end_ends_the_work),
-		CASE(a_head_beyond_the_queue_is_an_error),
-		CASE(a_tail_that_runs_away_costs_one_slice_at_a_time),
-		CASE(completion_interrupts_once_until_it_is_cleared),
-		CASE(a_masked_completion_is_pending_until_unmasked_or_cleared),
-		CASE(an_error_of_the_queue_is_a_fault_event),
-		CASE(a_tail_written_from_a_callback_is_served_in_order),
-		CASE(without_interrupt_remapping_its_descriptor_is_invalid),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -309,27 +309,3 @@ TEST(protected_memory_is_kept_from_untranslated_dma)
 	assert_int_equal(dma_write(w, EDU, DATA, 5), 0);
 	assert_int_equal(peek(w, DATA), 5);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(reset_values_are_those_of_the_specification),
-		CASE(capabilities_follow_the_configuration),
-		CASE(an_8_byte_register_can_be_accessed_in_halves),
-		CASE(the_half_with_the_command_bit_executes_it),
-		CASE(two_4_byte_registers_can_be_written_at_once),
-		CASE(undefined_accesses_read_as_ones_and_write_nothing),
-		CASE(reserved_offsets_read_as_zero),
-		CASE(read_only_and_reserved_bits_do_not_change),
-		CASE(a_status_follows_its_command),
-		CASE(commands_that_are_not_offered_have_no_status),
-		CASE(the_root_pointer_counts_only_once_it_is_set),
-		CASE(a_reserved_granularity_completes_and_does_nothing),
-		CASE(ccmd_tells_the_granularity_it_used),
-		CASE(iotlb_register_invalidates_what_it_says),
-		CASE(without_ivt_the_iotlb_register_does_nothing),
-		CASE(protected_memory_is_kept_from_untranslated_dma),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

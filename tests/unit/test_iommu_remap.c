@@ -325,31 +325,3 @@ TEST(a_dma_write_to_the_interrupt_range_is_remapped)
 	assert_int_equal(w->interrupt_count, 1);
 	assert_int_equal(take_fault(w), VTD_IR_WRONG_SOURCE);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(with_remapping_off_messages_pass_as_they_are),
-		CASE(what_is_no_interrupt_address_is_no_interrupt),
-		CASE(an_entry_makes_the_message),
-		CASE(with_eime_a_destination_has_32_bits),
-		CASE(an_ioapic_s_request_is_remapped_by_its_handle_alone),
-		CASE(an_entry_for_the_ioapic_may_name_the_device_behind_it),
-		CASE(a_subhandle_is_added_to_the_handle),
-		CASE(reserved_data_bits_of_a_request_are_fault_20),
-		CASE(an_index_beyond_the_table_is_fault_21),
-		CASE(an_entry_not_present_is_fault_22),
-		CASE(a_table_outside_memory_is_fault_23),
-		CASE(reserved_bits_of_an_entry_are_fault_24),
-		CASE(compatibility_format_is_fault_25_unless_allowed),
-		CASE(source_verification_follows_svt_and_sq),
-		CASE(fpd_of_an_entry_blocks_in_silence),
-		CASE(a_changed_entry_is_stale_until_invalidated),
-		CASE(a_global_invalidation_and_sirtp_drop_all_entries),
-		CASE(only_with_cm_an_unusable_entry_is_cached),
-		CASE(entries_that_share_a_place_in_the_cache_are_told_apart),
-		CASE(a_dma_write_to_the_interrupt_range_is_remapped),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -115,15 +115,3 @@ TEST(a_fault_and_a_queue_that_stopped)
 		}
 	fail_msg("the queue's error is not told");
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_unit_after_reset),
-		CASE(contexts_cached_and_in_memory),
-		CASE(translations_of_the_iotlb),
-		CASE(a_fault_and_a_queue_that_stopped),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -201,24 +201,3 @@ TEST(with_sc_snp_is_for_leaves_only)
 	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_TABLE_RESERVED);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_device_that_never_emits_no_snoop_attaches_coherent),
-		CASE(enable_no_snoop_of_an_attached_device_counts_at_once),
-		CASE(with_sc_pass_through_is_noncoherent),
-		CASE(with_sc_a_translated_device_attaches_coherent),
-		CASE(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves),
-		CASE(with_sc_noncoherent_lasts_until_the_context_changes),
-		CASE(with_sc_a_faulting_access_does_not_count),
-		CASE(dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops),
-		CASE(each_part_goes_its_own_way),
-		CASE(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not),
-		CASE(the_units_own_accesses_never_go_around_the_cache),
-		CASE(a_transition_in_the_middle_of_a_dma_comes_before_its_page),
-		CASE(with_sc_snp_is_for_leaves_only),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -496,31 +496,3 @@ TEST(the_longest_report_fits)
 	assert_string_equal(text + strlen(text) - strlen(tail), tail);
 	assert_non_null(strstr(text, "device ff:1f.7 iova 0xffffffffffffffff: cached entry "));
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_use_between_change_and_invalidation_is_told_after_it_none),
-		CASE(one_report_for_each_entry_but_each_use_counts),
-		CASE(a_dma_of_two_stale_pages_is_two_uses),
-		CASE(a_changed_permission_is_told),
-		CASE(a_changed_snp_is_told),
-		CASE(an_absent_page_is_told),
-		CASE(a_cached_fault_is_told_when_memory_has_a_page_by_now),
-		CASE(the_same_page_by_other_tables_is_not_stale),
-		CASE(comparing_changes_nothing),
-		CASE(without_strict_a_cache_is_believed),
-		CASE(a_changed_context_is_told),
-		CASE(what_a_context_leaves_to_software_does_not_count),
-		CASE(a_stale_context_makes_no_stale_page),
-		CASE(a_context_that_was_told_of_is_told_again_after_its_invalidation),
-		CASE(each_changed_field_of_an_interrupt_entry_is_told),
-		CASE(an_interrupt_entry_is_told_once_until_its_invalidation),
-		CASE(what_an_interrupt_entry_leaves_to_software_does_not_count),
-		CASE(tables_that_cannot_be_read_any_more_are_told),
-		CASE(an_entry_that_goes_while_it_is_compared_is_not_told_of),
-		CASE(the_longest_report_fits),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -355,29 +355,3 @@ TEST(a_table_mode_other_than_legacy_is_fault_30)
 		assert_int_equal(w->noncoherent, 1);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_page_goes_where_its_leaf_says),
-		CASE(a_3_level_table_begins_at_level_3),
-		CASE(superpages_map_2_mib_and_1_gib),
-		CASE(a_transfer_is_translated_page_by_page),
-		CASE(a_fault_in_the_middle_leaves_the_beginning_done),
-		CASE(each_flaw_of_a_table_has_its_fault_reason),
-		CASE(a_root_table_outside_memory_is_fault_8),
-		CASE(an_address_beyond_the_width_is_fault_4),
-		CASE(a_translation_into_the_interrupt_range_is_fault_e),
-		CASE(self_referencing_tables_end_at_the_leaf_level),
-		CASE(pass_through_goes_to_the_same_address),
-		CASE(addresses_end_at_the_top_and_do_not_wrap),
-		CASE(a_device_the_unit_does_not_know_gets_nothing),
-		CASE(each_device_has_its_own_tables),
-		CASE(snp_is_accepted_with_snoop_control),
-		CASE(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt),
-		CASE(a_pass_through_address_beyond_the_host_s_width_is_fault_4),
-		CASE(a_table_mode_other_than_legacy_is_fault_30),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -27,6 +27,10 @@ static void assert_answer(unsigned command, unsigned answer)
 	assert_false(is_full());
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(the_self_tests_pass_and_no_mouse_is_there)
 {
 	assert_int_equal(in(COMMAND, 1), 0x14); /* tested by firmware, not locked, ready */
@@ -109,22 +113,4 @@ TEST(a_command_forgets_the_parameter_of_the_one_before)
 	out(COMMAND, 1, 0xae);
 	out(DATA, 1, 0xfe);
 	assert_int_equal(machine.resets, 0);
-}
-
-#define CASE(name) cmocka_unit_test_setup(name, set_up)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(the_self_tests_pass_and_no_mouse_is_there),
-		CASE(its_memory_is_written_and_read_byte_by_byte),
-		CASE(keyboard_and_mouse_are_switched_in_the_command_byte),
-		CASE(a_keyboard_that_is_not_there_never_answers),
-		CASE(the_output_port_resets_when_its_bit_0_falls),
-		CASE(it_resets_when_it_pulses_line_0_and_at_no_other_command),
-		CASE(an_answer_interrupts_where_the_command_byte_says_so),
-		CASE(a_command_forgets_the_parameter_of_the_one_before),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -399,32 +399,3 @@ TEST(each_divider_divides_by_its_power_of_two)
 		assert_int_equal(ticks, 0xffffffffULL * dividers[i].by);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(firmware_leaves_it_enabled_with_lint0_as_extint),
-		cmocka_unit_test(the_highest_vector_is_delivered_first),
-		cmocka_unit_test(a_higher_class_interrupts_a_service_an_equal_one_waits),
-		cmocka_unit_test(task_priority_holds_back_its_class_and_below),
-		cmocka_unit_test(only_level_triggered_vectors_are_broadcast_at_eoi),
-		cmocka_unit_test(messages_reach_their_destination_only),
-		cmocka_unit_test(delivery_modes_other_than_fixed_set_no_vector),
-		cmocka_unit_test(software_disabled_it_masks_lvts_and_takes_nothing),
-		cmocka_unit_test(an_ipi_to_itself_is_taken_and_others_are_sent),
-		cmocka_unit_test(an_init_leaves_the_id_and_nothing_else),
-		cmocka_unit_test(illegal_vectors_and_registers_are_errors),
-		cmocka_unit_test(only_aligned_4_byte_accesses_reach_registers),
-		cmocka_unit_test(the_timer_counts_down_and_fires_once),
-		cmocka_unit_test(a_deadline_fires_once_when_it_is_reached),
-		cmocka_unit_test(a_deadline_of_0_or_another_mode_disarms),
-		cmocka_unit_test(a_deadline_far_away_is_not_due),
-		cmocka_unit_test(a_periodic_timer_keeps_its_phase),
-		cmocka_unit_test(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time),
-		cmocka_unit_test(a_new_divider_changes_the_rate_and_not_the_count),
-		cmocka_unit_test(globally_disabled_it_is_as_after_reset_but_for_its_id),
-		cmocka_unit_test(each_divider_divides_by_its_power_of_two),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

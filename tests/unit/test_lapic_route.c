@@ -108,18 +108,3 @@ TEST(none_that_is_on_gets_none)
 	for (unsigned i = 0; i < 4; i++) write(i, SVR, 0xff);
 	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, LOWEST | 0x81)), 0);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_physical_destination_is_one_cpu_or_all),
-		cmocka_unit_test(a_flat_logical_destination_is_a_bit_per_cpu),
-		cmocka_unit_test(a_cluster_destination_names_a_cluster_and_bits_in_it),
-		cmocka_unit_test(shorthands_name_self_all_or_others_whatever_the_destination),
-		cmocka_unit_test(lowest_priority_goes_to_the_least_busy),
-		cmocka_unit_test(among_equals_they_take_turns),
-		cmocka_unit_test(none_that_is_on_gets_none),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -44,15 +44,3 @@ TEST(each_bit_takes_its_own_need_away)
 
 /* Branch targets are shared by all VMs on every CPU with a predictor. */
 TEST(the_barrier_between_vms_is_needed_always) { assert_needs(ALL_COMMANDS, ALL_IMMUNE, 1, "IBPB between VMs"); }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_cpu_that_says_nothing_needs_all_and_has_no_command),
-		cmocka_unit_test(commands_are_told_where_they_are_lacking_only),
-		cmocka_unit_test(each_bit_takes_its_own_need_away),
-		cmocka_unit_test(the_barrier_between_vms_is_needed_always),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -164,17 +164,3 @@ TEST(an_entry_of_no_length_or_beyond_the_end_ends_the_list)
 	assert_null(read());
 	assert_int_equal(madt.apic_id[0], 0);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(enabled_cpus_are_listed_by_their_apic_ids),
-		cmocka_unit_test(revision_2_leads_through_the_xsdt),
-		cmocka_unit_test(cpus_beyond_the_most_are_counted_only),
-		cmocka_unit_test(what_is_not_there_is_named),
-		cmocka_unit_test(what_is_broken_is_named),
-		cmocka_unit_test(an_entry_of_no_length_or_beyond_the_end_ends_the_list),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

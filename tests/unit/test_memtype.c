@@ -124,21 +124,3 @@ TEST(type_names_are_the_manuals)
 
 	for (unsigned type = 0; type < ARRAY_SIZE(names); type++) assert_string_equal(memtype_name(type), names[type]);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(host_mmio_is_uc_under_every_policy_and_state),
-		cmocka_unit_test(without_noncoherent_dma_all_is_wb_and_pat_is_ignored_before_kvm_6_16),
-		cmocka_unit_test(with_noncoherent_dma_and_cd_all_is_uc_and_pat_is_ignored),
-		cmocka_unit_test(with_noncoherent_dma_the_mtrr_type_stands_and_pat_counts),
-		cmocka_unit_test(kvm_6_11_is_wb_with_pat_whatever_mtrr_and_cd_say),
-		cmocka_unit_test(kvm_6_16_is_wb_with_pat_whatever_count_mtrr_and_cd_say),
-		cmocka_unit_test(effective_type_is_the_sdms_table),
-		cmocka_unit_test(kvm_6_7_and_6_11_zap_at_a_transition_and_no_other),
-		cmocka_unit_test(policy_names_parse_to_what_they_print),
-		cmocka_unit_test(type_names_are_the_manuals),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -63,6 +63,10 @@ static void expect_span(uint64_t from, uint64_t to, enum memtype type)
 	assert_true(uniform);
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, setup, NULL)
+
 TEST(only_the_mtrrs_are_mtrrs)
 {
 	uint64_t value;
@@ -567,42 +571,4 @@ TEST(after_any_write_exactly_what_is_reported_has_changed)
 		}
 		if (!below) assert_false(in_changed(0));
 	}
-}
-
-#define CASE(name) cmocka_unit_test_setup(name, setup)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(only_the_mtrrs_are_mtrrs),
-		CASE(the_capability_is_8_variable_fixed_and_wc_and_read_only),
-		CASE(what_is_written_is_read_back),
-		CASE(every_reserved_bit_is_refused),
-		CASE(every_reserved_type_is_refused_in_every_place),
-		CASE(the_guests_address_width_bounds_base_and_mask),
-		CASE(disabled_all_is_uc),
-		CASE(the_sdms_worked_example_gives_its_map),
-		CASE(the_sdms_mask_examples_map_their_ranges),
-		CASE(overlaps_of_two_types_follow_the_precedences),
-		CASE(all_overlaps_of_four_ranges_agree_with_the_reference),
-		CASE(every_fixed_sub_range_has_its_own_byte),
-		CASE(fixed_ranges_win_over_variable_ones_only_when_enabled),
-		CASE(the_types_of_a_table_are_those_of_its_pages),
-		CASE(the_border_below_is_the_end_of_the_range_before),
-		CASE(every_range_over_16_pages_agrees_with_the_reference),
-		CASE(random_ranges_agree_with_the_reference),
-		CASE(an_address_beyond_the_guests_width_has_the_default_type),
-		CASE(a_mask_with_many_holes_ends_and_claims_no_uniformity_it_has_not),
-		CASE(a_write_without_effect_changes_nothing),
-		CASE(a_variable_range_changes_its_own_addresses_only),
-		CASE(a_fixed_register_changes_the_first_mebibyte_as_one),
-		CASE(the_default_type_changes_what_no_range_covers),
-		CASE(enabling_changes_everything_that_is_not_uc),
-		CASE(enabling_the_fixed_ranges_changes_the_first_mebibyte),
-		CASE(more_changes_than_fit_end_in_one_that_takes_them_all_in),
-		CASE(a_caller_may_not_want_the_ranges),
-		CASE(after_any_write_exactly_what_is_reported_has_changed),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,10 @@ static uint32_t word(uint64_t gpa)
 
 static uint32_t information(unsigned field) { return word(entry.ebx + field); }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, make_job, load_job_end)
+
 TEST(a_guest_begins_at_its_entry_with_the_protocols_registers)
 {
 	load();
@@ -287,30 +291,4 @@ TEST(a_multiboot_image_that_lies_is_refused_by_its_loader)
 	set_image(MiB, RAM_SIZE + 1);
 	load_refused("a segment lies outside the VM's RAM");
 	for (uint64_t at = 0; at < RAM_SIZE; at++) assert_int_equal(ram[at], UNTOUCHED);
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_job, load_job_end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_guest_begins_at_its_entry_with_the_protocols_registers),
-		CASE(the_information_says_what_it_has),
-		CASE(the_command_line_is_the_name_a_blank_and_the_words),
-		CASE(a_command_line_that_does_not_fit_is_refused_and_not_cut),
-		CASE(all_of_the_information_lies_in_its_page),
-		CASE(the_memory_map_is_that_of_the_vm),
-		CASE(the_memory_map_has_what_lies_above_4_gib),
-		CASE(without_an_initrd_there_is_no_module),
-		CASE(the_initrd_lies_page_aligned_above_the_image),
-		CASE(the_initrd_of_a_low_image_lies_above_1_mib),
-		CASE(an_initrd_may_fill_ram_to_its_end_and_not_beyond),
-		CASE(the_information_lies_in_a_page_that_no_segment_covers),
-		CASE(information_above_the_image_lies_below_the_initrd),
-		CASE(an_image_that_leaves_no_page_is_refused),
-		CASE(what_no_loader_knows_is_refused_in_one_line),
-		CASE(a_multiboot_image_that_lies_is_refused_by_its_loader),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -442,32 +442,3 @@ TEST(the_newest_rsdp_is_handed_on)
 	assert_string_equal(boot.rsdp, "new");
 	assert_int_equal(boot.rsdp_size, 4);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_line_modules_and_available_ram_are_read),
-		cmocka_unit_test(without_a_command_line_the_line_is_empty),
-		cmocka_unit_test(tags_of_other_types_are_passed_over),
-		cmocka_unit_test(what_follows_the_end_tag_is_not_read),
-		cmocka_unit_test(information_without_an_end_tag_ends_at_its_size),
-		cmocka_unit_test(memory_map_entries_may_grow_in_later_versions),
-		cmocka_unit_test(no_more_than_the_limit_is_touched),
-		cmocka_unit_test(nothing_beyond_the_size_is_believed),
-		cmocka_unit_test(a_size_larger_than_the_limit_is_refused),
-		cmocka_unit_test(a_tag_that_runs_over_the_end_or_is_shorter_than_its_header_is_refused),
-		cmocka_unit_test(a_string_without_an_end_is_refused),
-		cmocka_unit_test(a_module_that_is_cut_short_or_ends_before_it_starts_is_refused),
-		cmocka_unit_test(too_many_modules_are_named),
-		cmocka_unit_test(a_machine_without_ram_is_refused),
-		cmocka_unit_test(a_memory_map_that_is_cut_short_is_refused),
-		cmocka_unit_test(memory_map_entries_smaller_than_their_fields_are_refused),
-		cmocka_unit_test(a_memory_map_entry_that_the_tag_cuts_off_is_not_read),
-		cmocka_unit_test(empty_and_wrapping_ranges_are_no_ram),
-		cmocka_unit_test(ranges_beyond_what_is_kept_are_left_unused),
-		cmocka_unit_test(of_two_memory_maps_the_last_counts),
-		cmocka_unit_test(the_newest_rsdp_is_handed_on),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -413,37 +413,3 @@ TEST(what_grub_put_before_quotes_and_backslashes_is_taken_back)
 		assert_string_equal(line, lines[i][1]);
 	}
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_vm_line_without_words_has_the_defaults_of_the_contract),
-		cmocka_unit_test(every_word_of_the_contract_is_taken),
-		cmocka_unit_test(blanks_separate_words_however_many),
-		cmocka_unit_test(a_name_is_1_to_15_characters_of_a_z_0_9_and_hyphen),
-		cmocka_unit_test(a_line_that_is_no_vm_line_is_refused_without_a_name),
-		cmocka_unit_test(an_unknown_word_is_named_with_what_was_expected),
-		cmocka_unit_test(a_size_has_a_number_and_an_optional_unit),
-		cmocka_unit_test(a_bad_size_is_refused),
-		cmocka_unit_test(a_reset_is_the_end_or_a_restart),
-		cmocka_unit_test(one_to_sixteen_cpus_are_offered),
-		cmocka_unit_test(the_iommu_is_off_or_on_with_its_options_in_any_order),
-		cmocka_unit_test(a_second_iommu_word_takes_the_place_of_the_first),
-		cmocka_unit_test(bad_iommu_options_are_refused),
-		cmocka_unit_test(up_to_8_devices_are_taken_and_a_ninth_refused),
-		cmocka_unit_test(an_unknown_device_is_refused),
-		cmocka_unit_test(the_four_policies_are_known_and_no_other),
-		cmocka_unit_test(transitions_and_fills_have_two_ways_each),
-		cmocka_unit_test(the_guests_command_line_is_kept_as_it_was_written),
-		cmocka_unit_test(a_long_word_is_cut_for_the_console_and_kept_printable),
-		cmocka_unit_test(the_hypervisors_line_may_be_empty),
-		cmocka_unit_test(every_word_of_the_hypervisors_line_is_taken),
-		cmocka_unit_test(a_wrong_word_on_the_hypervisors_line_is_named),
-		cmocka_unit_test(trace_and_stop_take_their_names_and_no_other),
-		cmocka_unit_test(port_0xe9_has_one_use),
-		cmocka_unit_test(initrd_stands_alone),
-		cmocka_unit_test(what_grub_put_before_quotes_and_backslashes_is_taken_back),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

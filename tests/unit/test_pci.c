@@ -193,21 +193,3 @@ TEST(bars_are_assigned_in_the_window_aligned_and_apart)
 	assert_int_equal(pci_assign_bar(&f.pci, 0x100000), 0xc0100000);
 	assert_int_equal(pci_assign_bar(&f.pci, 0x100000), 0xc0200000);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_width_and_byte_of_a_register_is_read),
-		cmocka_unit_test(low_bits_of_the_address_choose_the_byte_too),
-		cmocka_unit_test(nothing_is_read_beyond_the_configuration_space),
-		cmocka_unit_test(absent_functions_read_as_ones),
-		cmocka_unit_test(the_address_register_takes_four_bytes_only),
-		cmocka_unit_test(a_write_changes_writable_bits_and_tells_the_device),
-		cmocka_unit_test(slot_0_is_a_host_bridge),
-		cmocka_unit_test(a_slot_is_given_once_and_a_second_function_is_told),
-		cmocka_unit_test(free_slots_are_handed_out_from_2_on_and_end_with_the_bridges),
-		cmocka_unit_test(bars_are_assigned_in_the_window_aligned_and_apart),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -352,29 +352,3 @@ TEST(an_isa_device_may_share_a_pci_line)
 	irq_isa(&f->irq, 10, false);
 	assert_int_equal(f->ioapic.levels, 0);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(firmware_leaves_all_masked_but_timer_and_cascade),
-		cmocka_unit_test(each_line_has_its_vector),
-		cmocka_unit_test(an_edge_is_one_interrupt_and_is_lost_when_withdrawn),
-		cmocka_unit_test(lower_lines_wait_for_the_eoi_of_higher_ones),
-		cmocka_unit_test(the_slave_needs_two_eois),
-		cmocka_unit_test(a_second_request_of_the_slave_is_not_lost),
-		cmocka_unit_test(a_level_asks_until_it_is_withdrawn),
-		cmocka_unit_test(edges_cannot_be_made_levels_where_a_pc_has_none),
-		cmocka_unit_test(masking_withholds_a_request_and_unmasking_shows_it),
-		cmocka_unit_test(auto_eoi_leaves_nothing_in_service),
-		cmocka_unit_test(special_mask_mode_lets_lower_lines_in),
-		cmocka_unit_test(a_rotating_eoi_makes_its_line_the_lowest),
-		cmocka_unit_test(poll_mode_acknowledges_by_reading),
-		cmocka_unit_test(isa_lines_reach_both_controllers),
-		cmocka_unit_test(pci_devices_share_pins_as_levels),
-		cmocka_unit_test(the_cpu_is_told_when_a_request_comes_through),
-		cmocka_unit_test(the_cascade_is_no_line_and_drives_no_pin),
-		cmocka_unit_test(an_isa_device_may_share_a_pci_line),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

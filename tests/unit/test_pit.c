@@ -44,6 +44,10 @@ static unsigned count_of(unsigned channel)
 
 static bool output_2(void) { return in(0x61, 1) & 0x20; }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(firmware_leaves_channel_0_interrupting_18_times_a_second)
 {
 	pass(TEST_CLOCK_HZ);
@@ -233,29 +237,4 @@ TEST(port_61_keeps_gate_and_speaker_and_shows_the_refresh)
 	first = in(0x61, 1) & 0x10;
 	pit_pass(18);
 	assert_int_equal(in(0x61, 1) & 0x10, first ^ 0x10);
-}
-
-#define CASE(name) cmocka_unit_test_setup(name, set_up)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(firmware_leaves_channel_0_interrupting_18_times_a_second),
-		CASE(on_terminal_count_channel_0_interrupts_once),
-		CASE(periodic_modes_interrupt_each_period),
-		CASE(a_strobe_interrupts_once),
-		CASE(what_waits_for_a_gate_never_interrupts),
-		CASE(setting_a_mode_stops_the_count_until_one_is_loaded),
-		CASE(counts_go_down_and_wrap_as_their_mode_does),
-		CASE(a_count_of_0_is_65536),
-		CASE(a_latched_count_stays_until_it_is_read),
-		CASE(one_byte_of_a_count_can_be_enough),
-		CASE(the_read_back_command_latches_status_and_counts),
-		CASE(channel_2_counts_while_its_gate_is_high),
-		CASE(a_rising_gate_starts_a_one_shot),
-		CASE(a_rate_generator_is_low_for_one_tick_a_square_wave_for_half),
-		CASE(port_61_keeps_gate_and_speaker_and_shows_the_refresh),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

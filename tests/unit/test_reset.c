@@ -43,6 +43,10 @@ static uint64_t in(uint16_t port, unsigned width)
 	return value;
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(reset_control_resets_with_the_cpu_bit)
 {
 	out(RESET_CONTROL, 1, 0x02); /* "hard reset", chosen but not begun */
@@ -83,17 +87,4 @@ TEST(a_wide_access_is_no_reset)
 	out(RESET_CONTROL, 2, 0x0606);
 	out(SYSTEM_CONTROL, 2, 0x0101);
 	assert_int_equal(resets, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(reset_control_resets_with_the_cpu_bit, set_up),
-		cmocka_unit_test_setup(system_control_resets_with_bit_0_and_keeps_a20_on, set_up),
-		cmocka_unit_test_setup(reading_never_resets, set_up),
-		cmocka_unit_test_setup(the_pci_address_register_around_reset_control_still_works, set_up),
-		cmocka_unit_test_setup(a_wide_access_is_no_reset, set_up),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

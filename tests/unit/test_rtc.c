@@ -46,6 +46,10 @@ static void assert_date(uint64_t seconds)
 	assert_int_equal(get(0x32), BCD(tm.tm_year / 100 + 19));
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(the_date_is_that_of_the_calendar)
 {
 	static const uint64_t days[] = {0, 58, 59, 60, 364, 365, 789, 11016, 11017, 20512, 47540, 47541, 47542, 60000};
@@ -160,8 +164,6 @@ TEST(the_rest_is_memory)
 	assert_int_equal(in(0x70, 1), 0xff);
 }
 
-#define CASE(name) cmocka_unit_test_setup(name, set_up)
-
 TEST(update_interrupts_come_each_second_until_c_is_read)
 {
 	set(0x0b, 0x12);
@@ -226,24 +228,4 @@ TEST(the_alarm_interrupts_when_its_time_comes)
 	assert_false(machine.level[8]);
 	pass(TEST_CLOCK_HZ);
 	assert_true(machine.level[8]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(the_date_is_that_of_the_calendar),
-		CASE(it_runs_with_the_boards_clock),
-		CASE(it_is_ready_and_says_so),
-		CASE(binary_and_12_hours_are_formats),
-		CASE(a_date_set_while_it_stands_goes_on_from_there),
-		CASE(a_date_can_be_set_while_it_runs),
-		CASE(hours_are_set_in_their_format),
-		CASE(a_date_that_is_none_becomes_one),
-		CASE(the_rest_is_memory),
-		cmocka_unit_test_setup(update_interrupts_come_each_second_until_c_is_read, set_up),
-		cmocka_unit_test_setup(periodic_interrupts_come_at_the_rate_of_a, set_up),
-		cmocka_unit_test_setup(the_alarm_interrupts_when_its_time_comes, set_up),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

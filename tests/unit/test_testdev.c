@@ -55,6 +55,10 @@ static void set(struct bus *bus, uint64_t address, unsigned width, uint64_t valu
 	assert_true(bus_do(bus, address, width, true, &value));
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(four_ports_keep_bytes_at_every_width)
 {
 	assert_int_equal(get(&ports, PORT, 4), 0);
@@ -119,17 +123,4 @@ TEST(its_mmio_keeps_bytes_at_every_width_up_to_its_end)
 	set(&mmio, MMIO + 0x203, 4, 0xa1a2a3a4); /* not aligned */
 	assert_int_equal(get(&mmio, MMIO + 0x200, 8), 0x00a1a2a3a4000000);
 	assert_int_equal(get(&mmio, MMIO, 8), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(four_ports_keep_bytes_at_every_width, set_up),
-		cmocka_unit_test_setup(the_flush_port_tells_the_page_and_reads_as_ones, set_up),
-		cmocka_unit_test_setup(an_access_over_both_kinds_of_port_does_nothing, set_up),
-		cmocka_unit_test_setup(a_port_per_line_sets_its_level, set_up),
-		cmocka_unit_test_setup(its_mmio_keeps_bytes_at_every_width_up_to_its_end, set_up),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

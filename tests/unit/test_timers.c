@@ -26,6 +26,10 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
 TEST(none_is_due_until_one_is_set)
 {
 	assert_int_equal(timers.due, TIMER_OFF);
@@ -60,16 +64,4 @@ TEST(one_that_fires_may_be_set_again)
 	timers_poll(&timers, 300);
 	assert_int_equal(fired, 1);
 	assert_int_equal(timers.due, 50000);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(none_is_due_until_one_is_set, set_up),
-		cmocka_unit_test_setup(the_first_counts_and_fires_once, set_up),
-		cmocka_unit_test_setup(one_that_sets_itself_again_leaves_time, set_up),
-		cmocka_unit_test_setup(one_that_fires_may_be_set_again, set_up),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,23 +243,3 @@ TEST(a_wide_write_is_cut_into_ports)
 	assert_true(bus_do(&f.ports, UART_PORT, 2, false, &value));
 	assert_int_equal(value, 0x0300);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bytes_sent_arrive_and_the_transmitter_is_always_empty),
-		cmocka_unit_test(the_divisor_latch_hides_data_and_ier),
-		cmocka_unit_test(a_16550a_shows_its_fifos_and_scratch),
-		cmocka_unit_test(loopback_returns_bytes_and_modem_lines_and_sends_nothing),
-		cmocka_unit_test(the_empty_transmitter_interrupts_until_iir_is_read),
-		cmocka_unit_test(typed_bytes_wait_in_the_fifo_in_their_order),
-		cmocka_unit_test(without_fifo_the_receiver_holds_one_byte),
-		cmocka_unit_test(received_bytes_interrupt_until_they_are_read),
-		cmocka_unit_test(the_fifo_is_emptied_on_request_and_when_it_is_switched),
-		cmocka_unit_test(in_loopback_mode_nothing_is_heard_and_an_overrun_is_told_once),
-		cmocka_unit_test(out2_gates_the_interrupt_line),
-		cmocka_unit_test(a_wide_write_is_cut_into_ports),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

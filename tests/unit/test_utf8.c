@@ -86,14 +86,3 @@ TEST(beyond_the_last_code_point_there_is_nothing)
 	assert_int_equal(utf8_printable(last, 0), 0);
 	assert_false(utf8_is_prefix(last, 0));
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_printable_code_point_is_taken_whole_and_no_control_is),
-		cmocka_unit_test(what_is_no_code_point_is_not_printable),
-		cmocka_unit_test(beyond_the_last_code_point_there_is_nothing),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

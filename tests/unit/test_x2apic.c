@@ -135,18 +135,3 @@ TEST(a_remapped_message_has_a_destination_of_32_bits)
 	lapic_message(&f->lapic, 0xfeeff000, 0x76); /* 8 bits of ones are everybody */
 	assert_int_equal(lapic_pending(&f->lapic), 0x76);
 }
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(x2apic_has_a_wide_id_and_a_logical_one_of_it),
-		cmocka_unit_test(x2apic_registers_are_there_for_what_the_table_says),
-		cmocka_unit_test(the_self_ipi_register_is_a_vector_for_this_cpu),
-		cmocka_unit_test(the_x2apic_command_register_is_written_at_once),
-		cmocka_unit_test(x2apic_destinations_have_32_bits),
-		cmocka_unit_test(an_init_keeps_x2apic_mode),
-		cmocka_unit_test(a_remapped_message_has_a_destination_of_32_bits),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

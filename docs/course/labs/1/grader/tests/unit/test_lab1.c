@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/counter.c of lab 1: what LAB.md says of it, rule by rule. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "tests/lib/port_device.h"
+#include "tests/lib/test.h"
 
 extern const struct device_row counter_device; /* of hv/dev/counter.c */
 
@@ -22,9 +17,12 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void the_count_reads_as_written_then_one_less_each_time(void **state)
+/* Each test here has this fixture. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, set_up, NULL)
+
+TEST(the_count_reads_as_written_then_one_less_each_time)
 {
-	(void)state;
 	out(COUNT, 4, 0x10002);
 	assert_int_equal(in(COUNT, 4), 0x10002);
 	assert_int_equal(in(COUNT, 4), 0x10001);
@@ -34,18 +32,16 @@ static void the_count_reads_as_written_then_one_less_each_time(void **state)
 	assert_int_equal(in(COUNT, 4), 7);
 }
 
-static void it_stays_at_nothing(void **state)
+TEST(it_stays_at_nothing)
 {
-	(void)state;
 	out(COUNT, 4, 1);
 	assert_int_equal(in(COUNT, 4), 1);
 	assert_int_equal(in(COUNT, 4), 0);
 	assert_int_equal(in(COUNT, 4), 0);
 }
 
-static void the_line_rises_with_the_read_that_takes_the_last(void **state)
+TEST(the_line_rises_with_the_read_that_takes_the_last)
 {
-	(void)state;
 	out(COUNT, 4, 2);
 	assert_int_equal(in(STATUS, 1), 0);
 	in(COUNT, 4);
@@ -62,9 +58,8 @@ static void the_line_rises_with_the_read_that_takes_the_last(void **state)
 	assert_false(machine.level[LINE]);
 }
 
-static void a_write_of_the_status_or_a_new_count_lowers_the_line(void **state)
+TEST(a_write_of_the_status_or_a_new_count_lowers_the_line)
 {
-	(void)state;
 	for (unsigned way = 0; way < 2; way++) {
 		out(COUNT, 4, 1);
 		in(COUNT, 4);
@@ -76,26 +71,12 @@ static void a_write_of_the_status_or_a_new_count_lowers_the_line(void **state)
 	assert_int_equal(machine.rises[LINE], 2);
 }
 
-static void another_width_reads_ones_and_is_dropped(void **state)
+TEST(another_width_reads_ones_and_is_dropped)
 {
-	(void)state;
 	out(COUNT, 4, 5);
 	assert_int_equal(in(COUNT, 1), 0xff);
 	assert_int_equal(in(COUNT + 2, 2), 0xffff);
 	out(COUNT, 2, 9);
 	out(COUNT + 3, 1, 9);
 	assert_int_equal(in(COUNT, 4), 5);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(the_count_reads_as_written_then_one_less_each_time, set_up),
-		cmocka_unit_test_setup(it_stays_at_nothing, set_up),
-		cmocka_unit_test_setup(the_line_rises_with_the_read_that_takes_the_last, set_up),
-		cmocka_unit_test_setup(a_write_of_the_status_or_a_new_count_lowers_the_line, set_up),
-		cmocka_unit_test_setup(another_width_reads_ones_and_is_dropped, set_up),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

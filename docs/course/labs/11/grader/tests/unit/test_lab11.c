@@ -13,9 +13,8 @@ static void look(void *arg)
 	ept_find_leaf(&ept, 0, &level_at_flush);
 }
 
-static void at_the_flush_the_leaf_is_stored_and_the_table_is_not_freed(void **state)
+TEST(at_the_flush_the_leaf_is_stored_and_the_table_is_not_freed)
 {
-	(void)state;
 	large_ram(0, 4 * MiB);
 	ept.caps.large_2m = false;
 	touch(0);
@@ -27,14 +26,4 @@ static void at_the_flush_the_leaf_is_stored_and_the_table_is_not_freed(void **st
 	assert_int_equal(level_at_flush, 2);
 	assert_int_equal(tables_at_flush, 4);
 	assert_int_equal(w.tables, 3);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(at_the_flush_the_leaf_is_stored_and_the_table_is_not_freed, setup,
-						teardown),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,13 +19,12 @@ static void put_wait(struct iommu_world *w, uint64_t status, uint32_t data)
 	put_descriptor(w, VTD_DESC_WAIT | VTD_WAIT_DESC_SW | TO_FIELD(data, VTD_WAIT_DESC_DATA), status);
 }
 
-static void a_status_is_written_after_the_translation_is_gone(void **state)
+TEST(a_status_is_written_after_the_translation_is_gone)
 {
 	struct iommu_world *w = world_new(true, false);
 	uint64_t table = new_table(w), leaf = map_page(w, table, 4, 0, 1, DATA, PAGE_RW);
 	uint8_t byte = 1;
 
-	(void)state;
 	translated(w, EDU, table, DID);
 	start(w);
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &byte, 1), 0);
@@ -43,11 +42,10 @@ static void count_statuses(struct iommu_world *w, uint64_t gpa)
 	if (gpa == STATUS || gpa == STATUS + 8) w->seen[gpa == STATUS]++;
 }
 
-static void each_wait_has_its_answer_once(void **state)
+TEST(each_wait_has_its_answer_once)
 {
 	struct iommu_world *w = world_new(true, false);
 
-	(void)state;
 	start(w);
 	w->on_write = count_statuses;
 	put_wait(w, STATUS, 1);
@@ -59,14 +57,4 @@ static void each_wait_has_its_answer_once(void **state)
 	assert_int_equal(w->seen[1], 1);
 	assert_int_equal((uint32_t)peek(w, STATUS), 1);
 	assert_int_equal((uint32_t)peek(w, STATUS + 8), 2);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CASE(a_status_is_written_after_the_translation_is_gone),
-		CASE(each_wait_has_its_answer_once),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }
