@@ -235,44 +235,6 @@ TEST(strings_use_16_bit_registers_in_16_bit_code)
 	assert_int_equal(f->gpr[RCX], 0x55550000);
 }
 
-TEST(xchg_with_a_high_byte_works_on_bits_15_to_8)
-{
-	struct fixture *f = set_up(32);
-
-	f->gpr[RDI] = 0x8042;
-	f->gpr[RBX] = 0x11223344;
-	assert_int_equal(RUN(f, "\x86\x3f"), 0); /* xchg [edi], bh */
-	assert_int_equal(f->gpr[RBX], 0x11224244);
-	assert_int_equal(f->bytes[0x42], 0x33);
-}
-
-TEST(instructions_that_are_not_ours_are_refused)
-{
-	static const struct {
-		const char *code;
-		unsigned size, mode;
-	} refused[] = {
-		{"\x8b\xc0", 2, 64},     /* mov eax, eax: no memory */
-		{"\x0f\x58\x07", 3, 64}, /* addps xmm0, [rdi] */
-		{"\x8e\x0f", 2, 64},     /* mov cs, [rdi] */
-		{"\xff\x1f", 2, 64},     /* call far [rdi] */
-		{"\xf0\x8b\x07", 3, 64}, /* lock mov */
-		{"\xf0\x03\x07", 3, 64}, /* lock add eax, [rdi] */
-		{"\x63\x07", 2, 32},     /* arpl */
-		{"\x82\x07\x01", 3, 64},
-		{"\x66\x0f\xc3\x07", 4, 64},
-		{"\xc5\xf8\x58\x07", 4, 64},     /* vaddps xmm0, xmm0, [rdi] */
-		{"\x66\xc5\xf8\x10\x07", 5, 64}, /* VEX behind 66 */
-		{"\xc5\xf0\x10\x07", 4, 64},     /* VEX.vvvv not 1111 */
-		{"\xf4", 1, 64},
-	};
-	struct insn insn;
-
-	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_int_equal(insn_decode((const uint8_t *)refused[i].code, refused[i].size, refused[i].mode, &insn),
-				 -EINVAL);
-}
-
 TEST(a_cache_decodes_as_without_it)
 {
 	static struct insn_cache cache;
