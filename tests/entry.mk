@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The image in which the CPU judges the VM-entry checker: the hypervisor with another main program.
-ENTRY_OBJ := $(filter-out $(BUILD)/image/hv/main.o,$(IMAGE_OBJ)) $(BUILD)/image/tests/entry/oracle.o
+ENTRY_OBJ := $(filter-out $(BUILD)/image/hv/main.o,$(IMAGE_OBJ)) $(BUILD)/image/tests/entry/oracle.o \
+	$(BUILD)/image/tests/lib/entry_worlds.o $(BUILD)/image/tests/lib/entry_mutations.o
 
 $(BUILD)/entry_oracle.elf: $(ENTRY_OBJ) linker.ld
 	$(call say,LD   $@)

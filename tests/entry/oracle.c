@@ -17,7 +17,9 @@
 #include "hv/machine/paging.h"
 #include "hv/machine/traps.h"
 #include "hv/vmx/vmx.h"
-#include "tests/unit/entry_check_mutations.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "tests/lib/entry_mutations.h"
 
 #define VM_ERROR_INVALID_HOST_STATE 8 /* a VM-instruction error, SDM 3C 31.4 */
 
@@ -43,21 +45,21 @@ extern uint8_t after_exit[];
 
 static void read_host_state(void)
 {
-	set(&host, VMCS_HOST_CR0, read_cr0());
-	set(&host, VMCS_HOST_CR3, read_cr3());
-	set(&host, VMCS_HOST_CR4, read_cr4());
-	set(&host, VMCS_HOST_RIP, (uintptr_t)after_exit);
+	world_set(&host, VMCS_HOST_CR0, read_cr0());
+	world_set(&host, VMCS_HOST_CR3, read_cr3());
+	world_set(&host, VMCS_HOST_CR4, read_cr4());
+	world_set(&host, VMCS_HOST_RIP, (uintptr_t)after_exit);
 	for (uint32_t field = VMCS_HOST_ES_SELECTOR; field <= VMCS_HOST_GS_SELECTOR; field += 2)
-		set(&host, field, SELECTOR_DATA);
-	set(&host, VMCS_HOST_CS_SELECTOR, SELECTOR_CODE);
-	set(&host, VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
-	set(&host, VMCS_HOST_FS_BASE, 0);
-	set(&host, VMCS_HOST_GS_BASE, (uintptr_t)this_cpu());
-	set(&host, VMCS_HOST_TR_BASE, (uintptr_t)&this_cpu()->tss);
-	set(&host, VMCS_HOST_GDTR_BASE, (uintptr_t)this_cpu()->gdt);
-	set(&host, VMCS_HOST_IDTR_BASE, traps_idt_base());
-	set(&host, VMCS_HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
-	set(&host, VMCS_HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
+		world_set(&host, field, SELECTOR_DATA);
+	world_set(&host, VMCS_HOST_CS_SELECTOR, SELECTOR_CODE);
+	world_set(&host, VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
+	world_set(&host, VMCS_HOST_FS_BASE, 0);
+	world_set(&host, VMCS_HOST_GS_BASE, (uintptr_t)this_cpu());
+	world_set(&host, VMCS_HOST_TR_BASE, (uintptr_t)&this_cpu()->tss);
+	world_set(&host, VMCS_HOST_GDTR_BASE, (uintptr_t)this_cpu()->gdt);
+	world_set(&host, VMCS_HOST_IDTR_BASE, traps_idt_base());
+	world_set(&host, VMCS_HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
+	world_set(&host, VMCS_HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
 }
 
 /* The good world on this CPU: its capabilities, its host state, the controls it wants as 1. */
@@ -77,17 +79,17 @@ static bool adapt(struct vmcs_world *w)
 
 	w->caps = *c;
 	for (uint32_t field = 0; field < VMCS_ENCODINGS; field++)
-		if (host.exists[field] && w->exists[field]) set(w, field, host.value[field]);
+		if (host.exists[field] && w->exists[field]) world_set(w, field, host.value[field]);
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 		uint32_t result, missing;
 
 		if (!w->exists[words[i].field]) continue;
 		if (!controls_adjust(words[i].capability, (uint32_t)w->value[words[i].field], 0, &result, &missing))
 			return false;
-		set(w, words[i].field, result);
+		world_set(w, words[i].field, result);
 	}
 	/* A guest whose entry passes comes back before its first instruction. */
-	if (w->value[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER) set(w, VMCS_PREEMPTION_TIMER, 0);
+	if (w->value[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER) world_set(w, VMCS_PREEMPTION_TIMER, 0);
 	return true;
 }
 
@@ -153,9 +155,9 @@ static void first_part(void *ctx, const struct entry_violation *violation)
 	enum verdict *verdict = ctx;
 
 	if (*verdict != PASSES) return;
-	if (begins(violation->section, "27.2.1"))
+	if (text_begins(violation->section, "27.2.1"))
 		*verdict = CONTROLS;
-	else if (begins(violation->section, "27.2"))
+	else if (text_begins(violation->section, "27.2"))
 		*verdict = HOST_STATE;
 	else
 		*verdict = GUEST_STATE;
@@ -220,35 +222,35 @@ static void compare_mutation(const struct mutation *m)
 	for (unsigned i = 0; (rule = rule_at(i)) && !has_words(rule->text, m->rule); i++)
 		;
 	for (unsigned f = 0; rule && f < rule->fields; f++) {
-		m->good(&world);
+		world_make(&world, m->good);
 		if (!adapt(&world)) {
 			skipped++;
 			continue;
 		}
 		if (f == 0) compare(&world, "unbroken", rule->field[f]);
-		mutate(&world, m, rule->field[f]);
+		world_mutate(&world, m, rule->field[f]);
 		compare(&world, rule->text, rule->field[f]);
 	}
 }
 
 static void compare_exceptions(void)
 {
-	static void (*const good[])(struct vmcs_world *) = {
-		real_mode,
-		long64,
-		minimal,
-		nmi_window,
-		no_nmi_exiting,
-		stale_event,
-		restricted_virtual_8086,
-		unrestricted_user_selectors,
-		save_preemption_timer,
-		shut_down,
-		single_stepping,
+	static const enum world_name good[] = {
+		REAL_MODE,
+		LONG64,
+		MINIMAL,
+		NMI_WINDOW,
+		NO_NMI_EXITING,
+		STALE_EVENT,
+		RESTRICTED_VIRTUAL_8086,
+		UNRESTRICTED_USER_SELECTORS,
+		SAVE_PREEMPTION_TIMER,
+		SHUT_DOWN,
+		SINGLE_STEPPING,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
-		good[i](&world);
+		world_make(&world, good[i]);
 		if (adapt(&world)) compare(&world, "exception", i);
 	}
 }
@@ -272,7 +274,7 @@ void hv_main(uint32_t magic, const void *info)
 	vmcs = vmcs_alloc();
 	read_host_state();
 	compare_exceptions();
-	for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++) compare_mutation(&mutations[i]);
+	for (unsigned i = 0; i < mutation_count; i++) compare_mutation(&mutations[i]);
 	print("entries: %u compared, %u not offered by this CPU, %u differences", compared, skipped, differences);
 	machine_end(STATUS_OK);
 }

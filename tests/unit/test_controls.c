@@ -5,7 +5,7 @@
 #include "hv/vmcs/controls.h"
 #include "hv/vmcs/vmcs.h"
 #include "lib/bits.h"
-#include "tests/unit/capability_sets.h"
+#include "tests/lib/capability_sets.h"
 
 #define CAPABILITY(must, may) (TO_FIELD(may, BITS(63, 32)) | (must))
 

@@ -9,8 +9,8 @@
 #include "hv/check/check.h"
 #include "hv/check/rules.h"
 #include "lib/bits.h"
-#include "tests/unit/capability_sets.h"
-#include "tests/unit/entry_check_mutations.h"
+#include "tests/lib/capability_sets.h"
+#include "tests/lib/entry_mutations.h"
 
 /* What entry_check() reported. */
 struct result {
@@ -96,14 +96,14 @@ static void assert_broken(const struct mutation *m, const struct entry_rule *rul
 
 TEST(each_rule_is_named_when_only_it_is_broken)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++) {
+	for (unsigned i = 0; i < mutation_count; i++) {
 		const struct mutation *m = &mutations[i];
 		const struct entry_rule *rule = rule_with(m->rule);
 
 		for (unsigned f = 0; f < rule->fields; f++) {
-			m->good(&world);
+			world_make(&world, m->good);
 			assert_good(&world, m->rule);
-			mutate(&world, m, rule->field[f]);
+			world_mutate(&world, m, rule->field[f]);
 			assert_broken(m, rule, rule->field[f]);
 		}
 	}
@@ -117,10 +117,10 @@ TEST(every_rule_has_a_mutation)
 	for (; (rule = rule_at(rules)); rules++) {
 		bool exercised = false;
 
-		for (unsigned i = 0; i < ARRAY_SIZE(mutations); i++) exercised |= rule_with(mutations[i].rule) == rule;
+		for (unsigned i = 0; i < mutation_count; i++) exercised |= rule_with(mutations[i].rule) == rule;
 		if (!exercised) fail_msg("no mutation breaks: %s", rule->text);
 	}
-	print_message("%u rules, %u mutations\n", rules, (unsigned)ARRAY_SIZE(mutations));
+	print_message("%u rules, %u mutations\n", rules, mutation_count);
 }
 
 TEST(every_field_of_a_rule_has_a_name)
@@ -134,11 +134,11 @@ TEST(every_field_of_a_rule_has_a_name)
 
 TEST(guests_of_ours_pass)
 {
-	real_mode(&world);
+	world_make(&world, REAL_MODE);
 	assert_good(&world, "real mode");
-	flat32(&world);
+	world_make(&world, FLAT32);
 	assert_good(&world, "flat 32-bit");
-	long64(&world);
+	world_make(&world, LONG64);
 	assert_good(&world, "64-bit");
 }
 
@@ -162,18 +162,18 @@ static void adapt(struct vmcs_world *w, const struct vmx_capabilities *caps)
 
 		assert_true(
 			controls_adjust(words[i].capability, (uint32_t)w->value[words[i].field], 0, &result, &missing));
-		set(w, words[i].field, result);
+		world_set(w, words[i].field, result);
 	}
 }
 
 TEST(guests_of_ours_pass_on_each_cpu)
 {
-	static void (*const guests[])(struct vmcs_world *) = {real_mode, flat32, long64};
+	static const enum world_name guests[] = {REAL_MODE, FLAT32, LONG64};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(capability_sets); i++) {
 		if (!capability_sets[i].caps.exit) continue; /* not all of it was recorded */
 		for (unsigned g = 0; g < ARRAY_SIZE(guests); g++) {
-			guests[g](&world);
+			world_make(&world, guests[g]);
 			adapt(&world, &capability_sets[i].caps);
 			assert_good(&world, capability_sets[i].cpu);
 		}
@@ -182,20 +182,20 @@ TEST(guests_of_ours_pass_on_each_cpu)
 
 TEST(what_a_rule_excepts_passes)
 {
-	static void (*const good[])(struct vmcs_world *) = {
-		minimal,
-		nmi_window,
-		no_nmi_exiting,
-		save_preemption_timer,
-		stale_event,
-		restricted_virtual_8086,
-		unrestricted_user_selectors,
-		shut_down,
-		single_stepping,
+	static const enum world_name good[] = {
+		MINIMAL,
+		NMI_WINDOW,
+		NO_NMI_EXITING,
+		SAVE_PREEMPTION_TIMER,
+		STALE_EVENT,
+		RESTRICTED_VIRTUAL_8086,
+		UNRESTRICTED_USER_SELECTORS,
+		SHUT_DOWN,
+		SINGLE_STEPPING,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
-		good[i](&world);
+		world_make(&world, good[i]);
 		assert_good(&world, "an exception");
 	}
 }
@@ -214,9 +214,9 @@ TEST(what_wakes_from_hlt_may_be_injected_there)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(event); i++) {
-		injecting_interrupt(&world);
-		inject(&world, event[i].type, event[i].vector, 0);
-		set(&world, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+		world_make(&world, INJECTING_INTERRUPT);
+		world_inject(&world, event[i].type, event[i].vector, 0);
+		world_set(&world, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
 		assert_good(&world, "an event in HLT");
 	}
 }
@@ -224,8 +224,8 @@ TEST(what_wakes_from_hlt_may_be_injected_there)
 /* An instruction at the last bytes of the lower half leaves RIP just beyond canonical. */
 TEST(rip_may_end_the_lower_half)
 {
-	long64(&world);
-	set(&world, VMCS_GUEST_RIP, NON_CANONICAL);
+	world_make(&world, LONG64);
+	world_set(&world, VMCS_GUEST_RIP, NON_CANONICAL);
 	assert_good(&world, "RIP 0x800000000000");
 }
 
@@ -233,8 +233,8 @@ TEST(an_entry_without_a_reporter_is_counted_all_the_same)
 {
 	struct entry_check_source source = {&world, read_world};
 
-	flat32(&world);
-	change(&world, VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE, RFLAGS_RF | BIT(3));
+	world_make(&world, FLAT32);
+	world_change(&world, VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE, RFLAGS_RF | BIT(3));
 	assert_int_equal(entry_check(&source, &world.caps, NULL, NULL), 2);
 }
 

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* The VMCSs of entry_worlds.h: each is another one with a few fields changed, in a table. */
+#include "tests/lib/entry_worlds.h"
+
+#include "lib/bits.h"
+#include "lib/string.h"
+#include "lib/x86.h"
+
+/* Bits that only a test sets: SDM 1 3.4.3; SDM 3D A.1. */
+#define RFLAGS_IOPL           BITS(13, 12)
+#define VMX_BASIC_MEMORY_TYPE BITS(53, 50)
+
+/* A CPU with every feature that the rules ask about but those that a rule needs absent. */
+static const struct vmx_capabilities all_features = {
+	.basic = VMX_BASIC_TRUE_CONTROLS | TO_FIELD(EPTP_MEMORY_TYPE_WB, VMX_BASIC_MEMORY_TYPE) | 1,
+	.pin = 0xff00000016,
+	.primary = 0xfffffffe04006172,
+	.secondary = 0xffdfffff00000000,
+	.exit = 0xf7ffffff00036dfb,
+	.entry = 0x007fffff000011fb,
+	.tertiary = 0xff,
+	.misc = TO_FIELD(4, VMX_MISC_CR3_TARGETS) | VMX_MISC_ACTIVITY_HLT | VMX_MISC_ACTIVITY_SHUTDOWN |
+		VMX_MISC_ACTIVITY_WAIT_FOR_SIPI,
+	.cr0_fixed0 = CR0_PG | CR0_NE | CR0_PE,
+	.cr0_fixed1 = 0xffffffff,
+	.cr4_fixed0 = CR4_VMXE,
+	.cr4_fixed1 = 0x01ff7fff,
+	.ept_vpid = 0xf0106334141,
+	.vmfunc = 1,
+	.perf_global_ctrl = 0x70000000f,
+	.maxphyaddr = 40,
+	.linear_width = 48,
+	.sgx = true,
+	.rtm = true,
+};
+
+/* To so many fields, from 'field' on: the encodings of one kind of a segment's fields follow each other in twos. */
+struct change {
+	uint32_t field;
+	uint64_t clear, or ;
+	unsigned fields;
+};
+#define SET(field, value)                                                                                              \
+	{                                                                                                              \
+		field, ~0ULL, value, 1                                                                                 \
+	}
+#define OR(field, bits)                                                                                                \
+	{                                                                                                              \
+		field, 0, bits, 1                                                                                      \
+	}
+#define CLEAR(field, bits)                                                                                             \
+	{                                                                                                              \
+		field, bits, 0, 1                                                                                      \
+	}
+#define EACH(field, last, clear, or)                                                                                   \
+	{                                                                                                              \
+		field(VMCS_ES), clear, or, (last) + 1                                                                  \
+	}
+#define SEGMENT(segment, selector, base, limit, rights)                                                                \
+	SET(VMCS_GUEST_SELECTOR(segment), selector), SET(VMCS_GUEST_BASE(segment), base),                              \
+		SET(VMCS_GUEST_LIMIT(segment), limit), SET(VMCS_GUEST_ACCESS_RIGHTS(segment), rights)
+#define SEGMENTS(selector, base, limit, rights)                                                                        \
+	EACH(VMCS_GUEST_SELECTOR, VMCS_GS, ~0ULL, selector), EACH(VMCS_GUEST_BASE, VMCS_GS, ~0ULL, base),              \
+		EACH(VMCS_GUEST_LIMIT, VMCS_GS, ~0ULL, limit), EACH(VMCS_GUEST_ACCESS_RIGHTS, VMCS_GS, ~0ULL, rights)
+#define INJECT(type, vector, error_code)                                                                               \
+	SET(VMCS_ENTRY_INTERRUPTION_INFO,                                                                              \
+	    INTERRUPTION_INFO_VALID | (error_code) | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | (vector))
+
+static const struct change flat32[] = {
+	SET(VMCS_PIN_CONTROLS, 0x16 | PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_PREEMPTION_TIMER),
+	SET(VMCS_PRIMARY_CONTROLS, 0x04006172 | PRIMARY_HLT_EXITING | PRIMARY_UNCONDITIONAL_IO_EXITING |
+					   PRIMARY_MSR_BITMAPS | PRIMARY_SECONDARY),
+	SET(VMCS_SECONDARY_CONTROLS,
+	    SECONDARY_EPT | SECONDARY_VPID | SECONDARY_UNRESTRICTED_GUEST | SECONDARY_WBINVD_EXITING),
+	SET(VMCS_EXIT_CONTROLS, 0x36dfb | EXIT_HOST_64BIT | EXIT_ACKNOWLEDGE_INTERRUPT | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
+					EXIT_SAVE_EFER | EXIT_LOAD_EFER),
+	SET(VMCS_ENTRY_CONTROLS, 0x11fb | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER),
+	SET(VMCS_MSR_BITMAP, WORLD_PAGE(0x1)),
+	SET(VMCS_VPID, 1),
+	SET(VMCS_EPT_POINTER, WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB),
+	SET(VMCS_CR3_TARGET_COUNT, 0),
+	SET(VMCS_EXIT_MSR_STORE_COUNT, 0),
+	SET(VMCS_EXIT_MSR_LOAD_COUNT, 0),
+	SET(VMCS_ENTRY_MSR_LOAD_COUNT, 0),
+	SET(VMCS_ENTRY_INTERRUPTION_INFO, 0),
+	SET(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0),
+	SET(VMCS_ENTRY_INSTRUCTION_LENGTH, 0),
+	SET(VMCS_HOST_CR0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE),
+	SET(VMCS_HOST_CR3, 0x100000),
+	SET(VMCS_HOST_CR4, CR4_VMXE | CR4_PAE),
+	SET(VMCS_HOST_RIP, 0x101000),
+	SET(VMCS_HOST_IA32_PAT, PAT_RESET),
+	SET(VMCS_HOST_IA32_EFER, EFER_NXE | EFER_LMA | EFER_LME),
+	SET(VMCS_HOST_IA32_SYSENTER_ESP, 0),
+	SET(VMCS_HOST_IA32_SYSENTER_EIP, 0),
+	{VMCS_HOST_ES_SELECTOR, ~0ULL, 0x10, 6},
+	SET(VMCS_HOST_CS_SELECTOR, 0x08),
+	SET(VMCS_HOST_TR_SELECTOR, 0x18),
+	{VMCS_HOST_FS_BASE, ~0ULL, 0xffff800000000000, 5},
+	SET(VMCS_GUEST_CR3, 0),
+	SET(VMCS_GUEST_CR4, CR4_VMXE),
+	SET(VMCS_GUEST_DR7, 0x400),
+	SET(VMCS_GUEST_RFLAGS, RFLAGS_FIXED_ONE),
+	SET(VMCS_GUEST_RIP, 0x100000),
+	SET(VMCS_GUEST_IA32_DEBUGCTL, 0),
+	SET(VMCS_GUEST_IA32_PAT, PAT_RESET),
+	SET(VMCS_GUEST_IA32_EFER, 0),
+	SET(VMCS_GUEST_IA32_SYSENTER_ESP, 0),
+	SET(VMCS_GUEST_IA32_SYSENTER_EIP, 0),
+	SET(VMCS_GUEST_GDTR_BASE, 0),
+	SET(VMCS_GUEST_IDTR_BASE, 0),
+	SET(VMCS_GUEST_GDTR_LIMIT, 0xffff),
+	SET(VMCS_GUEST_IDTR_LIMIT, 0xffff),
+	SET(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE),
+	SET(VMCS_GUEST_INTERRUPTIBILITY_STATE, 0),
+	SET(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0),
+	SET(VMCS_LINK_POINTER, ~0ULL),
+	SET(VMCS_GUEST_CR0, CR0_NE | CR0_ET | CR0_PE),
+	SEGMENTS(0x10, 0, 0xffffffff, SEGMENT_FLAT_DATA),
+	SEGMENT(VMCS_CS, 0x08, 0, 0xffffffff, SEGMENT_FLAT_CODE32),
+	SEGMENT(VMCS_LDTR, 0, 0, 0, SEGMENT_UNUSABLE),
+	SEGMENT(VMCS_TR, 0x18, 0, 0x67, SEGMENT_TR),
+};
+
+/* What is changed of which world; none has more changes than a world of all MSRs. */
+static const struct recipe {
+	enum world_name of;
+	struct change change[15];
+} recipes[] = {
+	[REAL_MODE] = {FLAT32,
+		       {SET(VMCS_GUEST_CR0, CR0_CD | CR0_NW | CR0_NE | CR0_ET), SET(VMCS_GUEST_RIP, 0xfff0),
+			SEGMENTS(0, 0, 0xffff, SEGMENT_REAL_DATA),
+			SEGMENT(VMCS_CS, 0xf000, 0xffff0000, 0xffff, SEGMENT_REAL_CODE)}},
+	[LONG64] = {FLAT32,
+		    {OR(VMCS_ENTRY_CONTROLS, ENTRY_IA32E_GUEST),
+		     SET(VMCS_GUEST_CR0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE),
+		     OR(VMCS_GUEST_CR4, CR4_PAE | CR4_PCIDE), SET(VMCS_GUEST_IA32_EFER, EFER_SCE | EFER_LME | EFER_LMA),
+		     SET(VMCS_GUEST_RIP, 0xffffffff81000000), SET(VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_FLAT_CODE64),
+		     SET(VMCS_GUEST_GS_BASE, 0xffff888000000000), SEGMENT(VMCS_DS, 0, 0, 0, SEGMENT_UNUSABLE)}},
+	[RESTRICTED] = {FLAT32,
+			{CLEAR(VMCS_SECONDARY_CONTROLS, SECONDARY_UNRESTRICTED_GUEST), OR(VMCS_GUEST_CR0, CR0_PG)}},
+	[RESTRICTED_CONFORMING] = {RESTRICTED, {OR(VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_TYPE_CONFORMING)}},
+	[USER_MODE] = {RESTRICTED,
+		       {EACH(VMCS_GUEST_SELECTOR, VMCS_GS, 0, 3),
+			EACH(VMCS_GUEST_ACCESS_RIGHTS, VMCS_GS, 0, SEGMENT_DPL)}},
+	[CONFORMING] = {FLAT32, {OR(VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_TYPE_CONFORMING)}},
+	[REAL_MODE_CONFORMING] = {REAL_MODE, {OR(VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_TYPE_CONFORMING)}},
+	[DATA_IN_CS] = {REAL_MODE, {SET(VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_REAL_DATA)}},
+	[VIRTUAL_8086] = {FLAT32,
+			  {OR(VMCS_GUEST_RFLAGS, RFLAGS_VM | RFLAGS_IOPL), SEGMENTS(0x1234, 0x12340, 0xffff, 0xf3)}},
+	[USABLE_LDTR] = {FLAT32, {SEGMENT(VMCS_LDTR, 0x28, 0x5000, 0xfff, SEGMENT_LDTR)}},
+	[LIMITS_IN_BYTES] = {USABLE_LDTR,
+			     {EACH(VMCS_GUEST_LIMIT, VMCS_TR, ~0ULL, 0x1234),
+			      EACH(VMCS_GUEST_ACCESS_RIGHTS, VMCS_TR, SEGMENT_G, 0)}},
+	[LIMITS_IN_PAGES] = {USABLE_LDTR,
+			     {EACH(VMCS_GUEST_LIMIT, VMCS_TR, ~0ULL, 0x123fffff),
+			      EACH(VMCS_GUEST_ACCESS_RIGHTS, VMCS_TR, 0, SEGMENT_G)}},
+	[TERTIARY] = {FLAT32, {OR(VMCS_PRIMARY_CONTROLS, PRIMARY_TERTIARY), SET(VMCS_TERTIARY_CONTROLS, 0)}},
+	[IO_BITMAPS] = {FLAT32,
+			{OR(VMCS_PRIMARY_CONTROLS, PRIMARY_IO_BITMAPS), SET(VMCS_IO_BITMAP_A, WORLD_PAGE(0x2)),
+			 SET(VMCS_IO_BITMAP_B, WORLD_PAGE(0x3))}},
+	[TPR_SHADOW] = {FLAT32,
+			{OR(VMCS_PRIMARY_CONTROLS, PRIMARY_TPR_SHADOW), SET(VMCS_VIRTUAL_APIC_ADDRESS, WORLD_PAGE(0x4)),
+			 SET(VMCS_TPR_THRESHOLD, 0),
+			 SET(VMCS_APIC_ACCESS_ADDRESS, WORLD_PAGE(0x5))}}, /* the virtual TPR, in memory, is 0 */
+	[APIC_ACCESSES] = {TPR_SHADOW, {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_VIRTUALIZE_APIC_ACCESSES)}},
+	[X2APIC_MODE] = {TPR_SHADOW, {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_VIRTUALIZE_X2APIC)}},
+	[VIRTUAL_INTERRUPTS] = {TPR_SHADOW,
+				{OR(VMCS_SECONDARY_CONTROLS, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY),
+				 SET(VMCS_POSTED_INTERRUPT_NOTIFICATION_VECTOR, 0xf2),
+				 SET(VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS, WORLD_PAGE(6) + 0x40)}},
+	[POSTED_INTERRUPTS] = {VIRTUAL_INTERRUPTS, {OR(VMCS_PIN_CONTROLS, PIN_POSTED_INTERRUPTS)}},
+	[POSTED_INTERRUPTS_OFF] = {VIRTUAL_INTERRUPTS,
+				   {CLEAR(VMCS_SECONDARY_CONTROLS, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)}},
+	[EPT_WITHOUT_ACCESSED_DIRTY] = {FLAT32, {CLEAR(VMCS_EPT_POINTER, EPTP_ACCESSED_DIRTY)}},
+	[NO_EPT] = {RESTRICTED,
+		    {CLEAR(VMCS_SECONDARY_CONTROLS, SECONDARY_EPT), SET(VMCS_PML_ADDRESS, WORLD_PAGE(0x7)),
+		     SET(VMCS_SPP_TABLE_POINTER, WORLD_PAGE(0x8)), SET(VMCS_EPTP_LIST_ADDRESS, WORLD_PAGE(0x9)),
+		     OR(VMCS_ENTRY_CONTROLS, ENTRY_LOAD_RTIT_CTL), OR(VMCS_EXIT_CONTROLS, EXIT_CLEAR_RTIT_CTL)}},
+	[PML] = {FLAT32, {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_PML), SET(VMCS_PML_ADDRESS, WORLD_PAGE(0x7))}},
+	[SPP] = {FLAT32, {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_SPP), SET(VMCS_SPP_TABLE_POINTER, WORLD_PAGE(0x8))}},
+	[VM_FUNCTIONS_NO_EPT] = {NO_EPT,
+				 {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_VM_FUNCTIONS),
+				  SET(VMCS_VM_FUNCTION_CONTROLS, 0)}},
+	[EPTP_SWITCHING] = {FLAT32,
+			    {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_VM_FUNCTIONS), SET(VMCS_VM_FUNCTION_CONTROLS, 1),
+			     SET(VMCS_EPTP_LIST_ADDRESS, WORLD_PAGE(0x9))}},
+	[VMCS_SHADOWING] = {FLAT32,
+			    {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_VMCS_SHADOWING),
+			     SET(VMCS_VMREAD_BITMAP, WORLD_PAGE(0xa)), SET(VMCS_VMWRITE_BITMAP, WORLD_PAGE(0xb))}},
+	[VIOLATION_EXCEPTIONS] = {FLAT32,
+				  {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_EPT_VIOLATION_VE),
+				   SET(VMCS_VIRTUALIZATION_EXCEPTION_ADDRESS, WORLD_PAGE(0xc))}},
+	[PT_GUEST_PHYSICAL] = {FLAT32,
+			       {OR(VMCS_SECONDARY_CONTROLS, SECONDARY_PT_GUEST_PHYSICAL),
+				OR(VMCS_ENTRY_CONTROLS, ENTRY_LOAD_RTIT_CTL),
+				OR(VMCS_EXIT_CONTROLS, EXIT_CLEAR_RTIT_CTL)}},
+	[NO_PREEMPTION_TIMER] = {FLAT32, {CLEAR(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER)}},
+	[MSR_LISTS] = {FLAT32,
+		       {SET(VMCS_EXIT_MSR_STORE_COUNT, 2), SET(VMCS_EXIT_MSR_LOAD_COUNT, 2),
+			SET(VMCS_ENTRY_MSR_LOAD_COUNT, 2), SET(VMCS_EXIT_MSR_STORE_ADDRESS, BIT(40) - 32),
+			SET(VMCS_EXIT_MSR_LOAD_ADDRESS, BIT(40) - 32), SET(VMCS_ENTRY_MSR_LOAD_ADDRESS, BIT(40) - 32)}},
+	[INJECTING_INTERRUPT] = {FLAT32,
+				 {OR(VMCS_GUEST_RFLAGS, RFLAGS_IF), INJECT(INTERRUPTION_TYPE_EXTERNAL, 0x20, 0)}},
+	[INJECTING_NMI] = {FLAT32, {INJECT(INTERRUPTION_TYPE_NMI, VECTOR_NMI, 0)}},
+	[INJECTING_VIRTUAL_NMI] = {INJECTING_NMI, {OR(VMCS_PIN_CONTROLS, PIN_VIRTUAL_NMIS)}},
+	[INJECTING_GP] = {FLAT32,
+			  {INJECT(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, VECTOR_GP, INTERRUPTION_INFO_ERROR_CODE),
+			   SET(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0xffff)}},
+	[INJECTING_UD] = {FLAT32, {INJECT(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, VECTOR_UD, 0)}},
+	[INJECTING_GP_REAL_MODE] = {REAL_MODE, {INJECT(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, VECTOR_GP, 0)}},
+	[INJECTING_SOFTWARE] = {FLAT32,
+				{INJECT(INTERRUPTION_TYPE_SOFTWARE_INTERRUPT, 0x80, 0),
+				 SET(VMCS_ENTRY_INSTRUCTION_LENGTH, 2)}},
+	[INJECTING_MTF] = {FLAT32, {INJECT(INTERRUPTION_TYPE_OTHER_EVENT, 0, 0)}},
+	[ALL_MSRS] = {FLAT32,
+		      {OR(VMCS_EXIT_CONTROLS, EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_LOAD_CET | EXIT_LOAD_PKRS),
+		       OR(VMCS_ENTRY_CONTROLS,
+			  ENTRY_LOAD_PERF_GLOBAL_CTRL | ENTRY_LOAD_CET | ENTRY_LOAD_PKRS | ENTRY_LOAD_BNDCFGS),
+		       SET(VMCS_HOST_IA32_PERF_GLOBAL_CTRL, 0xf), SET(VMCS_HOST_IA32_S_CET, 1),
+		       SET(VMCS_HOST_SSP, 0x7000), SET(VMCS_HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, 0x8000),
+		       SET(VMCS_HOST_IA32_PKRS, 0xffffffff), SET(VMCS_GUEST_IA32_PERF_GLOBAL_CTRL, 0xf),
+		       SET(VMCS_GUEST_IA32_S_CET, 1), SET(VMCS_GUEST_SSP, 0x7000),
+		       SET(VMCS_GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR, 0x8000), SET(VMCS_GUEST_IA32_PKRS, 0xffffffff),
+		       SET(VMCS_GUEST_IA32_BNDCFGS, 3)}},
+	[LONG64_CET] = {LONG64,
+			{OR(VMCS_ENTRY_CONTROLS, ENTRY_LOAD_CET), SET(VMCS_GUEST_IA32_S_CET, 0), SET(VMCS_GUEST_SSP, 0),
+			 SET(VMCS_GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR, 0)}},
+	[HOST_WITHOUT_WP] = {FLAT32, {CLEAR(VMCS_HOST_CR0, CR0_WP)}},
+	[AFTER_STI] = {FLAT32,
+		       {OR(VMCS_GUEST_RFLAGS, RFLAGS_IF),
+			SET(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_STI)}},
+	[STEPPING_OVER_STI] = {AFTER_STI,
+			       {OR(VMCS_GUEST_RFLAGS, RFLAGS_TF),
+				SET(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS)}},
+	[ENCLAVE_INTERRUPTED] = {FLAT32, {SET(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_ENCLAVE)}},
+	[NO_SGX_OR_RTM] = {FLAT32, {{0}}},
+	[DEBUG_IN_TRANSACTION] = {FLAT32,
+				  {SET(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
+				       PENDING_DEBUG_RTM | PENDING_DEBUG_ENABLED)}},
+	[PAE_PAGING] = {FLAT32,
+			{OR(VMCS_GUEST_CR0, CR0_PG),
+			 OR(VMCS_GUEST_CR4, CR4_PAE),
+			 {VMCS_GUEST_PDPTE0, ~0ULL, 0x5000 | PAGE_P, 4},
+			 SET(VMCS_GUEST_PDPTE2, ~0ULL << 1)}},
+	[MINIMAL] = {RESTRICTED,
+		     {CLEAR(VMCS_PRIMARY_CONTROLS, PRIMARY_SECONDARY | PRIMARY_MSR_BITMAPS),
+		      CLEAR(VMCS_EXIT_CONTROLS, EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER),
+		      CLEAR(VMCS_ENTRY_CONTROLS, ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER),
+		      SET(VMCS_GUEST_IA32_DEBUGCTL, ~0ULL)}},
+	[NMI_WINDOW] = {FLAT32,
+			{OR(VMCS_PIN_CONTROLS, PIN_VIRTUAL_NMIS), OR(VMCS_PRIMARY_CONTROLS, PRIMARY_NMI_WINDOW_EXITING),
+			 SET(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI)}},
+	[NO_NMI_EXITING] = {FLAT32, {CLEAR(VMCS_PIN_CONTROLS, PIN_NMI_EXITING)}},
+	[SAVE_PREEMPTION_TIMER] = {FLAT32, {OR(VMCS_EXIT_CONTROLS, EXIT_SAVE_PREEMPTION_TIMER)}},
+	[STALE_EVENT] = {FLAT32,
+			 {SET(VMCS_ENTRY_INTERRUPTION_INFO, ~0ULL & ~INTERRUPTION_INFO_VALID),
+			  SET(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0xffffffff),
+			  SET(VMCS_ENTRY_INSTRUCTION_LENGTH, 0xffffffff)}},
+	[RESTRICTED_VIRTUAL_8086] = {VIRTUAL_8086,
+				     {CLEAR(VMCS_SECONDARY_CONTROLS, SECONDARY_UNRESTRICTED_GUEST),
+				      OR(VMCS_GUEST_CR0, CR0_PG)}},
+	[UNRESTRICTED_USER_SELECTORS] = {FLAT32,
+					 {EACH(VMCS_GUEST_SELECTOR, VMCS_GS, 0, 3), CLEAR(VMCS_GUEST_CS_SELECTOR, 3)}},
+	[SHUT_DOWN] = {FLAT32, {SET(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN)}},
+	[SINGLE_STEPPING] = {FLAT32, {OR(VMCS_GUEST_RFLAGS, RFLAGS_TF)}},
+};
+
+void world_set(struct vmcs_world *w, uint32_t field, uint64_t value)
+{
+	w->value[field] = value;
+	w->exists[field] = true;
+}
+
+void world_change(struct vmcs_world *w, uint32_t field, uint64_t clear, uint64_t or)
+{
+	world_set(w, field, (w->value[field] & ~clear) | or);
+}
+
+static void apply(struct vmcs_world *w, const struct change *change, unsigned count)
+{
+	for (; count && change->fields; change++, count--)
+		for (uint32_t i = 0; i < change->fields; i++)
+			world_change(w, change->field + 2 * i, change->clear, change->or);
+}
+
+void world_inject(struct vmcs_world *w, unsigned type, unsigned vector, uint64_t error_code)
+{
+	const struct change event[] = {INJECT(type, vector, error_code)};
+
+	apply(w, event, 1);
+}
+
+/* What came after the first CPUs. */
+static void forget_later_fields(struct vmcs_world *w)
+{
+	static const uint32_t later[] = {
+		VMCS_SECONDARY_CONTROLS, VMCS_MSR_BITMAP,     VMCS_VPID,           VMCS_EPT_POINTER,
+		VMCS_HOST_IA32_PAT,      VMCS_HOST_IA32_EFER, VMCS_GUEST_IA32_PAT, VMCS_GUEST_IA32_EFER,
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(later); i++) w->exists[later[i]] = false;
+}
+
+void world_make(struct vmcs_world *w, enum world_name name)
+{
+	if (name == FLAT32) {
+		memset(w, 0, sizeof(*w));
+		w->caps = all_features;
+		apply(w, flat32, ARRAY_SIZE(flat32));
+		return;
+	}
+	world_make(w, recipes[name].of);
+	apply(w, recipes[name].change, ARRAY_SIZE(recipes[name].change));
+	if (name == EPT_WITHOUT_ACCESSED_DIRTY) w->caps.ept_vpid &= ~EPT_CAP_ACCESSED_DIRTY;
+	if (name == NO_SGX_OR_RTM) w->caps.sgx = w->caps.rtm = false;
+	if (name == MINIMAL) forget_later_fields(w);
+}
