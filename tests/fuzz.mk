@@ -11,8 +11,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)clang $(FUZZ_CFLAGS) -c $< -o $@
 
-# What asserts by cmocka no fuzzer needs.
-$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) $(filter-out %/load_job.c %/iommu_world.c %/lib/test.c,$(TEST_LIB)))
+$(BUILD)/fuzz/libpure.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(PURE) tests/lib/fake_ram.c)
 	$(call say,AR   $@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/lapic.c: acceptance, priority, messages, IPIs, errors and the timer. */
 
+#include "tests/lib/test.h"
 #include "tests/lib/lapic_fixture.h"
+#include "tests/lib/one_lapic.h"
 
 TEST(firmware_leaves_it_enabled_with_lint0_as_extint)
 {
-	struct fixture *f = set_up(3);
+	struct fixture *f = lapic_begin(3);
 
 	assert_int_equal(get(f, 0x20), 3U << 24);
 	assert_int_equal(get(f, 0x30), 0x00050014);
@@ -20,7 +22,7 @@ TEST(firmware_leaves_it_enabled_with_lint0_as_extint)
 
 TEST(the_highest_vector_is_delivered_first)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	send(f, 0x31);
 	send(f, 0xe5);
@@ -44,7 +46,7 @@ TEST(the_highest_vector_is_delivered_first)
 
 TEST(a_higher_class_interrupts_a_service_an_equal_one_waits)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	send(f, 0x51);
 	lapic_accept(&f->lapic, 0x51);
@@ -60,7 +62,7 @@ TEST(a_higher_class_interrupts_a_service_an_equal_one_waits)
 
 TEST(task_priority_holds_back_its_class_and_below)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	send(f, 0x4f);
 	set(f, 0x80, 0x40);
@@ -78,7 +80,7 @@ TEST(task_priority_holds_back_its_class_and_below)
 
 TEST(only_level_triggered_vectors_are_broadcast_at_eoi)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	lapic_message(&f->lapic, 0xfee00000, 0xc041);
 	assert_int_equal(get(f, 0x180 + 0x20), 1U << 1);
@@ -109,7 +111,7 @@ static bool reaches(struct fixture *f, uint64_t address)
 
 TEST(messages_reach_their_destination_only)
 {
-	struct fixture *f = set_up(2);
+	struct fixture *f = lapic_begin(2);
 
 	assert_true(reaches(f, 0xfee02000));
 	assert_false(reaches(f, 0xfee01000));
@@ -126,7 +128,7 @@ TEST(messages_reach_their_destination_only)
 
 TEST(delivery_modes_other_than_fixed_set_no_vector)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	lapic_message(&f->lapic, 0xfee00000, 0x141); /* lowest priority */
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
@@ -140,7 +142,7 @@ TEST(delivery_modes_other_than_fixed_set_no_vector)
 
 TEST(software_disabled_it_masks_lvts_and_takes_nothing)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x320, 0x40);
 	set(f, 0xf0, 0xff);
@@ -158,7 +160,7 @@ TEST(software_disabled_it_masks_lvts_and_takes_nothing)
 
 TEST(an_ipi_to_itself_is_taken_and_others_are_sent)
 {
-	struct fixture *f = set_up(1);
+	struct fixture *f = lapic_begin(1);
 
 	set(f, 0x300, 0x4c041); /* self; an edge, whatever the trigger bit says */
 	assert_int_equal(lapic_pending(&f->lapic), 0x41);
@@ -179,7 +181,7 @@ TEST(an_ipi_to_itself_is_taken_and_others_are_sent)
 
 TEST(an_init_leaves_the_id_and_nothing_else)
 {
-	struct fixture *f = set_up(3);
+	struct fixture *f = lapic_begin(3);
 
 	set(f, 0x80, 0x20);
 	set(f, 0xd0, 0x04000000);
@@ -199,7 +201,7 @@ TEST(an_init_leaves_the_id_and_nothing_else)
 
 TEST(illegal_vectors_and_registers_are_errors)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x370, 0xe0);
 	send(f, 0x0f);
@@ -219,7 +221,7 @@ TEST(illegal_vectors_and_registers_are_errors)
 
 TEST(only_aligned_4_byte_accesses_reach_registers)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 	uint64_t value = 0x77;
 
 	lapic_access(&f->lapic, 0x80, 1, true, &value);
@@ -232,7 +234,7 @@ TEST(only_aligned_4_byte_accesses_reach_registers)
 
 TEST(the_timer_counts_down_and_fires_once)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x320, 0x40);
 	set(f, 0x3e0, 0x3); /* by 16 */
@@ -257,7 +259,7 @@ TEST(the_timer_counts_down_and_fires_once)
 
 TEST(a_deadline_fires_once_when_it_is_reached)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x320, 0x40 | DEADLINE);
 	set(f, 0x380, 5); /* of no effect in this mode */
@@ -276,7 +278,7 @@ TEST(a_deadline_fires_once_when_it_is_reached)
 
 TEST(a_deadline_of_0_or_another_mode_disarms)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 	uint64_t ticks;
 
 	set(f, 0x320, 0x40 | DEADLINE);
@@ -299,7 +301,7 @@ TEST(a_deadline_of_0_or_another_mode_disarms)
 /* Linux writes "never" so. */
 TEST(a_deadline_far_away_is_not_due)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 	uint64_t ticks;
 
 	set(f, 0x320, 0x40 | DEADLINE);
@@ -310,7 +312,7 @@ TEST(a_deadline_far_away_is_not_due)
 
 TEST(a_periodic_timer_keeps_its_phase)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x320, 0x20040);
 	set(f, 0x3e0, 0xb); /* by 1 */
@@ -330,7 +332,7 @@ TEST(a_periodic_timer_keeps_its_phase)
 
 TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x320, 0x20040);
 	set(f, 0x3e0, 0xb); /* by 1 */
@@ -349,7 +351,7 @@ TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 
 TEST(a_new_divider_changes_the_rate_and_not_the_count)
 {
-	struct fixture *f = set_up(0);
+	struct fixture *f = lapic_begin(0);
 
 	set(f, 0x320, 0x40);
 	set(f, 0x3e0, 0xb); /* by 1 */
@@ -367,7 +369,7 @@ TEST(a_new_divider_changes_the_rate_and_not_the_count)
 
 TEST(globally_disabled_it_is_as_after_reset_but_for_its_id)
 {
-	struct fixture *f = set_up(3);
+	struct fixture *f = lapic_begin(3);
 
 	set(f, 0x320, 0x20040);
 	set(f, 0x380, 100);
@@ -390,7 +392,7 @@ TEST(each_divider_divides_by_its_power_of_two)
 	} dividers[] = {{0x0, 2}, {0x1, 4}, {0x2, 8}, {0x3, 16}, {0x8, 32}, {0x9, 64}, {0xa, 128}, {0xb, 1}};
 
 	for (unsigned i = 0; i < 8; i++) {
-		struct fixture *f = set_up(0);
+		struct fixture *f = lapic_begin(0);
 		uint64_t ticks = 0;
 
 		set(f, 0x3e0, dividers[i].code);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/lapic.c in x2APIC mode: its registers as MSRs, and names of 32 bits. */
 
+#include "tests/lib/test.h"
 #include "tests/lib/lapic_fixture.h"
+#include "tests/lib/one_lapic.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 
@@ -22,7 +24,7 @@ static void set_msr(struct fixture *f, unsigned msr, uint64_t value)
 
 static struct fixture *set_up_x2apic(uint8_t id)
 {
-	struct fixture *f = set_up(id);
+	struct fixture *f = lapic_begin(id);
 
 	lapic_set_x2apic(&f->lapic, true);
 	return f;
