@@ -2,6 +2,7 @@
 /* The VMCSs of entry_worlds.h: each is another one with a few fields changed, in a table. */
 #include "tests/lib/entry_worlds.h"
 
+#include "ept/memtype.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #include "lib/x86.h"
@@ -12,7 +13,7 @@
 
 /* A CPU with every feature that the rules ask about but those that a rule needs absent. */
 static const struct vmx_capabilities all_features = {
-	.basic = VMX_BASIC_TRUE_CONTROLS | TO_FIELD(EPTP_MEMORY_TYPE_WB, VMX_BASIC_MEMORY_TYPE) | 1,
+	.basic = VMX_BASIC_TRUE_CONTROLS | TO_FIELD(MEMTYPE_WB, VMX_BASIC_MEMORY_TYPE) | 1,
 	.pin = 0xff00000016,
 	.primary = 0xfffffffe04006172,
 	.secondary = 0xffdfffff00000000,
@@ -77,7 +78,7 @@ static const struct change flat32[] = {
 	SET(VMCS_ENTRY_CONTROLS, 0x11fb | ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER),
 	SET(VMCS_MSR_BITMAP, WORLD_PAGE(0x1)),
 	SET(VMCS_VPID, 1),
-	SET(VMCS_EPT_POINTER, WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | EPTP_MEMORY_TYPE_WB),
+	SET(VMCS_EPT_POINTER, WORLD_PAGE(0) | EPTP_ACCESSED_DIRTY | EPTP_WALK_4_LEVELS | MEMTYPE_WB),
 	SET(VMCS_CR3_TARGET_COUNT, 0),
 	SET(VMCS_EXIT_MSR_STORE_COUNT, 0),
 	SET(VMCS_EXIT_MSR_LOAD_COUNT, 0),
