@@ -340,7 +340,7 @@ int ept_fault_install(struct ept *ept, struct ept_fill *fill)
 {
 	int error;
 
-	if (__builtin_expect(ept->host.share != NULL, 0) && install_beside_others(ept, fill)) return 0;
+	if (ept->host.share && install_beside_others(ept, fill)) return 0;
 	ept_lock(ept);
 	error = install_locked(ept, fill);
 	ept_unlock(ept);

@@ -37,5 +37,5 @@ void timer_set(struct timers *timers, struct timer *timer, uint64_t due);
 void timers_fire(struct timers *timers, uint64_t now);
 static inline void timers_poll(struct timers *timers, uint64_t now)
 {
-	if (__builtin_expect(now >= timers->due, 0)) timers_fire(timers, now);
+	if (now >= timers->due) timers_fire(timers, now);
 }

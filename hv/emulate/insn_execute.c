@@ -441,5 +441,5 @@ static __attribute__((noinline)) int execute_rest(const struct insn *insn, struc
 int insn_execute(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	cpu->fault = -1;
-	return __builtin_expect(insn->plain, 1) ? execute_plain(insn, cpu, memory) : execute_rest(insn, cpu, memory);
+	return insn->plain ? execute_plain(insn, cpu, memory) : execute_rest(insn, cpu, memory);
 }

@@ -66,14 +66,13 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	int error;
 
 	/* The IRET that faulted had unblocked NMIs already (SDM 3C 28.2.3). */
-	if (__builtin_expect(qualification & EPT_VIOLATION_NMI_UNBLOCK, 0) &&
-	    !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
+	if (qualification & EPT_VIOLATION_NMI_UNBLOCK && !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
 	if (vm_is_device_address(vm, gpa)) return device_access(vcpu, gpa);
 	error = ept_fault(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
 	if (error) return no_leaf(vcpu, gpa, error);
-	if (__builtin_expect(!leaf.level, 0) && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
+	if (!leaf.level && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
 	vcpu_reinject_event(vcpu);
 	return VCPU_RESUME;

@@ -101,7 +101,7 @@ enum exit_action exit_dispatch(struct vcpu *vcpu)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
 
-	if (__builtin_expect(reason >= EXIT_REASONS, 0)) return unknown_exit(vcpu);
+	if (reason >= EXIT_REASONS) return unknown_exit(vcpu);
 	vcpu->exit_count[reason]++;
 	return exit_table[reason].handler(vcpu);
 }

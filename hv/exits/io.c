@@ -110,6 +110,6 @@ enum exit_action exit_io(struct vcpu *vcpu)
 	access_port(vcpu, port, width, qualification & IO_IN);
 	vcpu_skip_instruction(vcpu);
 	hits = port_hits(port, width);
-	if (__builtin_expect(hits, 0)) vcpu_add_debug(vcpu, hits);
+	if (hits) vcpu_add_debug(vcpu, hits);
 	return VCPU_RESUME;
 }

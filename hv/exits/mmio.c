@@ -40,7 +40,7 @@ static bool in_faulting_page(const struct emulation *e, uint64_t linear, unsigne
  * What the CPU checks of each access, and has checked only of the one that exited: alignment, and
  * breakpoints. 0, or -EFAULT with #AC.
  */
-static __attribute__((noinline)) int check_access(struct emulation *e, uint64_t linear, unsigned width, bool write)
+static __attribute__((cold)) int check_access(struct emulation *e, uint64_t linear, unsigned width, bool write)
 {
 	if (e->align && linear & (width - 1) && width <= 8) {
 		vcpu_inject(e->vcpu, VECTOR_AC, true, 0);
@@ -59,7 +59,7 @@ static inline void access_device(const struct emulation *e, uint64_t linear, uns
 		interrupts_lapic_access(e->vcpu, gpa, width, write, value);
 		return;
 	}
-	for (; __builtin_expect(width > 8, 0); width -= 8, gpa += 8) vm_mmio(e->vcpu, gpa, 8, write, value++);
+	for (; width > 8; width -= 8, gpa += 8) vm_mmio(e->vcpu, gpa, 8, write, value++);
 	vm_mmio(e->vcpu, gpa, width, write, value);
 }
 
@@ -67,7 +67,7 @@ static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value
 {
 	struct emulation *e = ctx;
 
-	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, false)) return -EFAULT;
+	if (e->checks && check_access(e, linear, width, false)) return -EFAULT;
 	if (!in_faulting_page(e, linear, width)) return guest_read(e->vcpu, linear, width, value);
 	access_device(e, linear, width, false, value);
 	return 0;
@@ -77,7 +77,7 @@ static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t *valu
 {
 	struct emulation *e = ctx;
 
-	if (__builtin_expect(e->checks, 0) && check_access(e, linear, width, true)) return -EFAULT;
+	if (e->checks && check_access(e, linear, width, true)) return -EFAULT;
 	if (!e->written || !in_faulting_page(e, linear, width)) return guest_write(e->vcpu, linear, width, value);
 	access_device(e, linear, width, true, value);
 	return 0;
@@ -167,7 +167,7 @@ static int execute_one(struct emulation *e, const struct insn *insn, struct insn
 {
 	int error;
 
-	if (__builtin_expect(!insn->locked, 1)) return insn_execute(insn, cpu, memory);
+	if (!insn->locked) return insn_execute(insn, cpu, memory);
 	lock(&e->vcpu->vm->instruction_lock, LOCK_INSTRUCTION);
 	error = insn_execute(insn, cpu, memory);
 	unlock(&e->vcpu->vm->instruction_lock, LOCK_INSTRUCTION);
@@ -256,8 +256,7 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 	if (error) return not_emulated(vcpu, gpa, bytes, have);
 	load_cpu(vcpu, insn, mode, &cpu);
 	rip = cpu.rip;
-	if (__builtin_expect(cpu.rflags & RFLAGS_AC, 0))
-		e.align = vcpu_cpl(vcpu) == 3 && vmread(VMCS_GUEST_CR0) & CR0_AM;
+	if (cpu.rflags & RFLAGS_AC) e.align = vcpu_cpl(vcpu) == 3 && vmread(VMCS_GUEST_CR0) & CR0_AM;
 	e.checks = e.align || e.dr7 & DR7_ENABLED;
 	error = execute(&e, insn, &cpu);
 	end_execution(&e, insn, &cpu, rip, error);

@@ -45,8 +45,7 @@ static inline bool events_are_shown(const struct vm *vm, enum event_type type)
 	case EVENT_RETYPE:
 	case EVENT_FAULT:
 	case EVENT_END: return true;
-	case EVENT_INSTALL: /* the first of each type after a transition */
-		return __builtin_expect(vm->shown.first_leaves, 0);
+	case EVENT_INSTALL: /* the first of each type after a transition */ return vm->shown.first_leaves;
 	default: return false;
 	}
 }

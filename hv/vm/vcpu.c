@@ -121,7 +121,7 @@ void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
 	vcpu_assert_current(vcpu);
 	vmwrite(VMCS_GUEST_RIP, rip);
 	end_shadow();
-	if (__builtin_expect(!(rflags & (RFLAGS_TF | RFLAGS_RF)), 1)) return;
+	if (!(rflags & (RFLAGS_TF | RFLAGS_RF))) return;
 	vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
 	if (rflags & RFLAGS_TF) add_pending_debug(PENDING_DEBUG_BS);
 }
@@ -148,7 +148,7 @@ void vcpu_skip_instruction(struct vcpu *vcpu)
 	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
 
 	/* Only across 4 GiB does it matter whether RIP has 64 bits. */
-	if (__builtin_expect((old ^ rip) >> 32, 0) && vcpu_mode(vcpu) != 64) rip = (uint32_t)rip;
+	if ((old ^ rip) >> 32 && vcpu_mode(vcpu) != 64) rip = (uint32_t)rip;
 	vcpu_end_instruction(vcpu, rip);
 }
 

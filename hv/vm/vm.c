@@ -235,7 +235,7 @@ static __attribute__((noinline)) bool mmio_apart(struct vcpu *vcpu, uint64_t gpa
 
 void vm_mmio(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
-	if (!(__builtin_expect(gpa >= vcpu->mmio_apart, 0) ? mmio_apart(vcpu, gpa, width, write, value)
-							   : bus_do(&vcpu->vm->mmio, gpa, width, write, value)))
+	if (!(gpa >= vcpu->mmio_apart ? mmio_apart(vcpu, gpa, width, write, value)
+				      : bus_do(&vcpu->vm->mmio, gpa, width, write, value)))
 		no_device(vcpu, gpa, width, write, value);
 }

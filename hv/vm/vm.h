@@ -138,20 +138,20 @@ static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 /* The lock of what all its vCPUs use. A VM that is one CPU's affair has no need of it. */
 static inline void vm_lock(struct vm *vm)
 {
-	if (__builtin_expect(vm->is_shared, 0)) lock(&vm->lock, LOCK_VM);
+	if (vm->is_shared) lock(&vm->lock, LOCK_VM);
 }
 
 static inline void vm_unlock(struct vm *vm)
 {
-	if (__builtin_expect(vm->is_shared, 0)) unlock(&vm->lock, LOCK_VM);
+	if (vm->is_shared) unlock(&vm->lock, LOCK_VM);
 }
 
 /* An access to a bus of the VM. Inline: a call costs a port exit 10 of its 245 ticks. */
 bool vm_bus_shared(struct vm *vm, struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value);
 static inline bool vm_bus(struct vm *vm, struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value)
 {
-	return __builtin_expect(vm->is_shared, 0) ? vm_bus_shared(vm, bus, address, width, write, value)
-						  : bus_do(bus, address, width, write, value);
+	return vm->is_shared ? vm_bus_shared(vm, bus, address, width, write, value)
+			     : bus_do(bus, address, width, write, value);
 }
 
 /*

@@ -68,7 +68,7 @@ static inline void vmwrite(uint64_t field, uint64_t value)
 	bool failed;
 
 	__asm__ volatile("vmwrite %2, %1" : "=@ccna"(failed) : "r"(field), "r"(value));
-	if (__builtin_expect(failed, 0)) vmx_instruction_failed("VMWRITE", field);
+	if (failed) vmx_instruction_failed("VMWRITE", field);
 }
 
 /*
