@@ -1,268 +1,97 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The shootdown of hv/vm/shootdown.c as a model for spin: N CPUs with a vCPU each, one EPT, one
- * page. A CPU faults the page in, uses what it has cached, and two of them make transitions: by a
- * zap (no CPU can use a translation from before when the flush returns) or by a retype (everybody is
- * stopped, the leaf changes in place). The steps have the names of the C: STATE, LOOK, ENTER, OUT,
- * MARK, SEE, KICK, WAIT, ANSWER; tests/prove/run compares the two lists.
+ * page, and any number of transitions by any CPU. It is a table of steps: what a CPU may do where it
+ * is, each step in one piece. The steps have the names of the C: STATE, LOOK, ENTER, OUT, MARK, SEE,
+ * KICK, WAIT, ANSWER; tests/prove/run compares the two lists.
  *
- * An NMI comes when it comes: in the guest it is an exit, in the hypervisor its handler runs between
- * any two steps. Both answer, and both see to it that the CPU goes through LOOK before it enters
- * again (cpu->slice is 1, and in the last instructions before the entry RIP is moved).
+ * A CPU faults the page in, through the gate or with the EPT's lock (lib/gate.h), and uses what it
+ * has cached. It rings the invalidation queue, which any CPU that passes by works off: under the
+ * VM's lock the count changes, by a zap (no CPU can use a translation from before when the flush
+ * returns) or, with RETYPE, in place while everybody is stopped. It zaps under the EPT's lock alone,
+ * as for an MTRR. With DEVICE it does DMA under the VM's lock, which may find a context that nobody
+ * has announced; then the transition comes before the bytes.
  *
- * Shown: once a transition has completed no CPU uses a type that is not the rule's; no leaf of an
- * old type is installed; no CPU is waited for that cannot answer, and none that is in its guest
- * without a kick that will reach it. Each word after "spin" in tests/prove/mutants is a fault that
- * must give a counterexample. Memory is sequentially consistent here: between STATE and LOOK, and
- * between MARK and SEE, x86 needs the full barriers that the C has.
+ * Shown: once a transition is told complete no CPU uses a type that is not the rule's; no leaf of an
+ * old type is installed; no byte of DMA moves while a CPU can use a type that is not that of the
+ * moment; nobody waits for one that cannot answer. Each line "spin" of tests/prove/mutants is a fault
+ * that must give a counterexample. Memory is sequentially consistent here: between STATE and LOOK,
+ * and between MARK and SEE, x86 needs the full barriers that the C has.
+ *
+ * Why the states of four CPUs are few, and none is lost that matters:
+ * - The CPUs are alike, and so are the two types: of states that differ only in who is who,
+ *   canonical() keeps one.
+ * - A number that is only compared with what it was is a bit: 'fresh' for ept->generation, 'behind'
+ *   for vm->generation, 'asked' for cpu->answers. So transitions need not be counted.
+ * - What nobody else can see belongs to a step that others see: a lock is taken with what is stored
+ *   next and dropped with what was stored last; INVEPT goes with the look; in the gate or with the
+ *   lock, where it is asserted that nobody else is there, a leaf is looked at and stored.
+ * - Who is asked to stop between the look at that and the look at the generation has an NMI to come
+ *   and does not enter: the two looks are one step.
+ * - An NMI that comes when its CPU is OUT makes that look once more, as any exit may: it is left out.
  */
 #ifndef N
-#define N 3
+#define N 4
 #endif
-#define TRANSITIONS 2
-/* Who makes transitions: two, alike, so that the first may be taken to be CPU 0's. */
-#define INITIATOR (i == 0 || (i == 1 && transitions > 0))
-#define IDLER     (i == N - 1) /* who halts now and then */
+
+/* Where a CPU is, and so what it does next. */
+#define OUTSIDE    0 /* in the hypervisor, before STATE */
+#define LOOKING    1
+#define ENTERING   2
+#define GUEST      3
+#define COMPUTING  4 /* a fault: the type under no lock, */
+#define LOCKING    5 /* then the gate or the lock */
+#define AT_GATE    6
+#define IN_GATE    7
+#define SHUTTING   8
+#define STORING    9  /* in mutants: behind the look at the generation, */
+#define REGRETTING 10 /* and at it again */
+#define WAITS_VM   11 /* who changes the count or does DMA: for the VM's lock */
+#define STOPPING   12 /* with RETYPE: SEE and KICK, */
+#define STOPPED    13 /* and WAIT */
+#define WAITS_EPT  14 /* who zaps, too: for the EPT's lock, */
+#define EXCLUDING  15 /* and for those in the gate */
+#define COUNTING   16
+#define ADVANCING  17
+#define CLEARING   18
+#define MARKING    19
+#define SEEING     20
+#define WAITING    21
+#define COMPLETE   22
+#define MOVING     23 /* the bytes of DMA */
+
+/* What its exit is for. */
+#define FAULT  0
+#define ZAP    1
+#define CHANGE 2 /* of the count, by the queue */
+#define DMA    3
 
 #define NONE    0
 #define TYPE(c) (1 + (c)) /* what the rule gives a leaf while the count is c */
 
+typedef state {
+	byte at, job;
+	byte cached; /* the translation in its caches */
+	byte type;   /* what a fault has computed, or DMA found the device to be */
+	bool fresh;  /* nothing that the fault read has changed since */
+	bool in;     /* cpu->state is CPU_GUEST */
+	bool behind; /* vcpu->flushed is not vm->generation */
+	bool asked;  /* an NMI is on its way, and somebody may wait for it */
+	bool kicked; /* cpu->slice is 1 */
+};
+
+state cpu[N];
 bit count; /* noncoherent DMA, or none */
-byte generation, flushes, transitions; /* ept->generation, vm->generation */
-byte leaf = NONE;
-bool locked, stop;
-bool shut;   /* the gate: ept_gate of hv/vm/create.c, lib/gate.h */
-byte inside; /* those who install a leaf without the lock */
-bool moving; /* a zap has begun and not completed: the type from before may still be used */
+byte leaf;
+bool vm_locked, stop;
+bool locked, shut;
+byte inside;      /* CPUs at the gate or in it */
+bool working;     /* who has the EPT's lock has seen that nobody is */
+bool rung;        /* the queue has a descriptor that changes the count, and has not told it complete */
+bool told = true; /* no change is under way: the type from before may not be used any more */
+hidden byte k;
 
-byte cached[N];  /* the translation in CPU i's caches */
-byte flushed[N]; /* vcpu->flushed */
-bool in[N];      /* cpu->state is CPU_GUEST */
-bool guest[N], nmi[N];
-bool kicked[N];  /* cpu->slice is 1 */
-/*
- * Who holds the lock has kicked CPU i, which has not answered since. (cpu->answers is a number in
- * the C, of which only whether it has changed matters.)
- */
-bool asked[N];
-
-inline ANSWER(i)
-{
-	atomic { nmi[i] -> nmi[i] = false; asked[i] = false; kicked[i] = true }
-}
-
-inline lock(i)
-{
-	do
-	:: atomic { !locked -> locked = true; break }
-#ifndef NO_ANSWER_IN_LOCK
-	:: ANSWER(i)
-#endif
-	od;
-#ifndef NO_GATE
-	shut = true;
-	do
-	:: atomic { inside == 0 -> break }
-	:: ANSWER(i)
-	od
-#endif
-}
-
-inline unlock() { shut = false; locked = false }
-
-inline push_out(i)
-{
-	/* SEE and KICK of one CPU commute with all that others do: one step. */
-	d_step {
-		do
-		:: j < N ->
-			if
-			:: j != i && in[j] -> nmi[j] = true; asked[j] = true
-			:: else
-			fi;
-			j++
-		:: else -> break
-		od
-	}
-	j = 0;
-#ifndef NO_WAIT
-	do                                    /* WAIT */
-	:: atomic { j < N && (!asked[j] || !in[j]) -> asked[j] = false; j++ }
-	:: atomic { j == N -> j = 0; break }
-	:: ANSWER(i)
-	od
-#else
-	d_step { do :: j < N -> asked[j] = false; j++ :: else -> break od; j = 0 }
-#endif
-}
-
-inline flush(i)
-{
-#ifdef MARK_AFTER_KICK
-	push_out(i);
-#endif
-	flushes++;                            /* MARK */
-	atomic { cached[i] = NONE; flushed[i] = flushes };
-#ifndef MARK_AFTER_KICK
-	push_out(i)
-#endif
-}
-
-/* As ept_noncoherent_change(): the count, then the generation. */
-inline change(i)
-{
-#ifdef GENERATION_FIRST
-	generation++;
-	atomic { count = 1 - count; moving = true }
-#else
-	atomic { count = 1 - count; moving = true };
-	generation++
-#endif
-}
-
-inline zap(i)
-{
-	lock(i);
-#ifdef FLUSH_BEFORE_COUNT
-	flush(i);
-	change(i);
-	leaf = NONE;
-#else
-	change(i);
-	leaf = NONE;
-	flush(i);
-#endif
-	atomic { moving = false; unlock() }
-}
-
-inline retype(i)
-{
-	lock(i);
-#ifndef NO_STOP
-	stop = true;
-	push_out(i);
-#endif
-	change(i);
-	moving = false; /* nobody is in a guest: not even now may an old type be used */
-	atomic {
-		if
-		:: leaf != NONE -> leaf = TYPE(count)
-		:: else
-		fi
-	};
-	flush(i);
-	atomic { stop = false; unlock() }
-}
-
-#ifdef NO_GENERATION
-#define FRESH true
-#else
-#define FRESH (seen == generation)
-#endif
-
-/*
- * As ept_fault_begin() and ept_fault_install(): the type under no lock, then through the gate, or
- * with the lock where the gate is shut or more than a leaf is to be stored; then the generation.
- */
-inline fault(i)
-{
-	seen = generation;
-	type = TYPE(count);
-	if
-	:: inside++;
-		if
-		:: atomic { shut -> inside-- }; goto locked_fault
-		:: !shut
-		fi;
-		if
-		:: atomic { !FRESH -> inside-- }
-		:: FRESH;
-			atomic { /* compare and swap */
-				if
-				:: leaf == NONE ->
-					assert(type == TYPE(count)); /* no leaf of an old type is installed */
-					leaf = type
-				:: else
-				fi
-			};
-			inside--
-		fi
-	:: true ->
-locked_fault:
-		lock(i);
-		atomic {
-			if
-			:: leaf == NONE && FRESH -> assert(type == TYPE(count)); leaf = type
-			:: else
-			fi;
-			unlock()
-		}
-	fi;
-	atomic { seen = 0; type = 0 }
-}
-
-/* vm->generation is read, and acted upon later. */
-inline LOOK(i)
-{
-#ifndef NO_LOOK
-	if
-	:: atomic { flushed[i] != flushes -> seen = flushes };
-		atomic { cached[i] = NONE; flushed[i] = seen; seen = 0 }
-	:: atomic { flushed[i] == flushes }
-	fi
-#else
-	skip
-#endif
-}
-
-proctype cpu(byte i)
-{
-	byte j, seen, type;
-
-out:	atomic { in[i] = false; kicked[i] = false }; /* OUT, and a whole slice */
-	/* Who was asked to stay out, waits; NMIs come here too, and find nobody in. */
-end0:	do
-	:: ANSWER(i)
-	:: atomic { !stop -> break }
-	od;
-#ifdef LOOK_FIRST
-	LOOK(i);
-	in[i] = true;                         /* STATE */
-#else
-	atomic { kicked[i] = false; in[i] = true }; /* the slice is set, then STATE */
-	if
-	:: atomic { stop -> goto out }
-	:: !stop
-	fi;
-	LOOK(i);
-#endif
-resume:	if
-#ifdef NMI_LOST
-	:: guest[i] = true                    /* ENTER */
-#else
-	:: atomic { kicked[i] -> goto out }
-	:: atomic { !kicked[i] -> guest[i] = true } /* ENTER */
-#endif
-	:: ANSWER(i); goto resume
-	fi;
-end1:	do
-	:: atomic { cached[i] == NONE && leaf != NONE -> cached[i] = leaf }
-	:: atomic { cached[i] == NONE && leaf == NONE -> guest[i] = false }; fault(i); goto resume
-	:: atomic { nmi[i] -> guest[i] = false; nmi[i] = false; asked[i] = false }; goto out
-	:: atomic { INITIATOR && transitions < TRANSITIONS -> transitions++; guest[i] = false };
-		if
-		:: zap(i)
-		:: retype(i)
-		fi;
-		goto resume
-	:: atomic { IDLER -> guest[i] = false }; goto out
-	od
-}
-
-/* A guest may never exit by itself: who is waited for and is in its guest has a kick to come. */
-#define STUCK(k) (asked[k] && guest[k] && !nmi[k])
-/* Once no transition is under way, what a guest can use is what the rule gives. */
-#define STALE(k) (guest[k] && cached[k] != NONE && cached[k] != TYPE(count))
+#define me cpu[i]
 
 #if N == 2
 #define ANY(what) (what(0) || what(1))
@@ -273,21 +102,281 @@ end1:	do
 #else
 #define ANY(what) (what(0) || what(1) || what(2) || what(3) || what(4))
 #endif
+#define ALL(change) k = 0; do :: k < N -> change; k++ :: else -> break od
+#define ASKED(n)    cpu[n].asked
+#define STALE(n)    (cpu[n].at == GUEST && cpu[n].cached != NONE && cpu[n].cached != TYPE(count))
 
-proctype watch()
+/* STEP(where, if) what it does; GO(where to) DONE */
+#define STEP(where, condition) :: d_step { me.at == where && (condition) ->
+#define GO(where)              me.at = where;
+#define DONE                   assert(!told || !ANY(STALE)); c_code { canonical(); } }
+
+/* The order under the EPT's lock, and what may be wrong with it. */
+#define FIRST           COUNTING
+#define AFTER_COUNTING  ADVANCING
+#define AFTER_ADVANCING CLEARING
+#define AFTER_CLEARING  MARKING
+#define AFTER_MARKING   SEEING
+#define AFTER_WAITING   COMPLETE
+#ifdef FLUSH_BEFORE_COUNT
+#undef FIRST
+#define FIRST MARKING
+#undef AFTER_WAITING
+#define AFTER_WAITING COUNTING
+#undef AFTER_CLEARING
+#define AFTER_CLEARING COMPLETE
+#endif
+#ifdef GENERATION_FIRST
+#undef FIRST
+#define FIRST ADVANCING
+#undef AFTER_ADVANCING
+#define AFTER_ADVANCING COUNTING
+#undef AFTER_COUNTING
+#define AFTER_COUNTING CLEARING
+#endif
+#ifdef MARK_AFTER_KICK
+#undef AFTER_CLEARING
+#define AFTER_CLEARING SEEING
+#undef AFTER_WAITING
+#define AFTER_WAITING MARKING
+#undef AFTER_MARKING
+#define AFTER_MARKING COMPLETE
+#endif
+
+#ifdef RETYPE
+#define IN_PLACE (me.job != ZAP)
+#else
+#define IN_PLACE false
+#endif
+#if defined(RETYPE) && !defined(NO_STOP)
+#define AFTER_VM STOPPING
+#else
+#define AFTER_VM WAITS_EPT
+#endif
+#ifdef STOP_NOT_SEEN
+#define SEES_STOP false
+#else
+#define SEES_STOP stop
+#endif
+#ifdef NO_GENERATION
+#define FRESH true
+#else
+#define FRESH me.fresh
+#endif
+#ifdef NO_ANSWER_IN_LOCK
+#define ANSWERS (me.at != LOCKING && me.at != WAITS_VM && me.at != WAITS_EPT)
+#else
+#define ANSWERS true
+#endif
+#ifdef NO_GATE
+#define EMPTY true
+#else
+#define EMPTY (inside == 0)
+#endif
+
+/* The exit is over. */
+inline back(i)
 {
-end:	atomic { ANY(STUCK) || (!moving && ANY(STALE)) -> assert(false) }
+	me.job = FAULT;
+	me.type = NONE;
+	me.fresh = false;
+	if
+	:: me.in -> GO(ENTERING)
+	:: else -> GO(OUTSIDE)
+	fi
 }
 
-init
+inline out(i)
 {
-	byte k;
+	me.in = false;
+	me.asked = false;
+	me.kicked = false;
+	GO(OUTSIDE)
+}
 
-	atomic {
-		do
-		:: k < N -> run cpu(k); k++
-		:: else -> break
-		od;
-		run watch()
+inline invept(i)
+{
+	me.behind = false;
+	me.cached = NONE
+}
+
+/* Where nobody takes a leaf away meanwhile. */
+inline store(i)
+{
+	if
+	:: leaf == NONE && FRESH ->
+		assert(me.type == TYPE(count));
+		leaf = me.type
+	:: else
+	fi
+}
+
+/* SEE and KICK of one CPU commute with all that others do: those of all are one step. */
+inline push_out(i) { ALL(if :: k != i && cpu[k].in -> cpu[k].asked = true :: else fi) }
+
+inline take_vm(i)
+{
+	vm_locked = true;
+	stop = AFTER_VM == STOPPING;
+	GO(AFTER_VM)
+}
+
+active [N] proctype CPU()
+{
+	byte i = _pid;
+
+	do
+	/* Into the guest (stay() in hv/vm/run.c), and out of it to the scheduler; an NMI may be why. */
+#ifdef LOOK_FIRST
+	STEP(OUTSIDE, true) if :: me.behind -> invept(i) :: else fi; GO(LOOKING) DONE
+	STEP(LOOKING, true) me.in = true; GO(ENTERING) DONE
+#else
+	STEP(OUTSIDE, true) me.in = true; GO(LOOKING) DONE /* STATE */
+	STEP(LOOKING, SEES_STOP) out(i); DONE
+	STEP(LOOKING, !SEES_STOP) /* LOOK */
+#ifndef NO_LOOK
+		if
+		:: me.behind -> invept(i)
+		:: else
+		fi;
+#endif
+		GO(ENTERING) DONE
+#endif
+#ifdef NMI_LOST
+	STEP(ENTERING, true) me.kicked = false; GO(GUEST) DONE
+#else
+	STEP(ENTERING, me.kicked) out(i); DONE
+	STEP(ENTERING, !me.kicked) GO(GUEST) DONE /* ENTER */
+#endif
+	STEP(GUEST, true) out(i); DONE /* OUT */
+
+	/* An NMI in the hypervisor, whatever it does there: ANSWER */
+	STEP(me.at, me.asked && me.at != GUEST && ANSWERS) me.asked = false; me.kicked = true; DONE
+
+	/* The guest's access to the page; ept_fault_begin() and ept_fault_install(). */
+	STEP(GUEST, me.cached == NONE && leaf != NONE) me.cached = leaf; DONE
+	STEP(GUEST, me.cached == NONE && leaf == NONE) me.fresh = true; GO(COMPUTING) DONE
+	STEP(COMPUTING, true) me.type = TYPE(count); GO(LOCKING) DONE
+	STEP(LOCKING, true) inside++; GO(AT_GATE) DONE
+	STEP(AT_GATE, shut) inside--; GO(LOCKING) DONE
+	STEP(AT_GATE, !shut) GO(IN_GATE) DONE
+	STEP(LOCKING, !locked) locked = true; shut = true; GO(SHUTTING) DONE
+	STEP(SHUTTING, EMPTY) store(i); shut = false; locked = false; back(i); DONE
+#ifndef NO_GATE
+	STEP(IN_GATE, true) assert(!working); store(i); inside--; back(i); DONE
+#else
+	STEP(IN_GATE, !FRESH) inside--; back(i); DONE
+	STEP(IN_GATE, FRESH) GO(STORING) DONE
+	STEP(STORING, leaf != NONE) inside--; back(i); DONE
+#ifndef SECOND_LOOK
+	STEP(STORING, leaf == NONE) assert(me.type == TYPE(count)); leaf = me.type; inside--; back(i); DONE
+#else
+	STEP(STORING, leaf == NONE) leaf = me.type; GO(REGRETTING) DONE
+	STEP(REGRETTING, me.fresh || leaf != me.type) inside--; back(i); DONE
+	STEP(REGRETTING, !me.fresh && leaf == me.type) leaf = NONE; inside--; back(i); DONE
+#endif
+#endif
+
+	/* What the guest writes a register for. So long an exit may be taken to cost what was cached. */
+	STEP(GUEST, true) me.cached = NONE; me.job = ZAP; GO(WAITS_EPT) DONE
+	STEP(GUEST, !rung) me.cached = NONE; rung = true; me.job = CHANGE; GO(WAITS_VM) DONE
+	STEP(WAITS_VM, me.job == CHANGE && !vm_locked && rung) take_vm(i); DONE
+	STEP(WAITS_VM, me.job == CHANGE && !vm_locked && !rung) back(i); DONE /* another has done it */
+	STEP(OUTSIDE, !vm_locked && rung) me.job = CHANGE; take_vm(i); DONE
+#ifdef DEVICE
+	STEP(GUEST, true) me.cached = NONE; me.job = DMA; GO(WAITS_VM) DONE
+	STEP(WAITS_VM, me.job == DMA && !vm_locked) take_vm(i); DONE /* it finds another context */
+#ifndef DMA_UNLOCKED
+	STEP(WAITS_VM, me.job == DMA && !vm_locked) vm_locked = true; me.type = TYPE(count); GO(MOVING) DONE
+	STEP(MOVING, true) assert(me.type == TYPE(count) && !ANY(STALE)); vm_locked = false; back(i); DONE
+#else
+	STEP(WAITS_VM, me.job == DMA) me.type = TYPE(count); GO(MOVING) DONE
+	STEP(MOVING, true) assert(me.type == TYPE(count) && !ANY(STALE)); back(i); DONE
+#endif
+#endif
+#ifdef RETYPE
+	STEP(STOPPING, true) push_out(i); GO(STOPPED) DONE
+	STEP(STOPPED, !ANY(ASKED)) GO(WAITS_EPT) DONE
+#endif
+
+	/* Under the EPT's lock: as ept_noncoherent_change(), the count and then the generation. */
+	STEP(WAITS_EPT, !locked) locked = true; shut = true; GO(EXCLUDING) DONE
+	STEP(EXCLUDING, EMPTY) working = true; GO(FIRST) DONE
+	STEP(COUNTING, true)
+		if
+		:: me.job != ZAP ->
+			count = 1 - count;
+			told = IN_PLACE /* where everybody is stopped, not even now may the old type be used */
+		:: else
+		fi;
+#ifdef BYTES_FIRST
+		assert(me.job != DMA || !ANY(STALE));
+#endif
+		GO(AFTER_COUNTING) DONE
+	STEP(ADVANCING, true) ALL(cpu[k].fresh = false); GO(AFTER_ADVANCING) DONE
+	STEP(CLEARING, true)
+		if
+		:: !IN_PLACE -> leaf = NONE
+		:: IN_PLACE && leaf != NONE -> leaf = TYPE(count)
+		:: else
+		fi;
+		GO(AFTER_CLEARING) DONE
+	STEP(MARKING, true) ALL(cpu[k].behind = true); invept(i); GO(AFTER_MARKING) DONE /* MARK */
+	STEP(SEEING, true) push_out(i); /* SEE, KICK */
+#ifdef TOLD_EARLY
+		told = true;
+#endif
+		GO(WAITING) DONE
+#ifdef NO_WAIT
+	STEP(WAITING, true) GO(AFTER_WAITING) DONE
+#else
+	STEP(WAITING, !ANY(ASKED)) GO(AFTER_WAITING) DONE /* WAIT */
+#endif
+	STEP(COMPLETE, true)
+		working = false;
+		shut = false;
+		locked = false;
+		if
+		:: me.job == ZAP -> back(i)
+		:: me.job == CHANGE -> stop = false; rung = false; told = true; vm_locked = false; back(i)
+		:: me.job == DMA -> stop = false; told = true; me.type = TYPE(count); GO(MOVING)
+		fi;
+		DONE
+	od
+}
+
+/*
+ * Of states that differ only in the numbers of the CPUs, or of the two types, the one with a count of
+ * 0 and the CPUs in order. What will not be looked at again is as at the beginning: the type of a
+ * fault that will be refused, and what LOOK throws away. (With a fault in the model it might be.)
+ * WHOLE leaves all states as they are.
+ */
+c_decl {
+	static void canonical(void);
+}
+c_code {
+	static void canonical(void)
+	{
+#ifndef WHOLE
+		for (unsigned n = 0; n < CPUS; n++) {
+			struct state *one = &now.cpu[n];
+
+			if (now.count && one->cached) one->cached = TYPE(0) + TYPE(1) - one->cached;
+			if (now.count && one->type) one->type = TYPE(0) + TYPE(1) - one->type;
+#ifndef FAULTY
+			if (one->job == FAULT && !one->fresh) one->type = NONE;
+			if (one->behind && (one->at == OUTSIDE || one->at == LOOKING)) one->cached = NONE;
+#endif
+		}
+		if (now.count && now.leaf) now.leaf = TYPE(0) + TYPE(1) - now.leaf;
+		now.count = 0;
+		for (unsigned n = 1; n < CPUS; n++)
+			for (unsigned m = n; m && memcmp(&now.cpu[m - 1], &now.cpu[m], sizeof(struct state)) > 0; m--) {
+				struct state other = now.cpu[m];
+
+				now.cpu[m] = now.cpu[m - 1];
+				now.cpu[m - 1] = other;
+			}
+#endif
 	}
 }
