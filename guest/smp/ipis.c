@@ -210,7 +210,7 @@ void test_ipis(void)
 	uint32_t all = (1U << cpus) - 1;
 	unsigned last = cpus - 1;
 
-	calm *= guest_number("patience", 1);
+	calm *= guest_number("calm", guest_number("patience", 1));
 	interrupt_handler(VECTOR, on_ipi);
 	interrupt_handler(VECTOR_NMI, on_nmi);
 	interrupts_on();

@@ -26,8 +26,10 @@
 
 static struct edu_device edu;
 static uint64_t *second_level;
-static uint64_t patience; /* more than 1 where CPUs share one of the host's */
 static volatile uint64_t turns[SMP_CPUS], lost[SMP_CPUS];
+
+/* More than 1 where CPUs share one of the host's. */
+static uint64_t patience(void) { return guest_number("patience", 1); }
 
 bool device_init(void)
 {
@@ -88,7 +90,7 @@ static void hammer(unsigned id)
 
 static bool leaf_comes_back(uint64_t gpa)
 {
-	uint64_t end = rdtsc() + LEAF_TICKS * patience;
+	uint64_t end = rdtsc() + LEAF_TICKS * patience();
 	unsigned level = 0;
 
 	while (!level && rdtsc() < end) vmcall_ept_walk(gpa, &level);
@@ -120,32 +122,34 @@ static unsigned stale_rounds(unsigned rounds, uint64_t *slowest)
 	return stale;
 }
 
-static void test_deaf(unsigned rounds)
+static unsigned rounds(void) { return (unsigned)guest_number("rounds", 50); }
+
+void test_deaf(void)
 {
 	uint64_t kicks = vmcall_counter(COUNTER_KICKS), slowest = 0;
+	uint64_t bound = guest_number("bound", TRANSITION_TICKS * patience());
 
 	job_start(1, spin_deaf);
 	for (unsigned id = 1; id < cpus; id++) leaf_comes_back((uint64_t)own_page(id, 0));
-	check_count(0, stale_rounds(rounds, &slowest), "stale translations",
+	check_count(0, stale_rounds(rounds(), &slowest), "stale translations",
 		    "a CPU that spins with interrupts off uses no translation from before");
 	job_wait(1);
 	if (!(vmcall_chosen() & CHOSEN_COHERENCE)) /* there a transition copies pages */
-		check(slowest < TRANSITION_TICKS * patience, "a transition takes no longer than %lu ticks",
-		      TRANSITION_TICKS);
-	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds);
+		check(slowest < bound, "a transition takes no longer than %lu ticks", bound);
+	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds());
 }
 
-static void test_hammer(unsigned rounds)
+static void test_hammer(void)
 {
 	uint64_t before = vmcall_counter(COUNTER_TRANSITIONS), total = 0, wrong = 0, end;
 
 	job_start(1, hammer);
-	for (unsigned n = 0; n < rounds; n++) {
+	for (unsigned n = 0; n < rounds(); n++) {
 		device_attach();
 		device_detach();
 	}
 	/* Each has to have had turns, however few CPUs they share. */
-	end = rdtsc() + 100 * patience * LEAF_TICKS;
+	end = rdtsc() + 100 * patience() * LEAF_TICKS;
 	for (unsigned id = 1; id < cpus; id++)
 		while (!turns[id] && rdtsc() < end) cpu_pause();
 	check(job_wait(1), "all CPUs end their work");
@@ -154,7 +158,7 @@ static void test_hammer(unsigned rounds)
 		wrong += lost[id];
 		check(turns[id], "CPU %u got ahead", id);
 	}
-	check_count(2 * rounds, vmcall_counter(COUNTER_TRANSITIONS) - before, "transitions",
+	check_count(2 * rounds(), vmcall_counter(COUNTER_TRANSITIONS) - before, "transitions",
 		    "each attach and each detach is one");
 	check_count(0, wrong, "wrong words", "nothing that %u CPUs wrote is lost", cpus - 1);
 	printf("%lu turns of %u pages\n", total, OWN_PAGES);
@@ -162,9 +166,6 @@ static void test_hammer(unsigned rounds)
 
 void test_shootdown(void)
 {
-	unsigned rounds = (unsigned)guest_number("rounds", 50);
-
-	patience = guest_number("patience", 1);
-	test_deaf(rounds);
-	test_hammer(rounds);
+	test_deaf();
+	test_hammer();
 }

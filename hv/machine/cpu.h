@@ -26,17 +26,6 @@ _Static_assert(sizeof(struct tss) == 104, "SDM 3A 8.7");
 
 struct vcpu;
 
-/*
- * Where a CPU is, as others see it. Before it enters a guest or halts it stores that, and only
- * then looks at what is asked of it; who asks stores the request, and only then looks here. So
- * one of the two sees the other, and an NMI is needed only where this is not CPU_LOOKS.
- */
-enum cpu_state {
-	CPU_LOOKS, /* in the hypervisor, and looks before it goes on */
-	CPU_GUEST, /* in the guest of cpu->vcpu, or on the way there or back */
-	CPU_IDLE,  /* halted, or about to */
-};
-
 /* How far a CPU came at start. */
 enum cpu_start { CPU_ABSENT, CPU_CALLED, CPU_STARTED, CPU_LEFT_OUT };
 
@@ -48,8 +37,8 @@ struct cpu {
 	uint32_t index;        /* 0 is the one that booted */
 	uint32_t slice;        /* exits left before the scheduler looks up, +1; hv/vmx/enter.asm counts; 1: look now */
 	uint32_t rounds;       /* of run_turn() that it has ended */
-	uint32_t state;        /* enum cpu_state */
-	uint32_t answers;      /* NMIs taken: see cpu_answer() */
+	uint32_t idle;         /* halted, or about to: see cpu_begin_idle() */
+	uint32_t answered;     /* how much was asked when it took its last NMI: see cpus_ask() */
 	uint32_t written_back; /* the last of cpus_write_back()'s calls that was done here */
 	uint32_t start;        /* enum cpu_start */
 	uint32_t apic_id;      /* of its local APIC */
@@ -83,11 +72,13 @@ void cpu_load(struct cpu *cpu);
 void cpu_set_stacks(struct cpu *cpu, unsigned number);
 uint64_t cpu_stack_distance(void);
 
-/* Store where this CPU is, before anything that the caller looks at next (a full barrier). */
-static inline void cpu_set_state(enum cpu_state state)
-{
-	__atomic_exchange_n(&this_cpu()->state, state, __ATOMIC_SEQ_CST);
-}
+/*
+ * Before a CPU halts it stores that, and only then (a full barrier) looks at what is asked of it; who asks stores the
+ * request, and only then looks here. So one of the two sees the other, and an NMI is needed only where this is set.
+ * The same holds before it enters a guest, which vm->in_guest tells.
+ */
+static inline void cpu_begin_idle(void) { __atomic_exchange_n(&this_cpu()->idle, true, __ATOMIC_SEQ_CST); }
+static inline void cpu_end_idle(void) { __atomic_store_n(&this_cpu()->idle, false, __ATOMIC_RELEASE); }
 
 /*
  * Make 'cpu' look up by an NMI: it leaves its guest or its halt. Where it is in the hypervisor, it
@@ -97,8 +88,19 @@ void cpu_kick(const struct cpu *cpu);
 void cpus_kick_others(void);
 
 /*
- * An NMI came, in the guest or here: what is asked of a CPU at once is done now (write its caches
- * back, stop for good), and those who wait see that it is not in a guest. Called for every NMI.
+ * A number for what the caller has asked, which is stored by now, and will kick for (a full barrier). A CPU has
+ * answered it once it took an NMI after this.
+ */
+extern uint32_t cpus_asked; /* the last one */
+static inline uint32_t cpus_ask(void) { return __atomic_add_fetch(&cpus_asked, 1, __ATOMIC_SEQ_CST); }
+static inline bool cpu_has_answered(const struct cpu *cpu, uint32_t number)
+{
+	return (int32_t)(__atomic_load_n(&cpu->answered, __ATOMIC_ACQUIRE) - number) >= 0;
+}
+
+/*
+ * An NMI came, in the guest or here: those who wait see that this CPU is not in a guest, and what is asked of it at
+ * once is done (write its caches back, stop for good). Called for every NMI.
  */
 void cpu_answer(void);
 

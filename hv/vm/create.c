@@ -179,6 +179,7 @@ static int create_vcpus(struct vm *vm, const struct load_entry *start)
 		interrupts_set_apic_base(vm->vcpu[i], vm->vcpu[i]->apic_base);
 		run_add(vm->vcpu[i]);
 	}
+	if (cpus_are_all && vm->vcpus == cpu_count) vm->everywhere = (1U << vm->vcpus) - 1;
 	return 0;
 }
 

@@ -5,18 +5,15 @@
 #include "hv/vm/ipi.h"
 
 #include "hv/dev/lapic_route.h"
+#include "hv/vm/shootdown.h"
 #include "lib/bits.h"
 
 void vcpu_kick_remote(struct vcpu *vcpu)
 {
-	struct cpu *cpu = vcpu->cpu;
-	uint32_t state;
-
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the request before the look: enum cpu_state */
-	state = __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE);
-	if (state != CPU_IDLE && (state != CPU_GUEST || cpu->vcpu != vcpu)) return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the request before the look: cpu_begin_idle() */
+	if (!__atomic_load_n(&vcpu->cpu->idle, __ATOMIC_ACQUIRE) && !shootdown_sees(vcpu)) return;
 	__atomic_fetch_add(&vcpu->vm->counter[COUNTER_KICKS], 1, __ATOMIC_RELAXED);
-	cpu_kick(cpu);
+	cpu_kick(vcpu->cpu);
 }
 
 static const uint8_t mail_flag[] = {[MODE_FIXED] = MAIL_FIXED, [MODE_LOWEST] = MAIL_FIXED,    [MODE_NMI] = MAIL_NMI,

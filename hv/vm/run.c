@@ -176,7 +176,7 @@ static void entry_failed(struct vcpu *vcpu)
 	vcpu_dump(vcpu);
 }
 
-/* Is something asked of the vCPU? All that is, is stored before STATE or seen behind it (enum cpu_state). */
+/* Is something asked of the vCPU? All that is, is stored before STATE or seen behind it (hv/vm/shootdown.c). */
 static bool is_asked(const struct vcpu *vcpu)
 {
 	return __atomic_load_n(&vcpu->mail.flags, __ATOMIC_ACQUIRE) || __atomic_load_n(&vcpu->lent, __ATOMIC_ACQUIRE) ||
@@ -208,9 +208,9 @@ static void stay(struct vcpu *vcpu, bool once)
 	vcpu->starts = false;
 	/* Before STATE: a kick behind it sets it to 1. */
 	this_cpu()->slice = once || run_checks_entries ? 2 : SLICE_EXITS + 1;
-	cpu_set_state(CPU_GUEST); /* STATE */
+	__atomic_fetch_or(&vcpu->vm->in_guest, vcpu_bit(vcpu), __ATOMIC_SEQ_CST); /* STATE */
 	result = look_and_enter(vcpu, once);
-	__atomic_store_n(&this_cpu()->state, CPU_LOOKS, __ATOMIC_RELEASE); /* OUT */
+	__atomic_fetch_and(&vcpu->vm->in_guest, ~vcpu_bit(vcpu), __ATOMIC_RELEASE); /* OUT */
 	if (result == ENTER_LEFT)
 		vcpu->launched = true;
 	else if (result == ENTER_FAILED)
@@ -285,15 +285,15 @@ static void idle(void)
 	uint64_t ticks = this_cpu()->index ? ~0UL : console_ticks();
 	bool busy = false;
 
-	this_cpu()->slice = SLICE_EXITS; /* before STATE: a kick behind it sets it to 1 */
-	cpu_set_state(CPU_IDLE);
+	this_cpu()->slice = SLICE_EXITS; /* before that: a kick behind it sets it to 1 */
+	cpu_begin_idle();
 	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu && begun; vcpu = vcpu->next_on_cpu) {
 		busy |= is_runnable(vcpu) || (vcpu->vm->state == VM_RUNNING && has_work(vcpu->vm)) ||
 			(vcpu->lent && this_cpu()->vcpu == vcpu);
 		ticks = MIN(ticks, ticks_to_event(vcpu));
 	}
 	if (!busy) timer_halt(ticks);
-	__atomic_store_n(&this_cpu()->state, CPU_LOOKS, __ATOMIC_RELEASE);
+	cpu_end_idle();
 	if (!this_cpu()->index) console_poll();
 }
 

@@ -26,7 +26,13 @@ void shootdown_stop(struct vm *vm);
 void shootdown_resume(struct vm *vm);
 
 /*
- * On the way into the guest: cpu_set_state(CPU_GUEST) is done, the VM entry not. False when the
+ * On the way into the guest: the vCPU is in vm->in_guest, the VM entry is not done. False when the
  * vCPU may not enter.
  */
 bool shootdown_enter(struct vcpu *vcpu);
+
+/* Is the vCPU in its guest? Acquire: what it did there lies before a 'no'. */
+static inline bool shootdown_sees(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->vm->in_guest, __ATOMIC_ACQUIRE) & vcpu_bit(vcpu);
+}

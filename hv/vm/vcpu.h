@@ -150,6 +150,9 @@ static inline void vcpu_look_at_clock(struct vcpu *vcpu)
 	if (rdtsc() > vcpu->slice_end) vcpu_kick(vcpu);
 }
 
+/* Its place in vm->in_guest. */
+static inline uint32_t vcpu_bit(const struct vcpu *vcpu) { return 1U << vcpu->id; }
+
 /* The VMCS that VMREAD and VMWRITE act on is this vCPU's. */
 static inline void vcpu_assert_current(const struct vcpu *vcpu)
 {

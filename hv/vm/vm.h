@@ -46,7 +46,9 @@ struct vm {
 	struct gate ept_gate;                     /* through which leaves are installed without it */
 	struct lock instruction_lock;
 	uint64_t generation; /* of its EPT's flushes, and */
-	bool stopped;        /* its vCPUs stay out of the guest: hv/vm/shootdown.c */
+	uint32_t in_guest;   /* the vCPUs in their guest, or on the way there or back, a bit each, and */
+	bool stopped;        /* they stay out of it: hv/vm/shootdown.c */
+	uint32_t everywhere; /* in_guest when each CPU of the machine is in it; 0: there are more CPUs or fewer */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
 	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */

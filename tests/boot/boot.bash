@@ -5,10 +5,10 @@ BUILD=${BUILD:-build}
 ENGINE=${ENGINE:-bochs}
 G=$BUILD/guest
 
-# make_iso "OPTIONS" FILE "WORDS"...: the ISO of this test, its path in $iso.
+# make_iso "OPTIONS" FILE "WORDS"...: the ISO of this test, of $ELF if that is set, its path in $iso.
 make_iso() {
 	iso=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/test.iso
-	tools/iso "$iso" "$BUILD/leafcutter.elf" "$@"
+	tools/iso "$iso" "${ELF:-$BUILD/leafcutter.elf}" "$@"
 }
 
 # boots STATUS "OPTIONS" FILE "WORDS"...: the machine ends with STATUS; $output is its console.

@@ -22,7 +22,7 @@
  * - The CPUs are alike, and so are the two types: of states that differ only in who is who,
  *   canonical() keeps one.
  * - A number that is only compared with what it was is a bit: 'fresh' for ept->generation, 'behind'
- *   for vm->generation, 'asked' for cpu->answers. So transitions need not be counted.
+ *   for vm->generation, 'asked' for cpu->answered. So transitions need not be counted.
  * - What nobody else can see belongs to a step that others see: a lock is taken with what is stored
  *   next and dropped with what was stored last; INVEPT goes with the look; in the gate or with the
  *   lock, where it is asserted that nobody else is there, a leaf is looked at and stored.
@@ -74,7 +74,7 @@ typedef state {
 	byte cached; /* the translation in its caches */
 	byte type;   /* what a fault has computed, or DMA found the device to be */
 	bool fresh;  /* nothing that the fault read has changed since */
-	bool in;     /* cpu->state is CPU_GUEST */
+	bool in;     /* its bit of vm->in_guest */
 	bool behind; /* vcpu->flushed is not vm->generation */
 	bool asked;  /* an NMI is on its way, and somebody may wait for it */
 	bool kicked; /* cpu->slice is 1 */
