@@ -10,6 +10,7 @@
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 #include "hv/vm/ipi.h"
+#include "hv/vm/run.h"
 #include "lib/errno.h"
 #include "lib/format.h"
 
@@ -17,6 +18,12 @@ static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return VCPU_LEAVE;
+}
+
+/* Mostly its local APIC's timer was due: 4000 times while Linux boots. */
+static enum exit_action exit_preemption_timer(struct vcpu *vcpu)
+{
+	return run_goes_on(vcpu) ? VCPU_RESUME : VCPU_LEAVE;
 }
 
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)

@@ -68,7 +68,7 @@ static void set_deadline(struct vcpu *vcpu, uint64_t value)
 
 	lapic_set_deadline(&vcpu->lapic, value, value > now ? value - now : 0);
 	if (value > now)
-		vcpu_timer_armed(vcpu);
+		vcpu_timer_armed(vcpu, value - now);
 	else
 		lapic_timer_poll(&vcpu->lapic);
 }
@@ -141,13 +141,14 @@ static bool is_lapic(uint32_t msr) { return msr - X2APIC_MSR(0) < LAPIC_REGISTER
 
 static int write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	int error = 0;
+	int error;
 
-	if (msr == MSR_IA32_TSC_DEADLINE)
+	if (msr == MSR_IA32_TSC_DEADLINE) {
 		set_deadline(vcpu, value);
-	else
-		error = lapic_write_msr(&vcpu->lapic, msr - X2APIC_MSR(0), value);
-	if (!error && lapic_is_timer(msr - X2APIC_MSR(0))) vcpu_timer_armed(vcpu);
+		return 0;
+	}
+	error = lapic_write_msr(&vcpu->lapic, msr - X2APIC_MSR(0), value);
+	if (!error && lapic_is_timer(msr - X2APIC_MSR(0))) vcpu_timer_armed(vcpu, interrupts_timer_ticks(vcpu));
 	return error;
 }
 

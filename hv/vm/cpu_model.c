@@ -72,11 +72,14 @@ struct cpuid_result cpu_model_topology(uint32_t leaf, uint32_t subleaf, unsigned
 
 /*
  * The crystal's clock is the TSC's, and the local APIC's timer counts it too (SDM 2A "CPUID", leaf
- * 0x15; SDM 3B 19.7.3). A guest that reads this calibrates nothing.
+ * 0x15; SDM 3B 19.7.3). A guest that reads this calibrates nothing. Every other clock of a VM is made of the
+ * TSC, so whatever the host says of it and of its own APIC, to a guest they never stop and never change.
  */
 static void set_clock(void)
 {
 	cpu_model.basic[0x15][0] = (struct cpuid_result){.eax = 1, .ebx = 1, .ecx = (uint32_t)vmx.tsc_hz};
+	cpu_model.basic[6][0] = (struct cpuid_result){.eax = CPUID_6_EAX_ARAT};
+	cpu_model.extended[7] = (struct cpuid_result){.edx = CPUID_80000007_EDX_INVARIANT_TSC};
 }
 
 static void set_features(void)
@@ -85,7 +88,6 @@ static void set_features(void)
 
 	cpu_model.basic[1][0].ecx = (cpu_model.basic[1][0].ecx & SHOW_1_ECX) | CPUID_1_ECX_HYPERVISOR | EMULATED_1_ECX;
 	cpu_model.basic[1][0].edx &= SHOW_1_EDX;
-	cpu_model.basic[6][0] = (struct cpuid_result){.eax = cpu_model.basic[6][0].eax & CPUID_6_EAX_ARAT};
 	cpu_model.basic[7][0].eax = 0;
 	cpu_model.basic[7][0].ebx &= SHOW_7_EBX & ~hide_7;
 	cpu_model.basic[7][0].ebx |= CPUID_7_EBX_TSC_ADJUST;
@@ -108,8 +110,6 @@ static void set_extended(void)
 	cpu_model.extended[1].ecx &= SHOW_80000001_ECX;
 	cpu_model.extended[1].edx &= SHOW_80000001_EDX;
 	if (!(vmx.secondary & SECONDARY_RDTSCP)) cpu_model.extended[1].edx &= ~CPUID_80000001_EDX_RDTSCP;
-	cpu_model.extended[7] =
-		(struct cpuid_result){.edx = cpu_model.extended[7].edx & CPUID_80000007_EDX_INVARIANT_TSC};
 	cpu_model.extended[8] = (struct cpuid_result){.eax = TO_FIELD(LINEAR_WIDTH, CPUID_80000008_EAX_LINEAR_WIDTH) |
 							     guest_address_width()};
 }
@@ -126,11 +126,11 @@ void cpuid_init(void)
 	cpu_model.basic[0][0].eax = CPU_MODEL_BASIC - 1;
 	for (unsigned leaf = 0xe; leaf < CPU_MODEL_BASIC; leaf++)
 		cpu_model.basic[leaf][0] = (struct cpuid_result){.eax = 0};
-	set_clock();
 	cpu_model.basic[5][0] = cpu_model.basic[9][0] = cpu_model.basic[0xa][0] = (struct cpuid_result){.eax = 0};
 	set_topology();
 	set_features();
 	set_extended();
+	set_clock();
 }
 
 bool cpu_has_xsave(void) { return cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE; }

@@ -41,7 +41,7 @@ void interrupts_lapic_access(struct vcpu *vcpu, uint64_t gpa, unsigned width, bo
 	uint64_t offset = gpa - vcpu->lapic_page;
 
 	lapic_access(&vcpu->lapic, offset, width, write, value);
-	if (write && lapic_is_timer((unsigned)offset >> 4)) vcpu_timer_armed(vcpu);
+	if (write && lapic_is_timer((unsigned)offset >> 4)) vcpu_timer_armed(vcpu, interrupts_timer_ticks(vcpu));
 }
 
 static void eoi(void *ctx, uint8_t vector)

@@ -145,22 +145,37 @@ static void write_timer(struct vcpu *vcpu, uint64_t ticks)
 	vmwrite(VMCS_PREEMPTION_TIMER, ticks >> vmx.timer_shift);
 }
 
+/* Until the console may go on or a device has more to do. */
+static uint64_t ticks_of_others(const struct vcpu *vcpu)
+{
+	return has_work(vcpu->vm) ? 0 : this_cpu()->index ? ~0UL : console_ticks();
+}
+
 /*
  * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due, the
  * console may go on or a device has more to do.
  */
 static void set_timer(struct vcpu *vcpu)
 {
-	uint64_t others = has_work(vcpu->vm) ? 0 : this_cpu()->index ? ~0UL : console_ticks();
-	uint64_t due = MAX(interrupts_timer_ticks(vcpu), shortest_stay(vcpu));
+	uint64_t others = ticks_of_others(vcpu), due = interrupts_timer_ticks(vcpu), most;
 
-	write_timer(vcpu, MIN(MIN(due, MAX(others, STAY_TICKS)), SLICE_TICKS));
+	due = MAX(due, shortest_stay(vcpu));
+	most = MIN(MAX(others, STAY_TICKS), SLICE_TICKS);
+	write_timer(vcpu, MIN(due, most));
 }
 
-void vcpu_timer_armed(struct vcpu *vcpu)
+bool run_goes_on(struct vcpu *vcpu)
 {
-	uint64_t ticks = interrupts_timer_ticks(vcpu) >> vmx.timer_shift;
+	if (!this_cpu()->index) console_poll();
+	if (rdtsc() >= vcpu->slice_end || !ticks_of_others(vcpu)) return false;
+	interrupts_before_entry(vcpu);
+	set_timer(vcpu);
+	return true;
+}
 
+void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks)
+{
+	ticks >>= vmx.timer_shift;
 	if (!vmx.preemption_timer || !vmx.saves_timer)
 		vcpu_kick(vcpu);
 	else if (ticks < vmread(VMCS_PREEMPTION_TIMER))

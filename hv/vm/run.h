@@ -22,9 +22,14 @@ void run_begin(void);
  */
 void vcpu_switch_to(struct vcpu *vcpu);
 
-/* In an exit: a timer of the vCPU was set, and may be due before this stay in the guest would end.
+/* In an exit: a timer of the vCPU was set, is due in so many TSC ticks, and perhaps before this stay would end. */
+void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks);
+
+/*
+ * In an exit: the time is over that set_timer() gave this stay. What is due is taken and the next time given;
+ * false: the turn is over, or somebody else has something to do.
  */
-void vcpu_timer_armed(struct vcpu *vcpu);
+bool run_goes_on(struct vcpu *vcpu);
 
 /*
  * Stop all vCPUs of all VMs: none enters its guest before run_continue(). On a vCPU's exit: its
