@@ -1,7 +1,11 @@
 ; SPDX-License-Identifier: MIT
 ; What tests/bench/linux puts over the first instructions of a copy of the kernel: it says the time stamp
-; counter at the kernel's entry on COM1, in hexadecimal, and ends the machine as shell_ticks.c does.
-        bits    32
+; counter at the kernel's entry on COM1, in hexadecimal, and ends the machine as shell_ticks.c does. For an
+; entry in 32-bit code, or with -D BITS=64 in 64-bit code.
+%ifndef BITS
+  %define BITS 32
+%endif
+        bits    BITS
 COM1            equ 0x3f8
 LCR             equ COM1 + 3
 LSR             equ COM1 + 5
