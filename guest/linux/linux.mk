@@ -25,3 +25,13 @@ $(BUILD)/guest/linux-vfio.initrd: guest/linux-vfio/init $(BUILD)/guest/obj/vfio 
 	$(call say,CPIO $@)
 	$(Q)tools/linux initrd $(LINUX) $@ $< --module vfio-pci --module vfio_iommu_type1 \
 		$(BUILD)/guest/obj/vfio
+
+# One with a driver in the kernel, built from Debian's headers: make test-all alone needs it.
+$(BUILD)/guest/obj/edu.ko: guest/linux-edu/edu.c tools/linux $(LINUX)/vmlinuz | need-build
+	@mkdir -p $(@D)
+	$(call say,CC   $<)
+	$(Q)tools/linux module $(LINUX) $@ $<
+
+$(BUILD)/guest/linux-edu.initrd: guest/linux-edu/init $(BUILD)/guest/obj/edu.ko tools/linux tools/kernel.sh
+	$(call say,CPIO $@)
+	$(Q)tools/linux initrd $(LINUX) $@ $< $(BUILD)/guest/obj/edu.ko

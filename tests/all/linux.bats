@@ -53,6 +53,55 @@ column() {
 	diff "$columns/four-cpus" "$columns/cm1"
 }
 
+# driver "IOMMU WORDS" DEVICE...: boots linux-edu so: its driver in the kernel copies, is told the end of each of
+# four transfers by an MSI, and is unloaded, twice.
+driver() {
+	local words
+	words=$(words linux-edu)
+	words=${words/iommu=on,strict dev=edu/iommu=on,strict$1 ${*:2}}
+	BOOT_OPTIONS="--timeout 1500" boots 0 "" "$BUILD/linux/vmlinuz" "vm linux-edu $words" "$G/linux-edu.initrd" initrd
+	lacks 'FAIL|iommu: stale'
+	has 'linux-edu\| init: all rounds are through' 'hv: vm linux-edu: exited with status 0'
+	[ "$(grep -c '^linux-edu| init: 0000:00:.*: 4 interrupts, 1 MSI$' <<<"$output")" -eq $((2 * ($# - 1))) ]
+}
+
+@test "a driver in the kernel, caching mode: its device is noncoherent from the boot to power-off" {
+	driver "" dev=edu
+	diff <(transitions) - <<-'END'
+		boot, translation on|^
+		load|-
+		DMA both ways|-
+		DMA again|-
+		unload|-
+		poweroff|v
+	END
+}
+
+@test "a driver in the kernel, no caching mode: its attach is found when translation goes on" {
+	driver ,cm=off dev=edu
+	diff <(transitions) - <<-'END'
+		boot, translation on|^
+		load|-
+		DMA both ways|-
+		DMA again|-
+		unload|-
+		poweroff|v
+	END
+}
+
+@test "a driver in the kernel, snoop control: the DMA API does not ask for it, so its first DMA is the transition" {
+	driver ,sc dev=edu
+	diff <(transitions) - <<-'END'
+		boot, translation on|-
+		load|-
+		DMA both ways|^
+		DMA both ways|-
+		DMA again|-
+		unload|-
+		poweroff|v
+	END
+}
+
 @test "docs/linux.md: its table is what Linux did" {
 	diff <(sed -n '/^| step | CM=1 |/,/^$/p' docs/linux.md | sed '1,2d; /^$/d') <(transition_table)
 }

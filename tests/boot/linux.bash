@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154 # variables that bats sets
 # What the tests of Linux as a guest share. Sourced behind boot.bash.
 
-# transitions: of the console of linux-vfio in $output, each step and what it did to the noncoherent count:
+# transitions: of the console of linux-vfio or linux-edu in $output, each step and what it did to the noncoherent count:
 # ^ for 0 -> 1, v for 1 -> 0, - for neither. A step that is not the same in every round is told as
 # often as it differs. The boot is before the first step, switching off behind the last.
 transitions() {
@@ -13,10 +13,10 @@ transitions() {
 			print step "|" (marks == "" ? "-" : marks)
 		}
 		BEGIN { step = "boot, translation on" }
-		/^linux-vfio\| (vfio|init): / {
+		/^linux-(vfio|edu)\| (vfio|init): / {
 			line = $0
-			sub(/^linux-vfio\| (vfio|init): /, "", line)
-			if (line !~ /^(bind|unbind|remove) / && line !~ /^(open|close|rescan|SET_IRQS .*|[A-Z_]+|DMA to .*)$/ &&
+			sub(/^linux-(vfio|edu)\| (vfio|init): /, "", line)
+			if (line !~ /^(bind|unbind|remove) / && line !~ /^(open|close|(un)?load|rescan|SET_IRQS .*|[A-Z_]+|DMA .*)$/ &&
 			    line != "all rounds are through") next
 			done()
 			step = line
