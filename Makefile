@@ -184,7 +184,7 @@ $(BUILD)/checked/%.o: %.c | need-build
 	$(call say,CC   $< (checked))
 	$(Q)$(CC) $(IMAGE_CFLAGS) -DCHECKED -MT $@ -c $< -o $@
 
-$(BUILD)/checked/%: $(BUILD)/image/%
+$(BUILD)/checked/%.o: $(BUILD)/image/%.o
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
