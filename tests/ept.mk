@@ -11,9 +11,21 @@ $(BUILD)/unit/ept_model: $(MODEL_OBJ) $(BUILD)/host/libpure.a
 	$(call say,LD   $@)
 	$(Q)$(CC) $(HOST_CFLAGS) $(MODEL_OBJ) -o $@ $(BUILD)/host/libpure.a
 
+# Several CPUs: ept/ and hv/vm/shootdown.c once more, with other CPUs going on at each atomic access.
+CPUS_SRC := $(wildcard ept/*.c) lib/format.c tests/model/model_cpu.c tests/model/cpus.c
+CPUS_OBJ := $(CPUS_SRC:%.c=$(BUILD)/cpus/%.o)
+$(BUILD)/cpus/%.o: %.c tests/model/steps.h
+	@mkdir -p $(@D)
+	$(call say,CC   $<)
+	$(Q)$(CC) $(COMMON) -O1 -fno-strict-aliasing -MMD -MP -include tests/model/steps.h -c $< -o $@
+$(BUILD)/unit/cpus: $(CPUS_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD   $@)
+	$(Q)$(CC) $^ -o $@
+
 # What `make test` runs of it, beside the unit tests.
-EPT_SUITES := $(BUILD)/unit/ept_model tests/ept_threads tools/mutate tools/coverage
-TEST_FILES += $(BUILD)/tools/explain $(BUILD)/unit/ept_model $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
+EPT_SUITES := $(BUILD)/unit/ept_model $(BUILD)/unit/cpus tests/ept_threads tools/mutate tools/coverage
+TEST_FILES += $(BUILD)/tools/explain $(BUILD)/unit/ept_model $(BUILD)/unit/cpus $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
 
 # Why an address has its type, by the same objects: docs/memory-types.md says the words.
 $(BUILD)/tools/explain: $(BUILD)/host/tools/explain.o $(BUILD)/host/libpure.a
@@ -35,11 +47,12 @@ explain: need-build
 	$(call build,$(BUILD)/tools/explain) >/dev/null
 	@$(BUILD)/tools/explain
 
-# A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others.
+# A million random operations; MODEL_OPS=n [MODEL_SEED=n] for others. Of several CPUs, a run for each 2,000.
 .PHONY: model
 model: need-build
-	$(call build,$(BUILD)/unit/ept_model)
+	$(call build,$(BUILD)/unit/ept_model $(BUILD)/unit/cpus)
 	$(BUILD)/unit/ept_model $(MODEL_OPS) $(MODEL_SEED)
+	$(BUILD)/unit/cpus $$(($(MODEL_OPS) / 2000)) $(MODEL_SEED)
 
 # The fuzzer of ept/ (make fuzz-ept) runs the model.
 $(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)

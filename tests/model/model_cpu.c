@@ -64,6 +64,7 @@ static unsigned start_of_walk(struct model_cpu *cpu, uint64_t gpa, uint64_t *tab
 
 		if (hit) {
 			*table = hit->value;
+			cpu->since = hit->time;
 			return level;
 		}
 	}
@@ -76,10 +77,14 @@ uint64_t model_translate(struct model_cpu *cpu, struct ept_world *world, uint64_
 	uint64_t table = root;
 
 	cpu->walked = false;
+	cpu->since = cpu->time;
 	for (*level = 1; *level <= 3; (*level)++) {
 		struct model_cached *hit = lookup(cpu->leaf, MODEL_LEAVES, ALIGN_DOWN(gpa, entry_size(*level)), *level);
 
-		if (hit && is_usable(cpu, hit)) return hit->value;
+		if (hit && is_usable(cpu, hit)) {
+			cpu->since = hit->time;
+			return hit->value;
+		}
 	}
 	cpu->walked = true;
 	for (unsigned l = start_of_walk(cpu, gpa, &table); l > 0; l--) {
@@ -97,12 +102,12 @@ uint64_t model_translate(struct model_cpu *cpu, struct ept_world *world, uint64_
 			*entry |= leaf_flags(cpu, *entry);
 			*level = l;
 			remember(cpu->leaf, MODEL_LEAVES, &cpu->next_leaf,
-				 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), *entry, l});
+				 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), *entry, l, cpu->since});
 			return *entry;
 		}
 		table = *entry & EPT_ADDRESS;
 		remember(cpu->table, MODEL_TABLES, &cpu->next_table,
-			 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), table, l - 1});
+			 (struct model_cached){ALIGN_DOWN(gpa, entry_size(l)), table, l - 1, cpu->since});
 	}
 	return 0;
 }

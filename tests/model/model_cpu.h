@@ -20,12 +20,15 @@ struct model_cpu {
 	bool exact;          /* a leaf gets its dirty flag by a write, and by nothing else */
 	bool writes;         /* the access at hand is a write */
 	bool walked;         /* the last translation came from the tables */
+	uint64_t time;       /* set by who wants to know: */
+	uint64_t since;      /* when what the last translation used was read */
 	/* Guest-physical translations, and the paging-structure caches: 'level' of what is found.
 	 */
 	struct model_cached {
 		uint64_t gpa;   /* of the first byte covered */
 		uint64_t value; /* the leaf entry, or the address of the table */
 		unsigned level; /* of the leaf, or of the table; 0: empty */
+		uint64_t time;  /* when it was read */
 	} leaf[MODEL_LEAVES], table[MODEL_TABLES];
 	unsigned next_leaf, next_table;
 	struct ept_fill fill; /* a fault that has begun */
