@@ -195,39 +195,6 @@ TEST(the_sdms_worked_example_gives_its_map)
 	}
 }
 
-/* SDM 3A 12.11.3: base 200000H with mask FFFE00000H is 2-4 MiB; 400000H with FFFC00000H 4-8. */
-TEST(the_sdms_mask_examples_map_their_ranges)
-{
-	wr(BASE0, 0x200006);
-	wr(MASK0, 0xfffe00800);
-	wr(BASE0 + 2, 0x400004);
-	wr(MASK0 + 2, 0xfffc00800);
-	wr(DEF, E | 1);
-	expect_span(0, 2 * MiB, MEMTYPE_WC);
-	expect_span(2 * MiB, 4 * MiB, MEMTYPE_WB);
-	expect_span(4 * MiB, 8 * MiB, MEMTYPE_WT);
-	expect_span(8 * MiB, 1ULL << 36, MEMTYPE_WC);
-}
-
-/* SDM 3A 12.11.4.1; what it leaves undefined is UC here. */
-TEST(overlaps_of_two_types_follow_the_precedences)
-{
-	static const unsigned types[] = {0, 1, 4, 5, 6};
-	static const unsigned expected[5][5] = {
-		{0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}, {0, 0, 4, 0, 4}, {0, 0, 0, 5, 0}, {0, 0, 4, 0, 6},
-	};
-
-	wr(DEF, E | 5);
-	for (unsigned a = 0; a < 5; a++) {
-		for (unsigned b = 0; b < 5; b++) {
-			variable(2, 2 * MiB, 2 * MiB, types[a]);
-			variable(7, 2 * MiB, 2 * MiB, types[b]);
-			expect_span(2 * MiB, 4 * MiB, expected[a][b]);
-			expect_span(4 * MiB, 8 * MiB, MEMTYPE_WP);
-		}
-	}
-}
-
 TEST(all_overlaps_of_four_ranges_agree_with_the_reference)
 {
 	static const unsigned types[] = {0, 1, 4, 5, 6};
@@ -428,47 +395,6 @@ static void expect_changed(unsigned n, uint64_t start, uint64_t size)
 	assert_int_equal(changed[n].size, size);
 }
 
-TEST(a_write_without_effect_changes_nothing)
-{
-	wr(DEF, FE | 6); /* E = 0: all UC before and after */
-	assert_int_equal(count, 0);
-	variable(0, 0, GiB, 6);
-	assert_int_equal(count, 0);
-	wr(0x250, 0x0606060606060606);
-	assert_int_equal(count, 0);
-	wr(DEF, E | 6);
-	wr(DEF, E | 6);
-	assert_int_equal(count, 0);
-	wr(0x250, 0x0404040404040404); /* FE = 0 */
-	assert_int_equal(count, 0);
-	wr(BASE0 + 2, GiB | 1); /* not valid */
-	assert_int_equal(count, 0);
-	wr(BASE0, 0x5006); /* bits below the mask do not take part */
-	assert_int_equal(count, 0);
-}
-
-TEST(a_variable_range_changes_its_own_addresses_only)
-{
-	wr(DEF, E | 6);
-	variable(0, 16 * MiB, 4 * MiB, 0);
-	assert_int_equal(count, 1);
-	expect_changed(0, 16 * MiB, 4 * MiB);
-	variable(1, 18 * MiB, 4 * KiB, 6); /* hidden behind the UC one */
-	assert_int_equal(count, 0);
-	wr(BASE0, 64 * MiB); /* moved: the old place and the new */
-	assert_int_equal(count, 2);
-	expect_changed(0, 16 * MiB, 4 * MiB);
-	expect_changed(1, 64 * MiB, 4 * MiB);
-}
-
-TEST(a_fixed_register_changes_the_first_mebibyte_as_one)
-{
-	wr(DEF, E | FE | 6);
-	wr(0x26f, 6);
-	assert_int_equal(count, 1);
-	expect_changed(0, 0, MiB);
-}
-
 TEST(the_default_type_changes_what_no_range_covers)
 {
 	wr(DEF, E | FE | 6);
@@ -477,23 +403,6 @@ TEST(the_default_type_changes_what_no_range_covers)
 	assert_int_equal(count, 2);
 	expect_changed(0, MiB, 2 * GiB - MiB);
 	expect_changed(1, 4 * GiB, (1ULL << 52) - 4 * GiB);
-}
-
-TEST(enabling_changes_everything_that_is_not_uc)
-{
-	variable(0, 2 * GiB, 2 * GiB, 0);
-	wr(DEF, E | 6);
-	assert_int_equal(count, 2);
-	expect_changed(0, 0, 2 * GiB);
-	expect_changed(1, 4 * GiB, (1ULL << 52) - 4 * GiB);
-}
-
-TEST(enabling_the_fixed_ranges_changes_the_first_mebibyte)
-{
-	wr(DEF, E | 6);
-	wr(DEF, E | FE | 6);
-	assert_int_equal(count, 1);
-	expect_changed(0, 0, MiB);
 }
 
 TEST(more_changes_than_fit_end_in_one_that_takes_them_all_in)
