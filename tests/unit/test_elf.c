@@ -13,6 +13,10 @@
 #define RAM_END   0x200000
 #define HOLE      0xa0000
 #define DATA      0x1000 /* where the bytes of the first segment are in the file */
+#define HEADER    0x800  /* and where the multiboot header is */
+
+/* Fields of an ELF header's file: offsets in the file, by class. */
+enum { ENTRY = 24, PHOFF_32 = 28, PHOFF_64 = 32, PHENTSIZE_32 = 42, PHNUM_32 = 44, PHNUM_64 = 56 };
 
 /* An image under construction; its file is bytes[0..size). */
 struct image {
@@ -21,8 +25,11 @@ struct image {
 	unsigned bits, segments;
 };
 
-struct segment {
-	uint64_t offset, vaddr, paddr, filesz, memsz;
+/* A field of a segment, or of the addresses in a multiboot header, and the value it gets. */
+enum field { NONE, OFFSET, VADDR, PADDR, FILESZ, MEMSZ, HEADER_ADDR = 1, LOAD_ADDR, LOAD_END, BSS_END, ENTRY_ADDR };
+struct change {
+	enum field field;
+	uint64_t value;
 };
 
 static uint8_t *ram;
@@ -43,6 +50,10 @@ static int free_ram(void **state)
 	return 0;
 }
 
+/* Each test here has that RAM. */
+#undef TEST
+#define TEST(name) TEST_WITH(name, make_ram, free_ram)
+
 static void put(struct image *i, size_t at, unsigned width, uint64_t value) { memcpy(i->bytes + at, &value, width); }
 
 static void put_multiboot(struct image *i, size_t at, uint32_t flags)
@@ -52,58 +63,56 @@ static void put_multiboot(struct image *i, size_t at, uint32_t flags)
 	put(i, at + 8, 4, -(MAGIC + flags));
 }
 
-/* The a.out kludge's fields, at 'at' in the file. */
-static void put_addresses(struct image *i, size_t at, uint32_t header, uint32_t start, uint32_t end, uint32_t bss_end,
-			  uint32_t entry)
-{
-	const uint32_t fields[] = {header, start, end, bss_end, entry};
-
-	put_multiboot(i, at, ADDRESSES);
-	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++) put(i, at + 12 + 4 * n, 4, fields[n]);
-}
-
 static size_t program_header(const struct image *i, unsigned n)
 {
 	return i->bits == 64 ? 0x40 + 56 * n : 0x40 + 32 * n;
 }
 
-static void put_segment(struct image *i, unsigned n, const struct segment *s)
+static void set(struct image *i, unsigned n, enum field field, uint64_t value)
 {
 	size_t at = program_header(i, n);
-	const uint64_t fields[] = {s->offset, s->vaddr, s->paddr, s->filesz, s->memsz};
 
-	put(i, at, 4, 1);
-	for (unsigned f = 0; f < ARRAY_SIZE(fields); f++)
-		if (i->bits == 64)
-			put(i, at + 8 + 8 * f, 8, fields[f]);
-		else
-			put(i, at + 4 + 4 * f, 4, fields[f]);
+	if (i->bits == 64)
+		put(i, at + 8 * field, 8, value);
+	else
+		put(i, at + 4 * field, 4, value);
 }
+
+/* One more segment, whose bytes in the file are the first one's. Returns its number. */
+static unsigned add_segment(struct image *i, uint64_t address, uint64_t filesz, uint64_t memsz)
+{
+	unsigned n = i->segments++;
+
+	put(i, program_header(i, n), 4, 1);
+	set(i, n, OFFSET, DATA);
+	set(i, n, VADDR, address);
+	set(i, n, PADDR, address);
+	set(i, n, FILESZ, filesz);
+	set(i, n, MEMSZ, memsz);
+	put(i, i->bits == 64 ? PHNUM_64 : PHNUM_32, 2, i->segments);
+	return n;
+}
+
+static void set_entry(struct image *i, uint64_t entry) { put(i, ENTRY, i->bits / 8, entry); }
 
 /* An ELF of one segment with 0x200 bytes at LINK, and 0x100 more of bss; entry at its begin. */
 static struct image elf(unsigned bits)
 {
 	struct image i = {.size = DATA + 0x200, .bits = bits};
-	const struct segment s = {DATA, LINK, LINK, 0x200, 0x300};
 
 	memcpy(i.bytes, "\177ELF", 4);
 	i.bytes[4] = bits == 64 ? 2 : 1;
 	i.bytes[5] = i.bytes[6] = 1;
 	put(&i, 16, 2, 2);
 	put(&i, 18, 2, bits == 64 ? 62 : 3);
-	put(&i, 24, bits / 8, LINK);                            /* entry */
-	put(&i, bits == 64 ? 32 : 28, bits / 8, 0x40);          /* phoff */
-	put(&i, bits == 64 ? 54 : 42, 2, bits == 64 ? 56 : 32); /* phentsize */
-	put(&i, bits == 64 ? 56 : 44, 2, 1);                    /* phnum */
-	put_segment(&i, 0, &s);
-	put_multiboot(&i, 0x800, 0);
+	set_entry(&i, LINK);
+	put(&i, bits == 64 ? PHOFF_64 : PHOFF_32, bits / 8, 0x40);
+	put(&i, bits == 64 ? 54 : PHENTSIZE_32, 2, bits == 64 ? 56 : 32);
+	add_segment(&i, LINK, 0x200, 0x300);
+	put_multiboot(&i, HEADER, 0);
 	for (unsigned n = 0; n < 0x200; n++) i.bytes[DATA + n] = (uint8_t)(n * 7 + 1);
 	return i;
 }
-
-static void set_entry(struct image *i, uint64_t entry) { put(i, 24, i->bits / 8, entry); }
-
-static void set_segments(struct image *i, unsigned n) { put(i, i->bits == 64 ? 56 : 44, 2, n); }
 
 /* From a buffer of the exact size: the sanitizer sees a read beyond the file. */
 static const char *load(const struct image *i)
@@ -120,6 +129,13 @@ static const char *load(const struct image *i)
 	return problem;
 }
 
+/* RAM [start, end) is as it was before the load. */
+static void assert_untouched(uint64_t start, uint64_t end)
+{
+	assert_int_equal(ram[start], 0xcc);
+	assert_memory_equal(ram + start, ram + start + 1, end - start - 1);
+}
+
 static void assert_refused(const struct image *i, const char *why)
 {
 	const char *problem = load(i);
@@ -128,59 +144,31 @@ static void assert_refused(const struct image *i, const char *why)
 	if (!strstr(problem, why)) fail_msg("refused because '%s', expected '%s'", problem, why);
 }
 
-/* RAM [start, end) is as it was before the load. */
-static void assert_untouched(uint64_t start, uint64_t end)
+TEST(elf32_and_elf64_are_loaded_and_their_bss_zeroed)
 {
-	for (uint64_t at = start; at < end; at++) assert_int_equal(ram[at], 0xcc);
+	for (unsigned bits = 32; bits <= 64; bits += 32) {
+		struct image i = elf(bits);
+
+		memset(ram, 0xcc, RAM_END);
+		assert_null(load(&i));
+		assert_int_equal(loaded.entry, LINK);
+		assert_int_equal(loaded.start, LINK);
+		assert_int_equal(loaded.end, LINK + 0x300);
+		assert_memory_equal(ram + LINK, i.bytes + DATA, 0x200);
+		for (unsigned n = 0x200; n < 0x300; n++) assert_int_equal(ram[LINK + n], 0);
+		assert_untouched(0, LINK);
+		assert_untouched(LINK + 0x300, RAM_END);
+	}
 }
 
-static void assert_loaded_whole(const struct image *i)
-{
-	assert_null(load(i));
-	assert_int_equal(loaded.entry, LINK);
-	assert_int_equal(loaded.start, LINK);
-	assert_int_equal(loaded.end, LINK + 0x300);
-	assert_memory_equal(ram + LINK, i->bytes + DATA, 0x200);
-	for (unsigned n = 0x200; n < 0x300; n++) assert_int_equal(ram[LINK + n], 0);
-	assert_untouched(0, LINK);
-	assert_untouched(LINK + 0x300, RAM_END);
-}
-
-/* Each test here has this fixture. */
-#undef TEST
-#define TEST(name) TEST_WITH(name, make_ram, free_ram)
-
-TEST(elf32_is_loaded_and_its_bss_zeroed)
-{
-	struct image i = elf(32);
-
-	assert_loaded_whole(&i);
-}
-
-TEST(elf64_is_loaded_and_its_bss_zeroed)
+TEST(a_virtual_entry_becomes_the_physical_address_and_a_physical_one_stays)
 {
 	struct image i = elf(64);
 
-	assert_loaded_whole(&i);
-}
-
-TEST(a_virtual_entry_becomes_the_physical_address)
-{
-	struct image i = elf(64);
-	const struct segment s = {DATA, 0xffffffff80100000, LINK, 0x200, 0x300};
-
-	put_segment(&i, 0, &s);
+	set(&i, 0, VADDR, 0xffffffff80100000);
 	set_entry(&i, 0xffffffff80100010);
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 0x10);
-}
-
-TEST(a_physical_entry_of_a_higher_half_image_is_taken_as_it_is)
-{
-	struct image i = elf(32);
-	const struct segment s = {DATA, 0xc0100000, LINK, 0x200, 0x300};
-
-	put_segment(&i, 0, &s);
 	set_entry(&i, LINK + 0x20);
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 0x20);
@@ -189,56 +177,35 @@ TEST(a_physical_entry_of_a_higher_half_image_is_taken_as_it_is)
 TEST(a_virtual_entry_wins_over_a_physical_one)
 {
 	struct image i = elf(32);
-	const struct segment first = {DATA, 0x180000, LINK, 0x100, 0x100};
-	const struct segment second = {DATA, 0x400000, 0x180000, 0x100, 0x100};
 
-	put_segment(&i, 0, &first);
-	put_segment(&i, 1, &second);
-	set_segments(&i, 2);
+	set(&i, 0, VADDR, 0x180000);
+	set(&i, add_segment(&i, 0x180000, 0x100, 0x100), VADDR, 0x400000);
 	set_entry(&i, 0x180004);
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 4);
 }
 
-TEST(an_entry_at_address_0_is_good_when_a_segment_is_there)
+TEST(an_entry_lies_in_a_segment_be_it_at_address_0)
 {
 	struct image i = elf(32);
-	const struct segment s = {DATA, 0, 0, 0x200, 0x200};
 
+	set_entry(&i, LINK + 0x2ff);
+	assert_null(load(&i));
 	set_entry(&i, 0);
 	assert_refused(&i, "the entry point lies in no segment");
-	put_segment(&i, 0, &s);
+	add_segment(&i, 0, 0x200, 0x200);
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, 0);
 	assert_int_equal(loaded.start, 0);
 }
 
-TEST(an_entry_outside_all_segments_is_refused)
-{
-	static const uint64_t outside[] = {LINK - 1, LINK + 0x300, 0, 0x1000, 0xffffffff};
-	struct image i = elf(32), wide = elf(64);
-
-	for (unsigned n = 0; n < ARRAY_SIZE(outside); n++) {
-		set_entry(&i, outside[n]);
-		assert_refused(&i, "the entry point lies in no segment");
-	}
-	set_entry(&wide, BIT(32) + LINK);
-	assert_refused(&wide, "the entry point lies in no segment");
-	set_entry(&i, LINK + 0x2ff);
-	assert_null(load(&i));
-}
-
 TEST(several_segments_are_loaded_each_to_its_place)
 {
 	struct image i = elf(64);
-	const struct segment middle = {DATA, 0x110000, 0x110000, 0x10, 0x10};
-	const struct segment low = {DATA, 0x8000, 0x8000, 0x10, 0x10};
-	const struct segment high = {DATA + 0x10, RAM_END - 0x40, RAM_END - 0x40, 0x20, 0x40};
 
-	put_segment(&i, 1, &high);
-	put_segment(&i, 2, &low);
-	put_segment(&i, 3, &middle);
-	set_segments(&i, 4);
+	set(&i, add_segment(&i, RAM_END - 0x40, 0x20, 0x40), OFFSET, DATA + 0x10);
+	add_segment(&i, 0x8000, 0x10, 0x10);
+	add_segment(&i, 0x110000, 0x10, 0x10);
 	assert_null(load(&i));
 	assert_int_equal(loaded.start, 0x8000);
 	assert_int_equal(loaded.end, RAM_END);
@@ -246,115 +213,53 @@ TEST(several_segments_are_loaded_each_to_its_place)
 	assert_memory_equal(ram + RAM_END - 0x40, i.bytes + DATA + 0x10, 0x20);
 }
 
-TEST(program_headers_that_do_not_load_are_left_alone)
+TEST(what_loads_nothing_may_say_anything)
 {
-	const struct segment nonsense = {~0ULL, 0, ~0ULL, ~0ULL, 1};
-
 	for (unsigned bits = 32; bits <= 64; bits += 32) {
 		struct image i = elf(bits);
+		unsigned stack = add_segment(&i, ~0ULL, ~0ULL, 1), bss = add_segment(&i, 0x110000, 0, 0x100);
 
-		put_segment(&i, 1, &nonsense);
-		put(&i, program_header(&i, 1), 4, 0x6474e551); /* GNU_STACK */
-		set_segments(&i, 2);
+		put(&i, program_header(&i, stack), 4, 0x6474e551); /* GNU_STACK */
+		add_segment(&i, 0xffff0000, 0, 0);
+		set(&i, bss, OFFSET, 0xfffff000); /* it has no bytes in the file */
 		assert_null(load(&i));
+		assert_int_equal(loaded.end, 0x110100);
+		assert_int_equal(ram[0x110000], 0);
+		assert_int_equal(ram[0x1100ff], 0);
+		assert_int_equal(ram[0x110100], 0xcc);
 	}
 }
 
-TEST(an_empty_segment_is_skipped)
+TEST(the_multiboot_header_lies_aligned_in_the_first_8192_bytes)
 {
-	struct image i = elf(32);
-	const struct segment empty = {0xffff0000, 0xffff0000, 0xffff0000, 0, 0};
+	static const struct {
+		size_t at;
+		bool found;
+	} place[] = {{0x900, true}, {8192 - 12, true}, {8192 - 8, false}, {0x802, false}};
 
-	put_segment(&i, 1, &empty);
-	set_segments(&i, 2);
-	assert_null(load(&i));
-	assert_int_equal(loaded.end, LINK + 0x300);
-}
+	for (unsigned n = 0; n < ARRAY_SIZE(place); n++) {
+		struct image i = elf(32);
 
-TEST(bss_alone_may_name_an_offset_beyond_the_file)
-{
-	struct image i = elf(32);
-	const struct segment bss = {0xfffff000, 0x110000, 0x110000, 0, 0x100};
-
-	put_segment(&i, 1, &bss);
-	set_segments(&i, 2);
-	assert_null(load(&i));
-	assert_int_equal(ram[0x110000], 0);
-	assert_int_equal(ram[0x1100ff], 0);
-	assert_int_equal(ram[0x110100], 0xcc);
-}
-
-TEST(a_file_without_multiboot_header_is_no_image)
-{
-	struct image i = elf(32);
-	struct image text = {.size = 13};
-
-	put(&i, 0x800, 4, 0);
-	assert_refused(&i, "no multiboot header");
-	memcpy(text.bytes, "Hello, world\n", 13);
-	assert_refused(&text, "no multiboot header");
-	text.size = 0;
-	assert_refused(&text, "no multiboot header");
-}
-
-TEST(a_header_with_a_wrong_checksum_is_none)
-{
-	struct image i = elf(32);
-
-	put(&i, 0x808, 4, -MAGIC + 1);
-	assert_refused(&i, "no multiboot header");
-	put_multiboot(&i, 0x900, 0); /* the search goes on behind it */
-	assert_null(load(&i));
-}
-
-TEST(the_header_lies_aligned_in_the_first_8192_bytes)
-{
-	struct image i = elf(32);
-
-	i.size = sizeof(i.bytes);
-	put(&i, 0x800, 4, 0);
-	put_multiboot(&i, 8192 - 12, 0);
-	assert_null(load(&i));
-	put(&i, 8192 - 12, 4, 0);
-	put_multiboot(&i, 8192 - 8, 0);
-	assert_refused(&i, "no multiboot header");
-	put_multiboot(&i, 0x802, 0);
-	assert_refused(&i, "no multiboot header");
+		i.size = sizeof(i.bytes);
+		put(&i, HEADER + 8, 4, -MAGIC + 1); /* of this one the checksum is wrong: the search goes on */
+		put_multiboot(&i, place[n].at, 0);
+		if (place[n].found)
+			assert_null(load(&i));
+		else
+			assert_refused(&i, "no multiboot header");
+	}
 }
 
 TEST(a_required_feature_that_is_unknown_is_refused)
 {
 	struct image i = elf(32);
 
-	put_multiboot(&i, 0x800, BIT(3));
+	put_multiboot(&i, HEADER, BIT(3));
 	assert_refused(&i, "requires a feature");
-	put_multiboot(&i, 0x800, BIT(15));
+	put_multiboot(&i, HEADER, BIT(15));
 	assert_refused(&i, "requires a feature");
-	put_multiboot(&i, 0x800, BIT(0) | BIT(1) | BIT(2) | BIT(31));
+	put_multiboot(&i, HEADER, BIT(0) | BIT(1) | BIT(2) | BIT(31));
 	assert_null(load(&i));
-}
-
-TEST(what_is_no_elf_for_x86_is_refused)
-{
-	static const struct {
-		size_t at;
-		uint8_t byte;
-	} wrong[] = {{0, 0}, {4, 0}, {4, 2}, {5, 2}, {18, 40}, {42, 31}};
-
-	for (unsigned n = 0; n < ARRAY_SIZE(wrong); n++) {
-		struct image i = elf(32);
-
-		i.bytes[wrong[n].at] = wrong[n].byte;
-		assert_refused(&i, "no ELF image for x86");
-	}
-}
-
-TEST(a_file_shorter_than_an_elf_header_is_refused)
-{
-	struct image i = {.bytes = "\177ELF\2\1\1"};
-
-	put_multiboot(&i, 12, 0);
-	for (i.size = 24; i.size < 64; i.size++) assert_refused(&i, "no ELF image for x86");
 }
 
 /* Wherever the file ends: refused, and not a byte beyond it is read. */
@@ -363,93 +268,103 @@ TEST(a_truncated_file_is_refused_wherever_it_ends)
 	for (unsigned bits = 32; bits <= 64; bits += 32) {
 		struct image i = elf(bits);
 
+		i.size--;
+		assert_refused(&i, "beyond the end of the file (is it truncated?)");
 		while (i.size--) assert_non_null(load(&i));
+	}
+	for (size_t size = 24; size < 64; size++) { /* the multiboot header within the ELF header, which is cut */
+		struct image i = {.bytes = "\177ELF\2\1\1", .size = size};
+
+		put_multiboot(&i, 12, 0);
+		assert_refused(&i, "no ELF image for x86");
 	}
 }
 
-TEST(truncation_is_named)
+TEST(a_header_that_lies_is_refused)
 {
-	struct image i = elf(32);
+	static const char no_elf[] = "no ELF image for x86", no_entry[] = "the entry point lies in no segment";
+	static const char beyond[] = "the program headers lie beyond the end of the file";
+	static const struct {
+		unsigned bits, at, width;
+		uint64_t value;
+		const char *why;
+	} lies[] = {
+		{32, HEADER, 4, 0, "no multiboot header"},
+		{32, 0, 1, 0, no_elf},
+		{32, 4, 1, 0, no_elf},
+		{32, 4, 1, 2, no_elf},
+		{32, 5, 1, 2, no_elf},
+		{32, 18, 2, 40, no_elf},
+		{32, PHENTSIZE_32, 2, 31, no_elf},
+		{32, PHOFF_32, 4, DATA + 0x200 - 31, beyond},
+		{32, PHOFF_32, 4, 0xffffffff, beyond},
+		{64, PHOFF_64, 8, ~0ULL, beyond},
+		{64, PHNUM_64, 2, 0xffff, beyond},
+		{64, PHNUM_64, 2, 0x100, beyond},
+		{32, PHNUM_32, 2, 0, "nothing to load"},
+		{32, ENTRY, 4, LINK - 1, no_entry},
+		{32, ENTRY, 4, LINK + 0x300, no_entry},
+		{32, ENTRY, 4, 0xffffffff, no_entry},
+		{64, ENTRY, 8, BIT(32) + LINK, no_entry},
+	};
 
-	i.size = DATA + 0x1ff;
-	assert_refused(&i, "beyond the end of the file (is it truncated?)");
-	i = elf(32);
-	put(&i, 28, 4, i.size - 31);
-	assert_refused(&i, "the program headers lie beyond the end of the file");
-	put(&i, 28, 4, 0xffffffff);
-	assert_refused(&i, "the program headers lie beyond the end of the file");
-	i = elf(64);
-	put(&i, 32, 8, ~0ULL);
-	assert_refused(&i, "the program headers lie beyond the end of the file");
-	i = elf(64);
-	set_segments(&i, 0xffff);
-	assert_refused(&i, "the program headers lie beyond the end of the file");
-	set_segments(&i, 0x100);
-	assert_refused(&i, "the program headers lie beyond the end of the file");
+	for (unsigned n = 0; n < ARRAY_SIZE(lies); n++) {
+		struct image i = elf(lies[n].bits);
+
+		put(&i, lies[n].at, lies[n].width, lies[n].value);
+		assert_refused(&i, lies[n].why);
+	}
 }
 
 /* One lie after the other about the only segment; nothing is written for any of them. */
 TEST(segments_that_lie_are_refused_and_nothing_is_written)
 {
+	static const char short_file[] = "end of the file", outside[] = "outside the VM's RAM";
 	static const struct {
-		struct segment s;
+		struct change change[3];
 		const char *why;
 	} lies[] = {
-		{{DATA, LINK, LINK, 0x200, 0x1ff}, "more bytes in the file"},
-		{{DATA, LINK, LINK, 0x200, 0}, "more bytes in the file"},
-		{{DATA + 1, LINK, LINK, 0x200, 0x200}, "end of the file"},
-		{{~0ULL, LINK, LINK, 0x200, 0x200}, "end of the file"},
-		{{-0x100ULL, LINK, LINK, 0x200, 0x200}, "end of the file"},
-		{{DATA, LINK, LINK, ~0ULL, ~0ULL}, "end of the file"},
-		{{DATA, LINK, LINK, -(uint64_t)DATA, ~0ULL}, "end of the file"},
-		{{DATA, LINK, RAM_END, 0x200, 0x200}, "outside the VM's RAM"},
-		{{DATA, LINK, RAM_END - 0x1ff, 0x200, 0x200}, "outside the VM's RAM"},
-		{{DATA, LINK, LINK, 0x200, RAM_END - LINK + 1}, "outside the VM's RAM"},
-		{{DATA, LINK, LINK, 0x200, ~0ULL}, "outside the VM's RAM"},
-		{{DATA, LINK, LINK, 0x200, -(uint64_t)LINK}, "outside the VM's RAM"},
-		{{DATA, LINK, -0x100ULL, 0x200, 0x300}, "outside the VM's RAM"},
-		{{DATA, LINK, ~0ULL, 0, 1}, "outside the VM's RAM"},
-		{{DATA, LINK, BIT(32) + LINK, 0x200, 0x200}, "outside the VM's RAM"},
+		{{{MEMSZ, 0x1ff}}, "more bytes in the file"},
+		{{{MEMSZ, 0}}, "more bytes in the file"},
+		{{{OFFSET, DATA + 1}}, short_file},
+		{{{OFFSET, ~0ULL}}, short_file},
+		{{{OFFSET, -0x100ULL}}, short_file},
+		{{{FILESZ, ~0ULL}, {MEMSZ, ~0ULL}}, short_file},
+		{{{FILESZ, -(uint64_t)DATA}, {MEMSZ, ~0ULL}}, short_file},
+		{{{PADDR, RAM_END}}, outside},
+		{{{PADDR, RAM_END - 0x2ff}}, outside},
+		{{{MEMSZ, RAM_END - LINK + 1}}, outside},
+		{{{MEMSZ, ~0ULL}}, outside},
+		{{{MEMSZ, -(uint64_t)LINK}}, outside},
+		{{{PADDR, -0x100ULL}}, outside},
+		{{{PADDR, ~0ULL}, {FILESZ, 0}, {MEMSZ, 1}}, outside},
+		{{{PADDR, BIT(32) + LINK}}, outside},
+		/* The hole below 1 MiB. */
+		{{{PADDR, HOLE - 0x2ff}}, outside},
+		{{{PADDR, HOLE}}, outside},
+		{{{PADDR, 0xf0000}}, outside},
+		{{{PADDR, MiB - 1}}, outside},
+		{{{PADDR, 0xb000}, {MEMSZ, 2 * MiB - 0xb000}}, outside},
 	};
 
 	for (unsigned n = 0; n < ARRAY_SIZE(lies); n++) {
 		struct image i = elf(64);
 
-		put_segment(&i, 0, &lies[n].s);
+		for (const struct change *c = lies[n].change; c < lies[n].change + 3 && c->field; c++)
+			set(&i, 0, c->field, c->value);
 		assert_refused(&i, lies[n].why);
 		assert_untouched(0, RAM_END);
 	}
 }
 
-TEST(nothing_is_loaded_into_the_hole_below_1_mib)
-{
-	static const uint64_t starts[] = {HOLE - 0x2ff, HOLE, 0xb8000, 0xf0000, MiB - 1};
-	struct image i = elf(32);
-	const struct segment across = {DATA, 0x8000, 0xb000, 0x200, 2 * MiB - 0xb000};
-	const struct segment below = {DATA, LINK, HOLE - 0x300, 0x200, 0x300};
-
-	for (unsigned n = 0; n < ARRAY_SIZE(starts); n++) {
-		const struct segment s = {DATA, LINK, starts[n], 0x200, 0x300};
-
-		put_segment(&i, 0, &s);
-		assert_refused(&i, "outside the VM's RAM");
-	}
-	put_segment(&i, 0, &across);
-	assert_refused(&i, "outside the VM's RAM");
-	assert_untouched(0, RAM_END);
-	put_segment(&i, 0, &below);
-	assert_null(load(&i));
-}
-
 TEST(the_pages_below_1_mib_that_segments_cover_are_known)
 {
 	struct image i = elf(32);
-	const struct segment first = {DATA, LINK, 0x8fff, 2, 2};
-	const struct segment last = {DATA + 2, LINK + 2, 0x3f000, 0, 0x61000};
 
-	put_segment(&i, 0, &first);
-	put_segment(&i, 1, &last);
-	set_segments(&i, 2);
+	set(&i, 0, PADDR, 0x8fff);
+	set(&i, 0, FILESZ, 2);
+	set(&i, 0, MEMSZ, 2);
+	add_segment(&i, 0x3f000, 0, HOLE - 0x3f000);
 	assert_null(load(&i));
 	for (uint64_t page = 0; page < MiB; page += PAGE_SIZE)
 		assert_int_equal(elf_covers_page(&loaded, page),
@@ -460,36 +375,34 @@ TEST(the_pages_below_1_mib_that_segments_cover_are_known)
 TEST(segments_larger_than_ram_in_sum_are_refused)
 {
 	struct image i = elf(32);
-	const struct segment all = {DATA, LINK, LINK, 0, RAM_END - LINK};
 
-	for (unsigned n = 0; n < 3; n++) put_segment(&i, n, &all);
-	set_segments(&i, 1);
+	set(&i, 0, MEMSZ, RAM_END - LINK);
 	assert_null(load(&i));
-	set_segments(&i, 2);
+	add_segment(&i, LINK, 0, RAM_END - LINK);
 	assert_refused(&i, "the segments together are larger");
 }
 
-TEST(an_elf_without_segments_has_nothing_to_load)
-{
-	struct image i = elf(32);
-
-	set_segments(&i, 0);
-	assert_refused(&i, "nothing to load");
-}
-
-/* A flat image with the header 0x10 into it: 0x200 bytes for LINK. */
-static struct image flat(uint32_t load_end, uint32_t bss_end)
+/* A flat image with the header 0x10 into it: 0x200 bytes for LINK, but for what 'change' says. */
+static struct image flat(const struct change *change)
 {
 	struct image i = {.size = 0x200};
+	uint32_t address[] = {[HEADER_ADDR] = LINK + 0x10,
+			      [LOAD_ADDR] = LINK,
+			      [LOAD_END] = 0,
+			      [BSS_END] = 0,
+			      [ENTRY_ADDR] = LINK + 0x40};
 
 	for (unsigned n = 0; n < i.size; n++) i.bytes[n] = (uint8_t)(n + 1);
-	put_addresses(&i, 0x10, LINK + 0x10, LINK, load_end, bss_end, LINK + 0x40);
+	put_multiboot(&i, 0x10, ADDRESSES);
+	for (; change->field; change++) address[change->field] = (uint32_t)change->value;
+	memcpy(i.bytes + 0x10 + 12, address + 1, sizeof(address) - sizeof(address[0]));
 	return i;
 }
+#define FLAT(...) flat((const struct change[]){__VA_ARGS__, {NONE, 0}})
 
 TEST(an_image_with_addresses_is_loaded_where_they_say)
 {
-	struct image i = flat(LINK + 0x180, LINK + 0x280);
+	struct image i = FLAT({LOAD_END, LINK + 0x180}, {BSS_END, LINK + 0x280});
 
 	assert_null(load(&i));
 	assert_int_equal(loaded.entry, LINK + 0x40);
@@ -502,75 +415,61 @@ TEST(an_image_with_addresses_is_loaded_where_they_say)
 
 TEST(load_end_0_means_the_whole_file_and_bss_end_0_no_bss)
 {
-	struct image i = flat(0, 0);
+	struct image i = FLAT({LOAD_END, 0}, {BSS_END, 0});
 
 	assert_null(load(&i));
 	assert_memory_equal(ram + LINK, i.bytes, 0x200);
 	assert_int_equal(loaded.end, LINK + 0x200);
-	i = flat(0, LINK + 0x210);
+	i = FLAT({LOAD_END, 0}, {BSS_END, LINK + 0x210});
 	assert_null(load(&i));
 	assert_int_equal(loaded.end, LINK + 0x210);
 }
 
-TEST(what_precedes_the_addresses_image_in_the_file_is_not_loaded)
+TEST(what_precedes_the_image_in_the_file_is_not_loaded)
 {
-	struct image i = {.size = 0x300};
+	struct image i = FLAT({HEADER_ADDR, LINK}, {ENTRY_ADDR, LINK});
 
-	put_addresses(&i, 0x110, LINK + 0x10, LINK, 0, 0, LINK);
-	put(&i, 0x100, 4, 0x12345678);
 	assert_null(load(&i));
-	assert_int_equal(loaded.end, LINK + 0x200);
-	assert_memory_equal(ram + LINK, i.bytes + 0x100, 0x200);
+	assert_int_equal(loaded.end, LINK + 0x1f0);
+	assert_memory_equal(ram + LINK, i.bytes + 0x10, 0x1f0);
 }
 
-TEST(addresses_that_contradict_each_other_are_refused)
+TEST(addresses_that_lie_are_refused)
 {
-	struct image i = flat(LINK - 1, 0);
+	static const char contradict[] = "contradict", outside[] = "outside the VM's RAM";
+	static const char entry[] = "the entry point lies outside";
+	static const struct {
+		struct change change[4];
+		const char *why;
+	} lies[] = {
+		{{{LOAD_END, LINK - 1}}, contradict},
+		{{{BSS_END, LINK - 1}}, contradict},
+		{{{LOAD_END, LINK + 0x180}, {BSS_END, LINK + 0x17f}}, contradict},
+		{{{BSS_END, LINK + 0x1ff}}, contradict},
+		{{{HEADER_ADDR, LINK + 0x11}}, contradict}, /* the image would begin before the file */
+		{{{HEADER_ADDR, LINK - 1}}, contradict},
+		{{{HEADER_ADDR, 0}, {LOAD_ADDR, 0xfffffff0}, {ENTRY_ADDR, 0xfffffff0}}, contradict},
+		{{{LOAD_END, LINK + 0x201}}, "end of the file"},
+		{{{BSS_END, RAM_END + 1}}, outside},
+		{{{BSS_END, 0xffffffff}}, outside},
+		{{{HEADER_ADDR, HOLE + 0x10}, {LOAD_ADDR, HOLE}, {ENTRY_ADDR, HOLE}}, outside},
+		{{{ENTRY_ADDR, 0}}, entry},
+		{{{ENTRY_ADDR, LINK - 1}}, entry},
+		{{{ENTRY_ADDR, LINK + 0x200}}, entry},
+		{{{ENTRY_ADDR, 0xffffffff}}, entry},
+	};
 
-	assert_refused(&i, "contradict");
-	i = flat(0, LINK - 1);
-	assert_refused(&i, "contradict");
-	i = flat(LINK + 0x180, LINK + 0x17f);
-	assert_refused(&i, "contradict");
-	i = flat(0, LINK + 0x1ff);
-	assert_refused(&i, "contradict");
-	i = flat(0, 0); /* the image would begin before the file */
-	put_addresses(&i, 0x10, LINK + 0x11, LINK, 0, 0, LINK);
-	assert_refused(&i, "contradict");
-	put_addresses(&i, 0x10, LINK - 1, LINK, 0, 0, LINK);
-	assert_refused(&i, "contradict");
-	put_addresses(&i, 0x10, 0, 0xfffffff0, 0, 0, 0xfffffff0);
-	assert_refused(&i, "contradict");
-}
+	for (unsigned n = 0; n < ARRAY_SIZE(lies); n++) {
+		struct image i = flat(lies[n].change);
 
-TEST(addresses_beyond_the_file_or_ram_are_refused)
-{
-	struct image i = flat(LINK + 0x201, 0);
-
-	assert_refused(&i, "end of the file");
-	i = flat(0, RAM_END + 1);
-	assert_refused(&i, "outside the VM's RAM");
-	i = flat(0, 0xffffffff);
-	assert_refused(&i, "outside the VM's RAM");
-	put_addresses(&i, 0x10, 0xa0010, 0xa0000, 0, 0, 0xa0000);
-	assert_refused(&i, "outside the VM's RAM");
-	assert_untouched(0, RAM_END);
-}
-
-TEST(an_entry_outside_the_loaded_addresses_is_refused)
-{
-	static const uint32_t outside[] = {0, LINK - 1, LINK + 0x200, 0xffffffff};
-	struct image i = flat(0, 0);
-
-	for (unsigned n = 0; n < ARRAY_SIZE(outside); n++) {
-		put_addresses(&i, 0x10, LINK + 0x10, LINK, 0, 0, outside[n]);
-		assert_refused(&i, "the entry point lies outside");
+		assert_refused(&i, lies[n].why);
+		assert_untouched(0, RAM_END);
 	}
 }
 
 TEST(a_header_with_addresses_that_the_file_cuts_off_is_refused)
 {
-	struct image i = flat(0, 0);
+	struct image i = FLAT({LOAD_END, 0});
 
 	for (i.size = 0x10 + 12; i.size < 0x10 + 32; i.size++) assert_refused(&i, "contradict");
 }
