@@ -2,8 +2,8 @@
 /*
  * Why an address has the memory type it has. Each reason is found by a question to the code that
  * decides: would the answer be another if this range were off, if the count were 0, if the slot
- * were aligned? So this file has no rule of its own that could differ, and it costs what it
- * costs: a person is waiting, not a guest. In words: explain_print.c.
+ * were aligned? So this file has no rule of its own that could differ from theirs. That takes time,
+ * but a person waits for it and no guest. In words: explain_print.c.
  */
 #include "ept/explain.h"
 

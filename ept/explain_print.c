@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An explanation (explain.c) in words: the entries from the root down, whether the rule does not hold for the leaf in
- * place, the slot, and the rule in one line. It only reads the explanation.
+ * An explanation (explain.c) in words: the entries from the root down, the slot, whether the leaf
+ * in place is stale, and the rule in one line. It only reads the explanation.
  */
 #include "ept/explain.h"
 #include "ept/table.h"

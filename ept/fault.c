@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Everything that installs leaves: an EPT violation is served with one leaf, the largest that
- * alignment, slot and memory type allow, or with fill=table with all 4K leaves of its table that
- * one answer serves. The exit handler calls it (and the model CPU of the tests). It never clears a
- * leaf.
+ * alignment, slot and memory type allow. With fill=table the 4K leaves beside it come too, as far
+ * as one answer is right for them. It never clears a leaf.
  */
 #include "ept/table.h"
 #include "lib/errno.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The walk over the tables of a range, in the order a zap needs: children first. ept/zap.c steps
- * through it. It reads entries and counts and never changes anything.
+ * The walk over the tables of a range, in the order that a zap needs: children first. It reads
+ * entries and counts and changes nothing.
  *
  *    guest-physical address
  *    47      39 38      30 29      21 20      12 11         0
@@ -27,8 +27,8 @@
  *   Up. If there is none, the parent itself is visited. The root is the last.
  *
  * It visits only what exists. A table's count of children (of live ones, where only those are
- * wanted) says how many are left to find, so that the search ends at the last child and not at
- * the last entry. A live child is seen before its visit, so the visit may clear it and lower the
+ * wanted) says how many are left to find, so that the search ends at the last child and not at the
+ * last entry. A live child is seen before its visit, so the visit may clear it and lower the
  * counts: 'left' was taken when the table was entered.
  */
 #include "ept/iter.h"

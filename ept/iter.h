@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk over the tables of a range, for zaps and unmapping (ept/zap.c). It only reads.
+ * The walk over the tables of a range, children first. It only reads.
  */
 #pragma once
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which memory type an EPT leaf gets, and which type an access through it has: the two tables of
- * docs/memory-types.md as code. Called by ept/fault.c and by whoever explains a leaf. Pure: no
- * state, no hardware.
+ * docs/memory-types.md as code. No state, no hardware.
  */
 #include "ept/memtype.h"
 

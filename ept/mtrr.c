@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * A guest CPU's memory type range registers: RDMSR and WRMSR of them, the type they give a range,
- * and which addresses a write gives another type. The MSR exits call it, and ept/fault.c. It
- * knows nothing of EPT.
+ * and which addresses a write gives another type. It looks at no EPT entry.
  *
- * Everything about addresses rests on one question, answered by mtrr_type_at(): which type has this
- * page, and up to where can it not change? A range is uniform when stepping through it from
- * answer to answer never gives another type; a write changes what two such walks, through the
- * registers before and after, disagree on.
+ * Everything about addresses rests on one question, which mtrr_type_at() answers: which type has
+ * this page, and up to which address can the type not change? A range is uniform if a walk through
+ * it, from answer to answer, never finds another type. A write changes the addresses on which two
+ * such walks disagree, one through the registers before it and one through those after it.
  */
 #include "ept/mtrr.h"
 

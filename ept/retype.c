@@ -3,8 +3,8 @@
  * The transition that changes leaves where they are: one walk over the live tables, one store for
  * each leaf, one flush. No vCPU of the VM may be in its guest meanwhile, so entries are changed by
  * plain reads and stores: no CPU walks, and none sets accessed or dirty flags. Where pages have two
- * copies it takes two walks, the flush between them, for a leaf of another type leads to the other
- * copy. Which type a leaf gets is asked of fault.c.
+ * copies it takes two walks with the flush between them, because a leaf of another type leads to
+ * the other copy. Which type a leaf gets is asked of fault.c.
  */
 #include "ept/table.h"
 

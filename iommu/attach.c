@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which devices are attached and which of them are noncoherent: the context cache, and the one
- * function, track(), that compares what a device is with what it was and reports the difference.
- * Called at context invalidations, at SRTP and TE, at a device's Enable No Snoop, and when a DMA
- * finds something new. It reads one context entry for each device in scope and never a page
- * table: a guest could make that endless. docs/iommu.md has the state table.
+ * function, track(), that compares what a device is with what it was and reports the difference. It
+ * reads one context entry for each device in scope. It never reads a page table, since a guest
+ * could make that endless. docs/iommu.md has the state table.
  */
 #include "iommu/parts.h"
 

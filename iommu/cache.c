@@ -2,8 +2,8 @@
 /*
  * The IOTLB: finished translations, tagged with source-id and domain-id (VT-d 6.2.1), kept until
  * the guest invalidates them or others take their place. That is its purpose here: a translation
- * the guest changed without invalidating stays visible, as on hardware. Which entry is evicted
- * depends on nothing but the order of insertions. It never reads guest memory.
+ * that the guest has changed and not invalidated stays in use, as on hardware. Which entry is
+ * evicted depends on nothing but the order of insertions. It never reads guest memory.
  */
 #include "iommu/parts.h"
 

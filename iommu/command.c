@@ -2,9 +2,8 @@
 /*
  * What writing a register does, where it does more than hold its value: GCMD with its status,
  * register-based invalidation (CCMD, IOTLB), the queue's tail, the fault and event registers, the
- * enable of the protected memory regions. The register table calls it after a write. The rule
- * it keeps: a status or completion bit changes last, when all that follows from the command
- * (count, zap, INVEPT) is done.
+ * enable of the protected memory regions. The rule it keeps: a status or completion bit changes
+ * last, when all that follows from the command (count, zap, INVEPT) is done.
  */
 #include "iommu/parts.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * DMA by a device: translated page by page, through the context cache and the IOTLB, or by a walk
- * where these have no answer. Devices call it through iommu_dma_read() and iommu_dma_write().
- * No pointer into a cache is held across a call to the host, which may come back and change them.
+ * where these have no answer. No pointer into a cache is held across a call to the host, which may
+ * come back and change them.
  */
 #include "iommu/parts.h"
 

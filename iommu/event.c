@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The messages by which the unit interrupts software: one for faults (FECTL), one for completed
- * invalidations (IECTL), laid out alike. A masked one is kept pending until it is unmasked or
- * what it told of is serviced. It never decides when there is something to tell.
+ * invalidations (IECTL), laid out alike. A masked message stays pending until it is unmasked, or
+ * until software has dealt with what it tells of. When there is something to tell is not decided
+ * here.
  */
 #include "iommu/parts.h"
 

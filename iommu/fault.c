@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults: the fault recording register and the status that software polls. Called wherever a
- * request is blocked or the queue has stopped. It only records: what is a fault is decided there,
- * what software writes about it is in command.c.
+ * Faults: the fault recording register and the status that software polls. It only records. What is
+ * a fault is decided by whoever blocks a request; what software writes about it is in command.c.
  */
 #include "iommu/parts.h"
 

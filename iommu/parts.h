@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of iommu/ call of each other. It is the inside of iommu/; iommu/iommu.h is the
+ * What the files of iommu/ offer each other. It is the inside of iommu/; iommu/iommu.h is the
  * interface.
  */
 #pragma once

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The invalidation queue (VT-d 6.5.2): descriptors in guest memory from head to tail, worked off in
- * slices, so that no write of the tail keeps the CPU for long. Each descriptor is done, with all
- * that follows from it, before the head passes it, so what a wait descriptor announces is done. A
- * bad descriptor stops the queue with FSTS.IQE, its head on the culprit, until software has mended
- * it and cleared IQE.
+ * slices, so that no write of the tail keeps the CPU for long. The head passes a descriptor only
+ * when it is done, with all that follows from it. So what a wait descriptor announces is done. A
+ * bad descriptor stops the queue with FSTS.IQE; the head stays on it until software has mended it
+ * and cleared IQE.
  */
 #include "iommu/parts.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Interrupt remapping (VT-d 5.1): a request names an entry of the guest's table, the entry says
- * which interrupt it becomes and who may ask for it. Called for each device's and the IOAPIC's
- * message. Entries are cached until invalidated, as translations are.
+ * which interrupt it becomes and who may ask for it. Entries are cached until invalidated, as
+ * translations are.
  */
 #include "iommu/parts.h"
 

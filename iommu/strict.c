@@ -2,9 +2,8 @@
 /*
  * 'iommu=on,strict': an answer that a cache gave is compared with what the tables in memory say at
  * that moment. Where they differ, software has changed a table and not invalidated since. That is
- * legal until the invalidation; a use that nobody meant is a bug of the driver, and named here.
- * Called where an answer is taken from a cache, when the host wants to know. It fills no cache,
- * records no fault and tracks nothing.
+ * legal until the invalidation. But a use that nobody meant is a bug of the driver, so each is
+ * named. It fills no cache, records no fault and tracks nothing.
  */
 #include "iommu/parts.h"
 #include "lib/format.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading the tables the guest wrote: root, context and second-level entries, each checked before
- * it is believed. Called when a cache has no answer. It records no fault, keeps nothing, and
- * touches no memory but through iommu_host.read().
+ * it is believed. It records no fault, keeps nothing, and touches no memory but through
+ * iommu_host.read().
  *
- *	root table           context table          level 4, 3, 2, 1
- *	[bus] ------------>  [device, function] --> [47:39] -> [38:30] -> [29:21] -> [20:12]
- *	                     AW=1 begins at level 3             1 GiB leaf  2 MiB leaf  4 KiB leaf
+ * 	root table           context table          level 4, 3, 2, 1
+ * 	[bus] ------------>  [device, function] --> [47:39] -> [38:30] -> [29:21] -> [20:12]
+ * 	                     AW=1 begins at level 3             1 GiB leaf  2 MiB leaf  4 KiB leaf
  */
 #include "iommu/parts.h"
 

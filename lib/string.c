@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The libc routines the compiler and the images rely on; see lib/string.h. Written for size:
- * the string instructions are fast on every CPU that has EPT.
+ * The libc routines that the compiler and the images rely on (lib/string.h). They are written for
+ * size: the string instructions are fast on every CPU that has EPT.
  */
 #include "lib/string.h"
 

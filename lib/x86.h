@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of the bits, registers and numbers of the x86-64 architecture that more than one file
- * uses. Everything here is a constant: no inline assembly (lib/asm.h has that), so the files
- * that are tested on the host include it too.
+ * Names of the bits, registers and numbers of the x86-64 architecture that more than one file uses.
+ * Everything here is a constant; lib/asm.h has the instructions.
  */
 #pragma once
 

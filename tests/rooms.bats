@@ -49,7 +49,7 @@ red() {
 }
 
 @test "the tree as it is breaks no rule of the rooms" {
-	clean walls rooms opening headers lines
+	clean walls rooms opening callers headers lines
 }
 
 @test "an include that tools/rooms does not allow" {
@@ -124,6 +124,11 @@ red() {
 	undo
 	printf '%s\n' '#!/bin/bash' '# SPDX-License-Identifier: MIT' 'true' >tools/need
 	red opening 'no opening sentence: tools/need'
+}
+
+@test "a file of the image that says at its opening who calls it" {
+	sed -i '0,/It only records\./s//It only records. Called by the queue alone./' iommu/fault.c
+	red callers 'who calls it: iommu/fault.c:'
 }
 
 @test "a header that does not compile alone" {

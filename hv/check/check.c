@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The VM-entry checker's one loop over the tables of rules, and the requirements they share. The
- * rules themselves are in hv/check/, a table per part of SDM 3C 27.2 and 27.3.
+ * rules themselves are in the files beside it, a table per part of SDM 3C 27.2 and 27.3.
  */
 #include "hv/check/check.h"
 

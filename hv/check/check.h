@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VM-entry checker: the checks of SDM 3C 27.2 and 27.3 on a VMCS, made in software, so that
- * a refused entry is explained by the rule it broke. Called when an entry fails, and before the
- * first entry when GRUB's line says `check`. It reads the VMCS through a function it is given
- * and changes nothing.
+ * The VM-entry checker: the checks of SDM 3C 27.2 and 27.3 on a VMCS, made in software, so that a
+ * refused entry is explained by the rule it broke. It reads the VMCS through a function that it is
+ * given and changes nothing.
  *
  * Not checked, because it is not in the VMCS: what lies in memory (the virtual TPR, the lists of
- * MSRs, the VMCS that the link pointer names), IA32_RTIT_CTL and IA32_LBR_CTL (their reserved
- * bits vary by model), and entries made in SMM: the CPU is taken to be in 64-bit mode outside it.
+ * MSRs, the VMCS that the link pointer names), IA32_RTIT_CTL and IA32_LBR_CTL (their reserved bits
+ * vary by model), and entries made in SMM: the CPU is taken to be in 64-bit mode outside it.
  */
 #pragma once
 

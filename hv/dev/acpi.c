@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds a guest's ACPI tables, all as one structure. Called once per VM at creation, with a buffer
- * that becomes the guest's BIOS area; it describes the devices of hv/dev and touches none of them.
+ * Builds a guest's ACPI tables, all as one structure. They go into a buffer that becomes the
+ * guest's BIOS area. They describe the devices of hv/dev; none of these is touched.
  */
 #include "hv/dev/acpi.h"
 

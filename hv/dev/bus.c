@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address decoder of a VM's ports and of its MMIO. The exit handlers call bus_do() for every
- * access a guest makes outside RAM, so finding the region is the fast path; devices call the rest
- * when they appear and when their BARs move.
+ * The address decoder of a VM's ports and of its MMIO. Every access of a guest outside its RAM goes
+ * through bus_do(), so finding the region is the fast path. Regions come and move when devices
+ * appear and when their BARs move.
  */
 #include "hv/dev/bus.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the first megabyte as SeaBIOS would leave it, as far as kernels look. Called once, before
- * an image is loaded, which may cover all but the ROM.
+ * Writes the first megabyte as SeaBIOS would leave it, as far as kernels look. This comes before
+ * the image is loaded, which may cover all of it but the ROM.
  */
 #include "hv/dev/firmware.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IOAPIC: pins become messages. Called by the MMIO bus for its page, by devices (through irq.h)
- * for their pins and by local APICs for EOIs; it knows no CPU.
+ * IOAPIC: pins become messages. It knows no CPU: what becomes of a message is not decided here.
  */
 #include "hv/dev/ioapic.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupt wiring: joins the levels of devices that share a pin. Called by devices' upcalls;
- * it keeps levels only, and what an interrupt means is the controllers' business.
+ * Interrupt wiring: joins the levels of devices that share a pin. It keeps levels only; what an
+ * interrupt means is the controllers' business.
  */
 #include "hv/dev/irq.h"
 

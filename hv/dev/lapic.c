@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Local APIC: registers, acceptance and delivery of interrupts. Called by the MMIO bus for its
- * page, by the IOMMU for messages, and by the vCPU loop; it never enters a guest and keeps no
- * time of its own.
+ * Local APIC: registers, acceptance and delivery of interrupts. It never enters a guest and keeps
+ * no time of its own.
  */
 #include "hv/dev/lapic.h"
 

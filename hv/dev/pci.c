@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Configuration mechanism #1 and the configuration spaces behind it. Called through the VM's port
- * bus; a function is a header with a mask of what may be written, so that BAR sizing, hardwired
- * bits and write-1-to-clear need no code of their own. It never touches a device except by its
- * written() callback.
+ * Configuration mechanism #1 and the configuration spaces behind it. A function is a header with a
+ * mask of what may be written, so that BAR sizing, hardwired bits and write-1-to-clear need no code
+ * of their own. A device is touched only by its written() callback.
  */
 #include "hv/dev/pci.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two cascaded 8259As. Called by the port bus, by devices (through irq.h) for their lines and by
- * the vCPU loop for acknowledges. The 8080 mode and buffering of the chip are not here: a PC has
- * no use for them.
+ * Two cascaded 8259As. The 8080 mode and buffering of the chip are not here: a PC has no use for
+ * them.
  */
 #include "hv/dev/pic.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The PC's 8254 interval timer (Intel 8254 datasheet) and port 0x61, by which software gates its
- * channel 2 and sees its output. What the counters hold is computed from when they were loaded, by
- * the board's clock; nothing ticks while nobody looks but channel 0's interrupt.
+ * channel 2 and sees its output. What a counter holds is computed by the board's clock from the
+ * time when it was loaded. So nothing ticks while nobody looks, except for the interrupt of channel
+ * 0.
  */
 #include "hv/dev/devices.h"
 

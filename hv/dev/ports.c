@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ports that do one thing when they are written and read as one value: the exit port (0xf4, by
- * which a guest ends its VM), Bochs's and QEMU's debug console (0xe9), and the ports by which a PC is
- * reset, reset control (0xcf9) and system control A (0x92); a third is the keyboard controller's.
- * Each only asks its board: what becomes of the VM is not decided here.
+ * which a guest ends its VM), Bochs's and QEMU's debug console (0xe9), and two of the ports by
+ * which a PC is reset: reset control (0xcf9) and system control A (0x92). The keyboard controller
+ * has the third. Each only asks its board; what becomes of the VM is not decided here.
  */
 #include "hv/dev/devices.h"
 #include "lib/bits.h"

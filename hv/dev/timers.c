@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of device timers: short, so the first is sought when one changes.
+ * The list of device timers. It is short, so the first to come due is looked for anew whenever one
+ * changes.
  */
 #include "hv/dev/timers.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A 16550A UART (National Semiconductor PC16550D, chapter 8) as a guest's console: the transmitter
- * is always empty, loopback mode answers the tests by which drivers recognise the chip. Called
- * through the VM's port bus.
+ * is always empty, and loopback mode answers the tests by which drivers recognise the chip.
  */
 #include "hv/dev/uart.h"
 

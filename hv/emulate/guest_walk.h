@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk through a guest's own page tables, as its CPU would do it (SDM 3A 4.3-4.8): what
- * hv/vm/guest_memory.c asks before it touches memory in the CPU's place. Pure: it is given the
- * registers and the RAM, and never knows a VMCS.
+ * The walk through a guest's own page tables, as its CPU would do it (SDM 3A 4.3-4.8). It comes
+ * before each access that is made in the CPU's place. Pure: it is given the registers and the RAM,
+ * and knows no VMCS.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decoder for the instructions with a memory operand that compilers emit. The exit handler for
- * MMIO calls insn_decode() on the bytes at the guest's RIP, then insn_execute(); what an opcode is
- * stands in three tables (SDM 2D, appendix A). It never fetches: it sees the bytes it is given.
+ * Decoder for the instructions with a memory operand that compilers emit. insn_decode() gets the
+ * bytes at the guest's RIP; insn_execute() carries out what it made of them. What an opcode is
+ * stands in three tables (SDM 2D, appendix A). Nothing is fetched here.
  */
 #include "hv/emulate/insn_tables.h"
 

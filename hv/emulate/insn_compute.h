@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arithmetic behind insn_execute(): what an instruction makes of its operands, apart from
- * where they are. For hv/emulate/ alone.
+ * The arithmetic behind insn_execute(): what an instruction makes of its operands, wherever they
+ * are. It is the inside of hv/emulate/.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Carries out an instruction that insn_decode() understood, as the CPU would, with its memory
- * accesses replaced by calls. Called by the exit handler for MMIO. It checks segments; to translate
- * an address is its caller's.
+ * accesses replaced by calls. It checks segments; the accesses that it is given translate
+ * addresses.
  */
 #include "hv/emulate/insn_compute.h"
 

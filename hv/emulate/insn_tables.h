@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an opcode is, in three tables of opcodes and one of vector moves (SDM 2D, appendix A). For
- * hv/emulate/insn.c alone, which reads them.
+ * What an opcode is, in three tables of opcodes and one of vector moves (SDM 2D, appendix A). They
+ * are the inside of hv/emulate/.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions that exit. A machine check does, and two more, only because their delivery may raise them again without an
- * end, between two instructions, where neither a timer nor an interrupt gets in: #AC on a misaligned stack, #DB by a
- * breakpoint on the stack. Each round is an exit this way, and the guest shares the CPU like any other. What they do to
- * the guest is what the CPU would have done.
+ * Exceptions that exit. A machine check does. #AC and #DB do because their delivery may raise them
+ * again without an end: #AC on a misaligned stack, #DB by a breakpoint on the stack. All rounds lie
+ * between two instructions, where neither a timer nor an interrupt gets in. As each round is an
+ * exit, the guest shares the CPU like any other. The guest gets what the CPU would have given it.
  */
 #include "hv/exits/exit.h"
 #include "hv/machine/end.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segment registers and descriptors: for what is carried out in the CPU's place. For hv/exits/
- * alone; all of it acts on the current VMCS.
+ * Segment registers and descriptors, for what is carried out in the CPU's place. All of it acts on
+ * the current VMCS. It is the inside of hv/exits/.
  */
 #pragma once
 

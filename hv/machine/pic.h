@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host's pair of 8259A interrupt controllers. Their interrupts end a stay in a guest or a halt;
- * no handler does more than return.
+ * the handlers only return.
  */
 #pragma once
 

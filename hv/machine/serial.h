@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's serial ports: bytes out, bytes in, and nobody waits but where a name says so.
+ * The machine's serial ports: bytes out and bytes in. A function waits only where its name says so.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clocks of the host: the PIT measures the TSC, and the local APIC's timer of each CPU ends a
- * halt, or, on a CPU without the VMX-preemption timer, a stay in the guest, since
- * external-interrupt exiting makes its interrupt an exit.
+ * The clocks of the host. The PIT measures the TSC. The timer of each CPU's local APIC ends a halt;
+ * on a CPU without the VMX-preemption timer it also ends a stay in the guest, since its interrupt
+ * is an exit.
  */
 #pragma once
 

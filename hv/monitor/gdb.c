@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part of gdb's remote serial protocol (GDB manual, appendix E) that looks at one guest:
- * registers, memory by linear addresses, continue, step. Breakpoints gdb writes into the code
- * itself, as INT3, which exits while a gdb is there. A packet is read to its end; what is not known
- * gets the empty answer, by which gdb does without.
+ * registers, memory by linear addresses, continue, step. gdb itself writes breakpoints into the
+ * code, as INT3, which exits while a gdb is there. A packet is read to its end. One that is not
+ * known gets the empty answer, and gdb does without it.
  */
 #include "hv/monitor/monitor.h"
 

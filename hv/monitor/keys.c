@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operator's keys, looked at between two turns: Ctrl-A and a letter at all times, the monitor's line while it is
- * open, and else a guest's UART. While nothing has stopped that is going to (stop=, continue), what is typed waits, so
- * a script goes on where the machine stops next.
+ * The operator's keys, looked at between two turns: Ctrl-A and a letter at all times, the monitor's
+ * line while it is open, and else a guest's UART. While a stop is still to come (stop=, continue),
+ * what is typed waits for it. So a script goes on where the machine stops next.
  */
 #include "hv/monitor/monitor.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's commands, a table, and what they show, asked of those who decide it: ept/explain.h, iommu_show(), the
- * walk of hv/emulate/. How a line comes about is in keys.c.
+ * The table of the monitor's commands, and what they show. They ask those who decide it:
+ * ept/explain.h, iommu_show(), the walk of hv/emulate/. How a line is typed is in keys.c.
  */
 #include "hv/monitor/monitor.h"
 

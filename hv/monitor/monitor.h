@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the rest of the hypervisor calls of this room, between turns and never within an exit: the operator's keys, the
- * monitor, a gdb on a guest, and who reads events.
+ * What this room offers the rest of the hypervisor: the operator's keys, the monitor, a gdb on a
+ * guest, and the readers of events. It is called between turns. Within an exit runs only what
+ * watch.c was asked to watch.
  */
 #pragma once
 

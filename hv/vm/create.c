@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a VM from a GRUB line: RAM and its slots, devices, the image, the vCPU.
+ * Making a VM from a GRUB line: RAM and its slots, devices, the image, the vCPUs.
  */
 #include "hv/dev/acpi.h"
 #include "hv/dev/firmware.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x87, SSE and AVX state of a vCPU while another one has the CPU. The hypervisor itself uses none
- * of these registers.
+ * A vCPU's x87, SSE and AVX state, kept while another vCPU has the CPU. The hypervisor itself uses
+ * none of these registers.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an interrupt gets from a device model to the guest: messages and lines in, injection at
- * the next entry out. Device models never look at the VMCS, and hv/vm/vcpu.c never at a device.
+ * How an interrupt gets from a device model to the guest: messages and lines in, injection at the
+ * next entry out. Device models never look at the VMCS.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The path of the mission, from the IOMMU's report to the last INVEPT: a device was attached,
- * detached, or changed its coherence. When the number of noncoherent devices goes between zero and
- * not, ept/ clears or retypes every leaf and flushes, and only after that, and the WBINVD behind
- * it, does this return and iommu/ tell the guest that its invalidation is complete.
+ * detached, or changed its coherence. When the number of noncoherent devices becomes zero, or was
+ * zero, ept/ clears or retypes every leaf and flushes. WBINVD follows. Only then does this return,
+ * and only then does iommu/ tell the guest that its invalidation is complete.
  */
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual machine: memory slots, devices, its virtual CPUs, and how it ended. hv/vm/create.c
- * makes one from a GRUB line, hv/vm/run.c runs it, hv/exits/ serves it.
+ * A virtual machine: memory slots, devices, its virtual CPUs, and how it ended. create.c makes one
+ * from a GRUB line, run.c runs it, the room hv/exits/ serves it.
  */
 #pragma once
 

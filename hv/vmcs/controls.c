@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The choice of VMX controls within what the CPU offers. The VMX bring-up calls it once per word
- * of controls; it reads no MSR and writes no VMCS itself.
+ * The choice of VMX controls within what the CPU offers. It reads no MSR and writes no VMCS.
  */
 #include "hv/vmcs/controls.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a CPU's VMX offers, as its capability MSRs say it, and the choice of VMX controls within
- * it. The bring-up fills the structure and negotiates; the VM-entry checker judges by it. No
- * hardware is touched here.
+ * What a CPU's VMX offers, as its capability MSRs say it, and the choice of VMX controls within it.
+ * The VM-entry checker judges by the same structure. No hardware is touched here.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a CPU may let one VM learn of another or of the hypervisor, by its known flaws, and what
- * would be needed against it: a table over what the CPU says of itself. It only tells; nothing of it
- * is done (docs/real-hardware.md).
+ * would be needed against that. It only says so, by what the CPU tells of itself; nothing of it is
+ * done (docs/real-hardware.md).
  */
 #pragma once
 

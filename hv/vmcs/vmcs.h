@@ -2,8 +2,8 @@
 /*
  * The VMCS in names, as far as the hypervisor or the VM-entry checker has a use for them: encodings
  * of its fields (SDM 3D appendix B), the bits of its controls (SDM 3C 25.6 to 25.8), the basic exit
- * reasons (appendix C), exit qualifications (28.2.1) and the VM-instruction errors (31.4). Constants
- * only: it is included by host tests too.
+ * reasons (appendix C), exit qualifications (28.2.1) and the VM-instruction errors (31.4).
+ * Constants only.
  */
 #pragma once
 

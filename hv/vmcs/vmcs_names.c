@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VMCS in words: the names of its fields and what the VM-instruction errors say. The
- * VM-entry checker and the hypervisor's messages use it; it never reads a VMCS itself.
+ * The VMCS in words: the names of its fields and what the VM-instruction errors say. It reads no
+ * VMCS.
  */
 #include "hv/vmcs/vmcs.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMX operation of this CPU: what it offers, entering it, and the instructions on the current
- * VMCS. hv/vm/vmcs_setup.c fills a VMCS, hv/vm/vcpu.c runs it.
+ * VMX operation of this CPU: what it offers, entering it, and the instructions on the current VMCS.
+ * What a VMCS holds is the business of hv/vm/.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
 #define LINK      0x100000
 #define RAM_END   0x200000
 #define HOLE      0xa0000
-#define DATA      0x1000 /* where the bytes of the first segment are in the file */
+#define DATA      0x1004 /* where the bytes of the first segment are in the file */
 #define HEADER    0x800  /* and where the multiboot header is */
 
 /* Fields of an ELF header's file: offsets in the file, by class. */
