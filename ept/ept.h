@@ -18,18 +18,19 @@
 
 #include "ept/memtype.h"
 #include "ept/mtrr.h"
+#include "lib/bits.h"
 
 /* An entry (SDM 3C tables 29-1 to 29-7). */
-#define EPT_READ       (1ULL << 0)
-#define EPT_WRITE      (1ULL << 1)
-#define EPT_EXECUTE    (1ULL << 2)
+#define EPT_READ       BIT(0)
+#define EPT_WRITE      BIT(1)
+#define EPT_EXECUTE    BIT(2)
 #define EPT_RWX        (EPT_READ | EPT_WRITE | EPT_EXECUTE)
-#define EPT_TYPE       0x38ULL     /* 5:3, leaves only */
-#define EPT_IGNORE_PAT (1ULL << 6) /* leaves only */
-#define EPT_LARGE      (1ULL << 7) /* a PDPTE or PDE that is a leaf */
-#define EPT_ACCESSED   (1ULL << 8)
-#define EPT_DIRTY      (1ULL << 9)
-#define EPT_ADDRESS    0x000ffffffffff000ULL /* 51:12 */
+#define EPT_TYPE       BITS(5, 3) /* leaves only */
+#define EPT_IGNORE_PAT BIT(6)     /* leaves only */
+#define EPT_LARGE      BIT(7)     /* a PDPTE or PDE that is a leaf */
+#define EPT_ACCESSED   BIT(8)
+#define EPT_DIRTY      BIT(9)
+#define EPT_ADDRESS    BITS(51, 12)
 
 /*
  * What is known of one table page. It is kept beside the tables, in an array that the host gives,

@@ -233,12 +233,14 @@
 
 /* CPUID, SDM 2A "CPUID": the name says leaf, register and feature. */
 #define CPUID_1_ECX_VMX                  (1U << 5)
+#define CPUID_1_ECX_FMA                  (1U << 12)
 #define CPUID_1_ECX_PCID                 (1U << 17)
 #define CPUID_1_ECX_X2APIC               (1U << 21)
 #define CPUID_1_ECX_TSC_DEADLINE         (1U << 24)
 #define CPUID_1_ECX_XSAVE                (1U << 26)
 #define CPUID_1_ECX_OSXSAVE              (1U << 27)
 #define CPUID_1_ECX_AVX                  (1U << 28)
+#define CPUID_1_ECX_F16C                 (1U << 29)
 #define CPUID_1_ECX_HYPERVISOR           (1U << 31)
 #define CPUID_1_EBX_IDS                  BITS(23, 16) /* that the package may have */
 #define CPUID_4_EAX_CORES                BITS(31, 26) /* ids of cores, less one */
@@ -249,6 +251,7 @@
 #define CPUID_7_EBX_TSC_ADJUST           (1U << 1)
 #define CPUID_7_EBX_SGX                  (1U << 2)
 #define CPUID_7_EBX_BMI1                 (1U << 3)
+#define CPUID_7_EBX_AVX2                 (1U << 5)
 #define CPUID_7_EBX_SMEP                 (1U << 7)
 #define CPUID_7_EBX_INVPCID              (1U << 10)
 #define CPUID_7_EBX_RTM                  (1U << 11)

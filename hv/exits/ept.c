@@ -54,7 +54,7 @@ static enum exit_action kill_for_defect(struct vcpu *vcpu, uint64_t gpa)
 	return EXIT_KILL(vcpu,
 			 "a defect of the hypervisor: %u EPT violations at 0x%lx although its leaf is "
 			 "there (level %u, 0x%lx, qualification 0x%lx)",
-			 REPEATED_MOST, gpa, level, (uint64_t)(leaf & ~EPT_ADDRESS), vmread(VMCS_EXIT_QUALIFICATION));
+			 REPEATED_MOST, gpa, level, leaf & ~EPT_ADDRESS, vmread(VMCS_EXIT_QUALIFICATION));
 }
 
 enum exit_action exit_ept_violation(struct vcpu *vcpu)

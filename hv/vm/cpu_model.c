@@ -15,23 +15,23 @@
  * hypervisor's help, or with the help it has. A feature of a later CPU stays hidden.
  */
 #define SHOW_1_ECX                                                                                                     \
-	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMUL */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ | BIT(13) /* CX16 */ |       \
-	 BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ |                      \
-	 BIT(23) /* POPCNT */ | BIT(25) /* AES */ | BIT(26) /* XSAVE */ | BIT(28) /* AVX */ | BIT(29) /* F16C */ |     \
-	 BIT(30) /* RDRAND */)
+	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMUL */ | BIT(9) /* SSSE3 */ | CPUID_1_ECX_FMA | BIT(13) /* CX16 */ |         \
+	 CPUID_1_ECX_PCID | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | \
+	 BIT(25) /* AES */ | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | BIT(30) /* RDRAND */)
 #define EMULATED_1_ECX (CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE) /* shown whatever the CPU has */
 /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
  * SSE2 SS */
 #define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))
 #define SHOW_7_EBX                                                                                                     \
-	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ | BIT(8) /* BMI2 */ |       \
-	 BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | BIT(20) /* SMAP */ |   \
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_SMEP | BIT(8) /* BMI2 */ |           \
+	 BIT(9) /* ERMS */ | CPUID_7_EBX_INVPCID | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | CPUID_7_EBX_SMAP |       \
 	 BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */)
-#define SHOW_7_ECX        (BIT(2) /* UMIP */)
+#define SHOW_7_ECX        CPUID_7_ECX_UMIP
 #define SHOW_D_1_EAX      (BITS(2, 0) /* XSAVEOPT XSAVEC XGETBV(1) */)
-#define SHOW_80000001_ECX (BIT(0) /* LAHF */ | BIT(5) /* LZCNT */ | BIT(8) /* PREFETCHW */)
+#define SHOW_80000001_ECX (BIT(0) /* LAHF */ | CPUID_80000001_ECX_LZCNT | BIT(8) /* PREFETCHW */)
 #define SHOW_80000001_EDX                                                                                              \
-	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1G */ | BIT(27) /* RDTSCP */ | BIT(29) /* LM */)
+	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | CPUID_80000001_EDX_1G | CPUID_80000001_EDX_RDTSCP |                \
+	 BIT(29) /* LM */)
 
 #define LINEAR_WIDTH 48 /* no LA57 is shown */
 
@@ -98,8 +98,8 @@ static void set_features(void)
 	cpu_model.basic[0xd][0].ecx = cpu_model_xsave_size(cpu_model.basic[0xd][0].eax);
 	cpu_model.basic[0xd][1] = (struct cpuid_result){.eax = cpu_model.basic[0xd][1].eax & SHOW_D_1_EAX};
 	if (!(cpu_model.basic[0xd][0].eax & XCR0_AVX)) {
-		cpu_model.basic[1][0].ecx &= ~(uint32_t)(CPUID_1_ECX_AVX | BIT(12) | BIT(29));
-		cpu_model.basic[7][0].ebx &= ~(uint32_t)BIT(5);
+		cpu_model.basic[1][0].ecx &= ~(CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C);
+		cpu_model.basic[7][0].ebx &= ~CPUID_7_EBX_AVX2;
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "ept/memtype.h"
 #include "hv/check/check.h"
 #include "hv/vmcs/vmcs.h"
 
