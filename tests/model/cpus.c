@@ -62,6 +62,7 @@ static const char *broken;
 struct cpu *cpus[CPUS_MAX];
 unsigned cpu_count;
 bool locks_forgotten;
+uint32_t cpus_asked;
 
 /* What the oracle knows. */
 static uint64_t flushed_from;   /* when the latest of the flushes began that have returned */
@@ -113,7 +114,7 @@ static void take_nmi(struct host *h)
 	h->nmi = false;
 	h->in_guest = false;
 	h->cpu.slice = 1;
-	h->cpu.answers++;
+	__atomic_store_n(&h->cpu.answered, cpus_asked, __ATOMIC_SEQ_CST);
 }
 
 void model_step(void)
@@ -145,7 +146,7 @@ void cpu_kick(const struct cpu *cpu)
 	to->nmi = true;
 }
 
-void cpus_kick_others(void)
+void apic_send_nmi_others(void)
 {
 	for (unsigned i = 0; i < cpu_count; i++)
 		if (cpus[i] != running) cpu_kick(cpus[i]);
@@ -326,14 +327,14 @@ static void run_guest(struct host *h)
 static void stay(struct host *h)
 {
 	h->cpu.slice = 2 + random_below(6);
-	cpu_set_state(CPU_GUEST);
+	__atomic_fetch_or(&vm.in_guest, vcpu_bit(&h->vcpu), __ATOMIC_SEQ_CST);
 	if (shootdown_enter(&h->vcpu)) {
 		while (model_step(), --h->cpu.slice) {
 			run_guest(h);
 			if (!random_below(3)) handle_exit();
 		}
 	}
-	__atomic_store_n(&h->cpu.state, CPU_LOOKS, __ATOMIC_RELEASE);
+	__atomic_fetch_and(&vm.in_guest, ~vcpu_bit(&h->vcpu), __ATOMIC_RELEASE);
 }
 
 static void run_cpu(void)
@@ -355,7 +356,8 @@ static void begin_cpu(unsigned i)
 
 	*h = (struct host){.stack = stack, .cpu = {.index = i}};
 	h->vcpu.vm = &vm;
-	h->vcpu.cpu = cpus[i] = &h->cpu;
+	h->vcpu.cpu = h->vcpu.host = cpus[i] = &h->cpu;
+	h->vcpu.id = i;
 	h->cpu.vcpu = vm.vcpu[i] = &h->vcpu;
 	getcontext(&h->context);
 	h->context.uc_stack.ss_sp = stack;
@@ -375,6 +377,7 @@ static void begin(uint64_t seed)
 	memset(&vm, 0, sizeof(vm));
 	vm.is_shared = true;
 	vm.vcpus = count;
+	vm.everywhere = (1U << count) - 1;
 	world_init(&world, 64);
 	world.host.lock = lock_ept;
 	world.host.unlock = unlock_ept;

@@ -14,3 +14,5 @@ void model_step(void);
 #define __atomic_fetch_add(...)          (model_step(), __atomic_fetch_add(__VA_ARGS__))
 #define __atomic_fetch_sub(...)          (model_step(), __atomic_fetch_sub(__VA_ARGS__))
 #define __atomic_add_fetch(...)          (model_step(), __atomic_add_fetch(__VA_ARGS__))
+#define __atomic_fetch_or(...)           (model_step(), __atomic_fetch_or(__VA_ARGS__))
+#define __atomic_fetch_and(...)          (model_step(), __atomic_fetch_and(__VA_ARGS__))

@@ -22,6 +22,7 @@ static void wait_a_little(void);
 static struct cpu machine[CPUS];
 struct cpu *cpus[CPUS_MAX];
 unsigned cpu_count;
+uint32_t cpus_asked;
 
 static struct vm vm, other;
 static struct vcpu vcpu[CPUS], stranger;
@@ -47,7 +48,7 @@ static void kicked(struct cpu *cpu)
 
 void cpu_kick(const struct cpu *cpu) { kicked(&machine[cpu->index]); }
 
-void cpus_kick_others(void)
+void apic_send_nmi_others(void)
 {
 	broadcasts++;
 	for (unsigned i = 0; i < cpu_count; i++)
@@ -58,9 +59,9 @@ void cpus_kick_others(void)
 static void react(struct cpu *cpu)
 {
 	if (way == ANSWERS)
-		cpu->answers++;
+		cpu->answered = cpus_asked;
 	else
-		cpu->state = CPU_LOOKS;
+		vm.in_guest &= ~(1U << cpu->index);
 	cpu->slice = 1;
 	kicks[cpu->index] = 0;
 }
@@ -101,6 +102,7 @@ static int begin(void **state)
 	cpu_count = CPUS;
 	vm.vcpus = CPUS;
 	vm.is_shared = true;
+	vm.everywhere = (1U << CPUS) - 1;
 	vm.ept_pointer = POINTER;
 	for (unsigned i = 0; i < CPUS; i++) {
 		cpus[i] = &machine[i];
@@ -108,7 +110,8 @@ static int begin(void **state)
 		machine[i].index = i;
 		machine[i].vcpu = vm.vcpu[i] = &vcpu[i];
 		vcpu[i].vm = &vm;
-		vcpu[i].cpu = &machine[i];
+		vcpu[i].cpu = vcpu[i].host = &machine[i];
+		vcpu[i].id = i;
 	}
 	stranger.vm = &other;
 	stranger.cpu = &machine[3];
@@ -122,7 +125,7 @@ static int begin(void **state)
 static void enters(unsigned cpu)
 {
 	be(cpu);
-	cpu_set_state(CPU_GUEST);
+	vm.in_guest |= vcpu_bit(&vcpu[cpu]);
 	assert_true(shootdown_enter(&vcpu[cpu]));
 	be(0);
 }
@@ -221,7 +224,7 @@ TEST(an_answer_does_though_the_cpu_is_back_in_its_guest)
 {
 	enters(1);
 	shootdown_flush(&vm);
-	assert_int_equal(machine[1].state, CPU_GUEST);
+	assert_true(shootdown_sees(&vcpu[1]));
 	assert_int_equal(pauses, patience);
 }
 
@@ -231,19 +234,35 @@ TEST(all_others_are_kicked_by_one_ipi_some_by_one_each)
 	shootdown_flush(&vm);
 	assert_int_equal(broadcasts, 1);
 	assert_int_equal(vm.counter[COUNTER_KICKS], 3);
-	machine[2].state = CPU_LOOKS;
+	vm.in_guest &= ~vcpu_bit(&vcpu[2]);
 	shootdown_flush(&vm);
 	assert_int_equal(broadcasts, 1);
 	assert_int_equal(vm.counter[COUNTER_KICKS], 5);
 }
 
-TEST(a_cpu_that_halts_or_runs_another_vm_is_left_alone)
+TEST(a_cpu_that_runs_another_vm_is_left_alone)
 {
-	enters(3);
 	machine[3].vcpu = &stranger;
-	machine[2].state = CPU_IDLE;
+	other.in_guest = 1U << 3;
 	shootdown_flush(&vm);
-	assert_int_equal(kicks[2] + kicks[3] + broadcasts + pauses, 0);
+	assert_int_equal(kicks[3] + broadcasts + pauses, 0);
+}
+
+TEST(a_cpu_beside_those_of_the_vm_gets_no_kick_of_all)
+{
+	vm.everywhere = 0;
+	for (unsigned i = 1; i < CPUS; i++) enters(i);
+	shootdown_flush(&vm);
+	assert_int_equal(broadcasts, 0);
+	assert_int_equal(vm.counter[COUNTER_KICKS], 3);
+}
+
+TEST(an_answer_from_before_the_mark_does_not_count)
+{
+	machine[1].answered = cpus_asked;
+	enters(1);
+	shootdown_flush(&vm);
+	assert_int_equal(pauses, patience);
 }
 
 TEST(a_stop_waits_for_all_and_none_enters_until_the_end_of_it)
