@@ -45,7 +45,7 @@ static uint64_t entry_gpa(const struct ept_iter_step *step, unsigned level, unsi
  * for a WBINVD, leaves stay without what was noted, but for those of pages that a device has changed
  * behind the cache; that is no zap, and no figure of one counts them.
  */
-static OUT_OF_LINE unsigned take_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level, bool clean)
+static unsigned take_leaves(struct ept *ept, const struct ept_iter_step *step, unsigned level, bool clean)
 {
 	uint64_t *entries = table_entries(ept, step->table);
 	unsigned leaves = 0;

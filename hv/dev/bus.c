@@ -57,7 +57,11 @@ void bus_move(struct bus *bus, unsigned number, uint64_t base, uint64_t size)
 	layout_changed(bus);
 }
 
-/* The region that answers 'address', or NULL. One subtraction compares with both ends. */
+/*
+ * The region that answers 'address', or NULL. One subtraction compares with both ends. The one that
+ * answered last saves an access to edu 12 of 668 ticks, to the last of the ports 110 of 323; a port
+ * where nothing is costs 48 more.
+ */
 static struct bus_region *find(struct bus *bus, uint64_t address)
 {
 	uint8_t *recent = &bus->recent[(address >> 2) % BUS_RECENT];

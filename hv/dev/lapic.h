@@ -33,7 +33,7 @@ struct lapic_host {
 struct lapic {
 	struct lapic_host host;
 	uint32_t reg[LAPIC_REGISTERS]; /* by a sixteenth of their offset */
-	uint8_t irr_words, isr_words;  /* bit n: that word of the register is not 0 */
+	uint8_t irr_words, isr_words;  /* bit n: that word of the register is not 0; an EOI: 39 of 256 ticks */
 	uint32_t errors;               /* since ESR was latched */
 	bool x2apic;
 	uint64_t timer_start; /* host.now() when the count was last full; of a deadline, then */

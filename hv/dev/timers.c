@@ -29,7 +29,7 @@ void timer_set(struct timers *timers, struct timer *timer, uint64_t due)
 	find_first(timers);
 }
 
-void timers_fire(struct timers *timers, uint64_t now)
+void timers_poll(struct timers *timers, uint64_t now)
 {
 	for (unsigned i = 0; i < timers->count; i++) {
 		struct timer *timer = timers->timer[i];

@@ -34,8 +34,4 @@ void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *d
 void timer_set(struct timers *timers, struct timer *timer, uint64_t due);
 
 /* Each timer that is due at 'now' goes off and fires; it may be set again by that. */
-void timers_fire(struct timers *timers, uint64_t now);
-static inline void timers_poll(struct timers *timers, uint64_t now)
-{
-	if (now >= timers->due) timers_fire(timers, now);
-}
+void timers_poll(struct timers *timers, uint64_t now);

@@ -429,8 +429,7 @@ static int (*const execute[INSN_OPERATIONS])(const struct insn *, struct insn_cp
 	[INSN_VECTOR] = execute_vector,
 };
 
-static __attribute__((noinline)) int execute_rest(const struct insn *insn, struct insn_cpu *cpu,
-						  const struct insn_memory *memory)
+static int execute_rest(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
 	int error = execute[insn->operation](insn, cpu, memory);
 

@@ -15,7 +15,10 @@ static enum exit_action answer(struct vcpu *vcpu, struct cpuid_result r)
 	return exit_done(vcpu, 0);
 }
 
-/* What depends on the vCPU or its state of the moment. Apart, for the others need none of these registers. */
+/*
+ * What depends on the vCPU or its state of the moment. Apart, for the others need none of these
+ * registers: 5 of 118 ticks.
+ */
 static __attribute__((noinline)) enum exit_action answer_own(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_result r = cpu_model_cpuid(leaf, subleaf);

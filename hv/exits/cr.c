@@ -95,8 +95,7 @@ static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
 	return exit_done(vcpu, 0);
 }
 
-/* Apart, for a MOV to CR8 needs none of these registers. */
-__attribute__((noinline)) static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
+static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 {
 	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
 	int error = -EINVAL;

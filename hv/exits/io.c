@@ -58,7 +58,8 @@ static bool operand_is_allowed(struct vcpu *vcpu, uint64_t info, bool in, uint64
 
 /*
  * INS or OUTS: the linear address is that of the first item, the registers move with each
- * (SDM 3C 28.2.5). Items done stand, whatever stops the rest.
+ * (SDM 3C 28.2.5). Items done stand, whatever stops the rest. Apart, for IN and OUT need none of these
+ * registers: 3 of 253 ticks.
  */
 __attribute__((noinline)) static void access_string(struct vcpu *vcpu, uint64_t qualification, unsigned width)
 {
