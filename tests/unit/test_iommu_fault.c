@@ -199,3 +199,13 @@ TEST(a_pending_event_is_void_when_its_record_is_taken)
 	reg_write8(w, VTD_FRCD_HI, VTD_FRCD_F);
 	assert_int_equal(reg_read(w, VTD_FECTL), VTD_EVENT_IM);
 }
+
+TEST(a_fault_is_recorded_though_nobody_wants_to_be_told)
+{
+	struct iommu_world *w = faulting();
+
+	w->iommu.host.fault_recorded = NULL;
+	dma_write(w, EDU, 0x1000, 1);
+	assert_int_equal(w->records, 0);
+	assert_int_equal(reg_read(w, VTD_FSTS), VTD_FSTS_PPF);
+}

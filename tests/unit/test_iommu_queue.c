@@ -497,3 +497,15 @@ TEST(without_interrupt_remapping_its_descriptor_is_invalid)
 	submit(w, VTD_DESC_IEC, 0);
 	assert_true(queue_error(w));
 }
+
+TEST(a_host_that_leaves_nothing_unfinished_need_not_be_asked)
+{
+	struct iommu_world *w = world_new(true, false);
+
+	w->iommu.host.unfinished = NULL;
+	start(w);
+	passed_through(w, EDU, DID);
+	flush_contexts(w);
+	assert_int_equal(w->noncoherent, 1);
+	assert_int_equal(reg_read8(w, VTD_IQH), reg_read8(w, VTD_IQT));
+}

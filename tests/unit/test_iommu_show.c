@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "iommu/parts.h"
 #include "tests/lib/iommu_world.h"
 
 static char said[80][256];
@@ -114,4 +115,75 @@ TEST(a_fault_and_a_queue_that_stopped)
 			return;
 		}
 	fail_msg("the queue's error is not told");
+}
+
+/* Is there a line with this in it? */
+static bool is_said(const char *part)
+{
+	for (unsigned i = 0; i < lines; i++)
+		if (strstr(said[i], part)) return true;
+	return false;
+}
+
+TEST(tables_and_a_queue_where_no_memory_is)
+{
+	struct iommu_world *w = world_new(false, false);
+
+	w->iommu.root_table = RAM_SIZE;
+	reg_write8(w, VTD_IQA, RAM_SIZE);
+	reg_write8(w, VTD_IQT, TO_FIELD(12, VTD_IQ_PTR));
+	show(w);
+	assert_true(is_said("root table 0x400000, not RAM"));
+	expect_line("queue: 0: not RAM");
+	expect_line("queue: 7: not RAM");
+	assert_false(is_said("queue: 8: ")); /* eight are enough */
+}
+
+TEST(a_head_beyond_the_queue_shows_nothing_of_it)
+{
+	struct iommu_world *w = world_new(false, false);
+
+	set_reg64(&w->iommu, VTD_IQH, TO_FIELD(300, VTD_IQ_PTR));
+	show(w);
+	expect_line("queue: 0x0, 256 descriptors, head 300, tail 0");
+	assert_false(is_said("queue: 300: "));
+}
+
+TEST(contexts_and_translations_that_fault)
+{
+	struct iommu_world *w = world_new(true, false);
+	uint64_t table = new_table(w);
+
+	set_context(w, EDU, VTD_CONTEXT_P | BIT(40), context_hi(DID, VTD_AW_48BIT));
+	translated(w, EDU_B, table, DID);
+	map_page(w, table, 4, 0x6000, 1, DATA, VTD_SL_R);
+	start(w);
+	command(w, VTD_GCMD_IRE, 0);
+	flush_contexts(w);
+	dma_write(w, EDU, 0, 1);
+	dma_read(w, EDU_B, 0x5000);
+	dma_read(w, EDU_B, 0x6000);
+	dma_write(w, EDU_B, 0x6000, 1);
+	show(w);
+	assert_true(is_said("interrupt remapping on"));
+	assert_true(is_said("iova 0x0: fault 0x3"));
+	assert_true(is_said("iova 0x5000: 0x0 4K --"));
+	assert_true(is_said("iova 0x6000: 0x200000 4K R-"));
+	assert_true(is_said("one pending, more were lost (FSTS.PFO)"));
+	set_context(w, EDU, VTD_CONTEXT_P | VTD_CONTEXT_TT, context_hi(DID, VTD_AW_48BIT));
+	show(w);
+	assert_true(is_said("context in memory: 0x502:0xd: fault 0x3; cached otherwise"));
+}
+
+TEST(a_fault_of_a_read_by_a_device_that_snoops)
+{
+	struct iommu_world *w = world_new(true, false);
+
+	passed_through(w, EDU_B, DID);
+	start(w);
+	iommu_set_no_snoop(&w->iommu, EDU_B, false);
+	dma_read(w, EDU, 0x7000);
+	show(w);
+	assert_true(is_said("device 00:05.0: attached, coherent"));
+	assert_true(is_said(", 00:04.0, read, 0x7000; one pending"));
 }

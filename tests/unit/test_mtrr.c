@@ -481,3 +481,14 @@ TEST(after_any_write_exactly_what_is_reported_has_changed)
 		if (!below) assert_false(in_changed(0));
 	}
 }
+
+TEST(a_pat_entry_may_be_any_type_and_uc_minus_in_each_byte)
+{
+	for (unsigned byte = 0; byte < 8; byte++)
+		for (uint64_t type = 0; type < 256; type++) {
+			uint64_t pat = 0x0007040600070406 & ~(0xffULL << 8 * byte);
+			bool valid = type < 8 && type != 2 && type != 3;
+
+			assert_int_equal(pat_valid(pat | type << 8 * byte), valid);
+		}
+}
