@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The layouts of the ACPI tables that a guest finds, and of those that we look for on the host,
- * field by field as ACPI 6.5 chapter 5 and VT-d chapter 8 print them. Everything is little-endian
- * and packed.
+ * field by field as ACPI 6.5 chapter 5 and VT-d chapter 8 print them, and of the MP table, which was
+ * before them (MP 1.4 chapter 4). Everything is little-endian and packed.
  */
 #pragma once
 
@@ -182,3 +182,54 @@ struct acpi_dmar {
 	struct acpi_drhd unit;
 } PACKED;
 _Static_assert(sizeof(struct acpi_dmar) == 48 + sizeof(struct acpi_drhd), "VT-d 8.1");
+
+/* MP 1.4 4.1. */
+struct mp_pointer {
+	char signature[4];
+	uint32_t table;
+	uint8_t paragraphs, revision, checksum, feature[5];
+} PACKED;
+_Static_assert(sizeof(struct mp_pointer) == 16, "MP 1.4 table 4-1");
+
+/* MP 1.4 4.3.1 to 4.3.5: processor, bus, IOAPIC, and interrupts of a bus to an IOAPIC or a local APIC. */
+struct mp_cpu {
+	uint8_t type, apic_id, apic_version, flags;
+	uint32_t signature, features, reserved[2];
+} PACKED;
+struct mp_bus {
+	uint8_t type, id;
+	char name[6];
+} PACKED;
+struct mp_ioapic {
+	uint8_t type, id, version, flags;
+	uint32_t address;
+} PACKED;
+struct mp_interrupt {
+	uint8_t type, kind;
+	uint16_t flags;
+	uint8_t bus, irq, apic_id, pin;
+} PACKED;
+enum mp_entry { MP_CPU, MP_BUS, MP_IOAPIC, MP_TO_IOAPIC, MP_TO_LAPIC };
+enum mp_kind { MP_INT, MP_NMI, MP_SMI, MP_EXTINT };
+#define MP_ENABLED 1 /* of a processor and of an IOAPIC */
+#define MP_BOOTS   2 /* the processor that booted */
+
+/* MP 1.4 4.2, its entries in the order of their types: those behind the last CPU follow it at once. */
+struct mp_table {
+	char signature[4];
+	uint16_t length;
+	uint8_t revision, checksum;
+	char oem_id[8], product_id[12];
+	uint32_t oem_table;
+	uint16_t oem_size, entries;
+	uint32_t lapic_address, extended;
+	struct mp_cpu cpu[ACPI_CPUS_MAX];
+	struct mp_rest {
+		struct mp_bus pci_bus, isa_bus;
+		struct mp_ioapic ioapic;
+		struct mp_interrupt isa[15], pci[32], lint[2];
+	} PACKED rest;
+} PACKED;
+_Static_assert(offsetof(struct mp_table, cpu) == 44 && sizeof(struct mp_cpu) == 20 && sizeof(struct mp_rest) % 8 == 0,
+	       "MP 1.4 chapter 4");
+#define MP_REST_ENTRIES (sizeof(struct mp_rest) / 8)

@@ -10,8 +10,9 @@
 
 #include "lib/bits.h"
 
-#define LAPIC_BASE 0xfee00000ULL
-#define LAPIC_SIZE 0x1000ULL
+#define LAPIC_BASE           0xfee00000ULL
+#define LAPIC_VERSION_NUMBER 0x14
+#define LAPIC_SIZE           0x1000ULL
 
 /* Registers, by a sixteenth of their offset in the page (SDM 3A table 11-1). */
 enum {

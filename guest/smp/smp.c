@@ -108,6 +108,7 @@ int guest_main(void)
 		return check_status();
 	}
 	test_identity();
+	test_tables();
 	test_ipis();
 	test_shootdown();
 	test_dma();

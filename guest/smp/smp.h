@@ -26,6 +26,7 @@ void device_detach(void);
 void device_map(const void *page);
 void device_dma(const void *page, bool to_memory);
 
+void test_tables(void);    /* tables.c */
 void test_ipis(void);      /* ipis.c */
 void test_shootdown(void); /* shootdown.c */
 void test_deaf(void);      /* its first part */

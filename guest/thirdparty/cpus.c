@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several CPUs as such kernels have them: their number is fw_cfg's, no table is read; one INIT and
+ * Several CPUs as such kernels have them: their number is fw_cfg's, which the MP table confirms; one INIT and
  * two start-up IPIs go to all others at once, with the start at page 0; and then they call each other
  * by IPI, and shoot down each other's TLBs. With one CPU the same IPIs reach nobody.
  */
@@ -77,6 +77,41 @@ static unsigned cpu_count(void)
 	outw(FW_CFG_SELECT, FW_CFG_CPUS);
 	low = inb(FW_CFG_DATA);
 	return low | (unsigned)inb(FW_CFG_DATA) << 8;
+}
+
+/* Where MP 1.4 4 says, in its order: the EBDA, the last KiB of base memory, the BIOS. */
+static const uint8_t *mp_scan(unsigned long from, unsigned long size)
+{
+	for (unsigned long at = from; at < from + size; at += 16) {
+		const uint8_t *p = (const uint8_t *)at;
+		uint8_t sum = 0;
+
+		for (unsigned i = 0; i < 16; i++) sum = (uint8_t)(sum + p[i]);
+		if (p[0] == '_' && p[1] == 'M' && p[2] == 'P' && p[3] == '_' && !sum) return p;
+	}
+	return 0;
+}
+
+/* The processors that the MP table lists, as kernels before ACPI count them; 0 without one. */
+static unsigned mp_cpus(void)
+{
+	const volatile uint16_t *bda = (const volatile uint16_t *)0x400;
+	const uint8_t *p = 0, *table, *end;
+	unsigned found = 0;
+
+	__asm__("" : "+r"(bda));
+	if (bda[7]) p = mp_scan((unsigned long)bda[7] << 4, 1024);
+	if (!p)
+		p = mp_scan(((unsigned long)*(const volatile uint16_t *)((const volatile uint8_t *)bda + 0x13) - 1) *
+				    1024,
+			    1024);
+	if (!p) p = mp_scan(0xf0000, 0x10000);
+	if (!p) return 0;
+	table = (const uint8_t *)(unsigned long)(*(const uint32_t *)(p + 4));
+	if (table[0] != 'P' || table[3] != 'P') return 0;
+	end = table + *(const uint16_t *)(table + 4);
+	for (table += 44; table < end; table += *table ? 8 : 20) found += !*table && table[3] & 1;
+	return found;
 }
 
 static void start(void)
@@ -170,6 +205,7 @@ void cpus_main(void)
 {
 	count = cpu_count();
 	expect(count && count <= MOST, "a number of CPUs");
+	expect(mp_cpus() == count, "the MP table lists as many");
 	if (!count || count > MOST) return;
 	pml4[1] = (uint64_t)tables[0] | MAPPED;
 	tables[0][0] = (uint64_t)tables[1] | MAPPED;

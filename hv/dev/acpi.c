@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds a guest's ACPI tables, all as one structure. They go into a buffer that becomes the
+ * Builds a guest's ACPI tables and its MP table, all as one structure. They go into a buffer that becomes the
  * guest's BIOS area. They describe the devices of hv/dev; none of these is touched.
  */
 #include "hv/dev/acpi.h"
@@ -17,6 +17,7 @@
 #define RESET_VALUE      0x06
 #define ALL_CPUS         0xff
 #define LINT1            1
+#define MP_REVISION      4 /* 1.4 */
 #define DMA_ADDRESS_BITS 48
 
 /* As they lie in memory; the DSDT follows. */
@@ -28,6 +29,8 @@ struct tables {
 	_Alignas(16) struct acpi_fadt fadt;
 	_Alignas(16) struct acpi_dmar dmar;
 	_Alignas(16) struct acpi_madt madt;
+	_Alignas(16) struct mp_pointer mp_pointer;
+	_Alignas(16) struct mp_table mp;
 };
 
 #define ADDRESS_OF(table) (uint32_t)(ACPI_BASE + offsetof(struct tables, table))
@@ -134,6 +137,62 @@ static void fill_dmar(struct acpi_dmar *dmar, uint64_t iommu_base)
 	finish(&dmar->header, "DMAR", 1, sizeof(*dmar));
 }
 
+enum { MP_BUS_PCI, MP_BUS_ISA };
+
+static struct mp_interrupt mp_interrupt(uint16_t flags, uint8_t bus, unsigned irq, unsigned pin)
+{
+	return (struct mp_interrupt){MP_TO_IOAPIC, MP_INT, flags, bus, (uint8_t)irq, IOAPIC_ID, (uint8_t)pin};
+}
+
+/* The MADT's wiring, line by line: none is the cascade's. PCI names a slot's INTA# by slot << 2. */
+static void fill_mp_rest(struct mp_rest *rest)
+{
+	*rest = (struct mp_rest){
+		.pci_bus = {MP_BUS, MP_BUS_PCI, "PCI   "},
+		.isa_bus = {MP_BUS, MP_BUS_ISA, "ISA   "},
+		.ioapic = {MP_IOAPIC, IOAPIC_ID, IOAPIC_VERSION, MP_ENABLED, (uint32_t)IOAPIC_BASE},
+		.lint = {{MP_TO_LAPIC, MP_EXTINT, MADT_AS_BUS, MP_BUS_ISA, 0, 0, 0},
+			 {MP_TO_LAPIC, MP_NMI, MADT_AS_BUS, MP_BUS_ISA, 0, ALL_CPUS, LINT1}},
+	};
+	for (unsigned n = 0; n < ARRAY_SIZE(rest->isa); n++) {
+		unsigned line = n < IRQ_CASCADE ? n : n + 1;
+		bool level = line == ACPI_PM_SCI || line == irq_pci_line(0) || line == irq_pci_line(1);
+
+		rest->isa[n] = mp_interrupt(level ? MADT_LEVEL_HIGH : MADT_AS_BUS, MP_BUS_ISA, line,
+					    line ? line : IRQ_TIMER_PIN);
+	}
+	for (unsigned slot = 0; slot < ARRAY_SIZE(rest->pci); slot++)
+		rest->pci[slot] = mp_interrupt(MADT_LEVEL_HIGH, MP_BUS_PCI, slot << 2, irq_pci_pin(slot));
+}
+
+static void fill_mp(struct mp_pointer *pointer, struct mp_table *mp, const struct acpi_machine *machine)
+{
+	size_t length = offsetof(struct mp_table, cpu[machine->cpus]) + sizeof(mp->rest);
+
+	*mp = (struct mp_table){
+		.signature = {'P', 'C', 'M', 'P'},
+		.length = (uint16_t)length,
+		.revision = MP_REVISION,
+		.oem_id = ACPI_OEM_ID "  ",
+		.product_id = "LEAFCUTTER  ",
+		.entries = (uint16_t)(machine->cpus + MP_REST_ENTRIES),
+		.lapic_address = (uint32_t)LAPIC_BASE,
+	};
+	for (unsigned cpu = 0; cpu < machine->cpus; cpu++)
+		mp->cpu[cpu] = (struct mp_cpu){MP_CPU,
+					       (uint8_t)cpu,
+					       LAPIC_VERSION_NUMBER,
+					       cpu ? MP_ENABLED : MP_ENABLED | MP_BOOTS,
+					       machine->signature,
+					       machine->features,
+					       {0}};
+	fill_mp_rest((struct mp_rest *)&mp->cpu[machine->cpus]);
+	mp->checksum = (uint8_t)-acpi_sum(mp, length);
+	*pointer =
+		(struct mp_pointer){{'_', 'M', 'P', '_'}, ADDRESS_OF(mp), sizeof(*pointer) / 16, MP_REVISION, 0, {0}};
+	pointer->checksum = (uint8_t)-acpi_sum(pointer, sizeof(*pointer));
+}
+
 /* RSDT and XSDT list the same tables; that of the IOMMU is the last. */
 static void fill_roots(struct tables *t, unsigned count)
 {
@@ -144,7 +203,7 @@ static void fill_roots(struct tables *t, unsigned count)
 	finish(&t->xsdt.header, "XSDT", 1, offsetof(struct acpi_xsdt, entry[count]));
 }
 
-long acpi_build(void *buffer, size_t size, unsigned cpus, uint64_t iommu_base)
+long acpi_build(void *buffer, size_t size, const struct acpi_machine *machine)
 {
 	const struct acpi_header *dsdt = (const struct acpi_header *)dsdt_aml_code;
 	struct tables t = {
@@ -157,9 +216,10 @@ long acpi_build(void *buffer, size_t size, unsigned cpus, uint64_t iommu_base)
 	t.rsdp.checksum = (uint8_t)-acpi_sum(&t.rsdp, ACPI_RSDP_SIZE_1);
 	t.rsdp.extended_checksum = (uint8_t)-acpi_sum(&t.rsdp, sizeof(t.rsdp));
 	fill_fadt(&t.fadt);
-	fill_madt(&t.madt, cpus);
-	fill_dmar(&t.dmar, iommu_base);
-	fill_roots(&t, iommu_base ? ARRAY_SIZE(t.rsdt.entry) : ARRAY_SIZE(t.rsdt.entry) - 1);
+	fill_madt(&t.madt, machine->cpus);
+	fill_mp(&t.mp_pointer, &t.mp, machine);
+	fill_dmar(&t.dmar, machine->iommu_base);
+	fill_roots(&t, machine->iommu_base ? ARRAY_SIZE(t.rsdt.entry) : ARRAY_SIZE(t.rsdt.entry) - 1);
 	memcpy(buffer, &t, sizeof(t));
 	memcpy((char *)buffer + sizeof(t), dsdt, dsdt->length);
 	return (long)(sizeof(t) + dsdt->length);

@@ -2,7 +2,7 @@
 /*
  * The ACPI tables by which a guest's operating system finds the machine (ACPI 6.5 chapter 5;
  * VT-d 8 for DMAR): RSDP, RSDT and XSDT, FADT, FACS, MADT, DMAR, and a DSDT compiled by iasl
- * from dsdt.asl. Built once, before the guest starts.
+ * from dsdt.asl; and the MP table of kernels that know no ACPI. Built once, before the guest starts.
  */
 #pragma once
 
@@ -28,9 +28,14 @@
 /* What iasl made of dsdt.asl. */
 extern const uint8_t dsdt_aml_code[];
 
+struct acpi_machine {
+	unsigned cpus;                /* up to ACPI_CPUS_MAX */
+	uint32_t signature, features; /* as CPUID.1 has them in EAX and EDX */
+	uint64_t iommu_base;          /* 0: there is none */
+};
+
 /*
- * Write the tables of a machine with up to 16 CPUs, and an IOMMU there if iommu_base is not 0, into
- * buffer[0..size), which the guest will see at ACPI_BASE; the RSDP comes first. Returns the bytes
- * used, or -ENOSPC.
+ * Write the tables of that machine into buffer[0..size), which the guest will see at ACPI_BASE; the RSDP comes first.
+ * Returns the bytes used, or -ENOSPC.
  */
-long acpi_build(void *buffer, size_t size, unsigned cpus, uint64_t iommu_base);
+long acpi_build(void *buffer, size_t size, const struct acpi_machine *machine);

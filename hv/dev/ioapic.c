@@ -16,7 +16,7 @@
 #define REG_VERSION     0x01
 #define REG_ARBITRATION 0x02
 #define REG_ENTRY       0x10 /* two per pin, the low half first */
-#define VERSION         (0x20 | (IOAPIC_PINS - 1) << 16)
+#define VERSION         (IOAPIC_VERSION | (IOAPIC_PINS - 1) << 16)
 
 /* Redirection entry (82093AA 3.2.4; VT-d 5.1.5.1 for bits 63:48 and 11 of the remappable one). */
 #define ENTRY_VECTOR      BITS(7, 0)

@@ -11,10 +11,11 @@
 
 #include "hv/dev/board.h"
 
-#define IOAPIC_BASE 0xfec00000ULL
-#define IOAPIC_SIZE 0x1000ULL
-#define IOAPIC_PINS 24
-#define IOAPIC_ID   1
+#define IOAPIC_BASE    0xfec00000ULL
+#define IOAPIC_SIZE    0x1000ULL
+#define IOAPIC_PINS    24
+#define IOAPIC_ID      1
+#define IOAPIC_VERSION 0x20
 
 /* The requester id of its messages: bus 0xff, 00.0, as in QEMU. The DMAR table says so. */
 #define IOAPIC_SOURCE_ID 0xff00

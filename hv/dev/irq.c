@@ -11,8 +11,6 @@
 #include "lib/bits.h"
 
 #define PCI_LINES_LEVEL 0x0c /* of the second PIC: lines 10 and 11 */
-#define CASCADE         2
-#define TIMER_PIN       2
 
 uint8_t irq_pci_line(unsigned slot) { return slot % 2 ? 11 : 10; }
 
@@ -26,14 +24,14 @@ static void drive_isa(struct irq *irq, unsigned line)
 
 	if (line == irq_pci_line(0) || line == irq_pci_line(1)) level |= (irq->pci & SLOTS_OF_LINE(line)) != 0;
 	pic_set(irq->pic, line, level);
-	ioapic_set(irq->ioapic, line ? line : TIMER_PIN, level);
+	ioapic_set(irq->ioapic, line ? line : IRQ_TIMER_PIN, level);
 }
 
 void irq_isa(struct irq *irq, unsigned line, bool level)
 {
 	uint16_t bit = (uint16_t)(1U << line);
 
-	if (line == CASCADE) return;
+	if (line == IRQ_CASCADE) return;
 	irq->isa = level ? irq->isa | bit : irq->isa & (uint16_t)~bit;
 	drive_isa(irq, line);
 }
@@ -43,7 +41,7 @@ void irq_pci(struct irq *irq, unsigned slot, bool level)
 	uint32_t bit = 1U << slot;
 
 	irq->pci = level ? irq->pci | bit : irq->pci & ~bit;
-	ioapic_set(irq->ioapic, IRQ_PCI_PINS + slot % 8, (irq->pci & SLOTS_OF_PIN(slot)) != 0);
+	ioapic_set(irq->ioapic, irq_pci_pin(slot), (irq->pci & SLOTS_OF_PIN(slot)) != 0);
 	drive_isa(irq, irq_pci_line(slot));
 }
 

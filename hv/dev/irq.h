@@ -11,7 +11,10 @@
 
 #include "hv/dev/board.h"
 
-#define IRQ_PCI_PINS 16 /* the IOAPIC pin of slots 0, 8, 16, 24 */
+#define IRQ_CASCADE   2 /* the ISA line that no device has */
+#define IRQ_TIMER_PIN 2 /* the IOAPIC pin of line 0 */
+/* The IOAPIC pin of a slot's INTA#. */
+static inline unsigned irq_pci_pin(unsigned slot) { return 16 + slot % 8; }
 
 struct irq {
 	struct pic *pic;

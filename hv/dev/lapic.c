@@ -34,7 +34,7 @@ static const uint32_t writable[LAPIC_REGISTERS] = {
 	[LAPIC_SELF_IPI] = 0x000000ff,
 };
 
-#define VERSION_VALUE (0x14 | (LAPIC_LVT_ERROR - LAPIC_LVT_TIMER) << 16)
+#define VERSION_VALUE (LAPIC_VERSION_NUMBER | (LAPIC_LVT_ERROR - LAPIC_LVT_TIMER) << 16)
 #define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
 
 /* Errors (SDM 3A 11.5.3). */

@@ -8,6 +8,7 @@
 #include "hv/load/load.h"
 #include "hv/machine/memory.h"
 #include "hv/vm/coherence.h"
+#include "hv/vm/cpu_model.h"
 #include "hv/vm/devices.h"
 #include "hv/vm/events.h"
 #include "hv/vm/interrupts.h"
@@ -117,10 +118,12 @@ static int create_memory(struct vm *vm)
 /* What firmware would tell an operating system of all this. It fits: tests/unit/test_acpi.c. */
 static void create_firmware(struct vm *vm)
 {
-	const uint64_t iommu_base = vm->options.iommu ? IOMMU_BASE : 0;
+	struct cpuid_result one = cpu_model_cpuid(1, 0);
+	struct acpi_machine machine = {vm->options.cpus, one.eax, one.edx, vm->options.iommu ? IOMMU_BASE : 0};
 
+	if (machine.cpus > 1) machine.features = cpu_model_topology(1, 0, machine.cpus, 0, one).edx;
 	firmware_leave((uint8_t *)vm->ram);
-	acpi_build((void *)(vm->ram + ACPI_BASE), FIRMWARE_CODE - ACPI_BASE, vm->options.cpus, iommu_base);
+	acpi_build((void *)(vm->ram + ACPI_BASE), FIRMWARE_CODE - ACPI_BASE, &machine);
 }
 
 /* Give back all but the structure itself. Nothing of the VM is on a CPU then. */

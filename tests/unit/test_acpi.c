@@ -18,8 +18,12 @@
 #include "tests/lib/device.h"
 
 static uint8_t area[ACPI_SIZE];
-#define CPUS  3
-#define IOMMU 0xfed90000
+#define CPUS      3
+#define IOMMU     0xfed90000
+#define SIGNATURE 0x50654
+#define FEATURES  0x178bfbff
+#define MACHINE(iommu)                                                                                                 \
+	(&(const struct acpi_machine){.cpus = CPUS, .signature = SIGNATURE, .features = FEATURES, .iommu_base = iommu})
 
 static uint8_t sum(const void *table, size_t size)
 {
@@ -42,7 +46,7 @@ static const struct acpi_rsdp *build(uint64_t iommu)
 	const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)area;
 
 	memset(area, 0xa5, sizeof(area));
-	assert_in_range(acpi_build(area, sizeof(area), CPUS, iommu), 500, 4096);
+	assert_in_range(acpi_build(area, sizeof(area), MACHINE(iommu)), 500, 4096);
 	assert_memory_equal(rsdp->signature, "RSD PTR ", 8);
 	assert_int_equal(sum(rsdp, 20), 0);
 	assert_int_equal(sum(rsdp, rsdp->length), 0);
@@ -116,14 +120,73 @@ TEST(dmar_says_what_the_unit_is)
 	assert_int_equal(drhd->start_bus, 0xff);
 }
 
+/* As a kernel looks that knows no ACPI: in the BIOS, on 16 bytes (MP 1.4 4). */
+static const struct mp_table *find_mp(void)
+{
+	const struct mp_pointer *pointer = NULL;
+
+	for (size_t n = 0; n + 16 <= sizeof(area) && !pointer; n += 16)
+		if (!memcmp(area + n, "_MP_", 4)) pointer = (const void *)(area + n);
+	assert_non_null(pointer);
+	assert_int_equal(sum(pointer, 16 * pointer->paragraphs), 0);
+	assert_int_equal(pointer->feature[0], 0); /* there is a table */
+	return at(pointer->table);
+}
+
+static void check_mp_cpu(const struct mp_cpu *cpu, const struct acpi_madt *madt, unsigned n)
+{
+	assert_int_equal(cpu->apic_id, madt->lapic[n].apic_id);
+	assert_int_equal(cpu->flags, n ? MP_ENABLED : MP_ENABLED | MP_BOOTS);
+	assert_int_equal(cpu->signature, SIGNATURE);
+	assert_int_equal(cpu->features, FEATURES);
+}
+
+static void check_mp_wire(const struct mp_interrupt *wire, const struct acpi_madt *madt, bool isa)
+{
+	bool level = !isa || wire->irq == ACPI_PM_SCI || wire->irq == irq_pci_line(0) || wire->irq == irq_pci_line(1);
+	unsigned line = wire->irq ? wire->irq : madt->timer.interrupt;
+
+	assert_int_equal(wire->flags, level ? MADT_LEVEL_HIGH : MADT_AS_BUS);
+	assert_int_equal(wire->pin, isa ? line : irq_pci_pin(wire->irq >> 2));
+	assert_int_equal(wire->apic_id, madt->ioapic.id);
+	assert_false(isa && wire->irq == IRQ_CASCADE);
+}
+
+TEST(the_mp_table_has_the_madts_cpus_and_wiring_in_the_order_of_types)
+{
+	const struct acpi_madt *madt = (const void *)find(build(IOMMU), "APIC", 8);
+	const struct mp_table *mp = find_mp();
+	const uint8_t *at = (const uint8_t *)mp->cpu, *end = (const uint8_t *)mp + mp->length;
+	unsigned count[MP_TO_LAPIC + 1] = {0}, entries = 0, isa = 0;
+
+	assert_memory_equal(mp->signature, "PCMP", 4);
+	assert_int_equal(sum(mp, mp->length), 0);
+	assert_int_equal(mp->lapic_address, madt->lapic_address);
+	for (unsigned type = MP_CPU; at < end;
+	     type = *at, at += type == MP_CPU ? sizeof(struct mp_cpu) : 8, entries++) {
+		assert_in_range(*at, type, MP_TO_LAPIC);
+		if (*at == MP_CPU) check_mp_cpu((const void *)at, madt, count[MP_CPU]);
+		if (*at == MP_BUS && !memcmp(at + 2, "ISA", 3)) isa = at[1];
+		if (*at == MP_IOAPIC) assert_int_equal(((const struct mp_ioapic *)at)->address, madt->ioapic.address);
+		if (*at == MP_TO_IOAPIC) check_mp_wire((const void *)at, madt, at[4] == isa);
+		count[*at]++;
+	}
+	assert_ptr_equal(at, end);
+	assert_int_equal(entries, mp->entries);
+	assert_int_equal(count[MP_CPU], CPUS);
+	assert_int_equal(count[MP_IOAPIC], 1);
+	assert_int_equal(count[MP_TO_IOAPIC], 15 + 32);
+	assert_int_equal(count[MP_TO_LAPIC], 2);
+}
+
 TEST(a_buffer_too_small_is_refused_and_not_overrun)
 {
-	long needed = acpi_build(area, sizeof(area), CPUS, IOMMU);
+	long needed = acpi_build(area, sizeof(area), MACHINE(IOMMU));
 
 	for (long size = 0; size <= needed; size++) {
 		uint8_t *buffer = malloc((size_t)size); /* the sanitizer guards its end */
 
-		assert_int_equal(acpi_build(buffer, (size_t)size, CPUS, IOMMU), size < needed ? -ENOSPC : needed);
+		assert_int_equal(acpi_build(buffer, (size_t)size, MACHINE(IOMMU)), size < needed ? -ENOSPC : needed);
 		free(buffer);
 	}
 }
@@ -232,7 +295,7 @@ static void check_routing(const char *command, bool apic)
 	run(command);
 	output[load("log", output, sizeof(output) - 1)] = '\0';
 	for (unsigned slot = 1; slot < 32; slot++) {
-		unsigned pin = apic ? IRQ_PCI_PINS + slot % 8 : irq_pci_line(slot);
+		unsigned pin = apic ? irq_pci_pin(slot) : irq_pci_line(slot);
 
 		assert_int_equal(next_integer(&text), slot << 16 | 0xffff);
 		assert_int_equal(next_integer(&text), 0);
