@@ -23,9 +23,11 @@ $(BUILD)/unit/cpus: $(CPUS_OBJ)
 	$(call say,LD   $@)
 	$(Q)$(CC) $^ -o $@
 
+THREADS := $(addprefix $(BUILD)/unit/,ept_threads vm_threads)
+
 # What `make test` runs of it, beside the unit tests.
-EPT_SUITES := $(BUILD)/unit/ept_model $(BUILD)/unit/cpus tests/ept_threads tools/mutate tools/coverage
-TEST_FILES += $(BUILD)/tools/explain $(BUILD)/unit/ept_model $(BUILD)/unit/cpus $(BUILD)/unit/threads $(BUILD)/unit/threads.tsan
+EPT_SUITES := $(BUILD)/unit/ept_model $(BUILD)/unit/cpus tests/threads tools/mutate tools/coverage
+TEST_FILES += $(BUILD)/tools/explain $(BUILD)/unit/ept_model $(BUILD)/unit/cpus $(THREADS) $(THREADS:%=%.tsan)
 
 # Why an address has its type, by the same objects: docs/memory-types.md says the words.
 $(BUILD)/tools/explain: $(BUILD)/host/tools/explain.o $(BUILD)/host/libpure.a
@@ -62,16 +64,19 @@ $(BUILD)/fuzz/fuzz_ept: $(MODEL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 coverage: need-cover
 	@$(leash) tools/coverage
 
-# Threads on one EPT, with ThreadSanitizer and without (tests/ept_threads chooses).
-THREADS_SRC := tests/model/ept_threads.c $(wildcard ept/*.c) lib/format.c
-$(BUILD)/unit/threads.tsan: $(THREADS_SRC) tests/ept_world.h lib/gate.h $(wildcard ept/*.h)
-	@mkdir -p $(@D)
-	$(call say,LD   $@)
-	$(Q)$(CC) $(COMMON) -O1 -fsanitize=thread $(THREADS_SRC) -o $@
-$(BUILD)/unit/threads: $(THREADS_SRC) tests/ept_world.h lib/gate.h $(wildcard ept/*.h)
-	@mkdir -p $(@D)
-	$(call say,LD   $@)
-	$(Q)$(CC) $(COMMON) -O1 $(THREADS_SRC) -o $@
+# Threads on one EPT, and on one VM's locks, with ThreadSanitizer and without (tests/threads chooses).
+THREADS_SRC := $(wildcard ept/*.c) lib/format.c
+THREADS_SRC_ept_threads := tests/model/ept_threads.c $(THREADS_SRC)
+THREADS_SRC_vm_threads := tests/model/vm_threads.c tests/lib/iommu_world.c $(wildcard iommu/*.c) $(THREADS_SRC)
+define threads_rule
+$(BUILD)/unit/$(1)$(2): $(THREADS_SRC_$(1)) tests/ept_world.h tests/lib/iommu_world.h hv/machine/lock.h lib/gate.h \
+		$(wildcard ept/*.h iommu/*.h)
+	@mkdir -p $$(@D)
+	$$(call say,LD   $$@)
+	$$(Q)$$(CC) $$(COMMON) -O1 $(3) $(THREADS_SRC_$(1)) -o $$@ -lcmocka
+endef
+$(foreach program,ept_threads vm_threads,$(eval $(call threads_rule,$(program),,)) \
+	$(eval $(call threads_rule,$(program),.tsan,-fsanitize=thread)))
 
 # Deliberate faults in ept/ and iommu/, each of which a test must catch.
 .PHONY: mutate

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ept/: leaves that several CPUs install at once, without the lock: which do, and which may not.
- * (tests/ept_threads does it with threads.)
+ * (tests/threads does it with threads.)
  */
 #include <errno.h>
 
