@@ -223,10 +223,14 @@ bool console_has_room(const struct console_line *line) { return line->queued <= 
 
 void console_poll(void)
 {
+	unsigned sent;
 	int byte;
 
 	lock(&console_lock, LOCK_CONSOLE);
-	if (head != tail && rdtsc() >= next_send) next_send = rdtsc() + byte_ticks * MAX(send(), 1U);
+	if (head != tail && rdtsc() >= next_send) {
+		sent = send();
+		next_send = rdtsc() + byte_ticks * MAX(sent, 1U);
+	}
 	while (input_head - input_tail < INPUT_SIZE && (byte = serial_receive(COM1)) >= 0)
 		input[input_head++ % INPUT_SIZE] = (uint8_t)byte;
 	unlock(&console_lock, LOCK_CONSOLE);
