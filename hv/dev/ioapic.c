@@ -5,6 +5,7 @@
 #include "hv/dev/ioapic.h"
 
 #include "hv/dev/devices.h"
+#include "hv/dev/irq.h"
 #include "lib/apic.h"
 
 /* The page: an index, the register it selects, and an EOI register (as of version 0x20). */
@@ -67,6 +68,8 @@ void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level)
 	service_level(ioapic, pin);
 }
 
+bool ioapic_is_masked(const struct ioapic *ioapic, unsigned pin) { return ioapic->entry[pin] & ENTRY_MASKED; }
+
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
 {
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
@@ -87,6 +90,7 @@ static void write_entry(struct ioapic *ioapic, unsigned pin, uint64_t value, uin
 	if (!(*entry & ENTRY_LEVEL)) /* an edge has nothing to acknowledge */
 		*entry &= ~ENTRY_REMOTE_IRR;
 	service_level(ioapic, pin);
+	irq_look(ioapic->board->chips->irq);
 }
 
 static uint32_t read_window(const struct ioapic *ioapic)

@@ -31,5 +31,7 @@ struct ioapic {
 /* The level of a pin, true when asserted, whatever the polarity its entry says. */
 void ioapic_set(struct ioapic *ioapic, unsigned pin, bool level);
 
+bool ioapic_is_masked(const struct ioapic *ioapic, unsigned pin);
+
 /* The EOI of a level-triggered vector: a pin still asserted interrupts again. */
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector);

@@ -27,6 +27,16 @@ static void drive_isa(struct irq *irq, unsigned line)
 	ioapic_set(irq->ioapic, line ? line : IRQ_TIMER_PIN, level);
 }
 
+bool irq_isa_is_heard(const struct irq *irq, unsigned line)
+{
+	return !pic_is_requested(irq->pic, line) || !ioapic_is_masked(irq->ioapic, line ? line : TIMER_PIN);
+}
+
+void irq_look(const struct irq *irq)
+{
+	if (irq && irq->look) irq->look(irq->listener);
+}
+
 void irq_isa(struct irq *irq, unsigned line, bool level)
 {
 	uint16_t bit = (uint16_t)(1U << line);

@@ -21,6 +21,9 @@ struct irq {
 	struct ioapic *ioapic;
 	uint16_t isa; /* levels of the ISA devices, by line */
 	uint32_t pci; /* levels of INTA#, by slot */
+	/* Called with 'listener' when what irq_isa_is_heard() says may have changed; or NULL. */
+	void (*look)(void *listener);
+	void *listener;
 };
 
 /*
@@ -28,6 +31,10 @@ struct irq {
  * no device is wired: nothing happens.
  */
 void irq_isa(struct irq *irq, unsigned line, bool level);
+/* Would another rise of an ISA device's line do anything? Not while the PIC has one and the IOAPIC masks it. */
+bool irq_isa_is_heard(const struct irq *irq, unsigned line);
+/* For the controllers; irq may be NULL. */
+void irq_look(const struct irq *irq);
 /* A PCI device's INTA#. */
 void irq_pci(struct irq *irq, unsigned slot, bool level);
 /* The ISA line to which firmware routed a slot's INTA#: its Interrupt Line register. */

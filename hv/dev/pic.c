@@ -6,6 +6,7 @@
 #include "hv/dev/pic.h"
 
 #include "hv/dev/devices.h"
+#include "hv/dev/irq.h"
 #include "lib/bits.h"
 
 #define MASTER_PORT 0x20
@@ -119,6 +120,7 @@ uint8_t pic_accept(struct pic *pic)
 		set_input(&pic->chip[0], CASCADE, false);
 		cascade(pic);
 	}
+	irq_look(pic->board->chips->irq);
 	return (uint8_t)(chip->base + input);
 }
 
@@ -225,6 +227,7 @@ static void chip_access(void *device, uint64_t port, unsigned width, bool write,
 		*value = port ? chip->imr : read_command(chip);
 	cascade(chip->pic);
 	tell_cpu(chip->pic);
+	irq_look(chip->pic->board->chips->irq);
 }
 
 /* Edge/level registers: lines 0-2, 8 and 13 are always edges. */

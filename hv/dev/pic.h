@@ -36,6 +36,12 @@ struct pic {
 /* The level of one of the 16 lines. Line 2 is the cascade and does nothing. */
 void pic_set(struct pic *pic, unsigned line, bool level);
 
+/* Has the line requested already? Then another edge of it does nothing, masked or not. */
+static inline bool pic_is_requested(const struct pic *pic, unsigned line)
+{
+	return pic->chip[line / 8].irr >> line % 8 & 1;
+}
+
 /* Whether the output to the CPU is asserted. */
 bool pic_pending(const struct pic *pic);
 /* The CPU acknowledges: returns the vector (that of line 7 when the request went away). */

@@ -7,6 +7,7 @@
  */
 #include "hv/dev/devices.h"
 
+#include "hv/dev/irq.h"
 #include "lib/bits.h"
 
 #define PIT_HZ       1193182
@@ -113,13 +114,28 @@ static void arm(struct pit *pit)
 
 static void set_line(const struct pit *pit, bool level) { pit->board->line(pit->board->ctx, PIT_LINE, level); }
 
+static bool is_heard(const struct pit *pit)
+{
+	const struct irq *irq = pit->board->chips->irq;
+
+	return !irq || irq_isa_is_heard(irq, PIT_LINE);
+}
+
+/* It goes on only while somebody hears it: an operating system with another clock leaves it alone for ever. */
 static void fire(void *device)
 {
 	struct pit *pit = device;
 
 	set_line(pit, false);
 	set_line(pit, true);
-	arm(pit);
+	if (is_heard(pit)) arm(pit);
+}
+
+static void look(void *device)
+{
+	struct pit *pit = device;
+
+	if (pit->timer.due == TIMER_OFF && is_heard(pit)) arm(pit);
 }
 
 static void load_count(struct pit *pit, struct pit_channel *c, uint32_t count)
@@ -264,6 +280,10 @@ static void create(void *state, const struct board *board)
 		pit->channel[i] = (struct pit_channel){
 			.count = 0x10000, .mode = SQUARE_WAVE, .access = ACCESS_BOTH, .gate = i != GATE_CHANNEL};
 	load_count(pit, &pit->channel[0], 0);
+	if (board->chips->irq) {
+		board->chips->irq->look = look;
+		board->chips->irq->listener = pit;
+	}
 	bus_add(board->ports, PIT_PORT, 4, access_channels, pit, board->name);
 	bus_add(board->ports, GATE_PORT, 1, access_gate, pit, "port 0x61");
 }

@@ -28,10 +28,37 @@ static void dma_device(void *ctx, uint16_t source_id, bool emits_no_snoop)
 	last_dma_device = source_id;
 }
 
-static void line(void *ctx, unsigned number, bool level) { (void)ctx, (void)number, (void)level; }
+static uint64_t clock;
 
-static const struct board board = {
-	.ports = &ports, .mmio = &mmio, .chips = &chips, .timers = &timers, .line = line, .dma_device = dma_device};
+static uint64_t now(void *ctx)
+{
+	(void)ctx;
+	return clock;
+}
+
+static void line(void *ctx, unsigned number, bool level)
+{
+	(void)ctx;
+	if (chips.irq) irq_isa(chips.irq, number, level);
+}
+
+static void extint(void *ctx) { (void)ctx; }
+
+static void message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data)
+{
+	(void)ctx, (void)source_id, (void)address, (void)data;
+}
+
+static const struct board board = {.ports = &ports,
+				   .mmio = &mmio,
+				   .chips = &chips,
+				   .timers = &timers,
+				   .line = line,
+				   .extint = extint,
+				   .message = message,
+				   .dma_device = dma_device,
+				   .now = now,
+				   .clock_hz = 100000000};
 
 static void *create(const struct device_row *row, unsigned words)
 {
@@ -51,6 +78,7 @@ static int set_up(void **state)
 	memset(&chips, 0, sizeof(chips));
 	created = 0;
 	last_dma_device = 0;
+	clock = 0;
 	for (unsigned i = 0; i < fixed_device_count; i++) create(fixed_devices[i], 0);
 	return 0;
 }
@@ -73,6 +101,53 @@ static const struct device_row *named(const char *name)
 /* Each test here has this fixture. */
 #undef TEST
 #define TEST(name) TEST_WITH(name, set_up, tear_down)
+
+static void out_byte(uint16_t port, uint64_t value) { bus_do(&ports, port, 1, true, &value); }
+
+/* The low half of an entry of the IOAPIC. */
+static void set_pin(unsigned pin, uint64_t value)
+{
+	uint64_t select = 0x10 + 2 * pin;
+
+	bus_do(&mmio, IOAPIC_BASE, 4, true, &select);
+	bus_do(&mmio, IOAPIC_BASE + 0x10, 4, true, &value);
+}
+
+/* The clock goes on to the next event, and that happens. */
+static void next_event(void)
+{
+	assert_int_not_equal(timers.due, TIMER_OFF);
+	clock = timers.due;
+	timers_poll(&timers, clock);
+}
+
+#define PIT_PERIOD 5492540 /* 65536 of 1,193,182 Hz, in the clock's ticks */
+#define PIT_TICK   86      /* 83.8, rounded up twice */
+
+TEST(the_8254_rests_while_no_controller_hears_it)
+{
+	next_event();
+	assert_in_range(clock, PIT_PERIOD, PIT_PERIOD + PIT_TICK);
+	assert_int_equal(timers.due, TIMER_OFF);
+	assert_true(pic_pending(chips.pic));
+	clock += 10 * PIT_PERIOD + PIT_PERIOD / 2;
+	assert_int_equal(pic_accept(chips.pic), 0x08);
+	/* The next rise, as if it had never rested. */
+	assert_in_range(timers.due, 12 * PIT_PERIOD, 12 * PIT_PERIOD + PIT_TICK);
+	out_byte(0x20, 0x20);
+	out_byte(0x21, 0xff);
+	next_event(); /* masked, the PIC still remembers one */
+	assert_int_equal(timers.due, TIMER_OFF);
+	out_byte(0x21, 0xfe);
+	assert_true(pic_pending(chips.pic));
+	assert_int_equal(timers.due, TIMER_OFF);
+	set_pin(2, 0x30);
+	next_event();
+	next_event(); /* the IOAPIC hears each */
+	set_pin(2, 0x10030);
+	next_event();
+	assert_int_equal(timers.due, TIMER_OFF);
+}
 
 TEST(the_fixed_devices_find_each_other)
 {
