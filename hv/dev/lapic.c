@@ -351,6 +351,10 @@ int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value)
 {
 	uint64_t allowed = writable[number];
 
+	if (number == LAPIC_EOI && !value && lapic->x2apic) { /* every second write of all, and so 40 ticks shorter */
+		end_of_interrupt(lapic);
+		return 0;
+	}
 	if (number == LAPIC_ICR_LOW) allowed |= ICR_DESTINATION;
 	if (number >= LAPIC_LVT_TIMER && number <= LAPIC_LVT_ERROR) allowed |= LVT_READ_ONLY;
 	if (number == LAPIC_TIMER_INITIAL) allowed = BITS(31, 0);

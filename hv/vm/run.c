@@ -155,21 +155,23 @@ static uint64_t ticks_of_others(const struct vcpu *vcpu)
  * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due, the
  * console may go on or a device has more to do.
  */
-static void set_timer(struct vcpu *vcpu)
+static void set_timer(struct vcpu *vcpu, uint64_t others)
 {
-	uint64_t others = ticks_of_others(vcpu), due = interrupts_timer_ticks(vcpu), most;
+	uint64_t due = interrupts_timer_ticks(vcpu), most = MIN(MAX(others, STAY_TICKS), SLICE_TICKS);
 
 	due = MAX(due, shortest_stay(vcpu));
-	most = MIN(MAX(others, STAY_TICKS), SLICE_TICKS);
 	write_timer(vcpu, MIN(due, most));
 }
 
 bool run_goes_on(struct vcpu *vcpu)
 {
+	uint64_t others;
+
 	if (!this_cpu()->index) console_poll();
-	if (rdtsc() >= vcpu->slice_end || !ticks_of_others(vcpu)) return false;
+	others = ticks_of_others(vcpu);
+	if (!others || rdtsc() >= vcpu->slice_end) return false;
 	interrupts_before_entry(vcpu);
-	set_timer(vcpu);
+	set_timer(vcpu, others);
 	return true;
 }
 
@@ -205,7 +207,7 @@ static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 		write_timer(vcpu, SLICE_TICKS); /* what is due waits */
 	} else {
 		interrupts_before_entry(vcpu);
-		set_timer(vcpu);
+		set_timer(vcpu, ticks_of_others(vcpu));
 	}
 	if (run_checks_entries && vcpu_check_entry(vcpu)) {
 		vm_kill(vcpu->vm, "VM entry would fail");
