@@ -104,11 +104,13 @@ driver() {
 
 # Each tick of Linux's clock costs a fifth of its time there. (Three minutes where nothing else runs.)
 @test "Linux on real KVM: quiet, up to its init script's line within five minutes, by the TSC" {
-	local start=$SECONDS source=/sys/devices/system/clocksource/clocksource0/current_clocksource
-	ENGINE=nested BOOT_OPTIONS="--timeout 1500" boots 0 "" "$BUILD/linux/vmlinuz" \
-		"vm linux $(words linux) quiet -- cat $source" "$G/linux.initrd" initrd
+	local source=/sys/devices/system/clocksource/clocksource0/current_clocksource TIMEFORMAT=%0U
+	local ENGINE=nested BOOT_OPTIONS="--timeout 1500"
+	{
+		time boots 0 "" "$BUILD/linux/vmlinuz" "vm linux $(words linux) quiet -- cat $source" "$G/linux.initrd" initrd
+	} 2>"$BATS_TEST_TMPDIR/seconds"
 	has 'linux\| init: Linux .* is up, 1 CPU, [0-9]+ kB' 'linux\| tsc' 'hv: vm linux: exited with status 0'
-	[ $((SECONDS - start)) -le "${FIVE_MINUTES:-300}" ]
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/seconds")" -le 300 ] # of CPU time: others may use the machine
 }
 
 @test "docs/linux.md: its table is what Linux did" {
