@@ -51,7 +51,7 @@ static void parse_boot_information(uint32_t magic, const void *info)
 	for (unsigned n = 0; n < boot.modules; n++)
 		options_unescape((char *)boot.module[n].line); /* GRUB's memory is ours now */
 	if (hv_options_parse(boot.line, &options, &error)) {
-		print("options: unknown word '%s', expected %s", error.word, error.expected);
+		print("options: unknown word '%s', expected %s: see docs/contract.md", error.word, error.expected);
 		machine_end(STATUS_HYPERVISOR_FAILED);
 	}
 	if (options.console_e9) console_also_e9();
@@ -73,9 +73,11 @@ static struct vm *create_vm(unsigned n)
 
 	if (vm_options_parse(boot.module[n].line, &vm, &error)) {
 		if (vm.name[0])
-			print("vm %s: '%s' is not understood, expected %s", vm.name, error.word, error.expected);
+			print("vm %s: '%s' is not understood, expected %s: see docs/contract.md", vm.name, error.word,
+			      error.expected);
 		else
-			print("module %u: '%s' is not understood, expected %s", n + 1, error.word, error.expected);
+			print("module %u: '%s' is not understood, expected %s: see docs/contract.md", n + 1, error.word,
+			      error.expected);
 		return NULL;
 	}
 	if (vm_count == VMS_MAX) {
@@ -96,7 +98,9 @@ static void create_vms(void)
 
 		if (options_is_initrd(boot.module[n].line)) {
 			if (n == 0 || options_is_initrd(boot.module[n - 1].line)) {
-				print("module %u: 'initrd' belongs to the vm before it, and there is none", n + 1);
+				print("module %u: 'initrd' belongs to the vm before it, expected one: see "
+				      "docs/contract.md",
+				      n + 1);
 				failed = true;
 			}
 			continue;
@@ -110,7 +114,7 @@ static void create_vms(void)
 		vms[vm_count++] = vm;
 	}
 	if (!boot.modules) {
-		print("no module: expected 'module2 FILE vm NAME -- command line' in grub.cfg");
+		print("no module: expected 'module2 FILE vm NAME -- command line' in grub.cfg: see docs/contract.md");
 		failed = true;
 	}
 }

@@ -195,8 +195,8 @@ static void copy(unsigned seed)
 	dma(IOVA, EDU_BUFFER, 0);
 	step("DMA to memory");
 	dma(EDU_BUFFER, IOVA + HALF, EDU_TO_MEMORY);
-	printf("vfio: checksums 0x%x before, 0x%x and 0x%x after: %s\n", before, sum(buffer), sum(buffer + HALF),
-	       before == sum(buffer) && before == sum(buffer + HALF) ? "equal" : "FAIL");
+	printf("vfio: checksums 0x%x and 0x%x after the transfers, expected 0x%x: %s\n", sum(buffer),
+	       sum(buffer + HALF), before, before == sum(buffer) && before == sum(buffer + HALF) ? "equal" : "FAIL");
 	if (before != sum(buffer) || before != sum(buffer + HALF)) exit(1);
 }
 

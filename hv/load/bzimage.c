@@ -130,10 +130,11 @@ static const char *check_header(const struct setup_header *h, uint64_t setup, si
 	if (MAGIC_OFFSET + h->jump_length < HEADER_OFFSET + sizeof(*h))
 		return "a setup header that ends too early: expected that of protocol 2.10";
 	if (!payload || setup + payload > ALIGN_UP(size, PARAGRAPH))
-		return "a truncated kernel: it is shorter than its header says";
-	if (has_64bit_entry(h) && payload <= ENTRY_64) return "a kernel that ends before its 64-bit entry";
+		return "a kernel shorter than its header says: expected all of it (is it truncated?)";
+	if (has_64bit_entry(h) && payload <= ENTRY_64)
+		return "a kernel that ends before its 64-bit entry: expected all of it";
 	if (h->relocatable && (!h->alignment || h->alignment & (h->alignment - 1)))
-		return "a kernel whose alignment is no power of two";
+		return "a kernel whose alignment is no power of two: expected one";
 	return NULL;
 }
 
@@ -164,7 +165,7 @@ static const char *parse(const struct load_job *job, struct bzimage *b)
 	if (b->start < MiB || h->preferred_address > job->map->low_end || b->end > job->map->low_end)
 		return "the kernel and what it needs to unpack itself do not fit into RAM: expected a larger mem=";
 	if (strlen(job->command_line) > MIN(h->command_line_max, PAGE_SIZE - 1))
-		return "the command line is longer than the kernel's header allows";
+		return "the command line is too long: expected what the kernel's header allows";
 	return NULL;
 }
 

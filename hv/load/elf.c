@@ -94,7 +94,8 @@ static const char *check_segment(const struct load *load, const struct segment *
 {
 	const struct load_job *job = load->job;
 
-	if (s->filesz > s->memsz) return "a segment has more bytes in the file than in memory";
+	if (s->filesz > s->memsz)
+		return "a segment has more bytes in the file than in memory: expected at most as many";
 	if (s->filesz && (s->offset > job->size || s->filesz > job->size - s->offset))
 		return "a segment lies beyond the end of the file (is it truncated?)";
 	if (!in_ram(job->map, s))
@@ -136,7 +137,8 @@ static const char *load_by_addresses(struct load *load, size_t at, const struct 
 	if (load_end < s.paddr || bss_end < load_end) return contradiction;
 	s.filesz = load_end - s.paddr;
 	s.memsz = bss_end - s.paddr;
-	if (h->entry_addr - s.paddr >= s.memsz) return "the entry point lies outside what the multiboot header loads";
+	if (h->entry_addr - s.paddr >= s.memsz)
+		return "the entry point lies outside what the multiboot header loads: expected it within";
 	load->loaded->entry = h->entry_addr;
 	return load_segment(load, &s);
 }
@@ -204,8 +206,9 @@ static const char *load_by_segments(struct load *load)
 		if (problem) return problem;
 		find_entry(field(image, ENTRY, l->word), &s, &entry);
 	}
-	if (!load->loaded->end) return "the image has nothing to load";
-	if (entry.by_virtual == NO_ENTRY && entry.by_physical == NO_ENTRY) return "the entry point lies in no segment";
+	if (!load->loaded->end) return "the image has nothing to load: expected a segment";
+	if (entry.by_virtual == NO_ENTRY && entry.by_physical == NO_ENTRY)
+		return "the entry point lies in no segment: expected it in one that is loaded";
 	load->loaded->entry = (uint32_t)(entry.by_virtual != NO_ENTRY ? entry.by_virtual : entry.by_physical);
 	return NULL;
 }
@@ -218,8 +221,8 @@ const char *elf_load(const struct load_job *job, struct elf_image *loaded)
 
 	*loaded = (struct elf_image){.start = ~0ULL};
 	if (!find_multiboot(job->image, job->size, &header, &at))
-		return "no multiboot header in the first 8192 bytes: no guest image";
+		return "no multiboot header in the first 8192 bytes: expected a guest image";
 	if (header.flags & MULTIBOOT_REQUIRED & ~MULTIBOOT_KNOWN)
-		return "the multiboot header requires a feature that is not offered";
+		return "the multiboot header requires a feature that is not offered: expected none but flags 0 to 2";
 	return header.flags & MULTIBOOT_ADDRESSES ? load_by_addresses(&load, at, &header) : load_by_segments(&load);
 }

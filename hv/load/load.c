@@ -21,5 +21,5 @@ const char *load_image(const struct load_job *job, struct load_entry *entry)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(loaders); i++)
 		if (loaders[i].probe(job->image, job->size)) return loaders[i].load(job, entry);
-	return "no bzImage, and no multiboot header in the first 8192 bytes: no guest image";
+	return "no bzImage, and no multiboot header in the first 8192 bytes: expected a guest image";
 }

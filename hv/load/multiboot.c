@@ -122,7 +122,7 @@ const char *multiboot_load(const struct load_job *job, struct load_entry *entry)
 	if (problem) return problem;
 	if (chosen + PAGE_SIZE > job->map->low_end)
 		return "no page is left for the multiboot information: expected a larger mem=";
-	if (!put_command(page, job)) return "the command line is longer than 3583 characters";
+	if (!put_command(page, job)) return "the command line is too long: expected at most 3583 characters";
 	put_info(page, (uint32_t)chosen, job);
 	if (job->initrd && !put_initrd(job, page, above))
 		return "the initrd does not fit above the image: expected a larger mem=";

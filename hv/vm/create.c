@@ -255,7 +255,7 @@ static int build(struct vm *vm)
 	create_firmware(vm);
 	problem = load_guest(vm, &start);
 	if (problem) {
-		print("vm %s: image of %lu bytes: %s", options->name, vm->image->size, problem);
+		print("vm %s: image of %lu bytes: %s: see docs/contract.md", options->name, vm->image->size, problem);
 		take_down(vm);
 		return -ENOEXEC;
 	}

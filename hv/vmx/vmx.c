@@ -14,6 +14,9 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 
+/* Behind each line that says what a CPU lacks. */
+#define READ_ON ": see docs/real-hardware.md"
+
 struct vmx vmx;
 
 /* INVEPT and INVVPID types (SDM 3C 31.3). */
@@ -66,8 +69,8 @@ static bool adjust(enum word word, uint64_t capability, uint32_t optional, uint3
 	if (controls_adjust(capability, needed, optional, result, &missing)) return true;
 	for (unsigned i = 0; i < ARRAY_SIZE(required); i++)
 		if (required[i].word == word && required[i].bit & missing) {
-			print("cpu: no %s (%s VMX controls, capability 0x%lx)", required[i].name, word_name[word],
-			      capability);
+			print("cpu: no %s (%s VMX controls, capability 0x%lx)" READ_ON, required[i].name,
+			      word_name[word], capability);
 			break;
 		}
 	return false;
@@ -79,7 +82,7 @@ static bool check_vmx(void)
 	uint64_t control;
 
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
-		print("cpu: no VMX (CPUID.1:ECX bit 5)");
+		print("cpu: no VMX (CPUID.1:ECX bit 5)" READ_ON);
 		return false;
 	}
 	control = rdmsr(MSR_IA32_FEATURE_CONTROL);
@@ -88,7 +91,8 @@ static bool check_vmx(void)
 		wrmsr(MSR_IA32_FEATURE_CONTROL, control);
 	}
 	if (!(control & FEATURE_CONTROL_VMX_OUTSIDE_SMX)) {
-		print("cpu: VMX is locked off by the firmware (IA32_FEATURE_CONTROL = 0x%lx)", control);
+		print("cpu: VMX is locked off by the firmware (IA32_FEATURE_CONTROL = 0x%lx), expected on" READ_ON,
+		      control);
 		return false;
 	}
 	return true;
@@ -153,12 +157,12 @@ static bool check_ept(struct vmx *v, unsigned mask)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
 		if (cap & needed[i].bit) continue;
-		print("cpu: no %s (IA32_VMX_EPT_VPID_CAP = 0x%lx)", needed[i].name, cap);
+		print("cpu: no %s (IA32_VMX_EPT_VPID_CAP = 0x%lx)" READ_ON, needed[i].name, cap);
 		return false;
 	}
 	v->invept_single = cap & EPT_CAP_INVEPT_SINGLE_CONTEXT && !(mask & MASK_INVEPT_SINGLE);
 	if (!v->invept_single && !(cap & EPT_CAP_INVEPT_ALL_CONTEXTS)) {
-		print("cpu: no all-context INVEPT (IA32_VMX_EPT_VPID_CAP = 0x%lx)", cap);
+		print("cpu: no all-context INVEPT (IA32_VMX_EPT_VPID_CAP = 0x%lx)" READ_ON, cap);
 		return false;
 	}
 	v->ept = (struct ept_caps){
@@ -174,7 +178,7 @@ static bool check_ept(struct vmx *v, unsigned mask)
 static bool check_basic(uint64_t basic)
 {
 	if (!(basic & VMX_BASIC_INS_OUTS))
-		print("cpu: no instruction information for INS and OUTS (IA32_VMX_BASIC = 0x%lx)", basic);
+		print("cpu: no instruction information for INS and OUTS (IA32_VMX_BASIC = 0x%lx)" READ_ON, basic);
 	return basic & VMX_BASIC_INS_OUTS;
 }
 

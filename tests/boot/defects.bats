@@ -64,7 +64,7 @@ boots_broken() {
 	offset=$(LC_ALL=C grep -obUaP '(?<!\x41)\xb9\x3a\x00\x00\x00' "$broken" | cut -d: -f1)
 	overwrite "$broken" "$offset" b986040000
 	boots_broken 3
-	has 'hv: cpu: VMX is locked off by the firmware \(IA32_FEATURE_CONTROL = 0x[0-9a-f]+\)'
+	has 'hv: cpu: VMX is locked off by the firmware \(IA32_FEATURE_CONTROL = 0x[0-9a-f]+\), expected on: see docs/real-hardware.md'
 }
 
 @test "a VM entry that fails names the broken rule, dumps the guest and ends only that VM" {

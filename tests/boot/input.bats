@@ -31,7 +31,7 @@ setup() {
 		"hv: vm c: 'mem=9+G' .* expected mem=.*" \
 		"hv: vm d: 'cpus=0' .* expected cpus=.*" \
 		"hv: vm e: 'iommu=maybe' .* expected iommu=off or iommu=on.*" \
-		"hv: vm f: 'dev=gpu' .* expected dev=edu\[,snoop\] or dev=testdev" \
+		"hv: vm f: 'dev=gpu' .* expected dev=edu\[,snoop\] or dev=testdev: see docs/contract.md" \
 		"hv: vm g: 'memtype=kvm-9.9' .* expected memtype=kvm-6.6.*" \
 		"hv: module 8: 'hv' .* expected a NAME.*" \
 		"hv: module 9: 'Upper' .* expected a NAME.*" \
@@ -97,7 +97,7 @@ patch() {
 	truncate -s 9M "$T/module"
 	boots 1 "" "$G/hello.elf" "vm low mem=8M --" "$T/module" initrd \
 		"$G/contract.elf" "vm good mem=32M -- mem=32 module=9437184 sum=0" "$T/module" initrd
-	has 'hv: vm low: image of [0-9]+ bytes: the initrd does not fit .* expected a larger mem=' \
+	has 'hv: vm low: image of [0-9]+ bytes: the initrd does not fit .* expected a larger mem=.*' \
 		'hv: vm good: exited with status 0' 'hv: end: status 1'
 }
 

@@ -11,7 +11,7 @@ setup() {
 
 @test "QEMU without KVM has no VMX: one line names it, status 3" {
 	run --separate-stderr -3 tools/boot --engine tcg "$BUILD/leafcutter.iso"
-	has 'hv: cpu: no VMX \(CPUID.1:ECX bit 5\)' 'hv: end: status 3'
+	has 'hv: cpu: no VMX \(CPUID.1:ECX bit 5\): see docs/real-hardware.md' 'hv: end: status 3'
 	lacks 'demo\|'
 }
 

@@ -28,7 +28,7 @@ uefi() {
 @test "the ISO that a BIOS boots is booted by UEFI too, to the line that names the missing VMX" {
 	uefi 3 "$BUILD/leafcutter.iso"
 	[ "$output" = "hv: Leafcutter, a hypervisor one can read
-hv: cpu: no VMX (CPUID.1:ECX bit 5)
+hv: cpu: no VMX (CPUID.1:ECX bit 5): see docs/real-hardware.md
 hv: end: status 3" ]
 }
 

@@ -246,7 +246,7 @@ TEST(a_command_line_longer_than_the_header_allows_is_refused)
 	put(COMMAND_LINE_MAX, 4, 7);
 	load();
 	memset(ram, UNTOUCHED, RAM_SIZE);
-	assert_lie(COMMAND_LINE_MAX, 4, 6, "the command line is longer");
+	assert_lie(COMMAND_LINE_MAX, 4, 6, "the command line is too long");
 }
 
 TEST(a_header_cannot_allow_more_than_a_page)
@@ -256,7 +256,7 @@ TEST(a_header_cannot_allow_more_than_a_page)
 	put(COMMAND_LINE_MAX, 4, UINT32_MAX);
 	memset(words, 'x', PAGE_SIZE);
 	job.command_line = words;
-	assert_refused("the command line is longer");
+	assert_refused("the command line is too long");
 }
 
 static void assert_range(unsigned n, uint64_t base, uint64_t length, unsigned type)

@@ -103,7 +103,7 @@ TEST(a_command_line_that_does_not_fit_is_refused_and_not_cut)
 	assert_int_equal(strlen((char *)ram + information(CMDLINE)), COMMAND_MAX);
 	words[longest] = 'x';
 	words[longest + 1] = '\0';
-	load_refused("longer than 3583 characters");
+	load_refused("expected at most 3583 characters");
 }
 
 /* All of it in one page, so that no guest that keeps the page can lose a part. */
