@@ -97,14 +97,14 @@ int mtrr_write(struct mtrr *mtrr, uint32_t msr, uint64_t value, struct ept_range
 enum memtype mtrr_type(const struct mtrr *mtrr, uint64_t gpa, uint64_t size, bool *uniform);
 
 /*
- * The type of the page at gpa (any address in it); where next is not NULL, *next is a border above
- * it, perhaps not the first where the type changes: up to there it is the same.
+ * The type of the page at gpa (any address in it). Where next is not NULL, *next is an address
+ * above it up to which the type is the same. It may be the same beyond, too.
  */
 enum memtype mtrr_type_at(const struct mtrr *mtrr, uint64_t gpa, uint64_t *next);
 /*
- * The types of so many pages from gpa on, a power of two, gpa aligned to all of them: a tenth of
- * the work of asking for each, where masks have holes. False, and nothing written, where MTRRs are
- * off or a fixed range decides.
+ * The types of 'pages' pages from gpa on. Their number is a power of two, and gpa is aligned to all
+ * of them. Where masks have holes this is a tenth of the work of asking for each. False, and
+ * nothing written, where MTRRs are off or a fixed range decides.
  */
 bool mtrr_page_types(const struct mtrr *mtrr, uint64_t gpa, unsigned pages, uint8_t *types);
 /* A border at or below gpa: from there to gpa the type is the same. */

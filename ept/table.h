@@ -56,8 +56,8 @@ static inline bool entry_is_table(uint64_t entry) { return entry_present(entry) 
 static inline void entry_store(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
 
 /*
- * The same, where the flags that a CPU sets are wanted: what it set up to the very change is in the
- * old entry. Costlier than a store.
+ * The same, where the flags that CPUs set are wanted: the old entry has all that they set before
+ * the change. Costlier than a store.
  */
 static inline uint64_t entry_exchange(uint64_t *entry, uint64_t value)
 {
@@ -94,8 +94,8 @@ static inline uint32_t *table_counts(const struct ept *ept, uint64_t table)
 static inline bool counts_live(uint32_t counts) { return counts & (INFO_LEAVES | INFO_LIVE); }
 
 /*
- * What ept_fault_begin() reads without the lock is written, under it, in one piece. The order of
- * such reads and writes is given by the generation alone.
+ * ept_fault_begin() reads some words without the lock. Each is written in one piece, under the
+ * lock. The generation alone orders these reads and writes.
  */
 #define READ_ONCE(x)         __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
@@ -117,8 +117,8 @@ static inline void ept_advance(struct ept *ept)
 }
 
 /*
- * What is rare, out of the way of what is not: in line it would make that save registers, half of what
- * a fault costs.
+ * For what is rare. In line it would make the usual way save registers, which is half of what a
+ * fault costs.
  */
 #define OUT_OF_LINE __attribute__((noinline))
 
@@ -141,8 +141,8 @@ void table_chain(struct ept *ept, uint64_t table, uint64_t *chain);
 void table_free_chain(struct ept *ept, uint64_t chain);
 void ept_flush(struct ept *ept);
 /*
- * The last entry on the way to gpa, its leaf or what is not present, and the entry's level. Under the
- * lock: without it a table could be freed on the way.
+ * The last entry on the way to gpa, which is its leaf or not present, and the entry's level. Call
+ * it with the lock held: otherwise a table could be freed on the way.
  */
 uint64_t *ept_descend(const struct ept *ept, uint64_t gpa, unsigned *level);
 /* The entry that is the leaf of gpa, and its level; NULL and 0 when none is present. */

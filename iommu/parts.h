@@ -52,8 +52,8 @@ void iommu_frcd_written(struct iommu *iommu);
 
 /* fault.c */
 /*
- * A request was blocked, and the entry it went through does not forbid to say so (FPD). 'lo' is the
- * record's, 'flags' what its high half has beside source and reason.
+ * A request was blocked, and the entry that it went through allows to say so (FPD is 0). 'lo' is
+ * the record's, 'flags' what its high half has beside source and reason.
  */
 void iommu_fault(struct iommu *iommu, uint16_t source_id, enum vtd_reason reason, uint64_t lo, uint64_t flags);
 /* A condition of FSTS (VTD_FSTS_PFO or VTD_FSTS_IQE) came up. */
@@ -64,7 +64,7 @@ void iommu_fault_status(struct iommu *iommu, uint32_t condition);
 void iommu_event_raise(struct iommu *iommu, unsigned control);
 /* Nothing is pending any more. */
 void iommu_event_withdraw(struct iommu *iommu, unsigned control);
-/* Where the control register is not masked any more, what is pending is sent. */
+/* The control register was written: if it masks no more, what is pending is sent. */
 void iommu_event_unmasked(struct iommu *iommu, unsigned control);
 
 /* attach.c */

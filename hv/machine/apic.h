@@ -14,7 +14,7 @@ enum { APIC_VECTOR_TIMER = 0x30, APIC_VECTOR_SPURIOUS = 0x3f };
 /* The page of its registers, to be mapped uncached before anything below. */
 uint64_t apic_page(void);
 /*
- * Turn this CPU's own on, every local interrupt masked but, on the one that booted, the 8259A's
+ * Turn this CPU's own on, with every local interrupt masked. The CPU that booted keeps the 8259A's
  * (LINT0 as ExtINT), which is what firmware leaves.
  */
 void apic_init(bool takes_extint);
@@ -28,7 +28,7 @@ void apic_send_nmi_others(void);
 
 /* Count down from there and interrupt, once or each time. */
 void apic_start_timer(uint32_t count, bool periodic);
-/* Returns what was left. */
+/* Stop it. Returns what was left. */
 uint32_t apic_stop_timer(void);
 /* The timer's interrupt was taken, or none. */
 void apic_end_interrupt(void);

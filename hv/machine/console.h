@@ -42,7 +42,7 @@ void print(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Part of a line of the hypervisor's, shown at once: a prompt, what the operator types. Another
- * line that comes meanwhile begins a new one.
+ * line that comes meanwhile stands on a line of its own.
  */
 void print_part(const char *text, ...) __attribute__((format(printf, 1, 2)));
 

@@ -81,8 +81,8 @@ static inline void cpu_begin_idle(void) { __atomic_exchange_n(&this_cpu()->idle,
 static inline void cpu_end_idle(void) { __atomic_store_n(&this_cpu()->idle, false, __ATOMIC_RELEASE); }
 
 /*
- * Make 'cpu' look up by an NMI: it leaves its guest or its halt. Where it is in the hypervisor, it
- * will not enter a guest or halt before it has looked. May be called on any CPU, also for itself.
+ * Make 'cpu' look up by an NMI: it leaves its guest or its halt. If it is in the hypervisor, it
+ * looks before it enters a guest or halts. May be called on any CPU, also for itself.
  */
 void cpu_kick(const struct cpu *cpu);
 void cpus_kick_others(void);

@@ -10,8 +10,8 @@
 #include "boot/multiboot2.h"
 
 /*
- * Read the firmware's list. Call while all memory below 4 GiB is mapped: before paging_init(). Says
- * in one line when there is none: then there is but one CPU.
+ * Read the firmware's list. Call it before paging_init(), while all memory below 4 GiB is mapped.
+ * Where there is no list, one line says so, and there is but one CPU.
  */
 void cpus_find(const struct boot_info *boot);
 

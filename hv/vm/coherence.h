@@ -12,8 +12,8 @@
 #include "hv/vm/vm.h"
 
 /*
- * Before the EPT is made: memory for the copy, and the map's slots of RAM say so. 0 or -ENOMEM.
- * Whoever writes to vm->ram before the first entry writes to "memory".
+ * Call it before the EPT is made: takes memory for the copy, and makes the map's slots of RAM say
+ * so. 0 or -ENOMEM. Whoever writes to vm->ram before the first entry writes to "memory".
  */
 int coherence_create(struct vm *vm, struct guest_map *map);
 void coherence_destroy(struct vm *vm);
@@ -26,10 +26,10 @@ void coherence_set_guest_ram(struct vcpu *vcpu);
 int coherence_dma_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache);
 int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache);
 
-/* A part of the WBINVD of a transition; *done is how far it is. False: that was the last. */
+/* A part of a transition's WBINVD; *done is how far it is. False: that was the last part. */
 bool coherence_transition(struct vm *vm, uint64_t *done);
 /*
- * WBINVD for the guest, as much as its slice allows: false when the rest has to be done with
- * the next call, which comes with the same instruction again.
+ * WBINVD for the guest, as much as its slice allows. False: a rest is to be done by the next call,
+ * when the guest comes with the same instruction again.
  */
 bool coherence_write_back(struct vcpu *vcpu);

@@ -50,8 +50,8 @@ static inline struct cpuid_result cpu_model_cpuid(uint32_t leaf, uint32_t sublea
 }
 
 /*
- * Make the answer of a leaf that of one among 'count' vCPUs, the one whose id is given: one
- * package, a core each, one thread each. The table has the answers of a machine with one.
+ * The table has the answers of a machine with one CPU. This makes a leaf's answer that of the vCPU
+ * 'id' among 'count': one package, a core each, one thread each.
  */
 struct cpuid_result cpu_model_topology(uint32_t leaf, uint32_t subleaf, unsigned count, unsigned id,
 				       struct cpuid_result r);
@@ -70,8 +70,9 @@ unsigned guest_address_width(void);
 bool guest_has_1g_pages(void);
 
 /*
- * What the guest reads and writes in the shadow only: CD and NW act through the leaves, VMX wants NE
- * 1. And the VMCS's CR0 for one of the guest's: PE and PG are its own, as it is an unrestricted one.
+ * The bits that the guest reads and writes in the shadow only: CD and NW act through the leaves,
+ * and VMX wants NE to be 1. Then the VMCS's CR0 for a CR0 of the guest: PE and PG are the guest's
+ * own, as it is unrestricted.
  */
 #define GUEST_CR0_SHADOWED (CR0_CD | CR0_NW | CR0_NE)
 uint64_t guest_cr0_of(uint64_t cr0);

@@ -51,8 +51,8 @@ static inline bool events_are_shown(const struct vm *vm, enum event_type type)
 }
 
 /*
- * Inline and with a constant type it is a dozen stores, and no test for what has no reader but the
- * ring.
+ * It is inline. With a constant type it is a dozen stores, and what only the ring reads costs no
+ * test.
  */
 static inline void event_tell(struct vm *vm, uint32_t source, enum event_type type, uint32_t a, uint64_t b, uint64_t c)
 {
@@ -82,7 +82,10 @@ static inline void vm_tell(struct vm *vm, enum event_type type, uint32_t a, uint
 	event_tell(vm, its_own ? vcpu->event_source : event_source(this_cpu()->index, vm->index, 0), type, a, b, c);
 }
 
-/* WBINVD, told: on every CPU; by_guest: here, since the guest executed it and it matters. */
+/*
+ * WBINVD on every CPU, told as an event. by_guest: on this CPU, because the guest executed one that
+ * matters.
+ */
 void vm_write_back(struct vm *vm, bool by_guest);
 
 /* Print the last few events of a VM that was killed, leaves left out, with their age in ticks. */

@@ -17,8 +17,8 @@
 int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
 int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
 /*
- * The same for what the CPU does by itself, at CPL 0 whatever runs (descriptors, TSS): any number
- * of bytes up to a page.
+ * The same for what the CPU does by itself, always at CPL 0 (descriptors, TSS): any number of bytes
+ * up to a page.
  */
 int guest_read_system(struct vcpu *vcpu, uint64_t linear, unsigned size, void *to);
 int guest_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size, const void *from);

@@ -27,14 +27,14 @@ void interrupts_before_entry(struct vcpu *vcpu);
 bool interrupts_pending(struct vcpu *vcpu);
 
 /*
- * TSC ticks until the local APIC's timer or one of the VM's devices wants attention; far more than
- * anybody waits when none runs.
+ * TSC ticks until the local APIC's timer or one of the VM's devices wants attention. When none
+ * runs, more than anybody waits.
  */
 uint64_t interrupts_timer_ticks(const struct vcpu *vcpu);
 
 /*
- * An instruction accesses the local APIC through its page. When it is done, interrupts_lapic_written()
- * follows, or the stay in the guest ends if anything is pending.
+ * An instruction accesses the local APIC through its page. Call interrupts_lapic_written() when the
+ * instruction is done. Otherwise the stay in the guest ends if anything is pending.
  */
 void interrupts_lapic_access(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value);
 

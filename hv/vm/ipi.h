@@ -16,7 +16,7 @@ void ipi_deliver(struct vm *vm, uint32_t targets, uint64_t command);
 void ipi_take_mail(struct vcpu *vcpu);
 
 /*
- * Can nothing wake the VM any more: is each of its vCPUs stopped or waiting, and without mail?
- * Asked by a vCPU that has just stored its own activity.
+ * Can nothing wake the VM any more, because each of its vCPUs is stopped or waiting, and has no
+ * mail? Store the asking vCPU's own activity before the call.
  */
 bool ipi_none_is_left(const struct vm *vm);

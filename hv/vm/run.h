@@ -10,15 +10,15 @@
 struct cpu *run_next_cpu(void);
 /* The vCPU is complete: its CPU runs it from run_begin() on. */
 void run_add(struct vcpu *vcpu);
-/* Its CPU, which may be another, has let go of it and forgotten it when this returns. */
+/* When this returns, the vCPU's CPU, which may be another, has let go of it and forgotten it. */
 void run_remove(struct vcpu *vcpu);
 
-/* All VMs are made: let the CPUs begin. Called by the one that booted. */
+/* All VMs are made: let the CPUs begin. For the CPU that booted. */
 void run_begin(void);
 
 /*
- * Make the vCPU the one whose VMCS and state are on this CPU. One of another CPU is lent by that,
- * until this one turns to another; for who looks, and at creation.
+ * Put this vCPU's VMCS and state on this CPU. If the vCPU belongs to another CPU, it is lent until
+ * this CPU turns to another vCPU. That is for looking at it, and for its creation.
  */
 void vcpu_switch_to(struct vcpu *vcpu);
 
@@ -32,24 +32,30 @@ void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks);
 bool run_goes_on(struct vcpu *vcpu);
 
 /*
- * Stop all vCPUs of all VMs: none enters its guest before run_continue(). On a vCPU's exit: its
- * handler has to return VCPU_LEAVE.
+ * Stop all vCPUs of all VMs: none enters its guest before run_continue(). After a call in an exit,
+ * its handler has to return VCPU_LEAVE.
  */
 void run_stop(void);
 void run_continue(void);
 bool run_is_stopped(void);
 
-/* Who reads the events that VMs tell, or none: called behind what happens outside of exits, and may run_stop(). */
+/*
+ * The reader of the events that VMs tell, or NULL. It is called after what happens outside of
+ * exits, and may call run_stop().
+ */
 extern void (*run_watch)(void);
 
 /* One stay of a vCPU in its guest although all are stopped, without an interrupt; for a step. */
 void run_once(struct vcpu *vcpu);
 
 /*
- * Give each vCPU of this CPU that has something to do a slice; if none has, halt until the next
- * event, or while all are stopped until something is typed.
+ * Give a slice to each vCPU of this CPU that has something to do. If none has, halt until the next
+ * event. While all are stopped, halt until something is typed.
  */
 void run_turn(void);
 
-/* check=always: each entry is checked before it is made, and each exit is a stay's last. Set before run_begin(). */
+/*
+ * check=always: each entry is checked before it is made, so each exit ends the stay in the guest.
+ * Set before run_begin().
+ */
 extern bool run_checks_entries;

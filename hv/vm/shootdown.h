@@ -15,13 +15,13 @@
 #define SHOOTDOWN_NEVER (~0UL)
 
 /*
- * INVEPT for all CPUs: returns when none can use a translation of the VM from before the call.
- * Those outside the guest have not flushed yet, but will before they enter. 'ctx' is the VM: this
- * is ept_host.flush, called with the EPT's lock held.
+ * INVEPT for all CPUs. When it returns, no CPU can use a translation of the VM from before the
+ * call. CPUs outside the guest have not flushed yet; they do before they enter. 'ctx' is the VM:
+ * this is ept_host.flush, called with the EPT's lock held.
  */
 void shootdown_flush(void *ctx);
 
-/* Keep the VM's vCPUs out of the guest: none is in it when stop returns, nor until resume. */
+/* Keep the VM's vCPUs out of the guest: none is in it from the return of stop to resume. */
 void shootdown_stop(struct vm *vm);
 void shootdown_resume(struct vm *vm);
 

@@ -17,9 +17,9 @@ bool vcpu_step(struct vcpu *vcpu);
 /* A #DB has exited while vcpu->stepping: was it the step's own, so that the guest sees nothing? */
 bool vcpu_step_ended(struct vcpu *vcpu);
 
-/* INT3 exits from now on, and stops all; the vCPU is current. */
+/* From now on INT3 exits and stops all. The vCPU is current. */
 void vcpu_intercept_breakpoints(struct vcpu *vcpu);
-/* It did: all stop, with RIP behind it. */
+/* INT3 has exited: all stop, with RIP behind it. */
 void vcpu_breakpoint(struct vcpu *vcpu);
-/* The vCPU that stopped last by one, or NULL. */
+/* The vCPU that an INT3 stopped last, or NULL. */
 struct vcpu *vcpu_at_breakpoint(void);

@@ -111,24 +111,24 @@ struct vcpu {
  */
 struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *start);
 /*
- * Give back all it took but itself, once or again; it is on no CPU after that. Whoever gets its
- * VPID next begins with INVVPID (hv/vmx/vpid.c).
+ * Give back all that it took but the structure itself. May be called again. The vCPU is on no CPU
+ * after that. Whoever gets its VPID next begins with INVVPID (hv/vmx/vpid.c).
  */
 void vcpu_release(struct vcpu *vcpu);
 /* Take the one that is on this CPU off it: its VMCS and state are in memory. */
 void vcpu_unload(struct vcpu *vcpu);
 /* Its own CPU lets go of it, and leaves it alone until it is given back. */
 void vcpu_borrow(struct vcpu *vcpu);
-/* If the one on this CPU is another's, that may have it again. */
+/* If the vCPU on this CPU belongs to another CPU, that CPU may have it again. */
 void vcpu_give_back(void);
 
 /* hv/vm/ipi.c: as vcpu_kick(), on another CPU. */
 void vcpu_kick_remote(struct vcpu *vcpu);
 
 /*
- * Make the vCPU look up: it leaves the guest, or its CPU the halt, and before it enters again the
- * scheduler sees whether it may and what is pending for it. The one way to ask for that. What it
- * shall see is stored before.
+ * Make the vCPU look up: it leaves the guest, or its CPU leaves the halt. Before it enters again
+ * the scheduler sees whether it may, and what is pending for it. This is the one way to ask for
+ * that. Store what it shall see before the call.
  */
 static inline void vcpu_kick(struct vcpu *vcpu)
 {
@@ -142,8 +142,8 @@ static inline void vcpu_kick(struct vcpu *vcpu)
 static inline bool vcpu_is_kicked(const struct vcpu *vcpu) { return vcpu->cpu->slice == 1; }
 
 /*
- * The turn ends if its time is over. SLICE_EXITS exits of the usual length fit a turn; an exit
- * whose length the guest chooses looks at the clock by this.
+ * The turn ends if its time is over. SLICE_EXITS exits of the usual length fit a turn, so only an
+ * exit whose length the guest chooses needs this.
  */
 static inline void vcpu_look_at_clock(struct vcpu *vcpu)
 {
@@ -166,12 +166,12 @@ static inline void vcpu_assert_current(const struct vcpu *vcpu)
  */
 unsigned vcpu_check_entry(struct vcpu *vcpu);
 
-/* The exit was a trap for an instruction that is done: continue behind it. */
+/* The exit was a trap for an instruction that has been carried out: continue behind it. */
 void vcpu_skip_instruction(struct vcpu *vcpu);
-/* The same, when the instruction was carried out here and the next one is at rip. */
+/* The same, when the next instruction is at rip. */
 void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip);
 
-/* One iteration of a REP that was carried out here is done, and not the last. */
+/* One iteration of a REP has been carried out here, and it was not the last. */
 void vcpu_end_iteration(struct vcpu *vcpu);
 /* Raise #DB before the next instruction, for breakpoints 'hits' (DR6.B0-B3). */
 void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits);

@@ -101,14 +101,14 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 void vm_restart(struct vm *vm);
 
 /*
- * The guest asked for a reset: by its options that is its end, or it starts again. With the VM's
- * lock held, as the next two.
+ * The guest asked for a reset: its options say whether it ends or starts again. The VM's lock is
+ * held, as for the next two.
  */
 void vm_reset(struct vm *vm);
 
 /*
- * Give back the memory, tables, devices and VMCSs of a VM that runs no more, once or again. What is
- * left says how it ended and how often it exited.
+ * Give back the memory, tables, devices and VMCSs of a VM that runs no more. May be called again.
+ * What is left says how it ended and how often it exited.
  */
 void vm_release(struct vm *vm);
 /* Give back everything, the VM itself included. */
@@ -140,7 +140,8 @@ static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 	return gpa - vm->low_ram_end < vm->device_space;
 }
 
-/* The lock of what all its vCPUs use. A VM that is one CPU's affair has no need of it. */
+/* The lock of what all its vCPUs use. A VM whose vCPUs are all on the CPU that booted
+does not take it. */
 static inline void vm_lock(struct vm *vm)
 {
 	if (vm->is_shared) lock(&vm->lock, LOCK_VM);

@@ -10,12 +10,15 @@
 void vmcs_setup(struct vcpu *vcpu, const struct load_entry *start);
 /* Exits of the vCPU, whose VMCS is current, come to this CPU. */
 void vmcs_set_host(struct vcpu *vcpu);
-/* It took an INIT and a start-up IPI: it begins in real mode at page << 12. Its VMCS is current. */
+/*
+ * The vCPU took an INIT and a start-up IPI: it begins in real mode at page << 12. Its VMCS is
+ * current.
+ */
 void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page);
 
 /*
- * Whether exits go by exit_dispatch_watched(). Who changes it says so to each VMCS that there is,
- * by the second, while the vCPU's is current.
+ * Whether exits go by exit_dispatch_watched(). Whoever changes it calls the second function for
+ * each vCPU, while the vCPU's VMCS is current.
  */
 extern bool exits_are_watched;
 void vmcs_set_exit_entry(const struct vcpu *vcpu);

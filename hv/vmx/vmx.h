@@ -34,8 +34,8 @@ extern struct vmx vmx;
  */
 bool vmx_init(unsigned mask);
 /*
- * The same on another CPU: it must come to the same, since a VMCS is filled for all alike. One CPU
- * at a time.
+ * The same on another CPU, one CPU at a time. The result must be the same, since a VMCS is filled
+ * for all alike.
  */
 bool vmx_init_other(void);
 
@@ -43,15 +43,15 @@ bool vmx_init_other(void);
 uint64_t vmcs_alloc(void);
 /* Give it back: no CPU has it any more (SDM 3C 25.11.1 VMCLEAR). 0 is allowed. */
 void vmcs_free(uint64_t vmcs);
-/* Take it off this CPU, for another one: launched no more (SDM 3C 25.11.1). */
+/* Take it off this CPU, for another one. It counts as not launched then (SDM 3C 25.11.1). */
 void vmcs_release(uint64_t vmcs);
 /* Make it current (SDM 3C 31.3 VMPTRLD). */
 void vmcs_load(uint64_t vmcs);
 
 /*
- * The fields of the current VMCS. Writing one that does not exist is a defect: panic. Reads are
- * not checked, they are in every exit's path: each field read there was written at set-up, or
- * exists on every CPU with EPT.
+ * The fields of the current VMCS. Writing one that does not exist is a defect: panic. Reads are not
+ * checked, because they are in every exit's path. Each field that is read there was written at
+ * set-up, or exists on every CPU with EPT.
  */
 _Noreturn void vmx_instruction_failed(const char *instruction, uint64_t operand);
 
