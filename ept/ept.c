@@ -8,6 +8,8 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 
+const char *const ept_level_names[] = {"no", "4K", "2M", "1G", "reserved 512G"};
+
 /* The only caller of host->flush. */
 void ept_flush(struct ept *ept)
 {

@@ -177,6 +177,9 @@ struct ept {
 	struct ept_stats stats;
 };
 
+/* What a leaf of a level covers, in words: "no" for 0, "4K", "2M", "1G", "reserved 512G". */
+extern const char *const ept_level_names[5];
+
 /* An empty EPT. 0, or -ENOMEM when there is no page for the root. */
 int ept_init(struct ept *ept, const struct ept_host *host, const struct ept_caps *caps, enum memtype_policy policy);
 /* Free every table. The caller has stopped all CPUs that use it. */

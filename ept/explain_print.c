@@ -8,7 +8,6 @@
 #include "lib/format.h"
 
 /* No CPU has leaves of 512G: such an entry is a misconfiguration, and named so. */
-static const char *const level_names[] = {"no", "4K", "2M", "1G", "reserved 512G"};
 static const char *const level_spans[] = {"", "4 KiB", "2 MiB", "1 GiB"};
 
 /* 0x2240000+256K: the start and the size, at least a page, in the largest unit that divides it. */
@@ -21,12 +20,6 @@ static void add_range(struct lines *to, uint64_t start, uint64_t size)
 	lines_add(to, "0x%lx+%lu%c", start, size, units[unit]);
 }
 
-static void add_type(struct lines *to, uint64_t bits)
-{
-	lines_add(to, "%s%s", memtype_name((unsigned)FIELD(bits, EPT_TYPE)),
-		  bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
-}
-
 static void add_entry(struct lines *to, uint64_t entry, unsigned level)
 {
 	uint64_t address = entry & EPT_ADDRESS;
@@ -36,12 +29,12 @@ static void add_entry(struct lines *to, uint64_t entry, unsigned level)
 		lines_add(to, "not present");
 		return;
 	}
-	lines_add(to, "%s at 0x%lx, %c%c%c%s%s", entry_is_leaf(entry, level) ? level_names[level] : "table", address,
-		  entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-', entry & EPT_EXECUTE ? 'X' : '-',
+	lines_add(to, "%s at 0x%lx, %c%c%c%s%s", entry_is_leaf(entry, level) ? ept_level_names[level] : "table",
+		  address, entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-', entry & EPT_EXECUTE ? 'X' : '-',
 		  entry & EPT_ACCESSED ? ", accessed" : "", entry & EPT_DIRTY ? ", dirty" : "");
 	if (entry_is_leaf(entry, level)) {
 		lines_add(to, ", ");
-		add_type(to, entry);
+		lines_add(to, "%s", memtype_leaf_name(entry));
 	}
 }
 
@@ -126,7 +119,7 @@ static void add_decision(struct lines *to, const struct ept_explanation *why)
 	else
 		lines_add(to, "%s", words[why->decided_by]);
 	lines_add(to, ": ");
-	add_type(to, why->bits);
+	lines_add(to, "%s", memtype_leaf_name(why->bits));
 }
 
 static void add_size(struct lines *to, const struct ept_explanation *why)
@@ -143,7 +136,7 @@ static void add_size(struct lines *to, const struct ept_explanation *why)
 	const char *larger = why->limit == EPT_LIMIT_NONE ? "" : level_spans[why->fill_level + 1];
 
 	lines_add(to, "%s%s%s: %s leaf", words[why->limit][0], larger, words[why->limit][1],
-		  level_names[why->fill_level]);
+		  ept_level_names[why->fill_level]);
 }
 
 static void add_access(struct lines *to, const struct ept_explanation *why)
@@ -186,7 +179,7 @@ static void add_stale(struct lines *to, const struct ept_explanation *why)
 
 	if (!why->stale) return;
 	lines_add(to, "stale: the leaf in place is ");
-	add_type(to, why->entry[why->level]);
+	lines_add(to, "%s", memtype_leaf_name(why->entry[why->level]));
 	lines_add(to, ", as with ");
 	switch (why->stale) {
 	case EPT_STALE_COUNT: lines_add(to, why->count ? "count 0" : "a noncoherent device"); break;
@@ -194,7 +187,7 @@ static void add_stale(struct lines *to, const struct ept_explanation *why)
 	default: lines_add(to, "other MTRRs or CD, earlier or another vCPU's"); break;
 	}
 	lines_add(to, ", not cleared since; a fault would give ");
-	add_type(to, why->bits);
+	lines_add(to, "%s", memtype_leaf_name(why->bits));
 	if (why->in_place == why->effective)
 		lines_add(to, "; harmless where PAT is %s: an access is %s either way", pat, effective);
 	else

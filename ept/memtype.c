@@ -35,11 +35,18 @@ bool memtype_zaps_transitions(enum memtype_policy policy)
 	return policy != MEMTYPE_KVM_6_6 && policy != MEMTYPE_KVM_6_16;
 }
 
-const char *memtype_name(unsigned type)
-{
-	static const char *const names[MEMTYPES] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-"};
+static const char *const names[MEMTYPES] = {"UC", "WC", "??", "??", "WT", "WP", "WB", "UC-"};
 
-	return type < MEMTYPES ? names[type] : "??";
+const char *memtype_name(unsigned type) { return type < MEMTYPES ? names[type] : "??"; }
+
+const char *memtype_leaf_name(uint64_t leaf)
+{
+	static const char *const ignoring[MEMTYPES] = {
+		"UC + ignore PAT", "WC + ignore PAT", "?? + ignore PAT", "?? + ignore PAT",
+		"WT + ignore PAT", "WP + ignore PAT", "WB + ignore PAT", "?? + ignore PAT",
+	};
+
+	return (leaf & EPT_IGNORE_PAT ? ignoring : names)[FIELD(leaf, EPT_TYPE)];
 }
 
 static uint64_t leaf_bits(enum memtype type, bool ignore_pat)

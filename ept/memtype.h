@@ -41,6 +41,8 @@ bool memtype_zaps_transitions(enum memtype_policy policy);
 
 /* "UC", "WC", "WT", "WP", "WB", "UC-", or "??" for a reserved encoding. */
 const char *memtype_name(unsigned type);
+/* The type bits of a leaf in words: "WB + ignore PAT". */
+const char *memtype_leaf_name(uint64_t leaf_bits);
 
 /*
  * The memory-type bits (5:3 type, 6 ignore PAT) of a leaf.

@@ -6,11 +6,6 @@
 #include "iommu/parts.h"
 #include "lib/format.h"
 
-static void add_device(struct lines *to, unsigned id)
-{
-	lines_add(to, "%02x:%02x.%x", id >> 8, id >> 3 & 0x1f, id & 7);
-}
-
 static void show_state(struct iommu *iommu, struct lines *to)
 {
 	struct vtd_root_entry root;
@@ -50,9 +45,8 @@ static void show_device(struct iommu *iommu, struct lines *to, const struct iomm
 {
 	struct iommu_context memory = iommu_read_context(iommu, device->source_id);
 
-	lines_add(to, "device ");
-	add_device(to, device->source_id);
-	lines_add(to, ": %s%s; context in memory: ", device->attached ? "attached, " : "not attached",
+	lines_add(to, "device " PCI_ID ": %s%s; context in memory: ", PCI_ID_ARGS(device->source_id),
+		  device->attached ? "attached, " : "not attached",
 		  !device->attached     ? ""
 		  : device->noncoherent ? "noncoherent"
 					: "coherent");
@@ -73,9 +67,8 @@ static void show_translation(struct lines *to, const struct iommu_tlb_entry *ent
 	static const char *const size[] = {"", "4K", "2M", "1G"};
 	const struct iommu_translation *page = &entry->translation;
 
-	lines_add(to, "IOTLB: ");
-	add_device(to, entry->source_id);
-	lines_add(to, " domain %u iova 0x%lx: ", entry->domain_id, entry->iova);
+	lines_add(to, "IOTLB: " PCI_ID " domain %u iova 0x%lx: ", PCI_ID_ARGS(entry->source_id), entry->domain_id,
+		  entry->iova);
 	if (page->reason)
 		lines_add(to, "fault 0x%x", page->reason);
 	else
@@ -137,13 +130,12 @@ static void show_queue(struct iommu *iommu, struct lines *to)
 static void show_faults(struct iommu *iommu, struct lines *to)
 {
 	uint64_t lo = reg64(iommu, VTD_FRCD), hi = reg64(iommu, VTD_FRCD_HI);
+	unsigned id = (unsigned)FIELD(hi, VTD_FRCD_SID);
 
 	lines_add(to, "faults: ");
-	if (hi & VTD_FRCD_F) {
-		lines_add(to, "reason 0x%lx, ", FIELD(hi, VTD_FRCD_FR));
-		add_device(to, (unsigned)FIELD(hi, VTD_FRCD_SID));
-		lines_add(to, ", %s, 0x%lx; ", hi & VTD_FRCD_T_READ ? "read" : "write", lo);
-	}
+	if (hi & VTD_FRCD_F)
+		lines_add(to, "reason 0x%lx, " PCI_ID ", %s, 0x%lx; ", FIELD(hi, VTD_FRCD_FR), PCI_ID_ARGS(id),
+			  hi & VTD_FRCD_T_READ ? "read" : "write", lo);
 	lines_add(to, "%s pending%s", hi & VTD_FRCD_F ? "one" : "none",
 		  reg32(iommu, VTD_FSTS) & VTD_FSTS_PFO ? ", more were lost (FSTS.PFO)" : "");
 	lines_end(to);

@@ -122,9 +122,9 @@ void iommu_stale_text(const struct iommu_stale *stale, char *text, size_t size)
 	static const char *const name[] = {"context", "IOTLB", "interrupt"};
 
 	text[0] = '\0';
-	format_append(text, size, "stale %s entry used: device %02x:%02x.%x %s 0x%lx: cached ", name[stale->cache],
-		      stale->source_id >> 8, stale->source_id >> 3 & 0x1f, stale->source_id & 7,
-		      stale->cache == IOMMU_INTERRUPT_ENTRIES ? "index" : "iova", stale->where);
+	format_append(text, size, "stale %s entry used: device " PCI_ID " %s 0x%lx: cached ", name[stale->cache],
+		      PCI_ID_ARGS(stale->source_id), stale->cache == IOMMU_INTERRUPT_ENTRIES ? "index" : "iova",
+		      stale->where);
 	append_answer(text, size, stale->cache, &stale->cached);
 	format_append(text, size, ", in memory ");
 	append_answer(text, size, stale->cache, &stale->in_memory);

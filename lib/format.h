@@ -31,5 +31,9 @@ void lines_add(struct lines *lines, const char *pattern, ...) __attribute__((for
 /* The line is whole: one to which nothing was added is none. */
 void lines_end(struct lines *lines);
 
+/* A PCI requester id in a pattern, and its arguments. */
+#define PCI_ID          "%02x:%02x.%x"
+#define PCI_ID_ARGS(id) (id) >> 8, (id) >> 3 & 0x1f, (id)&7
+
 /* What a hexadecimal digit stands for; 16 for any other character. */
 unsigned digit_value(char c);

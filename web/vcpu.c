@@ -74,10 +74,9 @@ static void say_access(struct machine *m, unsigned cpu, uint64_t gpa, bool write
 	static const char *const place[] = {", memory's copy", ", the cache's copy"};
 	enum memtype type = memtype_effective(leaf, m->pat[cpu], false);
 
-	say(m, &access_by, "vCPU %u %s 0x%02x at 0x%lx: %s, leaf %s%s, effective %s%s", cpu, write ? "writes" : "reads",
-	    byte, gpa, m->cpu[cpu].walked ? "walk" : "cached translation",
-	    memtype_name((unsigned)FIELD(leaf, EPT_TYPE)), leaf & EPT_IGNORE_PAT ? " + ignore PAT" : "",
-	    memtype_name(type), m->coherence ? place[FIELD(leaf, EPT_TYPE) == MEMTYPE_WB] : "");
+	say(m, &access_by, "vCPU %u %s 0x%02x at 0x%lx: %s, leaf %s, effective %s%s", cpu, write ? "writes" : "reads",
+	    byte, gpa, m->cpu[cpu].walked ? "walk" : "cached translation", memtype_leaf_name(leaf), memtype_name(type),
+	    m->coherence ? place[FIELD(leaf, EPT_TYPE) == MEMTYPE_WB] : "");
 	if (is_stale(m, gpa, leaf))
 		say(m, &defect_by,
 		    "stale: the tables have another leaf there, or none; vCPU %u has "

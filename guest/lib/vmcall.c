@@ -78,11 +78,7 @@ void vmcall_mark(uint64_t number)
 	vmcall_must(&call);
 }
 
-struct words type_words(uint64_t type_bits)
-{
-	return words("%s%s", memtype_name((unsigned)FIELD(type_bits, EPT_TYPE)),
-		     type_bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
-}
+struct words type_words(uint64_t type_bits) { return words("%s", memtype_leaf_name(type_bits)); }
 
 struct words leaf_words(uint64_t leaf, unsigned level)
 {

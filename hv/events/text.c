@@ -12,7 +12,7 @@ static void device_text(const struct event *e, char *text, size_t size)
 	const char *what = e->type == EVENT_ATTACH ? "attached," : e->type == EVENT_DETACH ? "detached, was" : "is now";
 	unsigned id = (unsigned)FIELD(e->a, EVENT_DEVICE);
 
-	format_append(text, size, "device %02x:%02x.%x %s %s", id >> 8, id >> 3 & 0x1f, id & 7, what,
+	format_append(text, size, "device " PCI_ID " %s %s", PCI_ID_ARGS(id), what,
 		      e->a & EVENT_NONCOHERENT ? "noncoherent" : "coherent");
 }
 
@@ -29,15 +29,12 @@ static void count_text(const struct event *e, char *text, size_t size)
 
 static void install_text(const struct event *e, char *text, size_t size)
 {
-	static const char *const level[] = {"no", "4K", "2M", "1G"};
-
-	format_append(text, size, "fault at 0x%lx, %s leaf, %s%s", e->b, level[e->a & 3],
-		      memtype_name((unsigned)FIELD(e->c, EPT_TYPE)), e->c & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+	format_append(text, size, "fault at 0x%lx, %s leaf, %s", e->b, ept_level_names[e->a & 3],
+		      memtype_leaf_name(e->c));
 }
 
 static void run_text(const struct event *e, char *text, size_t size)
 {
-	static const char *const level[] = {"no", "4K", "2M", "1G"};
 	uint64_t bytes = e->c & EVENT_BYTES;
 	unsigned n = e->a & 3;
 
@@ -45,9 +42,8 @@ static void run_text(const struct event *e, char *text, size_t size)
 	if (!n)
 		format_append(text, size, "none");
 	else
-		format_append(text, size, "0x%lx-0x%lx %lu of %s, %s%s", e->b, e->b + bytes - 1,
-			      bytes >> (12 + 9 * (n - 1)), level[n], memtype_name((unsigned)FIELD(e->c, EPT_TYPE)),
-			      e->c & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+		format_append(text, size, "0x%lx-0x%lx %lu of %s, %s", e->b, e->b + bytes - 1,
+			      bytes >> page_level_shift(n), ept_level_names[n], memtype_leaf_name(e->c));
 }
 
 static void end_text(const struct event *e, char *text, size_t size)

@@ -173,18 +173,16 @@ static void explain_linear(struct vcpu *vcpu, uint64_t linear)
 
 static void show_ept(struct vcpu *vcpu)
 {
-	static const char *const size[] = {"no", "4K", "2M", "1G"};
 	const struct ept *ept = &vcpu->vm->ept;
 	struct ept_span span;
 	unsigned spans = 0;
 
 	for (uint64_t gpa = 0; ept_next_span(ept, gpa, &span); gpa = span.gpa + span.size) {
 		spans++;
-		print("  0x%09lx-0x%09lx %6lu leaves of %s, %c%c%c, %s%s", span.gpa, span.gpa + span.size - 1,
-		      span.size / page_level_size(span.level), size[span.level], span.bits & EPT_READ ? 'R' : '-',
-		      span.bits & EPT_WRITE ? 'W' : '-', span.bits & EPT_EXECUTE ? 'X' : '-',
-		      memtype_name((unsigned)FIELD(span.bits, EPT_TYPE)),
-		      span.bits & EPT_IGNORE_PAT ? " + ignore PAT" : "");
+		print("  0x%09lx-0x%09lx %6lu leaves of %s, %c%c%c, %s", span.gpa, span.gpa + span.size - 1,
+		      span.size / page_level_size(span.level), ept_level_names[span.level],
+		      span.bits & EPT_READ ? 'R' : '-', span.bits & EPT_WRITE ? 'W' : '-',
+		      span.bits & EPT_EXECUTE ? 'X' : '-', memtype_leaf_name(span.bits));
 	}
 	print("  %u runs in %lu tables; noncoherent count %u, policy %s", spans, ept->stats.tables, ept->noncoherent,
 	      memtype_policy_name(ept->policy));

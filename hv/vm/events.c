@@ -7,6 +7,7 @@
 #include "hv/machine/console.h"
 #include "iommu/vtd.h"
 #include "lib/bits.h"
+#include "lib/format.h"
 
 #define TEXT_SIZE 120
 
@@ -26,13 +27,12 @@ static bool may_show(struct vm *vm)
 /* After a transition, the first leaf of each type that comes back is shown. */
 static void show_first_leaf(struct vm *vm, const struct event *event)
 {
-	static const char *const size[] = {"no", "4K", "2M", "1G"};
 	unsigned type = (unsigned)FIELD(event->c, EPT_TYPE);
 
 	if (!(vm->shown.first_leaves & 1U << type)) return;
 	vm->shown.first_leaves &= ~(1U << type);
-	print("vm %s: first %s%s since then: fault at 0x%lx, %s leaf", vm->options.name, memtype_name(type),
-	      event->c & EPT_IGNORE_PAT ? " + ignore PAT" : "", event->b, size[event->a & 3]);
+	print("vm %s: first %s since then: fault at 0x%lx, %s leaf", vm->options.name, memtype_leaf_name(event->c),
+	      event->b, ept_level_names[event->a & 3]);
 }
 
 static void show_text(const struct vm *vm, const struct event *event)
@@ -53,8 +53,8 @@ static void show_fault(struct vm *vm, const struct event *event)
 	const char *what = interrupt ? "interrupt entry" : event->c & VTD_FRCD_T_READ ? "read of" : "write of";
 
 	if (n & (n - 1)) return;
-	print("vm %s: iommu: fault %u: %s 0x%lx by device %02x:%02x.%x, reason 0x%x", vm->options.name, n, what, where,
-	      id >> 8, id >> 3 & 0x1f, id & 7, event->a);
+	print("vm %s: iommu: fault %u: %s 0x%lx by device " PCI_ID ", reason 0x%x", vm->options.name, n, what, where,
+	      PCI_ID_ARGS(id), event->a);
 }
 
 void events_show(struct vm *vm, const struct event *event)
