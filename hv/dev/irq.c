@@ -29,7 +29,7 @@ static void drive_isa(struct irq *irq, unsigned line)
 
 bool irq_isa_is_heard(const struct irq *irq, unsigned line)
 {
-	return !pic_is_requested(irq->pic, line) || !ioapic_is_masked(irq->ioapic, line ? line : TIMER_PIN);
+	return !pic_is_requested(irq->pic, line) || !ioapic_is_masked(irq->ioapic, line ? line : IRQ_TIMER_PIN);
 }
 
 void irq_look(const struct irq *irq)
