@@ -221,6 +221,8 @@ static void globally_disabled(void)
 
 static void deadline(void)
 {
+	uint64_t start, ticks;
+
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE)) {
 		printf("CPUID shows no TSC deadline\n");
 		return;
@@ -231,6 +233,18 @@ static void deadline(void)
 	wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + 200000);
 	check(wait_for(1), "TSC deadline: one interrupt");
 	check_is(0, rdmsr(MSR_IA32_TSC_DEADLINE), "... and the MSR is 0 again");
+	if (try_wrmsr(MSR_IA32_TSC_ADJUST, 0) == VECTOR_GP) return;
+	forget();
+	for (start = rdtsc(); rdtsc() - start < 5000000;) cpu_pause(); /* until the console has no need of the CPU */
+	wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + 100000000);
+	wrmsr(MSR_IA32_TSC_ADJUST, 200000000);
+	start = rdtsc();
+	interrupts_on();
+	while (!counts[LOW_VECTOR] && rdtsc() - start < 1000000) cpu_pause();
+	ticks = rdtsc() - start;
+	interrupts_off();
+	wrmsr(MSR_IA32_TSC_ADJUST, 0);
+	check(counts[LOW_VECTOR] && ticks < 500000, "TSC_ADJUST makes a deadline due: at once");
 }
 
 static void on_x2apic(void)

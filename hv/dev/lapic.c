@@ -194,7 +194,6 @@ bool lapic_takes_extint(const struct lapic *lapic)
 {
 	uint32_t lvt = lapic->reg[LAPIC_LVT_LINT0];
 
-	if (!lapic_is_enabled(lapic)) return true;
 	return !(lvt & LAPIC_LVT_MASKED) && FIELD(lvt, COMMAND_MODE) == MODE_EXTINT;
 }
 

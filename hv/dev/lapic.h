@@ -69,7 +69,7 @@ bool lapic_is_timer(unsigned number);
 int lapic_pending(const struct lapic *lapic);
 /* The CPU takes 'vector', as returned by lapic_pending(): it is in service now. */
 void lapic_accept(struct lapic *lapic, uint8_t vector);
-/* Whether the PIC's interrupts reach the CPU: through LINT0, or past a disabled APIC. */
+/* Whether the PIC's interrupts reach the CPU through LINT0: software-disabled, it masks them (SDM 3A 11.4.7.2). */
 bool lapic_takes_extint(const struct lapic *lapic);
 
 /* An interrupt command, low half, that is for this CPU: fixed, lowest priority or NMI. */

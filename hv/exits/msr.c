@@ -92,7 +92,9 @@ static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 	vcpu->tsc_adjust += offset - vcpu->tsc_offset;
 	vcpu->tsc_offset = offset;
 	vmwrite(VMCS_TSC_OFFSET, offset);
-	if (vcpu->lapic.deadline) set_deadline(vcpu, vcpu->lapic.deadline);
+	if (!vcpu->lapic.deadline) return;
+	set_deadline(vcpu, vcpu->lapic.deadline);
+	vcpu_kick(vcpu); /* due by that, it comes before the next instruction */
 }
 
 static int read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)

@@ -16,10 +16,11 @@
 #include "lib/asm.h"
 #include "lib/bits.h"
 
-/* The PICs' output is wired to the CPU that booted. */
+/* The PICs' output is wired to the CPU that booted: to LINT0, or past an APIC that is off (SDM 3A 11.4.3). */
 static bool extint_pending(const struct vcpu *vcpu)
 {
-	return pic_pending(vcpu->vm->chips.pic) && !vcpu->id && lapic_takes_extint(&vcpu->lapic);
+	return pic_pending(vcpu->vm->chips.pic) && !vcpu->id &&
+	       (lapic_takes_extint(&vcpu->lapic) || !(vcpu->apic_base & APIC_BASE_EN));
 }
 
 #define NOTHING (-1)
