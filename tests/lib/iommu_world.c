@@ -124,8 +124,7 @@ int free_worlds(void **state)
 	return 0;
 }
 
-struct iommu_world *world_with(bool caching_mode, bool snoop_control,
-			       void (*stale_used)(void *ctx, const struct iommu_stale *))
+struct iommu_world *world_with(unsigned options, void (*stale_used)(void *ctx, const struct iommu_stale *))
 {
 	struct iommu_world *w = calloc(1, sizeof(*w));
 	struct iommu_host host = {.ctx = w,
@@ -137,7 +136,7 @@ struct iommu_world *world_with(bool caching_mode, bool snoop_control,
 				  .stale_used = stale_used,
 				  .fault_recorded = world_fault_recorded};
 	struct iommu_config config = {
-		.snoop_control = snoop_control, .caching_mode = caching_mode, .interrupt_remapping = true};
+		.snoop_control = options & SC, .caching_mode = options & CM, .interrupt_remapping = true};
 
 	assert_non_null(w);
 	w->next = worlds;
@@ -152,10 +151,7 @@ struct iommu_world *world_with(bool caching_mode, bool snoop_control,
 	return w;
 }
 
-struct iommu_world *world_new(bool caching_mode, bool snoop_control)
-{
-	return world_with(caching_mode, snoop_control, NULL);
-}
+struct iommu_world *world_new(unsigned options) { return world_with(options, NULL); }
 
 uint64_t new_table(struct iommu_world *w)
 {
@@ -331,9 +327,9 @@ unsigned take_fault(struct iommu_world *w)
 	return hi & VTD_FRCD_F ? (unsigned)FIELD(hi, VTD_FRCD_FR) : 0;
 }
 
-struct iommu_world *translating(bool caching_mode, bool snoop_control, uint64_t *table)
+struct iommu_world *translating(unsigned options, uint64_t *table)
 {
-	struct iommu_world *w = world_new(caching_mode, snoop_control);
+	struct iommu_world *w = world_new(options);
 
 	*table = new_table(w);
 	translated(w, EDU, *table, DID);
@@ -341,9 +337,9 @@ struct iommu_world *translating(bool caching_mode, bool snoop_control, uint64_t 
 	return w;
 }
 
-struct iommu_world *prepared(bool caching_mode, bool snoop_control, uint64_t leaf)
+struct iommu_world *prepared(unsigned options, uint64_t leaf)
 {
-	struct iommu_world *w = world_new(caching_mode, snoop_control);
+	struct iommu_world *w = world_new(options);
 	uint64_t table = new_table(w);
 
 	map_page(w, table, 4, 0, 1, DATA, leaf);

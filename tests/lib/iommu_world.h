@@ -72,10 +72,12 @@ int free_worlds(void **state);
 #undef TEST
 #define TEST(name) TEST_WITH(name, NULL, free_worlds)
 
+/* What the unit offers: caching mode (CAP.CM), snoop control (ECAP.SC). */
+enum { NO_CM = 0, CM = 1, SC = 2 };
+
 /* Two devices, EDU and EDU_B, that can both emit No-Snoop; root table for bus 0; nothing on. */
-struct iommu_world *world_with(bool caching_mode, bool snoop_control,
-			       void (*stale_used)(void *ctx, const struct iommu_stale *));
-struct iommu_world *world_new(bool caching_mode, bool snoop_control);
+struct iommu_world *world_with(unsigned options, void (*stale_used)(void *ctx, const struct iommu_stale *));
+struct iommu_world *world_new(unsigned options);
 uint64_t new_table(struct iommu_world *w);
 
 /* Map the page of 'level' at 'iova' to 'gpa' with the leaf bits 'flags'; returns the leaf's place.
@@ -129,10 +131,10 @@ unsigned take_fault(struct iommu_world *w);
 #define RW (VTD_SL_R | VTD_SL_W)
 
 /* EDU with an empty 4-level table, translation on. */
-struct iommu_world *translating(bool caching_mode, bool snoop_control, uint64_t *table);
+struct iommu_world *translating(unsigned options, uint64_t *table);
 
 /* EDU with a page mapped at iova 0 to DATA by 'leaf'; nothing on yet. */
-struct iommu_world *prepared(bool caching_mode, bool snoop_control, uint64_t leaf);
+struct iommu_world *prepared(unsigned options, uint64_t leaf);
 
 /* For on_event: what the DMA's target holds when the event comes. */
 void see_data(struct iommu_world *w);

@@ -98,6 +98,9 @@ static void use(void *ctx, uint64_t hpa)
 	reached[uses++] = hpa;
 }
 
+/* What a device does, and whether it looks into the cache. */
+enum { DMA_READ = false, DMA_WRITE = true, SNOOPS = false, AROUND = true };
+
 /* A device's access of a byte of the page reaches these copies. */
 static void expect_dma(uint64_t page, bool write, bool around, unsigned count, uint64_t first)
 {
@@ -218,29 +221,29 @@ TEST(the_flags_of_a_uc_leaf_say_nothing)
 {
 	attach_with_type(1, MEMTYPE_UC);
 	cpu_touches(1, WRITES);
-	expect_dma(1, false, false, 1, MEMORY);
+	expect_dma(1, DMA_READ, SNOOPS, 1, MEMORY);
 	ept_zap_all(&ept);
 	assert_int_equal(flags[1], 0);
 }
 
 TEST(dma_around_the_cache_sees_memory_and_snooping_dma_what_is_cached)
 {
-	expect_dma(1, false, true, 1, MEMORY);
-	expect_dma(1, false, false, 1, MEMORY);
+	expect_dma(1, DMA_READ, AROUND, 1, MEMORY);
+	expect_dma(1, DMA_READ, SNOOPS, 1, MEMORY);
 	cpu_touches(1, READS);
-	expect_dma(1, false, true, 1, MEMORY);
-	expect_dma(1, false, false, 1, CACHE);
+	expect_dma(1, DMA_READ, AROUND, 1, MEMORY);
+	expect_dma(1, DMA_READ, SNOOPS, 1, CACHE);
 	ept_zap_all(&ept); /* by its flag it is cached still */
-	expect_dma(1, false, false, 1, CACHE);
+	expect_dma(1, DMA_READ, SNOOPS, 1, CACHE);
 }
 
 TEST(dma_writes_both_copies_but_around_a_cached_page_memory_alone)
 {
-	expect_dma(1, true, true, 2, MEMORY);
-	expect_dma(1, true, false, 2, MEMORY);
+	expect_dma(1, DMA_WRITE, AROUND, 2, MEMORY);
+	expect_dma(1, DMA_WRITE, SNOOPS, 2, MEMORY);
 	cpu_touches(1, READS);
-	expect_dma(1, true, false, 2, MEMORY);
-	expect_dma(1, true, true, 1, MEMORY);
+	expect_dma(1, DMA_WRITE, SNOOPS, 2, MEMORY);
+	expect_dma(1, DMA_WRITE, AROUND, 1, MEMORY);
 }
 
 TEST(dma_reaches_ram_and_nothing_else)
@@ -251,10 +254,10 @@ TEST(dma_reaches_ram_and_nothing_else)
 	assert_int_equal(ept_slot_add(&ept, &rom), 0);
 	assert_int_equal(ept_slot_add(&ept, &once), 0);
 	uses = 0;
-	assert_int_equal(ept_dma_access(&ept, GiB, false, false, use, NULL), -EFAULT);
-	assert_int_equal(ept_dma_access(&ept, 3 * GiB, false, false, use, NULL), -EFAULT);
+	assert_int_equal(ept_dma_access(&ept, GiB, DMA_READ, SNOOPS, use, NULL), -EFAULT);
+	assert_int_equal(ept_dma_access(&ept, 3 * GiB, DMA_READ, SNOOPS, use, NULL), -EFAULT);
 	assert_int_equal(uses, 0);
-	assert_int_equal(ept_dma_access(&ept, 2 * GiB + 1, true, true, use, NULL), 0);
+	assert_int_equal(ept_dma_access(&ept, 2 * GiB + 1, DMA_WRITE, AROUND, use, NULL), 0);
 	assert_int_equal(uses, 1);
 	assert_int_equal(reached[0], 2 * GiB + 1);
 }
@@ -269,14 +272,14 @@ TEST(wbinvd_writes_back_what_is_dirty_and_leaves_its_leaf)
 	expect_copy(MEMORY, CACHE, 1);
 	expect_leaf(PAGE_SIZE, 1, LEAF(CACHE, 1, WB_IPAT)); /* A and D are clear */
 	expect_leaf(2 * PAGE_SIZE, 1, LEAF(CACHE, 2, WB_IPAT));
-	expect_dma(2, false, false, 1, MEMORY);
+	expect_dma(2, DMA_READ, SNOOPS, 1, MEMORY);
 }
 
 TEST(wbinvd_takes_away_the_leaf_of_a_page_that_a_device_wrote_around)
 {
 	cpu_touches(1, READS);
 	cpu_touches(2, READS);
-	expect_dma(1, true, true, 1, MEMORY);
+	expect_dma(1, DMA_WRITE, AROUND, 1, MEMORY);
 	ept_write_back(&ept, 0, SPACE);
 	assert_int_equal(level_of(PAGE_SIZE), 0);
 	assert_int_equal(level_of(2 * PAGE_SIZE), 1);
@@ -290,7 +293,7 @@ TEST(wbinvd_is_no_zap)
 	cpu_touches(1, READS);
 	cpu_touches(2, READS);
 	ept_zap_range(&ept, 2 * PAGE_SIZE, PAGE_SIZE);
-	expect_dma(1, true, true, 1, MEMORY);
+	expect_dma(1, DMA_WRITE, AROUND, 1, MEMORY);
 	ept_write_back(&ept, 0, SPACE);
 	assert_int_equal(ept.stats.last_zap_leaves, 1);
 	assert_int_equal(ept.stats.last_zap_tables, 1);
@@ -338,7 +341,7 @@ TEST(without_the_write_back_of_a_transition_a_device_reads_old_bytes)
 	cpu_touches(1, WRITES);
 	copies = 0;
 	attach_with_type(1, MEMTYPE_UC);
-	expect_dma(1, false, true, 1, MEMORY);
+	expect_dma(1, DMA_READ, AROUND, 1, MEMORY);
 	expect_copies(0); /* here the device read what the CPU had written over */
 	ept_write_back(&ept, 0, SPACE);
 	expect_copy(MEMORY, CACHE, 1);

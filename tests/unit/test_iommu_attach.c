@@ -10,7 +10,7 @@
 
 TEST(translation_off_means_nothing_is_attached)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	set_root(w, ROOT);
 	start_queue(w);
@@ -31,7 +31,7 @@ static void dma_of_the_other_device(struct iommu_world *w)
 /* TE goes through the devices one by one; a host may let another device go on meanwhile. */
 TEST(a_dma_while_te_attaches_another_device_goes_by_its_own_context)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	w->on_event = dma_of_the_other_device;
 	start(w);
@@ -42,7 +42,7 @@ TEST(a_dma_while_te_attaches_another_device_goes_by_its_own_context)
 
 TEST(turning_translation_on_attaches_each_present_context)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	passed_through(w, EDU_B, 6);
 	start(w);
@@ -59,7 +59,7 @@ static void see_tes(struct iommu_world *w) { w->seen[w->event_count - 1] = reg_r
 
 TEST(tes_changes_only_after_the_transition)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	w->on_event = see_tes;
 	start(w);
@@ -72,7 +72,7 @@ TEST(tes_changes_only_after_the_transition)
 
 TEST(turning_translation_off_detaches_all)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	passed_through(w, EDU_B, 6);
 	start(w);
@@ -87,7 +87,7 @@ TEST(turning_translation_off_detaches_all)
 
 TEST(not_present_to_present_attaches_at_a_global_flush)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
 	poke(w, context_at(EDU), 0);
@@ -100,7 +100,7 @@ TEST(not_present_to_present_attaches_at_a_global_flush)
 
 TEST(not_present_to_present_attaches_at_a_flush_of_domain_0)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
 	poke(w, context_at(EDU), 0);
@@ -112,7 +112,7 @@ TEST(not_present_to_present_attaches_at_a_flush_of_domain_0)
 
 TEST(device_flush_attaches_whatever_the_domain_id)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
 	poke(w, context_at(EDU), 0);
@@ -124,7 +124,7 @@ TEST(device_flush_attaches_whatever_the_domain_id)
 
 TEST(device_flush_with_the_old_domain_id_detaches)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	set_context(w, EDU, 0, 0);
@@ -139,7 +139,7 @@ TEST(device_flush_with_the_old_domain_id_detaches)
 
 TEST(domain_flush_with_the_old_domain_id_detaches)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	set_context(w, EDU, 0, 0);
@@ -149,7 +149,7 @@ TEST(domain_flush_with_the_old_domain_id_detaches)
 
 TEST(domain_flush_with_the_new_domain_id_rereads)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	/* Present with domain 5, now invalid (a reserved bit) with domain 9. */
@@ -162,7 +162,7 @@ TEST(domain_flush_with_the_new_domain_id_rereads)
 
 TEST(domain_flush_leaves_other_domains_alone)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	set_context(w, EDU, 0, 0);
@@ -187,7 +187,7 @@ static unsigned attached_functions(const struct iommu_world *w)
 /* FM leaves out bit 2, bits 2:1 or bits 2:0 of the function number (here 3). */
 TEST(device_flush_covers_the_functions_of_its_mask)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	static const unsigned covered[] = {0x08, 0x88, 0xaa, 0xff};
 
 	for (uint16_t function = 1; function < 8; function++)
@@ -205,7 +205,7 @@ TEST(device_flush_covers_the_functions_of_its_mask)
 
 TEST(repeated_and_global_flushes_change_nothing)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	for (unsigned i = 0; i < 3; i++) {
@@ -220,7 +220,7 @@ TEST(repeated_and_global_flushes_change_nothing)
 
 TEST(two_devices_in_one_domain_are_two)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	set_context(w, EDU_B, peek(w, context_at(EDU)), peek(w, context_at(EDU) + 8));
 	start(w);
@@ -233,7 +233,7 @@ TEST(two_devices_in_one_domain_are_two)
 
 TEST(another_root_table_is_compared_device_by_device)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t contexts = new_table(w);
 	uint64_t root = new_table(w);
 
@@ -255,7 +255,7 @@ static void see_rtps(struct iommu_world *w) { w->seen[0] = reg_read(w, VTD_GSTS)
 
 TEST(rtps_is_set_only_after_the_transition)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	w->on_event = see_rtps;
@@ -268,7 +268,7 @@ TEST(rtps_is_set_only_after_the_transition)
 
 TEST(present_to_present_goes_by_difference)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	passed_through(w, EDU, 9);
@@ -279,7 +279,7 @@ TEST(present_to_present_goes_by_difference)
 
 TEST(an_invalid_context_is_not_attached)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 	uint64_t hi = peek(w, context_at(EDU) + 8);
 	const uint64_t bad[][2] = {
@@ -308,7 +308,7 @@ static void see_status_word(struct iommu_world *w) { w->seen[0] = peek(w, STATUS
 
 TEST(wait_status_is_written_only_after_the_transition)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
 	poke(w, context_at(EDU), 0);
@@ -328,7 +328,7 @@ static void see_icc(struct iommu_world *w) { w->seen[0] = reg_read8(w, VTD_CCMD)
 
 TEST(icc_is_cleared_only_after_the_transition)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	set_context(w, EDU, 0, 0);
@@ -341,7 +341,7 @@ TEST(icc_is_cleared_only_after_the_transition)
 
 TEST(without_cm_a_dma_finds_a_context_nobody_announced)
 {
-	struct iommu_world *w = prepared(false, false, RW);
+	struct iommu_world *w = prepared(NO_CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
 	poke(w, context_at(EDU), 0);
@@ -359,7 +359,7 @@ TEST(without_cm_a_dma_finds_a_context_nobody_announced)
 
 TEST(without_cm_a_dma_finds_a_pass_through_context_too)
 {
-	struct iommu_world *w = prepared(false, false, RW);
+	struct iommu_world *w = prepared(NO_CM, RW);
 
 	poke(w, context_at(EDU), 0);
 	start(w);
@@ -375,7 +375,7 @@ TEST(without_cm_a_dma_finds_a_pass_through_context_too)
 
 TEST(with_cm_a_context_nobody_announced_stays_not_present)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t lo = peek(w, context_at(EDU));
 
 	poke(w, context_at(EDU), 0);
@@ -388,7 +388,7 @@ TEST(with_cm_a_context_nobody_announced_stays_not_present)
 
 TEST(a_detached_device_faults_even_where_the_iotlb_holds_its_page)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
@@ -411,7 +411,7 @@ static void detach_during_write(struct iommu_world *w, uint64_t gpa)
 
 TEST(a_detach_in_the_middle_of_a_dma_stops_the_rest)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
 	uint8_t data[2 * PAGE_SIZE];
 
@@ -428,7 +428,7 @@ TEST(a_detach_in_the_middle_of_a_dma_stops_the_rest)
 
 TEST(a_device_added_while_translation_is_on_is_attached_by_its_context)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	passed_through(w, 0x30, DID);
 	start(w);
@@ -443,7 +443,7 @@ TEST(a_device_added_while_translation_is_on_is_attached_by_its_context)
 
 TEST(attachment_reads_one_context_for_each_device_and_no_page_table)
 {
-	struct iommu_world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(CM | SC, RW);
 
 	start(w);
 	w->reads = 0;

@@ -11,7 +11,7 @@ TEST(an_unmapped_page_is_stale_until_invalidated)
 	struct iommu_world *w;
 
 	for (unsigned cm = 0; cm < 2; cm++) {
-		w = translating(cm, false, &table);
+		w = translating(cm ? CM : NO_CM, &table);
 		leaf = map_page(w, table, 4, 0, 1, DATA, RW);
 		assert_int_equal(dma_write(w, EDU, 0, 1), 0);
 		poke(w, leaf, 0);
@@ -30,7 +30,7 @@ TEST(an_unmapped_page_is_stale_until_invalidated)
 TEST(a_remapped_page_and_a_permission_are_stale_too)
 {
 	uint64_t table, leaf;
-	struct iommu_world *w = translating(false, false, &table);
+	struct iommu_world *w = translating(NO_CM, &table);
 
 	leaf = map_page(w, table, 4, 0, 1, DATA, VTD_SL_R);
 	dma_read(w, EDU, 0);
@@ -45,7 +45,7 @@ TEST(a_remapped_page_and_a_permission_are_stale_too)
 TEST(without_cm_a_new_mapping_needs_no_invalidation)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(false, false, &table);
+	struct iommu_world *w = translating(NO_CM, &table);
 
 	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
 	map_page(w, table, 4, 0, 1, DATA, RW);
@@ -55,7 +55,7 @@ TEST(without_cm_a_new_mapping_needs_no_invalidation)
 TEST(with_cm_a_page_that_faulted_faults_until_invalidated)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	assert_int_equal(dma_write(w, EDU, 0, 1), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_NO_WRITE);
@@ -71,7 +71,7 @@ TEST(with_cm_a_page_that_faulted_faults_until_invalidated)
 TEST(a_page_inside_a_superpage_invalidates_the_superpage)
 {
 	uint64_t table, leaf;
-	struct iommu_world *w = translating(false, false, &table);
+	struct iommu_world *w = translating(NO_CM, &table);
 
 	leaf = map_page(w, table, 4, 0, 2, DATA, RW);
 	assert_int_equal(dma_write(w, EDU, 8, 1), 0);
@@ -84,7 +84,7 @@ TEST(a_page_inside_a_superpage_invalidates_the_superpage)
 TEST(an_address_mask_covers_its_aligned_range)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(false, false, &table);
+	struct iommu_world *w = translating(NO_CM, &table);
 
 	for (uint64_t page = 0; page < 16; page++) {
 		map_page(w, table, 4, page * PAGE_SIZE, 1, DATA, RW);
@@ -99,7 +99,7 @@ TEST(an_address_mask_covers_its_aligned_range)
 TEST(a_context_flush_alone_leaves_the_iotlb)
 {
 	uint64_t table, leaf;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	leaf = map_page(w, table, 4, 0, 1, DATA, RW);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
@@ -113,7 +113,7 @@ TEST(a_context_flush_alone_leaves_the_iotlb)
 TEST(a_changed_context_is_stale_until_invalidated)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(false, false, &table);
+	struct iommu_world *w = translating(NO_CM, &table);
 	uint64_t other = new_table(w);
 
 	map_page(w, table, 4, 0, 1, DATA, RW);
@@ -130,7 +130,7 @@ TEST(a_changed_context_is_stale_until_invalidated)
 TEST(a_warm_iotlb_reads_no_table)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint64_t value = 1;
 
 	map_page(w, table, 4, 0, 1, DATA, RW);
@@ -144,7 +144,7 @@ TEST(a_warm_iotlb_reads_no_table)
 TEST(eviction_loses_no_translation)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	for (unsigned round = 0; round < 2; round++) {
 		for (uint64_t i = 0; i < 500; i++) {
@@ -159,7 +159,7 @@ TEST(eviction_loses_no_translation)
 TEST(two_devices_of_one_domain_are_tagged_apart)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint64_t other = new_table(w);
 
 	assert_int_equal(iommu_add_device(&w->iommu, 0x60, true), 0); /* shares EDU's set */
@@ -176,7 +176,7 @@ TEST(two_devices_of_one_domain_are_tagged_apart)
 TEST(the_oldest_of_a_set_is_evicted)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	for (uint64_t i = 0; i < 6; i++) {
 		map_page(w, table, 4, i << 24, 1, DATA, RW);
@@ -197,7 +197,7 @@ TEST(the_oldest_of_a_set_is_evicted)
 TEST(a_domain_flush_drops_the_pages_of_its_domain_only)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(false, false, &table);
+	struct iommu_world *w = translating(NO_CM, &table);
 	uint64_t leaf = map_page(w, table, 4, 0, 1, DATA, RW);
 
 	passed_through(w, EDU_B, DID + 1);

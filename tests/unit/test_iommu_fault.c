@@ -7,7 +7,7 @@
 /* Translation on and no context: each DMA of each device faults. */
 static struct iommu_world *faulting(void)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	start(w);
 	return w;

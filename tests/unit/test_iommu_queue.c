@@ -9,7 +9,7 @@
 
 static struct iommu_world *with_queue(void)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	set_root(w, ROOT);
 	start_queue(w);
@@ -43,7 +43,7 @@ TEST(head_and_tail_wrap)
 
 TEST(a_larger_queue_uses_its_whole_size)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write8(w, VTD_IQA, DATA | 1); /* 512 descriptors */
 	command(w, VTD_GCMD_QIE, 0);
@@ -62,7 +62,7 @@ TEST(a_larger_queue_uses_its_whole_size)
 
 TEST(a_disabled_queue_is_not_read)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write8(w, VTD_IQA, ALIGN_DOWN(~0ULL, PAGE_SIZE));
 	reg_write8(w, VTD_IQT, 16);
@@ -73,7 +73,7 @@ TEST(a_disabled_queue_is_not_read)
 /* As kernels do that take the queue for granted and then use the registers. */
 TEST(a_queue_enabled_at_0_and_never_used_is_harmless)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	command(w, VTD_GCMD_QIE, 0);
 	assert_int_equal(w->reads, 0);
@@ -88,7 +88,7 @@ TEST(a_queue_enabled_at_0_and_never_used_is_harmless)
 
 TEST(a_tail_set_before_enabling_is_worked_off_then)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write8(w, VTD_IQA, QUEUE);
 	submit(w, WAIT(3), STATUS);
@@ -191,7 +191,7 @@ TEST(a_queue_that_is_not_memory_is_an_error)
 	static const uint64_t bases[] = {RAM_SIZE, ~0ULL << 12, IOMMU_BASE};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
-		struct iommu_world *w = world_new(true, true);
+		struct iommu_world *w = world_new(CM | SC);
 
 		reg_write8(w, VTD_IQA, bases[i]);
 		command(w, VTD_GCMD_QIE, 0);
@@ -203,7 +203,7 @@ TEST(a_queue_that_is_not_memory_is_an_error)
 
 TEST(a_queue_that_runs_out_of_memory_stops_there)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write8(w, VTD_IQA, (RAM_SIZE - PAGE_SIZE) | 1); /* the second page is no memory */
 	for (unsigned i = 0; i < 256; i++) {
@@ -278,7 +278,7 @@ static uint64_t change_context(struct iommu_world *w, uint64_t lo)
 
 TEST(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint64_t head;
 
 	start(w);
@@ -299,7 +299,7 @@ TEST(what_a_change_leaves_to_do_is_done_by_slices_before_the_head_passes)
 
 TEST(by_register_or_as_the_queue_is_turned_off_it_is_done_at_once)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	start(w);
 	w->on_event = three_parts;
@@ -325,7 +325,7 @@ TEST(devices_that_come_and_go_make_a_slice_shorter)
 		VTD_DESC_CONTEXT | TO_FIELD(VTD_DEVICE, VTD_DESC_G) | TO_FIELD(EDU, VTD_CONTEXT_DESC_SID);
 	/* A change and its two descriptors; the last takes what is left. */
 	const unsigned each = IOMMU_SLICE / (IOMMU_CHANGE_COST + 2) + 1;
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	start(w);
 	passed_through(w, EDU, DID);
@@ -342,7 +342,7 @@ TEST(devices_that_come_and_go_make_a_slice_shorter)
 
 TEST(what_a_wait_announces_is_done_whatever_slice_it_is_in)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	start(w);
 	passed_through(w, EDU, DID);
@@ -377,7 +377,7 @@ TEST(an_error_or_the_queues_end_ends_the_work)
 /* The queue made smaller while its head stands where nothing is any more. */
 TEST(a_head_beyond_the_queue_is_an_error)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write8(w, VTD_IQA, QUEUE | 1); /* 512 descriptors */
 	for (unsigned i = 0; i < 300; i++) poke(w, QUEUE + i * 16, VTD_DESC_WAIT | VTD_WAIT_DESC_FN);
@@ -478,7 +478,7 @@ static void ring_again(struct iommu_world *w)
 
 TEST(a_tail_written_from_a_callback_is_served_in_order)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	start(w);
 	passed_through(w, EDU, DID);
@@ -500,7 +500,7 @@ TEST(without_interrupt_remapping_its_descriptor_is_invalid)
 
 TEST(a_host_that_leaves_nothing_unfinished_need_not_be_asked)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	w->iommu.host.unfinished = NULL;
 	start(w);

@@ -7,7 +7,7 @@
 
 TEST(reset_values_are_those_of_the_specification)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	assert_int_equal(reg_read(w, VTD_VER), 0x10);
 	assert_int_equal(reg_read(w, VTD_GSTS), 0);
@@ -50,7 +50,7 @@ TEST(capabilities_follow_the_configuration)
 
 TEST(an_8_byte_register_can_be_accessed_in_halves)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write(w, VTD_RTADDR + 4, 0x12345678);
 	reg_write(w, VTD_RTADDR, 0x9abcd000);
@@ -62,7 +62,7 @@ TEST(an_8_byte_register_can_be_accessed_in_halves)
 /* ICC is in the upper half: that half's write is the command. */
 TEST(the_half_with_the_command_bit_executes_it)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	passed_through(w, EDU, DID);
 	start(w);
@@ -76,7 +76,7 @@ TEST(the_half_with_the_command_bit_executes_it)
 
 TEST(two_4_byte_registers_can_be_written_at_once)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	reg_write8(w, VTD_FEADDR, 0x00000001fee01000);
 	assert_int_equal(reg_read(w, VTD_FEADDR), 0xfee01000);
@@ -86,7 +86,7 @@ TEST(two_4_byte_registers_can_be_written_at_once)
 
 TEST(undefined_accesses_read_as_ones_and_write_nothing)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 	static const struct {
 		uint64_t offset;
 		unsigned width;
@@ -103,7 +103,7 @@ TEST(undefined_accesses_read_as_ones_and_write_nothing)
 
 TEST(reserved_offsets_read_as_zero)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	for (unsigned offset = VTD_END; offset < IOMMU_SIZE; offset += 4) {
 		reg_write(w, offset, ~0U);
@@ -115,7 +115,7 @@ TEST(reserved_offsets_read_as_zero)
 
 TEST(read_only_and_reserved_bits_do_not_change)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 	static const unsigned read_only[] = {VTD_VER, VTD_CAP, VTD_ECAP, VTD_IQH};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(read_only); i++) {
@@ -142,7 +142,7 @@ TEST(read_only_and_reserved_bits_do_not_change)
 
 TEST(a_status_follows_its_command)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 	static const uint64_t bits[] = {VTD_GCMD_QIE, VTD_GCMD_IRE, VTD_GCMD_CFI, VTD_GCMD_TE};
 	uint64_t expected = 0;
 
@@ -179,7 +179,7 @@ TEST(commands_that_are_not_offered_have_no_status)
 
 TEST(the_root_pointer_counts_only_once_it_is_set)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	passed_through(w, EDU, DID);
 	start(w);
@@ -192,7 +192,7 @@ TEST(the_root_pointer_counts_only_once_it_is_set)
 
 TEST(a_reserved_granularity_completes_and_does_nothing)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	passed_through(w, EDU, DID);
 	start(w);
@@ -206,7 +206,7 @@ TEST(a_reserved_granularity_completes_and_does_nothing)
 
 TEST(ccmd_tells_the_granularity_it_used)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	start(w);
 	for (uint64_t g = VTD_GLOBAL; g <= VTD_DEVICE; g++) {
@@ -238,7 +238,7 @@ TEST(iotlb_register_invalidates_what_it_says)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct iommu_world *w = world_new(false, false);
+		struct iommu_world *w = world_new(NO_CM);
 		uint64_t table = new_table(w);
 		uint64_t leaf = map_page(w, table, 4, 0, 1, DATA, VTD_SL_R | VTD_SL_W);
 
@@ -261,7 +261,7 @@ TEST(iotlb_register_invalidates_what_it_says)
 
 TEST(without_ivt_the_iotlb_register_does_nothing)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 	uint64_t value = TO_FIELD(VTD_GLOBAL, VTD_IOTLB_IIRG);
 
 	start(w);
@@ -275,7 +275,7 @@ TEST(without_ivt_the_iotlb_register_does_nothing)
 
 TEST(protected_memory_is_kept_from_untranslated_dma)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint64_t table = new_table(w);
 
 	reg_write(w, VTD_PLMBASE, (uint32_t)DATA | 0xfff);

@@ -4,9 +4,9 @@
 
 #define SVT(type, sq, sid) (TO_FIELD(type, VTD_IRTE_SVT) | TO_FIELD(sq, VTD_IRTE_SQ) | (uint64_t)(sid))
 
-static struct iommu_world *remapping(bool caching_mode)
+static struct iommu_world *remapping(unsigned options)
 {
-	struct iommu_world *w = world_new(caching_mode, false);
+	struct iommu_world *w = world_new(options);
 
 	start_remapping(w);
 	return w;
@@ -25,7 +25,7 @@ static void expect_fault(struct iommu_world *w, unsigned reason, unsigned index)
 
 TEST(with_remapping_off_messages_pass_as_they_are)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	iommu_interrupt(&w->iommu, EDU, 0xfee03ff8, 0x1234);
 	assert_int_equal(w->interrupt_count, 1);
@@ -35,7 +35,7 @@ TEST(with_remapping_off_messages_pass_as_they_are)
 
 TEST(what_is_no_interrupt_address_is_no_interrupt)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	iommu_interrupt(&w->iommu, EDU, 0xfef00000, 1);
 	iommu_interrupt(&w->iommu, EDU, 0xfedffffc, 1);
@@ -45,7 +45,7 @@ TEST(what_is_no_interrupt_address_is_no_interrupt)
 
 TEST(an_entry_makes_the_message)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 9, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
@@ -61,7 +61,7 @@ TEST(an_entry_makes_the_message)
 /* Outside what xAPIC has for it the destination is reserved, unless IRTA.EIME says that it is x2APIC's. */
 TEST(with_eime_a_destination_has_32_bits)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 9, VTD_IRTE_P | 0x660000 | 0x12345603ULL << 32, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
@@ -79,7 +79,7 @@ TEST(with_eime_a_destination_has_32_bits)
 /* Its data has the vector and trigger of the redirection entry; the table's count. */
 TEST(an_ioapic_s_request_is_remapped_by_its_handle_alone)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, IOMMU_IOAPIC_SOURCE_ID));
 	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0xc031);
@@ -89,7 +89,7 @@ TEST(an_ioapic_s_request_is_remapped_by_its_handle_alone)
 
 TEST(an_entry_for_the_ioapic_may_name_the_device_behind_it)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 2, IRTE_LO, SVT(VTD_SVT_SID, 0, EDU));
 	iommu_interrupt(&w->iommu, IOMMU_IOAPIC_SOURCE_ID, remappable(2), 0);
@@ -102,7 +102,7 @@ TEST(an_entry_for_the_ioapic_may_name_the_device_behind_it)
 
 TEST(a_subhandle_is_added_to_the_handle)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 13, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 3);
@@ -114,7 +114,7 @@ TEST(a_subhandle_is_added_to_the_handle)
 
 TEST(reserved_data_bits_of_a_request_are_fault_20)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 13, IRTE_LO, 0);
 	iommu_interrupt(&w->iommu, EDU, remappable(10) | VTD_MSI_SHV, 0x10003);
@@ -123,7 +123,7 @@ TEST(reserved_data_bits_of_a_request_are_fault_20)
 
 TEST(an_index_beyond_the_table_is_fault_21)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	iommu_interrupt(&w->iommu, EDU, remappable(256), 0);
 	expect_fault(w, VTD_IR_INDEX_TOO_LARGE, 256);
@@ -139,7 +139,7 @@ TEST(an_index_beyond_the_table_is_fault_21)
 
 TEST(an_entry_not_present_is_fault_22)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
 	expect_fault(w, VTD_IR_NOT_PRESENT, 9);
@@ -147,7 +147,7 @@ TEST(an_entry_not_present_is_fault_22)
 
 TEST(a_table_outside_memory_is_fault_23)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	reg_write8(w, VTD_IRTA, (RAM_SIZE - PAGE_SIZE) | 15);
 	command(w, VTD_GCMD_SIRTP, 0);
@@ -170,7 +170,7 @@ TEST(reserved_bits_of_an_entry_are_fault_24)
 					  {BIT(48), 0}, {0, BIT(20)}, {0, BIT(63)}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct iommu_world *w = remapping(true);
+		struct iommu_world *w = remapping(CM);
 
 		set_irte(w, 9, IRTE_LO | bad[i][0], bad[i][1]);
 		iommu_interrupt(&w->iommu, EDU, remappable(9), 0);
@@ -185,7 +185,7 @@ TEST(reserved_bits_of_an_entry_are_fault_24)
 
 TEST(compatibility_format_is_fault_25_unless_allowed)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	iommu_interrupt(&w->iommu, EDU, 0xfee00000, 0x31);
 	expect_fault(w, VTD_IR_COMPATIBILITY_BLOCKED, 0);
@@ -220,7 +220,7 @@ TEST(source_verification_follows_svt_and_sq)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct iommu_world *w = remapping(true);
+		struct iommu_world *w = remapping(CM);
 
 		set_irte(w, 9, IRTE_LO, cases[i].hi);
 		iommu_interrupt(&w->iommu, cases[i].source_id, remappable(9), 0);
@@ -231,7 +231,7 @@ TEST(source_verification_follows_svt_and_sq)
 
 TEST(fpd_of_an_entry_blocks_in_silence)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 1, VTD_IRTE_FPD, 0);
 	set_irte(w, 2, IRTE_LO | VTD_IRTE_FPD | BIT(12), 0);
@@ -251,7 +251,7 @@ static unsigned vector_of(struct iommu_world *w, unsigned index)
 
 TEST(a_changed_entry_is_stale_until_invalidated)
 {
-	struct iommu_world *w = remapping(false);
+	struct iommu_world *w = remapping(NO_CM);
 
 	set_irte(w, 9, IRTE_LO, 0);
 	assert_int_equal(vector_of(w, 9), 0x55);
@@ -270,7 +270,7 @@ TEST(a_changed_entry_is_stale_until_invalidated)
 
 TEST(a_global_invalidation_and_sirtp_drop_all_entries)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	for (unsigned round = 0; round < 2; round++) {
 		set_irte(w, 9, IRTE_LO, 0);
@@ -291,7 +291,7 @@ TEST(only_with_cm_an_unusable_entry_is_cached)
 
 	for (unsigned i = 0; i < 4; i++) {
 		bool cm = i & 1;
-		struct iommu_world *w = remapping(cm);
+		struct iommu_world *w = remapping(cm ? CM : NO_CM);
 
 		set_irte(w, 9, unusable[i / 2], 0);
 		assert_int_equal(vector_of(w, 9), 0);
@@ -304,7 +304,7 @@ TEST(only_with_cm_an_unusable_entry_is_cached)
 
 TEST(entries_that_share_a_place_in_the_cache_are_told_apart)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 
 	set_irte(w, 1, IRTE_LO, 0);
 	set_irte(w, 65, IRTE_LO ^ TO_FIELD(0x0f, VTD_IRTE_VECTOR), 0);
@@ -315,7 +315,7 @@ TEST(entries_that_share_a_place_in_the_cache_are_told_apart)
 
 TEST(a_dma_write_to_the_interrupt_range_is_remapped)
 {
-	struct iommu_world *w = remapping(true);
+	struct iommu_world *w = remapping(CM);
 	uint32_t data = 0;
 
 	set_irte(w, 9, IRTE_LO, SVT(VTD_SVT_SID, 0, EDU));

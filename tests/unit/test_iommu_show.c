@@ -37,7 +37,7 @@ static void expect_line(const char *text)
 
 TEST(a_unit_after_reset)
 {
-	struct iommu_world *w = world_new(false, false);
+	struct iommu_world *w = world_new(NO_CM);
 
 	show(w);
 	expect_line("translation off, queue off, interrupt remapping off; root table 0x0, bus 0 "
@@ -49,7 +49,7 @@ TEST(a_unit_after_reset)
 
 TEST(contexts_cached_and_in_memory)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint64_t table = new_table(w);
 	char line[200];
 
@@ -78,7 +78,7 @@ TEST(contexts_cached_and_in_memory)
 
 TEST(translations_of_the_iotlb)
 {
-	struct iommu_world *w = world_new(false, true);
+	struct iommu_world *w = world_new(NO_CM | SC);
 	uint64_t table = new_table(w);
 	char line[200];
 
@@ -98,7 +98,7 @@ TEST(translations_of_the_iotlb)
 
 TEST(a_fault_and_a_queue_that_stopped)
 {
-	struct iommu_world *w = world_new(false, false);
+	struct iommu_world *w = world_new(NO_CM);
 
 	start(w);
 	dma_write(w, EDU, 0x7000, 1);
@@ -127,7 +127,7 @@ static bool is_said(const char *part)
 
 TEST(tables_and_a_queue_where_no_memory_is)
 {
-	struct iommu_world *w = world_new(false, false);
+	struct iommu_world *w = world_new(NO_CM);
 
 	w->iommu.root_table = RAM_SIZE;
 	reg_write8(w, VTD_IQA, RAM_SIZE);
@@ -141,7 +141,7 @@ TEST(tables_and_a_queue_where_no_memory_is)
 
 TEST(a_head_beyond_the_queue_shows_nothing_of_it)
 {
-	struct iommu_world *w = world_new(false, false);
+	struct iommu_world *w = world_new(NO_CM);
 
 	set_reg64(&w->iommu, VTD_IQH, TO_FIELD(300, VTD_IQ_PTR));
 	show(w);
@@ -151,7 +151,7 @@ TEST(a_head_beyond_the_queue_shows_nothing_of_it)
 
 TEST(contexts_and_translations_that_fault)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint64_t table = new_table(w);
 
 	set_context(w, EDU, VTD_CONTEXT_P | BIT(40), context_hi(DID, VTD_AW_48BIT));
@@ -177,7 +177,7 @@ TEST(contexts_and_translations_that_fault)
 
 TEST(a_fault_of_a_read_by_a_device_that_snoops)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	passed_through(w, EDU_B, DID);
 	start(w);

@@ -7,7 +7,7 @@
 
 TEST(a_device_that_never_emits_no_snoop_attaches_coherent)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	assert_int_equal(iommu_add_device(&w->iommu, 0x30, false), 0);
 	passed_through(w, 0x30, DID);
@@ -22,7 +22,7 @@ TEST(a_device_that_never_emits_no_snoop_attaches_coherent)
 
 TEST(enable_no_snoop_of_an_attached_device_counts_at_once)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	iommu_set_no_snoop(&w->iommu, EDU, false);
@@ -39,7 +39,7 @@ TEST(enable_no_snoop_of_an_attached_device_counts_at_once)
 
 TEST(with_sc_pass_through_is_noncoherent)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	passed_through(w, EDU, DID);
 	start(w);
@@ -48,7 +48,7 @@ TEST(with_sc_pass_through_is_noncoherent)
 
 TEST(with_sc_a_translated_device_attaches_coherent)
 {
-	struct iommu_world *w = prepared(true, true, RW | VTD_SL_SNP);
+	struct iommu_world *w = prepared(CM | SC, RW | VTD_SL_SNP);
 
 	start(w);
 	assert_int_equal(w->event_count, 1);
@@ -61,7 +61,7 @@ TEST(with_sc_a_translated_device_attaches_coherent)
 
 TEST(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves)
 {
-	struct iommu_world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(CM | SC, RW);
 
 	start(w);
 	assert_int_equal(w->noncoherent, 0);
@@ -76,7 +76,7 @@ TEST(with_sc_the_first_leaf_without_snp_counts_before_its_data_moves)
 
 TEST(with_sc_noncoherent_lasts_until_the_context_changes)
 {
-	struct iommu_world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(CM | SC, RW);
 
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 42), 0);
@@ -91,7 +91,7 @@ TEST(with_sc_noncoherent_lasts_until_the_context_changes)
 
 TEST(with_sc_a_faulting_access_does_not_count)
 {
-	struct iommu_world *w = prepared(true, true, VTD_SL_R);
+	struct iommu_world *w = prepared(CM | SC, VTD_SL_R);
 
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 42), -EFAULT);
@@ -101,9 +101,9 @@ TEST(with_sc_a_faulting_access_does_not_count)
 }
 
 /* Whether the data of a DMA went around the cache, with one leaf of these bits. */
-static bool goes_around(bool snoop_control, uint64_t leaf, bool write)
+static bool goes_around(unsigned options, uint64_t leaf, bool write)
 {
-	struct iommu_world *w = prepared(true, snoop_control, leaf);
+	struct iommu_world *w = prepared(options, leaf);
 	bool around;
 
 	start(w);
@@ -117,17 +117,17 @@ static bool goes_around(bool snoop_control, uint64_t leaf, bool write)
 
 TEST(dma_of_a_noncoherent_device_goes_around_the_cache_unless_its_leaf_snoops)
 {
-	assert_true(goes_around(false, RW, true));
-	assert_true(goes_around(false, RW, false));
-	assert_true(goes_around(true, RW, true)); /* the first such part: it counts from now on */
-	assert_false(goes_around(true, RW | VTD_SL_SNP, true));
-	assert_false(goes_around(true, RW | VTD_SL_SNP, false));
+	assert_true(goes_around(CM, RW, true));
+	assert_true(goes_around(CM, RW, false));
+	assert_true(goes_around(CM | SC, RW, true)); /* the first such part: it counts from now on */
+	assert_false(goes_around(CM | SC, RW | VTD_SL_SNP, true));
+	assert_false(goes_around(CM | SC, RW | VTD_SL_SNP, false));
 }
 
 /* The device stays noncoherent, its parts are one by one what their leaves say. */
 TEST(each_part_goes_its_own_way)
 {
-	struct iommu_world *w = prepared(true, true, RW);
+	struct iommu_world *w = prepared(CM | SC, RW);
 	uint64_t page = 0;
 
 	start(w);
@@ -143,7 +143,7 @@ TEST(each_part_goes_its_own_way)
 
 TEST(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not)
 {
-	struct iommu_world *w = world_new(true, true);
+	struct iommu_world *w = world_new(CM | SC);
 
 	assert_int_equal(dma_write(w, EDU, DATA, 1), 0); /* translation is off */
 	assert_false(w->around);
@@ -158,7 +158,7 @@ TEST(pass_through_goes_around_the_cache_and_a_device_that_never_may_does_not)
 
 TEST(the_units_own_accesses_never_go_around_the_cache)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
@@ -177,7 +177,7 @@ static void see_both_pages(struct iommu_world *w)
 
 TEST(a_transition_in_the_middle_of_a_dma_comes_before_its_page)
 {
-	struct iommu_world *w = prepared(true, true, RW | VTD_SL_SNP);
+	struct iommu_world *w = prepared(CM | SC, RW | VTD_SL_SNP);
 	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
 	uint64_t data[2] = {1, 2};
 
@@ -193,7 +193,7 @@ TEST(a_transition_in_the_middle_of_a_dma_comes_before_its_page)
 
 TEST(with_sc_snp_is_for_leaves_only)
 {
-	struct iommu_world *w = prepared(true, true, RW | VTD_SL_SNP);
+	struct iommu_world *w = prepared(CM | SC, RW | VTD_SL_SNP);
 	uint64_t table = peek(w, context_at(EDU)) & VTD_CONTEXT_SLPTPTR;
 
 	poke(w, table, peek(w, table) | VTD_SL_SNP);

@@ -8,15 +8,12 @@
 
 #define OTHER (DATA + PAGE_SIZE)
 
-static struct iommu_world *strict_world(bool caching_mode, bool snoop_control)
-{
-	return world_with(caching_mode, snoop_control, world_stale);
-}
+static struct iommu_world *strict_world(unsigned options) { return world_with(options, world_stale); }
 
 /* EDU with a page mapped at iova 0 to DATA by 'flags', written once; *leaf is the entry's place. */
-static struct iommu_world *one_page_cached(bool caching_mode, bool snoop_control, uint64_t flags, uint64_t *leaf)
+static struct iommu_world *one_page_cached(unsigned options, uint64_t flags, uint64_t *leaf)
 {
-	struct iommu_world *w = strict_world(caching_mode, snoop_control);
+	struct iommu_world *w = strict_world(options);
 	uint64_t table = new_table(w);
 
 	*leaf = map_page(w, table, 4, 0, 1, DATA, flags);
@@ -63,7 +60,7 @@ TEST(a_use_between_change_and_invalidation_is_told_after_it_none)
 	uint64_t leaf;
 
 	for (unsigned cm = 0; cm < 2; cm++) {
-		struct iommu_world *w = one_page_cached(cm, false, RW, &leaf);
+		struct iommu_world *w = one_page_cached(cm ? CM : NO_CM, RW, &leaf);
 
 		poke(w, leaf, OTHER | RW);
 		assert_int_equal(w->stale_count, 0); /* the change itself is no use */
@@ -81,7 +78,7 @@ TEST(a_use_between_change_and_invalidation_is_told_after_it_none)
 TEST(one_report_for_each_entry_but_each_use_counts)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	poke(w, leaf + 8, (DATA + 2 * PAGE_SIZE) | RW);
 	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
@@ -104,7 +101,7 @@ TEST(one_report_for_each_entry_but_each_use_counts)
 TEST(a_dma_of_two_stale_pages_is_two_uses)
 {
 	uint64_t leaf, bytes[2] = {1, 2};
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	poke(w, leaf + 8, (DATA + 2 * PAGE_SIZE) | RW);
 	assert_int_equal(dma_write(w, EDU, PAGE_SIZE, 1), 0);
@@ -118,7 +115,7 @@ TEST(a_dma_of_two_stale_pages_is_two_uses)
 TEST(a_changed_permission_is_told)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	poke(w, leaf, DATA | VTD_SL_R);
 	dma_write(w, EDU, 0, 2);
@@ -151,7 +148,7 @@ TEST(a_changed_permission_is_told)
 TEST(a_changed_snp_is_told)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, true, RW | VTD_SL_SNP, &leaf);
+	struct iommu_world *w = one_page_cached(CM | SC, RW | VTD_SL_SNP, &leaf);
 
 	poke(w, leaf, DATA | RW);
 	dma_write(w, EDU, 0, 2);
@@ -166,7 +163,7 @@ TEST(a_changed_snp_is_told)
 TEST(an_absent_page_is_told)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(false, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(NO_CM, RW, &leaf);
 
 	poke(w, leaf, 0);
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
@@ -180,7 +177,7 @@ TEST(an_absent_page_is_told)
 TEST(a_cached_fault_is_told_when_memory_has_a_page_by_now)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, 0, &leaf);
+	struct iommu_world *w = one_page_cached(CM, 0, &leaf);
 
 	assert_int_equal(dma_write(w, EDU, 0, 2), -EFAULT); /* the same fault in memory: not stale */
 	assert_int_equal(iommu_stale_uses(&w->iommu), 0);
@@ -197,7 +194,7 @@ TEST(a_cached_fault_is_told_when_memory_has_a_page_by_now)
 TEST(the_same_page_by_other_tables_is_not_stale)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	poke(w, leaf, DATA | RW | BIT(10)); /* ignored (VT-d 9.8) */
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
@@ -208,7 +205,7 @@ TEST(the_same_page_by_other_tables_is_not_stale)
 TEST(comparing_changes_nothing)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, true, RW | VTD_SL_SNP, &leaf);
+	struct iommu_world *w = one_page_cached(CM | SC, RW | VTD_SL_SNP, &leaf);
 
 	poke(w, leaf, OTHER);
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
@@ -224,7 +221,7 @@ TEST(comparing_changes_nothing)
 
 TEST(without_strict_a_cache_is_believed)
 {
-	struct iommu_world *w = prepared(true, false, RW);
+	struct iommu_world *w = prepared(CM, RW);
 
 	start(w);
 	assert_int_equal(dma_write(w, EDU, 0, 1), 0);
@@ -239,7 +236,7 @@ static void expect_context_told(uint64_t lo, uint64_t hi, unsigned reason, uint6
 {
 	for (unsigned cm = 0; cm < 2; cm++) {
 		uint64_t leaf;
-		struct iommu_world *w = one_page_cached(cm, false, RW, &leaf);
+		struct iommu_world *w = one_page_cached(cm ? CM : NO_CM, RW, &leaf);
 
 		set_context(w, EDU, lo, hi);
 		for (unsigned i = 1; i <= 2; i++) {
@@ -283,7 +280,7 @@ TEST(a_changed_context_is_told)
 TEST(what_a_context_leaves_to_software_does_not_count)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	poke(w, context_at(EDU) + 8, context_hi(DID, VTD_AW_48BIT) | BITS(6, 3));
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
@@ -305,7 +302,7 @@ TEST(what_a_context_leaves_to_software_does_not_count)
 TEST(a_stale_context_makes_no_stale_page)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	translated(w, EDU, new_table(w), DID); /* empty */
 	assert_int_equal(dma_write(w, EDU, 0, 2), 0);
@@ -325,7 +322,7 @@ TEST(a_context_that_was_told_of_is_told_again_after_its_invalidation)
 	uint64_t leaf;
 
 	for (unsigned cm = 0; cm < 2; cm++) {
-		struct iommu_world *w = one_page_cached(cm, false, RW, &leaf);
+		struct iommu_world *w = one_page_cached(cm ? CM : NO_CM, RW, &leaf);
 
 		for (unsigned i = 1; i <= 2; i++) {
 			translated(w, EDU, TABLES, DID + i);
@@ -341,9 +338,9 @@ TEST(a_context_that_was_told_of_is_told_again_after_its_invalidation)
 }
 
 /* Vector 0x55 to APIC 3, for EDU only; asked for once. */
-static struct iommu_world *one_interrupt_cached(bool caching_mode, uint64_t lo, uint64_t hi)
+static struct iommu_world *one_interrupt_cached(unsigned options, uint64_t lo, uint64_t hi)
 {
-	struct iommu_world *w = strict_world(caching_mode, false);
+	struct iommu_world *w = strict_world(options);
 
 	start_remapping(w);
 	set_irte(w, 5, lo, hi);
@@ -374,7 +371,7 @@ TEST(each_changed_field_of_an_interrupt_entry_is_told)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(changes); i++) {
-		struct iommu_world *w = one_interrupt_cached(i & 1, IRTE_LO, IRTE_HI);
+		struct iommu_world *w = one_interrupt_cached(i & 1 ? CM : NO_CM, IRTE_LO, IRTE_HI);
 
 		set_irte(w, 5, changes[i].lo, changes[i].hi);
 		iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
@@ -391,7 +388,7 @@ TEST(each_changed_field_of_an_interrupt_entry_is_told)
 
 TEST(an_interrupt_entry_is_told_once_until_its_invalidation)
 {
-	struct iommu_world *w = one_interrupt_cached(true, IRTE_LO, IRTE_HI);
+	struct iommu_world *w = one_interrupt_cached(CM, IRTE_LO, IRTE_HI);
 
 	set_irte(w, 5, 0, 0);
 	for (unsigned i = 1; i <= 3; i++) {
@@ -416,7 +413,7 @@ TEST(an_interrupt_entry_is_told_once_until_its_invalidation)
 
 TEST(what_an_interrupt_entry_leaves_to_software_does_not_count)
 {
-	struct iommu_world *w = one_interrupt_cached(true, IRTE_LO, IRTE_HI);
+	struct iommu_world *w = one_interrupt_cached(CM, IRTE_LO, IRTE_HI);
 
 	set_irte(w, 5, IRTE_LO | VTD_IRTE_AVAIL, IRTE_HI);
 	iommu_interrupt(&w->iommu, EDU, remappable(5), 0);
@@ -438,7 +435,7 @@ static int refuse(struct iommu_world *w)
 TEST(tables_that_cannot_be_read_any_more_are_told)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	set_irte(w, 5, IRTE_LO, IRTE_HI);
 	start_remapping(w);
@@ -467,7 +464,7 @@ static int invalidate_all(struct iommu_world *w)
 TEST(an_entry_that_goes_while_it_is_compared_is_not_told_of)
 {
 	uint64_t leaf;
-	struct iommu_world *w = one_page_cached(true, false, RW, &leaf);
+	struct iommu_world *w = one_page_cached(CM, RW, &leaf);
 
 	start_remapping(w);
 	set_irte(w, 5, IRTE_LO, IRTE_HI);

@@ -9,7 +9,7 @@
 TEST(a_page_goes_where_its_leaf_says)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	map_page(w, table, 4, 0x7fff12345000, 1, DATA, RW);
 	assert_int_equal(dma_write(w, EDU, 0x7fff12345678, 42), 0);
@@ -19,7 +19,7 @@ TEST(a_page_goes_where_its_leaf_says)
 
 TEST(a_3_level_table_begins_at_level_3)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint64_t table = new_table(w);
 
 	set_context(w, EDU, table | VTD_CONTEXT_P, context_hi(DID, VTD_AW_39BIT));
@@ -34,7 +34,7 @@ TEST(a_3_level_table_begins_at_level_3)
 TEST(superpages_map_2_mib_and_1_gib)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	map_page(w, table, 4, 4 * GiB, 2, DATA, RW);
 	map_page(w, table, 4, 8 * GiB, 3, 0, RW);
@@ -51,7 +51,7 @@ TEST(superpages_map_2_mib_and_1_gib)
 TEST(a_transfer_is_translated_page_by_page)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint8_t out[3 * PAGE_SIZE], in[sizeof(out)];
 
 	for (size_t i = 0; i < sizeof(out); i++) out[i] = (uint8_t)(i * 7 + i / 256);
@@ -68,7 +68,7 @@ TEST(a_transfer_is_translated_page_by_page)
 TEST(a_fault_in_the_middle_leaves_the_beginning_done)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint8_t data[3 * PAGE_SIZE];
 
 	map_page(w, table, 4, 0, 1, DATA, RW);
@@ -171,7 +171,7 @@ TEST(each_flaw_of_a_table_has_its_fault_reason)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(fault_cases); i++) {
 		const struct fault_case *c = &fault_cases[i];
-		struct iommu_world *w = world_new(i % 2, false);
+		struct iommu_world *w = world_new(i % 2 ? CM : NO_CM);
 		uint64_t table = new_table(w);
 		struct path path;
 		uint64_t at;
@@ -191,7 +191,7 @@ TEST(each_flaw_of_a_table_has_its_fault_reason)
 
 TEST(a_root_table_outside_memory_is_fault_8)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	start(w);
 	set_root(w, RAM_SIZE);
@@ -205,7 +205,7 @@ TEST(a_root_table_outside_memory_is_fault_8)
 TEST(an_address_beyond_the_width_is_fault_4)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	assert_int_equal(dma_write(w, EDU, BIT(48), 1), -EFAULT);
 	assert_int_equal(take_fault(w), VTD_ADDRESS_TOO_WIDE);
@@ -216,7 +216,7 @@ TEST(an_address_beyond_the_width_is_fault_4)
 TEST(a_translation_into_the_interrupt_range_is_fault_e)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint32_t data = 0x41;
 
 	map_page(w, table, 4, 0, 1, MESSAGE_BASE, RW);
@@ -228,7 +228,7 @@ TEST(a_translation_into_the_interrupt_range_is_fault_e)
 TEST(self_referencing_tables_end_at_the_leaf_level)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 
 	poke(w, table, table | RW);
 	assert_int_equal(dma_write(w, EDU, 0x100, 42), 0);
@@ -237,7 +237,7 @@ TEST(self_referencing_tables_end_at_the_leaf_level)
 
 TEST(pass_through_goes_to_the_same_address)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	passed_through(w, EDU, DID);
 	start(w);
@@ -262,7 +262,7 @@ static int accept_any(void *ctx, uint64_t gpa, const void *from, size_t size, bo
 
 TEST(addresses_end_at_the_top_and_do_not_wrap)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint8_t data[16] = {1, 2, 3};
 
 	w->iommu.host.write = accept_any;
@@ -272,7 +272,7 @@ TEST(addresses_end_at_the_top_and_do_not_wrap)
 
 TEST(a_device_the_unit_does_not_know_gets_nothing)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	assert_int_equal(dma_write(w, 0x99, DATA, 1), -EFAULT);
 	assert_int_equal(dma_read(w, 0x99, DATA), ~0ULL);
@@ -281,7 +281,7 @@ TEST(a_device_the_unit_does_not_know_gets_nothing)
 TEST(each_device_has_its_own_tables)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint64_t other = new_table(w);
 
 	map_page(w, table, 4, 0, 1, DATA, RW);
@@ -296,7 +296,7 @@ TEST(each_device_has_its_own_tables)
 TEST(snp_is_accepted_with_snoop_control)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, true, &table);
+	struct iommu_world *w = translating(CM | SC, &table);
 
 	map_page(w, table, 4, 0, 1, DATA, RW | VTD_SL_SNP);
 	map_page(w, table, 4, 2 * MiB, 2, DATA, RW | VTD_SL_SNP);
@@ -306,7 +306,7 @@ TEST(snp_is_accepted_with_snoop_control)
 TEST(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt)
 {
 	uint64_t table;
-	struct iommu_world *w = translating(true, false, &table);
+	struct iommu_world *w = translating(CM, &table);
 	uint32_t data = 0x4041;
 	uint64_t wide = 0;
 
@@ -328,7 +328,7 @@ TEST(a_write_of_4_bytes_to_the_interrupt_range_is_an_interrupt)
 
 TEST(a_pass_through_address_beyond_the_host_s_width_is_fault_4)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	passed_through(w, EDU, DID);
 	start(w);
@@ -338,7 +338,7 @@ TEST(a_pass_through_address_beyond_the_host_s_width_is_fault_4)
 
 TEST(a_table_mode_other_than_legacy_is_fault_30)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	passed_through(w, EDU, DID);
 	start(w);

@@ -21,7 +21,7 @@ static void put_wait(struct iommu_world *w, uint64_t status, uint32_t data)
 
 TEST(a_status_is_written_after_the_translation_is_gone)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 	uint64_t table = new_table(w), leaf = map_page(w, table, 4, 0, 1, DATA, PAGE_RW);
 	uint8_t byte = 1;
 
@@ -44,7 +44,7 @@ static void count_statuses(struct iommu_world *w, uint64_t gpa)
 
 TEST(each_wait_has_its_answer_once)
 {
-	struct iommu_world *w = world_new(true, false);
+	struct iommu_world *w = world_new(CM);
 
 	start(w);
 	w->on_write = count_statuses;
