@@ -7,10 +7,7 @@
 
 #include "hv/dev/acpi.h"
 #include "hv/dev/uart.h"
-#include "lib/bits.h"
 #include "lib/string.h"
-
-#define HIGH_RAM (4 * GiB)
 
 unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end)
 {

@@ -8,11 +8,15 @@
 
 #include <stdint.h>
 
+#include "lib/bits.h"
+
 /* ROM from here to 1 MiB: zeroes where option ROMs would be, then ACPI's tables, then code. */
 #define FIRMWARE_ROM  0xc0000ULL
 #define FIRMWARE_CODE 0xfff00ULL
 /* The last KiB below the hole: the extended BIOS data area. */
 #define FIRMWARE_EBDA 0x9fc00ULL
+/* RAM that does not fit below PCI's window (pci.h) begins here. */
+#define HIGH_RAM (4 * GiB)
 
 /* A range of the memory map, as INT 0x15 function E820 would give it (ACPI 6.5 15.1). */
 struct e820_range {

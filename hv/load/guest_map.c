@@ -5,10 +5,8 @@
 #include "hv/load/guest_map.h"
 
 #include "hv/dev/firmware.h"
+#include "hv/dev/pci.h"
 #include "lib/bits.h"
-
-#define LOW_LIMIT  (3 * GiB)
-#define HIGH_START (4 * GiB)
 
 static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa, enum ept_slot_kind kind)
 {
@@ -17,11 +15,11 @@ static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa,
 
 void guest_map_make(struct guest_map *map, uint64_t size, uint64_t ram)
 {
-	*map = (struct guest_map){.low_end = MIN(size, LOW_LIMIT)};
+	*map = (struct guest_map){.low_end = MIN(size, PCI_WINDOW)};
 	add(map, 0, GUEST_HOLE_START, ram, EPT_SLOT_RAM);
 	add(map, FIRMWARE_ROM, MiB, ram + FIRMWARE_ROM, EPT_SLOT_ROM);
 	add(map, MiB, map->low_end, ram + MiB, EPT_SLOT_RAM);
-	if (size <= LOW_LIMIT) return;
-	map->high_end = HIGH_START + (size - LOW_LIMIT);
-	add(map, HIGH_START, map->high_end, ram + LOW_LIMIT, EPT_SLOT_RAM);
+	if (size <= PCI_WINDOW) return;
+	map->high_end = HIGH_RAM + (size - PCI_WINDOW);
+	add(map, HIGH_RAM, map->high_end, ram + PCI_WINDOW, EPT_SLOT_RAM);
 }
