@@ -67,14 +67,14 @@ static inline uint32_t event_source(unsigned cpu, unsigned vm, unsigned vcpu)
 #define EVENT_COUNT_BEFORE BITS(7, 0)
 #define EVENT_COUNT_AFTER  BITS(15, 8)
 #define EVENT_INVEPTS      BITS(31, 16)
-#define EVENT_VECTOR       BITS(10, 0) /* and type, as the VMCS's interruption information */
+#define EVENT_VECTOR       BITS(7, 0) /* what lies above is as in the VMCS's interruption information */
 #define EVENT_BY_GUEST     BIT(0)
 #define EVENT_KILLED       BIT(0)
 /*
  * Fields of a run of leaves. Runs are told where other events do not say what became of the leaves: all there are, of
  * which the first begins, and is of level 0 where there is none; or those of a part, of which none begins.
  */
-#define EVENT_LEVEL  BITS(7, 0)
+#define EVENT_LEVEL  BITS(1, 0) /* 1-3; 0: there is no leaf */
 #define EVENT_BEGINS BIT(8)
 #define EVENT_BYTES  BITS(63, 12) /* in place, as 'c' has them */
 #define EVENT_BITS   BITS(7, 0)   /* type and permissions, as the entry has them */

@@ -29,14 +29,14 @@ static void count_text(const struct event *e, char *text, size_t size)
 
 static void install_text(const struct event *e, char *text, size_t size)
 {
-	format_append(text, size, "fault at 0x%lx, %s leaf, %s", e->b, ept_level_names[e->a & 3],
+	format_append(text, size, "fault at 0x%lx, %s leaf, %s", e->b, ept_level_names[FIELD(e->a, EVENT_LEVEL)],
 		      memtype_leaf_name(e->c));
 }
 
 static void run_text(const struct event *e, char *text, size_t size)
 {
 	uint64_t bytes = e->c & EVENT_BYTES;
-	unsigned n = e->a & 3;
+	unsigned n = (unsigned)FIELD(e->a, EVENT_LEVEL);
 
 	format_append(text, size, "%s: ", e->a & EVENT_BEGINS ? "all leaves" : "and");
 	if (!n)
@@ -63,7 +63,9 @@ void event_text(const struct event *e, char *text, size_t size)
 		format_append(text, size, "exit reason %lu at rip 0x%lx, %u ticks", FIELD(e->c, EVENT_REASON), e->b,
 			      e->a);
 		return;
-	case EVENT_INJECTION: format_append(text, size, "vector 0x%x injected", e->a & 0xff); return;
+	case EVENT_INJECTION:
+		format_append(text, size, "vector 0x%x injected", (unsigned)FIELD(e->a, EVENT_VECTOR));
+		return;
 	case EVENT_INSTALL: install_text(e, text, size); return;
 	case EVENT_ATTACH:
 	case EVENT_DETACH:

@@ -32,7 +32,7 @@ static void show_first_leaf(struct vm *vm, const struct event *event)
 	if (!(vm->shown.first_leaves & 1U << type)) return;
 	vm->shown.first_leaves &= ~(1U << type);
 	print("vm %s: first %s since then: fault at 0x%lx, %s leaf", vm->options.name, memtype_leaf_name(event->c),
-	      event->b, ept_level_names[event->a & 3]);
+	      event->b, ept_level_names[FIELD(event->a, EVENT_LEVEL)]);
 }
 
 static void show_text(const struct vm *vm, const struct event *event)
@@ -57,19 +57,10 @@ static void show_fault(struct vm *vm, const struct event *event)
 	      PCI_ID_ARGS(id), event->a);
 }
 
+/* What events_are_shown() lets through. */
 void events_show(struct vm *vm, const struct event *event)
 {
 	switch (event->type) {
-	case EVENT_ATTACH:
-	case EVENT_DETACH:
-	case EVENT_COHERENCE:
-	case EVENT_COUNT:
-	case EVENT_TRANSITION:
-	case EVENT_RETYPE:
-		if (!may_show(vm)) return;
-		if (event->type == EVENT_TRANSITION) vm->shown.first_leaves = ~0U;
-		show_text(vm, event);
-		return;
 	case EVENT_FAULT: show_fault(vm, event); return;
 	case EVENT_INSTALL: show_first_leaf(vm, event); return;
 	case EVENT_END:
@@ -78,6 +69,10 @@ void events_show(struct vm *vm, const struct event *event)
 		else
 			show_text(vm, event);
 		return;
+	default:
+		if (!may_show(vm)) return;
+		if (event->type == EVENT_TRANSITION) vm->shown.first_leaves = ~0U;
+		show_text(vm, event);
 	}
 }
 
