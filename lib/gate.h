@@ -25,10 +25,10 @@ static inline void gate_leave(struct gate *gate) { __atomic_fetch_sub(&gate->ins
 static inline bool gate_enter(struct gate *gate)
 {
 	for (unsigned i = 0; i < GATE_LOOKS; i++) {
-		if (__atomic_load_n(&gate->shut, __ATOMIC_RELAXED)) continue;
 		__atomic_fetch_add(&gate->inside, 1, __ATOMIC_SEQ_CST);
 		if (!__atomic_load_n(&gate->shut, __ATOMIC_SEQ_CST)) return true;
 		gate_leave(gate);
+		while (__atomic_load_n(&gate->shut, __ATOMIC_RELAXED) && i < GATE_LOOKS) i++;
 	}
 	return false;
 }
