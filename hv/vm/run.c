@@ -115,7 +115,14 @@ static uint64_t shortest_stay(const struct vcpu *vcpu)
 
 void (*run_watch)(void);
 
-static bool has_work(const struct vm *vm) { return vm->iommu && iommu_pending(vm->iommu); }
+/*
+ * Whoever rang the queue works it off: others would stand in line for the VM's lock, 10,000 ticks for each
+ * transition, where they can be in their guest.
+ */
+static bool has_work(const struct vm *vm)
+{
+	return vm->iommu && iommu_pending(vm->iommu) && vm->iommu_writer && vm->iommu_writer->cpu == this_cpu();
+}
 
 /*
  * What a device of the VM does beside the guest: the IOMMU's queue goes on by a slice, and the
