@@ -2,12 +2,14 @@
 /*
  * What only Leafcutter has: the transition of the noncoherent count by the number of leaves it
  * clears or retypes, touching memory again after it, and what the IOMMU costs. Needs dev=edu
- * iommu=on, and 1600 MiB for the largest number of leaves.
+ * iommu=on, and 1600 MiB for the largest number of leaves. With cpus=N all N run while CPU 0 makes
+ * the transition, and each touches its share of the pages.
  */
 #include "guest/bench/bench.h"
 #include "guest/lib/caching.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/jobs.h"
 #include "guest/lib/pci.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vmcall.h"
@@ -49,50 +51,66 @@ static uint64_t choose_base(uint64_t *size)
 	return ALIGN_DOWN(half, *size);
 }
 
-static uint64_t touch(uint64_t base, uint64_t pages)
-{
-	uint64_t before = rdtsc();
+static struct {
+	uint64_t base, pages;
+} range;
 
-	for (uint64_t i = 0; i < pages; i++) mmio_write8(base + i * PAGE_SIZE, 1);
-	return rdtsc() - before;
+static void touch_share(unsigned id)
+{
+	uint64_t end = range.pages * (id + 1) / cpus;
+
+	for (uint64_t i = range.pages * id / cpus; i < end; i++) mmio_write8(range.base + i * PAGE_SIZE, 1);
 }
 
-/* An attach or a detach: its ticks, the INVEPTs, and what it did to leaves. */
+/* From the first page to the last. */
+static uint64_t touch(void) { return job_on_all(touch_share, NULL); }
+
+/* An attach or a detach: its ticks, the INVEPTs of all CPUs, how long the others stood still, and what it did to
+ * leaves. */
 static void change(bool attach)
 {
 	uint64_t retyped = vmcall_counter(COUNTER_RETYPED);
 	uint64_t cleared = vmcall_counter(COUNTER_LEAVES_CLEARED);
+	uint64_t invepts = vmcall_counter(COUNTER_INVEPT), ticks, still;
 
+	jobs_watch_clock();
 	if (attach)
 		vtd_attach(edu.source_id, DOMAIN, second_level);
 	else
 		vtd_detach(edu.source_id, DOMAIN);
+	ticks = vmcall_counter(COUNTER_TRANSITION_TICKS);
+	still = jobs_stood_still(NULL);
 	cleared = vmcall_counter(COUNTER_LEAVES_CLEARED) - cleared;
 	retyped = vmcall_counter(COUNTER_RETYPED) - retyped;
-	printf("  %s: %lu ticks, %lu leaves cleared, %lu retyped\n", attach ? "0 -> 1" : "1 -> 0",
-	       vmcall_counter(COUNTER_TRANSITION_TICKS), cleared, retyped);
+	invepts = vmcall_counter(COUNTER_INVEPT) - invepts;
+	printf("  %s: %lu ticks, others stood still %lu, INVEPT %lu, %lu leaves cleared, %lu retyped\n",
+	       attach ? "0 -> 1" : "1 -> 0", ticks, still, invepts, cleared, retyped);
 }
 
-/* What touching the pages costs beyond the loop, and by how many EPT violations. */
-static void report_touch(const char *when, uint64_t base, uint64_t pages)
+/* What touching the pages costs beyond the loop, by how many EPT violations, and the INVEPTs for it. */
+static void report_touch(const char *when)
 {
-	uint64_t faults = vmcall_counter(COUNTER_VIOLATIONS), ticks = touch(base, pages), loop;
+	uint64_t faults = vmcall_counter(COUNTER_VIOLATIONS), invepts = vmcall_counter(COUNTER_INVEPT), ticks, loop;
 
+	ticks = touch();
 	faults = vmcall_counter(COUNTER_VIOLATIONS) - faults;
-	loop = touch(base, pages);
-	printf("  touched %s: %lu ticks beyond the loop's %lu, %lu faults\n", when, ticks > loop ? ticks - loop : 0,
-	       loop, faults);
+	invepts = vmcall_counter(COUNTER_INVEPT) - invepts;
+	loop = touch();
+	printf("  touched %s: %lu ticks beyond the loop's %lu, %lu faults, INVEPT %lu\n", when,
+	       ticks > loop ? ticks - loop : 0, loop, faults, invepts);
 }
 
 /* Both transitions over so many pages that are mapped, and touching all of them after each. */
 static void transition(const char *types, uint64_t base, uint64_t pages)
 {
+	range.base = base;
+	range.pages = pages;
 	printf("%lu pages, %s\n", pages, types);
-	report_touch("first", base, pages);
+	report_touch("first");
 	change(true);
-	report_touch("again", base, pages);
+	report_touch("again");
 	change(false);
-	report_touch("again", base, pages);
+	report_touch("again");
 }
 
 static void do_invalidation(void) { vtd_invalidate_iotlb(DESC_SELECTIVE, DOMAIN, IOVA); }
@@ -128,10 +146,12 @@ void bench_transitions(void)
 	second_level = vtd_table();
 	vtd_map(second_level, 3, IOVA, 8 * MiB, SL_RW);
 	vtd_command(GCMD_TE, true);
-	iommu();
+	if (cpus == 1) iommu();
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
 		if (sizes[i] * PAGE_SIZE <= size) transition("one type", base, sizes[i]);
 	split(base, size);
+	vtd_attach(edu.source_id, DOMAIN, second_level); /* no leaves of the larger sizes before */
+	vtd_detach(edu.source_id, DOMAIN);
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
 		if (sizes[i] * PAGE_SIZE <= size) transition("a mask with holes", base, sizes[i]);
 }

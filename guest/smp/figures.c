@@ -18,47 +18,12 @@
 #define OWN_STRIDE  (2 * MiB)
 #define TRANSITIONS 4 /* each way */
 #define IPIS        16
+#define WRITES      16
 #define VECTOR      0x52
 
-static volatile unsigned ready;
-static volatile bool go;
-static volatile uint64_t took[SMP_CPUS], came;
-static void (*part)(unsigned id);
+static volatile uint64_t came;
 
-static void report(const char *what, uint64_t ticks) { printf("%-46s %8lu ticks\n", what, ticks); }
-
-/* All begin at once. */
-static void timed(unsigned id)
-{
-	uint64_t start;
-
-	__atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
-	while (!go) cpu_pause();
-	start = rdtsc();
-	part(id);
-	took[id] = rdtsc() - start;
-}
-
-/* The most that one took, and the sum of all in *sum. */
-static uint64_t on_all(void (*what)(unsigned id), uint64_t *sum)
-{
-	uint64_t most = 0;
-
-	part = what;
-	ready = 0;
-	go = false;
-	job_start(1, timed);
-	while (ready < cpus - 1) cpu_pause();
-	go = true;
-	timed(0);
-	job_wait(1);
-	*sum = 0;
-	for (unsigned id = 0; id < cpus; id++) {
-		*sum += took[id];
-		most = took[id] > most ? took[id] : most;
-	}
-	return most;
-}
+static void report(const char *what, uint64_t ticks) { printf("%-50s %8lu ticks\n", what, ticks); }
 
 static void touch(unsigned id)
 {
@@ -83,27 +48,11 @@ static void write_mtrrs(unsigned id)
 	cache_disable(false);
 }
 
-/* Interrupts off: the longest time between two looks at the clock is what it stood still. */
-static void watch_clock(unsigned id)
-{
-	uint64_t last = rdtsc(), now, most = 0;
-
-	interrupts_off();
-	for (; !job_stop; last = now) {
-		now = rdtsc();
-		if (now - last > most) most = now - last;
-	}
-	took[id] = most;
-	interrupts_on();
-}
-
 static void transitions(void)
 {
-	uint64_t ticks = 0, still = 0, kicks;
+	uint64_t ticks = 0, kicks = vmcall_counter(COUNTER_KICKS), still, lost;
 
-	job_start(1, watch_clock);
-	for (uint64_t end = rdtsc() + 100000; rdtsc() < end;) cpu_pause();
-	kicks = vmcall_counter(COUNTER_KICKS);
+	jobs_watch_clock();
 	for (unsigned n = 0; n < TRANSITIONS; n++) {
 		device_attach();
 		ticks += vmcall_counter(COUNTER_TRANSITION_TICKS);
@@ -111,11 +60,13 @@ static void transitions(void)
 		ticks += vmcall_counter(COUNTER_TRANSITION_TICKS);
 	}
 	kicks = vmcall_counter(COUNTER_KICKS) - kicks;
-	job_wait(1);
-	for (unsigned id = 1; id < cpus; id++) still = took[id] > still ? took[id] : still;
+	still = jobs_stood_still(&lost);
 	report("a transition while all run", ticks / (2 * TRANSITIONS));
-	printf("%-46s %8lu of 10\n", "kicks in ten transitions", 10 * kicks / (2 * TRANSITIONS));
-	if (cpus > 1) report("the longest that one stood still", still);
+	printf("%-50s %8lu of 10\n", "kicks in ten transitions", 10 * kicks / (2 * TRANSITIONS));
+	if (cpus == 1) return;
+	report("... each other CPU loses", lost / (cpus - 1) / (2 * TRANSITIONS));
+	report("... all together lose", (ticks + lost) / (2 * TRANSITIONS));
+	report("... the longest that one stood still", still);
 }
 
 static void on_ipi(void)
@@ -136,13 +87,42 @@ static void look_on(unsigned id)
 	while (!job_stop) cpu_pause();
 }
 
+static void pause(void)
+{
+	for (uint64_t end = rdtsc() + 20000; rdtsc() < end;) cpu_pause();
+}
+
+/*
+ * An MTRR's write while a noncoherent device is attached, which clears one leaf: with the others at
+ * work it waits until those have left their guest.
+ */
+static uint64_t one_write(void (*other)(unsigned id))
+{
+	volatile uint8_t *page = (volatile uint8_t *)OWN_FIRST;
+	uint64_t sum = 0;
+
+	job_start(1, other);
+	mtrr_set(1, OWN_FIRST, OWN_STRIDE, MEMTYPE_WT);
+	for (unsigned n = 0; n < WRITES; n++) {
+		*page = 1;
+		pause();
+		sum -= rdtsc();
+		wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2, OWN_FIRST | (n & 1 ? MEMTYPE_WT : MEMTYPE_WC));
+		sum += rdtsc();
+	}
+	job_stop = true;
+	for (unsigned id = 1; id < cpus; id++) smp_send(id, VECTOR);
+	job_wait(1);
+	return sum / WRITES;
+}
+
 static uint64_t ipi(void (*other)(unsigned id))
 {
 	uint64_t sum = 0;
 
 	job_start(1, other);
 	for (unsigned n = 0; n < IPIS; n++) {
-		for (uint64_t end = rdtsc() + 20000; rdtsc() < end;) cpu_pause();
+		pause();
 		came = 0;
 		sum -= rdtsc();
 		smp_send(1, VECTOR);
@@ -158,9 +138,9 @@ static uint64_t ipi(void (*other)(unsigned id))
 
 void print_figures(void)
 {
-	uint64_t sum, most = on_all(touch, &sum);
+	uint64_t sum, most = job_on_all(touch, &sum);
 
-	printf("%-46s %8u\n", "CPUs", cpus);
+	printf("%-50s %8u\n", "CPUs", cpus);
 	report("first touch of a page of its own, mean", sum / cpus / PAGES);
 	report("... the slowest CPU's mean", most / PAGES);
 	transitions();
@@ -170,7 +150,13 @@ void print_figures(void)
 		report("... to one that halts", ipi(sleep_on));
 	}
 	device_attach();
-	most = on_all(write_mtrrs, &sum);
+	if (cpus > 1) {
+		uint64_t halted = one_write(sleep_on);
+
+		report("an MTRR write that clears a leaf, others halted", halted);
+		report("... that kicks the others, which run: more", one_write(look_on) - halted);
+	}
+	most = job_on_all(write_mtrrs, &sum);
 	report("all MTRRs and CD on each, from first to last", most);
 	report("... of each CPU", sum / cpus);
 	device_detach();

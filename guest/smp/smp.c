@@ -12,48 +12,10 @@
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
 
-#define PATIENCE 200000000UL /* ticks */
-
-unsigned cpus;
-volatile bool job_stop;
-
-static void (*volatile jobs[SMP_CPUS])(unsigned id);
 static struct {
 	uint32_t initial, lapic, x2apic;
 	uint64_t tsc;
 } said[SMP_CPUS];
-
-static void other_cpu(unsigned id)
-{
-	interrupts_on();
-	for (;;) {
-		if (jobs[id]) {
-			jobs[id](id);
-			jobs[id] = NULL;
-		}
-		cpu_pause();
-	}
-}
-
-void job_start(unsigned first, void (*job)(unsigned id))
-{
-	job_stop = false;
-	for (unsigned id = first; id < cpus; id++) jobs[id] = job;
-}
-
-bool job_wait(unsigned first)
-{
-	uint64_t end = rdtsc() + PATIENCE * guest_number("patience", 1);
-
-	job_stop = true;
-	for (unsigned id = first; id < cpus; id++)
-		while (jobs[id])
-			if (rdtsc() > end)
-				return false;
-			else
-				cpu_pause();
-	return true;
-}
 
 static void say(unsigned id)
 {
@@ -68,9 +30,8 @@ static void test_identity(void)
 	uint64_t before = rdtsc(), after;
 	bool agree = true, in_time = true;
 
-	job_start(0, say);
+	job_start(1, say);
 	say(0);
-	jobs[0] = NULL;
 	check(job_wait(1), "each CPU did what it was told");
 	after = rdtsc();
 	for (unsigned id = 0; id < cpus; id++) {
@@ -88,8 +49,8 @@ int guest_main(void)
 
 	lapic_enable();
 	if (guest_word("interruptible")) interrupts_on();
-	cpus = smp_start(expected, other_cpu);
-	if (!check_count(expected, cpus, "CPUs", "INIT and start-up IPIs start the others")) return check_status();
+	if (!check_count(expected, jobs_begin(expected), "CPUs", "INIT and start-up IPIs start the others"))
+		return check_status();
 	if (guest_word("witness")) {
 		run_witness();
 		return check_status();

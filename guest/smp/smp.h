@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of this image share: the other CPUs wait for a job, do it, and say that it is
- * done.
+ * What the parts of this image share beside the jobs of guest/lib/jobs.h: the device and the entries.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/lib/smp.h"
-
-extern unsigned cpus; /* that run */
-
-/* Give each CPU from 'first' on a job; wait until those have done it. */
-void job_start(unsigned first, void (*job)(unsigned id));
-bool job_wait(unsigned first);
-/* Tells a job that goes on until then to end. */
-extern volatile bool job_stop;
+#include "guest/lib/jobs.h"
 
 /* shootdown.c: the noncoherent device; false without one. */
 bool device_init(void);
