@@ -70,10 +70,14 @@ $(GUESTS32:%=$(BUILD)/guest/%.elf): $(BUILD)/guest/%.elf: guest/%/entry.asm gues
 		-o $@ $(BUILD)/guest/obj/$*.o
 
 # Figures in ticks: bare, as a guest of KVM and QEMU (engine nested), as a guest of Leafcutter.
-.PHONY: bench bench-ticks bench-smp bench-linux
+.PHONY: bench bench-ticks bench-transitions bench-smp bench-linux
 bench-ticks: need-build need-bochs need-nested
 	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf)
 	@$(leash) tests/bench/ticks nested
+# The ways to make a transition, on 1 and 8 CPUs: the tables of docs/transitions.md. Half an hour and more.
+bench-transitions: need-build need-bochs
+	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/bench.elf)
+	@$(leash) tests/bench/transitions
 # The same of guest/smp, with a vCPU on each of 1 to 15 CPUs.
 bench-smp: need-build need-bochs
 	$(call build,$(BUILD)/leafcutter.elf $(BUILD)/guest/smp.elf)
@@ -89,4 +93,4 @@ $(BUILD)/bench/linux.initrd: guest/linux/init $(BUILD)/bench/shell_ticks tools/l
 bench-linux: need-build need-bochs
 	$(call build,$(BUILD)/leafcutter.elf $(LINUX)/vmlinuz $(BUILD)/bench/linux.initrd)
 	@$(leash) tests/bench/linux
-bench: bench-host bench-ticks bench-smp bench-linux
+bench: bench-host bench-count bench-ticks bench-smp bench-linux

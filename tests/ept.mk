@@ -85,7 +85,7 @@ mutate: need-test
 
 # Compiled as the image is, but for a host: ept/ and the loops it is compared with.
 BENCH_CFLAGS := $(filter-out -ffreestanding,$(IMAGE_CFLAGS))
-BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) lib/format.c tests/bench/floor.c tests/bench/lazy.c)
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard ept/*.c) lib/format.c tests/bench/floor.c tests/bench/lazy.c tests/bench/others.c)
 
 $(BUILD)/bench/%.o: %.c
 	@mkdir -p $(@D)
@@ -96,7 +96,10 @@ $(BUILD)/bench/ept_bench: tests/bench/ept_bench.c tests/bench/ways.c tests/ept_w
 	$(call say,LD   $@)
 	$(Q)$(CC) $(COMMON) -O2 -fno-pic -no-pie $(filter tests/bench/%.c,$^) $(BENCH_OBJ) -o $@
 
-.PHONY: bench-host
+.PHONY: bench-host bench-count
 bench-host: need-build
 	$(call build,$(BUILD)/bench/ept_bench)
 	@$(leash) $(BUILD)/bench/ept_bench
+bench-count: need-bench
+	$(call build,$(BUILD)/bench/ept_bench)
+	@$(leash) tests/bench/count
