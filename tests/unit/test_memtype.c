@@ -124,3 +124,17 @@ TEST(type_names_are_the_manuals)
 
 	for (unsigned type = 0; type < ARRAY_SIZE(names); type++) assert_string_equal(memtype_name(type), names[type]);
 }
+
+TEST(a_leafs_type_in_words_says_whether_it_ignores_the_pat)
+{
+	for (unsigned type = 0; type < MEMTYPES; type++) {
+		/* 7 is no leaf's: UC- is the PAT's alone */
+		const char *name = memtype_name(type == MEMTYPE_UC_MINUS ? 2 : type), *ignoring;
+
+		if (type != MEMTYPE_UC_MINUS)
+			assert_string_equal(memtype_leaf_name(TO_FIELD(type, EPT_TYPE) | EPT_RWX), name);
+		ignoring = memtype_leaf_name(TO_FIELD(type, EPT_TYPE) | EPT_IGNORE_PAT);
+		assert_memory_equal(ignoring, name, strlen(name));
+		assert_string_equal(ignoring + strlen(name), " + ignore PAT");
+	}
+}
