@@ -308,6 +308,7 @@ static void handle_exit(void)
 		unlock_ept(NULL);
 		break;
 	case 4: ept_zap_range(&vm.ept, random_page(), PAGE_SIZE << random_below(12)); break;
+	case 5: cpu_kick(&host[random_below(count)].cpu); break; /* for an interrupt */
 	default: break;
 	}
 }

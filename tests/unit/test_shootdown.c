@@ -195,6 +195,14 @@ TEST(who_flushes_from_outside_any_vcpu_leaves_it_to_the_entry)
 	assert_int_equal(invepts[0], 2);
 }
 
+TEST(who_flushes_for_another_vm_leaves_its_own_vcpu_as_it_is)
+{
+	machine[0].vcpu = &stranger;
+	stranger.flushed = 7;
+	shootdown_flush(&vm);
+	assert_int_equal(stranger.flushed, 7);
+}
+
 TEST(a_vcpu_that_is_new_on_a_cpu_begins_with_invept)
 {
 	vcpu[1].flushed = SHOOTDOWN_NEVER;
