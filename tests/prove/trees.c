@@ -346,23 +346,38 @@ static unsigned expect_leaf(unsigned page, unsigned level)
 }
 
 /* 'spare': tables that the host still has; fewer than needed and nothing may change but tables. */
-static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare)
+/* fill=table: with the leaf of 'page' come all that its table still has room for. */
+static void expect_filled(unsigned page)
+{
+	unsigned first = page / EPT_ENTRIES * EPT_ENTRIES;
+
+	for (unsigned p = first; p < first + EPT_ENTRIES; p++) {
+		if (expected.level[p]) continue;
+		expected.leaf[p] = (expected.leaf[page] & ~EPT_ADDRESS) | (HOST_RAM + p * PAGE_SIZE);
+		expected.level[p] = 1;
+	}
+}
+
+static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare, enum ept_fill_way fill)
 {
 	const struct ept_slot slot = {.gpa = 0, .size = SPACE_SIZE, .hpa = HOST_RAM, .kind = EPT_SLOT_RAM};
 	const struct ept_pat pat = {0};
 	struct ept_explanation why;
 	unsigned level = level_for(page, largest), needed = 0;
 
-	snprintf(arguments, sizeof(arguments), "fault at page %u, leaves up to level %u, last table %u, %u tables left",
-		 page, largest, last, spare);
+	snprintf(arguments, sizeof(arguments),
+		 "fault at page %u, leaves up to level %u, last table %u, %u tables left%s", page, largest, last, spare,
+		 fill == EPT_FILL_TABLE ? ", fill=table" : "");
 	ept_slot_add(&ept, &slot);
 	/* The slot was there before the last leaf was. */
 	if (last && ept.last_generation == ept.generation - 1) ept.last_generation++;
 	ept.caps.large_2m = largest > 1;
 	ept.caps.large_1g = largest > 2;
+	ept.fill = fill;
 	ept_explain(&ept, &cpu, &pat, page * PAGE_SIZE, &why);
 	if (!before.level[page]) require(why.fill_level == level, "the explanation names another size");
 	if (!before.level[page]) needed = expect_leaf(page, level);
+	if (!before.level[page] && level == 1 && fill == EPT_FILL_TABLE) expect_filled(page);
 	w.fail_from = w.allocs + 1 + spare;
 	if (needed > spare) {
 		require(serve_fault(&ept, &cpu, page * PAGE_SIZE, true) == -ENOMEM,
@@ -377,19 +392,21 @@ static bool fault(unsigned page, unsigned largest, unsigned last, unsigned spare
 	return end();
 }
 
-static bool faults(void)
+static bool faults_filling(enum ept_fill_way fill)
 {
 	for (unsigned i = 0; i < SPACE_PAGES * LEAF_LEVELS; i++) {
 		for (unsigned last = 0; begin(last); last++) {
-			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, last, TREE_TABLES)) return false;
+			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, last, TREE_TABLES, fill)) return false;
 		}
 		for (unsigned spare = 0; spare < EPT_ROOT_LEVEL - 1; spare++) {
 			begin(0);
-			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, 0, spare)) return false;
+			if (!fault(i / LEAF_LEVELS, 1 + i % LEAF_LEVELS, 0, spare, fill)) return false;
 		}
 	}
 	return true;
 }
+
+static bool faults(void) { return faults_filling(EPT_FILL_LEAF) && faults_filling(EPT_FILL_TABLE); }
 
 static bool walks(void)
 {
@@ -423,7 +440,9 @@ static const struct operation {
 	{"after a transition that zaps no leaf is left, after any other every leaf is", transition},
 	{"after any retype what was mapped is, with the type that a fault would give it", retype},
 	{"a slot's removal clears its range and frees the tables it leaves empty, after the flush", slot_removal},
-	{"a fault installs the largest leaf that has room, and changes no other page", faults},
+	{"a fault installs the largest leaf that has room, with fill=table all of its table, and changes no "
+	 "other page",
+	 faults},
 	{"an EPT's end frees every table once", destruction},
 	{"types that change clear their ranges with one flush", types_changed},
 };
