@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A driver of `edu` for Linux, of the DMA API's plainest use: what is written to the device's file "copy" makes
- * the device copy a page of memory into its buffer and back into another, each time telling its end by
- * an MSI. Built from Debian's header packages, loaded by guest/linux-edu/init.
+ * A driver of `edu` for Linux, by its DMA functions at their plainest: what is written to the device's file "copy"
+ * makes the device copy a page of memory into its buffer and back into another, each time telling its end by an MSI.
+ * Built from Debian's header packages, loaded by guest/linux-edu/init.
  */
 #include <linux/completion.h>
 #include <linux/dma-mapping.h>
