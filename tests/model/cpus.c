@@ -16,7 +16,7 @@ static void pause_here(void);
 #ifndef SHOOTDOWN_SOURCE
 #define SHOOTDOWN_SOURCE "hv/vm/shootdown.c"
 #endif
-#include SHOOTDOWN_SOURCE
+#include SHOOTDOWN_SOURCE /* NOLINT(bugprone-suspicious-include) */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -152,9 +152,10 @@ void apic_send_nmi_others(void)
 		if (cpus[i] != running) cpu_kick(cpus[i]);
 }
 
-void events_show(struct vm *told, const struct event *event)
+/* Of the test is a "vm" already. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+void events_show(struct vm *of, const struct event *event)
 {
-	(void)told;
+	(void)of;
 	(void)event;
 }
 

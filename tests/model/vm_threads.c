@@ -178,7 +178,7 @@ static void begin(void)
 	mtrr_reset(&mtrr, 40);
 	ept_init(&ept, &memory.host, &caps, MEMTYPE_KVM_6_7);
 	ept_slot_add(&ept, &ram);
-	unit = world_new(true, false);
+	unit = world_new(CM);
 	unit->on_event = device_changed;
 	start(unit);
 }

@@ -12,7 +12,7 @@ static void wait_a_little(void);
 #ifndef SHOOTDOWN_SOURCE
 #define SHOOTDOWN_SOURCE "hv/vm/shootdown.c"
 #endif
-#include SHOOTDOWN_SOURCE
+#include SHOOTDOWN_SOURCE /* NOLINT(bugprone-suspicious-include) */
 
 #include "tests/lib/gs.h"
 
@@ -78,9 +78,10 @@ static void wait_a_little(void)
 		}
 }
 
-void events_show(struct vm *told, const struct event *event)
+/* Of the test is a "vm" already. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+void events_show(struct vm *of, const struct event *event)
 {
-	(void)told;
+	(void)of;
 	(void)event;
 }
 
