@@ -86,28 +86,39 @@ void cpus_kick_others(void)
 void cpu_answer(void)
 {
 	struct cpu *cpu = this_cpu();
-	uint32_t mine;
+	uint32_t number = __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE); /* what was asked by then is done below */
+	uint32_t mine = __atomic_load_n(&write_backs, __ATOMIC_RELAXED);
 
+	if (cpu->written_back != mine) wbinvd();
+	cpu->written_back = mine;
 	cpu->slice = 1;
 	/* A full barrier: what this CPU looks at next, it reads after the answer is seen. */
-	__atomic_exchange_n(&cpu->answered, __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE), __ATOMIC_SEQ_CST);
+	__atomic_exchange_n(&cpu->answered, number, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
-	mine = __atomic_load_n(&write_backs, __ATOMIC_ACQUIRE);
-	if (cpu->written_back == mine) return;
-	wbinvd();
-	__atomic_store_n(&cpu->written_back, mine, __ATOMIC_RELEASE);
+}
+
+uint32_t cpus_ask_others(void)
+{
+	uint32_t number = cpus_ask();
+
+	cpus_kick_others();
+	return number;
+}
+
+void cpus_wait(uint32_t number)
+{
+	for (unsigned i = 0; i < cpu_count; i++)
+		while (cpus[i] != this_cpu() && !cpu_has_answered(cpus[i], number)) cpu_pause();
 }
 
 void cpus_write_back(void)
 {
-	uint32_t mine = __atomic_add_fetch(&write_backs, 1, __ATOMIC_SEQ_CST);
+	uint32_t number;
 
-	cpus_kick_others();
+	__atomic_fetch_add(&write_backs, 1, __ATOMIC_RELAXED); /* cpus_ask() is a full barrier */
+	number = cpus_ask_others();
 	wbinvd();
-	for (unsigned i = 0; i < cpu_count; i++)
-		while (cpus[i] != this_cpu() &&
-		       (int32_t)(__atomic_load_n(&cpus[i]->written_back, __ATOMIC_ACQUIRE) - mine) < 0)
-			cpu_pause();
+	cpus_wait(number);
 }
 
 void cpus_stop(void)

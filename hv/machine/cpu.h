@@ -98,9 +98,13 @@ static inline bool cpu_has_answered(const struct cpu *cpu, uint32_t number)
 	return (int32_t)(__atomic_load_n(&cpu->answered, __ATOMIC_ACQUIRE) - number) >= 0;
 }
 
+/* The same, and kick all other CPUs; wait until all have answered. */
+uint32_t cpus_ask_others(void);
+void cpus_wait(uint32_t number);
+
 /*
- * An NMI came, in the guest or here: those who wait see that this CPU is not in a guest, and what is asked of it at
- * once is done (write its caches back, stop for good). Called for every NMI.
+ * An NMI came, in the guest or here: what is asked of this CPU at once is done (write its caches back, stop for good),
+ * and those who wait see that, and that it is not in a guest. Called for every NMI.
  */
 void cpu_answer(void);
 

@@ -131,7 +131,7 @@ static void take_down(struct vm *vm)
 {
 	console_line_close(&vm->line);
 	vm_release(vm);
-	for (unsigned i = 0; i < vm->vcpus; i++) memory_free((uintptr_t)vm->vcpu[i], sizeof(*vm->vcpu[i]));
+	for (; vm->vcpus; vm->vcpus--) memory_free((uintptr_t)vm->vcpu[vm->vcpus - 1], sizeof(*vm->vcpu[0]));
 }
 
 void vm_destroy(struct vm *vm)

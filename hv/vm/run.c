@@ -53,7 +53,7 @@ static bool stopped;
 void run_stop(void)
 {
 	__atomic_store_n(&stopped, true, __ATOMIC_SEQ_CST);
-	cpus_kick_others();
+	cpus_wait(cpus_ask_others());
 }
 
 void run_continue(void)

@@ -32,8 +32,8 @@ void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks);
 bool run_goes_on(struct vcpu *vcpu);
 
 /*
- * Stop all vCPUs of all VMs: none enters its guest before run_continue(). After a call in an exit,
- * its handler has to return VCPU_LEAVE.
+ * Stop all vCPUs of all VMs: none is in its guest when this returns, nor until run_continue(). After a call in an
+ * exit, its handler has to return VCPU_LEAVE.
  */
 void run_stop(void);
 void run_continue(void);

@@ -28,33 +28,28 @@ static void flush_here(struct vm *vm)
 	vm_tell(vm, EVENT_INVEPT, 0, vm->counter[COUNTER_INVEPT] + 1, 0);
 }
 
-static void kick_each(struct vm *vm, uint32_t seen)
+/* All others by one IPI, where that reaches no CPU in vain. (tests/boot/smp.bats takes it out.) */
+static __attribute__((noipa)) void kick(struct vm *vm, uint32_t seen, uint32_t own)
 {
+	if ((seen | own) == vm->everywhere) {
+		apic_send_nmi_others();
+		__atomic_fetch_add(&vm->counter[COUNTER_KICKS], vm->vcpus - 1, __ATOMIC_RELAXED);
+		return;
+	}
 	for (; seen; seen &= seen - 1) {
 		__atomic_fetch_add(&vm->counter[COUNTER_KICKS], 1, __ATOMIC_RELAXED);
 		cpu_kick(vm->vcpu[__builtin_ctz(seen)]->host);
 	}
 }
 
-/* All others by one IPI, where that reaches no CPU in vain. (tests/boot/smp.bats takes it out.) */
-static __attribute__((noipa)) void kick(struct vm *vm, uint32_t seen, uint32_t own)
-{
-	if ((seen | own) != vm->everywhere) {
-		kick_each(vm, seen);
-		return;
-	}
-	__atomic_fetch_add(&vm->counter[COUNTER_KICKS], vm->vcpus - 1, __ATOMIC_RELAXED);
-	apic_send_nmi_others();
-}
-
 /*
- * 'own' is the bit of the vCPU on this CPU, or 0. The flusher's own INVEPT is done while the others are on their way
- * out. (tests/boot/smp.bats takes this out.)
+ * 'vcpu' is the VM's on this CPU, or NULL. The flusher's own INVEPT is done while the others are on their way out.
+ * (tests/boot/smp.bats takes this out.)
  */
-static __attribute__((noipa)) void push_out(struct vm *vm, uint32_t own, bool flushes)
+static __attribute__((noipa)) void push_out(struct vm *vm, const struct vcpu *vcpu, bool flushes)
 {
-	uint32_t number = cpus_ask(), seen = __atomic_load_n(&vm->in_guest, __ATOMIC_ACQUIRE) & ~own; /* SEE */
-	const struct vcpu *vcpu;
+	uint32_t number = cpus_ask(), own = vcpu ? vcpu_bit(vcpu) : 0;
+	uint32_t seen = __atomic_load_n(&vm->in_guest, __ATOMIC_ACQUIRE) & ~own; /* SEE */
 
 	if (seen) kick(vm, seen, own);
 	if (flushes) flush_here(vm);
@@ -78,7 +73,7 @@ static void flush_all(struct vm *vm)
 	struct vcpu *own = own_vcpu(vm);
 
 	if (own) own->flushed = generation;
-	push_out(vm, own ? vcpu_bit(own) : 0, true);
+	push_out(vm, own, true);
 }
 
 void shootdown_flush(void *ctx)
@@ -94,10 +89,8 @@ void shootdown_flush(void *ctx)
 /* The same way: who enters looks at vm->stopped behind STATE, as at the generation. */
 void shootdown_stop(struct vm *vm)
 {
-	const struct vcpu *own = own_vcpu(vm);
-
 	__atomic_store_n(&vm->stopped, true, __ATOMIC_SEQ_CST);
-	push_out(vm, own ? vcpu_bit(own) : 0, false);
+	push_out(vm, own_vcpu(vm), false);
 }
 
 void shootdown_resume(struct vm *vm) { __atomic_store_n(&vm->stopped, false, __ATOMIC_RELEASE); }
