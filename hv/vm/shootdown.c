@@ -67,23 +67,19 @@ static struct vcpu *own_vcpu(const struct vm *vm)
 	return vcpu && vcpu->vm == vm ? vcpu : NULL;
 }
 
-static void flush_all(struct vm *vm)
-{
-	uint64_t generation = __atomic_add_fetch(&vm->generation, 1, __ATOMIC_SEQ_CST); /* MARK */
-	struct vcpu *own = own_vcpu(vm);
-
-	if (own) own->flushed = generation;
-	push_out(vm, own, true);
-}
-
 void shootdown_flush(void *ctx)
 {
 	struct vm *vm = ctx;
+	struct vcpu *own = own_vcpu(vm);
+	uint64_t generation;
 
-	if (vm->is_shared)
-		flush_all(vm);
-	else
+	if (!vm->is_shared) {
 		flush_here(vm);
+		return;
+	}
+	generation = __atomic_add_fetch(&vm->generation, 1, __ATOMIC_SEQ_CST); /* MARK */
+	if (own) own->flushed = generation;
+	push_out(vm, own, true);
 }
 
 /* The same way: who enters looks at vm->stopped behind STATE, as at the generation. */
