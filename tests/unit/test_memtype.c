@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "tests/lib/test.h"
+#include <string.h>
+
 #include "ept/ept.h"
 #include "ept/memtype.h"
 #include "lib/bits.h"
