@@ -6,9 +6,11 @@
  * There is no hardware access: the world is reached through 'struct ept_host'. The same object runs
  * in the image, in the unit tests, in the fuzzer and in the bench.
  *
- * A caller of these functions must hold nothing. Each takes host->lock itself for as long as it
- * changes or walks tables, and when it returns, every change it made has been flushed. 'stats' may
- * be read at any time. Only ept_init() and ept_destroy() need the VM to themselves.
+ * A caller of these functions must not hold host->lock. Each takes it itself for as long as it
+ * changes or walks tables; only a fault whose table is there may install its leaf under host->share().
+ * When it returns, every change it made has been flushed. 'stats' may be read at any time. ept_init()
+ * and ept_destroy() need the VM to themselves, and a transition that retypes needs its CPUs out of the
+ * guest.
  */
 #pragma once
 
@@ -77,8 +79,8 @@ struct ept_host {
 	 */
 	void (*flush)(void *ctx);
 	/*
-	 * A zap of ranges from gpa up to gpa + size has cleared 'leaves' leaves, which may be 0. It
-	 * has not flushed yet. Called with the lock held. May be NULL.
+	 * A zap has cleared 'leaves' leaves (perhaps 0). Its ranges lie in [gpa, gpa + size). It has
+	 * not flushed yet. Called with the lock held. May be NULL.
 	 */
 	void (*zapped)(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves);
 	/*
@@ -220,18 +222,19 @@ struct ept_fill {
  * Serve an EPT violation at gpa (any byte of the page) for 'cpu': install the largest leaf that the
  * slot and alignment allow and that has one type throughout. *fill says what was installed. Returns
  * 0 when a leaf was installed or was there; -ENOENT where no slot is, so that the access is for a
- * device model; -EPERM for a write to ROM; -ENOMEM without a page for a table. It takes the lock, so
- * it must not be called with the lock held.
+ * device model; -EPERM for a write to ROM; -ENOMEM without a page for a table. It takes the lock or
+ * shares it, so it must not be called with the lock held.
  */
 int ept_fault(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 
 /*
  * The two halves of ept_fault(), for a caller that does something in between. begin computes the
- * leaf without the lock. install takes the lock, and stores the leaf only if nothing that begin read
- * has changed since. (The generation tells, as KVM's invalidate sequence does.) Otherwise it returns
- * -EAGAIN, and the caller begins again. So a leaf computed before a transition is never installed
- * after it. Who changes MTRRs or CD of 'cpu' in between must call ept_type_changed(). After install,
- * fill->level is the leaf's level, or 0 where another CPU was faster.
+ * leaf without the lock. install takes the lock or shares it, and stores the leaf only if nothing that
+ * begin read has changed since. (The generation tells, as KVM's invalidate sequence does.) Otherwise
+ * it returns -EAGAIN, and the caller begins again. So a leaf computed before a transition is never
+ * installed after it. A caller that changes MTRRs or CD of 'cpu' between the two must call
+ * ept_type_changed(). After install, fill->level is the leaf's level, or 0 where another CPU was
+ * faster.
  */
 int ept_fault_begin(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, bool write, struct ept_fill *fill);
 int ept_fault_install(struct ept *ept, struct ept_fill *fill);
@@ -278,8 +281,8 @@ void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size);
  * on the count, so only the count changes. A count below 0 is refused: it returns false and changes
  * nothing.
  *
- * With EPT_TRANSITION_RETYPE, instead of being zapped, each leaf gets the type that a fault of 'cpu'
- * would give, the vCPU whose write brought the change. A large leaf is split where types now differ;
+ * With EPT_TRANSITION_RETYPE no leaf is zapped. Each gets the type that a fault of 'cpu' would give
+ * it. 'cpu' is the vCPU whose write brought the change. A large leaf is split where types now differ;
  * small ones merge where they no longer do. No CPU may be in the guest from the call to the return,
  * since it would use two types of one page. A leaf is cleared only where it must be split and no
  * table is left.
@@ -288,8 +291,8 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 
 /*
  * A guest CPU changed MTRRs or CR0.CD. While noncoherent DMA is present, zap these ranges as one zap
- * with one flush; they may come in any order and overlap. Without noncoherent DMA it does nothing,
- * and from kvm-6.11 on neither, since MTRRs and CD decide no type there. kvm-6.6 does zap here, as
- * KVM did (update_mtrr() and kvm_post_set_cr0()). Returns the number of leaves cleared.
+ * with one flush; they may come in any order and overlap. It does nothing without noncoherent DMA,
+ * and never from kvm-6.11 on: MTRRs and CD decide no type there. kvm-6.6 does zap here, as KVM did
+ * (update_mtrr() and kvm_post_set_cr0()). Returns the number of leaves cleared.
  */
 uint64_t ept_type_changed(struct ept *ept, const struct ept_range *range, unsigned count);

@@ -37,9 +37,9 @@ static inline bool asks_mtrrs(const struct ept *ept, const struct ept_cpu *cpu, 
 
 /*
  * The memory type of the leaf of 'level' around gpa, for this CPU, in *bits; false when it is not
- * the same over all of it. A leaf's type is decided here and nowhere else. The guest's MTRRs mostly
- * have no say: then nobody looks at them. Where 'next' is not NULL, level is 1 and *next is a
- * border above gpa: up to there all pages of such a slot have the type.
+ * the same over all of it. The rule is memtype_leaf_bits(). The guest's MTRRs mostly have no say:
+ * then nobody looks at them. Where 'next' is not NULL, level is 1 and *next is a border above gpa: up
+ * to there all pages of such a slot have the type.
  */
 inline bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_slot_kind kind, uint64_t gpa,
 			  unsigned level, uint64_t *bits, uint64_t *next)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One table page: its entries, what is counted of it, and the one store that changes an EPT entry.
+ * One table page: its entries, what is counted of it, and how an EPT entry changes.
  * It is the inside of ept/; ept/ept.h is the interface.
  */
 #pragma once
@@ -49,9 +49,9 @@ static inline bool entry_is_leaf(uint64_t entry, unsigned level)
 static inline bool entry_is_table(uint64_t entry) { return entry_present(entry) && !(entry & EPT_LARGE); }
 
 /*
- * Every change of an entry is this one 64-bit store: a CPU that walks at the same time sees the
- * old entry or the new one (an aligned 8-byte store is atomic, SDM 3A 9.1.1). Release: whatever
- * the entry points to has been written before.
+ * Every change of an entry is one 64-bit access, mostly this store: a CPU that walks at the same time
+ * sees the old entry or the new one (an aligned 8-byte store is atomic, SDM 3A 9.1.1). Release:
+ * whatever the entry points to has been written before.
  */
 static inline void entry_store(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
 

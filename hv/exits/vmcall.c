@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMCALL: what a guest may ask the hypervisor. RAX = 0x4c430000 + n, arguments in RBX, RCX, RDX;
- * RAX returns 0 or a negative error number. No call returns a host-physical address. The numbers
- * are in lib/contract.h.
+ * VMCALL: what a guest may ask the hypervisor. RAX = 0x4c430000 + n, the argument in RBX; RAX returns
+ * 0 or a negative error number, RBX and RCX what was asked. No call returns a host-physical address.
+ * The numbers are in lib/contract.h.
  */
 #include "hv/exits/exit.h"
 #include "hv/vm/events.h"

@@ -15,7 +15,7 @@
 #define HIGH_FIRST   0xc0000000U
 
 /*
- * MSRs that a guest touches without an exit: the VMCS holds them or hv/vm/vcpu.c swaps them. Their
+ * MSRs that a guest touches without an exit: the VMCS holds them or hv/vm/switch.c swaps them. Their
  * values cannot harm anyone else.
  */
 static const uint32_t direct[] = {

@@ -30,8 +30,9 @@ enum vcpu_activity {
 };
 
 /*
- * What other CPUs have for a vCPU: they set bits, and its own CPU takes them (hv/vm/ipi.c). So its
- * local APIC is touched by its own CPU only.
+ * Requests of other CPUs to a vCPU. They set bits, and its own CPU takes them (hv/vm/ipi.c). So its
+ * local APIC is changed only by its own CPU (or the one it is lent to); others read it, to learn for
+ * whom an interrupt is.
  */
 struct vcpu_mail {
 	uint32_t flags; /* MAIL_...: set last, looked at first */
@@ -55,13 +56,13 @@ struct vcpu {
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
 	bool stepping;            /* RFLAGS.TF is the monitor's: hv/vm/step.c */
-	bool own_trap_flag;       /* and it was the guest's already */
+	bool own_trap_flag;       /* the guest had it set before */
 	bool halted_in_nmi;       /* halted while NMIs are blocked: they do not wake it */
 	bool lent;                /* to a CPU that is not its own: hv/vm/switch.c */
-	struct cpu *host;         /* whose the VMCS's host state is */
+	struct cpu *host;         /* the CPU whose host state is in the VMCS */
 	bool starts;              /* a start-up IPI came: its VMCS has to be set to that */
 	uint32_t activity;        /* enum vcpu_activity; its own CPU stores it */
-	struct cpu *cpu;          /* the host's CPU it runs on, always the same */
+	struct cpu *cpu;          /* its own, always the same; lent for a step, it runs on another */
 	struct vcpu *next_on_cpu; /* hv/vm/run.c */
 	uint64_t flushed;         /* vm->generation at its last INVEPT: hv/vm/shootdown.c */
 	struct vcpu_mail mail;
@@ -73,7 +74,7 @@ struct vcpu {
 	struct ept_cpu ept_cpu; /* the MTRRs, and CR0.CD as its read shadow has it */
 	uint64_t apic_base;
 	uint64_t lapic_page; /* where its local APIC's registers are; ~0: nowhere */
-	uint64_t mmio_apart; /* from here on it is perhaps that, or of devices that are shared: hv/vm/vm.c */
+	uint64_t mmio_apart; /* from this address on: the local APIC, or a device that needs the VM's lock */
 	struct lapic lapic;
 	uint64_t tsc_offset;  /* as the VMCS has it */
 	uint64_t tsc_adjust;  /* IA32_TSC_ADJUST */
@@ -91,7 +92,7 @@ struct vcpu {
 		uint64_t gpa, rip;
 		unsigned times;
 	} repeated;
-	uint64_t written_back;              /* gpa up to which a WBINVD is done that goes on (coherence=model) */
+	uint64_t written_back;              /* a WBINVD in progress is done up to this gpa (coherence=model) */
 	struct guest_ram ram;               /* how its instructions reach memory */
 	struct insn_cache insns;            /* of recent accesses to devices */
 	struct guest_walk_cache fetches[8]; /* by the number of the page */
@@ -101,7 +102,7 @@ struct vcpu {
 	uint64_t swapped_msr[6];
 	uint64_t cr2;
 	uint64_t xcr0;
-	uint64_t debug_register[6]; /* DR0-DR3, DR6 */
+	uint64_t debug_register[6]; /* DR0-DR3, DR6; the last is unused */
 	uint8_t *fpu;               /* XSAVE area, 64-byte aligned */
 };
 
@@ -128,7 +129,7 @@ void vcpu_kick_remote(struct vcpu *vcpu);
 /*
  * Make the vCPU look up: it leaves the guest, or its CPU leaves the halt. Before it enters again
  * the scheduler sees whether it may, and what is pending for it. This is the one way to ask for
- * that. Store what it shall see before the call.
+ * that. Before the call, store whatever the vCPU is to see.
  */
 static inline void vcpu_kick(struct vcpu *vcpu)
 {
@@ -194,7 +195,7 @@ void vcpu_set_cache_disable(struct vcpu *vcpu, bool cd);
  * An exit that interrupted the delivery of an event: deliver it again at the next entry
  * (SDM 3C 28.2.4). Returns whether there was one.
  */
-__attribute__((cold)) void vcpu_reinject(struct vcpu *vcpu, uint64_t info); /* cold: 5 of an MMIO access's 738 ticks */
+__attribute__((cold)) void vcpu_reinject(struct vcpu *vcpu, uint64_t info); /* cold: saves an MMIO access 5 ticks */
 static inline bool vcpu_reinject_event(struct vcpu *vcpu)
 {
 	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
