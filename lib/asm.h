@@ -55,7 +55,7 @@ static inline uint64_t xgetbv(uint32_t index)
 	return (uint64_t)high << 32 | low;
 }
 
-#define CONTROL_REGISTER(name)                                                                                         \
+#define REGISTER(name)                                                                                                 \
 	static inline uint64_t read_##name(void)                                                                       \
 	{                                                                                                              \
 		uint64_t value;                                                                                        \
@@ -66,11 +66,17 @@ static inline uint64_t xgetbv(uint32_t index)
 	{                                                                                                              \
 		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                                        \
 	}
-CONTROL_REGISTER(cr0)
-CONTROL_REGISTER(cr2)
-CONTROL_REGISTER(cr3)
-CONTROL_REGISTER(cr4)
-#undef CONTROL_REGISTER
+REGISTER(cr0)
+REGISTER(cr2)
+REGISTER(cr3)
+REGISTER(cr4)
+REGISTER(dr0)
+REGISTER(dr1)
+REGISTER(dr2)
+REGISTER(dr3)
+REGISTER(dr6)
+REGISTER(dr7)
+#undef REGISTER
 
 #define PORT_IO(type, suffix)                                                                                          \
 	static inline type in##suffix(uint16_t port)                                                                   \

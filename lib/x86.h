@@ -191,7 +191,6 @@
 /* IA32_VMX_BASIC, SDM 3D A.1. */
 #define VMX_BASIC_REVISION        BITS(30, 0)
 #define VMX_BASIC_32BIT_ADDRESSES BIT(48)
-#define VMX_BASIC_INS_OUTS        BIT(54) /* exits of INS and OUTS fill the instruction information */
 #define VMX_BASIC_TRUE_CONTROLS   BIT(55)
 #define VMX_BASIC_ANY_ERROR_CODE  BIT(56) /* an exception may be injected with or without one */
 

@@ -20,18 +20,6 @@
 
 static uint64_t watched;
 
-static uint64_t read_dr6(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%db6, %0" : "=r"(value));
-	return value;
-}
-
-static void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%db6" : : "r"(value)); }
-
-static void write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%db7" : : "r"(value)); }
-
 static void single_step(void *argument)
 {
 	(void)argument;

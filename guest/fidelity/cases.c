@@ -31,16 +31,6 @@ static unsigned count;
 static uint64_t start, end;
 static bool nested_nmi;
 
-static uint64_t read_dr6(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%db6, %0" : "=r"(value));
-	return value;
-}
-
-static void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%db6" : : "r"(value)); }
-
 static void set_breakpoint(uint64_t address, uint64_t what_and_size)
 {
 	__asm__ volatile("mov %0, %%db0" : : "r"(address));
@@ -54,7 +44,7 @@ static void note(uint64_t vector)
 	struct event *e = &events[count];
 
 	if (count == EVENTS) return;
-	if (vector == VECTOR_DB && interrupted->rip - end < 64) { /* the case is over */
+	if (vector == VECTOR_DB && interrupted->rip - end - 1 < 64) { /* the case is over */
 		interrupted->rflags &= ~RFLAGS_TF;
 		write_dr6(DR6_RESET);
 		return;

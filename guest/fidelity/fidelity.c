@@ -14,10 +14,12 @@ int guest_main(void)
 {
 	if (guest_word("random"))
 		return fidelity_random(guest_number("seed", 1), guest_number("rounds", 20000)) ? 1 : 0;
-	if (guest_word("hlt"))
+	if (guest_word("hlt")) {
 		fidelity_hlt();
-	else
+	} else {
 		fidelity_cases();
+		fidelity_msrs();
+	}
 	printf("done\n");
 	return 0;
 }

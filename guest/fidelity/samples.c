@@ -233,8 +233,9 @@ static uint64_t choose_target(unsigned kind)
 }
 
 /* The operand's offset in the segment that the instruction will use. */
-static uint64_t offset_in(const struct sample *s, bool gs)
+static uint64_t offset_in(const struct sample *s, bool gs, bool stack)
 {
+	if (stack && s->state.ss == STACKED) return s->target - WINDOW;
 	if (s->code64) return gs ? s->target - s->base : s->target;
 	if (gs) return s->target;
 	return s->state.data_segment == LIMITED ? s->target - s->base : s->target;
@@ -244,18 +245,17 @@ static uint64_t offset_in(const struct sample *s, bool gs)
 static void put_operand(struct sample *s, unsigned reg, bool gs)
 {
 	unsigned base = sample_below(8), index = sample_below(8), form = sample_below(4);
-	uint64_t *gpr = s->state.gpr, offset = offset_in(s, gs);
+	uint64_t *gpr = s->state.gpr, offset;
 	int32_t displacement = (int32_t)sample_below(256) - 128;
 
+	if (s->form->kind & BITS_REG && base == reg) base = reg == 3 ? 2 : 3;
+	offset = offset_in(s, gs, base == 5 && !gs && form != 3 && !s->code64);
 	if (form == 3 || base == 4 || (s->form->kind & STACK && base == 5)) {
 		s->bytes[s->size++] = (uint8_t)(reg << 3 | 4); /* no base: an address of 32 bits */
 		s->bytes[s->size++] = 0x25;
 		put(s, offset, 4);
 		return;
 	}
-	if (s->form->kind & BITS_REG && base == reg) base = reg == 3 ? 2 : 3;
-	if (base == 5 && !s->code64) /* EBP would mean SS */
-		base = 3;
 	if (form == 2 && index != 4 && index != base) {
 		s->bytes[s->size++] = (uint8_t)(0x40 | reg << 3 | 4);
 		s->bytes[s->size++] = (uint8_t)(index << 3 | base);
@@ -334,13 +334,16 @@ static void choose_registers(struct sample *s)
 
 	for (unsigned i = 0; i < 16; i++) gpr[i] = interesting();
 	if (s->form->kind & STRING) {
-		gpr[6] = offset_in(s, has_prefix(s, 0x65));
-		gpr[7] = offset_in(s, false);
+		gpr[6] = offset_in(s, has_prefix(s, 0x65), false);
+		gpr[7] = offset_in(s, false, false);
 		if (sample_below(2)) gpr[6] = gpr[7] + sample_below(32) - 16;
 		gpr[1] = sample_below(9);
 	}
 	s->state.rsp = s->form->kind & STACK && sample_below(2) ? s->target + 8 * sample_below(4)
 								: WINDOW + 256 + 8 * sample_below(64);
+	if (s->state.ss != STACKED) return;
+	s->state.rsp = s->state.rsp - WINDOW;
+	if (!s->stack_big) s->state.rsp |= sample_random() & 0xffff0000;
 }
 
 /* A bit number reaches no further than what is compared. */
@@ -349,6 +352,17 @@ static void limit_bit_number(struct sample *s, unsigned reg, uint8_t rex)
 	unsigned number = reg | (rex & 4 ? 8 : 0);
 
 	if (s->form->kind & BITS_REG) s->state.gpr[number] = (uint64_t)((int64_t)sample_below(1024) - 512);
+}
+
+/* In 32-bit code a stack of 16 or 32 bits, whose limit is near the target, near the top, or out of the way. */
+static void choose_stack(struct sample *s)
+{
+	s->state.ss = !s->code64 && sample_below(2) ? STACKED : USER_DATA;
+	s->stack_big = sample_below(2);
+	s->stack_down = !sample_below(3);
+	s->down = !sample_below(4);
+	s->stack_limit = sample_below(2) ? s->target - WINDOW + sample_below(64) - 32 : s->stack_down ? 0 : 0xffff;
+	if (s->down) s->limit -= sample_below(64) + 32;
 }
 
 void sample_choose(struct sample *s)
@@ -366,6 +380,7 @@ void sample_choose(struct sample *s)
 	s->base = sample_below(2) ? 0x1000UL * sample_below(16) : 0;
 	s->limit = s->target - s->base + sample_below(64);
 	s->state.data_segment = sample_below(2) ? LIMITED : USER_DATA;
+	choose_stack(s);
 	gs = put_prefixes(s, &rex);
 	if (form->kind & VEX) s->size = 0, gs = false, rex = 0;
 	choose_registers(s);
@@ -373,7 +388,7 @@ void sample_choose(struct sample *s)
 	reg = choose_reg(s);
 	limit_bit_number(s, reg, rex);
 	if (form->kind & MODRM) put_operand(s, reg, gs);
-	if (form->kind & OFFSET) put(s, offset_in(s, gs), s->code64 ? 8 : 4);
+	if (form->kind & OFFSET) put(s, offset_in(s, gs, false), s->code64 ? 8 : 4);
 	if (form->kind & IMM8) put(s, sample_random(), 1);
 	if (form->kind & IMM) put(s, sample_random(), has_prefix(s, 0x66) && !(rex & 8) ? 2 : 4);
 	for (unsigned i = 0; i < COMPARED; i += 8) {

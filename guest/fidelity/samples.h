@@ -19,6 +19,7 @@
 #define USER_CODE   0x23
 #define USER_CODE32 0x43
 #define LIMITED     0x4b /* a data segment with a random limit */
+#define STACKED     0x53 /* a stack of random limit and width, at the window; both may grow down */
 /* In the order in which load_state loads it. */
 struct state {
 	uint64_t gpr[16];
@@ -37,6 +38,8 @@ struct sample {
 	uint8_t bytes[INSN_MOST];
 	uint64_t target;      /* linear */
 	uint64_t base, limit; /* of LIMITED; base is GS's too */
+	uint64_t stack_limit; /* of STACKED */
+	bool down, stack_down, stack_big;
 	struct state state;
 	uint8_t memory[COMPARED];
 };

@@ -5,10 +5,12 @@
  * neighbour from hell: it does nothing but what takes the hypervisor longest; "touch" and
  * "alternate" need as many EPT tables as there can be. Both run for ticks= TSC ticks.
  */
+#include "ept/mtrr.h"
 #include "guest/lib/caching.h"
 #include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/lapic.h"
 #include "guest/lib/pci.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vtd.h"
@@ -17,6 +19,8 @@
 #define TICKS        60000000 /* unless ticks= says otherwise */
 #define LONGEST_WAIT 4000000
 #define BLOCK        65536 /* bytes per OUTSB */
+#define CMOS_DATA    0x71
+#define VECTOR       0x50
 #define DOMAIN       1
 
 static struct edu_device edu;
@@ -131,13 +135,79 @@ static void alternate(void)
 	touch();
 }
 
+/* What follows ends after some thousands of rounds. */
+#define ROUNDS 2000
+
+/* Four GiB of a device, in one instruction. */
+static void scan(void)
+{
+	uint64_t count = 1UL << 20, at = edu.bar;
+
+	__asm__ volatile("repne scasb" : "+D"(at), "+c"(count) : "a"(0x5a) : "memory", "cc");
+}
+
+static void ins(void)
+{
+	uint64_t count = BLOCK;
+	uint8_t *to = block;
+
+	__asm__ volatile("rep insb" : "+D"(to), "+c"(count) : "d"(CMOS_DATA) : "memory");
+}
+
+/* A BAR that moves, and each region of the bus is looked at anew. */
+static void bars(void)
+{
+	for (unsigned i = 0; i < ROUNDS; i++)
+		pci_write32(edu.source_id, PCI_BAR0, i & 1 ? (uint32_t)edu.bar : (uint32_t)edu.bar + 16 * MiB);
+}
+
+static void on_interrupt(void) { lapic_eoi(); }
+
+static void on_nmi(void) {}
+
+static void ipis(void)
+{
+	interrupt_handler(VECTOR, on_interrupt);
+	interrupt_handler(VECTOR_NMI, on_nmi);
+	lapic_enable();
+	interrupts_on();
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | VECTOR);
+		lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | LAPIC_ICR_NMI);
+	}
+	interrupts_off();
+}
+
+/* The shortest period there is. */
+static void timer(void)
+{
+	interrupt_handler(VECTOR, on_interrupt);
+	lapic_enable();
+	lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | VECTOR);
+	lapic_write(LAPIC_TIMER_INITIAL, 1);
+	interrupts_on();
+	for (unsigned i = 0; i < ROUNDS; i++) cpu_pause();
+	interrupts_off();
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+}
+
+/* A default type that changes changes all that no range covers. */
+static void defaults(void)
+{
+	wrmsr(MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | MEMTYPE_UC);
+	touch();
+	wrmsr(MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | MEMTYPE_WB);
+}
+
 static const struct {
 	const char *word;
 	void (*storm)(void);
 } storms[] = {
-	{"outsb", outsb},         {"mtrr", mtrr}, {"cd", cd},       {"wbinvd", wbinvd}, {"dirty", dirty},
-	{"queue", queue},         {"dma", dma},   {"lines", lines}, {"mmio", mmio},     {"touch", touch},
-	{"alternate", alternate},
+	{"outsb", outsb},         {"mtrr", mtrr},         {"cd", cd},       {"wbinvd", wbinvd}, {"dirty", dirty},
+	{"queue", queue},         {"dma", dma},           {"lines", lines}, {"mmio", mmio},     {"touch", touch},
+	{"alternate", alternate}, {"scan", scan},         {"ins", ins},     {"bars", bars},     {"ipis", ipis},
+	{"timer", timer},         {"defaults", defaults},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */

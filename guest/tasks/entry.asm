@@ -29,9 +29,14 @@ VIDEO_DATA	equ 0x38		; its limit is 0x8f
 CODE16		equ 0x40
 USER_CODE	equ 0x4b
 USER_DATA	equ 0x53
+SMALL		equ 0x58		; a TSS of 16 bits
+CODE_LOW	equ 0x60		; code whose offsets fit into 16 bits
+STACK_LOW	equ 0x68		; and a stack of such, at BASE16
 BASE16		equ 0x200000
+LOW		equ 0x100000
 GATE		equ 0x60		; vectors
 USER_GATE	equ 0x61
+SMALL_GATE	equ 0x62
 
 ; The fields of a TSS.
 TSS_LINK	equ 0
@@ -47,6 +52,18 @@ TSS_SS		equ 80
 TSS_DS		equ 84
 TSS_TRAP	equ 100
 TSS_SIZE	equ 104
+; And those of one of 16 bits.
+SMALL_LINK	equ 0
+SMALL_IP	equ 14
+SMALL_FLAGS	equ 16
+SMALL_AX	equ 18
+SMALL_SP	equ 26
+SMALL_SI	equ 30
+SMALL_ES	equ 34
+SMALL_CS	equ 36
+SMALL_SS	equ 38
+SMALL_DS	equ 40
+SMALL_SIZE	equ 44
 ; say TEXT: print it; all registers stay.
 %macro say 1
 	pushfd
@@ -127,9 +144,23 @@ guest_entry:
 	mov ebx, trapped_task
 	call fill_tss
 	mov byte [trapped_tss + TSS_TRAP], 1
+	tss SMALL, small_tss
+	mov word [gdt + SMALL], SMALL_SIZE - 1
+	mov byte [gdt + SMALL + 5], 0x81
+	mov edi, small_tss
+	mov eax, small_task - LOW
+	mov [edi + SMALL_IP], ax
+	mov word [edi + SMALL_FLAGS], 0x3002
+	mov word [edi + SMALL_AX], 0x5678
+	mov word [edi + SMALL_SP], 0x4000
+	mov word [edi + SMALL_CS], CODE_LOW
+	mov word [edi + SMALL_SS], STACK_LOW
+	mov word [edi + SMALL_DS], DATA
+	mov word [edi + SMALL_ES], DATA
 	mov eax, MAIN
 	ltr ax
 	call task_switches
+	call small_task_switches
 	call limits
 	call pdptes
 	call long_16_bit_code
@@ -271,6 +302,8 @@ task_switches:
 	say {10}
 	call restore_main
 	ret
+
+%include "guest/tasks/small.inc"
 
 ; The main task again, from wherever an exception led.
 restore_main:
@@ -463,6 +496,9 @@ make_idt:
 	mov edi, idt + GATE * 8
 	mov dword [edi], OTHER << 16
 	mov dword [edi + 4], 0x8500
+	mov edi, idt + SMALL_GATE * 8
+	mov dword [edi], SMALL << 16
+	mov dword [edi + 4], 0x8500
 	mov edi, idt + USER_GATE * 8
 	mov eax, user_handler
 	call gate
@@ -480,55 +516,7 @@ gate:	mov [edi], ax
 user_handler:
 	iret
 
-; The 32 bits on the stack in hexadecimal; all registers stay.
-print_hex:
-	pushfd
-	pushad
-	mov ebx, [esp + 40]
-	mov ecx, 8
-	mov edx, COM1
-.digit:	rol ebx, 4
-	mov eax, ebx
-	and eax, 15
-	mov al, [digits + eax]
-	call put_byte
-	loop .digit
-	popad
-	popfd
-	ret 4
-
-print:	mov edx, COM1
-.next:	lodsb
-	test al, al
-	jz .done
-	call put_byte
-	jmp .next
-.done:	ret
-
-; AL to the UART at DX, once it has room.
-put_byte:
-	mov ah, al
-	add edx, 5
-.wait:	in al, dx
-	test al, 0x20
-	jz .wait
-	sub edx, 5
-	mov al, ah
-	out dx, al
-	ret
-
-; 115200 baud, 8 bits, no parity, FIFOs: a BIOS leaves COM1 otherwise.
-make_uart:
-	mov esi, uart_setting
-	mov ecx, (uart_setting_end - uart_setting) / 2
-	xor edx, edx
-.next:	lodsw
-	mov dl, al
-	mov dh, COM1 >> 8
-	mov al, ah
-	out dx, al
-	loop .next
-	ret
+%include "guest/tasks/console.inc"
 
 section .rodata
 digits:	db "0123456789abcdef"
@@ -556,12 +544,15 @@ gdt:	dq 0
 	dq 0x008f9b000000ffff | BASE16 << 16 ; 16-bit code, 4 GiB
 	dq 0x00cffb000000ffff		; code of CPL 3
 	dq 0x00cff3000000ffff		; data of CPL 3
+	dq 0				; the 16-bit TSS
+	dq 0x00409b000000ffff | LOW << 16 ; code of 32 bits, the image's first 64 KiB
+	dq 0x000093000000ffff | BASE16 << 16 ; a stack that uses SP
 gdt_end:
 gdt_pointer:
 	dw gdt_end - gdt - 1
 	dd gdt
 idt_pointer:
-	dw 0x62 * 8 - 1
+	dw 0x63 * 8 - 1
 	dd idt
 
 section .bss
@@ -575,7 +566,10 @@ alignb 128
 broken_tss:	resb TSS_SIZE
 alignb 128
 trapped_tss:	resb TSS_SIZE
+alignb 128
+small_tss:	resb SMALL_SIZE
 found_eax:	resd 1
+found_esp:	resd 1
 with_error:	resd 1
 resume:		resd 1
 resume_esp:	resd 1

@@ -18,7 +18,7 @@ struct guest_paging {
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t rflags;   /* AC suspends SMAP */
 	uint64_t pdpte[4]; /* as MOV to CR3 loaded them; only of PAE paging */
-	unsigned mode;     /* 16, 32 or 64: only 64-bit code has addresses beyond 4 GiB */
+	unsigned mode;     /* 64, or 32 for all other code, which has no addresses beyond 4 GiB */
 	unsigned cpl;
 	unsigned address_width; /* physical, bits: what CPUID shows the guest */
 	bool pages_1g;          /* and whether it shows 1G pages */

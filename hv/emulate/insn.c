@@ -297,7 +297,7 @@ static bool take_specials(struct decoder *d, struct insn *insn, unsigned flags)
 /* A string instruction with nothing at SI. */
 static bool only_destination(const struct insn *insn)
 {
-	return insn->operation == INSN_STOS || insn->operation == INSN_SCAS;
+	return insn->operation == INSN_STOS || insn->operation == INSN_SCAS || insn->operation == INSN_INS;
 }
 
 /* What only some opcodes have: operands not in ModRM, or not of the operand size. */

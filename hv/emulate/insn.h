@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instructions a guest may use on a device's memory: decode one from its bytes, and carry it
- * out with the memory accesses replaced by calls. Pure: knows neither VMX nor the VM.
+ * The instructions a guest may use on a device's memory, and the string ones on ports: decode one from its bytes, and
+ * carry it out with the memory accesses replaced by calls. Pure: knows neither VMX nor the VM.
  */
 #pragma once
 
@@ -35,14 +35,9 @@ struct insn_cpu {
 	int fault;               /* the exception of an instruction that failed; -1: of memory */
 	/* Load a segment register as MOV does. 0, or negative with the exception raised. */
 	int (*load_segment)(void *ctx, unsigned segment, uint16_t selector);
+	/* INS and OUTS: access the port in DX. 0, or negative: stop, change nothing. */
+	int (*port)(void *ctx, unsigned width, bool write, uint64_t *value);
 };
-
-/*
- * Do [offset, offset + width) lie in the segment, and may they be read or written (SDM 3A 5.3,
- * 5.5)? Not for 64-bit mode, where segments have neither.
- */
-bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset, unsigned width,
-			 bool write);
 
 /*
  * Memory as the instruction names it: a linear address, 1, 2, 4, 8, 16 or 32 bytes in as many words
@@ -61,7 +56,7 @@ struct insn_memory {
 /* clang-format off */
 enum insn_operation {
 	INSN_MOV, INSN_MOVZX, INSN_MOVSX, INSN_MOVBE, INSN_SET, INSN_CMOV,
-	INSN_STOS, INSN_LODS, INSN_MOVS, INSN_CMPS, INSN_SCAS,
+	INSN_STOS, INSN_LODS, INSN_MOVS, INSN_CMPS, INSN_SCAS, INSN_INS, INSN_OUTS,
 	INSN_AND, INSN_OR, INSN_XOR, INSN_ADD, INSN_SUB, INSN_TEST, INSN_CMP, INSN_XCHG, INSN_ADC, INSN_SBB,
 	INSN_INC, INSN_DEC, INSN_NOT, INSN_NEG,
 	INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC, /* of what follows some have more to know than registers and flags */

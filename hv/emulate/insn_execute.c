@@ -35,8 +35,12 @@ static void write_register(const struct insn *insn, struct insn_cpu *cpu, uint64
 		write_gpr(gpr, insn->register_width, value);
 }
 
-bool insn_segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset, unsigned width,
-			 bool write)
+/*
+ * Do [offset, offset + width) lie in the segment, and may they be read or written (SDM 3A 5.3,
+ * 5.5)? Not for 64-bit mode, where segments have neither.
+ */
+static bool segment_allows(const struct insn_segment *segment, bool protected_mode, uint64_t offset, unsigned width,
+			   bool write)
 {
 	uint64_t last = offset + width - 1, rights = segment->rights;
 	bool code = rights & SEGMENT_TYPE_CODE;
@@ -61,10 +65,9 @@ static int linear_address(const struct insn *insn, struct insn_cpu *cpu, unsigne
 
 	offset = cut(offset, insn->address_width);
 	*linear = cpu->segment_base[segment] + offset;
-	if (cpu->mode == 64) /* of a #GP the page walk will tell, not of this */
-		return segment == SEG_SS && (int64_t)(*linear << 16) >> 16 != (int64_t)*linear ? raise(cpu, vector) : 0;
+	if (cpu->mode == 64) return (int64_t)(*linear << 16) >> 16 == (int64_t)*linear ? 0 : raise(cpu, vector);
 	*linear = (uint32_t)*linear;
-	return insn_segment_allows(&cpu->segment[segment], cpu->protected_mode, offset, insn->width, write)
+	return segment_allows(&cpu->segment[segment], cpu->protected_mode, offset, insn->width, write)
 		       ? 0
 		       : raise(cpu, vector);
 }
@@ -162,8 +165,8 @@ static void set_flags(struct insn_cpu *cpu, struct outcome out)
 	cpu->rflags = (cpu->rflags & ~out.changed) | (out.flags & out.changed);
 }
 
-/* What a string instruction touches: [SI], [DI], AX. */
-enum { FROM_SI = 1, FROM_DI = 2, TO_DI = 4, WITH_AX = 8 };
+/* What a string instruction touches: [SI], [DI], AX, a port. */
+enum { FROM_SI = 1, FROM_DI = 2, TO_DI = 4, WITH_AX = 8, FROM_PORT = 16, TO_PORT = 32 };
 
 static unsigned string_operands(const struct insn *insn)
 {
@@ -172,8 +175,20 @@ static unsigned string_operands(const struct insn *insn)
 	case INSN_LODS: return FROM_SI | WITH_AX;
 	case INSN_MOVS: return FROM_SI | TO_DI;
 	case INSN_CMPS: return FROM_SI | FROM_DI;
+	case INSN_INS: return FROM_PORT | TO_DI;
+	case INSN_OUTS: return FROM_SI | TO_PORT;
 	default: /* SCAS */ return FROM_DI;
 	}
+}
+
+/* INS: the memory must be writable before the port is read. */
+static int read_port(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, uint64_t *value)
+{
+	uint64_t linear;
+	int error = linear_address(insn, cpu, SEG_ES, cpu->gpr[RDI], true, &linear);
+
+	if (!error) error = memory->probe_write(memory->ctx, linear, insn->width);
+	return error ? error : cpu->port(memory->ctx, insn->width, false, value);
 }
 
 /* One iteration of a string instruction; nothing has changed where it fails. */
@@ -187,7 +202,9 @@ static int string_step(const struct insn *insn, struct insn_cpu *cpu, const stru
 
 	if (operands & FROM_SI) error = load(insn, cpu, memory, insn->segment, gpr[RSI], &value);
 	if (!error && operands & FROM_DI) error = load(insn, cpu, memory, SEG_ES, gpr[RDI], &other);
+	if (!error && operands & FROM_PORT) error = read_port(insn, cpu, memory, &value);
 	if (!error && operands & TO_DI) error = store(insn, cpu, memory, SEG_ES, gpr[RDI], value);
+	if (!error && operands & TO_PORT) error = cpu->port(memory->ctx, insn->width, true, &value);
 	if (error) return error;
 	if (operands & WITH_AX) write_gpr(&gpr[RAX], insn->width, value);
 	if (operands & FROM_DI) set_flags(cpu, insn_difference(value, other, insn->width));
@@ -418,7 +435,7 @@ static int execute_flush(const struct insn *insn, struct insn_cpu *cpu, const st
 
 static int (*const execute[INSN_OPERATIONS])(const struct insn *, struct insn_cpu *, const struct insn_memory *) = {
 	[INSN_MOV... INSN_CMOV] = execute_move,
-	[INSN_STOS... INSN_SCAS] = execute_string,
+	[INSN_STOS... INSN_OUTS] = execute_string,
 	[INSN_AND... INSN_POPCNT] = execute_compute,
 	[INSN_MUL... INSN_IDIV] = execute_wide,
 	[INSN_CMPXCHG_PAIR] = execute_pair,

@@ -65,6 +65,8 @@ const struct opcode insn_one_byte[256] = {
 	[0x64 ... 0x67] = { 0, PREFIX },	  /* FS, GS, operand size, address size */
 	[0x69] = { INSN_IMUL, MODRM | IMMEDIATE },
 	[0x6b] = { INSN_IMUL, MODRM | IMMEDIATE_8 },
+	BOTH(0x6c, INSN_INS, STRING | TO_MEMORY | SOURCE_32),
+	BOTH(0x6e, INSN_OUTS, STRING | SOURCE_32),
 	BOTH(0x80, GROUP_1, MODRM | GROUP | IMMEDIATE),
 	[0x82] = { GROUP_1, MODRM | GROUP | BYTE | IMMEDIATE | NOT_64 },
 	[0x83] = { GROUP_1, MODRM | GROUP | IMMEDIATE_8 },

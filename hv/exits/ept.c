@@ -23,7 +23,7 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa)
 	if (!(qualification & EPT_VIOLATION_TRANSLATED)) return no_device(vcpu, gpa, "page walk");
 	if (vcpu_reinject_event(vcpu)) return no_device(vcpu, gpa, "event delivery");
 	if (qualification & EPT_VIOLATION_FETCH) return no_device(vcpu, gpa, "instruction fetch");
-	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE);
+	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE, vmread(VMCS_GUEST_LINEAR_ADDRESS));
 }
 
 static enum exit_action no_leaf(struct vcpu *vcpu, uint64_t gpa, int error)

@@ -15,45 +15,30 @@
 #define DR7_WHAT(n) BITS(17 + 4 * (n), 16 + 4 * (n))
 #define DR7_SIZE(n) BITS(19 + 4 * (n), 18 + 4 * (n))
 
-static uint64_t breakpoint_address(unsigned n)
+/* Is one of these breakpoints enabled? */
+static bool is_enabled(uint64_t dr7, uint64_t hits)
 {
-	uint64_t value;
+	bool enabled = false;
 
-	switch (n) {
-	case 0: __asm__ volatile("mov %%db0, %0" : "=r"(value)); return value;
-	case 1: __asm__ volatile("mov %%db1, %0" : "=r"(value)); return value;
-	case 2: __asm__ volatile("mov %%db2, %0" : "=r"(value)); return value;
-	default: __asm__ volatile("mov %%db3, %0" : "=r"(value)); return value;
-	}
+	for (unsigned n = 0; n < 4; n++) enabled |= hits >> n & 1 && dr7 >> 2 * n & 3;
+	return enabled;
 }
 
 uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kinds)
 {
 	static const uint8_t sizes[] = {1, 2, 8, 4};
+	const uint64_t breakpoint[4] = {read_dr0(), read_dr1(), read_dr2(), read_dr3()};
 	uint64_t hits = 0;
-	bool enabled = false;
 
 	for (unsigned n = 0; n < 4; n++) {
 		uint64_t size = sizes[FIELD(dr7, DR7_SIZE(n))];
-		uint64_t first = ALIGN_DOWN(breakpoint_address(n), size);
+		uint64_t first = ALIGN_DOWN(breakpoint[n], size);
 
-		if (!(kinds >> FIELD(dr7, DR7_WHAT(n)) & 1) || address >= first + size || first >= address + width)
-			continue;
-		hits |= BIT(n);
-		enabled |= dr7 >> 2 * n & 3;
+		if (kinds >> FIELD(dr7, DR7_WHAT(n)) & 1 && address < first + size && first < address + width)
+			hits |= BIT(n);
 	}
-	return enabled ? hits : 0;
+	return is_enabled(dr7, hits) ? hits : 0;
 }
-
-static uint64_t read_dr6(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%db6, %0" : "=r"(value));
-	return value;
-}
-
-static void write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%db6" : : "r"(value)); }
 
 /* A #DB that exits has not changed DR6 and DR7 yet (SDM 3C 28.1). */
 static void set_debug_status(uint64_t qualification)

@@ -32,6 +32,8 @@ uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kin
 #define DEBUG_READ  (1U << 3)
 #define DEBUG_WRITE (1U << 1 | 1U << 3)
 #define DEBUG_PORT  (1U << 2)
+/* The same of breakpoints on ports, which need CR4.DE (hv/exits/io.c). */
+uint64_t debug_port_hits(uint16_t port, unsigned width);
 /* Inject #DB with these bits of DR6. */
 void debug_raise(struct vcpu *vcpu, uint64_t status);
 enum exit_action exit_task_switch(struct vcpu *vcpu); /* hv/exits/task.c */
@@ -43,8 +45,12 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu);
 enum exit_action exit_io(struct vcpu *vcpu);            /* hv/exits/io.c */
 enum exit_action exit_ept_violation(struct vcpu *vcpu); /* hv/exits/ept.c */
 enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu);
-/* hv/exits/mmio.c: an EPT violation at 'gpa', which is no RAM: emulate the instruction. */
-enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write);
+/*
+ * hv/exits/mmio.c: emulate the instruction. It exited by an EPT violation at 'gpa', which is no RAM; or as INS
+ * or OUTS, before any access to memory: then 'linear' is EXIT_STRING_IO, where no access can be.
+ */
+enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t linear);
+#define EXIT_STRING_IO (1ULL << 63)
 enum exit_action exit_vmcall(struct vcpu *vcpu); /* hv/exits/vmcall.c */
 
 /* What most handlers end with: on behind the instruction, or #GP(0) where it failed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An access to what is no RAM: the instruction is carried out here, with its memory accesses sent
- * to the device models.
+ * An access to what is no RAM, and INS and OUTS: the instruction is carried out here, with its memory
+ * accesses sent to the device models.
  */
 #include "hv/emulate/insn.h"
 #include "hv/exits/exit.h"
@@ -90,6 +90,19 @@ static int insn_probe_write(void *ctx, uint64_t linear, unsigned width)
 	return e->written && in_faulting_page(e, linear, width) ? 0 : guest_probe_write(e->vcpu, linear, width);
 }
 
+/* If the exit was another, the code has changed since, and nobody has checked whether it may: it comes again. */
+static int insn_port(void *ctx, unsigned width, bool write, uint64_t *value)
+{
+	struct emulation *e = ctx;
+	struct vcpu *vcpu = e->vcpu;
+	uint16_t port = (uint16_t)vcpu->gpr[RDX];
+
+	if (e->linear != EXIT_STRING_IO) return -EFAULT;
+	vm_bus(vcpu->vm, &vcpu->vm->ports, port, width, write, value);
+	e->hits |= debug_port_hits(port, width);
+	return 0;
+}
+
 static int insn_load_segment(void *ctx, unsigned segment, uint16_t selector)
 {
 	const struct emulation *e = ctx;
@@ -148,6 +161,7 @@ static void load_cpu(struct vcpu *vcpu, const struct insn *insn, unsigned mode, 
 	if (insn->plain) return;
 	vcpu->gpr[RSP] = vmread(VMCS_GUEST_RSP);
 	cpu->mode = mode;
+	cpu->port = insn_port;
 	cpu->stack_mask = ~0UL;
 	if (mode != 64) {
 		load_segments(cpu);
@@ -235,11 +249,11 @@ static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint
 	return VCPU_LEAVE;
 }
 
-enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
+enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t linear)
 {
 	struct emulation e = {
 		.vcpu = vcpu,
-		.linear = vmread(VMCS_GUEST_LINEAR_ADDRESS) & ~(PAGE_SIZE - 1),
+		.linear = linear & ~(PAGE_SIZE - 1),
 		.gpa = gpa & ~(PAGE_SIZE - 1),
 		.written = write,
 		.lapic = gpa - vcpu->lapic_page < LAPIC_SIZE,
@@ -253,7 +267,8 @@ enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write)
 	int have, error = fetch_and_decode(vcpu, mode, bytes, &have, &insn);
 
 	if (error == -EFAULT) return VCPU_RESUME; /* with a page fault */
-	if (error) return not_emulated(vcpu, gpa, bytes, have);
+	/* INS and OUTS are known: the code has changed since the exit. */
+	if (error) return linear == EXIT_STRING_IO ? VCPU_RESUME : not_emulated(vcpu, gpa, bytes, have);
 	load_cpu(vcpu, insn, mode, &cpu);
 	rip = cpu.rip;
 	if (cpu.rflags & RFLAGS_AC) e.align = vcpu_cpl(vcpu) == 3 && vmread(VMCS_GUEST_CR0) & CR0_AM;

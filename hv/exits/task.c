@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hardware task switches (SDM 3A 7.3): a guest's JMP, CALL, IRET or task gate always exits before
- * one, so it is carried out here, between 32-bit TSSs. The CPU has checked the gate and the new
- * TSS's descriptor already (SDM 3C 26.4.2).
+ * one, so it is carried out here, between TSSs of 32 and of 16 bits. The CPU has checked the gate and
+ * the new TSS's descriptor already (SDM 3C 26.4.2).
  */
 #include <stddef.h>
 
@@ -26,12 +26,14 @@ struct tss32 {
 _Static_assert(sizeof(struct tss32) == 0x68, "SDM 3A figure 7-2");
 
 /* What a task switch stores into the old TSS: EIP to GS. */
-#define SAVED_AT        offsetof(struct tss32, eip)
-#define SAVED_SIZE      (offsetof(struct tss32, ldt) - SAVED_AT)
-#define TSS_TRAP        BIT(0)
-#define TSS_BUSY        BIT(41) /* of its descriptor: type 9 becomes 11 */
-#define TSS_AVAILABLE32 0x9U
-#define TSS_BUSY32      0xbU
+#define SAVED_AT   offsetof(struct tss32, eip)
+#define SAVED_SIZE (offsetof(struct tss32, ldt) - SAVED_AT)
+#define TSS_TRAP   BIT(0)
+#define TSS_BUSY   BIT(41) /* of its descriptor: type 9 becomes 11, and 1 becomes 3 */
+
+/* The same in 16 bits (SDM 3A figure 7-10), in words: without CR3, FS, GS and T, else each field one earlier. */
+enum { TSS16_IP = 7, TSS16_LDT = 21, TSS16_WORDS };
+#define GPR_HIGH 0xffff0000U /* what its registers have in their upper halves */
 
 struct task_switch {
 	struct vcpu *vcpu;
@@ -39,6 +41,7 @@ struct task_switch {
 	bool nests;     /* CALL and gates: a later IRET leads back */
 	uint64_t event; /* what came through a gate: IDT-vectoring information, or 0 */
 	uint64_t old_base;
+	bool old_small, small; /* 16 bits */
 	struct descriptor old, new;
 	struct tss32 tss;
 };
@@ -68,20 +71,49 @@ static int set_busy(struct vcpu *vcpu, struct descriptor *d, bool busy)
 	return guest_write_system(vcpu, d->address, sizeof(d->raw), &d->raw);
 }
 
+static int read_new(struct task_switch *t)
+{
+	uint32_t *field = (uint32_t *)&t->tss;
+	uint64_t base = descriptor_base(&t->new);
+	uint16_t word[TSS16_WORDS];
+
+	if (!t->small) return guest_read_system(t->vcpu, base, sizeof(t->tss), &t->tss);
+	if (guest_read_system(t->vcpu, base, sizeof(word), word)) return -EFAULT;
+	for (unsigned i = TSS16_IP; i < TSS16_LDT; i++) field[i + 1] = word[i];
+	for (unsigned i = 0; i < 8; i++) t->tss.gpr[i] |= GPR_HIGH;
+	t->tss.ldt = word[TSS16_LDT];
+	return 0;
+}
+
+static int write_old(const struct task_switch *t, const struct tss32 *old)
+{
+	const uint32_t *field = (const uint32_t *)old;
+	uint16_t word[TSS16_WORDS];
+
+	if (!t->old_small) return guest_write_system(t->vcpu, t->old_base + SAVED_AT, SAVED_SIZE, &old->eip);
+	for (unsigned i = TSS16_IP; i < TSS16_LDT; i++) word[i] = (uint16_t)field[i + 1];
+	return guest_write_system(t->vcpu, t->old_base + TSS16_IP * sizeof(word[0]),
+				  (TSS16_LDT - TSS16_IP) * sizeof(word[0]), &word[TSS16_IP]);
+}
+
+static unsigned tss_size(bool small) { return small ? TSS16_WORDS * sizeof(uint16_t) : sizeof(struct tss32); }
+
+static bool is_small(uint64_t rights) { return !(rights & (SEGMENT_TYPE_TSS_BUSY ^ SEGMENT_TYPE_TSS16_BUSY)); }
+
 /* All that may still fail in the old task: nothing is written before it has been read. */
 static int begin(struct task_switch *t, uint16_t selector)
 {
 	struct vcpu *vcpu = t->vcpu;
-	uint64_t base;
 
 	if (segment_find(vcpu, selector, VECTOR_TS, &t->new) ||
 	    segment_find(vcpu, (uint16_t)vmread(VMCS_GUEST_SELECTOR(VMCS_TR)), VECTOR_TS, &t->old))
 		return -EFAULT;
-	base = descriptor_base(&t->new);
-	if (descriptor_limit(&t->new) < sizeof(t->tss) - 1) return segment_fault(vcpu, VECTOR_TS, selector);
+	t->small = is_small(t->new.rights);
+	t->old_small = is_small(vmread(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR)));
+	if (descriptor_limit(&t->new) < tss_size(t->small) - 1) return segment_fault(vcpu, VECTOR_TS, selector);
 	t->old_base = vmread(VMCS_GUEST_BASE(VMCS_TR));
-	if (guest_read_system(vcpu, base, sizeof(t->tss), &t->tss)) return -EFAULT;
-	return guest_probe_write_system(vcpu, t->old_base, sizeof(t->tss));
+	if (read_new(t)) return -EFAULT;
+	return guest_probe_write_system(vcpu, t->old_base, tss_size(t->old_small));
 }
 
 /* The old TSS, the busy flags, the link. */
@@ -92,7 +124,7 @@ static int store(struct task_switch *t)
 	struct tss32 old;
 
 	collect_old(t, &old);
-	if (guest_write_system(vcpu, t->old_base + SAVED_AT, SAVED_SIZE, &old.eip)) return -EFAULT;
+	if (write_old(t, &old)) return -EFAULT;
 	if (!t->nests && set_busy(vcpu, &t->old, false)) return -EFAULT;
 	if (t->source != TASK_SWITCH_SOURCE_IRET && set_busy(vcpu, &t->new, true)) return -EFAULT;
 	if (!t->nests) return 0;
@@ -118,7 +150,8 @@ static void load_registers(const struct task_switch *t)
 	vmwrite(VMCS_GUEST_RIP, t->tss.eip);
 	vmwrite(VMCS_GUEST_RFLAGS, (t->tss.eflags & RFLAGS_DEFINED) | RFLAGS_FIXED_ONE);
 	segment_set(VMCS_TR, &t->new);
-	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR), t->new.rights | TSS_BUSY32);
+	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR),
+		SEGMENT_P | (t->small ? SEGMENT_TYPE_TSS16_BUSY : SEGMENT_TYPE_TSS_BUSY) | (t->new.rights &SEGMENT_G));
 	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_TS);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
 	/* What fails leaves selectors without segments behind. */
@@ -161,13 +194,12 @@ static int push_error_code(const struct task_switch *t)
 {
 	struct vcpu *vcpu = t->vcpu;
 	bool big = vmread(VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DB;
-	uint64_t rsp = vcpu_register(vcpu, RSP) - sizeof(uint32_t);
-	uint64_t code = vmread(VMCS_IDT_VECTORING_ERROR_CODE);
+	uint64_t mask = big ? BITS(31, 0) : BITS(15, 0), old = vcpu_register(vcpu, RSP);
+	unsigned width = t->small ? sizeof(uint16_t) : sizeof(uint32_t);
+	uint64_t code = vmread(VMCS_IDT_VECTORING_ERROR_CODE), top = (old - width) & mask;
 
-	rsp = big ? (uint32_t)rsp : (uint16_t)rsp;
-	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + rsp), sizeof(uint32_t), &code))
-		return -EFAULT;
-	vcpu_set_register(vcpu, RSP, rsp);
+	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + top), width, &code)) return -EFAULT;
+	vcpu_set_register(vcpu, RSP, (old & ~mask) | top);
 	return 0;
 }
 
@@ -177,7 +209,7 @@ static void finish(struct task_switch *t)
 	struct vcpu *vcpu = t->vcpu;
 
 	load_registers(t);
-	if (load_cr3(vcpu, t->tss.cr3)) {
+	if (!t->small && load_cr3(vcpu, t->tss.cr3)) {
 		segment_fault(vcpu, VECTOR_GP, 0);
 		return;
 	}
@@ -201,8 +233,6 @@ enum exit_action exit_task_switch(struct vcpu *vcpu)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
 	if (begin(&t, selector)) return VCPU_RESUME;
-	if ((t.new.rights &SEGMENT_TYPE & ~2U) != TSS_AVAILABLE32 || (t.old.rights & SEGMENT_TYPE) != TSS_BUSY32)
-		return EXIT_KILL(vcpu, "task switch to selector 0x%x: a 16-bit TSS", selector);
 	if (!store(&t)) finish(&t);
 	return VCPU_RESUME;
 }

@@ -176,7 +176,7 @@ bool run_goes_on(struct vcpu *vcpu)
 
 	if (!this_cpu()->index) console_poll();
 	others = ticks_of_others(vcpu);
-	if (!others || rdtsc() >= vcpu->slice_end) return false;
+	if (vcpu_is_kicked(vcpu) || !others || rdtsc() >= vcpu->slice_end) return false;
 	interrupts_before_entry(vcpu);
 	set_timer(vcpu, others);
 	return true;

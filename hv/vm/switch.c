@@ -17,20 +17,20 @@ _Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped
 
 static void save_debug_registers(uint64_t *dr)
 {
-	__asm__ volatile("mov %%db0, %0" : "=r"(dr[0]));
-	__asm__ volatile("mov %%db1, %0" : "=r"(dr[1]));
-	__asm__ volatile("mov %%db2, %0" : "=r"(dr[2]));
-	__asm__ volatile("mov %%db3, %0" : "=r"(dr[3]));
-	__asm__ volatile("mov %%db6, %0" : "=r"(dr[4]));
+	dr[0] = read_dr0();
+	dr[1] = read_dr1();
+	dr[2] = read_dr2();
+	dr[3] = read_dr3();
+	dr[4] = read_dr6();
 }
 
 static void load_debug_registers(const uint64_t *dr)
 {
-	__asm__ volatile("mov %0, %%db0" : : "r"(dr[0]));
-	__asm__ volatile("mov %0, %%db1" : : "r"(dr[1]));
-	__asm__ volatile("mov %0, %%db2" : : "r"(dr[2]));
-	__asm__ volatile("mov %0, %%db3" : : "r"(dr[3]));
-	__asm__ volatile("mov %0, %%db6" : : "r"(dr[4]));
+	write_dr0(dr[0]);
+	write_dr1(dr[1]);
+	write_dr2(dr[2]);
+	write_dr3(dr[3]);
+	write_dr6(dr[4]);
 }
 
 static void save_state(struct vcpu *vcpu)

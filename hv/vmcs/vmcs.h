@@ -207,10 +207,6 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define EPT_VIOLATION_TRANSLATED  BIT(8) /* 0: an access of the guest's page walk */
 #define EPT_VIOLATION_NMI_UNBLOCK BIT(12)
 
-/* The memory operand's form in VMCS_EXIT_INSTRUCTION_INFO of INS and OUTS, SDM 3C 28.2.5. */
-#define INS_OUTS_ADDRESS_SIZE BITS(9, 7)   /* 0 16-bit, 1 32-bit, 2 64-bit */
-#define INS_OUTS_SEGMENT      BITS(17, 15) /* enum vmcs_segment; of OUTS only */
-
 /*
  * What the VM-instruction error 'number' (the field VMCS_INSTRUCTION_ERROR) says, in the SDM's
  * words; "unknown VM-instruction error" for a number the SDM does not list. SDM 3C 31.4.

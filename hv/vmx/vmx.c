@@ -174,14 +174,6 @@ static bool check_ept(struct vmx *v, unsigned mask)
 	return true;
 }
 
-/* Without it a string instruction's address size and segment would have to be decoded. */
-static bool check_basic(uint64_t basic)
-{
-	if (!(basic & VMX_BASIC_INS_OUTS))
-		print("cpu: no instruction information for INS and OUTS (IA32_VMX_BASIC = 0x%lx)" READ_ON, basic);
-	return basic & VMX_BASIC_INS_OUTS;
-}
-
 /* What both take: an id, and an address that their types here do not look at. */
 struct invalidation {
 	uint64_t id, address;
@@ -230,7 +222,7 @@ static bool agree(struct vmx *v, unsigned mask)
 {
 	if (!check_vmx()) return false;
 	read_capabilities(&v->capabilities);
-	if (!check_basic(v->capabilities.basic) || !negotiate(v, mask) || !check_ept(v, mask)) return false;
+	if (!negotiate(v, mask) || !check_ept(v, mask)) return false;
 	v->preemption_timer = v->pin & PIN_PREEMPTION_TIMER;
 	v->saves_timer = v->exit & EXIT_SAVE_PREEMPTION_TIMER;
 	v->vpid = v->secondary & SECONDARY_VPID;

@@ -41,12 +41,22 @@ overwrite() {
 	printf "$(sed 's/../\\x&/g' <<<"$3")" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-# replace_code ELF FUNCTION HEX: the function begins with these instructions instead. Text is the first segment.
-replace_code() {
-	local address offset virtual
-	address=$((16#$(nm "$1" | sed -n "s/ [tT] $2\$//p")))
+# overwrite_code ELF ADDRESS HEX: instructions of an image, by their address. Text is the first segment.
+overwrite_code() {
+	local offset virtual
 	read -r offset virtual < <(readelf -lW "$1" | awk '$1 == "LOAD" { print $2, $3; exit }')
-	overwrite "$1" $((address - virtual + offset)) "$3"
+	overwrite "$1" $(($2 - virtual + offset)) "$3"
+}
+
+# replace_code ELF FUNCTION HEX: the function begins with these instructions instead.
+replace_code() {
+	overwrite_code "$1" $((16#$(nm "$1" | sed -n "s/ [tT] $2\$//p"))) "$3"
+}
+
+# instructions ELF FUNCTION REGEX: the address and the bytes of those in it that match.
+instructions() {
+	objdump -d --disassemble="$2" "$1" | sed -nE "s/^ *([0-9a-f]+):\t([0-9a-f ]+)\t($3).*/\1 \2/p" |
+		while read -r address bytes; do echo $((16#$address)) "${bytes// /}"; done
 }
 
 # shows TEXT FILE: wait until the file holds the text.

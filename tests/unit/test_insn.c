@@ -15,7 +15,7 @@ struct fixture {
 	struct insn_memory memory;
 	uint8_t bytes[256]; /* at linear address 'base' */
 	uint64_t base;
-	unsigned reads, writes;
+	unsigned reads, writes, ports;
 	unsigned allowed; /* accesses before one fails */
 	uint64_t last;
 };
@@ -91,6 +91,66 @@ static int run(struct fixture *f, const char *code, size_t size, unsigned most)
 	return error;
 }
 #define RUN(f, code) run(f, code, sizeof(code) - 1, 100)
+
+/* A port that counts: reads give how many there were, writes are added up. */
+static int port(void *ctx, unsigned width, bool write, uint64_t *value)
+{
+	struct fixture *f = ctx;
+
+	assert_int_equal(width, 2);
+	f->ports++;
+	if (write)
+		f->last = *value;
+	else
+		*value = f->ports;
+	return 0;
+}
+
+TEST(ins_reads_the_port_once_the_memory_is_known_to_be_writable)
+{
+	struct fixture *f = set_up(64);
+
+	f->cpu.port = port;
+	f->gpr[RDI] = f->base;
+	f->gpr[RCX] = 3;
+	assert_int_equal(RUN(f, "\xf3\x66\x6d"), 0); /* rep insw */
+	assert_memory_equal(f->bytes, "\1\0\2\0\3\0\6", 7);
+	assert_int_equal(f->gpr[RDI], f->base + 6);
+	assert_int_equal(f->gpr[RCX], 0);
+	f->allowed = 0;
+	assert_int_equal(run(f, "\x66\x6d", 2, 1), -EFAULT);
+	assert_int_equal(f->ports, 3);
+	assert_int_equal(f->gpr[RDI], f->base + 6);
+}
+
+TEST(outs_reads_its_segment_and_goes_down_with_df)
+{
+	struct fixture *f = set_up(32);
+
+	f->cpu.port = port;
+	f->cpu.rflags |= RFLAGS_DF;
+	f->cpu.segment_base[SEG_FS] = f->base;
+	f->gpr[RSI] = 0x10;
+	f->gpr[RCX] = 2;
+	assert_int_equal(RUN(f, "\xf3\x64\x66\x6f"), 0); /* rep outsw fs: */
+	assert_int_equal(f->last, 0x0f0e);
+	assert_int_equal(f->gpr[RSI], 0x0c);
+	f->cpu.segment[SEG_FS].limit = 0x0c;
+	assert_int_equal(run(f, "\x64\x66\x6f", 3, 1), -EFAULT);
+	assert_int_equal(f->cpu.fault, VECTOR_GP);
+	assert_int_equal(f->ports, 2);
+}
+
+TEST(no_address_but_a_canonical_one_is_asked_for)
+{
+	struct fixture *f = set_up(64);
+
+	f->gpr[RDI] = 1ULL << 63;
+	f->gpr[RCX] = 1;
+	assert_int_equal(RUN(f, "\xf3\xaa"), -EFAULT); /* rep stosb */
+	assert_int_equal(f->cpu.fault, VECTOR_GP);
+	assert_int_equal(f->last, 0);
+}
 
 TEST(a_failing_access_changes_nothing)
 {

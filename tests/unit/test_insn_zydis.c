@@ -62,6 +62,12 @@ static const struct {
 	{ZYDIS_MNEMONIC_MOVSB, INSN_MOVS},
 	{ZYDIS_MNEMONIC_MOVSW, INSN_MOVS},
 	{ZYDIS_MNEMONIC_MOVSQ, INSN_MOVS},
+	{ZYDIS_MNEMONIC_INSB, INSN_INS},
+	{ZYDIS_MNEMONIC_INSW, INSN_INS},
+	{ZYDIS_MNEMONIC_INSD, INSN_INS},
+	{ZYDIS_MNEMONIC_OUTSB, INSN_OUTS},
+	{ZYDIS_MNEMONIC_OUTSW, INSN_OUTS},
+	{ZYDIS_MNEMONIC_OUTSD, INSN_OUTS},
 	{ZYDIS_MNEMONIC_AND, INSN_AND},
 	{ZYDIS_MNEMONIC_OR, INSN_OR},
 	{ZYDIS_MNEMONIC_XOR, INSN_XOR},
@@ -205,11 +211,7 @@ static int operation_of(const ZydisDecodedInstruction *z)
 	return z->mnemonic == ZYDIS_MNEMONIC_CMPSD && string ? INSN_CMPS : NOT_OURS;
 }
 
-static bool is_string(int operation)
-{
-	return operation == INSN_STOS || operation == INSN_LODS || operation == INSN_MOVS || operation == INSN_CMPS ||
-	       operation == INSN_SCAS;
-}
+static bool is_string(int operation) { return operation >= INSN_STOS && operation <= INSN_OUTS; }
 
 /* The operand that struct insn describes, or NULL. */
 static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
@@ -240,7 +242,8 @@ static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand 
 	    (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
 	    !memory_operand(z, operand))
 		return false;
-	if (is_string(operation)) return z->meta.category == ZYDIS_CATEGORY_STRINGOP;
+	if (is_string(operation))
+		return z->meta.category == ZYDIS_CATEGORY_STRINGOP || z->meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
 	if (!other || other->type != ZYDIS_OPERAND_TYPE_REGISTER) return true;
 	switch (ZydisRegisterGetClass(other->reg.value)) {
 	case ZYDIS_REGCLASS_GPR8:
@@ -449,6 +452,14 @@ static int load_segment(void *ctx, unsigned segment, uint16_t selector)
 	return selector % 3 ? 0 : -EFAULT;
 }
 
+static int port(void *ctx, unsigned width, bool write, uint64_t *value)
+{
+	(void)ctx;
+	assert_true(width <= 4 && (!write || *value >> (8 * width) == 0));
+	*value = next_random() >> (64 - 8 * width);
+	return 0;
+}
+
 /* Executed on any registers, REP or not, it makes no more than two accesses: MOVS reads and writes. */
 static void execute(const uint8_t *bytes, unsigned mode)
 {
@@ -456,8 +467,13 @@ static void execute(const uint8_t *bytes, unsigned mode)
 		.read = read_anything, .write = write_nowhere, .probe_write = probe_anywhere};
 	static uint8_t fpu[1024];
 	uint64_t gpr[16];
-	struct insn_cpu cpu = {
-		.gpr = gpr, .rip = 0xfff0, .rflags = 2, .fpu = fpu, .load_segment = load_segment, .mode = modes[mode]};
+	struct insn_cpu cpu = {.gpr = gpr,
+			       .rip = 0xfff0,
+			       .rflags = 2,
+			       .fpu = fpu,
+			       .load_segment = load_segment,
+			       .port = port,
+			       .mode = modes[mode]};
 	struct insn insn;
 
 	cpu.stack_mask = next_random() & 4 ? 0xffff : ~0ULL;
