@@ -32,6 +32,7 @@ make_isos() {
 	for word in triple reset-cf9 halt execute-nothing tables-nothing msrs control vmcalls; do
 		list+=("$G/faults.elf" "vm $word mem=32M -- $word")
 	done
+	list+=("$G/fuzz.elf" "vm fuzz $(words fuzz) -- seed=5 ops=2000")
 	iso faults "$BUILD/leafcutter.elf" "" "${list[@]}"
 }
 
@@ -129,6 +130,12 @@ unexpected() {
 		'hv: vm tables-nothing: killed: page walk .*' 'hv: vm msrs: exited with status [01]' \
 		'hv: vm control: exited with status 0' 'hv: vm vmcalls: exited with status 0'
 	for word in msrs control vmcalls; do [ -z "$(unexpected nested $word)" ]; done
+}
+
+@test "nested: random operations of a guest: it lives, and so do the others" {
+	console faults
+	has 'fuzz\| seed 5: 2000 operations, .*' 'hv: vm fuzz: exited with status 0'
+	lacks 'VM entry failed|in the hypervisor|a defect of'
 }
 
 # result CONSOLE-FILE IMAGE
