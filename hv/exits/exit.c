@@ -67,7 +67,10 @@ static enum exit_action exit_rdpmc(struct vcpu *vcpu) { return exit_done(vcpu, -
  */
 static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 {
-	if (!vcpu->vm->ept.noncoherent) return exit_done(vcpu, 0);
+	if (!vcpu->vm->ept.noncoherent) {
+		vcpu->written_back = 0; /* of one that was not at its end when the last device was detached */
+		return exit_done(vcpu, 0);
+	}
 	if (vcpu->vm->cache && !coherence_write_back(vcpu)) return VCPU_LEAVE; /* and come again for the rest */
 	vcpu_skip_instruction(vcpu);
 	vm_write_back(vcpu->vm, true);

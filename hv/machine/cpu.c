@@ -27,7 +27,7 @@ unsigned cpu_count = 1;
 bool cpus_are_all;
 bool locks_forgotten;
 
-uint32_t cpus_asked;
+uint64_t cpus_asked;
 static uint32_t write_backs; /* calls of cpus_write_back() so far */
 static struct cpu *ender;    /* the one that ends the machine; the others have stopped */
 
@@ -86,7 +86,7 @@ void cpus_kick_others(void)
 void cpu_answer(void)
 {
 	struct cpu *cpu = this_cpu();
-	uint32_t number = __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE); /* what was asked by then is done below */
+	uint64_t number = __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE); /* what was asked by then is done below */
 	uint32_t mine = __atomic_load_n(&write_backs, __ATOMIC_RELAXED);
 
 	if (cpu->written_back != mine) wbinvd();
@@ -97,15 +97,15 @@ void cpu_answer(void)
 	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
 }
 
-uint32_t cpus_ask_others(void)
+uint64_t cpus_ask_others(void)
 {
-	uint32_t number = cpus_ask();
+	uint64_t number = cpus_ask();
 
 	cpus_kick_others();
 	return number;
 }
 
-void cpus_wait(uint32_t number)
+void cpus_wait(uint64_t number)
 {
 	for (unsigned i = 0; i < cpu_count; i++)
 		while (cpus[i] != this_cpu() && !cpu_has_answered(cpus[i], number)) cpu_pause();
@@ -113,11 +113,11 @@ void cpus_wait(uint32_t number)
 
 void cpus_write_back(void)
 {
-	uint32_t number;
+	uint32_t mine = __atomic_add_fetch(&write_backs, 1, __ATOMIC_RELAXED); /* cpus_ask() is a full barrier */
+	uint64_t number = cpus_ask_others();
 
-	__atomic_fetch_add(&write_backs, 1, __ATOMIC_RELAXED); /* cpus_ask() is a full barrier */
-	number = cpus_ask_others();
 	wbinvd();
+	this_cpu()->written_back = mine; /* an NMI that comes now has not to do it again */
 	cpus_wait(number);
 }
 

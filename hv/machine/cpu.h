@@ -38,7 +38,7 @@ struct cpu {
 	uint32_t slice;        /* exits left before the scheduler looks up, +1; hv/vmx/enter.asm counts; 1: look now */
 	uint32_t rounds;       /* of run_turn() that it has ended */
 	uint32_t idle;         /* halted, or about to: see cpu_begin_idle() */
-	uint32_t answered;     /* how much was asked when it took its last NMI: see cpus_ask() */
+	uint64_t answered;     /* how much was asked when it took its last NMI: see cpus_ask() */
 	uint32_t written_back; /* the last of cpus_write_back()'s calls that was done here */
 	uint32_t start;        /* enum cpu_start */
 	uint32_t apic_id;      /* of its local APIC */
@@ -91,16 +91,16 @@ void cpus_kick_others(void);
  * A number for what the caller has asked, which is stored by now, and will kick for (a full barrier). A CPU has
  * answered it once it took an NMI after this.
  */
-extern uint32_t cpus_asked; /* the last one */
-static inline uint32_t cpus_ask(void) { return __atomic_add_fetch(&cpus_asked, 1, __ATOMIC_SEQ_CST); }
-static inline bool cpu_has_answered(const struct cpu *cpu, uint32_t number)
+extern uint64_t cpus_asked; /* the last one */
+static inline uint64_t cpus_ask(void) { return __atomic_add_fetch(&cpus_asked, 1, __ATOMIC_SEQ_CST); }
+static inline bool cpu_has_answered(const struct cpu *cpu, uint64_t number)
 {
-	return (int32_t)(__atomic_load_n(&cpu->answered, __ATOMIC_ACQUIRE) - number) >= 0;
+	return __atomic_load_n(&cpu->answered, __ATOMIC_ACQUIRE) >= number;
 }
 
 /* The same, and kick all other CPUs; wait until all have answered. */
-uint32_t cpus_ask_others(void);
-void cpus_wait(uint32_t number);
+uint64_t cpus_ask_others(void);
+void cpus_wait(uint64_t number);
 
 /*
  * An NMI came, in the guest or here: what is asked of this CPU at once is done (write its caches back, stop for good),

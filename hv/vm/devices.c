@@ -116,7 +116,8 @@ static void iommu_access(void *device, uint64_t offset, unsigned width, bool wri
 		*value = iommu_register_read(device, offset, width);
 		return;
 	}
-	this_cpu()->vcpu->vm->iommu_writer = this_cpu()->vcpu;
+	/* While a queue runs it stays that of the vCPU that rang it. */
+	if (!iommu_pending(device)) this_cpu()->vcpu->vm->iommu_writer = this_cpu()->vcpu;
 	iommu_register_write(device, offset, width, *value);
 	if (iommu_pending(device)) vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
 }

@@ -156,8 +156,9 @@ static void want_window(struct vcpu *vcpu, uint32_t window)
 	vmwrite(VMCS_PRIMARY_CONTROLS, vmx.primary | window);
 }
 
-static void inject(const struct vcpu *vcpu, uint64_t type, uint8_t vector)
+static void inject(struct vcpu *vcpu, uint64_t type, uint8_t vector)
 {
+	vcpu->written_back = 0; /* a WBINVD that this interrupts begins again: its handler may execute another */
 	vcpu_assert_current(vcpu);
 	vcpu_tell(vcpu, EVENT_INJECTION, vector | (uint32_t)TO_FIELD(type, INTERRUPTION_INFO_TYPE), 0, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,

@@ -42,6 +42,7 @@ static void deliver_to(struct vcpu *vcpu, uint64_t command)
 		lapic_take(&vcpu->lapic, command);
 	else
 		post(&vcpu->mail, command, flag);
+	__atomic_fetch_add(&vcpu->vm->wakes, 1, __ATOMIC_SEQ_CST);
 	vcpu_kick(vcpu);
 }
 
@@ -111,14 +112,21 @@ void ipi_take_mail(struct vcpu *vcpu)
 	if (ipi_none_is_left(vcpu->vm)) vm_kill(vcpu->vm, "halted with interrupts off");
 }
 
+/*
+ * Each vCPU is read against the order in which its CPU wakes it: flags, NMI, activity. That one who was passed
+ * already was woken by one who sleeps by now, the wakes tell.
+ */
 bool ipi_none_is_left(const struct vm *vm)
 {
+	uint32_t wakes = __atomic_load_n(&vm->wakes, __ATOMIC_SEQ_CST);
+
 	for (unsigned i = 0; i < vm->vcpus; i++) {
 		const struct vcpu *vcpu = vm->vcpu[i];
 
-		if (__atomic_load_n(&vcpu->activity, __ATOMIC_SEQ_CST) < VCPU_STOPPED ||
-		    __atomic_load_n(&vcpu->mail.flags, __ATOMIC_SEQ_CST) || vcpu->nmi_pending)
+		if (__atomic_load_n(&vcpu->mail.flags, __ATOMIC_SEQ_CST) ||
+		    __atomic_load_n(&vcpu->nmi_pending, __ATOMIC_SEQ_CST) ||
+		    __atomic_load_n(&vcpu->activity, __ATOMIC_SEQ_CST) < VCPU_STOPPED)
 			return false;
 	}
-	return true;
+	return __atomic_load_n(&vm->wakes, __ATOMIC_SEQ_CST) == wakes;
 }

@@ -25,9 +25,8 @@ static void tell_device(struct vm *vm, const struct iommu_event *event)
  */
 static const struct ept_cpu *cause(const struct vm *vm)
 {
-	const struct vcpu *vcpu = this_cpu()->vcpu;
+	const struct vcpu *vcpu = vm->queue_runs ? vm->iommu_writer : this_cpu()->vcpu;
 
-	if (vm->iommu_writer && iommu_pending(vm->iommu)) vcpu = vm->iommu_writer;
 	return &(vcpu && vcpu->vm == vm ? vcpu : vm->vcpu[0])->ept_cpu;
 }
 

@@ -44,6 +44,7 @@ void run_add(struct vcpu *vcpu)
 {
 	struct vcpu **last = &first_on[vcpu->cpu->index];
 
+	vcpu->let_go = vcpu->lent; /* to the CPU that made it */
 	while (*last) last = &(*last)->next_on_cpu;
 	__atomic_store_n(last, vcpu, __ATOMIC_RELEASE);
 }
@@ -121,7 +122,16 @@ void (*run_watch)(void);
  */
 static bool has_work(const struct vm *vm)
 {
-	return vm->iommu && iommu_pending(vm->iommu) && vm->iommu_writer && vm->iommu_writer->cpu == this_cpu();
+	return !stopped && vm->iommu && iommu_pending(vm->iommu) && vm->iommu_writer->cpu == this_cpu();
+}
+
+static void work_slices(struct vm *vm, unsigned slices)
+{
+	vm_lock(vm);
+	vm->queue_runs = true;
+	for (; slices && iommu_pending(vm->iommu); slices--) iommu_work(vm->iommu);
+	vm->queue_runs = false;
+	vm_unlock(vm);
 }
 
 /*
@@ -134,9 +144,7 @@ static bool work(struct vm *vm)
 	bool worked = has_work(vm);
 
 	if (!worked) return false;
-	vm_lock(vm);
-	for (; slices && has_work(vm); slices--) iommu_work(vm->iommu);
-	vm_unlock(vm);
+	work_slices(vm, slices);
 	if (run_watch) run_watch();
 	return true;
 }
@@ -244,6 +252,7 @@ static void stay(struct vcpu *vcpu, bool once)
 void run_once(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
+	if (vcpu->vm->iommu) work_slices(vcpu->vm, 1);
 	stay(vcpu, true);
 }
 
@@ -281,12 +290,14 @@ static uint64_t ticks_to_line(const struct console_line *line) { return line->le
 static bool run_vcpu(struct vcpu *vcpu)
 {
 	uint64_t start = rdtsc();
-	bool runs, worked;
+	bool runs, worked = false;
 
-	if (vcpu->lent && this_cpu()->vcpu == vcpu) vcpu_unload(vcpu);
-	if (vcpu->vm->state != VM_RUNNING) return false;
-	worked = work(vcpu->vm); /* also while all its vCPUs sleep: the one that asked is on this CPU */
-	runs = is_runnable(vcpu);
+	vcpu_let_go(vcpu);
+	if (vcpu->vm->state != VM_RUNNING || !begun) return false;
+	do { /* also while all its vCPUs sleep: the one that asked is on this CPU */
+		worked |= work(vcpu->vm);
+		runs = is_runnable(vcpu);
+	} while (!runs && has_work(vcpu->vm) && rdtsc() < start + SLICE_TICKS);
 	if (runs) take_turn(vcpu);
 	if (!vcpu->id) age_lines(vcpu->vm, start, runs);
 	return runs || worked;
@@ -311,9 +322,10 @@ static void idle(void)
 
 	this_cpu()->slice = SLICE_EXITS; /* before that: a kick behind it sets it to 1 */
 	cpu_begin_idle();
-	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu && begun; vcpu = vcpu->next_on_cpu) {
-		busy |= is_runnable(vcpu) || (vcpu->vm->state == VM_RUNNING && has_work(vcpu->vm)) ||
-			(vcpu->lent && this_cpu()->vcpu == vcpu);
+	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu) {
+		busy |= vcpu->lent && !vcpu->let_go;
+		if (!begun) continue;
+		busy |= is_runnable(vcpu) || (vcpu->vm->state == VM_RUNNING && has_work(vcpu->vm));
 		ticks = MIN(ticks, ticks_to_event(vcpu));
 	}
 	if (!busy) timer_halt(ticks);
@@ -326,9 +338,7 @@ void run_turn(void)
 	bool ran = false;
 
 	vcpu_give_back();
-	if (begun)
-		for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu)
-			ran |= run_vcpu(vcpu);
+	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu) ran |= run_vcpu(vcpu);
 	if (!ran) idle();
 	__atomic_store_n(&this_cpu()->rounds, this_cpu()->rounds + 1, __ATOMIC_RELEASE);
 }

@@ -22,6 +22,9 @@ void run_begin(void);
  */
 void vcpu_switch_to(struct vcpu *vcpu);
 
+/* A vCPU of this CPU, between its turns: if another has borrowed it, that may have it now. */
+void vcpu_let_go(struct vcpu *vcpu);
+
 /* In an exit: a timer of the vCPU was set, is due in so many TSC ticks, and perhaps before this stay would end. */
 void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks);
 

@@ -48,7 +48,8 @@ static __attribute__((noipa)) void kick(struct vm *vm, uint32_t seen, uint32_t o
  */
 static __attribute__((noipa)) void push_out(struct vm *vm, const struct vcpu *vcpu, bool flushes)
 {
-	uint32_t number = cpus_ask(), own = vcpu ? vcpu_bit(vcpu) : 0;
+	uint64_t number = cpus_ask();
+	uint32_t own = vcpu ? vcpu_bit(vcpu) : 0;
 	uint32_t seen = __atomic_load_n(&vm->in_guest, __ATOMIC_ACQUIRE) & ~own; /* SEE */
 
 	if (seen) kick(vm, seen, own);

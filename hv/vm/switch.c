@@ -54,20 +54,30 @@ static void load_state(const struct vcpu *vcpu)
 
 void vcpu_unload(struct vcpu *vcpu)
 {
-	struct cpu *cpu = this_cpu();
-
-	save_state(vcpu);
+	if (this_cpu()->vcpu == vcpu) {
+		save_state(vcpu);
+		this_cpu()->vcpu = NULL;
+	}
 	vmcs_release(vcpu->vmcs);
 	vcpu->launched = false;
-	__atomic_store_n(&cpu->vcpu, NULL, __ATOMIC_RELEASE);
 }
 
-/* Its own CPU lets go of it before its next turn, and leaves it alone until it is given back. */
+/*
+ * Its own CPU lets go of it before its next turn, and leaves it alone until it is given back. Only it can: it may be
+ * about to load the vCPU, and its VMCS is active there also while another is current (SDM 3C 25.11.1).
+ */
 void vcpu_borrow(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->lent, true, __ATOMIC_SEQ_CST);
 	vcpu_kick(vcpu);
-	while (__atomic_load_n(&vcpu->cpu->vcpu, __ATOMIC_ACQUIRE) == vcpu) cpu_pause();
+	while (!__atomic_load_n(&vcpu->let_go, __ATOMIC_ACQUIRE)) cpu_pause();
+}
+
+void vcpu_let_go(struct vcpu *vcpu)
+{
+	if (!__atomic_load_n(&vcpu->lent, __ATOMIC_ACQUIRE) || vcpu->let_go) return;
+	vcpu_unload(vcpu);
+	__atomic_store_n(&vcpu->let_go, true, __ATOMIC_RELEASE);
 }
 
 void vcpu_give_back(void)
@@ -76,6 +86,7 @@ void vcpu_give_back(void)
 
 	if (!vcpu || vcpu->cpu == this_cpu()) return;
 	vcpu_unload(vcpu);
+	vcpu->let_go = false;
 	__atomic_store_n(&vcpu->lent, false, __ATOMIC_SEQ_CST);
 	vcpu_kick(vcpu);
 }

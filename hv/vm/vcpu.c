@@ -58,6 +58,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 	vm_set_guest_ram(vm, vcpu);
 	interrupts_init_vcpu(vcpu);
 	reset_state(vcpu, start);
+	vcpu->let_go = true; /* nobody has it yet */
 	vcpu_switch_to(vcpu);
 	vmcs_setup(vcpu, start);
 	vcpu_give_back();

@@ -59,6 +59,7 @@ struct vcpu {
 	bool own_trap_flag;       /* the guest had it set before */
 	bool halted_in_nmi;       /* halted while NMIs are blocked: they do not wake it */
 	bool lent;                /* to a CPU that is not its own: hv/vm/switch.c */
+	bool let_go;              /* its own has nothing of it any more */
 	struct cpu *host;         /* the CPU whose host state is in the VMCS */
 	bool starts;              /* a start-up IPI came: its VMCS has to be set to that */
 	uint32_t activity;        /* enum vcpu_activity; its own CPU stores it */

@@ -48,6 +48,8 @@ struct vm {
 	uint64_t generation; /* of its EPT's flushes, and */
 	uint32_t in_guest;   /* the vCPUs in their guest, or on the way there or back, a bit each, and */
 	bool stopped;        /* they stay out of it: hv/vm/shootdown.c */
+	uint32_t wakes;      /* IPIs and messages delivered: see ipi_none_is_left() */
+	bool queue_runs;     /* the IOMMU works for iommu_writer, whichever CPU that is on */
 	uint32_t everywhere; /* in_guest when each CPU of the machine is in it; 0: there are more CPUs or fewer */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */

@@ -62,7 +62,7 @@ static const char *broken;
 struct cpu *cpus[CPUS_MAX];
 unsigned cpu_count;
 bool locks_forgotten;
-uint32_t cpus_asked;
+uint64_t cpus_asked;
 
 /* What the oracle knows. */
 static uint64_t flushed_from;   /* when the latest of the flushes began that have returned */

@@ -22,7 +22,7 @@ static void wait_a_little(void);
 static struct cpu machine[CPUS];
 struct cpu *cpus[CPUS_MAX];
 unsigned cpu_count;
-uint32_t cpus_asked;
+uint64_t cpus_asked;
 
 static struct vm vm, other;
 static struct vcpu vcpu[CPUS], stranger;
