@@ -71,12 +71,6 @@ static int set_cr0(struct vcpu *vcpu, uint64_t value)
 	return 0;
 }
 
-/*
- * An exit means that a bit outside guest_cr4_allowed() would become 1: VMXE or a feature that
- * CPUID does not show. There a CPU without the feature raises #GP(0).
- */
-static int set_cr4(uint64_t value) { return value & ~guest_cr4_allowed() ? -EINVAL : 0; }
-
 /* The task priority: a lower one may let a pending interrupt in (SDM 3A 11.8.6). */
 static enum exit_action mov_to_cr8(struct vcpu *vcpu, uint64_t qualification)
 {
@@ -95,6 +89,10 @@ static enum exit_action mov_from_cr8(struct vcpu *vcpu, uint64_t qualification)
 	return exit_done(vcpu, 0);
 }
 
+/*
+ * Of CR4 an exit means that a bit outside guest_cr4_allowed() would become 1: VMXE or a feature that
+ * CPUID does not show. There a CPU without the feature raises #GP(0).
+ */
 static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 {
 	uint64_t value = vcpu_register(vcpu, (unsigned)FIELD(qualification, CR_ACCESS_REGISTER));
@@ -103,8 +101,8 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 	if (vcpu_mode(vcpu) != 64) value = (uint32_t)value;
 	if (FIELD(qualification, CR_ACCESS_NUMBER) == 0)
 		error = set_cr0(vcpu, value);
-	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 4)
-		error = set_cr4(value);
+	else if (FIELD(qualification, CR_ACCESS_NUMBER) == 4 && !(value & ~guest_cr4_allowed()))
+		error = 0;
 	return exit_done(vcpu, error);
 }
 

@@ -14,28 +14,25 @@
 #include "lib/errno.h"
 #include "lib/format.h"
 
-static enum exit_action exit_to_scheduler(struct vcpu *vcpu)
+enum exit_action exit_to_scheduler(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return VCPU_LEAVE;
 }
 
 /* Mostly its local APIC's timer was due: 4000 times while Linux boots. */
-static enum exit_action exit_preemption_timer(struct vcpu *vcpu)
-{
-	return run_goes_on(vcpu) ? VCPU_RESUME : VCPU_LEAVE;
-}
+enum exit_action exit_preemption_timer(struct vcpu *vcpu) { return run_goes_on(vcpu) ? VCPU_RESUME : VCPU_LEAVE; }
 
-static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
+enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	timer_take_interrupts();
 	return VCPU_LEAVE;
 }
 
-static enum exit_action exit_triple_fault(struct vcpu *vcpu) { return EXIT_KILL(vcpu, "triple fault"); }
+enum exit_action exit_triple_fault(struct vcpu *vcpu) { return EXIT_KILL(vcpu, "triple fault"); }
 
-static enum exit_action exit_hlt(struct vcpu *vcpu)
+enum exit_action exit_hlt(struct vcpu *vcpu)
 {
 	vcpu_skip_instruction(vcpu);
 	if (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)) return VCPU_RESUME; /* the single step is over, and wakes */
@@ -52,20 +49,20 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
  * VMX, SMX, MONITOR and MWAIT: CPUID shows none, so they do not exist (SDM 3C 31.3). MWAIT could
  * keep the CPU in a state deep enough to stop the preemption timer (SDM 3C 26.5.1).
  */
-static enum exit_action exit_undefined(struct vcpu *vcpu)
+enum exit_action exit_undefined(struct vcpu *vcpu)
 {
 	vcpu_inject_ud(vcpu);
 	return VCPU_RESUME;
 }
 
 /* CPUID shows no performance counters: there is none that ECX could name (SDM 2B "RDPMC"). */
-static enum exit_action exit_rdpmc(struct vcpu *vcpu) { return exit_done(vcpu, -EINVAL); }
+enum exit_action exit_rdpmc(struct vcpu *vcpu) { return exit_done(vcpu, -EINVAL); }
 
 /*
  * WBINVD and INVD: caches matter to a guest only while a device can write around them. INVD
  * would lose other guests' data, so it writes back too.
  */
-static enum exit_action exit_wbinvd(struct vcpu *vcpu)
+enum exit_action exit_wbinvd(struct vcpu *vcpu)
 {
 	if (!vcpu->vm->ept.noncoherent) {
 		vcpu->written_back = 0; /* of one that was not at its end when the last device was detached */
@@ -78,7 +75,7 @@ static enum exit_action exit_wbinvd(struct vcpu *vcpu)
 }
 
 /* A VM entry that failed on the guest's state (SDM 3C 27.8): nothing of the guest has run. */
-static enum exit_action exit_entry_failure(struct vcpu *vcpu)
+enum exit_action exit_entry_failure(struct vcpu *vcpu)
 {
 	vm_kill(vcpu->vm, "VM entry failed: exit reason 0x%lx, qualification 0x%lx", vmread(VMCS_EXIT_REASON),
 		vmread(VMCS_EXIT_QUALIFICATION));
@@ -89,9 +86,7 @@ static enum exit_action exit_entry_failure(struct vcpu *vcpu)
 
 static enum exit_action unknown_exit(struct vcpu *vcpu)
 {
-	vm_kill(vcpu->vm, "exit reason %lu has no handler", vmread(VMCS_EXIT_REASON));
-	vcpu_dump(vcpu);
-	return VCPU_LEAVE;
+	return EXIT_DUMP(vcpu, "exit reason %lu has no handler", vmread(VMCS_EXIT_REASON));
 }
 
 #pragma GCC diagnostic push

@@ -23,7 +23,11 @@ uint64_t exit_total(const struct vm *vm);
 /* One line: each exit reason that occurred and how often. */
 void exit_print_counts(const struct vm *vm);
 
-enum exit_action exit_exception(struct vcpu *vcpu); /* hv/exits/exception.c */
+/* The handlers, each in a file of its own or in exit.c. */
+#define EXIT(reason, handler, name) enum exit_action handler(struct vcpu *vcpu);
+#include "hv/exits/table.inc"
+#undef EXIT
+
 /*
  * Which breakpoints an access of 'width' bytes hits that wait for one of 'kinds' (SDM 3B 18.2.4),
  * as DR6 has them; 0 where none of them is enabled. The guest's DR0-DR3 are in the CPU.
@@ -36,22 +40,13 @@ uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kin
 uint64_t debug_port_hits(uint16_t port, unsigned width);
 /* Inject #DB with these bits of DR6. */
 void debug_raise(struct vcpu *vcpu, uint64_t status);
-enum exit_action exit_task_switch(struct vcpu *vcpu); /* hv/exits/task.c */
-enum exit_action exit_cpuid(struct vcpu *vcpu);       /* hv/exits/cpuid.c */
-enum exit_action exit_rdmsr(struct vcpu *vcpu);       /* hv/exits/msr.c */
-enum exit_action exit_wrmsr(struct vcpu *vcpu);
-enum exit_action exit_cr_access(struct vcpu *vcpu); /* hv/exits/cr.c */
-enum exit_action exit_xsetbv(struct vcpu *vcpu);
-enum exit_action exit_io(struct vcpu *vcpu);            /* hv/exits/io.c */
-enum exit_action exit_ept_violation(struct vcpu *vcpu); /* hv/exits/ept.c */
-enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu);
+
 /*
  * hv/exits/mmio.c: emulate the instruction. It exited by an EPT violation at 'gpa', which is no RAM; or as INS
  * or OUTS, before any access to memory: then 'linear' is EXIT_STRING_IO, where no access can be.
  */
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t linear);
 #define EXIT_STRING_IO (1ULL << 63)
-enum exit_action exit_vmcall(struct vcpu *vcpu); /* hv/exits/vmcall.c */
 
 /* What most handlers end with: on behind the instruction, or #GP(0) where it failed. */
 static inline enum exit_action exit_done(struct vcpu *vcpu, int error)
@@ -62,5 +57,6 @@ static inline enum exit_action exit_done(struct vcpu *vcpu, int error)
 		vcpu_skip_instruction(vcpu);
 	return VCPU_RESUME;
 }
-/* The end of the VM, with its reason as vm_kill() prints it. */
+/* The end of the VM, with its reason as vm_kill() prints it; the second also prints the guest's state. */
 #define EXIT_KILL(vcpu, ...) (vm_kill((vcpu)->vm, __VA_ARGS__), VCPU_LEAVE)
+#define EXIT_DUMP(vcpu, ...) (vm_kill((vcpu)->vm, __VA_ARGS__), vcpu_dump(vcpu), VCPU_LEAVE)

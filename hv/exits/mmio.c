@@ -67,8 +67,9 @@ static int insn_read(void *ctx, uint64_t linear, unsigned width, uint64_t *value
 {
 	struct emulation *e = ctx;
 
+	*value = 0;
 	if (e->checks && check_access(e, linear, width, false)) return -EFAULT;
-	if (!in_faulting_page(e, linear, width)) return guest_read(e->vcpu, linear, width, value);
+	if (!in_faulting_page(e, linear, width)) return guest_read(e->vcpu, linear, width, false, value);
 	access_device(e, linear, width, false, value);
 	return 0;
 }
@@ -78,7 +79,8 @@ static int insn_write(void *ctx, uint64_t linear, unsigned width, uint64_t *valu
 	struct emulation *e = ctx;
 
 	if (e->checks && check_access(e, linear, width, true)) return -EFAULT;
-	if (!e->written || !in_faulting_page(e, linear, width)) return guest_write(e->vcpu, linear, width, value);
+	if (!e->written || !in_faulting_page(e, linear, width))
+		return guest_write(e->vcpu, linear, width, false, value);
 	access_device(e, linear, width, true, value);
 	return 0;
 }
@@ -87,7 +89,7 @@ static int insn_probe_write(void *ctx, uint64_t linear, unsigned width)
 {
 	const struct emulation *e = ctx;
 
-	return e->written && in_faulting_page(e, linear, width) ? 0 : guest_probe_write(e->vcpu, linear, width);
+	return e->written && in_faulting_page(e, linear, width) ? 0 : guest_probe_write(e->vcpu, linear, width, false);
 }
 
 /* If the exit was another, the code has changed since, and nobody has checked whether it may: it comes again. */
@@ -243,10 +245,8 @@ static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint
 		return VCPU_RESUME;
 	}
 	for (int i = 0; i < have; i++) format_append(text, sizeof(text), " %02x", bytes[i]);
-	vm_kill(vcpu->vm, "no emulation for the instruction at rip 0x%lx on 0x%lx:%s", vmread(VMCS_GUEST_RIP), gpa,
-		text);
-	vcpu_dump(vcpu);
-	return VCPU_LEAVE;
+	return EXIT_DUMP(vcpu, "no emulation for the instruction at rip 0x%lx on 0x%lx:%s", vmread(VMCS_GUEST_RIP), gpa,
+			 text);
 }
 
 enum exit_action exit_mmio(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t linear)

@@ -34,7 +34,7 @@ int segment_find(struct vcpu *vcpu, uint16_t selector, unsigned vector, struct d
 	d->address = table + at;
 	if (at + 7 > limit || (local && vmread(VMCS_GUEST_LDTR_ACCESS_RIGHTS) & SEGMENT_UNUSABLE))
 		return segment_fault(vcpu, vector, selector);
-	if (guest_read_system(vcpu, d->address, sizeof(d->raw), &d->raw)) return -EFAULT;
+	if (guest_read(vcpu, d->address, sizeof(d->raw), true, &d->raw)) return -EFAULT;
 	d->rights = (uint32_t)FIELD(d->raw, DESCRIPTOR_RIGHTS) & 0xf0ffU;
 	return 0;
 }
@@ -111,7 +111,7 @@ int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selecto
 	if (!(d.raw & DESCRIPTOR_ACCESSED)) {
 		d.raw |= DESCRIPTOR_ACCESSED;
 		d.rights |= SEGMENT_TYPE_ACCESSED;
-		if (guest_write_system(vcpu, d.address, sizeof(d.raw), &d.raw)) return -EFAULT;
+		if (guest_write(vcpu, d.address, sizeof(d.raw), true, &d.raw)) return -EFAULT;
 	}
 	segment_set(segment, &d);
 	return 0;

@@ -68,7 +68,7 @@ static void collect_old(const struct task_switch *t, struct tss32 *tss)
 static int set_busy(struct vcpu *vcpu, struct descriptor *d, bool busy)
 {
 	d->raw = busy ? d->raw | TSS_BUSY : d->raw & ~TSS_BUSY;
-	return guest_write_system(vcpu, d->address, sizeof(d->raw), &d->raw);
+	return guest_write(vcpu, d->address, sizeof(d->raw), true, &d->raw);
 }
 
 static int read_new(struct task_switch *t)
@@ -77,8 +77,8 @@ static int read_new(struct task_switch *t)
 	uint64_t base = descriptor_base(&t->new);
 	uint16_t word[TSS16_WORDS];
 
-	if (!t->small) return guest_read_system(t->vcpu, base, sizeof(t->tss), &t->tss);
-	if (guest_read_system(t->vcpu, base, sizeof(word), word)) return -EFAULT;
+	if (!t->small) return guest_read(t->vcpu, base, sizeof(t->tss), true, &t->tss);
+	if (guest_read(t->vcpu, base, sizeof(word), true, word)) return -EFAULT;
 	for (unsigned i = TSS16_IP; i < TSS16_LDT; i++) field[i + 1] = word[i];
 	for (unsigned i = 0; i < 8; i++) t->tss.gpr[i] |= GPR_HIGH;
 	t->tss.ldt = word[TSS16_LDT];
@@ -90,10 +90,10 @@ static int write_old(const struct task_switch *t, const struct tss32 *old)
 	const uint32_t *field = (const uint32_t *)old;
 	uint16_t word[TSS16_WORDS];
 
-	if (!t->old_small) return guest_write_system(t->vcpu, t->old_base + SAVED_AT, SAVED_SIZE, &old->eip);
+	if (!t->old_small) return guest_write(t->vcpu, t->old_base + SAVED_AT, SAVED_SIZE, true, &old->eip);
 	for (unsigned i = TSS16_IP; i < TSS16_LDT; i++) word[i] = (uint16_t)field[i + 1];
-	return guest_write_system(t->vcpu, t->old_base + TSS16_IP * sizeof(word[0]),
-				  (TSS16_LDT - TSS16_IP) * sizeof(word[0]), &word[TSS16_IP]);
+	return guest_write(t->vcpu, t->old_base + TSS16_IP * sizeof(word[0]), (TSS16_LDT - TSS16_IP) * sizeof(word[0]),
+			   true, &word[TSS16_IP]);
 }
 
 static unsigned tss_size(bool small) { return small ? TSS16_WORDS * sizeof(uint16_t) : sizeof(struct tss32); }
@@ -113,7 +113,7 @@ static int begin(struct task_switch *t, uint16_t selector)
 	if (descriptor_limit(&t->new) < tss_size(t->small) - 1) return segment_fault(vcpu, VECTOR_TS, selector);
 	t->old_base = vmread(VMCS_GUEST_BASE(VMCS_TR));
 	if (read_new(t)) return -EFAULT;
-	return guest_probe_write_system(vcpu, t->old_base, tss_size(t->old_small));
+	return guest_probe_write(vcpu, t->old_base, tss_size(t->old_small), true);
 }
 
 /* The old TSS, the busy flags, the link. */
@@ -129,7 +129,7 @@ static int store(struct task_switch *t)
 	if (t->source != TASK_SWITCH_SOURCE_IRET && set_busy(vcpu, &t->new, true)) return -EFAULT;
 	if (!t->nests) return 0;
 	t->tss.eflags |= RFLAGS_NT;
-	return guest_write_system(vcpu, descriptor_base(&t->new), sizeof(uint16_t), &link);
+	return guest_write(vcpu, descriptor_base(&t->new), sizeof(uint16_t), true, &link);
 }
 
 static int load_cr3(struct vcpu *vcpu, uint32_t cr3)
@@ -145,7 +145,6 @@ static void load_registers(const struct task_switch *t)
 {
 	struct vcpu *vcpu = t->vcpu;
 
-	t->vcpu->gpr[RSP] = t->tss.gpr[RSP];
 	for (unsigned i = 0; i < 8; i++) vcpu_set_register(vcpu, i, t->tss.gpr[i]);
 	vmwrite(VMCS_GUEST_RIP, t->tss.eip);
 	vmwrite(VMCS_GUEST_RFLAGS, (t->tss.eflags & RFLAGS_DEFINED) | RFLAGS_FIXED_ONE);
@@ -198,7 +197,7 @@ static int push_error_code(const struct task_switch *t)
 	unsigned width = t->small ? sizeof(uint16_t) : sizeof(uint32_t);
 	uint64_t code = vmread(VMCS_IDT_VECTORING_ERROR_CODE), top = (old - width) & mask;
 
-	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + top), width, &code)) return -EFAULT;
+	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + top), width, false, &code)) return -EFAULT;
 	vcpu_set_register(vcpu, RSP, (old & ~mask) | top);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/vm.h"
+#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -40,7 +41,10 @@ static __attribute__((noinline)) int walk_failed(struct vcpu *vcpu, int error, u
 						 uint32_t error_code)
 {
 	switch (error) {
-	case -EFAULT: vcpu_inject_page_fault(vcpu, linear, error_code); break;
+	case -EFAULT:
+		write_cr2(linear); /* the hypervisor never faults, so CR2 is the guest's */
+		vcpu_inject(vcpu, VECTOR_PF, true, error_code);
+		break;
 	case -EINVAL: vcpu_inject_gp(vcpu); break;
 	case -ENOENT: vm_kill(vcpu->vm, "page walk at 0x%lx, which is not RAM", gpa); break;
 	}
@@ -119,28 +123,17 @@ static int access_linear(struct vcpu *vcpu, uint64_t linear, unsigned size, enum
 	return 0;
 }
 
-int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value)
+int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system, void *to)
 {
-	*value = 0;
-	return access_linear(vcpu, linear, width, GUEST_READ, false, value);
+	return access_linear(vcpu, linear, size, GUEST_READ, system, to);
 }
 
-int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value)
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system, const void *from)
 {
-	return access_linear(vcpu, linear, width, GUEST_WRITE, false, value);
+	return access_linear(vcpu, linear, size, GUEST_WRITE, system, (void *)from);
 }
 
-int guest_read_system(struct vcpu *vcpu, uint64_t linear, unsigned size, void *to)
-{
-	return access_linear(vcpu, linear, size, GUEST_READ, true, to);
-}
-
-int guest_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size, const void *from)
-{
-	return access_linear(vcpu, linear, size, GUEST_WRITE, true, (void *)from);
-}
-
-static int probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system)
+int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system)
 {
 	uint64_t last = linear + size - 1, gpa;
 	int error = translate(vcpu, linear, GUEST_WRITE, system, &gpa);
@@ -148,16 +141,6 @@ static int probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool s
 	if (!error && (linear ^ last) & ~(PAGE_SIZE - 1))
 		error = translate(vcpu, last & ~(PAGE_SIZE - 1), GUEST_WRITE, system, &gpa);
 	return error;
-}
-
-int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width)
-{
-	return probe_write(vcpu, linear, width, false);
-}
-
-int guest_probe_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size)
-{
-	return probe_write(vcpu, linear, size, true);
 }
 
 int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size)

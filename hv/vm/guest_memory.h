@@ -9,22 +9,15 @@
 #include "hv/vm/vcpu.h"
 
 /*
- * Access 'width' bytes (1, 2, 4, 8, 16, 32) at a linear address, RAM or device, over a page
- * boundary if need be; 'value' has as many words as they fill. 0; or -EFAULT when the
- * instruction must not go on: the fault the CPU would raise was injected, the VM was ended, or the
- * guest simply has to try again. Then nothing was accessed.
+ * Access any number of bytes up to a page at a linear address, RAM or device, over a page boundary if need be;
+ * 'system' is what the CPU does by itself, always at CPL 0 (descriptors, TSS). 0; or -EFAULT when the instruction
+ * must not go on: the fault the CPU would raise was injected, the VM was ended, or the guest simply has to try
+ * again. Then nothing was accessed.
  */
-int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
-int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned width, uint64_t *value);
-/*
- * The same for what the CPU does by itself, always at CPL 0 (descriptors, TSS): any number of bytes
- * up to a page.
- */
-int guest_read_system(struct vcpu *vcpu, uint64_t linear, unsigned size, void *to);
-int guest_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size, const void *from);
-int guest_probe_write_system(struct vcpu *vcpu, uint64_t linear, unsigned size);
+int guest_read(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system, void *to);
+int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system, const void *from);
 /* Would guest_write() succeed? 0, or -EFAULT as above. */
-int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned width);
+int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system);
 
 /*
  * 'size' instruction bytes at RIP + skip in vcpu_mode() 'mode', or as many as its page still has.

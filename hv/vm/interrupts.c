@@ -158,32 +158,23 @@ static void want_window(struct vcpu *vcpu, uint32_t window)
 
 static void inject(struct vcpu *vcpu, uint64_t type, uint8_t vector)
 {
+	uint64_t info = vector | TO_FIELD(type, INTERRUPTION_INFO_TYPE);
+
 	vcpu->written_back = 0; /* a WBINVD that this interrupts begins again: its handler may execute another */
 	vcpu_assert_current(vcpu);
-	vcpu_tell(vcpu, EVENT_INJECTION, vector | (uint32_t)TO_FIELD(type, INTERRUPTION_INFO_TYPE), 0, 0);
-	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
-		vector | TO_FIELD(type, INTERRUPTION_INFO_TYPE) | INTERRUPTION_INFO_VALID);
-}
-
-/* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
-static bool can_inject_nmi(const struct vcpu *vcpu) { return is_unblocked(vcpu, INTERRUPTIBILITY_NMI); }
-
-static int accept_extint(struct vm *vm)
-{
-	int vector;
-
-	vm_lock(vm);
-	vector = pic_accept(vm->chips.pic);
-	vm_unlock(vm);
-	return vector;
+	vcpu_tell(vcpu, EVENT_INJECTION, (uint32_t)info, 0, 0);
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, info | INTERRUPTION_INFO_VALID);
 }
 
 static void inject_interrupt(struct vcpu *vcpu, int vector)
 {
-	if (vector == EXTINT)
-		vector = accept_extint(vcpu->vm);
-	else
+	if (vector == EXTINT) {
+		vm_lock(vcpu->vm);
+		vector = pic_accept(vcpu->vm->chips.pic);
+		vm_unlock(vcpu->vm);
+	} else {
 		lapic_accept(&vcpu->lapic, (uint8_t)vector);
+	}
 	inject(vcpu, INTERRUPTION_TYPE_EXTERNAL, (uint8_t)vector);
 }
 
@@ -191,7 +182,8 @@ void interrupts_before_entry(struct vcpu *vcpu)
 {
 	int vector = poll(vcpu);
 
-	if (vcpu->nmi_pending && can_inject_nmi(vcpu)) {
+	/* An NMI needs no IF, and waits for the IRET of the one before (SDM 3A 6.7.1). */
+	if (vcpu->nmi_pending && is_unblocked(vcpu, INTERRUPTIBILITY_NMI)) {
 		vcpu->nmi_pending = false;
 		inject(vcpu, INTERRUPTION_TYPE_NMI, VECTOR_NMI);
 	} else if (vector != NOTHING && can_inject(vcpu)) {

@@ -155,24 +155,17 @@ void vcpu_skip_instruction(struct vcpu *vcpu)
 
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code)
 {
+	uint64_t info = vector | TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE);
+
 	vcpu_assert_current(vcpu);
 	/* In real mode no exception has an error code (SDM 3A 21.2.1). */
 	has_error_code = has_error_code && vmread(VMCS_GUEST_CR0) & CR0_PE;
 	if (vector != VECTOR_DB) /* in the flags that a fault pushes, SDM 3B 18.3.1.1 */
 		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
-	vcpu_tell(vcpu, EVENT_INJECTION,
-		  vector | (uint32_t)TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE), error_code,
-		  0);
+	vcpu_tell(vcpu, EVENT_INJECTION, (uint32_t)info, error_code, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
-		vector | TO_FIELD(INTERRUPTION_TYPE_HARDWARE_EXCEPTION, INTERRUPTION_INFO_TYPE) |
-			(has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) | INTERRUPTION_INFO_VALID);
+		info | (has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) | INTERRUPTION_INFO_VALID);
 	if (has_error_code) vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
-}
-
-void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_code)
-{
-	write_cr2(linear); /* the hypervisor never faults, so CR2 is the guest's */
-	vcpu_inject(vcpu, VECTOR_PF, true, error_code);
 }
 
 void vcpu_reinject(struct vcpu *vcpu, uint64_t info)

@@ -182,7 +182,6 @@ void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits);
 void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32_t error_code);
 static inline void vcpu_inject_ud(struct vcpu *vcpu) { vcpu_inject(vcpu, VECTOR_UD, false, 0); }
 static inline void vcpu_inject_gp(struct vcpu *vcpu) { vcpu_inject(vcpu, VECTOR_GP, true, 0); }
-void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error_code);
 
 /*
  * hv/vm/memory_types.c: MTRRs as SeaBIOS leaves them: default type register 0xc06, fixed ranges WB
