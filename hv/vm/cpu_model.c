@@ -27,7 +27,7 @@
 	 BIT(9) /* ERMS */ | CPUID_7_EBX_INVPCID | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | CPUID_7_EBX_SMAP |       \
 	 BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */)
 #define SHOW_7_ECX        CPUID_7_ECX_UMIP
-#define SHOW_D_1_EAX      (BITS(2, 0) /* XSAVEOPT XSAVEC XGETBV(1) */)
+#define SHOW_D_1_EAX      (BIT(0) /* XSAVEOPT */ | BIT(2) /* XGETBV(1) */) /* Bochs 2.7's XSAVEC loses AVX's part */
 #define SHOW_80000001_ECX (BIT(0) /* LAHF */ | CPUID_80000001_ECX_LZCNT | BIT(8) /* PREFETCHW */)
 #define SHOW_80000001_EDX                                                                                              \
 	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | CPUID_80000001_EDX_1G | CPUID_80000001_EDX_RDTSCP |                \
