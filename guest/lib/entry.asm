@@ -77,6 +77,7 @@ try_call:
 	push r14
 	push r15
 	pushfq
+	push qword [try_rsp]		; of a call around this one
 	mov [try_rsp], rsp
 	mov rax, rdi
 	mov rdi, rsi
@@ -85,7 +86,7 @@ try_call:
 	add rsp, 8
 	mov eax, -1
 .out:	cli				; a PIC may give vectors below 32: none from here on
-	mov qword [try_rsp], 0
+	pop qword [try_rsp]
 	popfq
 	pop r15
 	pop r14
