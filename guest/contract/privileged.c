@@ -341,8 +341,18 @@ static void pae_off(void *unused)
 /* Long mode stands on it. */
 static bool pae(void) { return try_call(pae_off, NULL) == VECTOR_GP && (read_cr4() & CR4_PAE); }
 static bool long_mode(void) { return rdmsr(MSR_IA32_EFER) & EFER_LMA; }
-static bool msr(void) { return try_call(pae_off, NULL) == VECTOR_GP && rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EN; }
 static bool mtrr(void) { return rdmsr(MSR_IA32_MTRRCAP) & 0xff; }
+
+/* One that only SWAPGS reads. */
+static bool msr(void)
+{
+	uint64_t found;
+
+	wrmsr(MSR_IA32_KERNEL_GS_BASE, SOME >> 20);
+	found = rdmsr(MSR_IA32_KERNEL_GS_BASE);
+	wrmsr(MSR_IA32_KERNEL_GS_BASE, 0);
+	return found == SOME >> 20;
+}
 
 static bool pat(void)
 {
