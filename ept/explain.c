@@ -26,11 +26,11 @@ static void read_entries(const struct ept *ept, struct ept_explanation *why)
 	} while (entry_present(entry) && !why->level);
 }
 
-/* Where a mask is contiguous, its lowest bit is the size (SDM 3A 12.11.2.3). */
+/* Where a mask is contiguous, its lowest bit is the size; a mask of 0 holds all (SDM 3A 12.11.2.3). */
 struct ept_mtrr_range mtrr_range(const struct mtrr *mtrr, unsigned n)
 {
 	uint64_t mask = ALIGN_DOWN(mtrr->mask[n], PAGE_SIZE);
-	uint64_t size = mask & -mask;
+	uint64_t size = mask ? mask & -mask : BIT(mtrr->address_width);
 	bool contiguous = mask + size == 1ULL << mtrr->address_width;
 
 	return (struct ept_mtrr_range){.type = (enum memtype)(mtrr->base[n] & PHYSBASE_TYPE),

@@ -59,6 +59,7 @@ harmful where PAT is WB: an access is WB, not WC"
 	explains GPA=0x84000 -- "MTRR fixed (WB, 0x84000+16K)"
 	explains GPA=0x84000 MTRR=none -- "MTRR default WB"
 	explains GPA=32M MTRR="0x2ff=0x801" -- "MTRR default WC"
+	explains GPA=2M MTRR=UC@0+1T -- "MTRR variable 1 (UC, 0x0+1T) over default WB: UC"
 	explains GPA=3G -- "no slot: an access is the device models'"
 }
 

@@ -412,6 +412,9 @@ TEST(the_words_for_which_mtrr_wins)
 	assert_non_null(strstr(last(1), "MTRR variable 0 (WT, 0x1000000+16M), variable 1 (WB, "
 					"0x1000000+4K), variable 2 (WC, 0x0, mask with holes), "
 					"whose mixture SDM 3A 12.11.4.1 leaves undefined: UC;"));
+	wrmsr(0x205, 0x800);
+	say(MiB, reset_pat);
+	assert_non_null(strstr(last(1), "MTRR variable 2 (WC, 0x0+512G) over default WB: WC;"));
 }
 
 TEST(of_ranges_of_one_type_the_first_is_told)
