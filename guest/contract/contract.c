@@ -3,7 +3,7 @@
  * What every guest finds at its entry, as firmware and a multiboot loader leave a PC: the CPU, the
  * MTRRs, memory with its holes, the module, PCI; and what the hypervisor counts. The command line
  * tells what was asked of the VM: mem=MiB, edu=N devices, module=BYTES with the sum of its bytes
- * in sum=N, policy=what VMCALL says of memtype= and strict, cpus=N, tsc=Hz. Needs Leafcutter.
+ * in sum=N, policy=what VMCALL has to say of memtype= and the other choices, cpus=N, tsc=Hz. Needs Leafcutter.
  */
 #include "guest/contract/contract.h"
 #include "guest/contract/features.h"
@@ -18,6 +18,7 @@
 #define ALL_WB          0x0606060606060606UL
 #define PCI_HOLE        0xc0000000UL
 #define MASK_VALID      BIT(11)
+#define CHOSEN_NAMED    (CHOSEN_POLICY | CHOSEN_TRANSITION | CHOSEN_FILL | CHOSEN_COHERENCE | CHOSEN_STRICT)
 
 static void check_cpu(void)
 {
@@ -87,7 +88,18 @@ static void check_module(void)
 	check_is(0, mmio_read8(guest.module_end), "behind it memory is 0");
 }
 
-/* What was chosen for the VM: the number of memtype=, and bit 10 for strict. */
+/* The number of memtype=, a mode, and a bit for each other word; only with policy= is it known which. */
+static void check_chosen(uint64_t chosen)
+{
+	uint64_t told = guest_number("policy", chosen);
+
+	check(FIELD(chosen, CHOSEN_POLICY) < MEMTYPE_POLICIES && FIELD(chosen, CHOSEN_TRANSITION) <= 1 &&
+		      !(chosen & ~CHOSEN_NAMED),
+	      "what was chosen for this VM, 0x%lx, has a name", chosen);
+	if (told != chosen) printf("With policy=0x%lx this image fails by design: the VM has another.\n", told);
+	if (guest_number("policy", ~0UL) != ~0UL) check_is(told, chosen, "... and is what policy= says");
+}
+
 static void check_version(void)
 {
 	struct vmcall call = {.rax = VMCALL_BASE + VMCALL_VERSION, .rbx = 99, .rcx = 99};
@@ -96,7 +108,7 @@ static void check_version(void)
 	vmcall(&call);
 	check_is(0, call.rax, "VMCALL 0 returns 0");
 	check(call.rbx >= 2, "the contract's version is %lu: 2 or later", call.rbx);
-	check_is(guest_number("policy", 1), call.rcx, "what was chosen for this VM");
+	check_chosen(call.rcx);
 	call = (struct vmcall){.rax = VMCALL_BASE + VMCALL_MARK, .rbx = ~0UL};
 	vmcall(&call);
 	check_is(0, call.rax, "VMCALL 3 takes a mark of any value");

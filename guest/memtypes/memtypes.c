@@ -3,8 +3,8 @@
  * Every combination of guest MTRR type, PAT type, noncoherent DMA and CR0.CD under one policy: a
  * page is mapped so, faulted in, its leaf read by VMCALL, and the SDM's combination table
  * applied; the result must be the line of expected.inc. Which policy the VM
- * has it asks by VMCALL; the word "policy=kvm-6.6" (or another) makes it expect that one, and fail
- * by design where the VM has another. Needs dev=edu iommu=on.
+ * has it asks by VMCALL; the word "policy=kvm-6.6" (or another) makes it expect that one, and where
+ * the VM has another it says beforehand that it fails by design. Needs dev=edu iommu=on.
  *
  * This proves types by rule. Reads are timed besides: where the CPU shows a difference between
  * cached and uncached memory at all, the times must agree too, and only then it says measured.
@@ -244,6 +244,7 @@ int guest_main(void)
 		return check_status();
 	policy = choose_policy();
 	printf("Memory types under policy %s\n", memtype_policy_name(policy));
+	vmcall_wants_policy(1U << policy, "policy= makes it expect the types of another policy");
 	second_level = vtd_table();
 	check(vtd_set_root() && vtd_queue_on() && vtd_command(GCMD_TE, true), "translation on");
 	set_pat();

@@ -11,6 +11,7 @@
 #include "guest/lib/cpu.h"
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
 
 static struct {
 	uint32_t initial, lapic, x2apic;
@@ -68,6 +69,7 @@ int guest_main(void)
 		test_deaf();
 		return check_status();
 	}
+	vmcall_wants_policy(~(1U << MEMTYPE_KVM_6_16), "under it no attach is a transition");
 	test_identity();
 	test_tables();
 	test_ipis();

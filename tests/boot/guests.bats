@@ -39,7 +39,7 @@ module() {
 	[ "$ENGINE" != bochs ] || tsc=$(sed -n 's/^bochs_ips=//p' tools/engines/bochs.sh)
 	sum=$(module "$BATS_TEST_TMPDIR/module" 10001)
 	boots 0 "" "$G/contract.elf" \
-		"vm t mem=32M dev=edu dev=edu,snoop -- mem=32 edu=2 module=10001 sum=$sum tsc=$tsc" \
+		"vm t mem=32M dev=edu dev=edu,snoop -- mem=32 policy=1 edu=2 module=10001 sum=$sum tsc=$tsc" \
 		"$BATS_TEST_TMPDIR/module" initrd "$G/contract.elf" "vm small mem=2M memtype=kvm-6.11 transition=retype -- mem=2 policy=0x12" \
 		"$G/contract.elf" "vm large mem=160M cpus=3 dev=edu iommu=on,strict -- mem=160 edu=1 policy=0x401 cpus=3"
 	lacks 'FAIL'
