@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2154
 # guest/leaves: how large leaves are, and what a guest's MTRR writes and CR0.CD take away, to the leaf;
-# and that the table guest/memtypes is held against has every combination.
+# that other images hold with each transition= and fill=; and that the table guest/memtypes is held
+# against has every combination.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -27,6 +28,24 @@ leaves() {
 	has 't\| ok [0-9]+ - 0x2800000: its leaf is still there' \
 		't\| ok [0-9]+ - it has stood where a table was since the transition: no INVEPT more'
 	leaves 64M fill=table
+}
+
+# several "NAME WORDS"...: VMs of these images, with these words more, in one machine; all hold.
+several() {
+	local each name vms=()
+	for each; do
+		name=${each%% *}
+		vms+=("$G/$name.elf" "vm $name$((${#vms[@]} / 2)) $(words "$name") ${each#* } --")
+	done
+	BOOT_OPTIONS="--mem 768" boots 0 "" "${vms[@]}"
+	lacks 'FAIL'
+	[ "$(grep -c '^hv: vm [a-z]*[0-9]: exited with status 0' <<<"$output")" -eq $# ]
+}
+
+@test "noncoherent, coherence and iommu: with transition=retype and with fill=table they hold as with a zap" {
+	several "noncoherent transition=retype" "noncoherent fill=table" \
+		"coherence transition=retype" "coherence fill=table" "iommu fill=table"
+	has 'hv: vm noncoherent0: retyped [1-9].*' 'hv: vm coherence2: retyped [1-9].*'
 }
 
 @test "leaves: a 1G leaf is split and comes back" {
