@@ -6,11 +6,12 @@
  * KICK, WAIT, ANSWER; tests/prove/run compares the two lists.
  *
  * A CPU faults the page in, through the gate or with the EPT's lock (lib/gate.h), and uses what it
- * has cached. It rings the invalidation queue, which any CPU that passes by works off: under the
+ * has cached. It rings the invalidation queue, which any CPU that passes by may work off: under the
  * VM's lock the count changes, by a zap (no CPU can use a translation from before when the flush
- * returns) or, with RETYPE, in place while everybody is stopped. It zaps under the EPT's lock alone,
- * as for an MTRR. With DEVICE it does DMA under the VM's lock, which may find a context that nobody
- * has announced; then the transition comes before the bytes.
+ * returns) or, with RETYPE, in place while everybody is stopped. (In the C only the CPU of the vCPU
+ * that rang works it off: the model has more behaviours than the C.) It zaps under the EPT's lock
+ * alone, as for an MTRR. With DEVICE it does DMA under the VM's lock, which may find a context that
+ * nobody has announced; then the transition comes before the bytes.
  *
  * Shown: once a transition is told complete no CPU uses a type that is not the rule's; no leaf of an
  * old type is installed; no byte of DMA moves while a CPU can use a type that is not that of the
