@@ -38,7 +38,7 @@ struct sample {
 	uint8_t bytes[INSN_MOST];
 	uint64_t target;      /* linear */
 	uint64_t base, limit; /* of LIMITED; base is GS's too */
-	uint64_t stack_limit; /* of STACKED */
+	uint64_t stack_limit; /* of the segment `STACKED` */
 	bool down, stack_down, stack_big;
 	struct state state;
 	uint8_t memory[COMPARED];
