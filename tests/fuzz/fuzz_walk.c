@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	const struct guest_ram memory = fake_ram_modelled(&fake);
 	const struct guest_ram flat = fake_ram_flat(&fake, PAGE_SIZE);
-	struct guest_walk_cache cache = {0};
+	struct guest_walk_cache cache[2] = {0}; /* one for each RAM */
 	struct guest_paging paging;
 	struct setting s;
 	uint64_t gpa = 0, again_gpa = 0;
@@ -110,9 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	check_result(error, gpa, code);
 	check_ram();
 	error = guest_walk(&paging, &memory, s.linear, GUEST_FETCH, &gpa, &code);
-	for (unsigned i = 0; i < 2; i++) {
-		assert(guest_walk_fetch(&cache, &paging, i ? &memory : &flat, s.linear, &again_gpa, &again_code) ==
-		       error);
+	for (unsigned i = 0; i < 4; i++) {
+		assert(guest_walk_fetch(&cache[i % 2], &paging, i % 2 ? &memory : &flat, s.linear, &again_gpa,
+					&again_code) == error);
 		assert(again_gpa == gpa && again_code == (error == -EFAULT ? code : 0));
 	}
 	return 0;
