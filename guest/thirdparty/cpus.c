@@ -205,7 +205,8 @@ void cpus_main(void)
 {
 	count = cpu_count();
 	expect(count && count <= MOST, "a number of CPUs");
-	expect(mp_cpus() == count, "the MP table lists as many");
+	if (mp_cpus()) /* QEMU has none where ACPI tells of the CPUs */
+		expect(mp_cpus() == count, "the MP table lists as many");
 	if (!count || count > MOST) return;
 	pml4[1] = (uint64_t)tables[0] | MAPPED;
 	tables[0][0] = (uint64_t)tables[1] | MAPPED;

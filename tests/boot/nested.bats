@@ -17,19 +17,9 @@ setup() {
 	done
 }
 
-# guest/smp keeps interrupts on there: with them off a vCPU that spins starves the others of KVM. A transition takes
-# 160 to 280 thousand ticks there, and without its kick a slice.
-@test "nested: in one boot two vCPUs on two CPUs, and a hang, a reset and statuses 1 and 0 are told apart" {
-	tools/iso "$TMPDIR/smp.iso" "${BUILD:-build}/leafcutter.elf" "" "${BUILD:-build}/guest/smp.elf" \
-		"vm t mem=64M cpus=2 iommu=on dev=edu -- interruptible rounds=3 patience=40 calm=2 bound=1000000"
-	run --separate-stderr -124 tools/boot --engine nested --cpus 2 --timeout 60 \
-		"$TMPDIR"/{1,h,r,0,smp}.iso
-	local smp="${output#*"$TMPDIR/smp.iso"}"
-	grep -qx 'hv: cpu: 2 of 2 started' <<<"$smp"
-	if grep FAIL <<<"$smp"; then return 1; fi
-	grep -qx 't| ok .* - a CPU that spins with interrupts off uses no translation from before' <<<"$smp"
-	grep -qx 'hv: vm t: exited with status 0' <<<"$smp"
-	output=${output%$'\n'"== $TMPDIR/smp.iso"*}
+@test "nested: in one boot a hang, a reset and statuses 1 and 0 are told apart" {
+	run --separate-stderr -124 tools/boot --engine nested --timeout 60 \
+		"$TMPDIR"/{1,h,r,0}.iso
 	[ "$output" = "== $TMPDIR/1.iso
 hv: options: act 1
 hv: end: status 1
