@@ -71,7 +71,7 @@ smp_as() {
 thirdparty() {
 	BOOT_OPTIONS="--cpus $1" boots 0 "" "$G/thirdparty.elf" "vm t $(words thirdparty) cpus=$2 --"
 	lacks 'BAD'
-	has 't\| good: as many CPUs as fw_cfg counts, by one broadcast' 't\| good: the MP table lists as many' \
+	has 't\| good: as many CPUs as fw_cfg counts, by one broadcast' 't\| good: the MP table lists as many, or one for each package' \
 		't\| good: no CPU saw the page from before a shootdown' 't\| done' 'hv: vm t: exited with status 0'
 }
 
