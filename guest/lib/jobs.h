@@ -25,7 +25,7 @@ uint64_t job_on_all(void (*job)(unsigned id), uint64_t *sum);
 
 /*
  * The other CPUs look at the clock without a pause, interrupts off. Then: the longest time that one stood
- * still, which is what lies between two looks, and in *lost (unless NULL) what all of them lost in all.
+ * still, which is what lies between two looks, and in *all (unless NULL) what all of them lost in all.
  */
 void jobs_watch_clock(void);
-uint64_t jobs_stood_still(uint64_t *lost);
+uint64_t jobs_stood_still(uint64_t *all);
