@@ -39,8 +39,9 @@ unit: need-build
 	@for program in $(UNIT); do $$program || exit; done
 
 # Everything, in one number. tests/run keeps two suites going, the longest first.
-LONG := $(patsubst %,tests/boot/%.bats,kvm linux smp nested fuzz guests console machine entry)
-SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(wildcard tests/course/*.bats) $(EPT_SUITES) \
+LONG := tests/boot/kvm.bats tools/mutate $(patsubst %,tests/boot/%.bats,linux smp nested fuzz guests console machine entry)
+SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(wildcard tests/course/*.bats) \
+	$(filter-out $(LONG),$(EPT_SUITES)) \
 	$(UNIT)
 LINUX_INITRDS := $(LINUX_GUESTS:%=$(BUILD)/guest/%.initrd)
 # The driver of linux-edu needs packages that make test does not.
