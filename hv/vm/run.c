@@ -140,11 +140,8 @@ static void work_slices(struct vm *vm, unsigned slices)
  */
 static bool work(struct vm *vm)
 {
-	unsigned slices = vmx.preemption_timer ? 1 : SLICES_WITHOUT_TIMER;
-	bool worked = has_work(vm);
-
-	if (!worked) return false;
-	work_slices(vm, slices);
+	if (!has_work(vm)) return false;
+	work_slices(vm, vmx.preemption_timer ? 1 : SLICES_WITHOUT_TIMER);
 	if (run_watch) run_watch();
 	return true;
 }

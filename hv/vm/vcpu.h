@@ -103,7 +103,7 @@ struct vcpu {
 	uint64_t swapped_msr[6];
 	uint64_t cr2;
 	uint64_t xcr0;
-	uint64_t debug_register[6]; /* DR0-DR3, DR6; the last is unused */
+	uint64_t debug_register[5]; /* DR0-DR3, DR6 */
 	uint8_t *fpu;               /* XSAVE area, 64-byte aligned */
 };
 
