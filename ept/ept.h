@@ -14,9 +14,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "ept/memtype.h"
 #include "ept/mtrr.h"

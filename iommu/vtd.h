@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "lib/bits.h"
 
 /* Registers, by offset in the page (VT-d 11.4). */

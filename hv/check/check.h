@@ -10,8 +10,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "hv/vmcs/controls.h"
 
 /*

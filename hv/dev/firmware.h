@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "lib/bits.h"
 
 /* ROM from here to 1 MiB: zeroes where option ROMs would be, then ACPI's tables, then code. */

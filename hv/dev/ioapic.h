@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/dev/board.h"
 
 #define IOAPIC_BASE    0xfec00000ULL

@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/dev/board.h"
 
 #define IRQ_CASCADE   2 /* the ISA line that no device has */

@@ -6,10 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "hv/dev/bus.h"
 #include "lib/apic.h"
 
 /* Each may be NULL, but for ipi. */

@@ -5,8 +5,6 @@
  */
 #include "hv/dev/lapic_route.h"
 
-#include "lib/bits.h"
-
 static uint32_t named(const struct lapic_set *set, uint64_t destination, bool logical)
 {
 	uint32_t targets = 0;

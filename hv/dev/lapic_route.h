@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/dev/lapic.h"
 
 /* The local APICs of a machine's CPUs, by CPU; at most 32. */

@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/dev/board.h"
 
 #define PCI_VENDOR_ID        0x00 /* device behind it */

@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/dev/board.h"
 
 #define UART_PORT 0x3f8

@@ -9,7 +9,6 @@
 #include "hv/emulate/guest_walk.h"
 
 #include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/x86.h"
 
 #define PDE_HIGH_ADDRESS BITS(20, 13) /* physical 39:32 of a 4M page (SDM 3A 4.3) */

@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/emulate/guest_ram.h"
 
 enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };

@@ -5,13 +5,11 @@
  */
 #include "hv/exits/exit.h"
 
-#include "hv/machine/console.h"
 #include "hv/machine/timer.h"
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 #include "hv/vm/ipi.h"
 #include "hv/vm/run.h"
-#include "lib/errno.h"
 #include "lib/format.h"
 
 enum exit_action exit_to_scheduler(struct vcpu *vcpu)

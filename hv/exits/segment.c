@@ -5,10 +5,7 @@
  */
 #include "hv/exits/segment.h"
 
-#include "hv/emulate/insn.h"
 #include "hv/vm/guest_memory.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
 
 #define DESCRIPTOR_BASE_LOW   BITS(39, 16)
 #define DESCRIPTOR_BASE_HIGH  BITS(63, 56)

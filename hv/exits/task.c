@@ -4,7 +4,6 @@
  * one, so it is carried out here, between TSSs of 32 and of 16 bits. The CPU has checked the gate and
  * the new TSS's descriptor already (SDM 3C 26.4.2).
  */
-#include <stddef.h>
 
 #include "hv/exits/exit.h"
 #include "hv/exits/segment.h"

@@ -5,7 +5,6 @@
  */
 #include "hv/load/elf.h"
 
-#include "lib/bits.h"
 #include "lib/string.h"
 
 #define MULTIBOOT_MAGIC     0x1badb002

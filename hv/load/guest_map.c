@@ -6,7 +6,6 @@
 
 #include "hv/dev/firmware.h"
 #include "hv/dev/pci.h"
-#include "lib/bits.h"
 
 static void add(struct guest_map *map, uint64_t gpa, uint64_t end, uint64_t hpa, enum ept_slot_kind kind)
 {

@@ -5,7 +5,6 @@
 #include "hv/load/load.h"
 
 #include "hv/load/elf.h"
-#include "lib/bits.h"
 
 static const struct {
 	/* Whether image[0..size) is meant for this loader; it may still be damaged. */

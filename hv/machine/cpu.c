@@ -5,8 +5,6 @@
  */
 #include "hv/machine/cpu.h"
 
-#include <stddef.h>
-
 #include "hv/machine/apic.h"
 #include "hv/machine/end.h"
 #include "hv/machine/image.h"

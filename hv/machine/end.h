@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 /* Exit statuses of docs/contract.md. */
 enum { STATUS_OK = 0, STATUS_VM_FAILED = 1, STATUS_HYPERVISOR_FAILED = 3 };
 

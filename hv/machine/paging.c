@@ -4,9 +4,6 @@
  */
 #include "hv/machine/paging.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/machine/apic.h"
 #include "hv/machine/cpu.h"
 #include "hv/machine/end.h"

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 /*
  * Build the tables for all RAM below memory_top(), and for the 2 MiB of devices around the local
  * APIC, uncached; load them. Panics without memory.

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 enum { PIC_LINE_COM2 = 3, PIC_LINE_COM1 = 4 };
 
 /* Initialized, every line masked. */

@@ -4,8 +4,6 @@
  */
 #include "hv/machine/timer.h"
 
-#include <stdbool.h>
-
 #include "hv/machine/apic.h"
 #include "hv/machine/cpu.h"
 #include "lib/asm.h"

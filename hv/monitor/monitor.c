@@ -7,13 +7,10 @@
 
 #include "ept/explain.h"
 #include "hv/exits/exit.h"
-#include "hv/machine/console.h"
 #include "hv/vm/guest_memory.h"
 #include "hv/vm/run.h"
 #include "hv/vm/step.h"
-#include "lib/bits.h"
 #include "lib/format.h"
-#include "lib/string.h"
 
 struct vm *const *all_vms;
 unsigned all_vms_count;

@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "ept/memtype.h"
 #include "hv/dev/devices.h"
 

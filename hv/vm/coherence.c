@@ -7,9 +7,6 @@
 
 #include "hv/machine/memory.h"
 #include "hv/vm/events.h"
-#include "lib/asm.h"
-#include "lib/errno.h"
-#include "lib/string.h"
 
 /* Bytes whose WBINVD is well below a slice although all of them are dirty. */
 #define WRITE_BACK_AT_ONCE (4 * MiB)

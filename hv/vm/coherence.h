@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "hv/load/guest_map.h"
 #include "hv/vm/vm.h"
 

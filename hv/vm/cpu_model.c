@@ -6,9 +6,6 @@
 
 #include "hv/vm/fpu.h"
 #include "hv/vmx/vmx.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
-#include "lib/x86.h"
 
 /*
  * What a guest may see of the feature words (SDM 2A "CPUID"): what works in a guest without the

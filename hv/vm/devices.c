@@ -15,11 +15,7 @@
 #include "hv/machine/memory.h"
 #include "hv/vm/events.h"
 #include "hv/vm/interrupts.h"
-#include "hv/vmx/vmx.h"
 #include "iommu/state.h"
-#include "lib/asm.h"
-#include "lib/errno.h"
-#include "lib/string.h"
 
 _Static_assert(IOAPIC_SOURCE_ID == IOMMU_IOAPIC_SOURCE_ID, "one id, for who sends and who remaps");
 _Static_assert(VM_DEVICES_MAX <= IOMMU_DEVICES, "each device has a place in the IOMMU's list");

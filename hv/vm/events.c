@@ -4,9 +4,7 @@
  */
 #include "hv/vm/events.h"
 
-#include "hv/machine/console.h"
 #include "iommu/vtd.h"
-#include "lib/bits.h"
 #include "lib/format.h"
 
 #define TEXT_SIZE 120

@@ -7,10 +7,6 @@
 
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/vm.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
-#include "lib/string.h"
 
 /* The registers as the VMCS has them now: to read them is cheaper than to track their changes. */
 static void read_paging(struct vcpu *vcpu, uint64_t cr0, unsigned mode, bool system)

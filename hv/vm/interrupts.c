@@ -6,15 +6,10 @@
 #include "hv/vm/interrupts.h"
 
 #include "hv/dev/ioapic.h"
-#include "hv/dev/lapic_route.h"
 #include "hv/dev/pic.h"
 #include "hv/vm/events.h"
 #include "hv/vm/run.h"
 #include "hv/vm/ipi.h"
-#include "hv/vm/vcpu.h"
-#include "hv/vm/vm.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 
 /* The PICs' output is wired to the CPU that booted: to LINT0, or past an APIC that is off (SDM 3A 11.4.3). */
 static bool extint_pending(const struct vcpu *vcpu)

@@ -4,9 +4,7 @@
  */
 #include "hv/vm/ipi.h"
 
-#include "hv/dev/lapic_route.h"
 #include "hv/vm/shootdown.h"
-#include "lib/bits.h"
 
 void vcpu_kick_remote(struct vcpu *vcpu)
 {

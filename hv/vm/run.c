@@ -5,16 +5,11 @@
  */
 #include "hv/vm/run.h"
 
-#include "hv/dev/timers.h"
-#include "hv/machine/console.h"
 #include "hv/machine/timer.h"
 #include "hv/vm/interrupts.h"
 #include "hv/vm/ipi.h"
 #include "hv/vm/shootdown.h"
-#include "hv/vm/vcpu.h"
 #include "hv/vm/vmcs_setup.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 
 /* The longest turn of a vCPU, in TSC ticks: in its guest and in exits done for it. */
 #define SLICE_TICKS 2000000UL

@@ -19,8 +19,6 @@
 
 #include "hv/machine/apic.h"
 #include "hv/vm/events.h"
-#include "hv/vmx/vmx.h"
-#include "lib/asm.h"
 
 static void flush_here(struct vm *vm)
 {

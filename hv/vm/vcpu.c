@@ -4,8 +4,6 @@
  */
 #include "hv/vm/vcpu.h"
 
-#include <stddef.h>
-
 #include "hv/check/check.h"
 #include "hv/machine/memory.h"
 #include "hv/vm/cpu_model.h"
@@ -16,8 +14,6 @@
 #include "hv/vm/vm.h"
 #include "hv/vmx/vpid.h"
 #include "hv/vm/vmcs_setup.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 
 _Static_assert(offsetof(struct vcpu, gpr) == 0, "hv/vmx/enter.asm");
 _Static_assert(offsetof(struct vcpu, host_rsp) == 128, "hv/vmx/enter.asm");

@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "ept/mtrr.h"
 #include "hv/dev/lapic.h"
 #include "hv/emulate/guest_walk.h"

@@ -4,14 +4,10 @@
  */
 #include "hv/vm/vm.h"
 
-#include "hv/machine/console.h"
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 #include "hv/vm/interrupts.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
 #include "lib/format.h"
-#include "lib/string.h"
 
 /* Enter an end state; false when the VM has ended already. Its vCPUs run no more. */
 static bool end(struct vm *vm, enum vm_state state)

@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "boot/multiboot2.h"
 #include "ept/ept.h"
 #include "hv/machine/console.h"
@@ -18,7 +15,6 @@
 #include "hv/options/options.h"
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
-#include "lib/bits.h"
 #include "lib/contract.h"
 #include "lib/gate.h"
 

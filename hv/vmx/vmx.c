@@ -9,8 +9,8 @@
 #include "hv/machine/cpu.h"
 #include "hv/machine/end.h"
 #include "hv/machine/memory.h"
+#include "hv/options/options.h"
 #include "lib/asm.h"
-#include "lib/bits.h"
 #include "lib/string.h"
 #include "lib/x86.h"
 

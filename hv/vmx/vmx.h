@@ -5,12 +5,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "ept/ept.h"
 #include "hv/vmcs/controls.h"
-#include "hv/options/options.h"
 #include "hv/vmcs/vmcs.h"
 
 /* What was agreed with the CPU: the controls every VMCS gets, and the options it may use. */
