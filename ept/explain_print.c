@@ -32,10 +32,7 @@ static void add_entry(struct lines *to, uint64_t entry, unsigned level)
 	lines_add(to, "%s at 0x%lx, %c%c%c%s%s", entry_is_leaf(entry, level) ? ept_level_names[level] : "table",
 		  address, entry & EPT_READ ? 'R' : '-', entry & EPT_WRITE ? 'W' : '-', entry & EPT_EXECUTE ? 'X' : '-',
 		  entry & EPT_ACCESSED ? ", accessed" : "", entry & EPT_DIRTY ? ", dirty" : "");
-	if (entry_is_leaf(entry, level)) {
-		lines_add(to, ", ");
-		lines_add(to, "%s", memtype_leaf_name(entry));
-	}
+	if (entry_is_leaf(entry, level)) lines_add(to, ", %s", memtype_leaf_name(entry));
 }
 
 static void add_slot(struct lines *to, const struct ept_explanation *why)
@@ -118,8 +115,7 @@ static void add_decision(struct lines *to, const struct ept_explanation *why)
 		add_mtrr(to, &why->mtrr);
 	else
 		lines_add(to, "%s", words[why->decided_by]);
-	lines_add(to, ": ");
-	lines_add(to, "%s", memtype_leaf_name(why->bits));
+	lines_add(to, ": %s", memtype_leaf_name(why->bits));
 }
 
 static void add_size(struct lines *to, const struct ept_explanation *why)
@@ -178,16 +174,13 @@ static void add_stale(struct lines *to, const struct ept_explanation *why)
 	const char *pat = memtype_name(why->pat_type);
 
 	if (!why->stale) return;
-	lines_add(to, "stale: the leaf in place is ");
-	lines_add(to, "%s", memtype_leaf_name(why->entry[why->level]));
-	lines_add(to, ", as with ");
+	lines_add(to, "stale: the leaf in place is %s, as with ", memtype_leaf_name(why->entry[why->level]));
 	switch (why->stale) {
 	case EPT_STALE_COUNT: lines_add(to, why->count ? "count 0" : "a noncoherent device"); break;
 	case EPT_STALE_CD: lines_add(to, "CR0.CD %u", !why->cd); break;
 	default: lines_add(to, "other MTRRs or CD, earlier or another vCPU's"); break;
 	}
-	lines_add(to, ", not cleared since; a fault would give ");
-	lines_add(to, "%s", memtype_leaf_name(why->bits));
+	lines_add(to, ", not cleared since; a fault would give %s", memtype_leaf_name(why->bits));
 	if (why->in_place == why->effective)
 		lines_add(to, "; harmless where PAT is %s: an access is %s either way", pat, effective);
 	else

@@ -7,8 +7,6 @@
 
 #include "ept/ept.h"
 #include "lib/bits.h"
-#include "lib/errno.h"
-#include "lib/string.h"
 
 const char *const memtype_policies[MEMTYPE_POLICIES + 1] = {
 	[MEMTYPE_KVM_6_6] = "kvm-6.6",
@@ -16,13 +14,6 @@ const char *const memtype_policies[MEMTYPE_POLICIES + 1] = {
 	[MEMTYPE_KVM_6_11] = "kvm-6.11",
 	[MEMTYPE_KVM_6_16] = "kvm-6.16",
 };
-
-int memtype_policy_parse(const char *name)
-{
-	for (int i = 0; i < MEMTYPE_POLICIES; i++)
-		if (!strcmp(name, memtype_policies[i])) return i;
-	return -EINVAL;
-}
 
 const char *memtype_policy_name(enum memtype_policy policy)
 {

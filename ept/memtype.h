@@ -33,8 +33,6 @@ enum memtype_policy {
 
 /* Their names, and a NULL. */
 extern const char *const memtype_policies[MEMTYPE_POLICIES + 1];
-/* Parse a policy's name ("kvm-6.7"); returns the policy or -EINVAL. */
-int memtype_policy_parse(const char *name);
 const char *memtype_policy_name(enum memtype_policy policy);
 /* Do leaves change their type, and are cleared, when the noncoherent count goes 0 <-> 1? */
 bool memtype_zaps_transitions(enum memtype_policy policy);

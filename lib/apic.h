@@ -15,17 +15,8 @@
 #define LAPIC_SIZE           0x1000ULL
 
 /* Registers, by a sixteenth of their offset in the page (SDM 3A table 11-1). */
-enum {
-	LAPIC_ID = 0x02,
-	LAPIC_VERSION = 0x03,
-	LAPIC_TPR = 0x08,
-	LAPIC_APR = 0x09,
-	LAPIC_PPR = 0x0a,
-	LAPIC_EOI = 0x0b,
-	LAPIC_LDR = 0x0d,
-	LAPIC_DFR = 0x0e,
-	LAPIC_SVR = 0x0f
-};
+enum { LAPIC_ID = 0x02, LAPIC_VERSION = 0x03, LAPIC_TPR = 0x08, LAPIC_APR = 0x09, LAPIC_PPR = 0x0a, LAPIC_EOI = 0x0b };
+enum { LAPIC_LDR = 0x0d, LAPIC_DFR = 0x0e, LAPIC_SVR = 0x0f };
 enum { LAPIC_ISR = 0x10, LAPIC_TMR = 0x18, LAPIC_IRR = 0x20, LAPIC_ESR = 0x28 };
 enum { LAPIC_ICR_LOW = 0x30, LAPIC_ICR_HIGH = 0x31, LAPIC_SELF_IPI = 0x3f };
 /* The local vector table is without gaps; before LINT0 it may have two more. */
@@ -54,7 +45,7 @@ enum { MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_INIT = 5, MODE_STARTU
 enum { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 
 /* A message is a 4-byte write to 0xfeexxxxx; its data is as a command's low half. */
-#define MESSAGE_BASE        0xfee00000ULL
+#define MESSAGE_BASE        LAPIC_BASE
 #define MESSAGE_LAST        0xfeefffffULL
 #define MESSAGE_DESTINATION BITS(19, 12)
 #define MESSAGE_HINT        BIT(3) /* redirection hint */

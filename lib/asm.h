@@ -116,14 +116,6 @@ static inline void sti_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memor
 /* As if an NMI came now. Its IRET ends their blocking since one caused a VM exit (SDM 3C 28.5.5). */
 static inline void raise_nmi(void) { __asm__ volatile("int $2" : : : "memory"); }
 
-/* Zero 'size' bytes, a multiple of 8, by 64-bit stores. */
-static inline void zero_words(void *to, uint64_t size)
-{
-	uint64_t words = size / 8;
-
-	__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0UL) : "memory");
-}
-
 struct descriptor_pointer {
 	uint16_t limit;
 	uint64_t base;

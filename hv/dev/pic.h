@@ -8,8 +8,6 @@
 
 #include "hv/dev/board.h"
 
-#define PIC_LINES 16
-
 struct pic_chip {
 	struct pic *pic;
 	uint8_t lines;     /* the levels of its inputs */

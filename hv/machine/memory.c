@@ -6,7 +6,6 @@
 
 #include "hv/machine/image.h"
 #include "hv/machine/lock.h"
-#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 
@@ -123,7 +122,7 @@ uint64_t memory_alloc(uint64_t size, uint64_t align)
 	lock(&memory_lock, LOCK_MEMORY);
 	at = take(ALIGN_UP(size, PAGE_SIZE), align);
 	unlock(&memory_lock, LOCK_MEMORY);
-	if (at) zero_words((void *)at, ALIGN_UP(size, PAGE_SIZE));
+	if (at) memset((void *)at, 0, ALIGN_UP(size, PAGE_SIZE));
 	return at;
 }
 

@@ -59,7 +59,7 @@ static uint64_t alloc_table(void *ctx)
 
 	if (table) {
 		vm->free_table = *(uint64_t *)table;
-		zero_words((void *)table, PAGE_SIZE);
+		memset((void *)table, 0, PAGE_SIZE);
 	} else if (vm->tables_used < vm->tables_size) {
 		table = vm->tables + vm->tables_used;
 		vm->tables_used += PAGE_SIZE;

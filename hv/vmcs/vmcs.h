@@ -191,7 +191,6 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define IO_SIZE   BITS(2, 0) /* bytes - 1: 0, 1 or 3 */
 #define IO_IN     BIT(3)
 #define IO_STRING BIT(4)
-#define IO_REP    BIT(5)
 #define IO_PORT   BITS(31, 16)
 
 /* Exit qualification: task switches, SDM 3C 28.2.1 (table 28-2). */

@@ -64,7 +64,7 @@ static void leaf_bits(void)
 	unsigned wrong = 0, cases = 0;
 
 	for (unsigned p = 0; p < MEMTYPE_POLICIES; p++) {
-		int policy = memtype_policy_parse(policies[p].name);
+		bool named = !strcmp(memtype_policies[p], policies[p].name);
 
 		for (unsigned i = 0; i < 8 * ARRAY_SIZE(values); i++) {
 			bool mmio = i & 1, noncoherent = i & 2, cd = i & 4;
@@ -72,8 +72,8 @@ static void leaf_bits(void)
 			unsigned column = mmio ? 0 : !noncoherent ? 1 : cd ? 2 : 3;
 
 			cases++;
-			wrong += policy < 0 || memtype_leaf_bits((enum memtype_policy)policy, mmio, noncoherent, cd,
-								 mtrr) != bits_of(policies[p].column[column], mtrr);
+			wrong += !named || memtype_leaf_bits((enum memtype_policy)p, mmio, noncoherent, cd, mtrr) !=
+						   bits_of(policies[p].column[column], mtrr);
 		}
 	}
 	verdict(wrong, cases, "memtype_leaf_bits: every policy, state and MTRR type");
