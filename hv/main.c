@@ -94,29 +94,23 @@ static struct vm *create_vm(unsigned n)
 static void create_vms(void)
 {
 	for (unsigned n = 0; n < boot.modules; n++) {
-		struct vm *vm;
+		struct vm *vm = NULL;
 
-		if (options_is_initrd(boot.module[n].line)) {
-			if (n == 0 || options_is_initrd(boot.module[n - 1].line)) {
-				print("module %u: 'initrd' belongs to the vm before it, expected one: see "
-				      "docs/contract.md",
-				      n + 1);
-				failed = true;
-			}
-			continue;
-		}
-		vm = create_vm(n);
-		if (!vm) {
-			failed = true;
-			continue;
-		}
+		if (!options_is_initrd(boot.module[n].line))
+			vm = create_vm(n);
+		else if (n && !options_is_initrd(boot.module[n - 1].line))
+			continue; /* create_vm() has seen it */
+		else
+			print("module %u: 'initrd' belongs to the vm before it, expected one: see docs/contract.md",
+			      n + 1);
+		failed |= !vm;
+		if (!vm) continue;
 		vm->index = (uint8_t)vm_count;
 		vms[vm_count++] = vm;
 	}
-	if (!boot.modules) {
+	failed |= !boot.modules;
+	if (!boot.modules)
 		print("no module: expected 'module2 FILE vm NAME -- command line' in grub.cfg: see docs/contract.md");
-		failed = true;
-	}
 }
 
 /* VMs that were reset and start again. Returns how many. */

@@ -194,15 +194,12 @@ void console_guest_byte(struct console_line *line, uint8_t byte)
 {
 	if (line == passed_on) {
 		pass_byte(line, byte);
-		return;
-	}
-	if (byte == '\r') return;
-	if (byte == '\n') {
+	} else if (byte == '\n') {
 		put_guest_line(line, line->length);
-		return;
+	} else if (byte != '\r') {
+		if (line->length == CONSOLE_LINE) put_piece(line);
+		line->text[line->length++] = byte;
 	}
-	if (line->length == CONSOLE_LINE) put_piece(line);
-	line->text[line->length++] = byte;
 }
 
 void console_guest_end(struct console_line *line)

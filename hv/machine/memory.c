@@ -73,31 +73,19 @@ static void reserve(uint64_t start, uint64_t end)
 	}
 }
 
-/* The free range that can give size bytes at an aligned address nearest to its end. */
-static struct boot_range *find_range(uint64_t size, uint64_t align, uint64_t *at)
-{
-	struct boot_range *best = NULL;
-
-	for (unsigned i = 0; i < free_ranges; i++) {
-		struct boot_range *r = &free_range[i];
-		uint64_t end = MIN(r->start + r->size, reachable);
-		uint64_t start;
-
-		if (end < r->start + size) continue;
-		start = ALIGN_DOWN(end - size, align);
-		if (start < r->start || (best && start < *at)) continue;
-		best = r;
-		*at = start;
-	}
-	return best;
-}
-
+/* Take 'size' bytes, at the highest aligned address where they are free; 0: nowhere. */
 static uint64_t take(uint64_t size, uint64_t align)
 {
 	uint64_t at = 0;
 
-	if (!find_range(size, align, &at)) return 0;
-	reserve(at, at + size);
+	for (unsigned i = 0; i < free_ranges; i++) {
+		const struct boot_range *r = &free_range[i];
+		uint64_t end = MIN(r->start + r->size, reachable);
+
+		if (end >= r->start + size && ALIGN_DOWN(end - size, align) >= r->start)
+			at = MAX(at, ALIGN_DOWN(end - size, align));
+	}
+	if (at) reserve(at, at + size);
 	return at;
 }
 

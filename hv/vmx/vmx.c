@@ -248,7 +248,7 @@ bool vmx_init_other(void)
 	return enter_vmx_operation(&own.capabilities);
 }
 
-static void vmclear(uint64_t vmcs)
+void vmcs_release(uint64_t vmcs)
 {
 	bool failed;
 
@@ -256,22 +256,20 @@ static void vmclear(uint64_t vmcs)
 	if (failed) vmx_instruction_failed("VMCLEAR", vmcs);
 }
 
-void vmcs_release(uint64_t vmcs) { vmclear(vmcs); }
-
 uint64_t vmcs_alloc(void)
 {
 	uint64_t vmcs = page_alloc();
 
 	if (!vmcs) return 0;
 	*(uint32_t *)vmcs = (uint32_t)(vmx.capabilities.basic & VMX_BASIC_REVISION);
-	vmclear(vmcs);
+	vmcs_release(vmcs);
 	return vmcs;
 }
 
 void vmcs_free(uint64_t vmcs)
 {
 	if (!vmcs) return;
-	vmclear(vmcs);
+	vmcs_release(vmcs);
 	page_free(vmcs);
 }
 
