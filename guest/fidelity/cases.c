@@ -20,7 +20,8 @@
 #define EVENTS      24
 #define TPR_ADDRESS (LAPIC_BASE + 16 * LAPIC_TPR)
 #define ICR_ADDRESS (LAPIC_BASE + 16 * LAPIC_ICR_LOW)
-#define VIDEO       0xa0000UL /* no RAM, in a guest of ours */
+#define VIDEO       0xa0000UL        /* no RAM, in a guest of ours */
+#define FRESH(n)    ((n)*0x200000UL) /* where nobody was before, from 4 to 7: its leaf is not there */
 #define BAD_PAT     0x0202020202020202UL
 
 /* What came, in order: RIP counted from 'start', a label in front of the instructions. */
@@ -138,6 +139,19 @@ static void single_steps(void)
 	RUN("TF over REP STOSD to the local APIC", RFLAGS_TF, "mov $1, %%ecx; rep stosl", 0, TPR_ADDRESS);
 }
 
+/* The instruction comes twice where its page has no leaf yet. */
+static void single_steps_at_first_touches(void)
+{
+	RUN("TF over a first touch", RFLAGS_TF, "movb $1, (%%rdi)", 0, FRESH(4));
+	RUN("TF over one behind MOV SS", RFLAGS_TF, "mov %%ss, %%eax; mov %%eax, %%ss; movb $1, (%%rdi)", 0, FRESH(5));
+	RUN("TF over one behind STI", RFLAGS_TF, "sti; movb $1, (%%rdi); cli", 0, FRESH(6));
+	RUN("TF from IRET over one", 0,
+	    "mov %%ss, %%eax; mov %%rsp, %%rbx; push %%rax; push %%rbx; pushfq; orq $0x100, (%%rsp); mov %%cs, "
+	    "%%eax\n\t"
+	    "push %%rax; lea 3f(%%rip), %%r11; push %%r11; iretq; 3: movb $1, (%%rdi)",
+	    0, FRESH(7));
+}
+
 static void breakpoints(void)
 {
 	write_cr4(read_cr4() | CR4_DE);
@@ -232,6 +246,7 @@ void fidelity_cases(void)
 	outb(0xa1, 0xff);
 	faults();
 	single_steps();
+	single_steps_at_first_touches();
 	breakpoints();
 	order();
 }

@@ -18,7 +18,7 @@ WHEN(injecting, e->event)
 WHEN(injecting_interrupt, injects(e, INTERRUPTION_TYPE_EXTERNAL))
 WHEN(injecting_nmi, injects(e, INTERRUPTION_TYPE_NMI))
 WHEN(injecting_nmi_virtual, injects(e, INTERRUPTION_TYPE_NMI) && (e->pin & PIN_VIRTUAL_NMIS))
-WHEN(blocking_by_sti_or_mov_ss, blocking(e, INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+WHEN(blocking_by_sti_or_mov_ss, blocking(e, INTERRUPTIBILITY_SHADOW))
 WHEN(interrupts_off, !(entry_read(e, VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 WHEN(in_enclave, blocking(e, INTERRUPTIBILITY_ENCLAVE))
 WHEN(link_pointer_used, entry_read(e, VMCS_LINK_POINTER) != ~0ULL)
@@ -101,7 +101,7 @@ static const struct entry_rule rules[] = {
 	{"interruptibility state: no blocking by STI while RFLAGS.IF is 0", IF(interrupts_off), ZEROES(INTERRUPTIBILITY_STI),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
 	{"interruptibility state: no blocking by STI or MOV SS to inject an external interrupt",
-	 IF(injecting_interrupt), ZEROES(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	 IF(injecting_interrupt), ZEROES(INTERRUPTIBILITY_SHADOW), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
 	{"interruptibility state: no blocking by MOV SS to inject an NMI", IF(injecting_nmi), ZEROES(INTERRUPTIBILITY_MOV_SS),
 	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
 	{"interruptibility state: no blocking by SMI outside SMM", ALWAYS, ZEROES(INTERRUPTIBILITY_SMI),

@@ -74,7 +74,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	if (error) return no_leaf(vcpu, gpa, error);
 	if (!leaf.level && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
-	vcpu_reinject_event(vcpu);
+	if (!vcpu_reinject_event(vcpu)) vcpu_repeat_instruction(vcpu);
 	return VCPU_RESUME;
 }
 

@@ -53,9 +53,8 @@ static void set_debug_status(uint64_t qualification)
  */
 static void restore_pending_step(void)
 {
-	uint64_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
-
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF && vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & shadow)
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
+	    vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_SHADOW)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 

@@ -66,7 +66,10 @@ enum exit_action exit_wbinvd(struct vcpu *vcpu)
 		vcpu->written_back = 0; /* of one that was not at its end when the last device was detached */
 		return exit_done(vcpu, 0);
 	}
-	if (vcpu->vm->cache && !coherence_write_back(vcpu)) return VCPU_LEAVE; /* and come again for the rest */
+	if (vcpu->vm->cache && !coherence_write_back(vcpu)) {
+		vcpu_repeat_instruction(vcpu);
+		return VCPU_LEAVE; /* and come again for the rest */
+	}
 	vcpu_skip_instruction(vcpu);
 	vm_write_back(vcpu->vm, true);
 	return VCPU_LEAVE; /* on a real CPU that took as long as a slice */

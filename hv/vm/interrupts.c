@@ -130,10 +130,8 @@ bool interrupts_pending(struct vcpu *vcpu)
  */
 static bool is_unblocked(const struct vcpu *vcpu, uint64_t more)
 {
-	uint64_t blocking = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | more;
-
 	vcpu_assert_current(vcpu);
-	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & blocking) &&
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & (INTERRUPTIBILITY_SHADOW | more)) &&
 	       !vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) &&
 	       !(vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID);
 }

@@ -100,15 +100,21 @@ static void end_shadow(void)
 {
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE);
 
-	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
-			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	if (blocking & INTERRUPTIBILITY_SHADOW)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, blocking & ~INTERRUPTIBILITY_SHADOW);
 }
 
 /* #DB is to come before the next instruction; what was pending is pending still. */
 static void add_pending_debug(uint64_t bits)
 {
 	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | bits);
+}
+
+void vcpu_drop_debug(struct vcpu *vcpu)
+{
+	vcpu_assert_current(vcpu);
+	if (!(vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_SHADOW))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
 }
 
 void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)

@@ -203,6 +203,16 @@ static inline bool vcpu_reinject_event(struct vcpu *vcpu)
 	return true;
 }
 
+/*
+ * The instruction that exited comes again: nothing of it is pending. Bochs has its single step pending, a CPU only
+ * behind STI or MOV SS.
+ */
+__attribute__((cold)) void vcpu_drop_debug(struct vcpu *vcpu);
+static inline void vcpu_repeat_instruction(struct vcpu *vcpu)
+{
+	if (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)) vcpu_drop_debug(vcpu);
+}
+
 /* Current privilege level: the DPL of SS (SDM 3C 25.4.1). */
 unsigned vcpu_cpl(const struct vcpu *vcpu);
 /* 16, 32 or 64: the default operand size of the code segment. */
