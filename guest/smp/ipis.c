@@ -108,6 +108,35 @@ static void test_nmi(unsigned last)
 	check(job_wait(last) && arrived(came, 1U << last), "and the interrupt comes then");
 }
 
+static volatile bool boot_cpu_sleeps;
+
+/* Interrupts off, and once it halts another CPU's wake_boot_cpu() wakes it. */
+static void boot_cpu_will_halt(void)
+{
+	interrupts_off();
+	boot_cpu_sleeps = true;
+}
+
+static void boot_cpu_halt(void)
+{
+	__asm__ volatile("hlt" : : : "memory");
+	boot_cpu_sleeps = false;
+	interrupts_on();
+}
+
+/* An NMI that is taken before the HLT does not end it: then another. One that is never taken shows here. */
+static void wake_boot_cpu(void)
+{
+	do {
+		unsigned before = nmis[0];
+		uint64_t end;
+
+		smp_send(0, LAPIC_ICR_NMI);
+		while (nmis[0] == before) cpu_pause();
+		for (end = rdtsc() + calm; boot_cpu_sleeps && rdtsc() < end;) cpu_pause();
+	} while (boot_cpu_sleeps);
+}
+
 static volatile unsigned beginnings;
 static volatile uint64_t last_beat;
 
@@ -121,7 +150,7 @@ static void beat(unsigned id)
 			vtd_ring();
 		}
 	wait(calm);
-	smp_send(0, LAPIC_ICR_NMI);
+	wake_boot_cpu();
 }
 
 /* Both IPIs at once, and nobody awake who could see the VM through: neither may be late or end it. */
@@ -134,11 +163,10 @@ static void test_begin(unsigned last)
 		job_start(last, beat);
 		while (!beginnings) cpu_pause();
 		wait(calm);
-		interrupts_off();
+		boot_cpu_will_halt();
 		sent = rdtsc();
 		smp_begin(last);
-		__asm__ volatile("hlt" : : : "memory");
-		interrupts_on();
+		boot_cpu_halt();
 		if (!job_wait(last) || last_beat > sent + calm) break;
 	}
 	check(last_beat <= sent + calm, "nothing of what was before runs on behind INIT and a start-up IPI");
@@ -154,7 +182,7 @@ static void count_ticks(unsigned id)
 	came[id] = 0;
 	while (came[id] < 3 && rdtsc() < end) cpu_pause();
 	ticks = came[id];
-	smp_send(0, LAPIC_ICR_NMI);
+	wake_boot_cpu();
 }
 
 static void test_timer(unsigned last)
@@ -163,10 +191,9 @@ static void test_timer(unsigned last)
 	outb(0x43, 0x34); /* the PIT's channel 0, every 3.4 ms */
 	outb(0x40, 0);
 	outb(0x40, 0x10);
-	interrupts_off();
+	boot_cpu_will_halt();
 	job_start(last, count_ticks);
-	__asm__ volatile("hlt" : : : "memory");
-	interrupts_on();
+	boot_cpu_halt();
 	job_wait(last);
 	ioapic_write_entry(2, LAPIC_LVT_MASKED);
 	check(ticks >= 3, "a device's timer goes on while the boot CPU is halted with interrupts off");
@@ -189,7 +216,7 @@ static void sleep_over_queue(unsigned id)
 	while (!came[id]) __asm__ volatile("sti; hlt; cli" : : : "memory");
 	queue_ticks = rdtsc() - start;
 	interrupts_on();
-	smp_send(0, LAPIC_ICR_NMI);
+	wake_boot_cpu();
 }
 
 static void test_queue(unsigned last)
@@ -197,10 +224,9 @@ static void test_queue(unsigned last)
 	vtd_write32(VTD_IEADDR, 0xfee00000 | last << 12);
 	vtd_write32(VTD_IEDATA, VECTOR);
 	vtd_write32(VTD_IECTL, 0);
-	interrupts_off();
+	boot_cpu_will_halt();
 	job_start(last, sleep_over_queue);
-	__asm__ volatile("hlt" : : : "memory");
-	interrupts_on();
+	boot_cpu_halt();
 	job_wait(last);
 	check(queue_ticks < 3 * calm, "the invalidation queue goes on while the CPUs sleep");
 }

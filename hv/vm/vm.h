@@ -16,7 +16,7 @@
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
 #include "lib/contract.h"
-#include "lib/gate.h"
+#include "hv/machine/gate.h"
 
 #define VMS_MAX 16
 

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "lib/gate.h"
+#include "hv/machine/gate.h"
 #include "tests/ept_world.h"
 
 #define FAULTERS 2

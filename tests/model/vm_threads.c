@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A VM's locks under real concurrency, for ThreadSanitizer: iommu/ under the VM's lock, ept/ under its own and the
- * gate, by the code of hv/machine/lock.h and lib/gate.h. Two threads are guests that change contexts and ring the
- * queue, one is a device, one works the queue off in slices, two fault pages in. What one of them leaves, the next
+ * gate, by the code of hv/machine/lock.h and hv/machine/gate.h. Two threads are guests that change contexts and ring
+ * the queue, one is a device, one works the queue off in slices, two fault pages in. What one of them leaves, the next
  * finds whole: the count of the EPT is that of the attached devices whenever the VM's lock is free, and DMA goes
  * around the cache only while it is not 0. Prints TAP; usage: vm_threads [rounds].
  */
@@ -17,7 +17,7 @@ static inline void give_way(void) { sched_yield(); }
 #define cpu_pause give_way
 
 #include "hv/machine/lock.h"
-#include "lib/gate.h"
+#include "hv/machine/gate.h"
 #include "tests/ept_world.h"
 #include "tests/lib/iommu_world.h"
 

@@ -5,7 +5,7 @@
  * is, each step in one piece. The steps have the names of the C: STATE, LOOK, ENTER, OUT, MARK, SEE,
  * KICK, WAIT, ANSWER; tests/prove/run compares the two lists.
  *
- * A CPU faults the page in, through the gate or with the EPT's lock (lib/gate.h), and uses what it
+ * A CPU faults the page in, through the gate or with the EPT's lock (hv/machine/gate.h), and uses what it
  * has cached. It rings the invalidation queue, which any CPU that passes by may work off: under the
  * VM's lock the count changes, by a zap (no CPU can use a translation from before when the flush
  * returns) or, with RETYPE, in place while everybody is stopped. (In the C only the CPU of the vCPU

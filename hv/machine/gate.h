@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/asm.h"
+
 struct gate {
 	uint32_t inside;
 	bool shut;
@@ -37,8 +39,7 @@ static inline bool gate_enter(struct gate *gate)
 static inline void gate_shut(struct gate *gate)
 {
 	__atomic_store_n(&gate->shut, true, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&gate->inside, __ATOMIC_SEQ_CST))
-		;
+	while (__atomic_load_n(&gate->inside, __ATOMIC_SEQ_CST)) cpu_pause();
 }
 
 static inline void gate_open(struct gate *gate) { __atomic_store_n(&gate->shut, false, __ATOMIC_RELEASE); }
