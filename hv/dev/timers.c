@@ -11,10 +11,13 @@ unsigned timer_shortest = 5000;
 
 void timers_init(struct timers *timers) { *timers = (struct timers){.due = TIMER_OFF}; }
 
+/* One store: vCPU 0's CPU looks at 'due' without the VM's lock, and might sleep by what is not the answer yet. */
 static void find_first(struct timers *timers)
 {
-	timers->due = TIMER_OFF;
-	for (unsigned i = 0; i < timers->count; i++) timers->due = MIN(timers->due, timers->timer[i]->due);
+	uint64_t due = TIMER_OFF;
+
+	for (unsigned i = 0; i < timers->count; i++) due = MIN(due, timers->timer[i]->due);
+	__atomic_store_n(&timers->due, due, __ATOMIC_RELAXED);
 }
 
 void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device), void *device)

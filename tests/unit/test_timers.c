@@ -2,6 +2,7 @@
 /* hv/dev/timers.c: when the first is due, and that each fires once. */
 
 #include "tests/lib/test.h"
+#include "tests/lib/between.h"
 #include "hv/dev/timers.h"
 
 static struct timers timers;
@@ -64,4 +65,15 @@ TEST(one_that_fires_may_be_set_again)
 	timers_poll(&timers, 300);
 	assert_int_equal(fired, 1);
 	assert_int_equal(timers.due, 50000);
+}
+
+static void first_is_still_due(void) { assert_int_equal(timers.due, 100); }
+
+/* The CPU of vCPU 0 looks when it goes to sleep, and holds no lock. */
+TEST(while_another_is_set_the_first_is_due_all_the_time)
+{
+	timer_set(&timers, &first, 100);
+	between_begin(first_is_still_due);
+	timer_set(&timers, &second, 200);
+	assert_true(between_end() > 10);
 }
