@@ -158,13 +158,16 @@ static void error(struct lapic *lapic, uint64_t bit)
 	if (news && (uint8_t)lapic->reg[LAPIC_LVT_ERROR] >= 16) take_local(lapic, LAPIC_LVT_ERROR);
 }
 
+/* Whatever the mode, which another CPU that sends to this one may see change: x2APIC mode has it in the low byte. */
+static uint32_t own_id(const struct lapic *lapic) { return lapic->reg[LAPIC_ID] >> 24 | (lapic->reg[LAPIC_ID] & 0xff); }
+
 /* Physical, flat and cluster destinations; x2APIC's have 32 bits (SDM 3A 11.6.2, 11.12.9, 11.12.10.2). */
 bool lapic_is_destination(const struct lapic *lapic, uint32_t destination, bool logical)
 {
 	uint32_t mine = lapic->reg[LAPIC_LDR];
 
 	if (destination == BROADCAST_32 || (destination == BROADCAST_8 && !(logical && lapic->x2apic))) return true;
-	if (!logical) return destination == (lapic->x2apic ? lapic->reg[LAPIC_ID] : lapic->reg[LAPIC_ID] >> 24);
+	if (!logical) return destination == own_id(lapic);
 	if (lapic->x2apic) return destination >> 16 == mine >> 16 && destination & mine & 0xffff;
 	mine >>= 24;
 	if (lapic->reg[LAPIC_DFR] >> 28 == 0xf) return destination & mine;
@@ -366,7 +369,7 @@ int lapic_write_msr(struct lapic *lapic, unsigned number, uint64_t value)
 /* SDM 3A 11.12.10: the id keeps its value, the logical one follows from it. */
 void lapic_set_x2apic(struct lapic *lapic, bool on)
 {
-	uint32_t id = lapic->x2apic ? lapic->reg[LAPIC_ID] : lapic->reg[LAPIC_ID] >> 24;
+	uint32_t id = own_id(lapic);
 
 	lapic->x2apic = on;
 	lapic->reg[LAPIC_ID] = on ? id : id << 24;
@@ -385,21 +388,22 @@ void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uin
 		write_register(device, offset >> 4, (uint32_t)*value);
 }
 
+/* What others name it by keeps its value all the while: they may be about to send it its start-up IPI. */
 void lapic_reset(struct lapic *lapic)
 {
-	*lapic = (struct lapic){
-		.host = lapic->host,
-		.x2apic = lapic->x2apic,
-		.reg =
-			{
-				[LAPIC_ID] = lapic->reg[LAPIC_ID],
-				[LAPIC_VERSION] = VERSION_VALUE,
-				[LAPIC_LDR] = lapic->x2apic ? lapic->reg[LAPIC_LDR] : 0,
-				[LAPIC_DFR] = 0xffffffff,
-				[LAPIC_SVR] = 0xff,
-				[LAPIC_LVT_TIMER... LAPIC_LVT_ERROR] = LAPIC_LVT_MASKED,
-			},
+	static const uint32_t reset[LAPIC_REGISTERS] = {
+		[LAPIC_VERSION] = VERSION_VALUE,
+		[LAPIC_DFR] = 0xffffffff,
+		[LAPIC_SVR] = 0xff,
+		[LAPIC_LVT_TIMER... LAPIC_LVT_ERROR] = LAPIC_LVT_MASKED,
 	};
+
+	lapic->irr_words = lapic->isr_words = 0;
+	for (unsigned n = 0; n < LAPIC_REGISTERS; n++)
+		if (n != LAPIC_ID && !(n == LAPIC_LDR && lapic->x2apic)) lapic->reg[n] = reset[n];
+	lapic->errors = 0;
+	lapic->timer_running = false;
+	lapic->timer_start = lapic->timer_held = lapic->deadline = 0;
 }
 
 void lapic_init(struct lapic *lapic, uint8_t id, const struct lapic_host *host)

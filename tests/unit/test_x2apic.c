@@ -2,6 +2,7 @@
 /* hv/dev/lapic.c in x2APIC mode: its registers as MSRs, and names of 32 bits. */
 
 #include "tests/lib/test.h"
+#include "tests/lib/between.h"
 #include "tests/lib/lapic_fixture.h"
 #include "tests/lib/one_lapic.h"
 #include "lib/bits.h"
@@ -136,4 +137,19 @@ TEST(a_remapped_message_has_a_destination_of_32_bits)
 	assert_int_equal(lapic_pending(&f->lapic), 0x66);
 	lapic_message(&f->lapic, 0xfeeff000, 0x76); /* 8 bits of ones are everybody */
 	assert_int_equal(lapic_pending(&f->lapic), 0x76);
+}
+
+static struct fixture *changing;
+
+static void is_named_by_its_id(void) { assert_true(lapic_is_destination(&changing->lapic, 0x1d, false)); }
+
+/* Who sends an interrupt on another CPU holds no lock of this one's. */
+TEST(on_the_way_to_x2apic_mode_and_back_no_interrupt_is_lost)
+{
+	changing = lapic_begin(0x1d);
+	between_begin(is_named_by_its_id);
+	lapic_set_x2apic(&changing->lapic, true);
+	lapic_reset(&changing->lapic);
+	lapic_set_x2apic(&changing->lapic, false);
+	assert_true(between_end() > 30);
 }
