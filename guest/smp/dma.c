@@ -55,7 +55,7 @@ static unsigned late_bytes(uint64_t patience)
 void test_dma(void)
 {
 	uint64_t patience = PATIENCE * guest_number("patience", 1);
-	unsigned rounds = (unsigned)guest_number("rounds", 50), came = 0, late = 0, count = 0;
+	unsigned rounds = (unsigned)MIN(guest_number("rounds", 50), 50), came = 0, late = 0, count = 0;
 
 	memset(page, DEVICE_BYTE, PAGE_SIZE);
 	device_map(page);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The transition under fire: while CPU 0 attaches and detaches a noncoherent device, the others use
- * memory without a pause, change MTRRs and CR0.CD, and send each other IPIs. Nothing they wrote may
- * be lost; and a CPU that never leaves its guest by itself must not go on with a translation that
- * was taken away: the leaf of a page that only it uses has to come back.
+ * memory without a pause and change MTRRs and CR0.CD. Nothing they wrote may be lost, and no leaf may
+ * have a type from before a transition that is complete. A CPU that never leaves its guest by itself
+ * must not go on with a translation that was taken away: the leaf of a page that only it uses has to
+ * come back, and where each page has two copies, what it writes has to be seen by others.
  */
-#include "ept/memtype.h"
 #include "guest/lib/caching.h"
 #include "guest/lib/check.h"
 #include "guest/lib/console.h"
@@ -18,11 +18,13 @@
 
 #define DOMAIN           1
 #define OWN_PAGES        8
-#define OWN_FIRST        (8 * MiB) /* each CPU's pages lie in 2 MiB of their own */
+#define OWN_FIRST        (32 * MiB) /* behind that each CPU but the first has pages in 2 MiB of its own, */
 #define OWN_STRIDE       (2 * MiB)
-#define LEAF_TICKS       400000UL /* within which a busy CPU must have faulted its leaf in again */
-#define TRANSITION_TICKS 100000UL /* and a transition no longer: who leaves by itself takes a slice */
-#define CHANGE_EACH      64       /* turns between two changes of MTRRs and CD */
+#define OWN_ALL          (32 * MiB) /* so many in all, which CPU 0 takes for UC */
+#define LEAF_TICKS       400000UL   /* within which a busy CPU must have faulted its leaf in again */
+#define TRANSITION_TICKS 100000UL   /* and a transition no longer: who leaves by itself takes a slice */
+#define CHANGE_EACH      64         /* turns between two changes of MTRRs and CD */
+#define LOOK_EACH        8          /* and between two looks at a leaf */
 
 static struct edu_device edu;
 static uint64_t *second_level;
@@ -49,9 +51,9 @@ void device_map(const void *page) { vtd_map(second_level, 3, (uint64_t)page, (ui
 
 void device_dma(const void *page, bool to_memory) { edu_dma(&edu, (uint64_t)page, PAGE_SIZE, to_memory); }
 
-static volatile uint64_t *own_page(unsigned id, unsigned n)
+volatile uint64_t *own_page(unsigned id, unsigned n)
 {
-	return (volatile uint64_t *)(OWN_FIRST + id * OWN_STRIDE + n * PAGE_SIZE);
+	return (volatile uint64_t *)(OWN_FIRST + (id - 1) * OWN_STRIDE + n * PAGE_SIZE);
 }
 
 /* Interrupts off, no instruction that exits: only a kick gets this CPU out of its guest. */
@@ -59,30 +61,46 @@ static void spin_deaf(unsigned id)
 {
 	volatile uint64_t *word = own_page(id, 0);
 
+	mtrr_set(1, OWN_FIRST, OWN_ALL, MTRR_OF_ALL);
 	if (!guest_word("interruptible")) interrupts_off();
 	while (!job_stop) ++*word;
 	interrupts_on();
 }
 
-static void change_types(unsigned id, uint64_t turn)
+/* What a CPU's MTRRs and CD say of its own pages. */
+struct own_types {
+	enum memtype mtrr;
+	bool cd;
+};
+
+static void change_types(unsigned id, uint64_t turn, struct own_types *own)
 {
-	if (turn % CHANGE_EACH == 0)
-		mtrr_set(1, OWN_FIRST + id * OWN_STRIDE, OWN_STRIDE, turn / CHANGE_EACH & 1 ? MEMTYPE_WC : MEMTYPE_WT);
-	if (turn % CHANGE_EACH == CHANGE_EACH / 2) cache_disable(turn / CHANGE_EACH & 1);
+	if (turn % CHANGE_EACH == 0) {
+		own->mtrr = turn / CHANGE_EACH & 1 ? MEMTYPE_WC : MEMTYPE_WT;
+		own->cd = false; /* behind it, too */
+		mtrr_set(1, (uint64_t)own_page(id, 0), OWN_STRIDE, own->mtrr);
+	}
+	if (turn % CHANGE_EACH == CHANGE_EACH / 2) {
+		own->cd = turn / CHANGE_EACH & 1;
+		cache_disable(own->cd);
+	}
 }
 
 /* Count in each own page, and compare with the turns. */
 static void hammer(unsigned id)
 {
+	struct own_types own = {.mtrr = MEMTYPE_WB};
 	uint64_t turn = 0;
 
+	mtrr_set(1, 0, 0, MEMTYPE_UC);
 	for (unsigned n = 0; n < OWN_PAGES; n++) *own_page(id, n) = 0;
 	while (!job_stop) {
 		for (unsigned n = 0; n < OWN_PAGES; n++) {
 			lost[id] += *own_page(id, n) != turn;
 			*own_page(id, n) = turn + 1;
 		}
-		change_types(id, ++turn);
+		change_types(id, ++turn, &own);
+		if (turn % LOOK_EACH == 0) types_look(id, own_page(id, turn / LOOK_EACH % OWN_PAGES), own.mtrr, own.cd);
 		turns[id] = turn;
 	}
 	cache_disable(false);
@@ -97,56 +115,70 @@ static bool leaf_comes_back(uint64_t gpa)
 	return level;
 }
 
-/* After a transition: how many have not faulted their leaf in again; *slowest is the longest one. */
-static unsigned stale_leaves(uint64_t *slowest)
+/* Does what the CPU writes come here, too? */
+static bool is_seen(unsigned id)
 {
-	uint64_t ticks = vmcall_counter(COUNTER_TRANSITION_TICKS);
-	unsigned stale = 0;
+	uint64_t end = rdtsc() + LEAF_TICKS * patience(), first = *own_page(id, 0);
 
-	if (ticks > *slowest) *slowest = ticks;
-	for (unsigned id = 1; id < cpus; id++) stale += !leaf_comes_back((uint64_t)own_page(id, 0));
-	return stale;
+	while (rdtsc() < end)
+		if (*own_page(id, 0) != first) return true;
+	return false;
 }
 
-/* How often it stayed away, of 'rounds' transitions each way. */
-static unsigned stale_rounds(unsigned rounds, uint64_t *slowest)
-{
-	unsigned stale = 0;
+/* Of transitions: how many CPUs had not faulted their leaf in again or wrote what nobody saw; the longest. */
+static struct {
+	unsigned stale, unseen;
+	uint64_t slowest;
+} found;
 
-	for (unsigned n = 0; n < rounds; n++) {
-		device_attach();
-		stale += stale_leaves(slowest);
-		device_detach();
-		stale += stale_leaves(slowest);
-	}
-	return stale;
+static void after_transition(void)
+{
+	found.slowest = MAX(found.slowest, vmcall_counter(COUNTER_TRANSITION_TICKS));
+	for (unsigned id = 1; id < cpus; id++) found.stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+	types_look_all(1);
+	for (unsigned id = 1; id < cpus; id++) found.unseen += !is_seen(id);
 }
 
 static unsigned rounds(void) { return (unsigned)guest_number("rounds", 50); }
 
+/* Many enough: all of them are alike. */
+static unsigned rounds_deaf(void) { return MIN(rounds(), 50); }
+
 void test_deaf(void)
 {
-	uint64_t kicks = vmcall_counter(COUNTER_KICKS), slowest = 0;
-	uint64_t bound = guest_number("bound", TRANSITION_TICKS * patience());
+	uint64_t kicks = vmcall_counter(COUNTER_KICKS), bound = guest_number("bound", TRANSITION_TICKS * patience());
 
+	types_begin();
+	mtrr_set(1, OWN_FIRST, OWN_ALL, MTRR_OF_ALL);
 	job_start(1, spin_deaf);
 	for (unsigned id = 1; id < cpus; id++) leaf_comes_back((uint64_t)own_page(id, 0));
-	check_count(0, stale_rounds(rounds(), &slowest), "stale translations",
+	for (unsigned n = 0; n < rounds_deaf(); n++) {
+		attach_seen();
+		after_transition();
+		detach_seen();
+		after_transition();
+	}
+	check_count(0, found.stale, "stale translations",
 		    "a CPU that spins with interrupts off uses no translation from before");
+	check_count(0, found.unseen, "times nothing", "what it writes then is seen on another");
 	job_wait(1);
+	types_end();
 	if (!(vmcall_chosen() & CHOSEN_COHERENCE)) /* there a transition copies pages */
-		check(slowest < bound, "a transition takes no longer than %lu ticks", bound);
-	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds());
+		check(found.slowest < bound, "a transition takes no longer than %lu ticks", bound);
+	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds_deaf());
 }
 
 static void test_hammer(void)
 {
 	uint64_t before = vmcall_counter(COUNTER_TRANSITIONS), total = 0, wrong = 0, end;
 
+	types_begin();
 	job_start(1, hammer);
 	for (unsigned n = 0; n < rounds(); n++) {
-		device_attach();
-		device_detach();
+		attach_seen();
+		types_look_all(OWN_PAGES);
+		detach_seen();
+		types_look_all(OWN_PAGES);
 	}
 	/* Each has to have had turns, however few CPUs they share. */
 	end = rdtsc() + 100 * patience() * LEAF_TICKS;
@@ -161,6 +193,7 @@ static void test_hammer(void)
 	check_count(2 * rounds(), vmcall_counter(COUNTER_TRANSITIONS) - before, "transitions",
 		    "each attach and each detach is one");
 	check_count(0, wrong, "wrong words", "nothing that %u CPUs wrote is lost", cpus - 1);
+	types_end();
 	printf("%lu turns of %u pages\n", total, OWN_PAGES);
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ept/memtype.h"
 #include "guest/lib/jobs.h"
 
 /* shootdown.c: the noncoherent device; false without one. */
@@ -16,6 +17,22 @@ void device_detach(void);
 /* One page that it can reach, at its own address; a transfer of the page from or to it. */
 void device_map(const void *page);
 void device_dma(const void *page, bool to_memory);
+
+/* A page that CPU 'id', from 1, alone uses while it hammers; CPU 0's MTRRs give all of them this type. */
+volatile uint64_t *own_page(unsigned id, unsigned n);
+#define MTRR_OF_ALL MEMTYPE_UC
+
+/*
+ * types.c: from begin to end the device is attached and detached by these alone. A CPU looks at the leaf
+ * of a page that only it uses, given its own MTRRs' type there and its CD; CPU 0, while nothing changes, at
+ * the leaves of all CPUs' first pages. What was wrong is told at the end.
+ */
+void types_begin(void);
+void attach_seen(void);
+void detach_seen(void);
+void types_look(unsigned id, const volatile uint64_t *page, enum memtype mtrr, bool cd);
+void types_look_all(unsigned pages);
+void types_end(void);
 
 void test_tables(void);    /* tables.c */
 void test_ipis(void);      /* ipis.c */
