@@ -10,10 +10,14 @@ $(BUILD)/entry_oracle.elf: $(ENTRY_OBJ) linker.ld
 
 TEST_FILES += $(BUILD)/entry_oracle.elf $(BUILD)/leafcutter-checked.elf
 
-# The image with a clock around its shootdown: the same objects, and what the linker puts in front of one function.
-TIMED_OBJ := $(IMAGE_OBJ) $(BUILD)/image/tests/entry/timed.o
-$(BUILD)/leafcutter-timed.elf: $(TIMED_OBJ) linker.ld
-	$(call say,LD   $@)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--wrap,shootdown_flush \
-		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $@ $(TIMED_OBJ)
-TEST_FILES += $(BUILD)/leafcutter-timed.elf
+# The hypervisor of the very same objects with tests/entry/NAME.c: the linker puts what is there in front of functions.
+# wrapped NAME, FUNCTIONS
+define wrapped
+$(BUILD)/leafcutter-$(1).elf: $(IMAGE_OBJ) $(BUILD)/image/tests/entry/$(1).o linker.ld
+	$$(call say,LD   $$@)
+	$$(Q)$$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack $(2:%=-Wl,--wrap,%) \
+		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $$@ $$(filter %.o,$$^)
+TEST_FILES += $(BUILD)/leafcutter-$(1).elf
+endef
+$(eval $(call wrapped,timed,shootdown_flush))
+$(eval $(call wrapped,late,cpu_entered fpu_init controls_adjust vmx_init_other run_begin))

@@ -67,6 +67,33 @@ smp_as() {
 	lacks 'hv: cpu: .* started'
 }
 
+# tests/entry/late.c: CPU 1 never comes to its first line, CPU 2 comes late, 3 and 4 cannot run guests, 5 is good.
+@test "CPUs that do not come in time or lack what VMX needs are left out, by name; the others go on" {
+	ELF=$BUILD/leafcutter-late.elf BOOT_OPTIONS="--cpus 6" boots 0 "" "$G/smp.elf" "vm t $VM cpus=2 -- deaf rounds=2"
+	lacks 'FAIL'
+	has 'hv: cpu: the one with APIC id [12] did not come up in time; the others go on' \
+		'hv: cpu: no EPT \(secondary VMX controls, capability 0x[0-9a-f]+\): .*' \
+		'hv: cpu: its VMX capabilities are not those of the CPU that booted .*' \
+		'hv: cpu: the one with APIC id [34] is left out' 'hv: cpu: 2 of 6 started' \
+		't\| ok .* a CPU that spins with interrupts off uses no translation from before' 'hv: vm t: exited with status 0'
+	[ "$(grep -c 'did not come up in time' <<<"$output")" -eq 2 ]
+	[ "$(grep -c 'is left out' <<<"$output")" -eq 2 ]
+	# INIT ended the wait of the one; the other was in VMX operation, which INIT does not leave.
+	[ "$(grep 'comes after all' <<<"$output")" = 'hv: late: the one with APIC id 2 comes after all' ]
+}
+
+@test "firmware without a MADT: one CPU, and a line that says so" {
+	local root=$BATS_TEST_TMPDIR/root iso=$BATS_TEST_TMPDIR/madt.iso
+	mkdir -p "$root/boot/grub"
+	cp "$BUILD/leafcutter.elf" "$G/hello.elf" "$root/boot"
+	printf '%s\n' 'acpi --exclude=APIC' 'multiboot2 /boot/leafcutter.elf' \
+		'module2 /boot/hello.elf vm t mem=32M cpus=2 --' 'boot' >"$root/boot/grub/grub.cfg"
+	tools/grub-image "$iso" "$root" "acpi multiboot2"
+	run -0 --separate-stderr tools/boot --engine "$ENGINE" --cpus 2 "$iso"
+	has 'hv: cpu: 1 of 1: no MADT that lists the others was found' 'hv: vm t: exited with status 0'
+	lacks 'started'
+}
+
 # thirdparty CPUS VCPUS: guest/thirdparty on so many.
 thirdparty() {
 	BOOT_OPTIONS="--cpus $1" boots 0 "" "$G/thirdparty.elf" "vm t $(words thirdparty) cpus=$2 --"
