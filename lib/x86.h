@@ -71,6 +71,7 @@
 #define XCR0_AVX BIT(2)
 
 /* DR6 and DR7, SDM 3B 18.2.3, 18.2.4. */
+#define DR6_RESET   0xffff0ff0UL /* SDM 3A 10.1.1 */
 #define DR6_B       BITS(3, 0)
 #define DR6_BD      BIT(13)
 #define DR6_BS      BIT(14)

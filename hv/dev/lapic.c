@@ -177,17 +177,17 @@ bool lapic_is_destination(const struct lapic *lapic, uint32_t destination, bool 
 uint32_t lapic_priority(const struct lapic *lapic) { return processor_priority(lapic) & 0xf0; }
 
 /* IPIs are edges, whatever they say; but an INIT of level 0 is none (SDM 3A 11.6.1). */
-static void send_ipi(struct lapic *lapic)
+static void send_ipi(struct lapic *lapic, uint64_t icr)
 {
-	uint64_t icr = lapic->reg[LAPIC_ICR_LOW] | (uint64_t)lapic->reg[LAPIC_ICR_HIGH] << (lapic->x2apic ? 32 : 8);
+	bool to_self = FIELD(icr, ICR_SHORTHAND) == TO_SELF;
 
 	if (FIELD(icr, COMMAND_MODE) <= MODE_LOWEST && FIELD(icr, COMMAND_VECTOR) < 16) {
 		error(lapic, ERROR_SENT_VECTOR);
-		return;
+		if (!to_self) return;
 	}
 	if (FIELD(icr, COMMAND_MODE) == MODE_INIT && icr & COMMAND_LEVEL && !(icr & COMMAND_ASSERT)) return;
 	icr &= ~COMMAND_LEVEL;
-	if (FIELD(icr, ICR_SHORTHAND) == TO_SELF)
+	if (to_self)
 		lapic_take(lapic, icr);
 	else
 		lapic->host.ipi(lapic->host.ctx, icr);
@@ -332,9 +332,11 @@ static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 		lapic->reg[LAPIC_ESR] = lapic->errors;
 		lapic->errors = 0;
 		break;
-	case LAPIC_ICR_LOW: send_ipi(lapic); break;
+	case LAPIC_ICR_LOW:
+		send_ipi(lapic, lapic->reg[number] | (uint64_t)lapic->reg[LAPIC_ICR_HIGH] << (lapic->x2apic ? 32 : 8));
+		break;
 	case LAPIC_TIMER_INITIAL: start_timer(lapic, value); break;
-	case LAPIC_SELF_IPI: lapic_take(lapic, value & COMMAND_VECTOR); break;
+	case LAPIC_SELF_IPI: send_ipi(lapic, value | TO_FIELD(TO_SELF, ICR_SHORTHAND)); break;
 	case LAPIC_SVR:
 	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR: mask_disabled(lapic); break;
 	default: break;

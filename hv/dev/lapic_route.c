@@ -35,6 +35,7 @@ static uint32_t lowest(struct lapic_set *set, uint32_t targets)
 
 static uint32_t choose(struct lapic_set *set, uint32_t targets, uint64_t command)
 {
+	targets &= ~__atomic_load_n(&set->off, __ATOMIC_RELAXED);
 	if (FIELD(command, COMMAND_MODE) != MODE_LOWEST || !(targets & (targets - 1))) return targets;
 	return lowest(set, targets);
 }
@@ -44,7 +45,11 @@ uint32_t lapic_route_ipi(struct lapic_set *set, unsigned from, uint64_t icr)
 	uint32_t all = (uint32_t)BITS(set->count - 1, 0), targets = 0;
 
 	switch (FIELD(icr, ICR_SHORTHAND)) {
-	case TO_DESTINATION: targets = named(set, FIELD(icr, ICR_DESTINATION), icr & COMMAND_LOGICAL); break;
+	case TO_DESTINATION:
+		/* To x2APIC the physical 0xff is an id, and nobody's (SDM 3A 11.12.9). */
+		if (!set->lapic[from]->x2apic || (icr & (ICR_DESTINATION | COMMAND_LOGICAL)) != 0xffULL << 32)
+			targets = named(set, FIELD(icr, ICR_DESTINATION), icr & COMMAND_LOGICAL);
+		break;
 	case TO_SELF: targets = 1U << from; break;
 	case TO_ALL: targets = all; break;
 	case TO_OTHERS: targets = all & ~(1U << from); break;

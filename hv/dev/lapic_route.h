@@ -11,6 +11,7 @@
 struct lapic_set {
 	struct lapic *lapic[32];
 	unsigned count;
+	uint32_t off;  /* a bit for each that IA32_APIC_BASE has switched off: it gets nothing (SDM 3A 11.4.3) */
 	unsigned next; /* who is asked first for the next interrupt of lowest priority */
 };
 

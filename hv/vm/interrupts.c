@@ -208,7 +208,11 @@ uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
 
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value)
 {
-	if (!(value & APIC_BASE_EN)) lapic_reset(&vcpu->lapic);
+	__atomic_fetch_and(&vcpu->vm->lapics.off, ~vcpu_bit(vcpu), __ATOMIC_RELAXED);
+	if (!(value & APIC_BASE_EN)) {
+		__atomic_fetch_or(&vcpu->vm->lapics.off, vcpu_bit(vcpu), __ATOMIC_RELAXED);
+		lapic_reset(&vcpu->lapic);
+	}
 	if ((value ^ vcpu->apic_base) & APIC_BASE_EXTD) lapic_set_x2apic(&vcpu->lapic, value & APIC_BASE_EXTD);
 	vcpu->apic_base = value;
 	vcpu->lapic_page = (value & (APIC_BASE_EN | APIC_BASE_EXTD)) == APIC_BASE_EN ? value & APIC_BASE_ADDRESS : ~0UL;

@@ -21,22 +21,22 @@ static void post(struct vcpu_mail *mail, uint64_t command, uint32_t flag)
 {
 	uint8_t vector = (uint8_t)FIELD(command, COMMAND_VECTOR);
 
-	if (flag == MAIL_INIT) __atomic_fetch_and(&mail->flags, ~(uint32_t)MAIL_STARTUP, __ATOMIC_SEQ_CST);
+	if (flag == MAIL_INIT) __atomic_fetch_and(&mail->flags, ~(uint32_t)(MAIL_STARTUP | MAIL_NMI), __ATOMIC_SEQ_CST);
 	if (flag == MAIL_FIXED)
 		__atomic_fetch_or(&mail->fixed[!!(command & COMMAND_LEVEL)][vector / 32], 1U << vector % 32,
 				  __ATOMIC_RELAXED);
-	else if (flag == MAIL_STARTUP)
+	else if (flag == MAIL_STARTUP && !(mail->flags & MAIL_STARTUP)) /* the first counts */
 		__atomic_store_n(&mail->startup_page, vector, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&mail->flags, flag, __ATOMIC_SEQ_CST);
 }
 
-/* A vCPU of this CPU is not in its guest, so its local APIC is at hand. */
+/* A vCPU of this CPU is not in its guest, so its local APIC is at hand; but what has mail gets this behind it. */
 static void deliver_to(struct vcpu *vcpu, uint64_t command)
 {
 	uint32_t flag = mail_flag[FIELD(command, COMMAND_MODE)];
 
 	if (!flag) return;
-	if (vcpu->cpu == this_cpu() && flag <= MAIL_NMI && vcpu->activity != VCPU_WAITS)
+	if (vcpu->cpu == this_cpu() && flag <= MAIL_NMI && !vcpu->mail.flags && vcpu->activity != VCPU_WAITS)
 		lapic_take(&vcpu->lapic, command);
 	else
 		post(&vcpu->mail, command, flag);
@@ -73,18 +73,18 @@ static void set_activity(struct vcpu *vcpu, enum vcpu_activity activity)
 	__atomic_exchange_n(&vcpu->activity, activity, __ATOMIC_SEQ_CST);
 }
 
-/* SDM 3A 9.4.1: the CPU that booted begins at the reset vector, and there is no firmware here. */
+/* SDM 3A 9.4.1: who has the BSP flag begins at the reset vector, and there is no firmware here. */
 static void take_init(struct vcpu *vcpu)
 {
-	if (!vcpu->id) {
+	if (vcpu->apic_base & APIC_BASE_BSP) {
 		vm_lock(vcpu->vm);
 		vm_reset(vcpu->vm);
 		vm_unlock(vcpu->vm);
 		return;
 	}
 	lapic_reset(&vcpu->lapic);
-	vcpu->nmi_pending = false;
-	vcpu->starts = false;
+	vcpu->nmi_pending = vcpu->starts = vcpu->stepping = false;
+	vcpu->written_back = 0;
 	set_activity(vcpu, VCPU_WAITS);
 }
 
@@ -98,12 +98,13 @@ void ipi_take_mail(struct vcpu *vcpu)
 
 	if (flags & MAIL_FIXED) take_fixed(vcpu);
 	do {
-		if (flags & MAIL_NMI && vcpu->activity != VCPU_WAITS) vcpu->nmi_pending = true;
 		if (flags & MAIL_INIT) take_init(vcpu);
 		if (flags & MAIL_STARTUP && vcpu->activity == VCPU_WAITS) {
 			vcpu->starts = true;
+			vcpu->startup_page = vcpu->mail.startup_page;
 			set_activity(vcpu, VCPU_ACTIVE);
 		}
+		if (flags & MAIL_NMI && vcpu->activity != VCPU_WAITS) vcpu->nmi_pending = true;
 	} while (flags & ~(uint32_t)MAIL_FIXED &&
 		 !__atomic_compare_exchange_n(&vcpu->mail.flags, &flags, flags & MAIL_FIXED, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_SEQ_CST));

@@ -228,7 +228,7 @@ static void stay(struct vcpu *vcpu, bool once)
 {
 	enum enter_result result;
 
-	if (vcpu->starts) vmcs_setup_startup(vcpu, (uint8_t)vcpu->mail.startup_page);
+	if (vcpu->starts) vmcs_setup_startup(vcpu);
 	vcpu->starts = false;
 	/* Before STATE: a kick behind it sets it to 1. */
 	this_cpu()->slice = once || run_checks_entries ? 2 : SLICE_EXITS + 1;

@@ -24,7 +24,7 @@ static void save_debug_registers(uint64_t *dr)
 	dr[4] = read_dr6();
 }
 
-static void load_debug_registers(const uint64_t *dr)
+void load_debug_registers(const uint64_t *dr)
 {
 	write_dr0(dr[0]);
 	write_dr1(dr[1]);

@@ -25,7 +25,7 @@ static void reset_state(struct vcpu *vcpu, const struct load_entry *start)
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->paging.address_width = guest_address_width();
 	vcpu->paging.pages_1g = guest_has_1g_pages();
-	vcpu->debug_register[4] = 0xffff0ff0; /* DR6 after reset, SDM 3A 10.1.1 */
+	vcpu->debug_register[4] = DR6_RESET;
 	fpu_area_init(vcpu->fpu);
 	vcpu_set_firmware_mtrrs(vcpu);
 	vcpu->gpr[RAX] = start->eax;

@@ -33,7 +33,7 @@ enum vcpu_activity {
  */
 struct vcpu_mail {
 	uint32_t flags; /* MAIL_...: set last, looked at first */
-	uint32_t startup_page;
+	uint8_t startup_page;
 	uint32_t fixed[2][8]; /* fixed interrupts, a bit per vector: edges, levels */
 };
 enum { MAIL_FIXED = 1, MAIL_NMI = 2, MAIL_INIT = 4, MAIL_STARTUP = 8 };
@@ -58,7 +58,8 @@ struct vcpu {
 	bool lent;                /* to a CPU that is not its own: hv/vm/switch.c */
 	bool let_go;              /* its own has nothing of it any more */
 	struct cpu *host;         /* the CPU whose host state is in the VMCS */
-	bool starts;              /* a start-up IPI came: its VMCS has to be set to that */
+	bool starts;              /* a start-up IPI came: it has to be set to that, */
+	uint8_t startup_page;     /* and begins there */
 	uint32_t activity;        /* enum vcpu_activity; its own CPU stores it */
 	struct cpu *cpu;          /* its own, always the same; lent for a step, it runs on another */
 	struct vcpu *next_on_cpu; /* hv/vm/run.c */
@@ -116,6 +117,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
 void vcpu_release(struct vcpu *vcpu);
 /* Take the one that is on this CPU off it: its VMCS and state are in memory. */
 void vcpu_unload(struct vcpu *vcpu);
+/* DR0-DR3 and DR6 of this CPU, which are its vCPU's (hv/vm/switch.c). */
+void load_debug_registers(const uint64_t *dr);
 /* Its own CPU lets go of it, and leaves it alone until it is given back. */
 void vcpu_borrow(struct vcpu *vcpu);
 /* If the vCPU on this CPU belongs to another CPU, that CPU may have it again. */

@@ -8,6 +8,7 @@
 #include "hv/machine/traps.h"
 #include "hv/vm/vm.h"
 #include "hv/vm/cpu_model.h"
+#include "lib/asm.h"
 
 #define DR7_RESET 0x400
 #define NO_VMCS   ~0ULL
@@ -30,7 +31,8 @@ static void setup_controls(const struct vcpu *vcpu)
 	vmwrite(VMCS_EXIT_CONTROLS, vmx.exit);
 	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
 	ZERO(VMCS_PAGE_FAULT_ERROR_CODE_MASK, VMCS_PAGE_FAULT_ERROR_CODE_MATCH, VMCS_CR3_TARGET_COUNT,
-	     VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_TSC_OFFSET);
+	     VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_TSC_OFFSET,
+	     VMCS_GUEST_IA32_SYSENTER_CS, VMCS_GUEST_IA32_SYSENTER_ESP, VMCS_GUEST_IA32_SYSENTER_EIP);
 	vmwrite(VMCS_MSR_BITMAP, vcpu->msr_bitmap);
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept_pointer);
 	if (vmx.vpid) vmwrite(VMCS_VPID, vcpu->vpid);
@@ -91,8 +93,7 @@ static void setup_start(uint64_t cr0, uint64_t rip)
 	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
 	vmwrite(VMCS_GUEST_CR4, vmx.capabilities.cr4_fixed0 & vmx.capabilities.cr4_fixed1);
 	ZERO(VMCS_GUEST_CR3, VMCS_CR4_READ_SHADOW, VMCS_GUEST_GDTR_BASE, VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE,
-	     VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_RSP, VMCS_GUEST_IA32_DEBUGCTL, VMCS_GUEST_IA32_SYSENTER_CS,
-	     VMCS_GUEST_IA32_SYSENTER_ESP, VMCS_GUEST_IA32_SYSENTER_EIP, VMCS_GUEST_IA32_EFER,
+	     VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_RSP, VMCS_GUEST_IA32_DEBUGCTL, VMCS_GUEST_IA32_EFER,
 	     VMCS_GUEST_INTERRUPTIBILITY_STATE, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, VMCS_ENTRY_INTERRUPTION_INFO);
 	vmwrite(VMCS_GUEST_DR7, DR7_RESET);
 	vmwrite(VMCS_GUEST_RIP, rip);
@@ -102,10 +103,16 @@ static void setup_start(uint64_t cr0, uint64_t rip)
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry);
 }
 
-/* SDM 3A table 10-1, "INIT": it leaves CD, NW and the PAT; 9.4.4: a start-up IPI's page is where CS begins. */
-void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page)
+/* SDM 3A table 10-1, "INIT": it leaves CD, NW, MSRs and the FPU; 9.4.4: a start-up IPI's page is where CS begins. */
+void vmcs_setup_startup(struct vcpu *vcpu)
 {
+	uint8_t page = vcpu->startup_page;
+
 	vcpu_assert_current(vcpu);
+	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
+	vcpu->gpr[RDX] = cpu_model_cpuid(1, 0).eax;
+	write_cr2(0);
+	load_debug_registers((const uint64_t[]){0, 0, 0, 0, DR6_RESET});
 	setup_start(CR0_ET | (vmread(VMCS_CR0_READ_SHADOW) & (CR0_CD | CR0_NW)), 0);
 	setup_segments(0xffff, 0, SEGMENT_REAL_DATA, (uint16_t)(page << 8), SEGMENT_REAL_CODE);
 	vmwrite(VMCS_GUEST_BASE(VMCS_CS), (uint64_t)page << 12);

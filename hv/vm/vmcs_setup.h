@@ -11,10 +11,10 @@ void vmcs_setup(struct vcpu *vcpu, const struct load_entry *start);
 /* Exits of the vCPU, whose VMCS is current, come to this CPU. */
 void vmcs_set_host(struct vcpu *vcpu);
 /*
- * The vCPU took an INIT and a start-up IPI: it begins in real mode at page << 12. Its VMCS is
- * current.
+ * The vCPU took an INIT and a start-up IPI: it begins in real mode at its startup_page << 12. It is
+ * the one on this CPU.
  */
-void vmcs_setup_startup(struct vcpu *vcpu, uint8_t page);
+void vmcs_setup_startup(struct vcpu *vcpu);
 
 /*
  * Whether exits go by exit_dispatch_watched(). Whoever changes it calls the second function for

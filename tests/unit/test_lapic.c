@@ -219,6 +219,34 @@ TEST(illegal_vectors_and_registers_are_errors)
 	assert_int_equal(get(f, 0x280), 0x40);
 }
 
+/* SDM 3A 11.5.3: bit 5 is for what is sent, 6 for what is received; a self-IPI is both. */
+TEST(an_illegal_vector_is_an_error_of_the_sender_or_of_the_receiver)
+{
+	struct fixture *f = lapic_begin(0);
+
+	set(f, 0x300, 0x0f); /* to CPU 0, not by the shorthand */
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0x20);
+	assert_int_equal(f->ipis, 0);
+	set(f, 0x300, 0x4000f);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0x60);
+	send(f, 0x0f);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0x40);
+	set(f, 0x380, 1000);
+	set(f, 0x320, 0x0f); /* the timer's, when it fires */
+	f->now += 10000000;
+	assert_int_equal(polled(f), -1);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0x40);
+	set(f, 0x310, 0x77000000); /* of a destination that is nobody's no error tells (that was the P6's) */
+	set(f, 0x300, 0x41);
+	set(f, 0x280, 0);
+	assert_int_equal(get(f, 0x280), 0);
+	assert_int_equal(f->ipis, 1);
+}
+
 TEST(only_aligned_4_byte_accesses_reach_registers)
 {
 	struct fixture *f = lapic_begin(0);

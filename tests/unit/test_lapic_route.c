@@ -36,6 +36,7 @@ static void four_cpus(void)
 {
 	const struct lapic_host host = {.ipi = send};
 
+	memset(lapic, 0, sizeof(lapic));
 	set = (struct lapic_set){.count = 4};
 	for (unsigned i = 0; i < 4; i++) {
 		lapic_init(&lapic[i], (uint8_t)i, &host);
@@ -79,6 +80,42 @@ TEST(shorthands_name_self_all_or_others_whatever_the_destination)
 	assert_int_equal(lapic_route_ipi(&set, 2, to(1, 0x40000 | 0x41)), 1 << 2);
 	assert_int_equal(lapic_route_ipi(&set, 2, to(1, TO_ALL | 0x41)), FOUR);
 	assert_int_equal(lapic_route_ipi(&set, 2, to(1, TO_OTHERS | 0x41)), 0xb);
+}
+
+TEST(all_are_32_ones_in_x2apic_mode_and_8_are_an_id)
+{
+	four_cpus();
+	for (unsigned i = 0; i < 4; i++) lapic_set_x2apic(&lapic[i], true);
+	assert_int_equal(lapic_route_ipi(&set, 0, 0xffffffffULL << 32 | 0x41), FOUR);
+	assert_int_equal(lapic_route_ipi(&set, 0, 0xffffffffULL << 32 | LOGICAL | 0x41), FOUR);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, 0x41)), 0);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(2, 0x41)), 1 << 2);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xa, LOGICAL | 0x41)), 0xa);             /* cluster 0 */
+	assert_int_equal(lapic_route_ipi(&set, 0, 0x1000aULL << 32 | LOGICAL | 0x41), 0);     /* cluster 1 */
+	assert_int_equal(lapic_route_message(&set, 0xfeeff000, 0x41), FOUR);                  /* a message's 8 bits */
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xe, LOGICAL | LOWEST | 0x81)), 1 << 1); /* one of them */
+}
+
+TEST(some_in_x2apic_mode_and_some_not_are_reached_by_their_ids)
+{
+	four_cpus();
+	lapic_set_x2apic(&lapic[1], true);
+	lapic_set_x2apic(&lapic[3], true);
+	for (unsigned from = 0; from < 4; from++)
+		for (uint8_t id = 0; id < 4; id++) assert_int_equal(lapic_route_ipi(&set, from, to(id, 0x41)), 1 << id);
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xff, 0x41)), FOUR);
+	assert_int_equal(lapic_route_ipi(&set, 1, 0xffffffffULL << 32 | 0x41), FOUR);
+	assert_int_equal(lapic_route_ipi(&set, 1, TO_OTHERS | 0x41), 0xd);
+}
+
+TEST(who_is_switched_off_gets_none)
+{
+	four_cpus();
+	set.off = 1 << 2;
+	assert_int_equal(lapic_route_ipi(&set, 0, to(2, 0x41)), 0);
+	assert_int_equal(lapic_route_ipi(&set, 0, TO_ALL | 0x400), FOUR & ~(1U << 2));
+	assert_int_equal(lapic_route_message(&set, 0xfeeff000, 0x41), FOUR & ~(1U << 2));
+	assert_int_equal(lapic_route_ipi(&set, 0, to(0xc, LOGICAL | LOWEST | 0x81)), 1 << 3);
 }
 
 TEST(lowest_priority_goes_to_the_least_busy)

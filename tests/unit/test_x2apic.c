@@ -87,6 +87,16 @@ TEST(the_self_ipi_register_is_a_vector_for_this_cpu)
 	assert_int_equal(get_msr(f, 0x812), 0);
 }
 
+TEST(a_self_ipi_of_an_illegal_vector_is_sent_and_received_in_error)
+{
+	struct fixture *f = set_up_x2apic(1);
+
+	set_msr(f, 0x83f, 0x0f);
+	set_msr(f, 0x828, 0);
+	assert_int_equal(get_msr(f, 0x828), 0x60);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+}
+
 TEST(the_x2apic_command_register_is_written_at_once)
 {
 	struct fixture *f = set_up_x2apic(1);
