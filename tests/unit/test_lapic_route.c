@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hv/dev/lapic_route.c: for whom an IPI or a message is. */
 
+#include <string.h>
+
 #include "tests/lib/test.h"
 #include "hv/dev/lapic_route.h"
 
