@@ -2,7 +2,8 @@
 /*
  * The hypervisor, of the very same objects, on a machine whose other CPUs are not all good: by APIC id the first
  * never comes to its first line of C, the second is still in VMX operation when its time is over and comes when guests
- * run, the third has no EPT, the fourth is of another kind. The linker puts these in front of what a CPU does at its start.
+ * run, the third has no EPT, the fourth is of another kind. The linker puts these in front of what a CPU does at its
+ * start.
  */
 #include "hv/machine/console.h"
 #include "hv/machine/cpu.h"
