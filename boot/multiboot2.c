@@ -8,39 +8,28 @@
 #include "lib/bits.h"
 #include "lib/string.h"
 
-enum {
-	TAG_END = 0,
-	TAG_COMMAND_LINE = 1,
-	TAG_MODULE = 3,
-	TAG_MEMORY_MAP = 6,
-	TAG_ACPI_OLD = 14,
-	TAG_ACPI_NEW = 15,
-};
+enum { TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_MODULE = 3, TAG_MEMORY_MAP = 6 };
+enum { TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
 
 #define HEADER_SIZE 8 /* total size and a reserved word */
 
 struct tag {
-	uint32_t type;
-	uint32_t size;
+	uint32_t type, size;
 };
 
 struct module_tag {
 	struct tag tag;
-	uint32_t start;
-	uint32_t end;
+	uint32_t start, end;
 };
 
 struct memory_map_tag {
 	struct tag tag;
-	uint32_t entry_size;
-	uint32_t entry_version;
+	uint32_t entry_size, entry_version;
 };
 
 struct memory_map_entry {
-	uint64_t base;
-	uint64_t length;
-	uint32_t type;
-	uint32_t reserved;
+	uint64_t base, length;
+	uint32_t type, reserved;
 };
 #define MEMORY_AVAILABLE 1
 

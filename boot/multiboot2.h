@@ -20,8 +20,7 @@ struct boot_module {
 };
 
 struct boot_range {
-	uint64_t start;
-	uint64_t size;
+	uint64_t start, size;
 };
 
 struct boot_info {

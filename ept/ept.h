@@ -100,9 +100,7 @@ struct ept_host {
 
 /* What the CPU offers (IA32_VMX_EPT_VPID_CAP) and the user has not masked off. */
 struct ept_caps {
-	bool large_2m;
-	bool large_1g;
-	bool accessed_dirty;
+	bool large_2m, large_1g, accessed_dirty;
 	unsigned address_width; /* host MAXPHYADDR, bits */
 };
 

@@ -152,12 +152,10 @@ static void explain_leaf(const struct ept *ept, const struct ept_cpu *cpu, struc
 
 static void explain_access(struct ept_explanation *why)
 {
-	uint64_t leaf = why->entry[why->level];
-
 	why->pat_type =
 		why->pat.index == EPT_NO_PAGING ? MEMTYPE_WB : (enum memtype)(why->pat.value >> 8 * why->pat.index & 7);
 	why->effective = memtype_effective(why->bits, why->pat_type, false);
-	why->in_place = memtype_effective(leaf, why->pat_type, false);
+	why->in_place = memtype_effective(why->entry[why->level], why->pat_type, false);
 }
 
 void ept_explain(const struct ept *ept, const struct ept_cpu *cpu, const struct ept_pat *pat, uint64_t gpa,

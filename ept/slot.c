@@ -127,8 +127,7 @@ const struct ept_slot *ept_slot_find(const struct ept *ept, uint64_t gpa)
 
 	if (slot_holds(last, gpa)) return last;
 	if (gpa >= READ_ONCE(ept->slots_end)) return NULL;
-	for (unsigned i = 0; i < slots; i++) {
+	for (unsigned i = 0; i < slots; i++)
 		if (slot_holds(&ept->slot[i], gpa)) return &ept->slot[i];
-	}
 	return NULL;
 }

@@ -9,9 +9,8 @@
 
 struct iommu_device *iommu_find_device(struct iommu *iommu, uint16_t source_id)
 {
-	for (unsigned i = 0; i < iommu->devices; i++) {
+	for (unsigned i = 0; i < iommu->devices; i++)
 		if (iommu->device[i].source_id == source_id) return &iommu->device[i];
-	}
 	return NULL;
 }
 

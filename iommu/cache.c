@@ -29,10 +29,9 @@ struct iommu_tlb_entry *iommu_tlb_find(struct iommu *iommu, uint16_t source_id, 
 	for (unsigned level = 1; level <= 3; level++) {
 		struct iommu_tlb_set *set = set_of(iommu, source_id, iova, level);
 
-		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++) {
+		for (unsigned way = 0; way < IOMMU_TLB_WAYS; way++)
 			if (is_valid(set, way) && matches(&set->way[way], source_id, domain_id, iova, level))
 				return &set->way[way];
-		}
 	}
 	return NULL;
 }
@@ -66,10 +65,9 @@ static void drop(struct iommu *iommu, uint16_t domain_id, uint64_t first, uint64
 	for (unsigned i = 0; i < IOMMU_TLB_SETS; i++) {
 		struct iommu_tlb_set *set = &iommu->tlb[i];
 
-		for (unsigned way = 0; set->valid && way < IOMMU_TLB_WAYS; way++) {
+		for (unsigned way = 0; set->valid && way < IOMMU_TLB_WAYS; way++)
 			if (set->way[way].domain_id == domain_id && overlaps(&set->way[way], first, last))
 				set->valid &= (uint8_t) ~(1U << way);
-		}
 	}
 }
 

@@ -9,9 +9,7 @@
 struct iommu_register {
 	uint16_t offset;
 	uint8_t width; /* 4 or 8 */
-	uint64_t reset;
-	uint64_t writable;
-	uint64_t write_1_to_clear;
+	uint64_t reset, writable, write_1_to_clear;
 	/* Called after each write, of the whole register or of a half. */
 	void (*written)(struct iommu *iommu);
 };
@@ -115,10 +113,9 @@ uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned widt
 /* The register that has the 4 bytes at 'offset', or NULL where nothing is. */
 static const struct iommu_register *find_register(uint64_t offset)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
 		if (offset >= registers[i].offset && offset < registers[i].offset + registers[i].width)
 			return &registers[i];
-	}
 	return NULL;
 }
 

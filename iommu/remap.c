@@ -8,9 +8,8 @@
 
 void iommu_iec_flush(struct iommu *iommu, uint32_t index, unsigned order)
 {
-	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++) {
+	for (unsigned i = 0; i < IOMMU_IEC_ENTRIES; i++)
 		if ((uint32_t)iommu->iec[i].index >> order == index >> order) iommu->iec[i].valid = false;
-	}
 }
 
 /* VT-d 9.9, without posted interrupts. */
@@ -71,9 +70,8 @@ static bool names_source(const struct vtd_irte *irte, uint16_t source_id)
 static bool accepts_source(const struct iommu *iommu, const struct vtd_irte *irte, uint16_t source_id)
 {
 	if (names_source(irte, source_id)) return true;
-	for (unsigned i = 0; source_id == IOMMU_IOAPIC_SOURCE_ID && i < iommu->devices; i++) {
+	for (unsigned i = 0; source_id == IOMMU_IOAPIC_SOURCE_ID && i < iommu->devices; i++)
 		if (names_source(irte, iommu->device[i].source_id)) return true;
-	}
 	return false;
 }
 

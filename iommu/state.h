@@ -16,8 +16,7 @@ struct iommu_context {
 
 struct iommu_device {
 	uint16_t source_id;
-	bool emits_no_snoop;
-	bool no_snoop_enabled;
+	bool emits_no_snoop, no_snoop_enabled;
 	/*
 	 * The context cache has one entry for each device that exists. 'context' outlives
 	 * 'cached': it is also what attachment was last computed from.
@@ -28,8 +27,7 @@ struct iommu_device {
 	/* ECAP.SC: a translation without SNP was used since this context came. */
 	bool unsnooped;
 	/* As last reported by iommu_host.changed(). */
-	bool attached;
-	bool noncoherent;
+	bool attached, noncoherent;
 };
 
 /*
@@ -45,8 +43,7 @@ struct iommu_translation {
 };
 
 struct iommu_tlb_entry {
-	uint16_t source_id;
-	uint16_t domain_id;
+	uint16_t source_id, domain_id;
 	bool told;
 	uint64_t iova; /* aligned to the page's size */
 	struct iommu_translation translation;
@@ -66,8 +63,7 @@ struct iommu_tlb_set {
 #define IOMMU_IEC_ENTRIES 64
 
 struct iommu_iec_entry {
-	bool valid;
-	bool told;
+	bool valid, told;
 	uint16_t index;
 	struct vtd_irte irte;
 };

@@ -166,8 +166,7 @@
 
 /* Root entry (VT-d 9.1) */
 struct vtd_root_entry {
-	uint64_t lo;
-	uint64_t hi;
+	uint64_t lo, hi;
 };
 #define VTD_ROOT_P       BIT(0)
 #define VTD_ROOT_CTP     BITS(VTD_HAW - 1, 12)
@@ -176,8 +175,7 @@ struct vtd_root_entry {
 
 /* Context entry (VT-d 9.3) */
 struct vtd_context_entry {
-	uint64_t lo;
-	uint64_t hi;
+	uint64_t lo, hi;
 };
 #define VTD_CONTEXT_P       BIT(0)
 #define VTD_CONTEXT_FPD     BIT(1)
@@ -205,8 +203,7 @@ struct vtd_context_entry {
 
 /* Interrupt remapping table entry (VT-d 9.9), not posted. */
 struct vtd_irte {
-	uint64_t lo;
-	uint64_t hi;
+	uint64_t lo, hi;
 };
 #define VTD_IRTE_P       BIT(0)
 #define VTD_IRTE_FPD     BIT(1)
@@ -237,8 +234,7 @@ struct vtd_irte {
 
 /* Invalidation descriptors (VT-d 6.5.2) */
 struct vtd_descriptor {
-	uint64_t lo;
-	uint64_t hi;
+	uint64_t lo, hi;
 };
 #define VTD_DESC_TYPE       BITS(3, 0)
 #define VTD_DESC_CONTEXT    1

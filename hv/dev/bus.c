@@ -35,14 +35,8 @@ unsigned bus_add(struct bus *bus, uint64_t base, uint64_t size, bus_access acces
 		bus->full = true;
 		return BUS_REGIONS;
 	}
-	bus->region[bus->regions] = (struct bus_region){
-		.base = base,
-		.size = size,
-		.access = access,
-		.device = device,
-		.name = name,
-	};
-	bus->regions++;
+	bus->region[bus->regions++] =
+		(struct bus_region){.base = base, .size = size, .access = access, .device = device, .name = name};
 	layout_changed(bus);
 	return bus->regions - 1;
 }

@@ -130,8 +130,6 @@ void cpuid_init(void)
 	set_clock();
 }
 
-bool cpu_has_xsave(void) { return cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE; }
-
 bool cpu_has_rdtscp(void) { return cpu_model.extended[1].edx & CPUID_80000001_EDX_RDTSCP; }
 
 unsigned guest_address_width(void) { return MIN(vmx.capabilities.maxphyaddr, (unsigned)EPT_GPA_BITS); }

@@ -59,7 +59,6 @@ static inline uint32_t cpu_model_xsave_size(uint64_t xcr0)
 	return CPU_MODEL_XSAVE_SSE + (xcr0 & XCR0_AVX ? CPU_MODEL_XSAVE_AVX : 0);
 }
 
-bool cpu_has_xsave(void);
 bool cpu_has_rdtscp(void);
 /* Guest-physical width in bits: the host's, at most what the EPT maps. */
 unsigned guest_address_width(void);

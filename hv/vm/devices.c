@@ -100,12 +100,6 @@ static void exit_with(void *ctx, uint32_t status) { vm_exit(ctx, status); }
 
 static void reset(void *ctx) { vm_reset(ctx); }
 
-static uint64_t now(void *ctx)
-{
-	(void)ctx;
-	return rdtsc();
-}
-
 static void iommu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	if (!write) {
@@ -214,7 +208,7 @@ int devices_create(struct vm *vm)
 		.debug = debug_byte,
 		.exit = exit_with,
 		.reset = reset,
-		.now = now,
+		.now = interrupts_now,
 		.clock_hz = vmx.tsc_hz,
 	};
 

@@ -4,9 +4,7 @@
  */
 #include "hv/vm/fpu.h"
 
-#include "hv/vm/cpu_model.h"
 #include "lib/asm.h"
-#include "lib/string.h"
 #include "lib/x86.h"
 
 #define FCW_OFFSET   0 /* in the area, SDM 1 10.5.1 */
@@ -20,7 +18,7 @@ static uint64_t offered;
 void fpu_init(void)
 {
 	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
-	if (!cpu_has_xsave()) return;
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	offered = cpuid(0xd, 0).eax & OFFERABLE;
 }
@@ -29,11 +27,8 @@ uint64_t fpu_xcr0_offered(void) { return offered; }
 
 void fpu_area_init(uint8_t *area)
 {
-	const uint16_t fcw = FCW_RESET;
-	const uint32_t mxcsr = MXCSR_RESET;
-
-	memcpy(area + FCW_OFFSET, &fcw, sizeof(fcw));
-	memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+	*(uint16_t *)(area + FCW_OFFSET) = FCW_RESET;
+	*(uint32_t *)(area + MXCSR_OFFSET) = MXCSR_RESET;
 }
 
 void fpu_save(uint8_t *area, uint64_t *xcr0)

@@ -57,7 +57,7 @@ static void nmi(void *ctx)
 	vcpu_kick(vcpu);
 }
 
-static uint64_t now(void *ctx)
+uint64_t interrupts_now(void *ctx)
 {
 	(void)ctx;
 	return rdtsc();
@@ -65,7 +65,7 @@ static uint64_t now(void *ctx)
 
 void interrupts_init_vcpu(struct vcpu *vcpu)
 {
-	const struct lapic_host host = {.ctx = vcpu, .eoi = eoi, .nmi = nmi, .ipi = ipi_send, .now = now};
+	const struct lapic_host host = {.ctx = vcpu, .eoi = eoi, .nmi = nmi, .ipi = ipi_send, .now = interrupts_now};
 	struct lapic_set *all = &vcpu->vm->lapics;
 
 	lapic_init(&vcpu->lapic, (uint8_t)vcpu->id, &host);

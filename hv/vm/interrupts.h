@@ -7,6 +7,9 @@
 
 #include "hv/vm/vm.h"
 
+/* The clock of all that interrupts a guest, local APICs and devices: the TSC. 'ctx' is not looked at. */
+uint64_t interrupts_now(void *ctx);
+
 /* The local APIC of a vCPU, as firmware leaves it. */
 void interrupts_init_vcpu(struct vcpu *vcpu);
 

@@ -52,7 +52,8 @@ static void load_state(const struct vcpu *vcpu)
 	fpu_load(vcpu->fpu, vcpu->xcr0);
 }
 
-void vcpu_unload(struct vcpu *vcpu)
+/* Take the one that is on this CPU off it: its VMCS and state are in memory. */
+static void unload(struct vcpu *vcpu)
 {
 	if (this_cpu()->vcpu == vcpu) {
 		save_state(vcpu);
@@ -76,7 +77,7 @@ void vcpu_borrow(struct vcpu *vcpu)
 void vcpu_let_go(struct vcpu *vcpu)
 {
 	if (!__atomic_load_n(&vcpu->lent, __ATOMIC_ACQUIRE) || vcpu->let_go) return;
-	vcpu_unload(vcpu);
+	unload(vcpu);
 	__atomic_store_n(&vcpu->let_go, true, __ATOMIC_RELEASE);
 }
 
@@ -85,7 +86,7 @@ void vcpu_give_back(void)
 	struct vcpu *vcpu = this_cpu()->vcpu;
 
 	if (!vcpu || vcpu->cpu == this_cpu()) return;
-	vcpu_unload(vcpu);
+	unload(vcpu);
 	vcpu->let_go = false;
 	__atomic_store_n(&vcpu->lent, false, __ATOMIC_SEQ_CST);
 	vcpu_kick(vcpu);

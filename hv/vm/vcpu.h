@@ -115,8 +115,6 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned id, const struct load_entry *st
  * after that. Whoever gets its VPID next begins with INVVPID (hv/vmx/vpid.c).
  */
 void vcpu_release(struct vcpu *vcpu);
-/* Take the one that is on this CPU off it: its VMCS and state are in memory. */
-void vcpu_unload(struct vcpu *vcpu);
 /* DR0-DR3 and DR6 of this CPU, which are its vCPU's (hv/vm/switch.c). */
 void load_debug_registers(const uint64_t *dr);
 /* Its own CPU lets go of it, and leaves it alone until it is given back. */
