@@ -107,9 +107,6 @@ static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
 static inline void hlt(void) { __asm__ volatile("hlt" : : : "memory"); }
 
-/* Halt with interrupts on until one was taken. STI holds them back until HLT (SDM 2B "STI"). */
-static inline void sti_hlt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
-
 /* Take the interrupts that are pending. STI holds them back for one instruction (SDM 2B "STI"). */
 static inline void sti_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
 

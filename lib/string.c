@@ -33,7 +33,7 @@ void *memset(void *to, int byte, size_t n)
 }
 #endif /* elsewhere, that is in the page, the compiler has its own */
 
-/* Nobody here calls it; GCC may, as with the other three (GCC manual, "Standards"). */
+/* GCC may call it too, as the other three (GCC manual, "Standards"). */
 void *memmove(void *to, const void *from, size_t n)
 {
 	unsigned char *d = to;

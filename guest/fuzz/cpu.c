@@ -232,6 +232,5 @@ void fuzz_halt(void *nothing)
 	lapic_write(LAPIC_LVT_TIMER, TIMER_VECTOR);
 	lapic_write(LAPIC_TIMER_DIVIDE, (uint32_t)fuzz_below(16));
 	lapic_write(LAPIC_TIMER_INITIAL, 1 + (uint32_t)fuzz_below(200));
-	sti_hlt();
-	__asm__ volatile("cli");
+	__asm__ volatile("sti; hlt; cli" : : : "memory"); /* STI holds interrupts back until HLT (SDM 2B "STI") */
 }

@@ -12,6 +12,7 @@
 
 #define PCI_CONFIG_ADDRESS 0xcf8
 #define PCI_CONFIG_DATA    0xcfc
+#define PCI_INTERRUPT_PIN  (PCI_INTERRUPT_LINE + 1)
 
 uint32_t pci_read32(uint16_t source_id, unsigned offset);
 uint16_t pci_read16(uint16_t source_id, unsigned offset);

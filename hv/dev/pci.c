@@ -66,8 +66,7 @@ static void config_data(void *device, uint64_t port, unsigned width, bool write,
 	} else if (write) {
 		config_write(function, offset, width, *value);
 	} else {
-		*value = 0;
-		memcpy(value, &function->config[offset], width);
+		memcpy(value, &function->config[offset], width); /* the bus drops the other bytes */
 	}
 }
 

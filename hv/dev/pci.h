@@ -21,7 +21,6 @@
 #define PCI_SUBSYSTEM        0x2c
 #define PCI_CAP_POINTER      0x34
 #define PCI_INTERRUPT_LINE   0x3c
-#define PCI_INTERRUPT_PIN    0x3d
 #define PCI_CONFIG_SIZE      256
 #define PCI_SLOTS            32
 #define PCI_FIRST_SLOT       2

@@ -23,10 +23,9 @@ struct testdev {
 #define PORTS 8
 #define LINES 16
 
-/* Bytes at 'bytes' as a little-endian value, in the direction of the access. */
+/* Bytes at 'bytes' as a little-endian value, in the direction of the access. What is above 'width' the bus drops. */
 static void access_bytes(uint8_t *bytes, unsigned width, bool write, uint64_t *value)
 {
-	if (!write) *value = 0;
 	memcpy(write ? bytes : (void *)value, write ? (void *)value : bytes, width);
 }
 

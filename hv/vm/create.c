@@ -166,7 +166,7 @@ static uint64_t chosen(const struct vm *vm)
 {
 	const struct vm_options *options = &vm->options;
 
-	return options->policy | TO_FIELD(vm->ept.transition, CHOSEN_TRANSITION) |
+	return TO_FIELD(options->policy, CHOSEN_POLICY) | TO_FIELD(vm->ept.transition, CHOSEN_TRANSITION) |
 	       (options->fill_table ? CHOSEN_FILL : 0) | (options->coherence ? CHOSEN_COHERENCE : 0) |
 	       (options->strict ? CHOSEN_STRICT : 0);
 }

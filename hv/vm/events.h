@@ -33,21 +33,13 @@ static inline void events_count(uint64_t *counter, enum event_type type, uint32_
 	}
 }
 
-/* May the console have a line for it? */
+/* May the console have a line for it? Of leaves, the first of each type after a transition. */
 static inline bool events_are_shown(const struct vm *vm, enum event_type type)
 {
-	switch (type) {
-	case EVENT_ATTACH:
-	case EVENT_DETACH:
-	case EVENT_COHERENCE:
-	case EVENT_COUNT:
-	case EVENT_TRANSITION:
-	case EVENT_RETYPE:
-	case EVENT_FAULT:
-	case EVENT_END: return true;
-	case EVENT_INSTALL: /* the first of each type after a transition */ return vm->shown.first_leaves;
-	default: return false;
-	}
+	const uint64_t shown = BIT(EVENT_ATTACH) | BIT(EVENT_DETACH) | BIT(EVENT_COHERENCE) | BIT(EVENT_COUNT) |
+			       BIT(EVENT_TRANSITION) | BIT(EVENT_RETYPE) | BIT(EVENT_FAULT) | BIT(EVENT_END);
+
+	return type == EVENT_INSTALL ? vm->shown.first_leaves : shown & BIT(type);
 }
 
 /*

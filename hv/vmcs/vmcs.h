@@ -65,11 +65,9 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define SECONDARY_VMCS_SHADOWING             (1U << 14)
 #define SECONDARY_PML                        (1U << 17)
 #define SECONDARY_EPT_VIOLATION_VE           (1U << 18)
-#define SECONDARY_XSAVES                     (1U << 20)
 #define SECONDARY_MODE_BASED_EXECUTE         (1U << 22)
 #define SECONDARY_SPP                        (1U << 23) /* sub-page write permissions */
 #define SECONDARY_PT_GUEST_PHYSICAL          (1U << 24)
-#define SECONDARY_USER_WAIT_PAUSE            (1U << 26)
 
 /* VM-exit controls, SDM 3C 25.7.1. */
 #define EXIT_SAVE_DEBUG_CONTROLS   (1U << 2)

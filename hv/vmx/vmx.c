@@ -179,22 +179,26 @@ struct invalidation {
 	uint64_t id, address;
 };
 
+/* An instruction with its operands, as the assembler has them. It is about 'what', and panics when it fails. */
+#define EXECUTE(name, text, what, ...)                                                                                 \
+	do {                                                                                                           \
+		bool failed;                                                                                           \
+		__asm__ volatile(name " " text : "=@ccna"(failed) : __VA_ARGS__ : "memory");                           \
+		if (failed) vmx_instruction_failed(name, what);                                                        \
+	} while (0)
+
 static void execute_invept(uint64_t type, uint64_t ept_pointer)
 {
 	const struct invalidation descriptor = {ept_pointer, 0};
-	bool failed;
 
-	__asm__ volatile("invept %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
-	if (failed) vmx_instruction_failed("INVEPT", ept_pointer);
+	EXECUTE("INVEPT", "%1, %2", ept_pointer, "m"(descriptor), "r"(type));
 }
 
 static void execute_invvpid(uint64_t type, uint16_t vpid)
 {
 	const struct invalidation descriptor = {vpid, 0};
-	bool failed;
 
-	__asm__ volatile("invvpid %1, %2" : "=@ccna"(failed) : "m"(descriptor), "r"(type) : "memory");
-	if (failed) vmx_instruction_failed("INVVPID", vpid);
+	EXECUTE("INVVPID", "%1, %2", vpid, "m"(descriptor), "r"(type));
 }
 
 /* VMXON on this CPU (SDM 3C 24.7), with the control registers as VMX wants them. */
@@ -248,13 +252,7 @@ bool vmx_init_other(void)
 	return enter_vmx_operation(&own.capabilities);
 }
 
-void vmcs_release(uint64_t vmcs)
-{
-	bool failed;
-
-	__asm__ volatile("vmclear %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-	if (failed) vmx_instruction_failed("VMCLEAR", vmcs);
-}
+void vmcs_release(uint64_t vmcs) { EXECUTE("VMCLEAR", "%1", vmcs, "m"(vmcs)); }
 
 uint64_t vmcs_alloc(void)
 {
@@ -273,13 +271,7 @@ void vmcs_free(uint64_t vmcs)
 	page_free(vmcs);
 }
 
-void vmcs_load(uint64_t vmcs)
-{
-	bool failed;
-
-	__asm__ volatile("vmptrld %1" : "=@ccna"(failed) : "m"(vmcs) : "memory");
-	if (failed) vmx_instruction_failed("VMPTRLD", vmcs);
-}
+void vmcs_load(uint64_t vmcs) { EXECUTE("VMPTRLD", "%1", vmcs, "m"(vmcs)); }
 
 void vmx_instruction_failed(const char *instruction, uint64_t operand)
 {

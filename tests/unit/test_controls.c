@@ -7,6 +7,10 @@
 #include "lib/bits.h"
 #include "tests/lib/capability_sets.h"
 
+/* What the hypervisor has no name for (SDM 3C 25.6.2). */
+#define SECONDARY_XSAVES          (1U << 20)
+#define SECONDARY_USER_WAIT_PAUSE (1U << 26)
+
 #define CAPABILITY(must, may) (TO_FIELD(may, BITS(63, 32)) | (must))
 
 TEST(what_must_be_one_is_one_unasked)
