@@ -103,7 +103,6 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 		vcpu_breakpoint(vcpu);
 		return VCPU_LEAVE;
 	}
-	if (vector == VECTOR_DB && vcpu->stepping && vcpu_step_ended(vcpu)) return VCPU_LEAVE;
 	/*
 	 * Both are benign: in the delivery of another event they take its place, whatever it was
 	 * (SDM 3A table 6-5).

@@ -87,12 +87,9 @@ static const uint8_t segments[] = {VMCS_CS, VMCS_SS, VMCS_DS, VMCS_ES, VMCS_FS, 
 
 static void read_registers(void)
 {
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
-
-	if (vcpu->stepping && !vcpu->own_trap_flag) rflags &= ~RFLAGS_TF;
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) put_bytes(vcpu_register(vcpu, order[i]), 8);
 	put_bytes(vmread(VMCS_GUEST_RIP), 8);
-	put_bytes(rflags, 4);
+	put_bytes(vmread(VMCS_GUEST_RFLAGS), 4);
 	for (unsigned i = 0; i < ARRAY_SIZE(segments); i++) put_bytes(vmread(VMCS_GUEST_SELECTOR(segments[i])), 4);
 }
 

@@ -216,7 +216,7 @@ static void step(struct vcpu *vcpu)
 	else if (vcpu_step(vcpu))
 		monitor_show_place(vcpu);
 	else
-		print("  its instruction has not ended: halted, ended, or in a handler of its own");
+		print("  its instruction has not ended: it is halted, or its VM has ended");
 }
 
 static void kill(void) { vm_kill(vm, "by the operator"); }

@@ -187,6 +187,8 @@ void interrupts_before_entry(struct vcpu *vcpu)
 				  (vector != NOTHING ? PRIMARY_INTERRUPT_WINDOW_EXITING : 0));
 }
 
+void interrupts_before_step(struct vcpu *vcpu) { want_window(vcpu, vcpu->window | PRIMARY_NMI_WINDOW_EXITING); }
+
 void interrupts_lapic_written(struct vcpu *vcpu)
 {
 	int vector = deliverable(vcpu);

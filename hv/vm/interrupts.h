@@ -26,6 +26,9 @@ void interrupts_extint(void *ctx);
  */
 void interrupts_before_entry(struct vcpu *vcpu);
 
+/* Before an entry for one step: ask for an exit behind it. Nothing is injected. */
+void interrupts_before_step(struct vcpu *vcpu);
+
 /* Is there anything for which a halted vCPU wakes up? */
 bool interrupts_pending(struct vcpu *vcpu);
 

@@ -210,8 +210,9 @@ static bool is_asked(const struct vcpu *vcpu)
 static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 {
 	if (!shootdown_enter(vcpu) || (!once && is_asked(vcpu))) return ENTER_KICKED;
-	if (once) {
-		write_timer(vcpu, SLICE_TICKS); /* what is due waits */
+	if (once) { /* what is due waits */
+		interrupts_before_step(vcpu);
+		write_timer(vcpu, vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID ? 0 : SLICE_TICKS);
 	} else {
 		interrupts_before_entry(vcpu);
 		set_timer(vcpu, ticks_of_others(vcpu));

@@ -1,55 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A single step by the trap flag: the #DB behind the instruction exits (hv/exits/exception.c), and
- * is kept from the guest. Bochs has no monitor trap flag.
+ * A single step, without a monitor trap flag, which Bochs does not have: in the shadow of MOV SS no
+ * window for an NMI opens before the next instruction has ended (SDM 3C 26.2). The guest sees nothing of it.
  */
 #include "hv/vm/step.h"
 
+#include "hv/vm/guest_memory.h"
 #include "hv/vm/run.h"
 #include "hv/vm/vm.h"
 
-/* Exits within one instruction: leaves that it touches first, and a turn's end. */
+/* Exits within one step: leaves that it touches first, and kicks. */
 #define STAYS_MOST 64
 
-static void set_trap_flag(bool on)
-{
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
-	bool shadow = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
+#define PREFIX_OPERAND_SIZE 0x66
+#define PREFIX_REX_W        0x48
+#define OPCODE_IRET         0xcf
 
-	vmwrite(VMCS_GUEST_RFLAGS, on ? rflags | RFLAGS_TF : rflags & ~RFLAGS_TF);
-	/*
-	 * With the flag and a shadow an entry wants the step pending (SDM 3C 27.3.1.5). Else
-	 * nothing is: after an EPT violation Bochs has the step pending that has not been made.
-	 */
-	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, (vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & ~PENDING_DEBUG_BS) |
-							     (on && shadow ? PENDING_DEBUG_BS : 0));
+/* Is IRET the next instruction? Behind it NMIs are not blocked. */
+static bool is_at_iret(struct vcpu *vcpu)
+{
+	uint8_t code[2] = {0};
+
+	return guest_fetch(vcpu, vcpu_mode(vcpu), 0, code, sizeof(code)) > 0 &&
+	       code[code[0] == PREFIX_REX_W || code[0] == PREFIX_OPERAND_SIZE] == OPCODE_IRET;
+}
+
+/*
+ * No window opens while NMIs are blocked either. With the shadow and TF an entry wants the step of the guest's own
+ * pending (SDM 3C 27.3.1.5). What is pending already, or injected, comes first, without a shadow.
+ */
+static void begin_step(uint64_t blocking)
+{
+	uint64_t state = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~blocking;
+
+	if (vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID) return;
+	if (!vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)) {
+		state = (state & ~INTERRUPTIBILITY_STI) | INTERRUPTIBILITY_MOV_SS;
+		if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+			vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+	}
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, state);
 }
 
 bool vcpu_step(struct vcpu *vcpu)
 {
-	uint64_t rip;
+	uint64_t rip = vmread(VMCS_GUEST_RIP), windows = vcpu->exit_count[EXIT_REASON_NMI_WINDOW];
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
+	bool ended = false;
 
-	if (!vcpu->stepping) {
-		vcpu->own_trap_flag = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF;
-		set_trap_flag(true);
-		vcpu->stepping = true;
-	}
-	for (unsigned n = 0; n < STAYS_MOST && vcpu->stepping; n++) {
-		if (vcpu->vm->state != VM_RUNNING || vcpu->activity != VCPU_ACTIVE) return false;
-		rip = vmread(VMCS_GUEST_RIP);
+	if (blocking && is_at_iret(vcpu)) blocking = 0;
+	for (unsigned n = 0; n < STAYS_MOST && !ended; n++) {
+		if (vcpu->vm->state != VM_RUNNING || vcpu->activity != VCPU_ACTIVE) break;
+		begin_step(blocking);
 		run_once(vcpu);
-		if (vcpu->stepping && vmread(VMCS_GUEST_RIP) == rip) set_trap_flag(true);
+		ended = vcpu->exit_count[EXIT_REASON_NMI_WINDOW] != windows || vmread(VMCS_GUEST_RIP) != rip;
 	}
-	return !vcpu->stepping;
-}
-
-bool vcpu_step_ended(struct vcpu *vcpu)
-{
-	if (!(vmread(VMCS_EXIT_QUALIFICATION) & PENDING_DEBUG_BS)) return false;
-	vcpu->stepping = false;
-	if (vcpu->own_trap_flag) return false;
-	set_trap_flag(false);
-	return true;
+	if (blocking) vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | blocking);
+	return ended;
 }
 
 static struct vcpu *at_breakpoint;

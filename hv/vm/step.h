@@ -7,15 +7,12 @@
 #include "hv/vm/vcpu.h"
 
 /*
- * Let the vCPU, which is current, carry out one instruction, by RFLAGS.TF, without an interrupt.
- * False: it has not ended, because its VM did, the vCPU is halted, or an event was delivered; then
- * the step ends when the handler returns. The guest sees the flag in what PUSHF or an event stores,
- * and loses its own by POPF or IRET; MOV SS and the instruction behind it are one step.
+ * Let the vCPU, which is current, take one step: the event that is injected is delivered, or one instruction carried
+ * out, or its exception raised and delivered. No interrupt comes. False: it has not ended, because its VM did, or the
+ * vCPU is halted. STI or MOV SS and the instruction behind it are one step, and a breakpoint in the debug
+ * registers on the instruction is passed over.
  */
 bool vcpu_step(struct vcpu *vcpu);
-
-/* A #DB has exited while vcpu->stepping: was it the step's own, so that the guest sees nothing? */
-bool vcpu_step_ended(struct vcpu *vcpu);
 
 /* From now on INT3 exits and stops all. The vCPU is current. */
 void vcpu_intercept_breakpoints(struct vcpu *vcpu);

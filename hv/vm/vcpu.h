@@ -52,8 +52,6 @@ struct vcpu {
 	uint64_t msr_bitmap; /* and of its MSR bitmap */
 	uint16_t vpid;       /* unique, not 0 */
 	bool launched;
-	bool stepping;            /* RFLAGS.TF is the monitor's: hv/vm/step.c */
-	bool own_trap_flag;       /* the guest had it set before */
 	bool halted_in_nmi;       /* halted while NMIs are blocked: they do not wake it */
 	bool lent;                /* to a CPU that is not its own: hv/vm/switch.c */
 	bool let_go;              /* its own has nothing of it any more */

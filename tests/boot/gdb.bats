@@ -49,6 +49,14 @@ debugs() {
 	grep -q 'breakpoint already hit 3 times' <<<"$output"
 }
 
+@test "a guest that steps itself is stepped through its step and into the handler, and sees nothing of it" {
+	debugs faults "vm t mem=32M -- debug" "break single_step" "continue" "stepi 6" "x/i \$rip" "stepi 40" \
+		"delete" "break int1" "continue" "kill"
+	grep -q '^=> .*<exception_stubs+18>' <<<"$output" # #DB's, whose handler begins at +16
+	grep -q '^Breakpoint 2, int1 ' <<<"$output"
+	grep -qx 't| ok 4 .*' <<<"$console"
+}
+
 @test "Ctrl-C stops a guest that spins, where it spins; what is left is killed with it" {
 	make_iso gdb "$G/faults.elf" "vm t mem=32M -- spin"
 	local out=$BATS_TEST_TMPDIR/out gdb
