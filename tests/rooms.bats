@@ -49,7 +49,7 @@ red() {
 }
 
 @test "the tree as it is breaks no rule of the rooms" {
-	clean walls rooms opening callers headers lines
+	clean walls rooms opening callers waits headers lines
 }
 
 @test "an include that tools/rooms does not allow" {
@@ -167,4 +167,9 @@ red() {
 	echo 'See `no_such_function()` and `hv/vm/nothing.c`.' >>docs/TRICKS.md
 	red docs 'no_such_function'
 	red docs 'hv/vm/nothing.c'
+}
+
+@test "a CPU that waits for another without a pause" {
+	sed -i 's|\(while (__atomic_load_n(&gate->inside, .*)\) cpu_pause();|\1\n\t\t;|' hv/machine/gate.h
+	red waits 'waits without cpu_pause(): hv/machine/gate.h'
 }
