@@ -106,26 +106,39 @@ static void hammer(unsigned id)
 	cache_disable(false);
 }
 
-static bool leaf_comes_back(uint64_t gpa)
+static uint64_t soon(void) { return rdtsc() + LEAF_TICKS * patience(); }
+
+static bool leaf_comes_back(uint64_t gpa, uint64_t end)
 {
-	uint64_t end = rdtsc() + LEAF_TICKS * patience();
 	unsigned level = 0;
 
 	while (!level && rdtsc() < end) vmcall_ept_walk(gpa, &level);
 	return level;
 }
 
-/* Does what the CPU writes come here, too? */
-static bool is_seen(unsigned id)
+/* How many of the others have not faulted their leaf in again soon. */
+static unsigned leaves_away(void)
 {
-	uint64_t end = rdtsc() + LEAF_TICKS * patience(), first = *own_page(id, 0);
+	uint64_t end = soon();
+	unsigned away = 0;
 
-	while (rdtsc() < end)
-		if (*own_page(id, 0) != first) return true;
-	return false;
+	for (unsigned id = 1; id < cpus; id++) away += !leaf_comes_back((uint64_t)own_page(id, 0), end);
+	return away;
 }
 
-/* Of transitions: how many CPUs had not faulted their leaf in again or wrote what nobody saw; the longest. */
+/* How many write what does not come here. */
+static unsigned unseen(void)
+{
+	uint64_t end = soon(), first[SMP_CPUS];
+	unsigned seen = 1;
+
+	for (unsigned id = 1; id < cpus; id++) first[id] = *own_page(id, 0);
+	for (unsigned id = 1; id < cpus; seen += *own_page(id, 0) != first[id], id++)
+		while (*own_page(id, 0) == first[id] && rdtsc() < end) continue;
+	return cpus - seen;
+}
+
+/* Of all transitions, and the longest of them. */
 static struct {
 	unsigned stale, unseen;
 	uint64_t slowest;
@@ -134,9 +147,9 @@ static struct {
 static void after_transition(void)
 {
 	found.slowest = MAX(found.slowest, vmcall_counter(COUNTER_TRANSITION_TICKS));
-	for (unsigned id = 1; id < cpus; id++) found.stale += !leaf_comes_back((uint64_t)own_page(id, 0));
+	found.stale += leaves_away();
 	types_look_all(1);
-	for (unsigned id = 1; id < cpus; id++) found.unseen += !is_seen(id);
+	found.unseen += unseen();
 }
 
 static unsigned rounds(void) { return (unsigned)guest_number("rounds", 50); }
@@ -151,7 +164,7 @@ void test_deaf(void)
 	types_begin();
 	mtrr_set(1, OWN_FIRST, OWN_ALL, MTRR_OF_ALL);
 	job_start(1, spin_deaf);
-	for (unsigned id = 1; id < cpus; id++) leaf_comes_back((uint64_t)own_page(id, 0));
+	leaves_away();
 	for (unsigned n = 0; n < rounds_deaf(); n++) {
 		attach_seen();
 		after_transition();
