@@ -23,8 +23,8 @@
 #define OWN_ALL          (32 * MiB) /* so many in all, which CPU 0 takes for UC */
 #define LEAF_TICKS       400000UL   /* within which a busy CPU must have faulted its leaf in again */
 #define TRANSITION_TICKS 100000UL   /* and a transition no longer: who leaves by itself takes a slice */
-#define CHANGE_EACH      64         /* turns between two changes of MTRRs and CD */
-#define LOOK_EACH        8          /* and between two looks at a leaf */
+#define CHANGE_EACH      64         /* turns between two changes of an MTRR */
+#define CD_EACH          8          /* and of CD; before that the CPU looks at its leaves */
 
 static struct edu_device edu;
 static uint64_t *second_level;
@@ -73,17 +73,18 @@ struct own_types {
 	bool cd;
 };
 
+/* The range is half a table: so the pages have leaves of 4K, each its own fault. */
 static void change_types(unsigned id, uint64_t turn, struct own_types *own)
 {
 	if (turn % CHANGE_EACH == 0) {
-		own->mtrr = turn / CHANGE_EACH & 1 ? MEMTYPE_WC : MEMTYPE_WT;
+		own->mtrr = own->mtrr == MEMTYPE_WC ? MEMTYPE_WT : MEMTYPE_WC;
 		own->cd = false; /* behind it, too */
-		mtrr_set(1, (uint64_t)own_page(id, 0), OWN_STRIDE, own->mtrr);
+		mtrr_set(1, (uint64_t)own_page(id, 0), OWN_STRIDE / 2, own->mtrr);
 	}
-	if (turn % CHANGE_EACH == CHANGE_EACH / 2) {
-		own->cd = turn / CHANGE_EACH & 1;
-		cache_disable(own->cd);
-	}
+	if (turn % CD_EACH) return;
+	for (unsigned n = 0; n < OWN_PAGES; n++) types_look(id, own_page(id, n), own->mtrr, own->cd);
+	own->cd = !own->cd;
+	cache_disable(own->cd);
 }
 
 /* Count in each own page, and compare with the turns. */
@@ -100,7 +101,6 @@ static void hammer(unsigned id)
 			*own_page(id, n) = turn + 1;
 		}
 		change_types(id, ++turn, &own);
-		if (turn % LOOK_EACH == 0) types_look(id, own_page(id, turn / LOOK_EACH % OWN_PAGES), own.mtrr, own.cd);
 		turns[id] = turn;
 	}
 	cache_disable(false);

@@ -44,6 +44,35 @@ static void test_identity(void)
 	check_count(cpus, cpuid(0xb, 1).ebx & 0xffff, "CPUs", "CPUID.0xb counts them");
 }
 
+#define TSC_LOOKS 200 /* of each CPU */
+
+static struct {
+	volatile uint32_t taken;
+	uint64_t last;
+	unsigned backwards;
+} clock;
+
+/* One after the other, in any order: none may read less than the one before. */
+static void read_clock(unsigned id)
+{
+	(void)id;
+	for (unsigned n = 0; n < TSC_LOOKS; n++) {
+		uint64_t now;
+
+		while (__atomic_exchange_n(&clock.taken, 1, __ATOMIC_ACQUIRE)) cpu_pause();
+		now = rdtsc();
+		clock.backwards += now < clock.last;
+		clock.last = now;
+		__atomic_store_n(&clock.taken, 0, __ATOMIC_RELEASE);
+	}
+}
+
+static void test_clock(void)
+{
+	job_on_all(read_clock, NULL);
+	check_count(0, clock.backwards, "times less", "no CPU reads a TSC below what another read before it");
+}
+
 int guest_main(void)
 {
 	unsigned expected = (unsigned)guest_number("cpus", cpuid(0xb, 1).ebx & 0xffff);
@@ -75,5 +104,6 @@ int guest_main(void)
 	test_ipis();
 	test_shootdown();
 	test_dma();
+	test_clock();
 	return check_status();
 }
