@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Two neighbours on one CPU. As a witness (no word) it spins and says how long it was kept from the
- * CPU at the worst. With a word (outsb, mtrr, cd, wbinvd, dirty, queue, dma, lines, mmio) it is the
- * neighbour from hell: it does nothing but what takes the hypervisor longest; "touch" and
- * "alternate" need as many EPT tables as there can be. Both run for ticks= TSC ticks.
+ * CPU at the worst. With the name of a storm it is the neighbour from hell: it does nothing but what takes the
+ * hypervisor longest; "touch" and "alternate" need as many EPT tables as there can be. Both run for ticks= TSC ticks.
  */
 #include "ept/mtrr.h"
 #include "guest/lib/caching.h"
@@ -12,7 +11,9 @@
 #include "guest/lib/cpu.h"
 #include "guest/lib/lapic.h"
 #include "guest/lib/pci.h"
+#include "guest/lib/smp.h"
 #include "guest/lib/start.h"
+#include "guest/lib/vmcall.h"
 #include "guest/lib/vtd.h"
 #include "lib/string.h"
 
@@ -200,14 +201,35 @@ static void defaults(void)
 	wrmsr(MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | MEMTYPE_WB);
 }
 
+static void spin_for_ever(unsigned id)
+{
+	(void)id;
+	for (;;) cpu_pause();
+}
+
+/* All CPUs of this VM want the host's. */
+static void spin(void)
+{
+	static unsigned started;
+
+	if (!started) started = smp_start(cpuid(0xb, 1).ebx & 0xffff, spin_for_ever);
+	for (unsigned i = 0; i < ROUNDS; i++) cpu_pause();
+}
+
+/* Its sum is over all exits of all vCPUs. */
+static void counters(void)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) vmcall_counter(COUNTER_EXITS);
+}
+
 static const struct {
 	const char *word;
 	void (*storm)(void);
 } storms[] = {
-	{"outsb", outsb},         {"mtrr", mtrr},         {"cd", cd},       {"wbinvd", wbinvd}, {"dirty", dirty},
-	{"queue", queue},         {"dma", dma},           {"lines", lines}, {"mmio", mmio},     {"touch", touch},
-	{"alternate", alternate}, {"scan", scan},         {"ins", ins},     {"bars", bars},     {"ipis", ipis},
-	{"timer", timer},         {"defaults", defaults},
+	{"outsb", outsb},         {"mtrr", mtrr},         {"cd", cd},       {"wbinvd", wbinvd},     {"dirty", dirty},
+	{"queue", queue},         {"dma", dma},           {"lines", lines}, {"mmio", mmio},         {"touch", touch},
+	{"alternate", alternate}, {"scan", scan},         {"ins", ins},     {"bars", bars},         {"ipis", ipis},
+	{"timer", timer},         {"defaults", defaults}, {"spin", spin},   {"counters", counters},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */

@@ -11,10 +11,11 @@
 #include "hv/vm/shootdown.h"
 #include "hv/vm/vmcs_setup.h"
 
-/* The longest turn of a vCPU, in TSC ticks: in its guest and in exits done for it. */
+/* The longest turn of a VM, in TSC ticks: in its guest and in exits done for it. */
 #define SLICE_TICKS 2000000UL
-/* And in exits, which are far shorter than a thousand ticks unless they look at the clock. */
-#define SLICE_EXITS 2048
+/* An exit that does not look at the clock: mostly it takes far less, and never twice as much. */
+#define EXIT_TICKS  2048
+#define EXITS_LEAST 64
 
 /* The shortest stay while a device has more to do. */
 #define STAY_TICKS 5000UL
@@ -224,6 +225,14 @@ static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 	return vcpu_enter(vcpu, vcpu->launched);
 }
 
+/* How many exits fit in what is left of the turn. */
+static uint32_t exits_left(const struct vcpu *vcpu)
+{
+	uint64_t now = rdtsc();
+
+	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / EXIT_TICKS : 0);
+}
+
 /* One stay in the guest: with the exits that are handled at once, or until the first. */
 static void stay(struct vcpu *vcpu, bool once)
 {
@@ -232,7 +241,7 @@ static void stay(struct vcpu *vcpu, bool once)
 	if (vcpu->starts) vmcs_setup_startup(vcpu);
 	vcpu->starts = false;
 	/* Before STATE: a kick behind it sets it to 1. */
-	this_cpu()->slice = once || run_checks_entries ? 2 : SLICE_EXITS + 1;
+	this_cpu()->slice = once || run_checks_entries ? 2 : exits_left(vcpu);
 	__atomic_fetch_or(&vcpu->vm->in_guest, vcpu_bit(vcpu), __ATOMIC_SEQ_CST); /* STATE */
 	result = look_and_enter(vcpu, once);
 	__atomic_fetch_and(&vcpu->vm->in_guest, ~vcpu_bit(vcpu), __ATOMIC_RELEASE); /* OUT */
@@ -249,11 +258,10 @@ void run_once(struct vcpu *vcpu)
 	stay(vcpu, true);
 }
 
-/* A vCPU's turn: it lasts until its time is over, it halts, waits, or its VM ended. */
+/* A vCPU's part of a turn: it lasts until the time is over, it halts, waits, or its VM ended. */
 static void take_turn(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
-	vcpu->slice_end = rdtsc() + SLICE_TICKS;
 	do {
 		work(vcpu->vm);
 		stay(vcpu, false);
@@ -279,21 +287,41 @@ static void age_lines(struct vm *vm, uint64_t start, bool ran)
 /* TSC ticks until an unfinished line is shown. */
 static uint64_t ticks_to_line(const struct console_line *line) { return line->length ? vmx.tsc_hz - line->age : ~0UL; }
 
-/* A slice if it has something to do. Returns whether it had. */
+/* Up to its slice_end, if it has something to do. Returns whether it had. */
 static bool run_vcpu(struct vcpu *vcpu)
 {
 	uint64_t start = rdtsc();
 	bool runs, worked = false;
 
-	vcpu_let_go(vcpu);
 	if (vcpu->vm->state != VM_RUNNING || !begun) return false;
 	do { /* also while all its vCPUs sleep: the one that asked is on this CPU */
 		worked |= work(vcpu->vm);
 		runs = is_runnable(vcpu);
-	} while (!runs && has_work(vcpu->vm) && rdtsc() < start + SLICE_TICKS);
+	} while (!runs && has_work(vcpu->vm) && rdtsc() < vcpu->slice_end);
 	if (runs) take_turn(vcpu);
 	if (!vcpu->id) age_lines(vcpu->vm, start, runs);
 	return runs || worked;
+}
+
+/*
+ * The turn of a VM whose first vCPU on this CPU this is. The vCPUs share it, and each begins it in its turn: who has
+ * many gets no more of the CPU than who has one.
+ */
+static bool run_vm(struct vcpu *first)
+{
+	uint64_t end = rdtsc() + SLICE_TICKS;
+	unsigned last = first->began_turn;
+	bool ran = false;
+
+	for (unsigned pass = 0; pass < 2; pass++) /* those behind the last, and then from the first on */
+		for (struct vcpu *vcpu = first; vcpu && vcpu->vm == first->vm; vcpu = vcpu->next_on_cpu) {
+			if ((vcpu->id > last) == pass || rdtsc() >= end) continue;
+			vcpu->slice_end = end;
+			if (!run_vcpu(vcpu)) continue;
+			if (!ran) first->began_turn = vcpu->id;
+			ran = true;
+		}
+	return ran;
 }
 
 /* TSC ticks until something of the vCPU is due although it sleeps. */
@@ -313,7 +341,7 @@ static void idle(void)
 	uint64_t ticks = this_cpu()->index ? ~0UL : console_ticks();
 	bool busy = false;
 
-	this_cpu()->slice = SLICE_EXITS; /* before that: a kick behind it sets it to 1 */
+	this_cpu()->slice = EXITS_LEAST; /* before that: a kick behind it sets it to 1 */
 	cpu_begin_idle();
 	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu) {
 		busy |= vcpu->lent && !vcpu->let_go;
@@ -328,10 +356,14 @@ static void idle(void)
 
 void run_turn(void)
 {
+	const struct vm *vm = NULL;
 	bool ran = false;
 
 	vcpu_give_back();
-	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu) ran |= run_vcpu(vcpu);
+	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vm = vcpu->vm, vcpu = vcpu->next_on_cpu) {
+		vcpu_let_go(vcpu);
+		if (vcpu->vm != vm) ran |= run_vm(vcpu);
+	}
 	if (!ran) idle();
 	__atomic_store_n(&this_cpu()->rounds, this_cpu()->rounds + 1, __ATOMIC_RELEASE);
 }

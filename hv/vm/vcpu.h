@@ -60,10 +60,11 @@ struct vcpu {
 	uint8_t startup_page;     /* and begins there */
 	uint32_t activity;        /* enum vcpu_activity; its own CPU stores it */
 	struct cpu *cpu;          /* its own, always the same; lent for a step, it runs on another */
-	struct vcpu *next_on_cpu; /* hv/vm/run.c */
+	struct vcpu *next_on_cpu; /* hv/vm/run.c; those of a VM follow each other */
+	unsigned began_turn;      /* of its VM's first on a CPU: the id of the one that began the last turn there */
 	uint64_t flushed;         /* vm->generation at its last INVEPT: hv/vm/shootdown.c */
 	struct vcpu_mail mail;
-	uint64_t slice_end;                /* TSC: the end of its turn */
+	uint64_t slice_end;                /* TSC: the end of its VM's turn */
 	uint64_t exit_count[EXIT_REASONS]; /* by basic exit reason */
 	uint32_t event_source;             /* CPU, VM and vCPU, while it is on a CPU */
 
@@ -140,8 +141,8 @@ static inline void vcpu_kick(struct vcpu *vcpu)
 static inline bool vcpu_is_kicked(const struct vcpu *vcpu) { return vcpu->cpu->slice == 1; }
 
 /*
- * The turn ends if its time is over. SLICE_EXITS exits of the usual length fit a turn, so only an
- * exit whose length the guest chooses needs this.
+ * The turn ends if its time is over. Exits of the usual length are counted instead, so only one whose
+ * length the guest chooses, or that may take some thousand ticks, needs this.
  */
 static inline void vcpu_look_at_clock(struct vcpu *vcpu)
 {

@@ -73,6 +73,10 @@ neighbour() {
 	neighbour wbinvd
 }
 
+@test "... a VM whose sixteen vCPUs all spin" {
+	neighbour spin cpus=16
+}
+
 # 70 MiB of dirty pages take 15 M ticks in all.
 @test "... WBINVD of much dirty memory, with coherence=model" {
 	neighbour dirty "mem=80M coherence=model"
