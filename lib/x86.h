@@ -114,6 +114,7 @@
 
 #define SELECTOR_RPL 0x3U
 #define SELECTOR_TI  0x4U
+#define SELECTOR_EXT 1U /* of an error code: an event from outside the program, SDM 3A 6.13 */
 
 /* MSRs, SDM 4 chapter 2. */
 #define MSR_IA32_TIME_STAMP_COUNTER     0x010

@@ -16,8 +16,11 @@ CR0_TS		equ 1 << 3
 CR0_AM		equ 1 << 18
 CR0_PG		equ 1 << 31
 CR4_PAE		equ 1 << 5
+CR4_VME		equ 1 << 0
 FLAG_NT		equ 1 << 14
+FLAG_VM		equ 1 << 17
 FLAG_AC		equ 1 << 18
+FLAG_VIP	equ 1 << 20
 
 CODE		equ 0x08
 DATA		equ 0x10
@@ -32,6 +35,9 @@ USER_DATA	equ 0x53
 SMALL		equ 0x58		; a TSS of 16 bits
 CODE_LOW	equ 0x60		; code whose offsets fit into 16 bits
 STACK_LOW	equ 0x68		; and a stack of such, at BASE16
+OWN_LDT		equ 0x70
+ABSENT		equ 0x78
+SHORT_STACK	equ 0x83
 BASE16		equ 0x200000
 LOW		equ 0x100000
 GATE		equ 0x60		; vectors
@@ -50,6 +56,8 @@ TSS_ES		equ 72
 TSS_CS		equ 76
 TSS_SS		equ 80
 TSS_DS		equ 84
+TSS_GS		equ 92
+TSS_LDT		equ 96
 TSS_TRAP	equ 100
 TSS_SIZE	equ 104
 ; And those of one of 16 bits.
@@ -64,26 +72,6 @@ SMALL_CS	equ 36
 SMALL_SS	equ 38
 SMALL_DS	equ 40
 SMALL_SIZE	equ 44
-; say TEXT: print it; all registers stay.
-%macro say 1
-	pushfd
-	pushad
-	mov esi, %%text
-	call print
-	popad
-	popfd
-	jmp %%end
-%%text:	db %1, 0
-%%end:
-%endmacro
-
-; tell TEXT, OPERAND: a blank, the text and 32 bits in hexadecimal.
-%macro tell 2
-	say {%1}
-	push dword %2
-	call print_hex
-%endmacro
-
 ; expect LABEL: an exception goes on there, once; its vector, error code and EIP are in 'seen'.
 %macro expect 1
 	mov dword [resume], %1
@@ -109,6 +97,7 @@ align 4
 
 section .text
 bits 32
+%include "guest/tasks/console.inc"
 global guest_entry
 guest_entry:
 	cli
@@ -161,6 +150,8 @@ guest_entry:
 	ltr ax
 	call task_switches
 	call small_task_switches
+	call odd_switches
+	call virtual_8086
 	call limits
 	call pdptes
 	call long_16_bit_code
@@ -304,6 +295,7 @@ task_switches:
 	ret
 
 %include "guest/tasks/small.inc"
+%include "guest/tasks/odd.inc"
 
 ; The main task again, from wherever an exception led.
 restore_main:
@@ -468,7 +460,7 @@ exception:
 	pop dword [ss:seen.vector]
 	pop dword [ss:seen.error]
 	pop dword [ss:seen.eip]
-	pop eax
+	pop dword [ss:seen.cs]
 	pop dword [ss:seen.eflags]
 	mov eax, DATA
 	mov ds, eax
@@ -476,6 +468,7 @@ exception:
 	mov ss, eax
 	mov [seen.ecx], ecx
 	mov [seen.edi], edi
+	str [seen.tr]
 	mov esp, [resume_esp]
 	jmp [resume]
 
@@ -516,8 +509,6 @@ gate:	mov [edi], ax
 user_handler:
 	iret
 
-%include "guest/tasks/console.inc"
-
 section .rodata
 digits:	db "0123456789abcdef"
 shutdown: db "Shutdown"
@@ -547,6 +538,9 @@ gdt:	dq 0
 	dq 0				; the 16-bit TSS
 	dq 0x00409b000000ffff | LOW << 16 ; code of 32 bits, the image's first 64 KiB
 	dq 0x000093000000ffff | BASE16 << 16 ; a stack that uses SP
+	dq 0x000082000000000f		; an LDT of two empty places
+	dq 0x00cf13000000ffff		; data that is not present
+	dq 0x0040f30000000fff		; a stack of CPL 3 of 4 KiB
 gdt_end:
 gdt_pointer:
 	dw gdt_end - gdt - 1
@@ -580,6 +574,8 @@ seen:
 .eip:		resd 1
 .eflags:	resd 1
 .ecx:		resd 1
+.cs:		resd 1
+.tr:		resd 1
 .edi:		resd 1
 alignb 16
 	resb 2048

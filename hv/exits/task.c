@@ -110,6 +110,9 @@ static int begin(struct task_switch *t, uint16_t selector)
 	t->small = is_small(t->new.rights);
 	t->old_small = is_small(vmread(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR)));
 	if (descriptor_limit(&t->new) < tss_size(t->small) - 1) return segment_fault(vcpu, VECTOR_TS, selector);
+	if (vmread(VMCS_GUEST_LIMIT(VMCS_TR)) <
+	    (t->old_small ? TSS16_LDT * sizeof(uint16_t) : SAVED_AT + SAVED_SIZE) - 1)
+		return segment_fault(vcpu, VECTOR_TS, t->old.selector);
 	t->old_base = vmread(VMCS_GUEST_BASE(VMCS_TR));
 	if (read_new(t)) return -EFAULT;
 	return guest_probe_write(vcpu, t->old_base, tss_size(t->old_small), true);
@@ -133,7 +136,7 @@ static int store(struct task_switch *t)
 
 static int load_cr3(struct vcpu *vcpu, uint32_t cr3)
 {
-	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG)) return 0;
+	if (!(vmread(VMCS_GUEST_CR0) & CR0_PG) || cr3 == vmread(VMCS_GUEST_CR3)) return 0;
 	vmwrite(VMCS_GUEST_CR3, cr3);
 	invvpid(vcpu->vpid);
 	return vmread(VMCS_GUEST_CR4) & CR4_PAE ? guest_load_pdptes(vcpu) : 0;
@@ -152,9 +155,19 @@ static void load_registers(const struct task_switch *t)
 		SEGMENT_P | (t->small ? SEGMENT_TYPE_TSS16_BUSY : SEGMENT_TYPE_TSS_BUSY) | (t->new.rights &SEGMENT_G));
 	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_TS);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
-	/* What fails leaves selectors without segments behind. */
-	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) segment_set_null(s, (uint16_t)t->tss.segment[s]);
+	/*
+	 * What fails leaves selectors without segments behind. Its handler then has a stack of its own, for without SS
+	 * the CPL is 3; and no entry is without CS, of whatever kind.
+	 */
+	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++)
+		(t->tss.eflags & RFLAGS_VM ? segment_set_virtual_8086 : segment_set_null)(s,
+											  (uint16_t)t->tss.segment[s]);
 	segment_set_null(VMCS_LDTR, (uint16_t)t->tss.ldt);
+	if (t->tss.eflags & RFLAGS_VM) return;
+	vmwrite(VMCS_GUEST_SS_ACCESS_RIGHTS, SEGMENT_UNUSABLE | SEGMENT_DPL);
+	vmwrite(VMCS_GUEST_SELECTOR(VMCS_CS), (uint16_t)(t->tss.segment[SEG_CS] | SELECTOR_RPL));
+	vmwrite(VMCS_GUEST_CS_ACCESS_RIGHTS, SEGMENT_FLAT_CODE32 | SEGMENT_TYPE_CONFORMING);
+	vmwrite(VMCS_GUEST_LIMIT(VMCS_CS), ~0U);
 }
 
 static int load_ldt(struct vcpu *vcpu, uint16_t selector)
@@ -172,17 +185,14 @@ static int load_ldt(struct vcpu *vcpu, uint16_t selector)
 
 static int load_segments(const struct task_switch *t)
 {
-	static const uint8_t order[] = {SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS};
-	unsigned cpl = t->tss.segment[SEG_CS] & SELECTOR_RPL;
+	static const uint8_t order[] = {SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_CS};
+	const uint32_t *selector = t->tss.segment;
+	unsigned cpl = selector[SEG_CS] & SELECTOR_RPL;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
-		unsigned s = order[i];
-		uint16_t selector = (uint16_t)t->tss.segment[s];
-
-		if (t->tss.eflags & RFLAGS_VM)
-			segment_set_virtual_8086(s, selector);
-		else if (segment_load_protected(t->vcpu, s, selector, cpl, VECTOR_TS))
+	for (unsigned i = 0; !(t->tss.eflags & RFLAGS_VM) && i < ARRAY_SIZE(order); i++) {
+		if (segment_load_protected(t->vcpu, order[i], (uint16_t)selector[order[i]], cpl, VECTOR_TS))
 			return -EFAULT;
+		if (order[i] == SEG_SS) vmwrite(VMCS_GUEST_SELECTOR(VMCS_CS), (uint16_t)selector[SEG_CS]);
 	}
 	return 0;
 }
@@ -191,11 +201,13 @@ static int load_segments(const struct task_switch *t)
 static int push_error_code(const struct task_switch *t)
 {
 	struct vcpu *vcpu = t->vcpu;
-	bool big = vmread(VMCS_GUEST_SS_ACCESS_RIGHTS) & SEGMENT_DB;
-	uint64_t mask = big ? BITS(31, 0) : BITS(15, 0), old = vcpu_register(vcpu, RSP);
+	uint64_t rights = vmread(VMCS_GUEST_SS_ACCESS_RIGHTS), limit = vmread(VMCS_GUEST_LIMIT(VMCS_SS));
+	uint64_t mask = rights & SEGMENT_DB ? BITS(31, 0) : BITS(15, 0), old = vcpu_register(vcpu, RSP);
 	unsigned width = t->small ? sizeof(uint16_t) : sizeof(uint32_t);
 	uint64_t code = vmread(VMCS_IDT_VECTORING_ERROR_CODE), top = (old - width) & mask;
 
+	if (rights & SEGMENT_TYPE_CONFORMING /* expands down */ ? top <= limit : top + width - 1 > limit)
+		return segment_fault(vcpu, VECTOR_SS, 0);
 	if (guest_write(vcpu, (uint32_t)(vmread(VMCS_GUEST_BASE(VMCS_SS)) + top), width, false, &code)) return -EFAULT;
 	vcpu_set_register(vcpu, RSP, (old & ~mask) | top);
 	return 0;
@@ -208,7 +220,7 @@ static void finish(struct task_switch *t)
 
 	load_registers(t);
 	if (!t->small && load_cr3(vcpu, t->tss.cr3)) {
-		segment_fault(vcpu, VECTOR_GP, 0);
+		segment_fault(vcpu, VECTOR_TS, 0);
 		return;
 	}
 	if (load_ldt(vcpu, (uint16_t)t->tss.ldt) || load_segments(t)) return;
@@ -219,6 +231,29 @@ static void finish(struct task_switch *t)
 		debug_raise(vcpu, DR6_BT);
 }
 
+static bool is_contributory(uint64_t vector)
+{
+	return vector == VECTOR_DE || (vector >= VECTOR_TS && vector <= VECTOR_GP);
+}
+
+/* What came through the gate, and what its delivery raised: SDM 3A table 6-5, and 6.13 for EXT. */
+static enum exit_action merge(struct vcpu *vcpu, uint64_t event)
+{
+	uint64_t info = vmread(VMCS_ENTRY_INTERRUPTION_INFO), type = FIELD(event, INTERRUPTION_INFO_TYPE);
+	uint64_t first = FIELD(event, INTERRUPTION_INFO_VECTOR), second = FIELD(info, INTERRUPTION_INFO_VECTOR);
+
+	if (!event || type >= INTERRUPTION_TYPE_SOFTWARE_INTERRUPT || !(info & INTERRUPTION_INFO_VALID))
+		return VCPU_RESUME;
+	if (is_contributory(second))
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmread(VMCS_ENTRY_EXCEPTION_ERROR_CODE) | SELECTOR_EXT);
+	if (type != INTERRUPTION_TYPE_HARDWARE_EXCEPTION || !(is_contributory(second) || second == VECTOR_PF))
+		return VCPU_RESUME;
+	if (first == VECTOR_DF) return exit_triple_fault(vcpu);
+	if (first == VECTOR_PF || (is_contributory(first) && is_contributory(second)))
+		vcpu_inject(vcpu, VECTOR_DF, true, 0);
+	return VCPU_RESUME;
+}
+
 enum exit_action exit_task_switch(struct vcpu *vcpu)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
@@ -227,10 +262,10 @@ enum exit_action exit_task_switch(struct vcpu *vcpu)
 
 	t.nests = t.source == TASK_SWITCH_SOURCE_CALL || t.source == TASK_SWITCH_SOURCE_GATE;
 	if (t.source == TASK_SWITCH_SOURCE_GATE) t.event = vmread(VMCS_IDT_VECTORING_INFO);
-	if (t.source == TASK_SWITCH_SOURCE_IRET) /* as any IRET */
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
-			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
-	if (begin(&t, selector)) return VCPU_RESUME;
-	if (!store(&t)) finish(&t);
-	return VCPU_RESUME;
+	/* No shadow reaches into the new task, and IRET lets NMIs in, as any. */
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
+		t.source == TASK_SWITCH_SOURCE_IRET ? 0
+						    : vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI);
+	if (!begin(&t, selector) && !store(&t)) finish(&t);
+	return merge(vcpu, t.event);
 }
