@@ -269,30 +269,33 @@ struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu,
 #define REGISTER        16 /* bytes each */
 #define FSW_TOP         BITS(13, 11)
 
-/* An MMX instruction makes TOP 0 and all registers valid (SDM 1 9.5.1); ST(0) lies first. */
-static uint8_t *mmx_register(uint8_t *fpu, unsigned number)
+static unsigned fpu_top(const uint8_t *fpu)
 {
-	uint8_t copy[8 * REGISTER];
 	uint16_t fsw;
-	unsigned top;
 
 	memcpy(&fsw, fpu + XSAVE_FSW, sizeof(fsw));
-	top = (unsigned)FIELD(fsw, FSW_TOP);
+	return (unsigned)FIELD(fsw, FSW_TOP);
+}
+
+/* ST(0) lies first: with another TOP the registers lie elsewhere. */
+void insn_vector_mmx(uint8_t *fpu)
+{
+	uint8_t copy[8 * REGISTER];
+	unsigned top = fpu_top(fpu);
+
 	memcpy(copy, fpu + XSAVE_ST, sizeof(copy));
 	for (unsigned i = 0; i < 8; i++)
 		memcpy(fpu + XSAVE_ST + REGISTER * ((i + top) & 7), copy + REGISTER * i, REGISTER);
-	fsw &= (uint16_t)~FSW_TOP;
-	memcpy(fpu + XSAVE_FSW, &fsw, sizeof(fsw));
+	fpu[XSAVE_FSW + 1] &= (uint8_t) ~(FSW_TOP >> 8);
 	fpu[XSAVE_FTW] = 0xff;
 	fpu[XSAVE_XSTATE_BV] |= XCR0_X87;
-	return fpu + XSAVE_ST + REGISTER * number;
 }
 
-void insn_vector_get(const struct insn *insn, uint8_t *fpu, uint64_t *value)
+void insn_vector_get(const struct insn *insn, const uint8_t *fpu, uint64_t *value)
 {
 	const uint8_t *from = fpu + XSAVE_XMM + REGISTER * insn->reg;
 
-	if (insn->vector == VECTOR_MMX) from = mmx_register(fpu, insn->reg);
+	if (insn->vector == VECTOR_MMX) from = fpu + XSAVE_ST + REGISTER * ((insn->reg - fpu_top(fpu)) & 7);
 	if (insn->vector == VECTOR_HIGH) from += REGISTER / 2;
 	if (insn->vector == VECTOR_LANE && insn->immediate) from = fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg;
 	memcpy(value, from, MIN(insn->width, REGISTER));
@@ -313,7 +316,8 @@ void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *valu
 	static const uint8_t ones[2] = {0xff, 0xff};
 
 	if (insn->vector == VECTOR_MMX) {
-		to = mmx_register(fpu, insn->reg);
+		insn_vector_mmx(fpu);
+		to = fpu + XSAVE_ST + REGISTER * insn->reg;
 		memcpy(to, value, 8);
 		memcpy(to + 8, ones, sizeof(ones));
 		return;

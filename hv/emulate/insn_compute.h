@@ -45,5 +45,7 @@ bool insn_condition(unsigned condition, uint64_t rflags);
 bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, struct wide *wide, uint64_t value);
 
 /* The part of a register in the XSAVE area at 'fpu' that an INSN_VECTOR stores or loads. */
-void insn_vector_get(const struct insn *insn, uint8_t *fpu, uint64_t *value);
+void insn_vector_get(const struct insn *insn, const uint8_t *fpu, uint64_t *value);
 void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *value);
+/* What an MMX instruction does once it does not fault: TOP is 0 and all registers are valid (SDM 1 9.5.1). */
+void insn_vector_mmx(uint8_t *fpu);

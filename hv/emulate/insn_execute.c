@@ -400,7 +400,9 @@ static int execute_vector(const struct insn *insn, struct insn_cpu *cpu, const s
 	if (error) return error;
 	if (insn->to_memory) {
 		insn_vector_get(insn, cpu->fpu, value);
-		return memory->write(memory->ctx, linear, insn->width, value);
+		error = memory->write(memory->ctx, linear, insn->width, value);
+		if (!error && insn->vector == VECTOR_MMX) insn_vector_mmx(cpu->fpu);
+		return error;
 	}
 	error = memory->read(memory->ctx, linear, insn->width, value);
 	if (!error) insn_vector_set(insn, cpu->fpu, value);
