@@ -15,8 +15,7 @@
 
 #define DEVICE      0xff000000UL
 #define XSAVE_SIZE  832
-#define GDT_ENTRIES 11
-#define MSR_GS      0xc0000101
+#define GDT_ENTRIES 12
 #define DR6_RESET   0xffff0ff0UL
 
 /* What an instruction left. */
@@ -75,10 +74,23 @@ static uint64_t descriptor(uint64_t base, uint64_t limit, bool pages, bool big, 
 /* A limit above 1 MiB is in pages. */
 static void set_segments(const struct sample *s)
 {
-	uint64_t limit = s->code64 ? 0xfff00 : s->limit >> 12;
-
-	own_gdt[LIMITED / 8] = descriptor(s->base, limit, true, true, s->down && !s->code64);
+	if (s->bits == 64)
+		own_gdt[LIMITED / 8] = descriptor(s->base, 0xfff00, true, true, false);
+	else if (s->address == 2)
+		own_gdt[LIMITED / 8] = descriptor(s->base, s->limit, false, s->stack_big, s->down);
+	else
+		own_gdt[LIMITED / 8] = descriptor(s->base, s->limit >> 12, true, true, s->down);
 	own_gdt[STACKED / 8] = descriptor(WINDOW, s->stack_limit, false, s->stack_big, s->stack_down);
+}
+
+/* FS and GS, which an instruction may load. */
+static void load_own_bases(const struct sample *s)
+{
+	uint64_t base = s->address == 2 ? WINDOW : s->bits == 64 ? s->base : 0;
+
+	__asm__ volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(USER_DATA));
+	wrmsr(MSR_IA32_FS_BASE, base);
+	wrmsr(MSR_IA32_GS_BASE, base);
 }
 
 static void load_fpu(const uint8_t *area)
@@ -128,6 +140,7 @@ static void run(const struct sample *s, const uint64_t *pages, struct result *r)
 	state = s->state;
 	__asm__ volatile("mov %0, %%db6" : : "r"(DR6_RESET));
 	load_fpu(user_fpu);
+	load_own_bases(s);
 	r->vector = (uint64_t)(uint32_t)try_user(load_state, &state);
 	save_fpu(r->fpu);
 	memcpy(r->gpr, &last_exception.r15, 15 * 8);
@@ -176,7 +189,7 @@ static void show_result(const struct result *r, const char *where)
 
 static void show_sample(const struct sample *s, uint64_t round)
 {
-	printf("round %lu, %s:", round, s->code64 ? "64-bit" : "32-bit");
+	printf("round %lu, %u-bit:", round, s->bits);
 	for (unsigned i = 0; i < s->size; i++) printf(" %02x", s->bytes[i]);
 	printf(" on 0x%lx, limit 0x%lx, rflags 0x%lx\n", s->target, s->limit, s->state.rflags);
 }
@@ -210,6 +223,7 @@ static void set_up(void)
 
 	memcpy(own_gdt, gdt, 8 * 8);
 	own_gdt[USER_CODE32 / 8] = 0x00cffb000000ffff;
+	own_gdt[USER_CODE16 / 8] = 0x008ffb000000ffff;
 	__asm__ volatile("lgdt %0" : : "m"(pointer));
 	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE);
 	__asm__ volatile("xsetbv" : : "c"(0), "a"(7), "d"(0));
@@ -226,9 +240,8 @@ static void prepare(struct sample *s)
 	memset(code_page, 0xcc, sizeof(s->bytes) + 16);
 	memcpy(code_page, s->bytes, s->size);
 	s->state.rip = (uint64_t)code_page;
-	s->state.cs = s->code64 ? USER_CODE : USER_CODE32;
+	s->state.cs = s->bits == 64 ? USER_CODE : s->bits == 32 ? USER_CODE32 : USER_CODE16;
 	set_segments(s);
-	wrmsr(MSR_GS, s->code64 ? s->base : 0);
 	if (!sample_below(8)) choose_fpu();
 }
 

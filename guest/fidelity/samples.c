@@ -233,26 +233,61 @@ static uint64_t choose_target(unsigned kind)
 }
 
 /* The operand's offset in the segment that the instruction will use. */
-static uint64_t offset_in(const struct sample *s, bool gs, bool stack)
+static uint64_t offset_in(const struct sample *s, unsigned segment)
 {
-	if (stack && s->state.ss == STACKED) return s->target - WINDOW;
-	if (s->code64) return gs ? s->target - s->base : s->target;
-	if (gs) return s->target;
-	return s->state.data_segment == LIMITED ? s->target - s->base : s->target;
+	bool own_base = segment == SEGMENT_FS || segment == SEGMENT_GS;
+
+	if (segment == SEGMENT_SS && s->state.ss == STACKED) return s->target - WINDOW;
+	if (s->bits == 64) return s->target - (own_base ? s->base : 0);
+	if (own_base) return s->target - (s->address == 2 ? WINDOW : 0);
+	if (segment == SEGMENT_SS || segment == SEGMENT_CS) return s->target;
+	return s->target - (s->state.data_segment == LIMITED ? s->base : 0);
+}
+
+/* The segment where none is named, or where its name says nothing: in 64-bit mode. */
+static unsigned actual_segment(const struct sample *s, bool stack)
+{
+	if (s->segment >= SEGMENT_FS || (s->segment && s->bits != 64)) return s->segment;
+	return stack && s->bits != 64 ? SEGMENT_SS : SEGMENT_DS;
+}
+
+/* 16-bit addresses: SDM 2A table 2-1. What is above is not looked at. */
+static void put_operand_16(struct sample *s, unsigned reg)
+{
+	static const uint8_t base[8] = {3, 3, 5, 5, 6, 7, 5, 3}, index[8] = {6, 7, 6, 7, 0, 0, 0, 0};
+	unsigned rm = sample_below(8), form = sample_below(3);
+	uint64_t *gpr = s->state.gpr, offset = offset_in(s, actual_segment(s, base[rm] == 5));
+	uint64_t displacement = form ? sample_random() & 0xffff : (uint64_t)(sample_below(256) - 128);
+
+	if (!sample_below(6) || (s->form->kind & BITS_REG && (base[rm] == reg || index[rm] == reg))) {
+		s->bytes[s->size++] = (uint8_t)(reg << 3 | 6);
+		put(s, offset_in(s, actual_segment(s, false)), 2);
+		return;
+	}
+	s->bytes[s->size++] = (uint8_t)((form ? 0x80 : 0x40) | reg << 3 | rm);
+	put(s, displacement, form ? 2 : 1);
+	offset -= displacement + (index[rm] ? gpr[index[rm]] : 0);
+	gpr[base[rm]] = (offset & 0xffff) | (sample_random() & ~0xffffUL);
 }
 
 /* ModRM, SIB and displacement so that the operand is at the target. */
-static void put_operand(struct sample *s, unsigned reg, bool gs)
+static void put_operand(struct sample *s, unsigned reg)
 {
 	unsigned base = sample_below(8), index = sample_below(8), form = sample_below(4);
 	uint64_t *gpr = s->state.gpr, offset;
 	int32_t displacement = (int32_t)sample_below(256) - 128;
 
+	if (s->address == 2) {
+		put_operand_16(s, reg);
+		return;
+	}
 	if (s->form->kind & BITS_REG && base == reg) base = reg == 3 ? 2 : 3;
-	offset = offset_in(s, gs, base == 5 && !gs && form != 3 && !s->code64);
+	offset = offset_in(s, actual_segment(s, base == 5 && form != 3));
 	if (form == 3 || base == 4 || (s->form->kind & STACK && base == 5)) {
-		s->bytes[s->size++] = (uint8_t)(reg << 3 | 4); /* no base: an address of 32 bits */
-		s->bytes[s->size++] = 0x25;
+		/* No base: an address of 32 bits, and DS. */
+		offset = offset_in(s, actual_segment(s, false));
+		s->bytes[s->size++] = (uint8_t)(reg << 3 | (s->bits == 64 ? 4 : 5));
+		if (s->bits == 64) s->bytes[s->size++] = 0x25;
 		put(s, offset, 4);
 		return;
 	}
@@ -261,35 +296,43 @@ static void put_operand(struct sample *s, unsigned reg, bool gs)
 		s->bytes[s->size++] = (uint8_t)(index << 3 | base);
 		s->bytes[s->size++] = (uint8_t)displacement;
 		gpr[base] = offset - (uint64_t)displacement - gpr[index];
-		return;
+	} else {
+		s->bytes[s->size++] = (uint8_t)((form ? 0x80 : 0x40) | reg << 3 | base);
+		displacement = form ? (int32_t)(sample_random() & 0xffff) : displacement;
+		put(s, (uint64_t)displacement, form ? 4 : 1);
+		gpr[base] = offset - (uint64_t)(int64_t)displacement;
 	}
-	s->bytes[s->size++] = (uint8_t)((form ? 0x80 : 0x40) | reg << 3 | base);
-	displacement = form ? (int32_t)(sample_random() & 0xffff) : displacement;
-	put(s, (uint64_t)displacement, form ? 4 : 1);
-	gpr[base] = offset - (uint64_t)(int64_t)displacement;
+	if (s->address == 4) gpr[base] = (uint32_t)gpr[base] | sample_random() << 32;
 }
 
-/* Returns whether GS is meant. */
-static bool put_prefixes(struct sample *s, uint8_t *rex)
+/* A segment, mostly none; CS has no base here that 16 bits could reach the target with. */
+static void put_segment(struct sample *s)
 {
-	bool gs = !sample_below(8);
+	static const uint8_t prefix[] = {0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
 
+	s->segment = sample_below(4) ? SEGMENT_NONE : 1 + sample_below(SEGMENT_GS);
+	if (s->segment == SEGMENT_CS && s->address == 2) s->segment = SEGMENT_ES;
+	if (s->segment) s->bytes[s->size++] = prefix[s->segment];
+}
+
+static void put_prefixes(struct sample *s, uint8_t *rex)
+{
+	if (s->address != s->bits / 8) s->bytes[s->size++] = 0x67;
 	if (!sample_below(6) && !(s->form->kind & JUMPS)) /* which would cut the target */
 		s->bytes[s->size++] = 0x66;
-	if (gs) s->bytes[s->size++] = 0x65;
+	put_segment(s);
 	if (!sample_below(8)) s->bytes[s->size++] = 0xf0;
 	/* With another opcode they would make another instruction. */
 	if (s->form->opcode <= 0xff && !sample_below(s->form->kind & STRING ? 2 : 16))
 		s->bytes[s->size++] = sample_below(2) ? 0xf2 : 0xf3;
-	*rex = s->code64 && sample_below(2) ? (uint8_t)(0x40 | (sample_random() & 0x0c)) : 0;
-	return gs;
+	*rex = s->bits == 64 && sample_below(2) ? (uint8_t)(0x40 | (sample_random() & 0x0c)) : 0;
 }
 
 /* Any register, length and prefix, and mostly no third operand. MOVDDUP and its kin are not ours.
  */
 static uint8_t second_of_vex(const struct sample *s, uint32_t opcode)
 {
-	uint64_t byte = sample_random() | (sample_below(8) ? 0x78 : 0) | (s->code64 ? 0 : 0xc0);
+	uint64_t byte = sample_random() | (sample_below(8) ? 0x78 : 0) | (s->bits == 64 ? 0 : 0xc0);
 
 	return (uint8_t)(opcode == 0x12 || opcode == 0x16 ? byte & ~2UL : byte);
 }
@@ -334,10 +377,12 @@ static void choose_registers(struct sample *s)
 
 	for (unsigned i = 0; i < 16; i++) gpr[i] = interesting();
 	if (s->form->kind & STRING) {
-		gpr[6] = offset_in(s, has_prefix(s, 0x65), false);
-		gpr[7] = offset_in(s, false, false);
+		uint64_t above = s->address == 8 ? 0 : sample_random() << 8 * s->address;
+
+		gpr[6] = offset_in(s, actual_segment(s, false)) | above;
+		gpr[7] = offset_in(s, SEGMENT_ES) | above;
 		if (sample_below(2)) gpr[6] = gpr[7] + sample_below(32) - 16;
-		gpr[1] = sample_below(9);
+		gpr[1] = sample_below(9) | above;
 	}
 	s->state.rsp = s->form->kind & STACK && sample_below(2) ? s->target + 8 * sample_below(4)
 								: WINDOW + 256 + 8 * sample_below(64);
@@ -354,10 +399,15 @@ static void limit_bit_number(struct sample *s, unsigned reg, uint8_t rex)
 	if (s->form->kind & BITS_REG) s->state.gpr[number] = (uint64_t)((int64_t)sample_below(1024) - 512);
 }
 
-/* In 32-bit code a stack of 16 or 32 bits, whose limit is near the target, near the top, or out of the way. */
+/*
+ * Outside 64-bit code a stack of 16 or 32 bits, whose limit is near the target, near the top, or out of the way; of
+ * 16-bit addresses the only one that is near.
+ */
 static void choose_stack(struct sample *s)
 {
-	s->state.ss = !s->code64 && sample_below(2) ? STACKED : USER_DATA;
+	bool own = s->bits != 64 && (s->address == 2 || s->bits == 16 || sample_below(2));
+
+	s->state.ss = own ? STACKED : USER_DATA;
 	s->stack_big = sample_below(2);
 	s->stack_down = !sample_below(3);
 	s->down = !sample_below(4);
@@ -365,32 +415,45 @@ static void choose_stack(struct sample *s)
 	if (s->down) s->limit -= sample_below(64) + 32;
 }
 
+/* The code's bits, the address's bytes, and data segments that such an address can reach the target in. */
+static void choose_mode(struct sample *s)
+{
+	s->bits = s->form->opcode == 0x63 ? 64 /* else ARPL */ : sample_below(2) ? 64 : sample_below(2) ? 32 : 16;
+	if (s->bits == 16 && s->form->kind & JUMPS) s->bits = 32;
+	s->address = s->bits / 8;
+	if (!sample_below(6)) s->address = s->address == 4 ? 2 : 4;
+	s->base = s->address == 2 ? WINDOW : sample_below(2) ? 0x1000UL * sample_below(16) : 0;
+	s->limit = s->target - s->base + sample_below(64);
+	s->state.data_segment = s->address == 2 || sample_below(2) ? LIMITED : USER_DATA;
+}
+
 void sample_choose(struct sample *s)
 {
 	const struct form *form = &forms[sample_below(ARRAY_SIZE(forms))];
 	unsigned reg;
 	uint8_t rex;
-	bool gs;
 
 	memset(s, 0, sizeof(*s));
 	s->form = form;
 	s->undefined = form->undefined;
-	s->code64 = sample_below(3) || form->opcode == 0x63; /* else ARPL */
 	s->target = choose_target(form->kind);
-	s->base = sample_below(2) ? 0x1000UL * sample_below(16) : 0;
-	s->limit = s->target - s->base + sample_below(64);
-	s->state.data_segment = sample_below(2) ? LIMITED : USER_DATA;
+	choose_mode(s);
 	choose_stack(s);
-	gs = put_prefixes(s, &rex);
-	if (form->kind & VEX) s->size = 0, gs = false, rex = 0;
+	put_prefixes(s, &rex);
+	if (form->kind & VEX) { /* which allows no other before it; of 16-bit addresses it would need one */
+		s->size = 0;
+		rex = 0;
+		s->segment = SEGMENT_NONE;
+		s->address = s->bits / 8;
+	}
 	choose_registers(s);
 	put_opcode(s, rex);
 	reg = choose_reg(s);
 	limit_bit_number(s, reg, rex);
-	if (form->kind & MODRM) put_operand(s, reg, gs);
-	if (form->kind & OFFSET) put(s, offset_in(s, gs, false), s->code64 ? 8 : 4);
+	if (form->kind & MODRM) put_operand(s, reg);
+	if (form->kind & OFFSET) put(s, offset_in(s, actual_segment(s, false)), s->address);
 	if (form->kind & IMM8) put(s, sample_random(), 1);
-	if (form->kind & IMM) put(s, sample_random(), has_prefix(s, 0x66) && !(rex & 8) ? 2 : 4);
+	if (form->kind & IMM) put(s, sample_random(), has_prefix(s, 0x66) == (s->bits == 16) || rex & 8 ? 4 : 2);
 	for (unsigned i = 0; i < COMPARED; i += 8) {
 		/* Where the target is no address Bochs has changed the stack already. */
 		uint64_t word = form->kind & JUMPS ? (uint64_t)code_page + 64 + sample_below(128) : interesting();

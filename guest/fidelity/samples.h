@@ -18,8 +18,13 @@
 #define USER_DATA   0x1b
 #define USER_CODE   0x23
 #define USER_CODE32 0x43
+#define USER_CODE16 0x5b /* with offsets of 32 bits */
 #define LIMITED     0x4b /* a data segment with a random limit */
 #define STACKED     0x53 /* a stack of random limit and width, at the window; both may grow down */
+
+/* As instructions name them. */
+enum { SEGMENT_NONE, SEGMENT_ES, SEGMENT_CS, SEGMENT_SS, SEGMENT_DS, SEGMENT_FS, SEGMENT_GS };
+
 /* In the order in which load_state loads it. */
 struct state {
 	uint64_t gpr[16];
@@ -33,11 +38,13 @@ struct form;
 struct sample {
 	const struct form *form;
 	uint64_t undefined; /* flags */
-	bool code64;
+	unsigned bits;    /* of the code segment: 16, 32, 64 */
+	unsigned address; /* bytes */
+	unsigned segment; /* that it names; in 64-bit mode it may name one in vain */
 	unsigned size;
 	uint8_t bytes[INSN_MOST];
 	uint64_t target;      /* linear */
-	uint64_t base, limit; /* of LIMITED; base is GS's too */
+	uint64_t base, limit; /* of LIMITED; in 64-bit mode base is FS's and GS's too */
 	uint64_t stack_limit; /* of the segment `STACKED` */
 	bool down, stack_down, stack_big;
 	struct state state;
