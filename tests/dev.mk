@@ -5,7 +5,7 @@ UNIT_LIBS_test_acpi = $(BUILD)/gen/dsdt.o
 $(BUILD)/unit/test_acpi: $(BUILD)/gen/dsdt.o
 
 # The zoo of accessors, by each compiler with each set of options: code in a section of its own, never run.
-ZOO_OPTIONS := O0 O1 O2 O3 Os O2-mavx2-mmovbe-mbmi-mlzcnt-mpopcnt-mcx16 O3-march=ivybridge
+ZOO_OPTIONS := O0 O1 O2 O3 Os O2-mavx2-mmovbe-mbmi-mlzcnt-mpopcnt-mcx16 O3-march=ivybridge O2-march=haswell Os-march=haswell
 ZOO := $(foreach cc,gcc clang,$(foreach o,$(ZOO_OPTIONS),$(BUILD)/zoo/$(cc)-$(o).o))
 UNIT_LIBS_test_insn_zoo = -lZydis $(ZOO) -Wl,-z,noexecstack
 $(BUILD)/unit/test_insn_zoo: $(ZOO)

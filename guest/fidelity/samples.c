@@ -34,6 +34,7 @@ struct form {
 	uint16_t undefined;
 };
 
+#define THREE_BYTE_VEX 0xc40000
 #define ALL_BUT(flags) (ARITHMETIC & ~(uint64_t)(flags))
 #define SHIFTED        (RFLAGS_AF | RFLAGS_OF | RFLAGS_CF)
 
@@ -194,6 +195,13 @@ static const struct form forms[] = {
 	{0xc5d6, MODRM | VEX, 0, 0},
 	{0xc5e7, MODRM | VEX | ALIGNED, 0, 0},
 	{0xc5f0, MODRM | VEX, 0, 0},
+	/* BMI1 and BMI2: the second byte is the map, the third is made up */
+	{0xc402f2, MODRM | VEX, 0, RFLAGS_AF | RFLAGS_PF},
+	{0xc402f3, MODRM | VEX | GROUP, 0x0e, RFLAGS_AF | RFLAGS_PF},
+	{0xc402f5, MODRM | VEX, 0, RFLAGS_AF | RFLAGS_PF},
+	{0xc402f6, MODRM | VEX, 0, 0},
+	{0xc402f7, MODRM | VEX, 0, RFLAGS_AF | RFLAGS_PF | RFLAGS_SF},
+	{0xc403f0, MODRM | VEX | IMM8, 0, 0},
 };
 
 void sample_seed(uint64_t number) { seed = number; }
@@ -332,7 +340,8 @@ static void put_prefixes(struct sample *s, uint8_t *rex)
  */
 static uint8_t second_of_vex(const struct sample *s, uint32_t opcode)
 {
-	uint64_t byte = sample_random() | (sample_below(8) ? 0x78 : 0) | (s->bits == 64 ? 0 : 0xc0);
+	bool other = sample_below(8) && s->form->opcode < THREE_BYTE_VEX;
+	uint64_t byte = sample_random() | (other ? 0x78 : 0) | (s->bits == 64 ? 0 : 0xc0);
 
 	return (uint8_t)(opcode == 0x12 || opcode == 0x16 ? byte & ~2UL : byte);
 }
@@ -351,7 +360,11 @@ static void put_opcode(struct sample *s, uint8_t rex)
 			s->bytes[s->size++] = rex;
 			rex = 0;
 		}
+		if (opcode >= THREE_BYTE_VEX &&
+		    shift == 8) /* the map: its other bits say which half of the registers */
+			byte |= s->bits == 64 && sample_below(2) ? 0x60 : 0xe0;
 		s->bytes[s->size++] = byte;
+		if (opcode >= THREE_BYTE_VEX && shift == 8) s->bytes[s->size++] = second_of_vex(s, 0);
 		if (byte == 0xc5 && s->form->kind & VEX) s->bytes[s->size++] = second_of_vex(s, opcode & 0xff);
 	}
 }

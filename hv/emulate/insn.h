@@ -69,6 +69,8 @@ enum insn_operation {
 	INSN_MOV_FROM_SEGMENT, INSN_MOV_TO_SEGMENT,
 	INSN_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB */
 	INSN_VECTOR,
+	INSN_ANDN, INSN_BLS /* BLSR, BLSMSK, BLSI */, INSN_BZHI, INSN_BEXTR, INSN_PDEP, INSN_PEXT, /* BMI1 and BMI2 */
+	INSN_SHLX, INSN_SHRX, INSN_SARX, INSN_RORX, INSN_MULX,
 	INSN_OPERATIONS
 };
 /* clang-format on */
@@ -102,9 +104,9 @@ struct insn {
 	bool locked;
 	bool plain; /* a MOV or MOVZX of 64-bit mode without a base of a segment and without RSP */
 	bool vex;
-	uint8_t vector; /* enum insn_vector */
-	uint8_t vvvv;   /* with VEX: the register that has the rest of a load of a part */
-	uint8_t condition;
+	uint8_t vector;        /* enum insn_vector */
+	uint8_t vvvv;          /* with VEX: the register that has the rest of a load of a part, or another operand */
+	uint8_t condition;     /* of INSN_BLS ModRM bits 5:3 */
 	uint8_t address_width; /* 2, 4 or 8 bytes */
 	uint8_t segment;
 	int8_t base, index; /* registers or -1 */

@@ -259,6 +259,50 @@ struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu,
 	return count_bits(b);
 }
 
+/* The lowest bits of 'bits' go to where the mask has ones, or come from there. */
+static uint64_t deposit_or_extract(bool deposit, uint64_t bits, uint64_t mask)
+{
+	uint64_t result = 0;
+
+	for (uint64_t bit = 1; mask; bit <<= 1, mask &= mask - 1) {
+		uint64_t place = mask & -mask;
+
+		if (bits & (deposit ? bit : place)) result |= deposit ? place : bit;
+	}
+	return result;
+}
+
+/* The bits [0, count) of a value: all where there are no more. */
+static uint64_t lowest(uint64_t value, unsigned count) { return count < 64 ? value & (BIT(count) - 1) : value; }
+
+struct outcome insn_general(const struct insn *insn, uint64_t a, uint64_t b)
+{
+	unsigned width = insn->width, bits = 8 * width, n = (unsigned)b & (bits - 1), start = b & 0xff;
+	bool carry = false;
+	struct outcome out;
+
+	switch (insn->operation) {
+	case INSN_SHLX: return (struct outcome){.result = cut(a << n, width)};
+	case INSN_SHRX: return (struct outcome){.result = a >> n};
+	case INSN_SARX: return (struct outcome){.result = cut((uint64_t)(extend(a, width) >> n), width)};
+	case INSN_RORX: return (struct outcome){.result = cut(a >> n | (n ? a << (bits - n) : 0), width)};
+	case INSN_PDEP:
+	case INSN_PEXT: return (struct outcome){.result = deposit_or_extract(insn->operation == INSN_PDEP, b, a)};
+	case INSN_ANDN: a &= ~b; break;
+	case INSN_BEXTR: a = start < bits ? lowest(a >> start, b >> 8 & 0xff) : 0; break;
+	case INSN_BZHI:
+		carry = start >= bits;
+		a = lowest(a, start);
+		break;
+	default: /* INSN_BLS */
+		carry = !a != (insn->condition == 3);
+		a = insn->condition == 1 ? a & (a - 1) : insn->condition == 2 ? a ^ (a - 1) : a & -a;
+	}
+	out = logical(cut(a, width), width);
+	if (carry) out.flags |= RFLAGS_CF;
+	return out;
+}
+
 /* The XSAVE area, SDM 1 10.5.1, 13.4. */
 #define XSAVE_FSW       2
 #define XSAVE_FTW       4 /* abridged: a bit for each register that is not empty */

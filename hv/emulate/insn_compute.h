@@ -38,6 +38,8 @@ static inline uint64_t sign_extend(uint64_t value, unsigned width)
 
 /* 'a' is the first operand, 'b' the second, both no wider than the instruction's. */
 struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a, uint64_t b);
+/* BMI1 and BMI2, but for MULX: 'a' is what was in memory, 'b' the register vvvv or the immediate. */
+struct outcome insn_general(const struct insn *insn, uint64_t a, uint64_t b);
 struct outcome insn_difference(uint64_t a, uint64_t b, unsigned width);
 /* Does the condition of SETcc, CMOVcc hold (SDM 1 B.1)? */
 bool insn_condition(unsigned condition, uint64_t rflags);

@@ -322,6 +322,26 @@ static int execute_wide(const struct insn *insn, struct insn_cpu *cpu, const str
 	return 0;
 }
 
+static int execute_general(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+{
+	uint64_t value, other = insn->has_immediate ? insn->immediate : cut(cpu->gpr[insn->vvvv], insn->width);
+	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
+	struct outcome out;
+
+	if (error) return error;
+	if (insn->operation == INSN_MULX) { /* both halves; of one register the upper */
+		__uint128_t product = (__uint128_t)cut(cpu->gpr[RDX], insn->width) * value;
+
+		write_gpr(&cpu->gpr[insn->vvvv], insn->width, (uint64_t)product);
+		out = (struct outcome){.result = (uint64_t)(product >> 8 * insn->width)};
+	} else {
+		out = insn_general(insn, value, other);
+	}
+	write_register(insn, cpu, out.result);
+	set_flags(cpu, out);
+	return 0;
+}
+
 /* CMPXCHG8B and 16B: with RDX:RAX, to RCX:RBX. */
 static int execute_pair(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
@@ -446,6 +466,7 @@ static int (*const execute[INSN_OPERATIONS])(const struct insn *, struct insn_cp
 	[INSN_MOV_FROM_SEGMENT... INSN_MOV_TO_SEGMENT] = execute_move,
 	[INSN_FLUSH] = execute_flush,
 	[INSN_VECTOR] = execute_vector,
+	[INSN_ANDN... INSN_MULX] = execute_general,
 };
 
 static int execute_rest(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)

@@ -148,4 +148,12 @@ const struct vector_move insn_vector_move[VECTOR_MOVES] = {
 	BOTH_WAYS(3, 0x18, 0x19, BIT(P66), VECTOR_LANE, 16), /* VINSERTF128, VEXTRACTF128 */
 	BOTH_WAYS(3, 0x38, 0x39, BIT(P66), VECTOR_LANE, 16), /* VINSERTI128, VEXTRACTI128 */
 };
+
+const struct vex_general insn_vex_general[VEX_GENERALS] = {
+	{2, 0xf2, NONE, INSN_ANDN}, {2, 0xf3, NONE, INSN_BLS},
+	{2, 0xf5, NONE, INSN_BZHI}, {2, 0xf5, PF3, INSN_PEXT}, {2, 0xf5, PF2, INSN_PDEP},
+	{2, 0xf6, PF2, INSN_MULX},
+	{2, 0xf7, NONE, INSN_BEXTR}, {2, 0xf7, P66, INSN_SHLX}, {2, 0xf7, PF3, INSN_SARX}, {2, 0xf7, PF2, INSN_SHRX},
+	{3, 0xf0, PF2, INSN_RORX},
+};
 /* clang-format on */

@@ -196,6 +196,19 @@ static const struct {
 	{ZYDIS_MNEMONIC_VEXTRACTI128, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_MOVNTDQA, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_VMOVNTDQA, INSN_VECTOR},
+	{ZYDIS_MNEMONIC_ANDN, INSN_ANDN},
+	{ZYDIS_MNEMONIC_BLSR, INSN_BLS},
+	{ZYDIS_MNEMONIC_BLSMSK, INSN_BLS},
+	{ZYDIS_MNEMONIC_BLSI, INSN_BLS},
+	{ZYDIS_MNEMONIC_BZHI, INSN_BZHI},
+	{ZYDIS_MNEMONIC_BEXTR, INSN_BEXTR},
+	{ZYDIS_MNEMONIC_PDEP, INSN_PDEP},
+	{ZYDIS_MNEMONIC_PEXT, INSN_PEXT},
+	{ZYDIS_MNEMONIC_SHLX, INSN_SHLX},
+	{ZYDIS_MNEMONIC_SHRX, INSN_SHRX},
+	{ZYDIS_MNEMONIC_SARX, INSN_SARX},
+	{ZYDIS_MNEMONIC_RORX, INSN_RORX},
+	{ZYDIS_MNEMONIC_MULX, INSN_MULX},
 };
 
 static int operation_of(const ZydisDecodedInstruction *z)
@@ -322,7 +335,13 @@ static const char *compare_other(const struct insn *insn, const ZydisDecodedOper
 	}
 	if (insn->has_immediate) { /* SHLD, SHRD and IMUL have a register before it */
 		CHECK(other[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE || other[2].type == ZYDIS_OPERAND_TYPE_IMMEDIATE);
-		CHECK(insn->operation == INSN_IMUL || insn->operation == INSN_SHLD || insn->operation == INSN_SHRD);
+		CHECK(insn->operation == INSN_IMUL || insn->operation == INSN_SHLD || insn->operation == INSN_SHRD ||
+		      insn->operation == INSN_RORX);
+	}
+	if (insn->operation >= INSN_ANDN && insn->operation != INSN_BLS && insn->operation != INSN_RORX) {
+		bool second = other[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
+
+		CHECK(other[second ? 1 : 2].reg.value == gpr(insn->vvvv, insn->width, false));
 	}
 	CHECK(other->type == ZYDIS_OPERAND_TYPE_REGISTER);
 	CHECK(other->reg.value == gpr(insn->reg, insn->register_width, insn->high_byte));

@@ -172,6 +172,51 @@ WIDTHS(COMPUTE)
 		return (int##n##_t)(v % *r);                                                       \
 	}
 WIDTHS(SHIFT)
+
+/* What BMI has instructions for. */
+#define FIELDS(n)                                                                                  \
+	uint##n##_t without##n(volatile uint##n##_t *r, uint##n##_t v)                             \
+	{                                                                                          \
+		return (uint##n##_t)(*r & ~v);                                                     \
+	}                                                                                          \
+	uint##n##_t others##n(volatile uint##n##_t *r, uint##n##_t v)                              \
+	{                                                                                          \
+		return (uint##n##_t)(~*r & v);                                                     \
+	}                                                                                          \
+	uint##n##_t but_lowest##n(const uint##n##_t *r)                                            \
+	{                                                                                          \
+		return (uint##n##_t)(*r & (*r - 1));                                               \
+	}                                                                                          \
+	uint##n##_t only_lowest##n(const uint##n##_t *r)                                           \
+	{                                                                                          \
+		return (uint##n##_t)(*r & -*r);                                                    \
+	}                                                                                          \
+	uint##n##_t up_to_lowest##n(const uint##n##_t *r)                                          \
+	{                                                                                          \
+		return (uint##n##_t)(*r ^ (*r - 1));                                               \
+	}                                                                                          \
+	uint##n##_t low_bits##n(volatile uint##n##_t *r, unsigned c)                               \
+	{                                                                                          \
+		return (uint##n##_t)(*r & (((uint##n##_t)1 << (c & (n - 1))) - 1));                \
+	}                                                                                          \
+	uint##n##_t moved_up##n(volatile uint##n##_t *r, unsigned c)                               \
+	{                                                                                          \
+		return (uint##n##_t)(*r << (c & (n - 1)));                                         \
+	}                                                                                          \
+	uint##n##_t moved_down##n(volatile uint##n##_t *r, unsigned c)                             \
+	{                                                                                          \
+		return (uint##n##_t)(*r >> (c & (n - 1)));                                         \
+	}                                                                                          \
+	int##n##_t signed_down##n(volatile int##n##_t *r, unsigned c)                              \
+	{                                                                                          \
+		return (int##n##_t)(*r >> (c & (n - 1)));                                          \
+	}                                                                                          \
+	uint##n##_t turned##n(volatile uint##n##_t *r)                                             \
+	{                                                                                          \
+		uint##n##_t x = *r;                                                                \
+		return (uint##n##_t)(x << 5 | x >> (n - 5));                                       \
+	}
+WIDTHS(FIELDS)
 uint64_t high_product(volatile uint64_t *r, uint64_t v)
 {
 	return (uint64_t)((unsigned __int128)*r * v >> 64);
@@ -344,6 +389,20 @@ void write_double(volatile double *r, double v)
 {
 	*r = v;
 }
+#ifdef __BMI2__
+uint64_t deposited(volatile uint64_t *r, uint64_t v)
+{
+	return _pdep_u64(v, *r);
+}
+uint32_t extracted(volatile uint32_t *r, uint32_t v)
+{
+	return _pext_u32(v, *r);
+}
+uint64_t field(volatile uint64_t *r, unsigned from, unsigned count)
+{
+	return _bextr_u64(*r, from, count);
+}
+#endif
 #ifdef __AVX__
 __m256i load_256(const __m256i *r)
 {
