@@ -85,6 +85,10 @@ int guest_main(void)
 		run_witness();
 		return check_status();
 	}
+	if (guest_word("ends")) {
+		run_ends();
+		return check_status();
+	}
 	if (!check(device_init(), "a device and an IOMMU")) return check_status();
 	if (guest_word("figures")) {
 		print_figures();

@@ -42,3 +42,4 @@ void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
 void run_storm(void);      /* storm.c: after device_init() */
 void run_witness(void);
+void run_ends(void); /* ends.c */

@@ -28,7 +28,12 @@ enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
-enum exit_action exit_triple_fault(struct vcpu *vcpu) { return EXIT_KILL(vcpu, "triple fault"); }
+/* The CPU shuts down, and a PC's board resets the machine then. */
+enum exit_action exit_triple_fault(struct vcpu *vcpu)
+{
+	vm_reset_by_cpu(vcpu->vm, "triple fault");
+	return VCPU_LEAVE;
+}
 
 enum exit_action exit_hlt(struct vcpu *vcpu)
 {

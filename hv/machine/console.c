@@ -28,6 +28,7 @@ static char ring[RING_SIZE];
 static uint8_t owner[RING_SIZE]; /* of each byte in the ring: a guest line's id, or 0 */
 static uint32_t head, tail;      /* bytes put and sent so far */
 static struct console_line *lines[GUESTS + 1];
+static uint32_t queued[GUESTS + 1]; /* bytes in the ring, by owner; of a VM that begins anew also those from before */
 static uint8_t input[INPUT_SIZE];
 static uint32_t input_head, input_tail;
 static bool also_e9;
@@ -50,8 +51,7 @@ static unsigned send(void)
 	uint32_t at = tail % RING_SIZE;
 	unsigned sent = serial_send(COM1, &ring[at], MIN(head - tail, RING_SIZE - at));
 
-	for (unsigned i = 0; i < sent; i++)
-		if (lines[owner[at + i]]) lines[owner[at + i]]->queued--;
+	for (unsigned i = 0; i < sent; i++) queued[owner[at + i]]--;
 	tail += sent;
 	return sent;
 }
@@ -64,6 +64,7 @@ static void put_byte(uint8_t id, char c)
 	}
 	ring[head % RING_SIZE] = c;
 	owner[head % RING_SIZE] = id;
+	queued[id]++;
 	head++;
 	if (also_e9) outb(CONSOLE_E9_PORT, (uint8_t)c);
 }
@@ -117,7 +118,7 @@ void print(const char *text, ...)
 
 void console_line_open(struct console_line *line, const char *name)
 {
-	*line = (struct console_line){.name = name, .account = line};
+	*line = (struct console_line){.name = name};
 	for (uint8_t id = 1; id <= GUESTS; id++)
 		if (!lines[id]) {
 			line->id = id;
@@ -130,18 +131,14 @@ void console_line_close(struct console_line *line) { lines[line->id] = NULL; }
 
 void console_line_open_beside(struct console_line *line, struct console_line *first)
 {
-	*line = (struct console_line){.name = first->name, .id = first->id, .account = first};
+	*line = (struct console_line){.name = first->name, .id = first->id};
 }
 
 void console_pass_on(struct console_line *line) { passed_on = line; }
 
-static void put_guest(struct console_line *line, uint8_t byte)
-{
-	put_byte(line->id, (char)byte);
-	line->account->queued++;
-}
+static void put_guest(const struct console_line *line, uint8_t byte) { put_byte(line->id, (char)byte); }
 
-static void put_escaped(struct console_line *line, uint8_t byte)
+static void put_escaped(const struct console_line *line, uint8_t byte)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -165,7 +162,6 @@ static void put_guest_line(struct console_line *line, unsigned length)
 		if (!printable) put_escaped(line, line->text[i++]);
 		for (; printable; printable--) put_guest(line, line->text[i++]);
 	}
-	line->account->queued++;
 	end_line(line->id);
 	unlock(&console_lock, LOCK_CONSOLE);
 	line->length -= length;
@@ -214,9 +210,9 @@ void console_guest_age(struct console_line *line, uint64_t ticks, uint64_t limit
 	line->seen = line->length;
 }
 
-bool console_is_full(const struct console_line *line) { return line->queued >= GUEST_SHARE; }
+bool console_is_full(const struct console_line *line) { return queued[line->id] >= GUEST_SHARE; }
 
-bool console_has_room(const struct console_line *line) { return line->queued <= GUEST_SHARE / 2; }
+bool console_has_room(const struct console_line *line) { return queued[line->id] <= GUEST_SHARE / 2; }
 
 void console_poll(void)
 {

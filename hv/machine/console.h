@@ -21,9 +21,7 @@
 /* One guest's unfinished line. */
 struct console_line {
 	const char *name;
-	uint8_t id;                   /* of its bytes in the ring; 0: not in use */
-	struct console_line *account; /* on which they are counted: its own, or the guest's first */
-	unsigned queued;              /* its bytes in the ring */
+	uint8_t id; /* of its bytes in the ring; 0: not in use */
 	unsigned length;
 	unsigned seen; /* the length when it was last looked at, by console_guest_age() */
 	uint64_t age;  /* ticks since the line last changed */

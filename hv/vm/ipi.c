@@ -4,6 +4,8 @@
  */
 #include "hv/vm/ipi.h"
 
+#include "hv/dev/lapic_route.h"
+#include "hv/vm/run.h"
 #include "hv/vm/shootdown.h"
 
 void vcpu_kick_remote(struct vcpu *vcpu)
@@ -77,9 +79,8 @@ static void set_activity(struct vcpu *vcpu, enum vcpu_activity activity)
 static void take_init(struct vcpu *vcpu)
 {
 	if (vcpu->apic_base & APIC_BASE_BSP) {
-		vm_lock(vcpu->vm);
-		vm_reset(vcpu->vm);
-		vm_unlock(vcpu->vm);
+		vcpu_switch_to(vcpu); /* its place is told */
+		vm_reset_by_cpu(vcpu->vm, "reset");
 		return;
 	}
 	lapic_reset(&vcpu->lapic);
@@ -108,7 +109,9 @@ void ipi_take_mail(struct vcpu *vcpu)
 	} while (flags & ~(uint32_t)MAIL_FIXED &&
 		 !__atomic_compare_exchange_n(&vcpu->mail.flags, &flags, flags & MAIL_FIXED, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_SEQ_CST));
-	if (ipi_none_is_left(vcpu->vm)) vm_kill(vcpu->vm, "halted with interrupts off");
+	if (!ipi_none_is_left(vcpu->vm)) return;
+	vcpu_switch_to(vcpu); /* its place is told */
+	vm_kill(vcpu->vm, "halted with interrupts off");
 }
 
 /*

@@ -46,12 +46,21 @@ static void kill(struct vm *vm, const char *reason)
 	events_print_last(vm);
 }
 
-void vm_reset(struct vm *vm)
+static void reset(struct vm *vm, const char *why)
 {
 	if (!vm->options.restart)
-		kill(vm, "reset");
+		kill(vm, why);
 	else if (end(vm, VM_RESET))
-		print("vm %s: reset: it starts again", vm->options.name);
+		print("vm %s: %s: it starts again", vm->options.name, why);
+}
+
+void vm_reset(struct vm *vm) { reset(vm, "reset"); }
+
+void vm_reset_by_cpu(struct vm *vm, const char *why)
+{
+	vm_lock(vm);
+	reset(vm, why);
+	vm_unlock(vm);
 }
 
 void vm_kill(struct vm *vm, const char *reason, ...)

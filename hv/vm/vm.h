@@ -103,6 +103,8 @@ void vm_restart(struct vm *vm);
  * held, as for the next two.
  */
 void vm_reset(struct vm *vm);
+/* The same for what a CPU did, and why; takes the lock. */
+void vm_reset_by_cpu(struct vm *vm, const char *why);
 
 /*
  * Give back the memory, tables, devices and VMCSs of a VM that runs no more. May be called again.

@@ -100,6 +100,27 @@ smp_as() {
 	lacks 'started'
 }
 
+# restarts VM: it began anew at least once, and each time as new.
+restarts() {
+	local lives
+	lives=$(grep -cx "hv: vm $1: .*: it starts again" <<<"$output")
+	[ "$lives" -ge 1 ] && [ "$(grep -cx "$1| ok .* nobody from before writes" <<<"$output")" -eq $((lives + 1)) ]
+	has "hv: vm $1: exited with status 0"
+}
+
+@test "a triple fault on any CPU, an INIT for the one that booted: the VM ends, or begins anew, and none of its CPUs writes on" {
+	local again="reset=restart -- ends until=200000000"
+	BOOT_OPTIONS="--cpus 2" boots 1 "" "$G/smp.elf" "vm fault mem=32M cpus=2 -- ends by-fault" \
+		"$G/smp.elf" "vm boot mem=32M cpus=2 -- ends" "$G/smp.elf" "vm faults mem=32M cpus=2 $again by-fault" \
+		"$G/smp.elf" "vm inits mem=32M cpus=3 $again by-itself"
+	lacks 'FAIL|defect'
+	grep -A 1 -x 'hv: vm fault: killed: triple fault' <<<"$output" | grep -q '^hv:   vcpu 1: rip 0x'
+	grep -A 1 -x 'hv: vm boot: killed: reset' <<<"$output" | grep -q '^hv:   vcpu 0: rip 0x'
+	has 'hv: vm faults: triple fault: it starts again' 'hv: vm inits: reset: it starts again'
+	restarts faults
+	restarts inits
+}
+
 # thirdparty CPUS VCPUS: guest/thirdparty on so many.
 thirdparty() {
 	BOOT_OPTIONS="--cpus $1" boots 0 "" "$G/thirdparty.elf" "vm t $(words thirdparty) cpus=$2 --"

@@ -21,8 +21,7 @@ static struct vm vm;
 static struct vcpu vcpu[VCPUS];
 static unsigned kicks, resets;
 static const char *killed;
-
-bool locks_forgotten;
+static const struct vcpu *loaded; /* on this CPU */
 
 void cpu_kick(const struct cpu *cpu)
 {
@@ -31,9 +30,11 @@ void cpu_kick(const struct cpu *cpu)
 }
 
 /* Of the test is a "vm" already. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
-void vm_reset(struct vm *of)
+void vm_reset_by_cpu(struct vm *of, const char *why)
 {
 	assert_ptr_equal(of, &vm);
+	assert_string_equal(why, "reset");
+	assert_non_null(loaded);
 	resets++;
 }
 
@@ -41,8 +42,11 @@ void vm_reset(struct vm *of)
 void vm_kill(struct vm *of, const char *reason, ...)
 {
 	(void)of;
+	assert_non_null(loaded);
 	killed = reason;
 }
+
+void vcpu_switch_to(struct vcpu *to) { loaded = to; }
 
 static void nmi(void *ctx) { ((struct vcpu *)ctx)->nmi_pending = true; }
 
@@ -54,6 +58,7 @@ static int begin(void **state)
 	memset(vcpu, 0, sizeof(vcpu));
 	kicks = resets = 0;
 	killed = NULL;
+	loaded = NULL;
 	vm.vcpus = vm.lapics.count = VCPUS;
 	vm.is_shared = true;
 	for (unsigned i = 0; i < VCPUS; i++) {
