@@ -6,15 +6,17 @@
  * is not there any more.
  */
 #include "guest/lib/check.h"
+#include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
 #include "guest/smp/smp.h"
 
-#define PAGES_FIRST (24 * MiB)
-#define PAGES_SIZE  (512 * KiB)
-#define WORDS       (PAGES_SIZE / sizeof(uint64_t))
-#define CALM        200000 /* ticks */
+#define PAGES_FIRST  (24 * MiB)
+#define PAGES_SIZE   (512 * KiB)
+#define WORDS        (PAGES_SIZE / sizeof(uint64_t))
+#define CALM         200000 /* ticks */
+#define UNSENT_LINES 8
 
 static volatile uint64_t *const pages = (volatile uint64_t *)PAGES_FIRST;
 static volatile bool wrote[SMP_CPUS];
@@ -63,6 +65,7 @@ void run_ends(void)
 	job_start(1, write_for_ever);
 	for (unsigned id = 1; id < cpus; id++)
 		while (!wrote[id]) cpu_pause();
+	for (unsigned n = 0; n < UNSENT_LINES; n++) printf("the end comes before the console has sent this\n");
 	if (guest_word("by-itself")) init_boot_cpu(0);
 	job_start(last, guest_word("by-fault") ? fault_thrice : init_boot_cpu);
 	smp_restart(last);

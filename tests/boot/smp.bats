@@ -110,7 +110,7 @@ restarts() {
 
 @test "a triple fault on any CPU, an INIT for the one that booted: the VM ends, or begins anew, and none of its CPUs writes on" {
 	local again="reset=restart -- ends until=200000000"
-	BOOT_OPTIONS="--cpus 2" boots 1 "" "$G/smp.elf" "vm fault mem=32M cpus=2 -- ends by-fault" \
+	BOOT_OPTIONS="--cpus 2 --timeout 100" boots 1 "" "$G/smp.elf" "vm fault mem=32M cpus=2 -- ends by-fault" \
 		"$G/smp.elf" "vm boot mem=32M cpus=2 -- ends" "$G/smp.elf" "vm faults mem=32M cpus=2 $again by-fault" \
 		"$G/smp.elf" "vm inits mem=32M cpus=3 $again by-itself"
 	lacks 'FAIL|defect'
