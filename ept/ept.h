@@ -171,6 +171,7 @@ struct ept {
 	uint64_t last_table;             /* the table of level 1 that got the last 4K leaf, or 0 */
 	uint64_t last_region;            /* gpa >> 21 of what that table maps */
 	uint64_t last_generation;        /* the generation at that time */
+	uint64_t rom_offset;             /* from where ROM is to where its leaves lead: ept_lead_rom() */
 	uint64_t seen;                   /* rights and type bits of all leaves since the last retype, ORed */
 	struct ept_stats stats;
 };
@@ -249,6 +250,12 @@ uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
  * translation that the tables do not have.
  */
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
+
+/*
+ * From now on leaves of the slot of ROM lead 'offset' bytes beyond it, to a copy, and may be written; with 0 to
+ * ROM itself, as at first. For who has a write to ROM carried out, and drops it.
+ */
+void ept_lead_rom(struct ept *ept, const struct ept_slot *rom, uint64_t offset);
 
 /*
  * Accesses by the hypervisor and by devices, where pages have two copies (ept/coherence.c has the

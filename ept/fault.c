@@ -111,6 +111,10 @@ static int refine(const struct ept *ept, const struct ept_cpu *cpu, const struct
 {
 	if (ept->fill == EPT_FILL_TABLE) widen(ept, cpu, slot, fill);
 	if (slot->kind == EPT_SLOT_ROM) {
+		uint64_t offset = READ_ONCE(ept->rom_offset);
+
+		fill->hpa += offset;
+		if (offset) return 0;
 		fill->bits &= ~EPT_WRITE;
 		return write ? -EPERM : 0;
 	}

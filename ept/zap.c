@@ -127,6 +127,14 @@ uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 	return leaves;
 }
 
+void ept_lead_rom(struct ept *ept, const struct ept_slot *rom, uint64_t offset)
+{
+	ept_lock(ept);
+	WRITE_ONCE(ept->rom_offset, offset);
+	zap_locked(ept, rom->gpa, rom->size);
+	ept_unlock(ept);
+}
+
 void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size)
 {
 	ept_lock(ept);

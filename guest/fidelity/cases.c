@@ -20,8 +20,9 @@
 #define EVENTS      24
 #define TPR_ADDRESS (LAPIC_BASE + 16 * LAPIC_TPR)
 #define ICR_ADDRESS (LAPIC_BASE + 16 * LAPIC_ICR_LOW)
-#define VIDEO       0xa0000UL        /* no RAM, in a guest of ours */
 #define FRESH(n)    ((n)*0x200000UL) /* where nobody was before, from 4 to 7: its leaf is not there */
+#define VIDEO       0xa0000UL        /* no RAM, in a guest of ours */
+#define ROM         0xfd000UL
 #define BAD_PAT     0x0202020202020202UL
 
 /* What came, in order: RIP counted from 'start', a label in front of the instructions. */
@@ -136,6 +137,8 @@ static void single_steps(void)
 	RUN("TF over IN", RFLAGS_TF, "inb $0x71, %%al", 0, 0);
 	RUN("TF over WBINVD", RFLAGS_TF, "wbinvd", 0, 0);
 	RUN("TF over REP OUTSB", RFLAGS_TF, "mov $3, %%ecx; rep outsb", 0, 0);
+	RUN("TF over FNSAVE to ROM", RFLAGS_TF, "fnsave (%%rdi)", 0, ROM);
+	RUN("TF over it behind MOV SS", RFLAGS_TF, "mov %%ss, %%eax; mov %%eax, %%ss; fnsave (%%rdi)", 0, ROM);
 	RUN("TF over REP STOSD to the local APIC", RFLAGS_TF, "mov $1, %%ecx; rep stosl", 0, TPR_ADDRESS);
 }
 
@@ -171,6 +174,9 @@ static void breakpoints(void)
 	RUN("a read", 0, "movl (%%rdi), %%eax", 0, TPR_ADDRESS);
 	set_breakpoint(VIDEO + 8, 1 | 3 << 2);
 	RUN("a breakpoint on what REP STOSD writes third", 0, "mov $4, %%ecx; rep stosl", 0, VIDEO);
+	set_breakpoint(ROM + 16, 1 | 3 << 2);
+	RUN("a breakpoint on what FNSAVE writes to ROM", 0, "fnsave (%%rdi)", 0, ROM);
+	RUN("... and with TF", RFLAGS_TF, "fnsave (%%rdi)", 0, ROM);
 	no_breakpoint();
 }
 

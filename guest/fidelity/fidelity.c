@@ -18,6 +18,7 @@ int guest_main(void)
 		fidelity_hlt();
 	} else {
 		fidelity_cases();
+		fidelity_rom();
 		fidelity_msrs();
 	}
 	printf("done\n");

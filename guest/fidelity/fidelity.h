@@ -9,6 +9,7 @@
 
 void fidelity_cases(void);
 void fidelity_hlt(void);
+void fidelity_rom(void);
 void fidelity_msrs(void);
 
 /* 'rounds' instructions, from 'seed'. Returns how many differed. */

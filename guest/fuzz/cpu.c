@@ -9,6 +9,8 @@
 
 #define TIMER_VECTOR 0xf0
 #define PAGE         4096UL
+#define ROM          0xf0000UL /* and a page less than it has */
+#define ROM_SIZE     0xf000UL
 
 void fuzz_cpuid(void *nothing)
 {
@@ -150,6 +152,11 @@ static const uint8_t instructions[][8] = {
 	{0xc7, 0xf8, 0, 0, 0, 0, 0xc3},       /* XBEGIN */
 	{0xf3, 0x0f, 0xae, 0xd9, 0xc3},       /* WRGSBASE RCX */
 	{0x9b, 0xdb, 0xe3, 0xc3},             /* FINIT */
+	{0xdd, 0x36, 0xc3},                   /* FNSAVE [RSI] */
+	{0x0f, 0xae, 0x06, 0xc3},             /* FXSAVE [RSI] */
+	{0xdb, 0x3e, 0xc3},                   /* FSTP [RSI] */
+	{0x0f, 0x01, 0x0e, 0xc3},             /* SIDT [RSI] */
+	{0x0f, 0xae, 0x1e, 0xc3},             /* STMXCSR [RSI] */
 	{0x0f, 0x77, 0xc3},                   /* EMMS */
 	{0x0f, 0x58, 0xc0, 0xc3},             /* ADDPS */
 	{0x0f, 0xc7, 0x0e, 0xc3},             /* CMPXCHG8B [RSI] */
@@ -162,12 +169,13 @@ void fuzz_instruction(void *nothing)
 	void *code = (void *)instructions[fuzz_below(ARRAY_SIZE(instructions))];
 	uint64_t rax = fuzz_below(2) ? fuzz_below(4) : fuzz_value();
 	uint64_t rcx = fuzz_below(2) ? fuzz_below(64) : fuzz_value(), rdx = fuzz_value();
+	uint64_t rsi = fuzz_below(4) ? (uint64_t)fuzz_scratch + PAGE : ROM + fuzz_below(ROM_SIZE);
 	register void *at __asm__("r8") = code; /* after all calls */
 
 	(void)nothing;
 	__asm__ volatile("push %%rbx; call *%[at]; pop %%rbx"
 			 : "+a"(rax), "+c"(rcx), "+d"(rdx), [at] "+r"(at)
-			 : "S"(fuzz_scratch + PAGE)
+			 : "S"(rsi)
 			 : "memory", "r9", "r10", "r11");
 }
 
@@ -186,13 +194,14 @@ static void do_something_that_exits(uint64_t what)
 	case 5: write_cr0(read_cr0()); break;
 	case 6: lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | (uint32_t)(0x50 + fuzz_below(8))); break;
 	case 7: lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | LAPIC_ICR_NMI); break;
+	case 8: __asm__ volatile("fnsave (%0)" : : "r"(ROM + fuzz_below(ROM_SIZE)) : "memory"); break;
 	}
 }
 
 void fuzz_flags(void *nothing)
 {
 	uint64_t flags = fuzz_random() & (RFLAGS_TF | RFLAGS_IF | RFLAGS_RF | RFLAGS_AC | RFLAGS_DF);
-	uint64_t what = fuzz_below(8);
+	uint64_t what = fuzz_below(9);
 
 	(void)nothing;
 	flags &= ~RFLAGS_DF;

@@ -104,6 +104,7 @@ int guest_main(void)
 	}
 	vmcall_wants_policy(~(1U << MEMTYPE_KVM_6_16), "under it no attach is a transition");
 	test_identity();
+	test_rom();
 	test_tables();
 	test_ipis();
 	test_shootdown();

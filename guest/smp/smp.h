@@ -34,6 +34,7 @@ void types_look(unsigned id, const volatile uint64_t *page, enum memtype mtrr, b
 void types_look_all(unsigned pages);
 void types_end(void);
 
+void test_rom(void);       /* rom.c */
 void test_tables(void);    /* tables.c */
 void test_ipis(void);      /* ipis.c */
 void test_shootdown(void); /* shootdown.c */

@@ -4,6 +4,7 @@
  */
 #include "hv/exits/exit.h"
 #include "hv/vm/events.h"
+#include "hv/vm/step.h"
 #include "lib/errno.h"
 
 /* So many EPT violations in a row at one address and RIP are no coincidence. */
@@ -15,20 +16,17 @@ static enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, const char *w
 	return EXIT_KILL(vcpu, "%s at 0x%lx, which is not RAM", what, gpa);
 }
 
-/* No leaf comes to 'gpa': the access is a device's. */
-static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa)
+/* No leaf comes to 'gpa': the access is a device's, or a write to ROM. */
+static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, bool rom)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	bool event = vcpu_reinject_event(vcpu);
 
+	if (rom && (event || !(qualification & EPT_VIOLATION_TRANSLATED))) return vcpu_write_rom(vcpu);
 	if (!(qualification & EPT_VIOLATION_TRANSLATED)) return no_device(vcpu, gpa, "page walk");
-	if (vcpu_reinject_event(vcpu)) return no_device(vcpu, gpa, "event delivery");
+	if (event) return no_device(vcpu, gpa, "event delivery");
 	if (qualification & EPT_VIOLATION_FETCH) return no_device(vcpu, gpa, "instruction fetch");
 	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE, vmread(VMCS_GUEST_LINEAR_ADDRESS));
-}
-
-static enum exit_action no_leaf(struct vcpu *vcpu, uint64_t gpa, int error)
-{
-	return error == -ENOMEM ? EXIT_KILL(vcpu, "no memory for an EPT table") : device_access(vcpu, gpa);
 }
 
 /*
@@ -69,9 +67,10 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	if (qualification & EPT_VIOLATION_NMI_UNBLOCK && !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
 			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
-	if (vm_is_device_address(vm, gpa)) return device_access(vcpu, gpa);
+	if (vm_is_device_address(vm, gpa)) return device_access(vcpu, gpa, false);
 	error = ept_fault(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
-	if (error) return no_leaf(vcpu, gpa, error);
+	if (error == -ENOMEM) return EXIT_KILL(vcpu, "no memory for an EPT table");
+	if (error) return device_access(vcpu, gpa, error == -EPERM);
 	if (!leaf.level && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
 	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
 	if (!vcpu_reinject_event(vcpu)) vcpu_repeat_instruction(vcpu);

@@ -10,6 +10,7 @@
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
 #include "hv/vm/interrupts.h"
+#include "hv/vm/step.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
@@ -240,6 +241,7 @@ static enum exit_action not_emulated(struct vcpu *vcpu, uint64_t gpa, const uint
 {
 	char text[3 * INSN_MAX + 1] = "";
 
+	if (ept_slot_find(&vcpu->vm->ept, gpa)) return vcpu_write_rom(vcpu);
 	if (vcpu_cpl(vcpu) == 3) {
 		vcpu_inject_ud(vcpu);
 		return VCPU_RESUME;

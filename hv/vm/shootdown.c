@@ -90,12 +90,26 @@ void shootdown_stop(struct vm *vm)
 
 void shootdown_resume(struct vm *vm) { __atomic_store_n(&vm->stopped, false, __ATOMIC_RELEASE); }
 
+bool shootdown_stop_others(struct vcpu *vcpu)
+{
+	struct vcpu *nobody = NULL;
+
+	if (!__atomic_compare_exchange_n(&vcpu->vm->alone, &nobody, vcpu, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	push_out(vcpu->vm, vcpu, false);
+	return true;
+}
+
+void shootdown_resume_others(struct vm *vm) { __atomic_store_n(&vm->alone, NULL, __ATOMIC_RELEASE); }
+
 bool shootdown_enter(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	const struct vcpu *alone = __atomic_load_n(&vm->alone, __ATOMIC_ACQUIRE);
 	uint64_t generation;
 
 	if (__atomic_load_n(&vm->stopped, __ATOMIC_ACQUIRE) || vm->state != VM_RUNNING) return false;
+	if (alone && alone != vcpu) return false;
 	generation = __atomic_load_n(&vm->generation, __ATOMIC_ACQUIRE); /* LOOK */
 	if (vcpu->flushed != generation) flush_here(vm);
 	vcpu->flushed = generation;

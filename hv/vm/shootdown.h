@@ -26,6 +26,13 @@ void shootdown_stop(struct vm *vm);
 void shootdown_resume(struct vm *vm);
 
 /*
+ * The same for all vCPUs but one, which is outside the guest. False when another has the VM to
+ * itself already: then its turn comes later.
+ */
+bool shootdown_stop_others(struct vcpu *vcpu);
+void shootdown_resume_others(struct vm *vm);
+
+/*
  * On the way into the guest: the vCPU is in vm->in_guest, the VM entry is not done. False when the
  * vCPU may not enter.
  */

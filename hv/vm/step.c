@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A single step, without a monitor trap flag, which Bochs does not have: in the shadow of MOV SS no
- * window for an NMI opens before the next instruction has ended (SDM 3C 26.2). The guest sees nothing of it.
+ * window for an NMI opens before the next instruction has ended (SDM 3C 26.2). The guest sees nothing
+ * of it. A write to ROM by what is not emulated is such a step.
  */
 #include "hv/vm/step.h"
 
 #include "hv/vm/guest_memory.h"
 #include "hv/vm/run.h"
+#include "hv/vm/shootdown.h"
 #include "hv/vm/vm.h"
+#include "lib/string.h"
 
 /* Exits within one step: leaves that it touches first, and kicks. */
 #define STAYS_MOST 64
@@ -57,6 +60,22 @@ bool vcpu_step(struct vcpu *vcpu)
 	}
 	if (blocking) vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | blocking);
 	return ended;
+}
+
+enum exit_action vcpu_write_rom(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	const struct ept_slot *rom = ept_slot_find(&vm->ept, FIRMWARE_ROM);
+
+	vcpu_repeat_instruction(vcpu);
+	if (!shootdown_stop_others(vcpu)) return VCPU_LEAVE; /* and come again */
+	memcpy(vm->rom_copy, (const void *)rom->hpa, sizeof(vm->rom_copy));
+	ept_lead_rom(&vm->ept, rom, (uintptr_t)vm->rom_copy - rom->hpa);
+	vcpu->launched = true;
+	vcpu_step(vcpu);
+	ept_lead_rom(&vm->ept, rom, 0);
+	shootdown_resume_others(vm);
+	return VCPU_LEAVE;
 }
 
 static struct vcpu *at_breakpoint;

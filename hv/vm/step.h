@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instruction of a stopped vCPU, and breakpoints that a debugger wrote into its code.
+ * One instruction of a stopped vCPU, or one that writes to ROM, and breakpoints that a debugger wrote into its code.
  */
 #pragma once
 
@@ -13,6 +13,12 @@
  * registers on the instruction is passed over.
  */
 bool vcpu_step(struct vcpu *vcpu);
+
+/*
+ * What is about to write to ROM, an instruction or the delivery of the event that is injected, takes its step on a
+ * copy, which is then forgotten. In an exit, whose handler has to return what this does: VCPU_LEAVE.
+ */
+enum exit_action vcpu_write_rom(struct vcpu *vcpu);
 
 /* From now on INT3 exits and stops all. The vCPU is current. */
 void vcpu_intercept_breakpoints(struct vcpu *vcpu);

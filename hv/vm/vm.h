@@ -9,6 +9,7 @@
 #include "ept/ept.h"
 #include "hv/machine/console.h"
 #include "hv/dev/board.h"
+#include "hv/dev/firmware.h"
 #include "hv/events/event.h"
 #include "hv/dev/lapic_route.h"
 #include "hv/machine/lock.h"
@@ -43,7 +44,8 @@ struct vm {
 	struct lock instruction_lock;
 	uint64_t generation; /* of its EPT's flushes, and */
 	uint32_t in_guest;   /* the vCPUs in their guest, or on the way there or back, a bit each, and */
-	bool stopped;        /* they stay out of it: hv/vm/shootdown.c */
+	bool stopped;        /* they stay out of it: hv/vm/shootdown.c; */
+	struct vcpu *alone;  /* or all but this one do, where not NULL */
 	uint32_t wakes;      /* IPIs and messages delivered: see ipi_none_is_left() */
 	bool queue_runs;     /* the IOMMU works for iommu_writer, whichever CPU that is on */
 	uint32_t everywhere; /* in_guest when each CPU of the machine is in it; 0: there are more CPUs or fewer */
@@ -86,6 +88,7 @@ struct vm {
 	uint64_t chosen;                      /* what VMCALL_VERSION tells in RCX */
 	bool waits_for_console;               /* it wrote more than its share: no vCPU runs until that is sent */
 	uint64_t last_turn;                   /* TSC at the end of its last turn */
+	uint8_t rom_copy[MiB - FIRMWARE_ROM] __attribute__((aligned(PAGE_SIZE))); /* hv/vm/step.c */
 };
 
 /*

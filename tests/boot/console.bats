@@ -82,10 +82,10 @@ neighbour() {
 	neighbour dirty "mem=80M coherence=model"
 }
 
-@test "... scans of a device, INS, BARs, IPIs, a timer, a default memory type" {
+@test "... writes to ROM, scans of a device, INS, BARs, IPIs, a timer, a default memory type" {
 	local storm
 	long
-	for storm in scan ins bars ipis timer defaults; do neighbour $storm; done
+	for storm in rom scan ins bars ipis timer defaults; do neighbour $storm; done
 }
 
 @test "... a queue of 32,766 descriptors (its head is seen to move), DMA and MMIO storms" {

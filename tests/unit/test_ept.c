@@ -97,6 +97,28 @@ TEST(rom_is_readable_and_executable_and_a_write_is_refused)
 	assert_int_equal(serve_fault(&ept, &cpu, 0, true), -EPERM);
 }
 
+TEST(rom_leads_to_a_copy_that_may_be_written_and_back_and_each_is_flushed)
+{
+	struct ept_slot rom = {.gpa = 0xc0000, .size = 0x40000, .hpa = GiB + 0xc0000, .kind = EPT_SLOT_ROM};
+
+	assert_int_equal(ept_slot_add(&ept, &rom), 0);
+	ept_lead_rom(&ept, &rom, 4 * GiB);
+	assert_int_equal(ept.stats.flushes, 0);
+	ept_lead_rom(&ept, &rom, 0);
+	assert_int_equal(serve_fault(&ept, &cpu, 0xc1000, false), 0);
+	ept_lead_rom(&ept, &rom, 4 * GiB);
+	expect_leaf(0xc1000, 0, 0);
+	assert_int_equal(ept.stats.flushes, 1);
+	assert_int_equal(serve_fault(&ept, &cpu, 0xc1000, true), 0);
+	expect_leaf(0xc1000, 1, (5 * GiB + 0xc1000) | EPT_RWX | WB_IPAT);
+	ept_lead_rom(&ept, &rom, 0);
+	expect_leaf(0xc1000, 0, 0);
+	assert_int_equal(ept.stats.flushes, 2);
+	assert_int_equal(serve_fault(&ept, &cpu, 0xc1000, true), -EPERM);
+	assert_int_equal(serve_fault(&ept, &cpu, 0xc1000, false), 0);
+	expect_leaf(0xc1000, 1, (GiB + 0xc1000) | EPT_READ | EPT_EXECUTE | WB_IPAT);
+}
+
 TEST(host_mmio_is_uc_and_no_ram_leaf_covers_it)
 {
 	struct ept_slot mmio = {.gpa = 4 * MiB, .size = 0x1000, .hpa = 0xfe000000, .kind = EPT_SLOT_HOST_MMIO};

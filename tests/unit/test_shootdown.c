@@ -287,6 +287,24 @@ TEST(a_stop_waits_for_all_and_none_enters_until_the_end_of_it)
 	assert_invepts(0, 0, 0, 0);
 }
 
+TEST(one_has_the_vm_to_itself_and_no_second_one_until_it_gives_it_back)
+{
+	enters(1);
+	assert_true(shootdown_stop_others(&vcpu[0]));
+	assert_int_equal(pauses, patience);
+	assert_true(shootdown_enter(&vcpu[0]));
+	be(1);
+	assert_false(shootdown_enter(&vcpu[1]));
+	assert_false(shootdown_stop_others(&vcpu[1]));
+	shootdown_stop(&vm); /* of a transition: it does not wait for that end */
+	assert_false(shootdown_enter(&vcpu[0]));
+	shootdown_resume(&vm);
+	assert_false(shootdown_enter(&vcpu[1]));
+	shootdown_resume_others(&vm);
+	assert_true(shootdown_enter(&vcpu[1]));
+	assert_true(shootdown_stop_others(&vcpu[1]));
+}
+
 TEST(no_vcpu_of_a_vm_that_has_ended_enters)
 {
 	vm.state = VM_KILLED;
