@@ -15,6 +15,7 @@
 #include "guest/lib/vmcall.h"
 #include "guest/lib/vtd.h"
 #include "guest/smp/smp.h"
+#include "lib/string.h"
 
 #define DOMAIN           1
 #define OWN_PAGES        8
@@ -23,6 +24,7 @@
 #define OWN_ALL          (32 * MiB) /* so many in all, which CPU 0 takes for UC */
 #define LEAF_TICKS       400000UL   /* within which a busy CPU must have faulted its leaf in again */
 #define TRANSITION_TICKS 100000UL   /* and a transition no longer: who leaves by itself takes a slice */
+#define ALIKE_TICKS      20000UL    /* and all have faulted */
 #define CHANGE_EACH      64         /* turns between two changes of an MTRR */
 #define CD_EACH          8          /* and of CD; before that the CPU looks at its leaves */
 
@@ -179,6 +181,55 @@ void test_deaf(void)
 	if (!(vmcall_chosen() & CHOSEN_COHERENCE)) /* there a transition copies pages */
 		check(found.slowest < bound, "a transition takes no longer than %lu ticks", bound);
 	printf("%lu kicks in %u transitions\n", vmcall_counter(COUNTER_KICKS) - kicks, 2 * rounds_deaf());
+}
+
+static struct {
+	uint8_t *code;
+	uint64_t *table[3];
+} alike[SMP_CPUS];
+
+/*
+ * All wait on one word, by code and page tables of their own beside it: each transition takes away one page that they
+ * share, and of those that fault on it at once one is the first, every time.
+ */
+static void wait_alike(unsigned id)
+{
+	uint64_t shared = read_cr3();
+
+	if (!guest_word("interruptible")) interrupts_off();
+	write_cr3((uint64_t)alike[id].table[0]);
+	((void (*)(volatile bool *))alike[id].code)(&job_stop);
+	write_cr3(shared);
+	interrupts_on();
+}
+
+static void make_alike(unsigned id)
+{
+	static const uint8_t code[] = {0x80, 0x3f, 0x00, 0x74, 0xfb, 0xc3}; /* 1: cmpb $0, (%rdi); je 1b; ret */
+	uint64_t cr3 = read_cr3(), *entry = &cr3;
+
+	alike[id].code = page_alloc();
+	memcpy(alike[id].code, code, sizeof(code));
+	for (unsigned n = 0; n < 3; n++) {
+		uint64_t *table = alike[id].table[n] = page_alloc();
+
+		memcpy(table, (const void *)(*entry & PAGE_ADDRESS), PAGE_SIZE);
+		*entry = (uint64_t)table | (*entry & ~PAGE_ADDRESS);
+		entry = table;
+	}
+}
+
+void test_alike(void)
+{
+	for (unsigned id = 1; id < cpus; id++) make_alike(id);
+	job_start(1, wait_alike);
+	for (unsigned n = 0; n < 2 * rounds(); n++) {
+		uint64_t end = rdtsc() + ALIKE_TICKS;
+
+		(n & 1 ? device_detach : device_attach)();
+		while (rdtsc() < end) cpu_pause();
+	}
+	check(job_wait(1), "%u transitions, and who was not the first to fault on a page goes on", 2 * rounds());
 }
 
 static void test_hammer(void)

@@ -98,8 +98,8 @@ int guest_main(void)
 		run_storm();
 		return check_status();
 	}
-	if (guest_word("deaf")) {
-		test_deaf();
+	if (guest_word("deaf") || guest_word("alike")) {
+		(guest_word("deaf") ? test_deaf : test_alike)();
 		return check_status();
 	}
 	vmcall_wants_policy(~(1U << MEMTYPE_KVM_6_16), "under it no attach is a transition");

@@ -39,6 +39,7 @@ void test_tables(void);    /* tables.c */
 void test_ipis(void);      /* ipis.c */
 void test_shootdown(void); /* shootdown.c */
 void test_deaf(void);      /* its first part */
+void test_alike(void);     /* by a word only */
 void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
 void run_storm(void);      /* storm.c: after device_init() */

@@ -31,16 +31,18 @@ static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, bool rom)
 
 /*
  * The leaf is there and allows the access, so the CPU should not have come. Once or twice it may:
- * another CPU changed the leaf, or this one had cached what was before. Again and again, at one
- * place, is a defect of ours, and a guest that hangs tells nobody.
+ * another CPU was faster, or this one had cached what was before. Again and again, at one place, while
+ * nothing is taken away, is a defect of ours, and a guest that hangs tells nobody.
  */
 static bool is_defect(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint64_t rip = vmread(VMCS_GUEST_RIP);
+	uint64_t rip = vmread(VMCS_GUEST_RIP), generation = vcpu->vm->ept.generation;
 
-	if (vcpu->repeated.gpa != gpa || vcpu->repeated.rip != rip) vcpu->repeated.times = 0;
+	if (vcpu->repeated.gpa != gpa || vcpu->repeated.rip != rip || vcpu->repeated.generation != generation)
+		vcpu->repeated.times = 0;
 	vcpu->repeated.gpa = gpa;
 	vcpu->repeated.rip = rip;
+	vcpu->repeated.generation = generation;
 	return ++vcpu->repeated.times == REPEATED_MOST;
 }
 

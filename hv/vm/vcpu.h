@@ -87,7 +87,7 @@ struct vcpu {
 	} nowhere;
 	/* The last EPT violation that a leaf should have ended, and how often it came in a row. */
 	struct {
-		uint64_t gpa, rip;
+		uint64_t gpa, rip, generation;
 		unsigned times;
 	} repeated;
 	uint64_t written_back;              /* a WBINVD in progress is done up to this gpa (coherence=model) */

@@ -177,6 +177,15 @@ storm() {
 	BOOT_OPTIONS="--cpus 2" boots 0 mask=timer "$G/smp.elf" "vm t $VM cpus=2 -- rounds=1 patience=40"
 }
 
+# Here 20 in a row are too many, in the place of 1000.
+@test "who comes second to a page after each transition has met no defect of the hypervisor" {
+	local ELF=$BATS_TEST_TMPDIR/few.elf address bytes
+	cp "$BUILD/leafcutter.elf" "$ELF"
+	read -r address bytes < <(instructions "$ELF" exit_ept_violation 'cmp.*0x3e8')
+	overwrite_code "$ELF" "$address" "${bytes/e8030000/14000000}"
+	smp 4 4 "alike rounds=15"
+}
+
 # deaf STATUS CPUS "WORDS": guest/smp's first transitions, while all other CPUs spin in their guests, interrupts off.
 deaf() {
 	BOOT_OPTIONS="--cpus $2" boots "$1" "" "$G/smp.elf" "vm t $VM cpus=$2 -- deaf $3"
