@@ -168,11 +168,19 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
+/*
+ * Outside of exits. A VM is looked at by a CPU that runs it, or by the one that booted: else it might be taken down
+ * meanwhile.
+ */
+static void watch_vm(const struct vm *vm)
+{
+	if (exits_are_watched && read_behind(vm, NULL)) run_stop();
+}
+
 /* Exits take the way by here while somebody reads, and only then. */
 static void choose_entry(void)
 {
 	exits_are_watched = trace || stop;
-	run_watch = exits_are_watched ? watch_poll : NULL;
 	for (unsigned i = 0; i < all_vms_count; i++)
 		for (unsigned n = 0; all_vms[i]->state == VM_RUNNING && n < all_vms[i]->vcpus; n++) {
 			vcpu_switch_to(all_vms[i]->vcpu[n]);
@@ -208,6 +216,7 @@ void watch_init(const struct hv_options *options)
 {
 	stop = options->stop & ~STOP_ENTRY;
 	port_taken = options->console_e9;
+	run_watch = watch_vm;
 	watch_set_trace(options->trace);
 	if (options->stop & STOP_ENTRY) {
 		print("monitor: stopped before the first entry");
@@ -217,8 +226,7 @@ void watch_init(const struct hv_options *options)
 
 void watch_poll(void)
 {
-	for (unsigned i = 0; i < all_vms_count && exits_are_watched; i++)
-		if (read_behind(all_vms[i], NULL)) run_stop();
+	for (unsigned i = 0; i < all_vms_count; i++) watch_vm(all_vms[i]);
 }
 
 void watch_end(void)

@@ -110,7 +110,7 @@ static uint64_t shortest_stay(const struct vcpu *vcpu)
 /* Slices of the invalidation queue before an entry, where no timer ends the stay soon. */
 #define SLICES_WITHOUT_TIMER 32
 
-void (*run_watch)(void);
+void (*run_watch)(const struct vm *vm);
 
 /*
  * Whoever rang the queue works it off: others would stand in line for the VM's lock, 10,000 ticks for each
@@ -138,7 +138,7 @@ static bool work(struct vm *vm)
 {
 	if (!has_work(vm)) return false;
 	work_slices(vm, vmx.preemption_timer ? 1 : SLICES_WITHOUT_TIMER);
-	if (run_watch) run_watch();
+	if (run_watch) run_watch(vm);
 	return true;
 }
 

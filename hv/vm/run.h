@@ -43,10 +43,10 @@ void run_continue(void);
 bool run_is_stopped(void);
 
 /*
- * The reader of the events that VMs tell, or NULL. It is called after what happens outside of
+ * The reader of the events that VMs tell, or NULL. It is called after what happens to a VM outside of
  * exits, and may call run_stop().
  */
-extern void (*run_watch)(void);
+extern void (*run_watch)(const struct vm *vm);
 
 /* One stay of a vCPU in its guest although all are stopped, without an interrupt; for a step. */
 void run_once(struct vcpu *vcpu);
