@@ -38,9 +38,9 @@ struct form;
 struct sample {
 	const struct form *form;
 	uint64_t undefined; /* flags */
-	unsigned bits;    /* of the code segment: 16, 32, 64 */
-	unsigned address; /* bytes */
-	unsigned segment; /* that it names; in 64-bit mode it may name one in vain */
+	unsigned bits;      /* of the code segment: 16, 32, 64 */
+	unsigned address;   /* bytes */
+	unsigned segment;   /* that it names; in 64-bit mode it may name one in vain */
 	unsigned size;
 	uint8_t bytes[INSN_MOST];
 	uint64_t target;      /* linear */

@@ -295,7 +295,8 @@ void fuzz_any_mmio(void *nothing)
 	register void *at __asm__("r8");
 
 	(void)nothing;
-	wrmsr(MSR_IA32_FS_BASE, rax & 63); /* not what an operation left there: from the ROM it may lead into this image */
+	wrmsr(MSR_IA32_FS_BASE,
+	      rax & 63); /* not what an operation left there: from the ROM it may lead into this image */
 	if (make_instruction(code) && rdi < MiB) rdi = HOLE; /* so may a bit string */
 	at = code;
 	__asm__ volatile("push %%rbx; push %%rbp; mov %%rax, %%rbx; mov %%rdx, %%rbp\n"

@@ -81,8 +81,8 @@ int guest_main(void)
 	if (guest_word("interruptible")) interrupts_on();
 	if (!check_count(expected, jobs_begin(expected), "CPUs", "INIT and start-up IPIs start the others"))
 		return check_status();
-	if (guest_word("witness")) {
-		run_witness();
+	if (guest_word("witness") || guest_word("lines")) {
+		(guest_word("lines") ? test_lines : run_witness)();
 		return check_status();
 	}
 	if (guest_word("ends")) {

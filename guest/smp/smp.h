@@ -44,4 +44,5 @@ void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
 void run_storm(void);      /* storm.c: after device_init() */
 void run_witness(void);
-void run_ends(void); /* ends.c */
+void run_ends(void);   /* ends.c */
+void test_lines(void); /* lines.c */

@@ -27,6 +27,7 @@ static struct lock console_lock;
 static char ring[RING_SIZE];
 static uint8_t owner[RING_SIZE]; /* of each byte in the ring: a guest line's id, or 0 */
 static uint32_t head, tail;      /* bytes put and sent so far */
+static bool was_empty;           /* the ring, before what has come now */
 static struct console_line *lines[GUESTS + 1];
 static uint32_t queued[GUESTS + 1]; /* bytes in the ring, by owner; of a VM that begins anew also those from before */
 static uint8_t input[INPUT_SIZE];
@@ -56,12 +57,23 @@ static unsigned send(void)
 	return sent;
 }
 
+/* With nothing to send the CPU that sends may have gone to sleep. */
+static void leave(void)
+{
+	bool wakes = was_empty;
+
+	was_empty = false;
+	unlock(&console_lock, LOCK_CONSOLE);
+	if (wakes) cpu_wake(cpus[0]);
+}
+
 static void put_byte(uint8_t id, char c)
 {
 	if (head - tail == RING_SIZE) { /* only the hypervisor's own lines come so far */
 		serial_wait_empty(COM1);
 		send();
 	}
+	was_empty |= head == tail;
 	ring[head % RING_SIZE] = c;
 	owner[head % RING_SIZE] = id;
 	queued[id]++;
@@ -99,7 +111,7 @@ void print_part(const char *text, ...)
 	format(put, NULL, text, args);
 	va_end(args);
 	at_left = ring[(head - 1) % RING_SIZE] == '\n';
-	unlock(&console_lock, LOCK_CONSOLE);
+	leave();
 }
 
 void print(const char *text, ...)
@@ -113,7 +125,7 @@ void print(const char *text, ...)
 	format(put, NULL, text, args);
 	va_end(args);
 	end_line(0);
-	unlock(&console_lock, LOCK_CONSOLE);
+	leave();
 }
 
 void console_line_open(struct console_line *line, const char *name)
@@ -163,7 +175,7 @@ static void put_guest_line(struct console_line *line, unsigned length)
 		for (; printable; printable--) put_guest(line, line->text[i++]);
 	}
 	end_line(line->id);
-	unlock(&console_lock, LOCK_CONSOLE);
+	leave();
 	line->length -= length;
 	memmove(line->text, line->text + length, line->length);
 }
@@ -183,7 +195,7 @@ static void pass_byte(struct console_line *line, uint8_t byte)
 	lock(&console_lock, LOCK_CONSOLE);
 	put_guest(line, byte);
 	at_left = byte == '\n';
-	unlock(&console_lock, LOCK_CONSOLE);
+	leave();
 }
 
 void console_guest_byte(struct console_line *line, uint8_t byte)

@@ -71,6 +71,12 @@ void cpu_init_boot(void)
 
 void cpu_kick(const struct cpu *cpu) { apic_send_nmi(cpu->apic_id); }
 
+void cpu_wake(const struct cpu *cpu)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the store before the look: cpu_begin_idle() */
+	if (__atomic_load_n(&cpu->idle, __ATOMIC_ACQUIRE)) cpu_kick(cpu);
+}
+
 void cpus_kick_others(void)
 {
 	if (cpus_are_all) {

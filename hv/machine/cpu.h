@@ -86,6 +86,8 @@ static inline void cpu_end_idle(void) { __atomic_store_n(&this_cpu()->idle, fals
  */
 void cpu_kick(const struct cpu *cpu);
 void cpus_kick_others(void);
+/* The same where it halts: what it is to see is stored. */
+void cpu_wake(const struct cpu *cpu);
 
 /*
  * A number for what the caller has asked, which is stored by now, and will kick for (a full barrier). A CPU has

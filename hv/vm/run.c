@@ -332,17 +332,19 @@ static uint64_t ticks_to_event(const struct vcpu *vcpu)
 
 	if (vm->state != VM_RUNNING || stopped) return ~0UL;
 	if (!vcpu->id) ticks = MIN(ticks, MIN(ticks_to_line(&vm->line), ticks_to_line(&vm->debug_line)));
-	return vm->waits_for_console ? MIN(ticks, console_ticks()) : ticks;
+	/* If the last of it was sent a moment ago, nobody says so. */
+	return vm->waits_for_console ? MIN(ticks, MIN(console_ticks(), SLICE_TICKS)) : ticks;
 }
 
 /* No vCPU has anything to do: wait for the first event of all. */
 static void idle(void)
 {
-	uint64_t ticks = this_cpu()->index ? ~0UL : console_ticks();
+	uint64_t ticks;
 	bool busy = false;
 
 	this_cpu()->slice = EXITS_LEAST; /* before that: a kick behind it sets it to 1 */
 	cpu_begin_idle();
+	ticks = this_cpu()->index ? ~0UL : console_ticks();
 	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vcpu = vcpu->next_on_cpu) {
 		busy |= vcpu->lent && !vcpu->let_go;
 		if (!begun) continue;

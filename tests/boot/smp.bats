@@ -141,6 +141,11 @@ thirdparty() {
 	has 'hv: vm demo: exited with status 0' 'hv: vm smp: exited with status 0' 'hv: vm apic: exited with status 0'
 }
 
+@test "what a VM writes is sent although the CPU that sends it has nothing else to do" {
+	BOOT_OPTIONS="--cpus 3" boots 0 "" "$G/hello.elf" "vm a mem=16M --" "$G/smp.elf" "vm b mem=32M cpus=2 -- lines"
+	has 'b\| ok 2 - 24 lines were sent in [0-9]+ ticks.*'
+}
+
 # storm CPUS: a vCPU that storms and one that only wants its share, on each CPU.
 storm() {
 	BOOT_OPTIONS="--cpus $1" boots 0 "" "$G/smp.elf" "vm storm $VM cpus=$1 -- storm ticks=40000000 patience=4" \
