@@ -22,13 +22,13 @@ static bool may_show(struct vm *vm)
 	return vm->shown.lines < LINES_SHOWN;
 }
 
-/* After a transition, the first leaf of each type that comes back is shown. */
+/* After a transition, the first leaf of each type that comes back is shown. Of two CPUs one has the first. */
 static void show_first_leaf(struct vm *vm, const struct event *event)
 {
-	unsigned type = (unsigned)FIELD(event->c, EPT_TYPE);
+	uint32_t type = 1U << FIELD(event->c, EPT_TYPE);
 
-	if (!(vm->shown.first_leaves & 1U << type)) return;
-	vm->shown.first_leaves &= ~(1U << type);
+	if (!(vm->shown.first_leaves & type)) return; /* as nearly always: then nothing is written */
+	if (!(__atomic_fetch_and(&vm->shown.first_leaves, ~type, __ATOMIC_RELAXED) & type)) return;
 	print("vm %s: first %s since then: fault at 0x%lx, %s leaf", vm->options.name, memtype_leaf_name(event->c),
 	      event->b, ept_level_names[FIELD(event->a, EVENT_LEVEL)]);
 }
