@@ -84,7 +84,7 @@ static void take_init(struct vcpu *vcpu)
 		return;
 	}
 	lapic_reset(&vcpu->lapic);
-	vcpu->nmi_pending = vcpu->starts = vcpu->stepping = false;
+	vcpu->nmi_pending = vcpu->starts = false;
 	vcpu->written_back = 0;
 	set_activity(vcpu, VCPU_WAITS);
 }
