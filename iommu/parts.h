@@ -124,7 +124,7 @@ static inline uint16_t masked_function(uint64_t field) { return BITS(2, 0) & (BI
 /* Bits of the DMA addresses that a context translates. */
 static inline unsigned width_of(const struct vtd_context_entry *entry)
 {
-	return FIELD(entry->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39 : 48;
+	return FIELD(entry->hi, VTD_CONTEXT_AW) == VTD_AW_39BIT ? 39 : VTD_MGAW;
 }
 
 static inline uint16_t domain_of(const struct vtd_context_entry *entry)

@@ -19,7 +19,6 @@
 #define TABLES           16
 #define MADT_LAPIC       0
 #define MADT_IOAPIC      1
-#define IOAPIC_BASE      0xfec00000U
 #define SCOPE_IOAPIC     3
 #define HOST_WIDTH       48U     /* bits of an address, VT-d 8.1 */
 #define IOAPIC_SOURCE_ID 0xff00U /* as QEMU has it */

@@ -4,12 +4,12 @@
  */
 #include "guest/bench/bench.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/ioapic.h"
 #include "guest/lib/pci.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vmcall.h"
 
 #define NO_PORT 0x1234
-#define IOAPIC  0xfec00000UL
 
 static struct edu_device edu;
 static uint64_t pat, mtrr;
@@ -45,7 +45,7 @@ static void do_mmio_read(void) { mmio_read32(edu.bar + EDU_LIVENESS); }
 
 static void do_mmio_write(void) { mmio_write32(edu.bar + EDU_LIVENESS, 1); }
 
-static void do_ioapic_read(void) { mmio_read32(IOAPIC); }
+static void do_ioapic_read(void) { mmio_read32(IOAPIC_BASE); }
 
 static void do_pci_read(void) { pci_read32(0, PCI_VENDOR_ID); }
 

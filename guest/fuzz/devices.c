@@ -14,8 +14,6 @@
 
 #define PAGE          4096UL
 #define NO_MEMORY     (1UL << 38) /* far above all RAM */
-#define MESSAGES      0xfee00000UL
-#define IOAPIC        0xfec00000UL
 #define IOAPIC_WINDOW 0x10
 #define TESTDEV       0xff000000UL
 #define HOLE          0xc8000000UL
@@ -172,7 +170,7 @@ static uint64_t unit_value(uint64_t offset)
 	case VTD_FEDATA & ~7:
 	case VTD_FEADDR & ~7:
 	case VTD_IEDATA & ~7:
-	case VTD_IEADDR & ~7: return (value & ~MODE_BITS) | (fuzz_below(2) ? MESSAGES : 0);
+	case VTD_IEADDR & ~7: return (value & ~MODE_BITS) | (fuzz_below(2) ? MESSAGE_BASE : 0);
 	case VTD_GCMD & ~7: return value & 0xff800000;
 	default: return value;
 	}
@@ -182,7 +180,7 @@ static uint64_t some_address(void)
 {
 	switch (fuzz_below(has_edu ? 9 : 8)) {
 	case 0: return LAPIC_BASE + (fuzz_below(4) ? 16 * fuzz_below(64) : fuzz_below(PAGE));
-	case 1: return IOAPIC + (fuzz_below(2) ? 16 * fuzz_below(5) : fuzz_below(PAGE - 8));
+	case 1: return IOAPIC_BASE + (fuzz_below(2) ? 16 * fuzz_below(5) : fuzz_below(PAGE - 8));
 	case 2:
 	case 3: return VTD_BASE + (fuzz_below(4) ? 4 * fuzz_below(72) : fuzz_below(PAGE - 8));
 	case 4: return TESTDEV + fuzz_below(65536 - 8);
@@ -198,7 +196,7 @@ static uint64_t value_for(uint64_t address)
 	uint64_t value = fuzz_value();
 
 	if (address - VTD_BASE < PAGE) return unit_value(address - VTD_BASE);
-	if (address - LAPIC_BASE < PAGE || address - IOAPIC < PAGE)
+	if (address - LAPIC_BASE < PAGE || address - IOAPIC_BASE < PAGE)
 		return (value & ~MODE_BITS) | modes[fuzz_below(ARRAY_SIZE(modes))];
 	if (has_edu && address - edu.bar - 0x78 < 0x20) return target();
 	return value;
@@ -368,7 +366,7 @@ void fuzz_dma(void *nothing)
 	if (!fuzz_below(8)) { /* a message: four bytes that are one */
 		*(uint32_t *)fuzz_scratch = (uint32_t)message_command();
 		start_dma((uint64_t)fuzz_scratch, EDU_DMA_BUFFER, 4, 0);
-		start_dma(EDU_DMA_BUFFER, MESSAGES + (fuzz_below(1 << 18) << 2), 4, EDU_DMA_TO_MEMORY);
+		start_dma(EDU_DMA_BUFFER, MESSAGE_BASE + (fuzz_below(1 << 18) << 2), 4, EDU_DMA_TO_MEMORY);
 	} else if (fuzz_below(2)) {
 		start_dma(EDU_DMA_BUFFER + fuzz_below(64), target(), count, EDU_DMA_TO_MEMORY | command);
 	} else {

@@ -6,6 +6,7 @@
 #include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "lib/apic.h"
 
 #define NOTHING    0xb0000000UL /* neither RAM nor a device on Leafcutter */
 #define CONTROL_IM (1U << 31)
@@ -62,7 +63,7 @@ static void second_level(void)
 	set_leaf(0, (uint64_t)pages[0] | SL_RW | SL_SNOOP);
 	good_context(&edu[0]);
 	if (!(vtd_read64(VTD_ECAP) & ECAP_SC)) blocked(&edu[0], IOVA, true, 0xc, "SNP in a leaf while ECAP.SC = 0");
-	set_leaf(0, 0xfee00000 | SL_RW);
+	set_leaf(0, MESSAGE_BASE | SL_RW);
 	good_context(&edu[0]);
 	blocked(&edu[0], IOVA, true, 0xe, "a page in the interrupt range");
 }

@@ -16,7 +16,6 @@
 #define MSI_ADDRESS 4
 #define MSI_DATA    12 /* behind a 64-bit address */
 #define MSI_ENABLE  1
-#define MSI_BASE    0xfee00000U
 #define REMAPPABLE  BIT(4)
 #define SHV         BIT(3)
 
@@ -76,7 +75,7 @@ static void send(uint64_t address, uint32_t data)
 
 static uint64_t remappable(unsigned handle)
 {
-	return MSI_BASE | (handle & 0x7fffUL) << 5 | REMAPPABLE | (handle & 0x8000 ? BIT(2) : 0);
+	return MESSAGE_BASE | (handle & 0x7fffUL) << 5 | REMAPPABLE | (handle & 0x8000 ? BIT(2) : 0);
 }
 
 static void arrives(uint64_t address, uint32_t data, unsigned vector, const char *text)
@@ -166,10 +165,10 @@ static void entries(void)
 static void compatibility(void)
 {
 	if (native) return; /* QEMU lets it through whatever CFIS says */
-	is_blocked(MSI_BASE, VECTOR_DIRECT, 0x25, 0, "compatibility format");
+	is_blocked(MESSAGE_BASE, VECTOR_DIRECT, 0x25, 0, "compatibility format");
 	check_whether(true, vtd_command(GCMD_CFI, true), "the status follows", "it never does",
 		      "CFI set: CFIS follows");
-	arrives(MSI_BASE, VECTOR_DIRECT, VECTOR_DIRECT, "compatibility format now passes");
+	arrives(MESSAGE_BASE, VECTOR_DIRECT, VECTOR_DIRECT, "compatibility format now passes");
 	vtd_command(GCMD_CFI, false);
 }
 
@@ -193,7 +192,7 @@ static void remapping(void)
 /* The unit's own messages: never remapped. */
 static void events(void)
 {
-	vtd_write32(VTD_FEADDR, MSI_BASE | (uint32_t)lapic_id() << 12);
+	vtd_write32(VTD_FEADDR, (uint32_t)(MESSAGE_BASE | lapic_id() << 12));
 	vtd_write32(VTD_FEDATA, VECTOR_EVENT);
 	vtd_write32(VTD_FECTL, 0);
 	set_context(&edu[0], 0, 0);
@@ -201,7 +200,7 @@ static void events(void)
 	check_whether(true, came(VECTOR_EVENT), "an interrupt", "none", "a fault interrupts");
 	vtd_write32(VTD_FECTL, BIT(31));
 	restore();
-	vtd_write32(VTD_IEADDR, MSI_BASE | (uint32_t)lapic_id() << 12);
+	vtd_write32(VTD_IEADDR, (uint32_t)(MESSAGE_BASE | lapic_id() << 12));
 	vtd_write32(VTD_IEDATA, VECTOR_EVENT);
 	vtd_write32(VTD_IECTL, 0);
 	vtd_put(DESC_WAIT | DESC_WAIT_IRQ, 0);
@@ -221,7 +220,7 @@ void interrupt_cases(void)
 	interrupt_handler(VECTOR_REMAPPED, on_VECTOR_REMAPPED);
 	interrupt_handler(VECTOR_EVENT, on_VECTOR_EVENT);
 	interrupt_handler(VECTOR_NEW, on_VECTOR_NEW);
-	arrives(MSI_BASE, VECTOR_DIRECT, VECTOR_DIRECT, "an MSI, not remapped");
+	arrives(MESSAGE_BASE, VECTOR_DIRECT, VECTOR_DIRECT, "an MSI, not remapped");
 	remapping();
 	if (lapic) events();
 	pci_write16(edu[0].source_id, msi + MSI_CONTROL, 0);

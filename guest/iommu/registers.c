@@ -6,6 +6,7 @@
 #include "guest/lib/check.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "lib/apic.h"
 
 #define CONTROL_IM (1U << 31)
 
@@ -45,8 +46,8 @@ static void read_write(void)
 	vtd_write64(VTD_IQA, 0x8000);
 	if (!native) check_is(0x8000, vtd_read64(VTD_IQA), "IQA, before the queue is on");
 	vtd_write32(VTD_FEDATA, 0x41);
-	vtd_write32(VTD_FEADDR, 0xfee00000);
-	check(vtd_read32(VTD_FEDATA) == 0x41 && vtd_read32(VTD_FEADDR) == 0xfee00000, "FEDATA and FEADDR");
+	vtd_write32(VTD_FEADDR, MESSAGE_BASE);
+	check(vtd_read32(VTD_FEDATA) == 0x41 && vtd_read32(VTD_FEADDR) == MESSAGE_BASE, "FEDATA and FEADDR");
 }
 
 void register_cases(void)

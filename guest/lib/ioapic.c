@@ -5,7 +5,6 @@
 #include "guest/lib/ioapic.h"
 #include "guest/lib/cpu.h"
 
-#define IOAPIC_BASE    0xfec00000UL
 #define IOAPIC_SELECT  0x00
 #define IOAPIC_WINDOW  0x10
 #define IOAPIC_VERSION 1

@@ -9,6 +9,8 @@
 
 #include "lib/bits.h"
 
+#define IOAPIC_BASE 0xfec00000U
+
 /* A redirection entry. */
 #define RTE_ACTIVE_LOW BIT(13)
 #define RTE_LEVEL      BIT(15)

@@ -221,7 +221,7 @@ static void sleep_over_queue(unsigned id)
 
 static void test_queue(unsigned last)
 {
-	vtd_write32(VTD_IEADDR, 0xfee00000 | last << 12);
+	vtd_write32(VTD_IEADDR, (uint32_t)(MESSAGE_BASE | last << 12));
 	vtd_write32(VTD_IEDATA, VECTOR);
 	vtd_write32(VTD_IECTL, 0);
 	boot_cpu_will_halt();

@@ -13,12 +13,11 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-#define RESET_PORT       0xcf9
-#define RESET_VALUE      0x06
-#define ALL_CPUS         0xff
-#define LINT1            1
-#define MP_REVISION      4 /* 1.4 */
-#define DMA_ADDRESS_BITS 48
+#define RESET_PORT  0xcf9
+#define RESET_VALUE 0x06
+#define ALL_CPUS    0xff
+#define LINT1       1
+#define MP_REVISION 4 /* 1.4 */
 
 /* As they lie in memory; the DSDT follows. */
 struct tables {
@@ -116,16 +115,16 @@ static void fill_madt(struct acpi_madt *madt, unsigned cpus)
 }
 
 /* One unit for every device, and for the IOAPIC. */
-static void fill_dmar(struct acpi_dmar *dmar, uint64_t iommu_base)
+static void fill_dmar(struct acpi_dmar *dmar, const struct acpi_machine *machine)
 {
 	*dmar = (struct acpi_dmar){
-		.host_address_width = DMA_ADDRESS_BITS - 1,
+		.host_address_width = (uint8_t)(machine->iommu_width - 1),
 		.flags = 1,
 		.unit =
 			{
 				.length = sizeof(dmar->unit),
 				.flags = 1,
-				.base = iommu_base,
+				.base = machine->iommu_base,
 				.scope_type = 3,
 				.scope_length = 8,
 				.enumeration_id = IOAPIC_ID,
@@ -218,7 +217,7 @@ long acpi_build(void *buffer, size_t size, const struct acpi_machine *machine)
 	fill_fadt(&t.fadt);
 	fill_madt(&t.madt, machine->cpus);
 	fill_mp(&t.mp_pointer, &t.mp, machine);
-	fill_dmar(&t.dmar, machine->iommu_base);
+	fill_dmar(&t.dmar, machine);
 	fill_roots(&t, machine->iommu_base ? ARRAY_SIZE(t.rsdt.entry) : ARRAY_SIZE(t.rsdt.entry) - 1);
 	memcpy(buffer, &t, sizeof(t));
 	memcpy((char *)buffer + sizeof(t), dsdt, dsdt->length);

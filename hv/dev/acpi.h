@@ -32,6 +32,7 @@ struct acpi_machine {
 	unsigned cpus;                /* up to ACPI_CPUS_MAX */
 	uint32_t signature, features; /* as CPUID.1 has them in EAX and EDX */
 	uint64_t iommu_base;          /* 0: there is none */
+	unsigned iommu_width;         /* bits of the addresses that it translates to */
 };
 
 /*

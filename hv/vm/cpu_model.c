@@ -7,28 +7,33 @@
 #include "hv/vm/fpu.h"
 #include "hv/vmx/vmx.h"
 
+/* Features by the number of their bit (SDM 2A "CPUID"): of 1.ECX, 1.EDX, 7.EBX, 0xd.1.EAX, 0x80000001.ECX and EDX. */
+enum { SSE3 = 0, PCLMUL = 1, SSSE3 = 9, CX16 = 13, SSE4_1 = 19, SSE4_2 = 20, MOVBE = 22, POPCNT = 23, AES = 25 };
+enum { RDRAND = 30 };
+enum { FPU = 0, APIC = 9, SEP = 11, PSE36 = 17, CLFLUSH = 19, MMX = 23, SS = 27 };
+enum { BMI2 = 8, ERMS = 9, RDSEED = 18, ADX = 19, CLFLUSHOPT = 23, CLWB = 24, SHA = 29 };
+enum { XSAVEOPT = 0, XGETBV_1 = 2 };
+enum { LAHF = 0, PREFETCHW = 8 };
+enum { SYSCALL = 11, NX = 20, LM = 29 };
+
 /*
- * What a guest may see of the feature words (SDM 2A "CPUID"): what works in a guest without the
- * hypervisor's help, or with the help it has. A feature of a later CPU stays hidden.
+ * What a guest may see of the feature words: what works in a guest without the hypervisor's help, or with the
+ * help it has. A feature of a later CPU stays hidden.
  */
 #define SHOW_1_ECX                                                                                                     \
-	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMUL */ | BIT(9) /* SSSE3 */ | CPUID_1_ECX_FMA | BIT(13) /* CX16 */ |         \
-	 CPUID_1_ECX_PCID | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | \
-	 BIT(25) /* AES */ | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | BIT(30) /* RDRAND */)
+	(BIT(SSE3) | BIT(PCLMUL) | BIT(SSSE3) | CPUID_1_ECX_FMA | BIT(CX16) | CPUID_1_ECX_PCID | BIT(SSE4_1) |         \
+	 BIT(SSE4_2) | BIT(MOVBE) | BIT(POPCNT) | BIT(AES) | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_F16C |  \
+	 BIT(RDRAND))
 #define EMULATED_1_ECX (CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE) /* shown whatever the CPU has */
-/* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC, SEP MTRR PGE MCA CMOV PAT PSE36, CLFLUSH, MMX FXSR SSE
- * SSE2 SS */
-#define SHOW_1_EDX (BITS(9, 0) | BITS(17, 11) | BIT(19) | BITS(27, 23))
+/* From FPU to APIC are VME DE PSE TSC MSR PAE MCE CX8; to PSE36 MTRR PGE MCA CMOV PAT; to SS FXSR SSE SSE2. */
+#define SHOW_1_EDX (BITS(APIC, FPU) | BITS(PSE36, SEP) | BIT(CLFLUSH) | BITS(SS, MMX))
 #define SHOW_7_EBX                                                                                                     \
-	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_SMEP | BIT(8) /* BMI2 */ |           \
-	 BIT(9) /* ERMS */ | CPUID_7_EBX_INVPCID | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | CPUID_7_EBX_SMAP |       \
-	 BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ | BIT(29) /* SHA */)
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_SMEP | BIT(BMI2) | BIT(ERMS) |       \
+	 CPUID_7_EBX_INVPCID | BIT(RDSEED) | BIT(ADX) | CPUID_7_EBX_SMAP | BIT(CLFLUSHOPT) | BIT(CLWB) | BIT(SHA))
 #define SHOW_7_ECX        CPUID_7_ECX_UMIP
-#define SHOW_D_1_EAX      (BIT(0) /* XSAVEOPT */ | BIT(2) /* XGETBV(1) */) /* Bochs 2.7's XSAVEC loses AVX's part */
-#define SHOW_80000001_ECX (BIT(0) /* LAHF */ | CPUID_80000001_ECX_LZCNT | BIT(8) /* PREFETCHW */)
-#define SHOW_80000001_EDX                                                                                              \
-	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | CPUID_80000001_EDX_1G | CPUID_80000001_EDX_RDTSCP |                \
-	 BIT(29) /* LM */)
+#define SHOW_D_1_EAX      (BIT(XSAVEOPT) | BIT(XGETBV_1)) /* Bochs 2.7's XSAVEC loses AVX's part */
+#define SHOW_80000001_ECX (BIT(LAHF) | CPUID_80000001_ECX_LZCNT | BIT(PREFETCHW))
+#define SHOW_80000001_EDX (BIT(SYSCALL) | BIT(NX) | CPUID_80000001_EDX_1G | CPUID_80000001_EDX_RDTSCP | BIT(LM))
 
 #define LINEAR_WIDTH 48 /* no LA57 is shown */
 

@@ -16,6 +16,7 @@
 #include "hv/vm/shootdown.h"
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
+#include "iommu/vtd.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/contract.h"
@@ -119,7 +120,8 @@ static int create_memory(struct vm *vm)
 static void create_firmware(struct vm *vm)
 {
 	struct cpuid_result one = cpu_model_cpuid(1, 0);
-	struct acpi_machine machine = {vm->options.cpus, one.eax, one.edx, vm->options.iommu ? IOMMU_BASE : 0};
+	uint64_t iommu_base = vm->options.iommu ? IOMMU_BASE : 0;
+	struct acpi_machine machine = {vm->options.cpus, one.eax, one.edx, iommu_base, VTD_HAW};
 
 	if (machine.cpus > 1) machine.features = cpu_model_topology(1, 0, machine.cpus, 0, one).edx;
 	firmware_leave((uint8_t *)vm->ram);

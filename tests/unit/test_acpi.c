@@ -13,7 +13,10 @@
 #include "lib/acpi_tables.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/irq.h"
+#include "hv/dev/pci.h"
+#include "hv/dev/uart.h"
 #include "lib/bits.h"
+#include "lib/contract.h"
 #include "lib/errno.h"
 #include "tests/lib/device.h"
 
@@ -23,7 +26,8 @@ static uint8_t area[ACPI_SIZE];
 #define SIGNATURE 0x50654
 #define FEATURES  0x178bfbff
 #define MACHINE(iommu)                                                                                                 \
-	(&(const struct acpi_machine){.cpus = CPUS, .signature = SIGNATURE, .features = FEATURES, .iommu_base = iommu})
+	(&(const struct acpi_machine){                                                                                 \
+		.cpus = CPUS, .signature = SIGNATURE, .features = FEATURES, .iommu_base = iommu, .iommu_width = 48})
 
 static uint8_t sum(const void *table, size_t size)
 {
@@ -309,6 +313,34 @@ TEST_WITH(aml_routes_interrupts_as_they_are_wired, make_directory, remove_direct
 	save("dsdt.aml", dsdt_aml_code, ((const struct acpi_header *)dsdt_aml_code)->length);
 	check_routing("acpiexec -b 'execute \\_SB.PCI0._PRT' dsdt.aml", false);
 	check_routing("acpiexec -b 'execute \\_PIC 1; execute \\_SB.PCI0._PRT' dsdt.aml", true);
+}
+
+static bool dsdt_has(const void *bytes, size_t size)
+{
+	const uint8_t *end = dsdt_aml_code + ((const struct acpi_header *)dsdt_aml_code)->length - size;
+
+	for (const uint8_t *at = dsdt_aml_code; at <= end; at++)
+		if (!memcmp(at, bytes, size)) return true;
+	return false;
+}
+
+/* A descriptor of these ports, 16 bits decoded (ACPI 6.5 6.4.2.5). */
+static bool dsdt_decodes(uint16_t port, uint8_t size)
+{
+	const uint8_t low = (uint8_t)port, high = (uint8_t)(port >> 8);
+
+	return dsdt_has((const uint8_t[]){0x47, 1, low, high, low, high, 1, size}, 8);
+}
+
+/* Of PCI's window the granularity, first, last, translation and length (ACPI 6.5 6.4.3.5.2). */
+TEST(aml_has_the_addresses_of_the_c)
+{
+	const uint32_t window[] = {0, PCI_WINDOW, IOAPIC_BASE - 1, 0, IOAPIC_BASE - PCI_WINDOW};
+
+	assert_true(dsdt_has(window, sizeof(window)));
+	assert_true(dsdt_decodes(UART_PORT, 8));
+	assert_true(dsdt_decodes(ACPI_PM_EVENT, 16));
+	assert_true(dsdt_decodes(EXIT_PORT, 4));
 }
 
 struct machine {
