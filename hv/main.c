@@ -26,6 +26,7 @@
 #include "hv/vmx/vmx.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
+#include "lib/pc.h"
 #include "lib/string.h"
 
 #define TICKS_OF_SLOW_EXITS 200000    /* many times what one costs with check=always, or below another hypervisor */
@@ -228,7 +229,7 @@ void hv_main(uint32_t magic, const void *info)
 	print("Leafcutter, a hypervisor one can read");
 	parse_boot_information(magic, info);
 	pic_init_host();
-	pic_unmask(PIC_LINE_COM1);
+	pic_unmask(COM1_LINE);
 	memory_init(&boot, info);
 	cpus_find(&boot);
 	paging_init();

@@ -7,42 +7,32 @@
 #include "guest/lib/cpu.h"
 #include "lib/format.h"
 
-/* 16550 registers. */
-#define THR           0
-#define IER           1
-#define FCR           2
-#define LCR           3
-#define MCR           4
-#define LSR           5
-#define LSR_THR_EMPTY 0x20
-#define FIFO_SIZE     16
-
-static char fifo[FIFO_SIZE];
+static char fifo[UART_FIFO];
 static unsigned fifo_used;
 
 void console_init(void)
 {
-	outb(COM1 + IER, 0);
-	outb(COM1 + LCR, 0x80); /* divisor latch */
-	outb(COM1 + THR, 1);
-	outb(COM1 + IER, 0);
-	outb(COM1 + LCR, 3); /* 8n1 */
-	outb(COM1 + FCR, 7); /* on, both cleared */
-	outb(COM1 + MCR, 3); /* DTR, RTS */
+	outb(COM1 + UART_IER, 0);
+	outb(COM1 + UART_LCR, LCR_DLAB);
+	outb(COM1 + UART_DATA, 1);
+	outb(COM1 + UART_IER, 0);
+	outb(COM1 + UART_LCR, LCR_8N1);
+	outb(COM1 + UART_IIR_FCR, FCR_ENABLE | FCR_CLEAR | FCR_CLEAR_2);
+	outb(COM1 + UART_MCR, MCR_DTR | MCR_RTS);
 }
 
 /* Send what was collected. A transmitter that never gets ready is given up on: a test must end. */
 void console_flush(void)
 {
-	for (unsigned i = 0; i < 1000000 && !(inb(COM1 + LSR) & LSR_THR_EMPTY); i++) cpu_pause();
-	for (unsigned i = 0; i < fifo_used; i++) outb(COM1 + THR, (uint8_t)fifo[i]);
+	for (unsigned i = 0; i < 1000000 && !(inb(COM1 + UART_LSR) & LSR_EMPTY); i++) cpu_pause();
+	for (unsigned i = 0; i < fifo_used; i++) outb(COM1 + UART_DATA, (uint8_t)fifo[i]);
 	fifo_used = 0;
 }
 
 static void put(char c)
 {
 	fifo[fifo_used++] = c;
-	if (fifo_used == FIFO_SIZE || c == '\n') console_flush();
+	if (fifo_used == UART_FIFO || c == '\n') console_flush();
 }
 
 static void put_character(void *ctx, char c)

@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-#define COM1 0x3f8
+#include "lib/pc.h"
 
 /* 115200 baud, 8 bits, no parity, FIFOs on, no interrupts. */
 void console_init(void);

@@ -21,8 +21,6 @@ struct multiboot_info {
 struct multiboot_module {
 	uint32_t start, end, string, reserved;
 };
-#define PIC_MASTER_DATA 0x21
-#define PIC_SLAVE_DATA  0xa1
 
 #define MULTIBOOT_MEMORY       BIT(0)
 #define MULTIBOOT_COMMAND_LINE BIT(2)
@@ -154,8 +152,8 @@ void guest_start(uint32_t magic, const struct multiboot_info *info)
 	console_init();
 	descriptors_load();
 	/* Firmware leaves the timer's line unmasked, at the vector of a double fault. */
-	outb(PIC_MASTER_DATA, 0xff);
-	outb(PIC_SLAVE_DATA, 0xff);
+	outb(PIC_MASTER + 1, 0xff);
+	outb(PIC_SLAVE + 1, 0xff);
 	if (magic != MULTIBOOT_LOADED) {
 		printf("not loaded by a multiboot loader: EAX is 0x%x\n", magic);
 		guest_exit(1);

@@ -25,12 +25,7 @@
 #define LINE          5 /* of the ISA: neither the timer's nor the uart's */
 #define IOAPIC_VECTOR 0x51
 #define PIC_VECTORS   0x30
-#define PIC_COMMAND   0x20
-#define PIC_DATA      0x21
 #define PIC_EOI       0x20
-#define ICW1_ICW4     0x11 /* edges, a cascade, ICW4 follows */
-#define ICW3_CASCADE  0x04
-#define ICW4_8086     0x01
 
 static volatile unsigned interrupts, lower_at;
 
@@ -119,7 +114,7 @@ static void on_ioapic(void)
 static void on_pic(void)
 {
 	interrupts++;
-	outb(PIC_COMMAND, PIC_EOI);
+	outb(PIC_MASTER, PIC_EOI);
 }
 
 /* How many come in a window that is long enough for a few. */
@@ -161,17 +156,17 @@ static void by_pic(void)
 {
 	heading("Line %u by the 8259", LINE);
 	interrupt_handler(PIC_VECTORS + LINE, on_pic);
-	outb(PIC_COMMAND, ICW1_ICW4);
-	outb(PIC_DATA, PIC_VECTORS);
-	outb(PIC_DATA, ICW3_CASCADE);
-	outb(PIC_DATA, ICW4_8086);
-	outb(PIC_DATA, (uint8_t)~BIT(LINE));
+	outb(PIC_MASTER, ICW1 | ICW1_ICW4);
+	outb(PIC_MASTER + 1, PIC_VECTORS);
+	outb(PIC_MASTER + 1, 1 << PIC_CASCADE);
+	outb(PIC_MASTER + 1, ICW4_8086);
+	outb(PIC_MASTER + 1, (uint8_t)~BIT(LINE));
 	check_count(0, taken(), "interrupts", "nothing comes by itself");
 	set_line(true);
 	check_count(1, taken(), "interrupts", "an edge is one interrupt");
 	set_line(false);
 	check_count(0, taken(), "interrupts", "the other edge is none");
-	outb(PIC_DATA, 0xff);
+	outb(PIC_MASTER + 1, 0xff);
 }
 
 static void absent(void)

@@ -6,7 +6,7 @@
 #include "hv/dev/firmware.h"
 
 #include "hv/dev/acpi.h"
-#include "hv/dev/uart.h"
+#include "lib/pc.h"
 #include "lib/string.h"
 
 unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end)
@@ -70,7 +70,7 @@ void firmware_leave(uint8_t *ram)
 	put_handler(ram, 1, acknowledge_master, sizeof(acknowledge_master), VECTOR_MASTER, MASTER_VECTORS);
 	put_handler(ram, 2, acknowledge_both, sizeof(acknowledge_both), VECTOR_SLAVE, SLAVE_VECTORS);
 	put_handler(ram, 3, count_timer, sizeof(count_timer), VECTOR_TIMER, 1);
-	put_word(ram, BDA_COM1, UART_PORT);
+	put_word(ram, BDA_COM1, COM1);
 	put_word(ram, BDA_EBDA_SEGMENT, FIRMWARE_EBDA >> 4);
 	put_word(ram, BDA_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_ONE_SERIAL);
 	put_word(ram, BDA_MEMORY_KIB, FIRMWARE_EBDA / KiB);

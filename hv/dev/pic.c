@@ -8,17 +8,13 @@
 #include "hv/dev/devices.h"
 #include "hv/dev/irq.h"
 #include "lib/bits.h"
+#include "lib/pc.h"
 
-#define MASTER_PORT 0x20
-#define SLAVE_PORT  0xa0
-#define ELCR_PORT   0x4d0
-#define TIMER       0
-#define CASCADE     2
+#define ELCR_PORT 0x4d0
+#define TIMER     0
 
-#define ICW1        0x10 /* in a write to the first port; else 0x08 tells OCW3 from OCW2 */
-#define ICW1_ICW4   0x01
+/* In a write to the first port; where ICW1 is 0, 0x08 tells OCW3 from OCW2. */
 #define ICW1_SINGLE 0x02
-#define ICW4_AUTO   0x02
 #define ICW4_NESTED 0x10
 #define OCW3        0x08
 #define OCW3_READ   0x02
@@ -55,7 +51,7 @@ static unsigned requested(const struct pic_chip *chip)
 
 	if (chip->special_mask) serviced &= (uint8_t)~chip->imr;
 	if (chip->special_nested) /* the slave may interrupt itself */
-		serviced &= (uint8_t) ~(1U << CASCADE);
+		serviced &= (uint8_t) ~(1U << PIC_CASCADE);
 	return distance(chip, input) < distance(chip, first(chip, serviced)) ? input : 8;
 }
 
@@ -70,7 +66,7 @@ static void set_input(struct pic_chip *chip, unsigned input, bool level)
 }
 
 /* The slave's output is an input of the master. */
-static void cascade(struct pic *pic) { set_input(&pic->chip[0], CASCADE, requested(&pic->chip[1]) != 8); }
+static void cascade(struct pic *pic) { set_input(&pic->chip[0], PIC_CASCADE, requested(&pic->chip[1]) != 8); }
 
 static void tell_cpu(const struct pic *pic)
 {
@@ -79,7 +75,7 @@ static void tell_cpu(const struct pic *pic)
 
 void pic_set(struct pic *pic, unsigned line, bool level)
 {
-	if (line == CASCADE) return;
+	if (line == PIC_CASCADE) return;
 	set_input(&pic->chip[line / 8], line % 8, level);
 	if (line >= 8) cascade(pic);
 	tell_cpu(pic);
@@ -114,10 +110,10 @@ uint8_t pic_accept(struct pic *pic)
 	unsigned input = acknowledge(chip);
 
 	/* The cascade is not an edge to be used up: it is asserted as long as the slave asks. */
-	if (input == CASCADE) {
+	if (input == PIC_CASCADE) {
 		chip = &pic->chip[1];
 		input = acknowledge(chip);
-		set_input(&pic->chip[0], CASCADE, false);
+		set_input(&pic->chip[0], PIC_CASCADE, false);
 		cascade(pic);
 	}
 	irq_look(pic->board->chips->irq);
@@ -254,10 +250,10 @@ static void create(void *state, const struct board *board)
 
 	pic->board = board;
 	pic->chip[0] = (struct pic_chip){
-		.pic = pic, .base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << CASCADE), .lowest = 7};
+		.pic = pic, .base = 0x08, .imr = (uint8_t) ~(1U << TIMER | 1U << PIC_CASCADE), .lowest = 7};
 	pic->chip[1] = (struct pic_chip){.pic = pic, .base = 0x70, .imr = 0xff, .lowest = 7};
-	bus_add(board->ports, MASTER_PORT, 2, chip_access, &pic->chip[0], board->name);
-	bus_add(board->ports, SLAVE_PORT, 2, chip_access, &pic->chip[1], "pic 2");
+	bus_add(board->ports, PIC_MASTER, 2, chip_access, &pic->chip[0], board->name);
+	bus_add(board->ports, PIC_SLAVE, 2, chip_access, &pic->chip[1], "pic 2");
 	bus_add(board->ports, ELCR_PORT, 2, elcr_access, pic, "elcr");
 	board->chips->pic = pic;
 }

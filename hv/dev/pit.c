@@ -9,8 +9,8 @@
 
 #include "hv/dev/irq.h"
 #include "lib/bits.h"
+#include "lib/pc.h"
 
-#define PIT_HZ       1193182
 #define PIT_CHANNELS 3
 #define PIT_LINE     0 /* of the ISA: channel 0's output */
 
@@ -36,9 +36,6 @@ struct pit {
 	bool speaker;       /* port 0x61 bit 1, which nothing hears */
 };
 
-#define PIT_PORT     0x40
-#define CONTROL      3 /* the port behind the three channels */
-#define GATE_PORT    0x61
 #define GATE_CHANNEL 2
 
 /* The control word (8254 datasheet, "Control Word Format", "Read-Back Command"). */
@@ -51,10 +48,7 @@ struct pit {
 #define STATUS_OUT       BIT(7)
 #define STATUS_NULL      BIT(6)
 
-#define GATE_ON      BIT(0)
-#define SPEAKER_ON   BIT(1)
 #define REFRESH      BIT(4) /* toggles with the refresh of memory: every 15 microseconds */
-#define OUTPUT       BIT(5)
 #define REFRESH_TICK 18
 
 enum { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
@@ -232,8 +226,8 @@ static void access_channels(void *device, uint64_t offset, unsigned width, bool 
 
 	(void)width;
 	if (!write)
-		*value = offset == CONTROL ? 0 : read_count(&pit->channel[offset], pit_now(pit));
-	else if (offset == CONTROL)
+		*value = offset == PIT_CONTROL ? 0 : read_count(&pit->channel[offset], pit_now(pit));
+	else if (offset == PIT_CONTROL)
 		write_control(pit, (uint8_t)*value);
 	else
 		write_count(pit, &pit->channel[offset], (uint8_t)*value);
@@ -261,12 +255,12 @@ static void access_gate(void *device, uint64_t offset, unsigned width, bool writ
 
 	(void)offset, (void)width;
 	if (write) {
-		set_gate(pit, *value & GATE_ON);
-		pit->speaker = *value & SPEAKER_ON;
+		set_gate(pit, *value & GATE_2);
+		pit->speaker = *value & SPEAKER;
 		return;
 	}
-	*value = (c->gate ? GATE_ON : 0) | (pit->speaker ? SPEAKER_ON : 0) | (now / REFRESH_TICK % 2 ? REFRESH : 0) |
-		 (output(c, now) ? OUTPUT : 0);
+	*value = (c->gate ? GATE_2 : 0) | (pit->speaker ? SPEAKER : 0) | (now / REFRESH_TICK % 2 ? REFRESH : 0) |
+		 (output(c, now) ? OUTPUT_2 : 0);
 }
 
 /* As firmware leaves it: channel 0 counts 65536 in mode 3, 18.2 times a second. */

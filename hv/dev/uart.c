@@ -8,10 +8,6 @@
 #include "hv/dev/devices.h"
 #include "lib/bits.h"
 
-/* Registers; the divisor latch lies over the first two while LCR.DLAB is set. */
-enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH };
-
-#define IER_RX      0x01
 #define IER_THRE    0x02
 #define IER_LINE    0x04
 #define IER_BITS    0x0f
@@ -21,19 +17,11 @@ enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH };
 #define IIR_LINE    0x06
 #define IIR_TIMEOUT 0x0c /* fewer bytes than the trigger level, and no more come */
 #define IIR_FIFOS   0xc0
-#define FCR_ENABLE  0x01
-#define FCR_CLEAR   0x02 /* the receiver's FIFO */
 #define FCR_TRIGGER 0xc0
-#define LCR_DLAB    0x80
-#define MCR_DTR     0x01
-#define MCR_RTS     0x02
 #define MCR_OUT1    0x04
-#define MCR_OUT2    0x08 /* on a PC, the gate of the interrupt line */
 #define MCR_LOOP    0x10
 #define MCR_BITS    0x1f
-#define LSR_READY   0x01
 #define LSR_OVERRUN 0x02
-#define LSR_EMPTY   0x60
 #define MSR_CTS     0x10
 #define MSR_DSR     0x20
 #define MSR_RI      0x40
@@ -62,7 +50,7 @@ static void update_irq(struct uart *uart)
 
 	if (level == uart->irq_level) return;
 	uart->irq_level = level;
-	uart->board->line(uart->board->ctx, UART_LINE, level);
+	uart->board->line(uart->board->ctx, COM1_LINE, level);
 }
 
 /* Into the receiver; without FIFO it has room for one. */
@@ -113,19 +101,19 @@ static uint8_t read_register(struct uart *uart, unsigned offset)
 	uint8_t value;
 
 	switch (offset) {
-	case DATA: return pop(uart);
-	case IER: return uart->ier;
-	case IIR_FCR:
+	case UART_DATA: return pop(uart);
+	case UART_IER: return uart->ier;
+	case UART_IIR_FCR:
 		value = pending(uart);
 		if (value == IIR_THRE) uart->thre = false;
 		return value | (uart->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
-	case LCR: return uart->lcr;
-	case MCR: return uart->mcr;
-	case LSR:
-		value = LSR_EMPTY | (uart->received ? LSR_READY : 0) | (uart->overrun ? LSR_OVERRUN : 0);
+	case UART_LCR: return uart->lcr;
+	case UART_MCR: return uart->mcr;
+	case UART_LSR:
+		value = LSR_EMPTY | LSR_IDLE | (uart->received ? LSR_READY : 0) | (uart->overrun ? LSR_OVERRUN : 0);
 		uart->overrun = false;
 		return value;
-	case MSR: return modem_status(uart);
+	case UART_MSR: return modem_status(uart);
 	default: return uart->scratch;
 	}
 }
@@ -133,27 +121,27 @@ static uint8_t read_register(struct uart *uart, unsigned offset)
 static void write_register(struct uart *uart, unsigned offset, uint8_t value)
 {
 	switch (offset) {
-	case DATA: send(uart, value); break;
-	case IER:
+	case UART_DATA: send(uart, value); break;
+	case UART_IER:
 		/* Enabling the interrupt while the transmitter is empty raises it. */
 		if (value & ~uart->ier & IER_THRE) uart->thre = true;
 		uart->ier = value & IER_BITS;
 		break;
-	case IIR_FCR:
+	case UART_IIR_FCR:
 		/* Switching the FIFOs on or off empties them. */
 		if ((value ^ uart->fcr) & FCR_ENABLE || value & FCR_CLEAR) uart->received = 0;
 		uart->fcr = value;
 		break;
-	case LCR: uart->lcr = value; break;
-	case MCR: uart->mcr = value & MCR_BITS; break;
-	case SCRATCH: uart->scratch = value; break;
+	case UART_LCR: uart->lcr = value; break;
+	case UART_MCR: uart->mcr = value & MCR_BITS; break;
+	case UART_SCRATCH: uart->scratch = value; break;
 	default: /* LSR and MSR are read-only */ break;
 	}
 }
 
 static void access_byte(struct uart *uart, unsigned offset, bool write, uint8_t *value)
 {
-	if (offset <= IER && (uart->lcr & LCR_DLAB)) {
+	if (offset <= UART_IER && (uart->lcr & LCR_DLAB)) {
 		if (write)
 			uart->divisor[offset] = *value;
 		else
@@ -188,7 +176,7 @@ static void create(void *state, const struct board *board)
 
 	uart->board = board;
 	board->chips->uart = uart;
-	bus_add(board->ports, UART_PORT, 8, uart_access, uart, board->name);
+	bus_add(board->ports, COM1, 8, uart_access, uart, board->name);
 }
 
 const struct device_row uart_device = {.name = "uart", .size = sizeof(struct uart), .create = create};

@@ -6,10 +6,7 @@
 #pragma once
 
 #include "hv/dev/board.h"
-
-#define UART_PORT 0x3f8
-#define UART_LINE 4 /* of the ISA */
-#define UART_FIFO 16
+#include "lib/pc.h"
 
 struct uart {
 	const struct board *board;

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-enum { PIC_LINE_COM2 = 3, PIC_LINE_COM1 = 4 };
-
 /* Initialized, every line masked. */
 void pic_init_host(void);
 /* Let one of the lines 0-7 interrupt. */

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's serial ports: bytes out and bytes in. A function waits only where its name says so.
+ * The machine's serial ports, COM1 and COM2: bytes out and bytes in. A function waits only where its name says so.
  */
 #pragma once
 
 #include <stdint.h>
 
-/* The port that each function takes. */
-#define COM1 0x3f8
-#define COM2 0x2f8
+#include "lib/pc.h"
 
 /* Bits a second; a byte takes ten with its start and stop bit. */
 #define SERIAL_RATE 115200

@@ -8,14 +8,11 @@
 #include "hv/machine/cpu.h"
 #include "lib/asm.h"
 #include "lib/bits.h"
+#include "lib/pc.h"
 
-enum { PIT_CHANNEL_2 = 0x42, PIT_CONTROL = 0x43, PIT_GATE = 0x61 };
-#define PIT_ONE_SHOT_2    0xb0
-#define PIT_DIVISOR       11932 /* of 1193182 Hz: a hundredth of a second */
-#define GATE_2            0x01
-#define SPEAKER           0x02
-#define OUTPUT_2          0x20
+#define PIT_ONE_SHOT_2    0xb0 /* of channel 2, to its control port */
 #define MEASURES_A_SECOND 100
+#define PIT_DIVISOR       (PIT_HZ / MEASURES_A_SECOND + 1)
 
 /* If the PIT never fires, this many polls end the wait. */
 #define WAIT_LIMIT 100000000
@@ -25,18 +22,18 @@ static bool periodic; /* it interrupts all the time: timer_start() */
 
 uint64_t timer_measure(void)
 {
-	uint8_t gate = inb(PIT_GATE) & (uint8_t) ~(SPEAKER | GATE_2);
+	uint8_t gate = inb(GATE_PORT) & (uint8_t) ~(SPEAKER | GATE_2);
 	uint64_t start;
 
 	apic_start_timer(~0U, false);
-	outb(PIT_GATE, gate | GATE_2);
-	outb(PIT_CONTROL, PIT_ONE_SHOT_2);
-	outb(PIT_CHANNEL_2, PIT_DIVISOR & 0xff);
-	outb(PIT_CHANNEL_2, PIT_DIVISOR >> 8);
+	outb(GATE_PORT, gate | GATE_2);
+	outb(PIT_PORT + PIT_CONTROL, PIT_ONE_SHOT_2);
+	outb(PIT_PORT + 2, PIT_DIVISOR & 0xff);
+	outb(PIT_PORT + 2, PIT_DIVISOR >> 8);
 	start = rdtsc();
-	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(PIT_GATE) & OUTPUT_2); i++)
+	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(GATE_PORT) & OUTPUT_2); i++)
 		;
-	outb(PIT_GATE, gate);
+	outb(GATE_PORT, gate);
 	tsc_hz = (rdtsc() - start) * MEASURES_A_SECOND;
 	timer_hz = (uint64_t)(~0U - apic_stop_timer()) * MEASURES_A_SECOND;
 	return tsc_hz;

@@ -203,7 +203,7 @@ void gdb_init(void)
 {
 	vm = all_vms[0];
 	serial_init(COM2);
-	pic_unmask(PIC_LINE_COM2);
+	pic_unmask(COM2_LINE);
 	print("gdb: vm %s waits on the second serial port", vm->options.name);
 	run_stop();
 }

@@ -338,7 +338,7 @@ TEST(aml_has_the_addresses_of_the_c)
 	const uint32_t window[] = {0, PCI_WINDOW, IOAPIC_BASE - 1, 0, IOAPIC_BASE - PCI_WINDOW};
 
 	assert_true(dsdt_has(window, sizeof(window)));
-	assert_true(dsdt_decodes(UART_PORT, 8));
+	assert_true(dsdt_decodes(COM1, 8));
 	assert_true(dsdt_decodes(ACPI_PM_EVENT, 16));
 	assert_true(dsdt_decodes(EXIT_PORT, 4));
 }

@@ -43,14 +43,14 @@ static void out(struct fixture *f, unsigned offset, uint8_t byte)
 {
 	uint64_t value = byte;
 
-	assert_true(bus_do(&f->ports, UART_PORT + offset, 1, true, &value));
+	assert_true(bus_do(&f->ports, COM1 + offset, 1, true, &value));
 }
 
 static uint64_t in(struct fixture *f, unsigned offset)
 {
 	uint64_t value = 0;
 
-	assert_true(bus_do(&f->ports, UART_PORT + offset, 1, false, &value));
+	assert_true(bus_do(&f->ports, COM1 + offset, 1, false, &value));
 	return value;
 }
 
@@ -235,11 +235,11 @@ TEST(a_wide_write_is_cut_into_ports)
 	uint64_t value = 0x0341;
 
 	set_up(&f);
-	assert_true(bus_do(&f.ports, UART_PORT, 2, true, &value));
+	assert_true(bus_do(&f.ports, COM1, 2, true, &value));
 	assert_int_equal(f.length, 1);
 	assert_int_equal(f.sent[0], 'A');
 	assert_int_equal(in(&f, 1), 3);
 	value = 0;
-	assert_true(bus_do(&f.ports, UART_PORT, 2, false, &value));
+	assert_true(bus_do(&f.ports, COM1, 2, false, &value));
 	assert_int_equal(value, 0x0300);
 }
