@@ -15,8 +15,13 @@ bool lapic_bit(unsigned reg, uint8_t vector) { return lapic_read(reg + vector / 
 
 bool lapic_enable(void)
 {
-	uint32_t version = lapic_read(LAPIC_VERSION);
+	uint32_t version;
 
+	if (rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EXTD) {
+		wrmsr(X2APIC_MSR(LAPIC_SVR), LAPIC_SVR_ENABLE | SVR_SPURIOUS);
+		return true;
+	}
+	version = lapic_read(LAPIC_VERSION);
 	if (!version || version == ~0U) return false;
 	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | SVR_SPURIOUS);
 	return true;

@@ -8,7 +8,7 @@
 #include "guest/lib/start.h"
 #include "lib/string.h"
 
-#define TRAMPOLINE 0x8000UL
+#define TRAMPOLINE ((uint64_t)SMP_PAGE << 12)
 #define IPI(mode)  ((uint32_t)(TO_FIELD(mode, COMMAND_MODE) | COMMAND_ASSERT))
 #define PATIENCE   20000000UL /* ticks: a CPU that shares one with others waits its turns */
 
@@ -40,19 +40,22 @@ void smp_entered(unsigned id)
 void smp_begin(unsigned id)
 {
 	smp_send(id, IPI(MODE_INIT));
-	lapic_write(LAPIC_ICR_LOW, IPI(MODE_STARTUP) | TRAMPOLINE >> 12);
+	lapic_write(LAPIC_ICR_LOW, IPI(MODE_STARTUP) | SMP_PAGE);
 }
 
-bool smp_restart(unsigned id)
+bool smp_restart_at(unsigned id, uint8_t page)
 {
 	uint64_t end;
 
 	came[id] = false;
-	smp_begin(id);
-	smp_send(id, IPI(MODE_STARTUP) | TRAMPOLINE >> 12);
+	smp_send(id, IPI(MODE_INIT));
+	smp_send(id, IPI(MODE_STARTUP) | page);
+	smp_send(id, IPI(MODE_STARTUP) | SMP_PAGE);
 	for (end = rdtsc() + PATIENCE; !came[id] && rdtsc() < end;) cpu_pause();
 	return came[id];
 }
+
+bool smp_restart(unsigned id) { return smp_restart_at(id, SMP_PAGE); }
 
 unsigned smp_start(unsigned count, void (*main)(unsigned id))
 {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define SMP_CPUS 16
+#define SMP_PAGE 8U /* where CPUs begin: a start-up IPI's vector */
 
 /*
  * Start CPUs 1 to count - 1, by APIC id, and let each call main(id), then halt. Returns how many
@@ -18,6 +19,8 @@ unsigned smp_start(unsigned count, void (*main)(unsigned id));
 /* INIT and start-up again for one of them, which begins anew; the second waits for it. False: it did not come. */
 void smp_begin(unsigned id);
 bool smp_restart(unsigned id);
+/* The same by way of another page, whose code has to go on to 0x800:0. */
+bool smp_restart_at(unsigned id, uint8_t page);
 /* The CPU this runs on, from 0, without an exit. */
 unsigned smp_id(void);
 

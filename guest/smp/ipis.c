@@ -19,10 +19,15 @@ static uint64_t calm = 200000; /* ticks in which an IPI that should not have com
 static volatile unsigned came[SMP_CPUS], nmis[SMP_CPUS];
 static volatile bool awake[SMP_CPUS];
 
+static bool is_x2apic(void) { return rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EXTD; }
+
 static void on_ipi(void)
 {
 	came[smp_id()]++;
-	lapic_eoi();
+	if (is_x2apic())
+		wrmsr(X2APIC_MSR(LAPIC_EOI), 0);
+	else
+		lapic_eoi();
 }
 
 static void on_nmi(void) { nmis[smp_id()]++; }
@@ -54,10 +59,18 @@ static void forget(void)
 	for (unsigned id = 0; id < SMP_CPUS; id++) came[id] = nmis[id] = 0;
 }
 
+static void send(unsigned destination, uint32_t command)
+{
+	if (is_x2apic())
+		wrmsr(X2APIC_MSR(LAPIC_ICR_LOW), (uint64_t)destination << 32 | command);
+	else
+		smp_send(destination, command);
+}
+
 static void check_ipi(unsigned destination, uint32_t command, uint32_t mask, const char *claim)
 {
 	forget();
-	smp_send(destination, command | VECTOR);
+	send(destination, command | VECTOR);
 	check(arrived(came, mask), "%s", claim);
 }
 
@@ -77,7 +90,7 @@ static void test_lowest(void)
 
 	forget();
 	for (unsigned n = 0; n < 4 * cpus; n++) {
-		smp_send((1U << cpus) - 1, LAPIC_ICR_LOWEST | (uint32_t)COMMAND_LOGICAL | VECTOR);
+		send((1U << cpus) - 1, LAPIC_ICR_LOWEST | (uint32_t)COMMAND_LOGICAL | VECTOR);
 		wait(calm);
 	}
 	for (unsigned id = 0; id < cpus; id++) {
@@ -261,4 +274,85 @@ void test_ipis(void)
 	check(smp_restart(last), "INIT stops a CPU, a start-up IPI starts it anew");
 	check_ipi(last, 0, 1U << last, "and it takes IPIs again");
 	if (!guest_word("interruptible")) interrupts_off();
+}
+
+static void switch_off(unsigned id)
+{
+	(void)id;
+	wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) & ~(APIC_BASE_EN | APIC_BASE_EXTD));
+}
+
+static void to_x2apic(unsigned id)
+{
+	(void)id;
+	wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EN);
+	lapic_x2apic();
+	lapic_enable();
+}
+
+static void send_to_boot_cpu(unsigned id)
+{
+	(void)id;
+	send(0, VECTOR);
+}
+
+static void note_mode(unsigned id) { awake[id] = is_x2apic(); }
+
+/* One CPU by itself, and the others are in xAPIC mode. */
+static void test_mixed(unsigned last, uint32_t all)
+{
+	job_start(last, switch_off);
+	job_wait(last);
+	forget();
+	send(last, LAPIC_ICR_NMI);
+	check(arrived(nmis, 0), "a local APIC that is switched off gets not even an NMI");
+	job_start(last, to_x2apic);
+	job_wait(last);
+	check_ipi(last, 0, 1U << last, "from xAPIC mode to a CPU in x2APIC mode");
+	check_ipi(BROADCAST, 0, all, "and to all, in either mode");
+	forget();
+	job_start(last, send_to_boot_cpu);
+	check(job_wait(last) && arrived(came, 1), "from x2APIC mode to a CPU in xAPIC mode");
+}
+
+static void test_restart_x2apic(unsigned last)
+{
+	uint64_t end = rdtsc() + PATIENCE;
+
+	awake[last] = false;
+	send(last, (uint32_t)(TO_FIELD(MODE_INIT, COMMAND_MODE) | COMMAND_ASSERT));
+	job_start(last, note_mode);
+	send(last, (uint32_t)(TO_FIELD(MODE_STARTUP, COMMAND_MODE) | COMMAND_ASSERT) | SMP_PAGE);
+	while (!awake[last] && rdtsc() < end) cpu_pause();
+	check(awake[last] && job_wait(last), "INIT and start-up begin anew, in x2APIC mode still");
+}
+
+void test_x2apic(void)
+{
+	uint32_t all = (1U << cpus) - 1;
+	unsigned last = cpus - 1;
+
+	interrupts_on();
+	test_mixed(last, all);
+	job_start(1, to_x2apic);
+	job_wait(1);
+	to_x2apic(0);
+	check_ipi(last, 0, 1U << last, "in x2APIC mode by physical destination");
+	check_ipi(~0U, 0, all, "one to the physical destination 0xffffffff");
+	check_ipi(BROADCAST, 0, 0, "0xff is an id there, and nobody's");
+	check_ipi(all & ~1U, COMMAND_LOGICAL, all & ~1U, "by logical destination, a bit each of cluster 0");
+	check_ipi(1U << 16 | all, COMMAND_LOGICAL, 0, "cluster 1 has nobody");
+	check_ipi(~0U, COMMAND_LOGICAL, all, "one to the logical destination 0xffffffff");
+	check_ipi(0, LAPIC_ICR_SELF, 1, "by the shorthand self");
+	check_ipi(0, LAPIC_ICR_ALL, all, "by the shorthand all");
+	check_ipi(0, LAPIC_ICR_OTHERS, all & ~1U, "by the shorthand all but self");
+	forget();
+	wrmsr(X2APIC_MSR(LAPIC_SELF_IPI), VECTOR);
+	check(arrived(came, 1), "by the self-IPI register");
+	test_lowest();
+	forget();
+	send(last, LAPIC_ICR_NMI);
+	check(arrived(nmis, 1U << last), "an NMI");
+	test_restart_x2apic(last);
+	check_ipi(last, 0, 1U << last, "and it takes IPIs again");
 }

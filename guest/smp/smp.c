@@ -106,9 +106,11 @@ int guest_main(void)
 	test_identity();
 	test_rom();
 	test_tables();
+	if (guest_word("starts")) test_starts();
 	test_ipis();
 	test_shootdown();
 	test_dma();
 	test_clock();
+	if (guest_word("starts")) test_x2apic();
 	return check_status();
 }

@@ -36,7 +36,9 @@ void types_end(void);
 
 void test_rom(void);       /* rom.c */
 void test_tables(void);    /* tables.c */
+void test_starts(void);    /* states.c */
 void test_ipis(void);      /* ipis.c */
+void test_x2apic(void);    /* the same there, and IPIs from mode to mode; the last of all, for it does not go back */
 void test_shootdown(void); /* shootdown.c */
 void test_deaf(void);      /* its first part */
 void test_alike(void);     /* by a word only */

@@ -38,8 +38,8 @@ shootdown_costs() {
 	smp 8 8 rounds=1000
 }
 
-@test "4 CPUs, a vCPU each" {
-	smp 4 4
+@test "4 CPUs, a vCPU each: INIT and start-up from each state, IPIs in xAPIC and x2APIC mode" {
+	smp 4 4 starts
 	has 'hv: cpu: 4 of 4 started'
 }
 
