@@ -57,6 +57,15 @@ debugs() {
 	grep -qx 't| ok 4 .*' <<<"$console"
 }
 
+@test "two vCPUs on two CPUs: a breakpoint stops either, with its registers; steps are of the one that stopped" {
+	CPUS=2 debugs smp "vm t mem=64M iommu=on dev=edu cpus=2 -- deaf rounds=2" "break spin_deaf" "continue" "info registers rdi" \
+		"bt 1" "stepi" "stepi" "delete" "break device_detach" "continue" "bt 1" "delete" "continue"
+	grep -q '^Breakpoint 1, spin_deaf (id=1)' <<<"$output" && grep -q '^rdi  *0x1 ' <<<"$output"
+	grep -q '^Breakpoint 2[.0-9]*, device_detach ()' <<<"$output"
+	grep -q 'exited normally' <<<"$output"
+	grep -qx 'hv: vm t: exited with status 0' <<<"$console"
+}
+
 @test "Ctrl-C stops a guest that spins, where it spins; what is left is killed with it" {
 	make_iso gdb "$G/faults.elf" "vm t mem=32M -- spin"
 	local out=$BATS_TEST_TMPDIR/out gdb

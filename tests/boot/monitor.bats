@@ -198,3 +198,22 @@ after() {
 	grep -q 'long.0 all leaves: 0x' <<<"$output"
 	lacks 'short.0 all leaves'
 }
+
+# rips VCPU: where the steps of that vCPU ended.
+rips() {
+	sed -nE "s/^hv: vm t: vcpu $1: rip 0x([0-9a-f]+),.*/\1/p" <<<"$output"
+}
+
+@test "a VM on two CPUs: registers and steps of both, where they are, and it goes on as if nothing had been" {
+	local rip
+	BOOT_OPTIONS="--cpus 2" script 0 $'regs 0\nregs 1\nstep 1\nstep 1\nstep 1\nstep\nstep 1\nmtrr 1\ncontinue\n\001wregs 1' \
+		stop=transition "$G/smp.elf" "vm t mem=64M iommu=on dev=edu cpus=2 -- deaf rounds=3"
+	lacks FAIL
+	has 'hv: vm t: exited with status 0' 'hv:   CR0\.CD 0, IA32_PAT 0x[0-9a-f]+'
+	# Two stacks: the registers are each one's own.
+	[ "$(sed -nE 's/^hv:   rip .* rsp ([0-9a-f]+)$/\1/p' <<<"$output" | head -n 2 | sort -u | wc -l)" -eq 2 ]
+	# Four steps and a look at the other CPU's, each in the loop in which it spins, each step further; one and a look here.
+	[ "$(rips 1 | wc -l)" -eq 5 ] && [ "$(rips 1 | head -n 4 | uniq | wc -l)" -eq 4 ] && [ "$(rips 0 | wc -l)" -eq 2 ]
+	objdump -d --disassemble=spin_deaf "$G/smp.elf64" >"$BATS_TEST_TMPDIR/loop"
+	for rip in $(rips 1); do grep -q "^ *$rip:" "$BATS_TEST_TMPDIR/loop"; done
+}
