@@ -19,5 +19,5 @@ $(BUILD)/leafcutter-$(1).elf: $(IMAGE_OBJ) $(BUILD)/image/tests/entry/$(1).o lin
 		-Wl,-z,max-page-size=4096 -Wl,-T,linker.ld -o $$@ $$(filter %.o,$$^)
 TEST_FILES += $(BUILD)/leafcutter-$(1).elf
 endef
-$(eval $(call wrapped,timed,shootdown_flush))
+$(eval $(call wrapped,timed,shootdown_flush cpu_halt))
 $(eval $(call wrapped,late,cpu_entered fpu_init controls_adjust vmx_init_other run_begin))
