@@ -158,19 +158,15 @@ static uint64_t leaf_entry(const struct ept_fill *fill, unsigned level)
 
 /*
  * A leaf more in path[level]. Where that makes the table live, the parent has a live child more,
- * which may make the parent live, and so on up.
+ * which may make the parent live, and so on up. Others may do the same: one of them makes it live.
  */
 static void count_leaf(struct ept *ept, const uint64_t *path, unsigned level)
 {
-	uint32_t *counts = table_counts(ept, path[level]);
-	bool was_live = counts_live(*counts);
+	bool was_live = counts_live(__atomic_fetch_add(table_counts(ept, path[level]), INFO_LEAF, __ATOMIC_RELAXED));
 
-	*counts += INFO_LEAF;
-	while (!was_live && level < EPT_ROOT_LEVEL) {
-		counts = table_counts(ept, path[++level]);
-		was_live = counts_live(*counts);
-		*counts += INFO_LIVING;
-	}
+	while (!was_live && level < EPT_ROOT_LEVEL)
+		was_live = counts_live(
+			__atomic_fetch_add(table_counts(ept, path[++level]), INFO_LIVING, __ATOMIC_RELAXED));
 }
 
 /* fill=table: the other leaves that fill->start to fill->end may have and that are not there. */
@@ -330,13 +326,46 @@ static bool install_shared(struct ept *ept, struct ept_fill *fill)
 	return true;
 }
 
+/*
+ * The same of any leaf where there is no entry, with the counts above. False where a table has to come, or to go
+ * for a large leaf.
+ */
+static __attribute__((noinline)) bool install_first(struct ept *ept, struct ept_fill *fill)
+{
+	uint64_t path[EPT_ROOT_LEVEL + 1], table = ept->root, old;
+	unsigned level = EPT_ROOT_LEVEL;
+
+	for (;; level--) {
+		uint64_t *entry = &table_entries(ept, table)[level_index(fill->gpa, level)];
+
+		path[level] = table;
+		old = entry_load(entry);
+		if (level <= fill->level && !old &&
+		    __atomic_compare_exchange_n(entry, &old, leaf_entry(fill, level), false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			break;
+		if (entry_is_leaf(old, level)) {
+			fill->level = 0; /* another CPU was faster */
+			return true;
+		}
+		table = old & EPT_ADDRESS;
+		if (!table || (level <= fill->level && !counts_live(READ_ONCE(*table_counts(ept, table)))))
+			return false;
+	}
+	count_leaf(ept, path, level);
+	__atomic_fetch_add(&ept->stats.installed[level], 1, __ATOMIC_RELAXED);
+	fill->level = level;
+	return true;
+}
+
 /* Several CPUs: the usual leaf needs no lock. Not where pages have two copies or faults fill tables. */
 static bool install_beside_others(struct ept *ept, struct ept_fill *fill)
 {
 	bool done;
 
 	if (ept->host.copy_page || ept->fill != EPT_FILL_LEAF || !ept->host.share(ept->host.ctx)) return false;
-	done = fill->generation == ept->generation && !(fill->bits & ~ept->seen) && install_shared(ept, fill);
+	done = fill->generation == ept->generation && !(fill->bits & ~ept->seen) &&
+	       (install_shared(ept, fill) || install_first(ept, fill));
 	ept->host.unshare(ept->host.ctx);
 	return done;
 }

@@ -73,8 +73,10 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 	error = ept_fault(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
 	if (error == -ENOMEM) return EXIT_KILL(vcpu, "no memory for an EPT table");
 	if (error) return device_access(vcpu, gpa, error == -EPERM);
-	if (!leaf.level && is_defect(vcpu, gpa)) return kill_for_defect(vcpu, gpa);
-	event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
+	if (leaf.level)
+		event_tell(vm, vcpu->event_source, EVENT_INSTALL, leaf.level, gpa, leaf.bits);
+	else if (is_defect(vcpu, gpa))
+		return kill_for_defect(vcpu, gpa);
 	if (!vcpu_reinject_event(vcpu)) vcpu_repeat_instruction(vcpu);
 	return VCPU_RESUME;
 }

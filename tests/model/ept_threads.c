@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "ept/table.h"
 #include "hv/machine/gate.h"
 #include "tests/ept_world.h"
 
@@ -82,9 +83,11 @@ static uint64_t right_type(uint64_t gpa)
 	return gpa == WC_PAGE ? 0x08 : 0x30;
 }
 
-/* All leaves of a table of the first 8 MiB, with the lock held. */
+/* All leaves of a table of the first 8 MiB, with the lock held; and they are counted. */
 static void check_leaves(uint64_t table, unsigned level, uint64_t base)
 {
+	unsigned leaves = 0;
+
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t entry = world_table(&world, table)[i];
 		uint64_t gpa = base + ((uint64_t)i << (12 + 9 * (level - 1)));
@@ -94,6 +97,7 @@ static void check_leaves(uint64_t table, unsigned level, uint64_t base)
 			check_leaves(entry & EPT_ADDRESS, level - 1, gpa);
 			continue;
 		}
+		leaves++;
 		if ((entry & (EPT_TYPE | EPT_IGNORE_PAT)) != right_type(gpa))
 			broken = "a leaf has a type from before the last transition";
 		if (!ept_slot_find(&ept, gpa)) broken = "a leaf maps a slot that was removed";

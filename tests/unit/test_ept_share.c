@@ -56,14 +56,16 @@ TEST(a_leaf_beside_others_takes_no_lock)
 	assert_int_equal(ept.stats.installed[1], 3);
 }
 
-TEST(the_first_leaf_of_a_table_takes_it)
+TEST(a_new_table_takes_it_and_the_first_leaf_of_one_that_is_there_does_not)
 {
 	several_cpus();
-	assert_int_equal(locks_of(2 * MiB), 1); /* there is no table */
+	assert_int_equal(locks_of(2 * MiB), 1);
 	assert_int_equal(locks_of(2 * MiB + PAGE_SIZE), 0);
 	ept_zap_all(&ept);
-	assert_int_equal(locks_of(0), 1); /* it has no leaf, and those above are not live */
+	assert_int_equal(locks_of(0), 0);
 	assert_int_equal(locks_of(PAGE_SIZE), 0);
+	assert_int_equal(ept_zap_all(&ept), 2); /* all tables above are live again */
+	assert_int_equal(ept_zap_all(&ept), 0);
 }
 
 TEST(who_comes_second_finds_the_leaf)
@@ -100,24 +102,26 @@ TEST(a_type_that_no_leaf_had_takes_the_lock)
 	mtrr_all_wb();
 	wrmsr(0x200, 0x10000 | MEMTYPE_WC);
 	wrmsr(0x201, (BIT(39) - 64 * KiB) | 0x800);
-	assert_int_equal(locks_of(0), 1);
-	assert_int_equal(locks_of(PAGE_SIZE), 0);
+	assert_int_equal(locks_of(0), 0); /* WB has no bit that WB + ignore PAT has not */
 	assert_int_equal(locks_of(0x10000), 1);
 	assert_int_equal(locks_of(0x11000), 0);
 	assert_int_equal(bits_of(0x11000), MEMTYPE_WC << 3);
 }
 
-TEST(a_large_leaf_takes_the_lock_and_is_in_the_way_of_others)
+TEST(a_large_leaf_takes_no_lock_and_is_in_the_way_of_others)
 {
 	struct ept_fill late;
 
 	several_cpus();
-	large_ram(GiB, 4 * MiB);
+	large_ram(GiB, 6 * MiB);
+	touch(GiB + 4 * MiB); /* its table is there */
 	assert_int_equal(ept_fault_begin(&ept, &cpu, GiB + PAGE_SIZE, true, &late), 0);
-	assert_int_equal(locks_of(GiB), 1);
+	assert_int_equal(locks_of(GiB), 0);
 	assert_int_equal(level_of(GiB), 2);
+	assert_int_equal(ept.stats.installed[2], 2);
 	assert_int_equal(ept_fault_install(&ept, &late), 0);
 	assert_int_equal(late.level, 0);
+	assert_int_equal(ept_zap_all(&ept), 4);
 }
 
 /* Two CPUs whose MTRRs differ: one has small leaves where the other would have a large one. */
@@ -141,7 +145,9 @@ TEST(a_small_leaf_comes_beside_others_where_a_large_one_might_be)
 	assert_int_equal(w.lock_calls, before);
 	assert_int_equal(level_of(GiB + MiB), 1);
 	ept_zap_all(&ept);
+	before = w.lock_calls;
 	assert_int_equal(serve_fault(&ept, &other, GiB + MiB, true), 0);
+	assert_int_equal(w.lock_calls, before + 1);
 	assert_int_equal(level_of(GiB + MiB), 2); /* over the table, which has no leaf now */
 }
 
