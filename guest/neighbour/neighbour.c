@@ -17,13 +17,17 @@
 #include "guest/lib/vtd.h"
 #include "lib/string.h"
 
-#define TICKS        60000000 /* unless ticks= says otherwise */
-#define LONGEST_WAIT 4000000
-#define BLOCK        65536 /* bytes per OUTSB */
-#define ROM          0xf8000UL
-#define CMOS_DATA    0x71
-#define VECTOR       0x50
-#define DOMAIN       1
+#define TICKS         60000000 /* unless ticks= says otherwise */
+#define LONGEST_WAIT  4000000
+#define BLOCK         65536 /* bytes per OUTSB */
+#define ROM           0xf8000UL
+#define CMOS_DATA     0x71
+#define VECTOR        0x50
+#define DOMAIN        1
+#define PCIE          0x10 /* a capability; */
+#define PCIE_CONTROL  8    /* its Device Control */
+#define PCIE_RESET    0x2810
+#define PCIE_NO_SNOOP 0x0800
 
 static struct edu_device edu;
 static uint64_t *table;
@@ -214,6 +218,15 @@ static void spin_for_ever(unsigned id)
 	for (;;) cpu_pause();
 }
 
+/* Each write of Enable No Snoop is a transition. */
+static void snoop(void)
+{
+	unsigned control = pci_capability(edu.source_id, PCIE) + PCIE_CONTROL;
+
+	pci_write16(edu.source_id, control, PCIE_RESET); /* leaves the address where it is */
+	for (unsigned i = 0; i < ROUNDS; i++) outw(PCI_CONFIG_DATA, PCIE_RESET ^ (i & 1 ? 0 : PCIE_NO_SNOOP));
+}
+
 /* All CPUs of this VM want the host's. */
 static void spin(void)
 {
@@ -233,11 +246,27 @@ static const struct {
 	const char *word;
 	void (*storm)(void);
 } storms[] = {
-	{"outsb", outsb}, {"mtrr", mtrr},         {"cd", cd},     {"wbinvd", wbinvd},
-	{"dirty", dirty}, {"queue", queue},       {"dma", dma},   {"lines", lines},
-	{"mmio", mmio},   {"touch", touch},       {"rom", rom},   {"alternate", alternate},
-	{"scan", scan},   {"ins", ins},           {"bars", bars}, {"ipis", ipis},
-	{"timer", timer}, {"defaults", defaults}, {"spin", spin}, {"counters", counters},
+	{"outsb", outsb},
+	{"mtrr", mtrr},
+	{"cd", cd},
+	{"wbinvd", wbinvd},
+	{"dirty", dirty},
+	{"queue", queue},
+	{"dma", dma},
+	{"lines", lines},
+	{"mmio", mmio},
+	{"touch", touch},
+	{"alternate", alternate},
+	{"rom", rom},
+	{"scan", scan},
+	{"ins", ins},
+	{"bars", bars},
+	{"ipis", ipis},
+	{"timer", timer},
+	{"defaults", defaults},
+	{"spin", spin},
+	{"counters", counters},
+	{"snoop", snoop},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */

@@ -95,4 +95,6 @@ void vm_device_changed(void *ctx, const struct iommu_event *event)
 
 	tell_device(ctx, event);
 	if (is != was) change_count(ctx, is ? 1 : -1);
+	if (this_cpu()->vcpu)
+		vcpu_look_at_clock(this_cpu()->vcpu); /* also one OUT to a configuration register does this */
 }

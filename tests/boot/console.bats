@@ -73,8 +73,9 @@ neighbour() {
 	neighbour wbinvd
 }
 
-@test "... a VM whose sixteen vCPUs all spin" {
+@test "... a VM whose sixteen vCPUs all spin, No Snoop on and off by a port" {
 	neighbour spin cpus=16
+	neighbour snoop
 }
 
 # 70 MiB of dirty pages take 15 M ticks in all.
@@ -86,6 +87,7 @@ neighbour() {
 	local storm
 	long
 	for storm in rom scan ins bars ipis timer defaults; do neighbour $storm; done
+	neighbour counters cpus=16
 }
 
 @test "... a queue of 32,766 descriptors (its head is seen to move), DMA and MMIO storms" {
