@@ -23,6 +23,8 @@
 #define ROM           0xf8000UL
 #define CMOS_DATA     0x71
 #define VECTOR        0x50
+#define RESET_CONTROL 0xcf9
+#define RESET_CPU     6
 #define DOMAIN        1
 #define PCIE          0x10 /* a capability; */
 #define PCIE_CONTROL  8    /* its Device Control */
@@ -227,6 +229,12 @@ static void snoop(void)
 	for (unsigned i = 0; i < ROUNDS; i++) outw(PCI_CONFIG_DATA, PCIE_RESET ^ (i & 1 ? 0 : PCIE_NO_SNOOP));
 }
 
+/* It is made again and again (reset=restart), and its TSC goes on. */
+static void reset(void)
+{
+	if (rdtsc() < guest_number("until", 0)) outb(RESET_CONTROL, RESET_CPU);
+}
+
 /* All CPUs of this VM want the host's. */
 static void spin(void)
 {
@@ -267,6 +275,7 @@ static const struct {
 	{"spin", spin},
 	{"counters", counters},
 	{"snoop", snoop},
+	{"reset", reset},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */

@@ -309,6 +309,8 @@ void vm_restart(struct vm *vm)
 	vm->image = image;
 	vm->initrd = initrd;
 	vm->index = index;
+	memory_pause = run_others;
 	if (build(vm)) /* what it needs was free a moment ago */
 		vm_kill(vm, "reset, and it cannot be made again");
+	memory_pause = NULL;
 }

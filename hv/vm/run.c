@@ -356,16 +356,24 @@ static void idle(void)
 	if (!this_cpu()->index) console_poll();
 }
 
-void run_turn(void)
+/* Returns whether any had something to do. */
+static bool give_turns(void)
 {
 	const struct vm *vm = NULL;
 	bool ran = false;
 
-	vcpu_give_back();
 	for (struct vcpu *vcpu = first_on[this_cpu()->index]; vcpu; vm = vcpu->vm, vcpu = vcpu->next_on_cpu) {
 		vcpu_let_go(vcpu);
 		if (vcpu->vm != vm) ran |= run_vm(vcpu);
 	}
-	if (!ran) idle();
+	return ran;
+}
+
+void run_turn(void)
+{
+	vcpu_give_back();
+	if (!give_turns()) idle();
 	__atomic_store_n(&this_cpu()->rounds, this_cpu()->rounds + 1, __ATOMIC_RELEASE);
 }
+
+void run_others(void) { give_turns(); }

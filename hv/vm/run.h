@@ -52,10 +52,12 @@ extern void (*run_watch)(const struct vm *vm);
 void run_once(struct vcpu *vcpu);
 
 /*
- * Give a slice to each vCPU of this CPU that has something to do. If none has, halt until the next
+ * Give a turn to each VM with a vCPU on this CPU that has something to do. If none has, halt until the next
  * event. While all are stopped, halt until something is typed.
  */
 void run_turn(void);
+/* The same within long work that is no vCPU's, without the halt. */
+void run_others(void);
 
 /*
  * check=always: each entry is checked before it is made, so each exit ends the stay in the guest.

@@ -90,6 +90,12 @@ neighbour() {
 	neighbour counters cpus=16
 }
 
+@test "... resets, each of which zeroes 64 MiB" {
+	long
+	neighbour "reset until=200000000 ticks=1" "mem=64M reset=restart"
+	[ "$(grep -c 'hv: vm storm: reset: it starts again' <<<"$output")" -ge 2 ]
+}
+
 @test "... a queue of 32,766 descriptors (its head is seen to move), DMA and MMIO storms" {
 	neighbour queue
 	neighbour dma
