@@ -38,6 +38,13 @@ static size_t fitting(const struct sequence *s, const uint8_t *text, size_t size
 	return n;
 }
 
+/* U+2028 to U+202E and U+2066 to U+2069: they end a line, or turn the order of what follows on it. */
+static bool steers(const uint8_t *text)
+{
+	return text[0] == 0xe2 && ((text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) ||
+				   (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9));
+}
+
 unsigned utf8_printable(const uint8_t *text, size_t size)
 {
 	const struct sequence *s;
@@ -45,7 +52,7 @@ unsigned utf8_printable(const uint8_t *text, size_t size)
 	if (!size) return 0;
 	if (PRINTABLE(text[0])) return 1;
 	s = find(text[0]);
-	return s && size >= s->length && fitting(s, text, size) == s->length ? s->length : 0;
+	return s && size >= s->length && fitting(s, text, size) == s->length && !steers(text) ? s->length : 0;
 }
 
 int utf8_is_prefix(const uint8_t *text, size_t size)

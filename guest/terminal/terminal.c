@@ -47,6 +47,9 @@ int guest_main(void)
 	send(", delete \x7f, tab \t, return \r.\n");
 	send("gr\xc3\xbc\xc3\x9f, \xe2\x86\x92, \xf0\x9f\x90\x9c; broken \xc3, \xff, C1 \xc2\x9b"
 	     "2J\n");
+	send("to the left \xe2\x80\xae"
+	     "0 sutats, isolated \xe2\x81\xa7, a line \xe2\x80\xa8"
+	     "hv: vm\n");
 	send_long_line();
 	send("password: ");
 	wait(LONGER_THAN_A_SECOND);

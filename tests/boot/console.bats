@@ -14,7 +14,8 @@ setup() {
 	boots 0 "" "$G/terminal.elf" "vm t mem=32M --"
 	has 't\| clear \\x1b\[2J\\x1b\[1;1Hhv: vm other: exited with status 0' \
 		$'t\\| bell \\\\x07, null \\\\x00, delete \\\\x7f, tab \t, return \\.' \
-		't\| grüß, →, 🐜; broken \\xc3, \\xff, C1 \\xc2\\x9b2J'
+		't\| grüß, →, 🐜; broken \\xc3, \\xff, C1 \\xc2\\x9b2J' \
+		't\| to the left \\xe2\\x80\\xae0 sutats, isolated \\xe2\\x81\\xa7, a line \\xe2\\x80\\xa8hv: vm'
 	lacks $'\x1b'
 }
 

@@ -31,7 +31,10 @@ static unsigned encode(uint32_t c, uint8_t *to)
 	return 4;
 }
 
-static int is_printable(uint32_t c) { return c == '\t' || (c >= 0x20 && c <= 0x7e) || c >= 0xa0; }
+/* Line and paragraph separator, and what makes text run the other way, also within a line that others share. */
+static int steers(uint32_t c) { return (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069); }
+
+static int is_printable(uint32_t c) { return c == '\t' || (c >= 0x20 && c <= 0x7e) || (c >= 0xa0 && !steers(c)); }
 
 TEST(every_printable_code_point_is_taken_whole_and_no_control_is)
 {
