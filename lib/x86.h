@@ -263,6 +263,7 @@
 #define CPUID_7_EDX_IBPB                 (1U << 26)
 #define CPUID_7_EDX_L1D_FLUSH            (1U << 28)
 #define CPUID_7_EDX_ARCH_CAPABILITIES    (1U << 29)
+#define CPUID_80000001_EDX_SYSCALL       (1U << 11) /* in 64-bit mode alone */
 #define CPUID_80000001_EDX_1G            (1U << 26)
 #define CPUID_80000001_EDX_RDTSCP        (1U << 27)
 #define CPUID_80000007_EDX_INVARIANT_TSC (1U << 8)

@@ -20,6 +20,7 @@ int guest_main(void)
 		fidelity_cases();
 		fidelity_rom();
 		fidelity_msrs();
+		fidelity_cpuid();
 	}
 	printf("done\n");
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 void fidelity_cases(void);
+void fidelity_cpuid(void);
 void fidelity_hlt(void);
 void fidelity_rom(void);
 void fidelity_msrs(void);

@@ -5,6 +5,7 @@
 #include "hv/exits/exit.h"
 #include "hv/vm/cpu_model.h"
 #include "lib/asm.h"
+#include "lib/bits.h"
 
 static enum exit_action answer(struct vcpu *vcpu, struct cpuid_result r)
 {
@@ -14,6 +15,9 @@ static enum exit_action answer(struct vcpu *vcpu, struct cpuid_result r)
 	vcpu->gpr[RDX] = r.edx;
 	return exit_done(vcpu, 0);
 }
+
+/* Of the basic or the extended leaves. */
+#define OWN_LEAVES (BIT(1) | BIT(4) | BIT(0xb) | BIT(0xd))
 
 /*
  * What depends on the vCPU or its state of the moment. Apart, for the others need none of these
@@ -27,6 +31,7 @@ static __attribute__((noinline)) enum exit_action answer_own(struct vcpu *vcpu, 
 	if (leaf == 1 && !(vcpu->apic_base & APIC_BASE_EN)) r.edx &= ~(uint32_t)CPUID_1_EDX_APIC;
 	if (leaf == 0xd && subleaf <= 1 && r.eax) /* there is no supervisor state */
 		r.ebx = cpu_model_xsave_size(xgetbv(0));
+	if (leaf == CPUID_EXTENDED + 1 && vcpu_mode(vcpu) != 64) r.edx &= ~CPUID_80000001_EDX_SYSCALL;
 	if (vcpu->vm->vcpus > 1) r = cpu_model_topology(leaf, subleaf, vcpu->vm->vcpus, vcpu->id, r);
 	return answer(vcpu, r);
 }
@@ -35,6 +40,6 @@ enum exit_action exit_cpuid(struct vcpu *vcpu)
 {
 	uint32_t leaf = (uint32_t)vcpu->gpr[RAX], subleaf = (uint32_t)vcpu->gpr[RCX];
 
-	if (leaf == 1 || leaf == 4 || leaf == 0xb || leaf == 0xd) return answer_own(vcpu, leaf, subleaf);
+	if ((leaf & ~CPUID_EXTENDED) < 32 && OWN_LEAVES >> (leaf & 31) & 1) return answer_own(vcpu, leaf, subleaf);
 	return answer(vcpu, cpu_model_cpuid(leaf, subleaf));
 }

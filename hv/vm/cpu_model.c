@@ -11,10 +11,20 @@
 enum { SSE3 = 0, PCLMUL = 1, SSSE3 = 9, CX16 = 13, SSE4_1 = 19, SSE4_2 = 20, MOVBE = 22, POPCNT = 23, AES = 25 };
 enum { RDRAND = 30 };
 enum { FPU = 0, APIC = 9, SEP = 11, PSE36 = 17, CLFLUSH = 19, MMX = 23, SS = 27 };
-enum { BMI2 = 8, ERMS = 9, RDSEED = 18, ADX = 19, CLFLUSHOPT = 23, CLWB = 24, SHA = 29 };
+enum {
+	FDP_OF_EXCEPTIONS = 6,
+	BMI2 = 8,
+	ERMS = 9,
+	NO_FCS_FDS = 13,
+	RDSEED = 18,
+	ADX = 19,
+	CLFLUSHOPT = 23,
+	CLWB = 24,
+	SHA = 29
+};
 enum { XSAVEOPT = 0, XGETBV_1 = 2 };
 enum { LAHF = 0, PREFETCHW = 8 };
-enum { SYSCALL = 11, NX = 20, LM = 29 };
+enum { NX = 20, LM = 29 };
 
 /*
  * What a guest may see of the feature words: what works in a guest without the hypervisor's help, or with the
@@ -28,12 +38,14 @@ enum { SYSCALL = 11, NX = 20, LM = 29 };
 /* From FPU to APIC are VME DE PSE TSC MSR PAE MCE CX8; to PSE36 MTRR PGE MCA CMOV PAT; to SS FXSR SSE SSE2. */
 #define SHOW_1_EDX (BITS(APIC, FPU) | BITS(PSE36, SEP) | BIT(CLFLUSH) | BITS(SS, MMX))
 #define SHOW_7_EBX                                                                                                     \
-	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_SMEP | BIT(BMI2) | BIT(ERMS) |       \
-	 CPUID_7_EBX_INVPCID | BIT(RDSEED) | BIT(ADX) | CPUID_7_EBX_SMAP | BIT(CLFLUSHOPT) | BIT(CLWB) | BIT(SHA))
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | BIT(FDP_OF_EXCEPTIONS) | CPUID_7_EBX_SMEP |      \
+	 BIT(BMI2) | BIT(ERMS) | CPUID_7_EBX_INVPCID | BIT(NO_FCS_FDS) | BIT(RDSEED) | BIT(ADX) | CPUID_7_EBX_SMAP |   \
+	 BIT(CLFLUSHOPT) | BIT(CLWB) | BIT(SHA))
 #define SHOW_7_ECX        CPUID_7_ECX_UMIP
 #define SHOW_D_1_EAX      (BIT(XSAVEOPT) | BIT(XGETBV_1)) /* Bochs 2.7's XSAVEC loses AVX's part */
 #define SHOW_80000001_ECX (BIT(LAHF) | CPUID_80000001_ECX_LZCNT | BIT(PREFETCHW))
-#define SHOW_80000001_EDX (BIT(SYSCALL) | BIT(NX) | CPUID_80000001_EDX_1G | CPUID_80000001_EDX_RDTSCP | BIT(LM))
+#define SHOW_80000001_EDX                                                                                              \
+	(CPUID_80000001_EDX_SYSCALL | BIT(NX) | CPUID_80000001_EDX_1G | CPUID_80000001_EDX_RDTSCP | BIT(LM))
 
 #define LINEAR_WIDTH 48 /* no LA57 is shown */
 
