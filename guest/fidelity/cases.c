@@ -124,9 +124,13 @@ static void show(const char *name)
 				 : [start] "=m"(start), [end] "=m"(end), "+a"(a), "=b"(b), "+c"(c), "+d"(d), "+D"(di), \
 				   "+S"(si)                                                                            \
 				 : [on] "i"(flags)                                                                     \
-				 : "r11", "memory", "cc");                                                             \
+				 : "r10", "r11", "memory", "cc");                                                      \
 		show(name);                                                                                            \
 	} while (0)
+
+#define SHADOW    "mov %%ss, %%r11d; mov %%r11d, %%ss;"
+#define CHANGE_CD "mov %%cr0, %%rax; btc $30, %%rax; mov %%rax, %%cr0;"
+static uint8_t port_bytes[8];
 
 static void single_steps(void)
 {
@@ -140,6 +144,22 @@ static void single_steps(void)
 	RUN("TF over FNSAVE to ROM", RFLAGS_TF, "fnsave (%%rdi)", 0, ROM);
 	RUN("TF over it behind MOV SS", RFLAGS_TF, "mov %%ss, %%eax; mov %%eax, %%ss; fnsave (%%rdi)", 0, ROM);
 	RUN("TF over REP STOSD to the local APIC", RFLAGS_TF, "mov $1, %%ecx; rep stosl", 0, TPR_ADDRESS);
+	RUN("TF over REP OUTSB of none", RFLAGS_TF, "rep outsb", 0, 0);
+	RUN("TF over REP INSB", RFLAGS_TF, "mov $3, %%ecx; rep insb", 0, (uint64_t)port_bytes);
+	RUN("TF over REP CMPSB of video memory", RFLAGS_TF, "mov $3, %%ecx; mov %%rdi, %%rsi; repe cmpsb", 0, VIDEO);
+	RUN("TF over REP LODSB of it", RFLAGS_TF, "mov $2, %%ecx; mov %%rdi, %%rsi; rep lodsb", 0, VIDEO);
+	RUN("TF over LOCK CMPXCHG16B", RFLAGS_TF, "lock cmpxchg16b (%%rdi); xor %%ecx, %%ecx", 0, VIDEO);
+	RUN("TF over PUSH and POP", RFLAGS_TF, "push (%%rdi); pop (%%rdi)", 0, VIDEO);
+	RUN("TF over RDMSR and WRMSR", RFLAGS_TF, "mov $0x1b, %%ecx; rdmsr; wrmsr; xor %%ecx, %%ecx", 0, 0);
+	RUN("TF over MOV to and from CR8", RFLAGS_TF, "mov %%cr8, %%rax; mov %%rax, %%cr8", 0, 0);
+	RUN("TF over a change of CD", RFLAGS_TF, CHANGE_CD CHANGE_CD "nop", 0, 0);
+	RUN("TF over XSETBV", RFLAGS_TF, "xgetbv; xsetbv", 0, 0);
+	RUN("TF over INT", RFLAGS_TF, "int $0x51; nop", 0, 0);
+	RUN("TF behind MOV SS, CPUID", RFLAGS_TF, SHADOW "cpuid; xor %%ecx, %%ecx", 0, 0);
+	RUN("TF behind MOV SS, REP OUTSB", RFLAGS_TF, "mov $2, %%ecx;" SHADOW "rep outsb", 0, 0);
+	RUN("TF behind MOV SS, the local APIC", RFLAGS_TF, SHADOW "movl $0, (%%rdi)", 0, TPR_ADDRESS);
+	RUN("TF by POPF", 0, "pushfq; orl $0x100, (%%rsp); popfq; outb %%al, $0x80; outb %%al, $0x80", 0, 0);
+	RUN("TF off by POPF", RFLAGS_TF, "pushfq; andl $~0x100, (%%rsp); popfq; outb %%al, $0x80", 0, 0);
 }
 
 /* The instruction comes twice where its page has no leaf yet. */
@@ -164,6 +184,23 @@ static void breakpoints(void)
 	RUN("OUT to the port before it", 0, "outb %%al, $0x7f", 0, 0);
 	RUN("OUT with TF", RFLAGS_TF, "outb %%al, $0x80", 0, 0);
 	RUN("OUTSB", 0, "outsb", 0, 0);
+	RUN("OUT behind MOV SS", 0, SHADOW "outb %%al, $0x80; nop", 0, 0);
+	RUN("REP INSB with TF", RFLAGS_TF, "mov $2, %%ecx; rep insb", 0, (uint64_t)port_bytes);
+	for (unsigned size = 0; size < 4; size++) {
+		set_breakpoint(POST_PORT + 2, 2 | size << 2);
+		RUN("a wider one, OUTB", 0, "outb %%al, $0x83", 0, 0);
+		RUN("OUTW that begins before it", 0, "outw %%ax, $0x81", 0, 0);
+		RUN("OUTD", 0, "outl %%eax, $0x7f", 0, 0);
+		set_breakpoint(VIDEO + 8, 3 | size << 2);
+		RUN("one on video memory, a read of its last byte", 0, "movb 15(%%rdi), %%al", 0, VIDEO);
+		RUN("LOCK XADD across its begin", 0, "lock xaddl %%eax, 5(%%rdi)", 0, VIDEO);
+		RUN("POP into it", 0, "push %%rax; pop 8(%%rdi)", 0, VIDEO);
+		RUN("MOVUPS over it", 0, "movups %%xmm0, (%%rdi)", 0, VIDEO);
+		RUN("BT of a bit in it", 0, "bt %%rax, (%%rdi)", 65, VIDEO);
+		RUN("REP MOVSB from and into it", 0, "mov $12, %%ecx; mov %%rdi, %%rsi; inc %%edi; rep movsb", 0,
+		    VIDEO);
+		RUN("behind MOV SS", 0, SHADOW "movl %%eax, 8(%%rdi); nop", 0, VIDEO);
+	}
 	write_cr4(read_cr4() & ~CR4_DE);
 	set_breakpoint(TPR_ADDRESS, 3 | 3 << 2);
 	RUN("a breakpoint on the TPR, read or write: a write", 0, "movl $0, (%%rdi)", 0, TPR_ADDRESS);
@@ -230,6 +267,16 @@ static void order(void)
 	RUN("TF and IF, an interrupt to itself", RFLAGS_TF | RFLAGS_IF, "movl %%eax, (%%rdi)",
 	    LAPIC_ICR_SELF | VECTOR_TEST, ICR_ADDRESS);
 	RUN("TF, an NMI to itself", RFLAGS_TF, "movl %%eax, (%%rdi)", LAPIC_ICR_NMI, ICR_ADDRESS);
+	RUN("an interrupt to itself, STI and CLI", 0, "movl %%eax, (%%rdi); sti; cli; nop; sti; nop; nop",
+	    LAPIC_ICR_SELF | VECTOR_TEST, ICR_ADDRESS);
+	RUN("TF, an interrupt to itself, STI, CPUID", RFLAGS_TF,
+	    "movl %%eax, (%%rdi); xor %%eax, %%eax; sti; cpuid; xor %%ecx, %%ecx", LAPIC_ICR_SELF | VECTOR_TEST,
+	    ICR_ADDRESS);
+	RUN("an NMI to itself behind MOV SS", 0, SHADOW "movl %%eax, (%%rdi); nop", LAPIC_ICR_NMI, ICR_ADDRESS);
+	RUN("IF, the task priority lowered behind MOV SS", RFLAGS_IF,
+	    "mov $15, %%r10d; mov %%r10, %%cr8; movl %%eax, (%%rdi); xor %%r10d, %%r10d;" SHADOW
+	    "mov %%r10, %%cr8; nop; nop",
+	    LAPIC_ICR_SELF | VECTOR_TEST, ICR_ADDRESS);
 	nested_nmi = true;
 	RUN("an NMI, and in it an NMI and an interrupt", 0, "movl %%eax, (%%rdi)", LAPIC_ICR_NMI, ICR_ADDRESS);
 }
@@ -246,6 +293,9 @@ void fidelity_cases(void)
 	interrupt_handler(VECTOR_DB, on_debug);
 	interrupt_handler(VECTOR_NMI, on_nmi);
 	interrupt_handler(VECTOR_TEST, on_interrupt);
+	interrupt_handler(VECTOR_TEST + 1, on_debug);
+	write_cr0(read_cr0() & ~(CR0_CD | CR0_NW));
+	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE);
 	lapic_write(LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff);
 	lapic_write(LAPIC_ICR_HIGH, 0);
 	outb(0x21, 0xff); /* the 8259s are not asked */
