@@ -4,6 +4,13 @@ UNIT_LIBS_test_insn_zydis = -lZydis
 UNIT_LIBS_test_acpi = $(BUILD)/gen/dsdt.o
 $(BUILD)/unit/test_acpi: $(BUILD)/gen/dsdt.o
 
+# The image's own memcpy(), by another name: the C library has one.
+UNIT_LIBS_test_string = $(BUILD)/unit/image_string.o -Wl,-z,noexecstack
+$(BUILD)/unit/test_string: $(BUILD)/unit/image_string.o
+$(BUILD)/unit/image_string.o: $(BUILD)/image/lib/string.o
+	@mkdir -p $(@D)
+	$(Q)objcopy --prefix-symbols=image_ $< $@
+
 # The zoo of accessors, by each compiler with each set of options: code in a section of its own, never run.
 ZOO_OPTIONS := O0 O1 O2 O3 Os O2-mavx2-mmovbe-mbmi-mlzcnt-mpopcnt-mcx16 O3-march=ivybridge O2-march=haswell Os-march=haswell
 ZOO := $(foreach cc,gcc clang,$(foreach o,$(ZOO_OPTIONS),$(BUILD)/zoo/$(cc)-$(o).o))
