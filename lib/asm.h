@@ -105,6 +105,9 @@ static inline void wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
 /* In a loop that waits for another CPU. */
 static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
+/* What was stored before is seen before a WRMSR of an x2APIC register, which waits for nothing (SDM 3A 11.12.3). */
+static inline void mfence_lfence(void) { __asm__ volatile("mfence; lfence" : : : "memory"); }
+
 static inline void hlt(void) { __asm__ volatile("hlt" : : : "memory"); }
 
 /* Take the interrupts that are pending. STI holds them back for one instruction (SDM 2B "STI"). */

@@ -30,8 +30,8 @@ uint64_t apic_page(void) { return rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_ADDRESS;
 void apic_init(bool takes_extint)
 {
 	base = apic_page();
-	is_x2apic = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EXTD;
-	wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EN);
+	if (takes_extint) is_x2apic = rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EXTD; /* one mode for all */
+	wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EN | (is_x2apic ? APIC_BASE_EXTD : 0));
 	set(LAPIC_SVR, LAPIC_SVR_ENABLE | APIC_VECTOR_SPURIOUS);
 	for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg++)
 		set(reg,
@@ -51,6 +51,7 @@ static void send(uint64_t id, unsigned mode, uint64_t rest)
 	volatile uint32_t *low = (uint32_t *)(base + 16 * LAPIC_ICR_LOW), *high = low + 4; /* 16 bytes on */
 
 	if (is_x2apic) {
+		mfence_lfence();
 		set(LAPIC_ICR_LOW, TO_FIELD(id, ICR_DESTINATION) | command);
 		return;
 	}
