@@ -11,17 +11,8 @@
 enum { SSE3 = 0, PCLMUL = 1, SSSE3 = 9, CX16 = 13, SSE4_1 = 19, SSE4_2 = 20, MOVBE = 22, POPCNT = 23, AES = 25 };
 enum { RDRAND = 30 };
 enum { FPU = 0, APIC = 9, SEP = 11, PSE36 = 17, CLFLUSH = 19, MMX = 23, SS = 27 };
-enum {
-	FDP_OF_EXCEPTIONS = 6,
-	BMI2 = 8,
-	ERMS = 9,
-	NO_FCS_FDS = 13,
-	RDSEED = 18,
-	ADX = 19,
-	CLFLUSHOPT = 23,
-	CLWB = 24,
-	SHA = 29
-};
+enum { FDP_OF_EXCEPTIONS = 6, NO_FCS_FDS = 13 };
+enum { BMI2 = 8, ERMS = 9, RDSEED = 18, ADX = 19, CLFLUSHOPT = 23, CLWB = 24, SHA = 29 };
 enum { XSAVEOPT = 0, XGETBV_1 = 2 };
 enum { LAHF = 0, PREFETCHW = 8 };
 enum { NX = 20, LM = 29 };
