@@ -67,12 +67,17 @@ static void on_interrupt(void)
 	lapic_write(LAPIC_EOI, 0);
 }
 
-/* The second NMI waits for the first one's IRET; an interrupt does not. */
+/* The second NMI waits for the first one's IRET, also behind a write to ROM; an interrupt does not. */
 static void on_nmi(void)
 {
+	uint64_t rom;
+
 	note(VECTOR_NMI);
 	if (!nested_nmi) return;
 	nested_nmi = false;
+	rom = mmio_read64(ROM);
+	__asm__ volatile("fnsave (%0)" : : "r"(ROM) : "memory");
+	if (mmio_read64(ROM) != rom) events[count++] = (struct event){.vector = 0x101}; /* it was written */
 	lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_NMI);
 	lapic_write(LAPIC_ICR_LOW, LAPIC_ICR_SELF | VECTOR_TEST);
 	interrupts_on();

@@ -208,12 +208,19 @@ static bool is_asked(const struct vcpu *vcpu)
 	       __atomic_load_n(&stopped, __ATOMIC_ACQUIRE);
 }
 
+/* A step that is the delivery of an event, or in which no window opens: NMIs are blocked. */
+static bool ends_by_timer(void)
+{
+	return vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID ||
+	       vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
+}
+
 static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 {
 	if (!shootdown_enter(vcpu) || (!once && is_asked(vcpu))) return ENTER_KICKED;
 	if (once) { /* what is due waits */
 		interrupts_before_step(vcpu);
-		write_timer(vcpu, vmread(VMCS_ENTRY_INTERRUPTION_INFO) & INTERRUPTION_INFO_VALID ? 0 : SLICE_TICKS);
+		write_timer(vcpu, ends_by_timer() ? 0 : SLICE_TICKS);
 	} else {
 		interrupts_before_entry(vcpu);
 		set_timer(vcpu, ticks_of_others(vcpu));

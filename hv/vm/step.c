@@ -29,8 +29,9 @@ static bool is_at_iret(struct vcpu *vcpu)
 }
 
 /*
- * No window opens while NMIs are blocked either. With the shadow and TF an entry wants the step of the guest's own
- * pending (SDM 3C 27.3.1.5). What is pending already, or injected, comes first, without a shadow.
+ * No window opens while NMIs are blocked either: 'blocking' is taken off. With the shadow and TF an entry wants the
+ * step of the guest's own pending (SDM 3C 27.3.1.5). What is pending already, or injected, comes first, without a
+ * shadow.
  */
 static void begin_step(uint64_t blocking)
 {
@@ -49,12 +50,17 @@ bool vcpu_step(struct vcpu *vcpu)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP), windows = vcpu->exit_count[EXIT_REASON_NMI_WINDOW];
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
-	bool ended = false;
+	bool ended = false, timed_out;
 
 	if (blocking && is_at_iret(vcpu)) blocking = 0;
+	/*
+	 * While NMIs are blocked the timer's end is tried first (hv/vm/run.c): on Bochs the shadow holds that back,
+	 * too, and an entry does not unblock NMIs. On a CPU nothing has been done then.
+	 */
 	for (unsigned n = 0; n < STAYS_MOST && !ended; n++) {
 		if (vcpu->vm->state != VM_RUNNING || vcpu->activity != VCPU_ACTIVE) break;
-		begin_step(blocking);
+		timed_out = n && vmread(VMCS_EXIT_REASON) == EXIT_REASON_PREEMPTION_TIMER;
+		begin_step(timed_out ? blocking : 0);
 		run_once(vcpu);
 		ended = vcpu->exit_count[EXIT_REASON_NMI_WINDOW] != windows || vmread(VMCS_GUEST_RIP) != rip;
 	}
