@@ -7,6 +7,7 @@
 #include "guest/fidelity/fidelity.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/lapic.h"
 #include "guest/lib/paging.h"
 #include "guest/lib/start.h"
 #include "lib/string.h"
@@ -70,29 +71,79 @@ STACK_CASE(enter, "mov %%rbp, %%rbx; enter $32, $0; mov %%rbx, %%rbp")
 STACK_CASE(far_call,
 	   "push %%rax; lea 1f(%%rip), %%rax; lea 2f(%%rip), %%rcx; mov %%rax, (%%rcx); rex.W lcall *(%%rcx)\n"
 	   ".pushsection .data; 2: .quad 0; .word %c[cs]; .popsection; 1:")
-/* Its handler takes the old stack again. */
-CASE(interrupt, "mov %%rsp, %%r12; mov %%rdi, %%rsp; int %[vector]; ud2\n\t"
-		".globl rom_handler; rom_handler: mov %%rsp, %%rax; sub %%rdi, %%rax; mov %%r12, %%rsp")
+/* Events with RSP in ROM: the handler takes the old stack again, as if the code went on there; then 'behind'. */
+#define EVENT_CASE(function, code, behind)                                                                             \
+	CASE(function, "mov %%rsp, %%r12; lea 1f(%%rip), %%rdx; mov %%rdx, rom_handler_goes_on(%%rip)\n\t"             \
+		       "mov %%rdi, %%rsp\n\t" code "\n\tnop; ud2\n\t"                                                  \
+		       "1: mov %%rsp, %%rax; sub %%rdi, %%rax; mov %%r12, %%rsp\n\t" behind)
+#define IRET                                                                                                           \
+	"mov %%ss, %%ecx; mov %%rsp, %%rdx; push %%rcx; push %%rdx; pushfq; mov %%cs, %%ecx; push %%rcx\n\t"           \
+	"lea 2f(%%rip), %%rcx; push %%rcx; iretq; 2:"
+EVENT_CASE(interrupt, "int %[vector]", "")
+EVENT_CASE(undefined, "ud2", "")
+EVENT_CASE(breakpoint, "int3", "")
+EVENT_CASE(icebp, ".byte 0xf1", "")
+EVENT_CASE(ipi, "mov $0xfee00300, %%esi; movl $0x40000 + %c[vector], (%%rsi); sti; nop", "")
+EVENT_CASE(nmi, "mov $0xfee00300, %%esi; movl $0x400, (%%rsi)", IRET)
 CASE(misaligned, "fxsave 8(%%rdi)")
 /* The first four bytes of it are in ROM, the others in RAM: those of the multiboot header, which is done with. */
 CASE(straddling, "mov 4(%%rdi), %%rbx; fninit; fld1; fstpt (%%rdi); mov 4(%%rdi), %%rax; mov %%rbx, 4(%%rdi)")
 CASE(user, "fnstenv (%%rdi); fnsave (%%rdi); int3")
 
 extern uint8_t rom_handler[];
+uint64_t rom_handler_goes_on;
 
-/* A gate of a vector that nobody else uses, straight to the handler. */
-static void set_gate(void)
+__asm__(".globl rom_handler\n"
+	"rom_handler: jmp *rom_handler_goes_on(%rip)\n");
+
+struct table {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
+/* The event in front of us, its gate straight to the handler; what was there comes back. */
+static int try_event(void (*event)(void *), unsigned vector)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idt;
-	uint64_t *gate, to = (uint64_t)rom_handler;
+	uint64_t *gate, before, to = (uint64_t)rom_handler;
+	struct table idt;
+	int result;
 
 	__asm__ volatile("sidt %0" : "=m"(idt));
-	gate = (uint64_t *)(idt.base + 16 * VECTOR);
+	gate = (uint64_t *)(idt.base + 16UL * vector);
+	before = gate[0];
 	gate[0] = (to & 0xffff) | (uint64_t)CODE << 16 | 0x8e00UL << 32 | (to & 0xffff0000) << 32;
-	gate[1] = to >> 32;
+	result = try_call(event, (void *)ROM);
+	gate[0] = before;
+	if (vector == VECTOR) lapic_write(LAPIC_EOI, 0);
+	return result;
+}
+
+/* FS from the second descriptor of a table in ROM; 'got' is the selector, and whether LAR finds it accessed. */
+#define DESCRIPTOR_CASE(function, load)                                                                                \
+	static void function(void *at)                                                                                 \
+	{                                                                                                              \
+		struct table old, table = {15, (uint64_t)at - 8};                                                      \
+		uint64_t rights, fs, selector = 8, pointer[2] = {8UL << 32, 0};                                        \
+                                                                                                                       \
+		__asm__ volatile("sgdt %[old]; lgdt %[table]; mov $8, %%ecx\n\t" load "\n\t"                           \
+				 "lar %%ecx, %%eax; mov %%fs, %%ebx; lgdt %[old]; xor %%ecx, %%ecx; mov %%ecx, %%fs"   \
+				 : "=a"(rights), "=b"(fs), [old] "=m"(old)                                             \
+				 : [table] "m"(table), [pointer] "m"(pointer), [selector] "m"(selector)                \
+				 : "rcx", "memory", "cc");                                                             \
+		got = fs | (rights & 0x100) << 16;                                                                     \
+	}
+
+DESCRIPTOR_CASE(mov_fs, "mov %%ecx, %%fs")
+DESCRIPTOR_CASE(mov_fs_memory, "movw %[selector], %%fs")
+DESCRIPTOR_CASE(pop_fs, "push %%rcx; pop %%fs")
+DESCRIPTOR_CASE(lfs, "lfs %[pointer], %%ecx; mov $8, %%ecx")
+
+/* Bytes in ROM that are one of a data segment, present, not yet accessed; NULL if there are none. */
+static void *find_descriptor(void)
+{
+	for (uint64_t at = 0xf0000; at < ROM_END - 8; at++)
+		if ((mmio_read8(at + 5) & 0x99) == 0x90) return (void *)at;
+	return NULL;
 }
 
 static uint64_t sum(void)
@@ -149,19 +200,30 @@ static const struct {
 	{"CALL", call},
 	{"ENTER", enter},
 	{"CALL far", far_call},
-	{"INT", interrupt},
 	{"FXSAVE, misaligned", misaligned},
 };
 
 void fidelity_rom(void)
 {
 	uint64_t before = sum();
+	void *descriptor = find_descriptor();
 
-	set_gate();
 	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE);
 	__asm__ volatile("xsetbv" : : "c"(0), "a"(7), "d"(0));
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
 		show(cases[i].name, try_call(cases[i].run, (void *)ROM), before);
+	show("INT", try_event(interrupt, VECTOR), before);
+	show("UD2", try_event(undefined, VECTOR_UD), before);
+	show("INT3", try_event(breakpoint, VECTOR_BP), before);
+	show("INT1", try_event(icebp, VECTOR_DB), before);
+	show("An interrupt", try_event(ipi, VECTOR), before);
+	show("An NMI", try_event(nmi, VECTOR_NMI), before);
+	show("... and another", try_event(nmi, VECTOR_NMI), before);
+	printf("a descriptor in ROM: %s\n", descriptor ? "there is one" : "NONE");
+	show("The accessed flag by MOV FS", try_call(mov_fs, descriptor), before);
+	show("... from memory", try_call(mov_fs_memory, descriptor), before);
+	show("... POP FS", try_call(pop_fs, descriptor), before);
+	show("... LFS", try_call(lfs, descriptor), before);
 	show("FSTP m80 to ROM and RAM", try_call(straddling, (void *)(ROM_END - 4)), before);
 	show("FNSTENV and FNSAVE at CPL 3", try_user(user, (void *)ROM), before);
 }
