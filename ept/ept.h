@@ -18,7 +18,6 @@
 
 #include "ept/memtype.h"
 #include "ept/mtrr.h"
-#include "lib/bits.h"
 
 /* An entry (SDM 3C tables 29-1 to 29-7). */
 #define EPT_READ       BIT(0)

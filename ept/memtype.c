@@ -6,7 +6,6 @@
 #include "ept/memtype.h"
 
 #include "ept/ept.h"
-#include "lib/bits.h"
 
 const char *const memtype_policies[MEMTYPE_POLICIES + 1] = {
 	[MEMTYPE_KVM_6_6] = "kvm-6.6",

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "ept/ept.h"
-#include "lib/bits.h"
 
 #define EPT_ENTRIES        (1U << EPT_INDEX_BITS)
 #define EPT_LEAF_LEVEL_MAX 3 /* 1G */

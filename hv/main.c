@@ -24,10 +24,7 @@
 #include "hv/vm/vm.h"
 #include "hv/vmcs/leaks.h"
 #include "hv/vmx/vmx.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 #include "lib/pc.h"
-#include "lib/string.h"
 
 #define TICKS_OF_SLOW_EXITS 200000    /* many times what one costs with check=always, or below another hypervisor */
 #define INFO_LIMIT          (1 * MiB) /* more multiboot2 information than that is an error */

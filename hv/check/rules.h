@@ -11,7 +11,6 @@
 #include "hv/check/check.h"
 #include "hv/vmcs/vmcs.h"
 #include "lib/x86.h"
-#include "lib/bits.h"
 
 /* One VM entry under check: the VMCS, the CPU, and what nearly every rule asks about first. */
 struct entry {

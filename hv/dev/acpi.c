@@ -9,7 +9,6 @@
 #include "hv/dev/irq.h"
 #include "hv/dev/lapic.h"
 #include "lib/acpi_tables.h"
-#include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 

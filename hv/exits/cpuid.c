@@ -4,8 +4,6 @@
  */
 #include "hv/exits/exit.h"
 #include "hv/vm/cpu_model.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 
 static enum exit_action answer(struct vcpu *vcpu, struct cpuid_result r)
 {

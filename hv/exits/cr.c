@@ -8,9 +8,6 @@
 #include "hv/vm/fpu.h"
 #include "hv/vm/guest_memory.h"
 #include "hv/vm/interrupts.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
 
 #define CR0_DEFINED (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 

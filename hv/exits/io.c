@@ -3,7 +3,6 @@
  * Port I/O: every IN and OUT of a guest exits and is answered by its device models, or by ones.
  */
 #include "hv/exits/exit.h"
-#include "lib/bits.h"
 
 /* Breakpoints on the port, while CR4.DE makes them that (SDM 3B 18.2.4). */
 uint64_t debug_port_hits(uint16_t port, unsigned width)

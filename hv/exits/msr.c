@@ -6,9 +6,6 @@
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/interrupts.h"
 #include "hv/vm/run.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
 
 /*
  * What reads as it was at reset. A write may change the bits of 'accepts', without effect; any other

@@ -8,8 +8,6 @@
 #include "hv/exits/exit.h"
 #include "hv/exits/segment.h"
 #include "hv/vm/guest_memory.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
 
 /* SDM 3A figure 7-2. */
 struct tss32 {

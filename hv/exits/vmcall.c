@@ -6,7 +6,6 @@
  */
 #include "hv/exits/exit.h"
 #include "hv/vm/events.h"
-#include "lib/errno.h"
 
 static int64_t call_version(struct vcpu *vcpu)
 {

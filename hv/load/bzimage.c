@@ -6,7 +6,6 @@
  */
 #include "hv/dev/firmware.h"
 #include "hv/load/load.h"
-#include "lib/bits.h"
 #include "lib/string.h"
 #include "lib/x86.h"
 

@@ -5,7 +5,6 @@
  */
 #include "hv/load/elf.h"
 #include "hv/load/load.h"
-#include "lib/bits.h"
 #include "lib/string.h"
 
 /* Multiboot information (Multiboot 0.6.96 3.3), where a PC's loader would put it. */

@@ -6,7 +6,6 @@
 
 #include "hv/machine/lock.h"
 #include "hv/machine/serial.h"
-#include "lib/asm.h"
 #include "lib/bits.h"
 #include "lib/format.h"
 #include "lib/string.h"

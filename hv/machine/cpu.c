@@ -9,8 +9,6 @@
 #include "hv/machine/end.h"
 #include "hv/machine/image.h"
 #include "hv/machine/lock.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 #include "lib/string.h"
 #include "lib/x86.h"
 

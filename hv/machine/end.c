@@ -7,7 +7,6 @@
 
 #include "hv/machine/console.h"
 #include "hv/machine/lock.h"
-#include "lib/asm.h"
 #include "lib/contract.h"
 #include "lib/format.h"
 

@@ -10,7 +10,6 @@
 #include "hv/machine/image.h"
 #include "hv/machine/memory.h"
 #include "lib/asm.h"
-#include "lib/bits.h"
 #include "lib/x86.h"
 
 #define PTE_UC (PAGE_PWT | PAGE_PCD) /* by the PAT at its reset value */

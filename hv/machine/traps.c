@@ -9,8 +9,6 @@
 #include "hv/machine/end.h"
 #include "hv/machine/lock.h"
 #include "hv/machine/cpu.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 #include "lib/x86.h"
 
 #define EXCEPTIONS             32

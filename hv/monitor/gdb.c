@@ -13,7 +13,6 @@
 #include "hv/vm/run.h"
 #include "hv/vm/step.h"
 #include "lib/format.h"
-#include "lib/string.h"
 
 #define PACKET_MAX 1024 /* characters; "400" in the answer to qSupported */
 #define INTERRUPT  0x03

@@ -12,8 +12,6 @@
 #include "hv/machine/console.h"
 #include "hv/vm/run.h"
 #include "hv/vm/vmcs_setup.h"
-#include "lib/asm.h"
-#include "lib/string.h"
 
 enum exit_action exit_dispatch_watched(struct vcpu *vcpu);
 

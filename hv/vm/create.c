@@ -17,12 +17,7 @@
 #include "hv/vm/vcpu.h"
 #include "hv/vm/vm.h"
 #include "iommu/vtd.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
-#include "lib/contract.h"
-#include "lib/errno.h"
 #include "lib/format.h"
-#include "lib/string.h"
 
 static void lock_ept(void *ctx)
 {

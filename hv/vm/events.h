@@ -6,8 +6,6 @@
 #pragma once
 
 #include "hv/vm/vm.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 
 /* The console as a reader: lines for what a person follows. */
 void events_show(struct vm *vm, const struct event *event);

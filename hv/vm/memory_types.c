@@ -5,7 +5,6 @@
 #include "hv/dev/pci.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/vm.h"
-#include "lib/bits.h"
 
 void vcpu_set_firmware_mtrrs(struct vcpu *vcpu)
 {

@@ -6,8 +6,6 @@
 #include "hv/machine/memory.h"
 #include "hv/vm/cpu_model.h"
 #include "hv/vm/vmcs_setup.h"
-#include "lib/bits.h"
-#include "lib/string.h"
 
 /* The bitmap's four kilobytes: reads and writes of MSRs 0-0x1fff and of 0xc0000000-0xc0001fff. */
 #define BITMAP_HIGH  1024

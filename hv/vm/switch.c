@@ -7,8 +7,6 @@
 #include "hv/vm/run.h"
 #include "hv/vm/shootdown.h"
 #include "hv/vm/vmcs_setup.h"
-#include "lib/asm.h"
-#include "lib/bits.h"
 
 /* MSRs the guest reads and writes without an exit and the hypervisor does not use. */
 static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,

@@ -8,7 +8,6 @@
 #include "hv/machine/traps.h"
 #include "hv/vm/vm.h"
 #include "hv/vm/cpu_model.h"
-#include "lib/asm.h"
 
 #define DR7_RESET 0x400
 #define NO_VMCS   ~0ULL

@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 
-#include "lib/bits.h"
 #include "lib/format.h"
 #include "lib/x86.h"
 

@@ -5,7 +5,6 @@
 #include "hv/vmx/vpid.h"
 
 #include "hv/vmx/vmx.h"
-#include "lib/bits.h"
 
 #define VPIDS 512 /* more than there can be vCPUs */
 
