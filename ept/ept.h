@@ -112,9 +112,7 @@ enum ept_slot_kind {
 
 /* A range of guest-physical space backed by host memory, 4K-aligned. */
 struct ept_slot {
-	uint64_t gpa;
-	uint64_t size;
-	uint64_t hpa;
+	uint64_t gpa, size, hpa;
 	enum ept_slot_kind kind;
 	/* These two are for EPT_SLOT_RAM_TWICE. */
 	uint64_t uncached_hpa; /* WB leaves lead to 'hpa', all others here */

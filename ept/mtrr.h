@@ -53,8 +53,7 @@ static inline unsigned mtrr_fixed_shift(uint64_t gpa) { return gpa < 0x80000 ? 1
 
 /* [start, start + size) of guest-physical space, in bytes. */
 struct ept_range {
-	uint64_t start;
-	uint64_t size;
+	uint64_t start, size;
 };
 /* All fixed ranges count as one range, so no register changes more than this many. */
 #define MTRR_CHANGE_MAX 4

@@ -43,8 +43,7 @@ _Static_assert(sizeof(struct acpi_rsdp) == 36, "ACPI 6.5 table 5.3");
 struct acpi_header {
 	char signature[4];
 	uint32_t length;
-	uint8_t revision;
-	uint8_t checksum;
+	uint8_t revision, checksum;
 	char oem_id[6];
 	char oem_table_id[8];
 	uint32_t oem_revision;
@@ -75,10 +74,8 @@ struct acpi_address {
 /* ACPI 6.5 5.2.9, as far as its revision 3 goes. */
 struct acpi_fadt {
 	struct acpi_header header;
-	uint32_t facs;
-	uint32_t dsdt;
-	uint8_t reserved_44;
-	uint8_t profile;
+	uint32_t facs, dsdt;
+	uint8_t reserved_44, profile;
 	uint16_t sci_interrupt;
 	uint32_t smi_command;
 	uint8_t acpi_enable, acpi_disable, s4_request, pstate_control;

@@ -98,8 +98,7 @@ struct vcpu {
 
 	/* State the VMCS does not hold, swapped when another vCPU gets the CPU: hv/vm/switch.c. */
 	uint64_t swapped_msr[6];
-	uint64_t cr2;
-	uint64_t xcr0;
+	uint64_t cr2, xcr0;
 	uint64_t debug_register[5]; /* DR0-DR3, DR6 */
 	uint8_t *fpu;               /* XSAVE area, 64-byte aligned */
 };

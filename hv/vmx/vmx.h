@@ -16,8 +16,7 @@ struct vmx {
 	struct ept_caps ept;
 	bool preemption_timer;
 	bool saves_timer; /* an exit saves what is left of it; without, an entry starts it anew */
-	bool vpid;
-	bool invept_single;
+	bool vpid, invept_single;
 	unsigned timer_shift; /* the preemption timer counts once per 2^n TSC ticks */
 	unsigned mask;        /* of features that are not used though they are there */
 	uint64_t tsc_hz;
