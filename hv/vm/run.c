@@ -240,6 +240,12 @@ static uint32_t exits_left(const struct vcpu *vcpu)
 	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / EXIT_TICKS : 0);
 }
 
+/* Outside, and with a pause: what is under us may have one CPU for both (docs/several-cpus.md). A kick ends it. */
+static void wait_for_those_alone(const struct vcpu *vcpu)
+{
+	while (shootdown_keeps_out(vcpu) && this_cpu()->slice != 1 && rdtsc() < vcpu->slice_end) cpu_pause();
+}
+
 /* One stay in the guest: with the exits that are handled at once, or until the first. */
 static void stay(struct vcpu *vcpu, bool once)
 {
@@ -256,6 +262,8 @@ static void stay(struct vcpu *vcpu, bool once)
 		vcpu->launched = true;
 	else if (result == ENTER_FAILED)
 		entry_failed(vcpu);
+	else
+		wait_for_those_alone(vcpu);
 }
 
 void run_once(struct vcpu *vcpu)

@@ -102,14 +102,19 @@ bool shootdown_stop_others(struct vcpu *vcpu)
 
 void shootdown_resume_others(struct vm *vm) { __atomic_store_n(&vm->alone, NULL, __ATOMIC_RELEASE); }
 
+bool shootdown_keeps_out(const struct vcpu *vcpu)
+{
+	const struct vcpu *alone = __atomic_load_n(&vcpu->vm->alone, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&vcpu->vm->stopped, __ATOMIC_ACQUIRE) || (alone && alone != vcpu);
+}
+
 bool shootdown_enter(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	const struct vcpu *alone = __atomic_load_n(&vm->alone, __ATOMIC_ACQUIRE);
 	uint64_t generation;
 
-	if (__atomic_load_n(&vm->stopped, __ATOMIC_ACQUIRE) || vm->state != VM_RUNNING) return false;
-	if (alone && alone != vcpu) return false;
+	if (shootdown_keeps_out(vcpu) || vm->state != VM_RUNNING) return false;
 	generation = __atomic_load_n(&vm->generation, __ATOMIC_ACQUIRE); /* LOOK */
 	if (vcpu->flushed != generation) flush_here(vm);
 	vcpu->flushed = generation;

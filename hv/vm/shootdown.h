@@ -32,6 +32,9 @@ void shootdown_resume(struct vm *vm);
 bool shootdown_stop_others(struct vcpu *vcpu);
 void shootdown_resume_others(struct vm *vm);
 
+/* Has another stopped the vCPU? */
+bool shootdown_keeps_out(const struct vcpu *vcpu);
+
 /*
  * On the way into the guest: the vCPU is in vm->in_guest, the VM entry is not done. False when the
  * vCPU may not enter.
