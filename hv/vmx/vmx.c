@@ -240,13 +240,15 @@ bool vmx_init(unsigned mask) { return agree(&vmx, mask) && enter_vmx_operation(&
 bool vmx_init_other(void)
 {
 	static struct vmx own; /* CPUs come one by one */
+	const uint64_t *mine = (const uint64_t *)&own.capabilities, *first = (const uint64_t *)&vmx.capabilities;
 
 	memset(&own, 0, sizeof(own)); /* the padding too */
 	if (!agree(&own, vmx.mask)) return false;
-	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): padding is 0 in both */
-	if (memcmp(&own.capabilities, &vmx.capabilities, sizeof(own.capabilities))) {
-		print("cpu: its VMX capabilities are not those of the CPU that booted (IA32_VMX_BASIC 0x%lx and 0x%lx)",
-		      own.capabilities.basic, vmx.capabilities.basic);
+	for (unsigned n = 0; n < sizeof(own.capabilities) / sizeof(*mine); n++) {
+		if (mine[n] == first[n]) continue;
+		print("cpu: its VMX capabilities are not those of the CPU that booted (word %u of struct "
+		      "vmx_capabilities is 0x%lx, expected 0x%lx)",
+		      n, mine[n], first[n]);
 		return false;
 	}
 	return enter_vmx_operation(&own.capabilities);
