@@ -101,7 +101,7 @@ static void end_of_interrupt(struct lapic *lapic)
 
 	if (vector < 0) return;
 	clear_vector(&lapic->reg[LAPIC_ISR], &lapic->isr_words, (uint8_t)vector);
-	if (vector == (uint8_t)lapic->reg[LAPIC_LVT_TIMER] && lapic_timer_is_periodic(lapic) && lapic->host.now)
+	if (vector == (uint8_t)lapic->reg[LAPIC_LVT_TIMER] && lapic->host.now)
 		lapic->timer_held = lapic->host.now(lapic->host.ctx) + timer_shortest;
 	if (lapic->reg[LAPIC_TMR + vector / 32] >> vector % 32 & 1 && lapic->host.eoi)
 		lapic->host.eoi(lapic->host.ctx, (uint8_t)vector);
@@ -247,14 +247,17 @@ void lapic_set_deadline(struct lapic *lapic, uint64_t value, uint64_t ticks)
 	if (lapic->timer_running) lapic->timer_start = lapic->host.now(lapic->host.ctx) + MIN(ticks, INT64_MAX);
 }
 
+/* While its vector is in service the timer waits: fired before the EOI, it would be there at once behind it. */
 bool lapic_timer_due(const struct lapic *lapic, uint64_t *ticks)
 {
 	uint64_t now, due = lapic->timer_start;
+	uint8_t vector = (uint8_t)lapic->reg[LAPIC_LVT_TIMER];
 
 	if (!lapic->timer_running) return false;
 	now = lapic->host.now(lapic->host.ctx);
 	if (timing(lapic) != TIMING_DEADLINE) due += (uint64_t)lapic->reg[LAPIC_TIMER_INITIAL] << timer_shift(lapic);
-	if (timing(lapic) == TIMING_PERIODIC && (int64_t)(lapic->timer_held - due) > 0) due = lapic->timer_held;
+	due = MAX(due, lapic->timer_held);
+	if (lapic->reg[LAPIC_ISR + vector / 32] >> vector % 32 & 1) due = MAX(due, now + timer_shortest);
 	*ticks = (int64_t)(due - now) < 0 ? 0 : due - now;
 	return true;
 }

@@ -33,7 +33,7 @@ struct lapic {
 	uint32_t errors;               /* since ESR was latched */
 	bool x2apic;
 	uint64_t timer_start; /* host.now() when the count was last full; of a deadline, then */
-	uint64_t timer_held;  /* periodic: not before, so that the code it interrupts gets ahead */
+	uint64_t timer_held;  /* not before, so that the code it interrupts gets ahead */
 	bool timer_running;
 	uint64_t deadline; /* IA32_TSC_DEADLINE; 0: not armed */
 };

@@ -63,11 +63,11 @@ static void set_deadline(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t now = rdtsc() + vcpu->tsc_offset;
 
+	/* Over already: who can be interrupted wants that; of a handler it has become so by the exit. */
+	if (value <= now && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) vcpu->lapic.timer_held = 0;
 	lapic_set_deadline(&vcpu->lapic, value, value > now ? value - now : 0);
-	if (value > now)
-		vcpu_timer_armed(vcpu, value - now);
-	else
-		lapic_timer_poll(&vcpu->lapic);
+	if (value <= now) lapic_timer_poll(&vcpu->lapic);
+	if (vcpu->lapic.timer_running) vcpu_timer_armed(vcpu, value > now ? value - now : timer_shortest);
 }
 
 static int write_apic_base(struct vcpu *vcpu, uint64_t value)

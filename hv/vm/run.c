@@ -101,7 +101,7 @@ static bool is_runnable(struct vcpu *vcpu)
 	return vcpu->activity == VCPU_ACTIVE && vm->state == VM_RUNNING;
 }
 
-/* What fires but once cannot keep a guest from getting ahead. */
+/* What fires but once is set again by its handler: there its EOI is what keeps the next one off. */
 static uint64_t shortest_stay(const struct vcpu *vcpu)
 {
 	return lapic_timer_is_periodic(&vcpu->lapic) ? timer_shortest : 0;

@@ -377,6 +377,50 @@ TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 	assert_int_equal(polled(f), 0x40);
 }
 
+/* Set by its handler anew, before the EOI or behind it, and shorter than what an exit takes. */
+TEST(behind_its_eoi_a_timer_that_fires_once_waits_too)
+{
+	struct fixture *f = lapic_begin(0);
+
+	set(f, 0x320, 0x40);
+	set(f, 0x3e0, 0xb); /* by 1 */
+	set(f, 0x380, 100);
+	f->now += 100;
+	lapic_timer_poll(&f->lapic);
+	lapic_accept(&f->lapic, 0x40);
+	set(f, 0x380, 100);
+	f->now += 1000;
+	set(f, 0xb0, 0);
+	expect_due(f, 5000);
+	set(f, 0x320, 0x40 | DEADLINE);
+	lapic_set_deadline(&f->lapic, 70000, 100);
+	expect_due(f, 5000);
+	lapic_set_deadline(&f->lapic, 70000, 6000);
+	expect_due(f, 6000);
+	lapic_set_deadline(&f->lapic, 70000, 0);
+	expect_due(f, 5000);
+}
+
+TEST(while_its_vector_is_in_service_a_timer_does_not_fire)
+{
+	struct fixture *f = lapic_begin(0);
+
+	set(f, 0x320, 0x40);
+	set(f, 0x3e0, 0xb); /* by 1 */
+	set(f, 0x380, 100);
+	f->now += 100;
+	lapic_timer_poll(&f->lapic);
+	lapic_accept(&f->lapic, 0x40);
+	set(f, 0x380, 100);
+	f->now += 20000;
+	lapic_timer_poll(&f->lapic);
+	assert_int_equal(get(f, 0x220), 0); /* IRR */
+	expect_due(f, 5000);
+	set(f, 0xb0, 0);
+	f->now += 5000;
+	assert_int_equal(polled(f), 0x40);
+}
+
 TEST(a_new_divider_changes_the_rate_and_not_the_count)
 {
 	struct fixture *f = lapic_begin(0);
