@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; What only 32-bit protected mode has: hardware task switches by JMP, CALL, IRET and gates, segment
-; limits, PDPTEs, exceptions in the delivery of others, 16-bit code with a large limit. Like
+; limits, PDPTEs, exceptions in the delivery of others, 16-bit code with a large limit; and real mode. Like
 ; guest/fidelity it prints without a judgement, on the bare machine and as a guest, and the lines are
 ; compared (tests/boot/fidelity.bats).
 MULTIBOOT_MAGIC	equ 0x1badb002
@@ -38,6 +38,8 @@ STACK_LOW	equ 0x68		; and a stack of such, at BASE16
 OWN_LDT		equ 0x70
 ABSENT		equ 0x78
 SHORT_STACK	equ 0x83
+LOW16		equ 0x88
+DATA16		equ 0x90
 BASE16		equ 0x200000
 LOW		equ 0x100000
 GATE		equ 0x60		; vectors
@@ -152,6 +154,7 @@ guest_entry:
 	call small_task_switches
 	call odd_switches
 	call virtual_8086
+	call real_mode
 	call limits
 	call pdptes
 	call long_16_bit_code
@@ -296,6 +299,7 @@ task_switches:
 
 %include "guest/tasks/small.inc"
 %include "guest/tasks/odd.inc"
+%include "guest/tasks/real.inc"
 
 ; The main task again, from wherever an exception led.
 restore_main:
@@ -541,6 +545,8 @@ gdt:	dq 0
 	dq 0x000082000000000f		; an LDT of two empty places
 	dq 0x00cf13000000ffff		; data that is not present
 	dq 0x0040f30000000fff		; a stack of CPL 3 of 4 KiB
+	dq 0x00009b000000ffff		; code and data as real mode has them
+	dq 0x000093000000ffff
 gdt_end:
 gdt_pointer:
 	dw gdt_end - gdt - 1
@@ -567,6 +573,7 @@ found_esp:	resd 1
 with_error:	resd 1
 resume:		resd 1
 resume_esp:	resd 1
+real_esp:	resd 1
 nmis:		resd 1
 seen:
 .vector:	resd 1

@@ -173,6 +173,8 @@ void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32
 void vcpu_reinject(struct vcpu *vcpu, uint64_t info)
 {
 	vcpu_assert_current(vcpu);
+	/* None in real mode, whatever the CPU says (Bochs 2.7: there is one): no entry takes it (SDM 3C 27.2.1.3). */
+	if (!(vmread(VMCS_GUEST_CR0) & CR0_PE)) info &= ~INTERRUPTION_INFO_ERROR_CODE;
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, info & ~INTERRUPTION_INFO_NMI_UNBLOCK);
 	if (info & INTERRUPTION_INFO_ERROR_CODE)
 		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR_CODE));
