@@ -101,13 +101,6 @@ static struct opcode take_vex(struct decoder *d, uint8_t byte)
 	d->vex_l = last & 4;
 	d->vex_prefix = last & 3;
 	d->opcode = take_byte(d);
-	for (unsigned i = 0; i < VEX_GENERALS; i++) {
-		const struct vex_general *g = &insn_vex_general[i];
-
-		if (g->map != d->map || g->opcode != d->opcode || g->prefix != d->vex_prefix) continue;
-		if (d->mode != 64) d->rex = 0; /* W says nothing */
-		return (struct opcode){g->operation, MODRM | WIDE | GENERAL | (d->map == 3 ? IMMEDIATE_8 : 0)};
-	}
 	return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
 }
 
@@ -261,25 +254,31 @@ static bool vex_allows(const struct decoder *d, const struct insn *insn)
 	return insn->vector != VECTOR_MMX && ((part && !insn->to_memory) || !d->vvvv);
 }
 
-static bool take_vector(struct decoder *d, struct insn *insn)
+static bool take_general(struct decoder *d, struct insn *insn)
 {
-	if (!find_vector(d, insn)) return false;
-	insn->vex = d->vex;
-	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
-	if (insn->vector == VECTOR_MMX) insn->reg &= 7;
-	if (insn->vector == VECTOR_LANE) insn->immediate = take(d, 1) & 1;
-	return !d->vex || vex_allows(d, insn);
-}
-
-static bool take_general(const struct decoder *d, struct insn *insn)
-{
-	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
+	insn->operation = insn->width;
+	insn->width = insn->register_width = d->rex & REX_W && d->mode == 64 ? 8 : 4;
+	if (insn->operation == INSN_RORX) {
+		insn->has_immediate = true;
+		insn->immediate = take(d, 1);
+	}
 	if (insn->operation == INSN_BLS) {
 		insn->condition = insn->reg & 7;
 		insn->reg = insn->vvvv;
 		if (!insn->condition || insn->condition > 3) return false;
 	}
-	return !d->vex_l && !(insn->operation == INSN_RORX && d->vvvv);
+	return d->vex && !d->vex_l && !(insn->has_immediate && d->vvvv);
+}
+
+static bool take_vector(struct decoder *d, struct insn *insn)
+{
+	if (!find_vector(d, insn)) return false;
+	insn->vex = d->vex;
+	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
+	if (insn->vector == VECTOR_GENERAL) return take_general(d, insn);
+	if (insn->vector == VECTOR_MMX) insn->reg &= 7;
+	if (insn->vector == VECTOR_LANE) insn->immediate = take(d, 1) & 1;
+	return !d->vex || vex_allows(d, insn);
 }
 
 /* ModRM bits 5:3 name a segment register; CS is none to load. */
@@ -308,10 +307,9 @@ static bool take_specials(struct decoder *d, struct insn *insn, unsigned flags)
 	if (flags & PAIR) insn->width = d->rex & REX_W ? 16 : 8;
 	if (flags & F3_IS_NEXT && d->repeat == 0xf3) insn->operation++;
 	if (flags & SEGMENT) return take_segment(insn, insn->reg & 7);
-	if (flags & GENERAL) return take_general(d, insn);
 	return !(flags & VECTOR) || take_vector(d, insn);
 }
-#define SPECIALS (COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | GENERAL | VECTOR)
+#define SPECIALS (COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | VECTOR)
 
 /* A string instruction with nothing at SI. */
 static bool only_destination(const struct insn *insn)

@@ -83,6 +83,7 @@ enum insn_vector {
 	VECTOR_HIGH,   /* the upper 8 of 16 */
 	VECTOR_LANE,   /* 16 bytes of a YMM register: the immediate says which */
 	VECTOR_MMX,
+	VECTOR_GENERAL, /* only while it is decoded: no vector at all */
 };
 
 /*

@@ -127,6 +127,9 @@ const struct opcode insn_two_byte[256] = {
 #define BOTH_WAYS(map, load, store, prefixes, part, width) \
 	{map, load, prefixes, part, width, false}, {map, store, prefixes, part, width, true}
 
+/* BMI1 and BMI2 (SDM 2A 2.3): VEX too, but with general registers. */
+#define GENERAL(map, opcode, prefix, operation) {map, opcode, BIT(prefix), VECTOR_GENERAL, operation, false}
+
 const struct vector_move insn_vector_move[VECTOR_MOVES] = {
 	BOTH_WAYS(1, 0x10, 0x11, NONE_OR_66, VECTOR_WHOLE, 0),
 	BOTH_WAYS(1, 0x10, 0x11, BIT(PF3), VECTOR_SCALAR, 4), /* MOVSS */
@@ -147,13 +150,10 @@ const struct vector_move insn_vector_move[VECTOR_MOVES] = {
 	{2, 0x2a, BIT(P66), VECTOR_WHOLE, 0, false}, /* MOVNTDQA */
 	BOTH_WAYS(3, 0x18, 0x19, BIT(P66), VECTOR_LANE, 16), /* VINSERTF128, VEXTRACTF128 */
 	BOTH_WAYS(3, 0x38, 0x39, BIT(P66), VECTOR_LANE, 16), /* VINSERTI128, VEXTRACTI128 */
-};
-
-const struct vex_general insn_vex_general[VEX_GENERALS] = {
-	{2, 0xf2, NONE, INSN_ANDN}, {2, 0xf3, NONE, INSN_BLS},
-	{2, 0xf5, NONE, INSN_BZHI}, {2, 0xf5, PF3, INSN_PEXT}, {2, 0xf5, PF2, INSN_PDEP},
-	{2, 0xf6, PF2, INSN_MULX},
-	{2, 0xf7, NONE, INSN_BEXTR}, {2, 0xf7, P66, INSN_SHLX}, {2, 0xf7, PF3, INSN_SARX}, {2, 0xf7, PF2, INSN_SHRX},
-	{3, 0xf0, PF2, INSN_RORX},
+	GENERAL(2, 0xf2, NONE, INSN_ANDN), GENERAL(2, 0xf3, NONE, INSN_BLS),
+	GENERAL(2, 0xf5, NONE, INSN_BZHI), GENERAL(2, 0xf5, PF3, INSN_PEXT), GENERAL(2, 0xf5, PF2, INSN_PDEP),
+	GENERAL(2, 0xf6, PF2, INSN_MULX), GENERAL(3, 0xf0, PF2, INSN_RORX),
+	GENERAL(2, 0xf7, NONE, INSN_BEXTR), GENERAL(2, 0xf7, P66, INSN_SHLX),
+	GENERAL(2, 0xf7, PF3, INSN_SARX), GENERAL(2, 0xf7, PF2, INSN_SHRX),
 };
 /* clang-format on */

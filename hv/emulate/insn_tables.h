@@ -39,7 +39,6 @@ enum {
 	F3_IS_NEXT = 1 << 25, /* with F3 it is the operation behind it */
 	LINE = 1 << 26,		 /* CLFLUSH and its kin */
 	NO_REPEAT = 1 << 27,  /* neither F2 nor F3 */
-	GENERAL = 1 << 28,    /* VEX with general registers */
 };
 /* clang-format on */
 
@@ -65,16 +64,9 @@ struct vector_move {
 	uint8_t opcode;
 	uint8_t prefixes;
 	uint8_t part;  /* enum insn_vector */
-	uint8_t width; /* 0: the whole register; VECTOR_W: 4, or 8 with W */
+	uint8_t width; /* 0: the whole register; VECTOR_W: 4, or 8 with W; of VECTOR_GENERAL the operation */
 	bool to_memory;
 };
 #define VECTOR_W     1
-#define VECTOR_MOVES 31
+#define VECTOR_MOVES 42
 extern const struct vector_move insn_vector_move[VECTOR_MOVES];
-
-/* An instruction with VEX and general registers: BMI1 and BMI2. */
-struct vex_general {
-	uint8_t map, opcode, prefix, operation;
-};
-#define VEX_GENERALS 11
-extern const struct vex_general insn_vex_general[VEX_GENERALS];
