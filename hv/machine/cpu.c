@@ -13,6 +13,7 @@
 #include "lib/x86.h"
 
 #define TSS_PRESENT_AVAILABLE 0x89ULL
+#define NMI_STACK             2048 /* bytes: several times what cpu_answer() needs */
 
 _Static_assert(offsetof(struct cpu, slice) == 20, "hv/vmx/enter.asm");
 _Static_assert(offsetof(struct cpu, stack_top) == 72, "boot/ap.asm");
@@ -58,7 +59,8 @@ void cpu_set_stacks(struct cpu *cpu, unsigned number)
 
 	cpu->stack_bottom = start + PAGE_SIZE;
 	cpu->stack_top = start + piece;
-	cpu->tss.ist[0] = start + 2 * piece;
+	cpu->tss.ist[IST_NMI - 1] = start + 2 * piece;
+	cpu->tss.ist[IST_EXCEPTION - 1] = start + 2 * piece - NMI_STACK;
 }
 
 void cpu_init_boot(void)

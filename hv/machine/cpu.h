@@ -11,6 +11,8 @@
 /* Selectors of the GDT, also the VMCS host-state area's. */
 enum { SELECTOR_CODE = 0x08, SELECTOR_DATA = 0x10, SELECTOR_TSS = 0x18 };
 #define CPU_GDT_ENTRIES 5 /* null, code, data, TSS (two) */
+/* Entries of the IST: an NMI may come while an exception is told, and takes a stack from its top. */
+enum { IST_EXCEPTION = 1, IST_NMI };
 
 /* The 64-bit TSS (SDM 3A 8.7): here only the stacks of exceptions matter. */
 struct tss {

@@ -104,12 +104,13 @@ void trap(struct trap_frame *f)
 
 static void set_gate(unsigned vector)
 {
+	uint8_t ist = vector == VECTOR_NMI ? IST_NMI : IST_EXCEPTION;
 	uint64_t stub = vector < EXCEPTIONS ? (uintptr_t)trap_stubs + vector * STUB_SIZE : (uintptr_t)interrupt_stub;
 
 	idt[vector] = (struct gate){
 		.offset_low = (uint16_t)stub,
 		.selector = SELECTOR_CODE,
-		.ist = vector < EXCEPTIONS, /* not an interrupt's: an NMI before its IRET would take its frame */
+		.ist = vector < EXCEPTIONS ? ist : 0, /* an interrupt's is the stack at hand */
 		.type = GATE_PRESENT_INTERRUPT,
 		.offset_middle = (uint16_t)(stub >> 16),
 		.offset_high = (uint32_t)(stub >> 32),
