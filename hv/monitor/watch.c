@@ -167,8 +167,8 @@ enum exit_action exit_dispatch_watched(struct vcpu *vcpu)
 }
 
 /*
- * Outside of exits. A VM is looked at by a CPU that runs it, or by the one that booted: else it might be taken down
- * meanwhile.
+ * Outside of exits. A VM that runs is read by its own CPUs: else it might be taken down meanwhile, and the EPT of one
+ * vCPU has no lock.
  */
 static void watch_vm(const struct vm *vm)
 {
@@ -196,6 +196,7 @@ bool watch_set_trace(enum trace_option option)
 	for (unsigned i = 0; i < all_vms_count && begins; i++) {
 		next[i] = all_vms[i]->events.next; /* what was before does not belong to it */
 		put_name(all_vms[i]);
+		if (all_vms[i]->ram) vcpu_switch_to(all_vms[i]->vcpu[0]); /* so it leaves its EPT alone */
 		put_leaves(all_vms[i], 0, ALL_LEAVES);
 	}
 	choose_entry();
@@ -224,7 +225,8 @@ void watch_init(const struct hv_options *options)
 
 void watch_poll(void)
 {
-	for (unsigned i = 0; i < all_vms_count; i++) watch_vm(all_vms[i]);
+	for (unsigned i = 0; i < all_vms_count; i++)
+		if (all_vms[i]->state != VM_RUNNING || !all_vms[i]->is_shared) watch_vm(all_vms[i]);
 }
 
 void watch_end(void)
