@@ -51,7 +51,7 @@ static inline void unlock(struct lock *lock, enum lock_rank rank)
 	this_cpu()->locks_held &= ~(1U << rank);
 #endif
 	(void)rank;
-	/* The holder's alone to change; a store releases (SDM 3A 8.2.2). */
+	/* The holder's alone to change; a store releases (SDM 3A 9.2.2). */
 	__asm__ volatile("incl %0" : "+m"(lock->serving) : : "memory", "cc");
 }
 
