@@ -143,6 +143,8 @@ struct ept_stats {
 	uint64_t leaves_cleared;  /* by all zaps */
 	uint64_t last_zap_leaves; /* by the last zap */
 	uint64_t last_zap_tables; /* tables in which the last zap cleared a leaf, once for each range */
+	uint64_t change_leaves;   /* cleared by the last change of the count, 0 where that zaps nothing, */
+	uint64_t change_tables;   /* and the tables they were in */
 	uint64_t leaves_retyped;  /* by all transitions that retype */
 	uint64_t tables_retyped;  /* tables that held these leaves */
 	uint64_t flushes;         /* calls of host->flush */

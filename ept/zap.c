@@ -174,8 +174,10 @@ void ept_unmap_range(struct ept *ept, uint64_t gpa, uint64_t size)
 bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delta)
 {
 	bool transition = false;
+	uint64_t before;
 
 	ept_lock(ept);
+	before = ept->stats.leaves_cleared;
 	if (delta > 0 || ept->noncoherent > 0) {
 		bool was = ept->noncoherent != 0;
 
@@ -192,6 +194,9 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 		else
 			zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
 	}
+	/* For who tells of it later: another CPU's zap may come behind. */
+	ept->stats.change_leaves = ept->stats.leaves_cleared - before;
+	ept->stats.change_tables = ept->stats.change_leaves ? ept->stats.last_zap_tables : 0;
 	ept_unlock(ept);
 	return transition;
 }

@@ -36,7 +36,6 @@ static void tell_change(struct vm *vm)
 	const struct vm_change *was = &vm->change;
 	uint64_t ticks = rdtsc() - was->start, retyped = vm->ept.stats.leaves_retyped - was->retyped;
 	uint64_t invepts = vm->counter[COUNTER_INVEPT] - was->invepts;
-	uint64_t cleared = vm->counter[COUNTER_LEAVES_CLEARED] - was->cleared; /* none under kvm-6.6 */
 
 	if (retyped)
 		vm_tell(vm, EVENT_RETYPE, 0,
@@ -44,7 +43,7 @@ static void tell_change(struct vm *vm)
 	vm_tell(vm, was->transition ? EVENT_TRANSITION : EVENT_COUNT,
 		(uint32_t)(TO_FIELD(was->count, EVENT_COUNT_BEFORE) | TO_FIELD(vm->ept.noncoherent, EVENT_COUNT_AFTER) |
 			   TO_FIELD(invepts, EVENT_INVEPTS)),
-		cleared ? cleared | TO_FIELD(vm->ept.stats.last_zap_tables, EVENT_TABLES) : 0, ticks);
+		vm->ept.stats.change_leaves | TO_FIELD(vm->ept.stats.change_tables, EVENT_TABLES), ticks);
 }
 
 bool vm_change_unfinished(void *ctx)
@@ -71,7 +70,6 @@ static void change_count(struct vm *vm, int delta)
 	while (vm_change_unfinished(vm)) continue; /* the one before */
 	*change = (struct vm_change){
 		.start = rdtsc(),
-		.cleared = vm->counter[COUNTER_LEAVES_CLEARED],
 		.invepts = vm->counter[COUNTER_INVEPT],
 		.retyped = vm->ept.stats.leaves_retyped,
 		.tables = vm->ept.stats.tables_retyped,

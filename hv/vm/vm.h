@@ -77,7 +77,7 @@ struct vm {
 	struct vcpu *iommu_writer; /* the last vCPU that wrote one of its registers */
 	/* The last change of the noncoherent count; what was before it, and how far its write-back is. */
 	struct vm_change {
-		uint64_t start, cleared, invepts, retyped, tables, written_back;
+		uint64_t start, invepts, retyped, tables, written_back;
 		unsigned count;
 		bool transition, goes_on;
 	} change;

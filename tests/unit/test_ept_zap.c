@@ -344,3 +344,17 @@ TEST(after_a_zap_and_the_same_touches_no_table_is_gained)
 		ept_noncoherent_change(&ept, &cpu, round % 2 ? -1 : 1);
 	}
 }
+
+/* Whoever tells of a transition does so later, and another vCPU's MTRR may come between. */
+TEST(what_a_transition_cleared_is_known_behind_the_next_zap)
+{
+	small_ram(0, 64 * MiB);
+	for (uint64_t gpa = 0; gpa < 64 * MiB; gpa += MiB) touch(gpa);
+	assert_true(ept_noncoherent_change(&ept, &cpu, 1));
+	touch(0);
+	assert_int_equal(ept_zap_range(&ept, 0, MiB), 1);
+	assert_int_equal(ept.stats.change_leaves, 64);
+	assert_int_equal(ept.stats.change_tables, 32);
+	assert_false(ept_noncoherent_change(&ept, &cpu, 1));
+	assert_int_equal(ept.stats.change_leaves, 0);
+}
