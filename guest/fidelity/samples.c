@@ -349,11 +349,7 @@ static uint8_t second_of_vex(const struct sample *s, uint32_t opcode)
 static void put_opcode(struct sample *s, uint8_t rex)
 {
 	uint32_t opcode = s->form->opcode;
-<<<<<<< ours
 	bool three = s->form->kind & VEX && opcode >= THREE_BYTE_VEX;
-=======
-	bool three_byte_vex = opcode >> 16 == THREE_BYTE_VEX >> 16;
->>>>>>> theirs
 	int shift = 24;
 
 	while (shift && !(opcode >> shift)) shift -= 8;
@@ -365,17 +361,10 @@ static void put_opcode(struct sample *s, uint8_t rex)
 			s->bytes[s->size++] = rex;
 			rex = 0;
 		}
-<<<<<<< ours
 		if (three && shift == 8) /* the map: its other bits say which half of the registers */
 			byte |= s->bits == 64 && sample_below(2) ? 0x60 : 0xe0;
 		s->bytes[s->size++] = byte;
 		if (three && shift == 8) s->bytes[s->size++] = second_of_vex(s, 0);
-=======
-		if (three_byte_vex && shift == 8) /* the map: its other bits say which half of the registers */
-			byte |= s->bits == 64 && sample_below(2) ? 0x60 : 0xe0;
-		s->bytes[s->size++] = byte;
-		if (three_byte_vex && shift == 8) s->bytes[s->size++] = second_of_vex(s, 0);
->>>>>>> theirs
 		if (byte == 0xc5 && s->form->kind & VEX) s->bytes[s->size++] = second_of_vex(s, opcode & 0xff);
 	}
 }
