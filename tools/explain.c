@@ -17,6 +17,7 @@
 #include "hv/load/guest_map.h"
 #include "lib/x86.h"
 #include "tests/ept_world.h"
+#include "tools/memtype_policy.h"
 
 #define HOST_RAM    (4 * GiB)
 #define HOST_WIDTH  46

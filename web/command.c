@@ -7,6 +7,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "lib/x86.h"
+#include "tools/memtype_policy.h"
 #include "web/machine.h"
 
 #define WORDS      8
