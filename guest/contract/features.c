@@ -28,6 +28,8 @@ static const struct feature statements[] = {
 	{1, 0, EDX, 27, "self-snoop", NULL},
 	{1, 0, EDX, 28, "several ids: check_topology()", NULL},
 	{6, 0, EAX, 2, "ARAT: the APIC timer never stops", NULL},
+	{7, 0, EBX, 6, "the x87 tells of a datum's address after exceptions only", NULL},
+	{7, 0, EBX, 13, "and of no segments", NULL},
 	{0x80000007, 0, EDX, 8, "invariant TSC: check_clock()", NULL},
 	{},
 };
