@@ -10,7 +10,6 @@
 #include "lib/format.h"
 #include "lib/string.h"
 
-#define MASK_EXPECTED  "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single"
 #define WATCH_EXPECTED "trace=exits, events or off; stop=entry, transition, exit, kill or vmcall"
 #define HV_EXPECTED    "console=e9, console=guest, check, check=always, gdb, trace=, stop= or mask=FEATURE[,FEATURE]..."
 #define IOMMU_EXPECTED "iommu=off or iommu=on[,sc][,cm=off][,strict]"
@@ -130,23 +129,23 @@ static bool parse_list(struct word rest, const char *const *names, bool once, un
 	return true;
 }
 
-/* What a line's words are read into: one of the two, and the buffer for an error's list. */
+/* What a line's words are read into: the options' fields, of a VM the options, and the buffer for an error's list. */
 struct target {
-	struct hv_options *hv;
+	char *fields;
 	struct vm_options *vm;
-	char *fields; /* of the one that it is */
 	struct option_error *error;
 };
 
 /* What a line may have: words that begin with 'key'. */
 struct word_row {
 	const char *key;
-	/* Read what follows the key: NULL, or what was expected. */
-	const char *(*parse)(struct word value, const struct target *to);
-	/* Without parse(): the values there are, up to a NULL; the number of one goes to the field at 'offset'. */
 	const char *expected;
+	/* The values there are, up to a NULL. One's number goes to the field at 'offset'; of a list, a bit for each. */
 	const char *const *names;
 	size_t offset;
+	bool list;
+	/* Where there is one instead, it reads what follows the key: NULL, or what was expected. */
+	const char *(*parse)(struct word value, const struct target *to);
 };
 
 static const char *parse_word(struct word word, const struct word_row *row, const struct target *to)
@@ -155,12 +154,14 @@ static const char *parse_word(struct word word, const struct word_row *row, cons
 
 	for (; row->key; row++) {
 		struct word value = word;
+		unsigned *field = (unsigned *)(to->fields + row->offset);
 
 		if (!has_key(&value, row->key)) continue;
 		if (row->parse) return row->parse(value, to);
+		if (row->list) return parse_list(value, row->names, false, field) ? NULL : row->expected;
 		found = find_name(value, row->names);
 		if (found < 0) return row->expected;
-		*(unsigned *)(to->fields + row->offset) = (unsigned)found;
+		*field = (unsigned)found;
 		return NULL;
 	}
 	return row->expected;
@@ -171,37 +172,27 @@ static const char *parse_word(struct word word, const struct word_row *row, cons
 #define NO_WORD " " /* no word has a blank */
 #define FLAG    NAMES(NO_WORD, "")
 
-static const char *parse_mask(struct word value, const struct target *to)
-{
-	static const char *const names[] = {"timer", "vpid", "ept-ad", "ept-2m", "ept-1g", "invept-single", NULL};
+#define HV_FIELD(name) .offset = offsetof(struct hv_options, name)
+#define VM_FIELD(name) .offset = offsetof(struct vm_options, name)
 
-	_Static_assert(MASK_INVEPT_SINGLE == 1 << 5, "a bit for each, in their order");
-	return parse_list(value, names, false, &to->hv->mask) ? NULL : MASK_EXPECTED;
-}
-
-static const char *parse_stop(struct word value, const struct target *to)
-{
-	static const char *const names[] = {"entry", "transition", "exit", "kill", "vmcall", NULL};
-
-	_Static_assert(STOP_VMCALL == 1 << 4, "a bit for each, in their order");
-	return parse_list(value, names, false, &to->hv->stop) ? NULL : WATCH_EXPECTED;
-}
+_Static_assert(MASK_INVEPT_SINGLE == 1 << 5 && STOP_VMCALL == 1 << 4, "a bit for each name, in their order");
 
 static const struct word_row hv_words[] = {
-	{"console=e9", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_e9)},
-	{"console=guest", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, console_guest)},
-	{"check=always", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, check_always)},
-	{"check", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, check)},
-	{"gdb", NULL, HV_EXPECTED, FLAG, offsetof(struct hv_options, gdb)},
-	{"mask=", parse_mask, NULL, NULL, 0},
-	{"trace=", NULL, WATCH_EXPECTED, NAMES("off", "events", "exits"), offsetof(struct hv_options, trace)},
-	{"stop=", parse_stop, NULL, NULL, 0},
-	{NULL, NULL, HV_EXPECTED, NULL, 0},
+	{"console=e9", HV_EXPECTED, FLAG, HV_FIELD(console_e9)},
+	{"console=guest", HV_EXPECTED, FLAG, HV_FIELD(console_guest)},
+	{"check=always", HV_EXPECTED, FLAG, HV_FIELD(check_always)},
+	{"check", HV_EXPECTED, FLAG, HV_FIELD(check)},
+	{"gdb", HV_EXPECTED, FLAG, HV_FIELD(gdb)},
+	{"mask=", "mask= with timer, vpid, ept-ad, ept-2m, ept-1g, invept-single",
+	 NAMES("timer", "vpid", "ept-ad", "ept-2m", "ept-1g", "invept-single"), HV_FIELD(mask), .list = true},
+	{"trace=", WATCH_EXPECTED, NAMES("off", "events", "exits"), HV_FIELD(trace)},
+	{"stop=", WATCH_EXPECTED, NAMES("entry", "transition", "exit", "kill", "vmcall"), HV_FIELD(stop), .list = true},
+	{.expected = HV_EXPECTED},
 };
 
 int hv_options_parse(const char *line, struct hv_options *options, struct option_error *error)
 {
-	const struct target to = {.hv = options, .fields = (char *)options, .error = error};
+	const struct target to = {.fields = (char *)options, .error = error};
 	const char *expected;
 	struct word word;
 
@@ -292,18 +283,16 @@ static const char *parse_device(struct word value, const struct target *to)
 }
 
 static const struct word_row vm_words[] = {
-	{"mem=", parse_memory, NULL, NULL, 0},
-	{"cpus=", parse_cpus, NULL, NULL, 0},
-	{"iommu=", parse_iommu, NULL, NULL, 0},
-	{"dev=", parse_device, NULL, NULL, 0},
-	{"memtype=", NULL, "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16", memtype_policies,
-	 offsetof(struct vm_options, policy)},
-	{"coherence=", NULL, "coherence=none or coherence=model", NAMES("none", "model"),
-	 offsetof(struct vm_options, coherence)},
-	{"reset=", NULL, "reset=end or reset=restart", NAMES("end", "restart"), offsetof(struct vm_options, restart)},
-	{"transition=", NULL, "transition=zap or retype", NAMES("zap", "retype"), offsetof(struct vm_options, retype)},
-	{"fill=", NULL, "fill=leaf or table", NAMES("leaf", "table"), offsetof(struct vm_options, fill_table)},
-	{NULL, NULL, "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, fill=, reset= or --", NULL, 0},
+	{"mem=", .parse = parse_memory},
+	{"cpus=", .parse = parse_cpus},
+	{"iommu=", .parse = parse_iommu},
+	{"dev=", .parse = parse_device},
+	{"memtype=", "memtype=kvm-6.6, kvm-6.7, kvm-6.11 or kvm-6.16", memtype_policies, VM_FIELD(policy)},
+	{"coherence=", "coherence=none or coherence=model", NAMES("none", "model"), VM_FIELD(coherence)},
+	{"reset=", "reset=end or reset=restart", NAMES("end", "restart"), VM_FIELD(restart)},
+	{"transition=", "transition=zap or retype", NAMES("zap", "retype"), VM_FIELD(retype)},
+	{"fill=", "fill=leaf or table", NAMES("leaf", "table"), VM_FIELD(fill_table)},
+	{.expected = "mem=, cpus=, iommu=, dev=, memtype=, coherence=, transition=, fill=, reset= or --"},
 };
 
 int vm_options_parse(const char *line, struct vm_options *options, struct option_error *error)
