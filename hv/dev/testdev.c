@@ -23,10 +23,12 @@ struct testdev {
 #define PORTS 8
 #define LINES 16
 
-/* Bytes at 'bytes' as a little-endian value, in the direction of the access. What is above 'width' the bus drops. */
-static void access_bytes(uint8_t *bytes, unsigned width, bool write, uint64_t *value)
+/* Bytes that remember, as a little-endian value. What is above 'width' the bus drops. */
+static void access_bytes(void *bytes, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
-	memcpy(write ? bytes : (void *)value, write ? (void *)value : bytes, width);
+	void *at = (uint8_t *)bytes + offset;
+
+	memcpy(write ? at : value, write ? value : at, width);
 }
 
 /* The four bytes that are kept, then the flush port, which cannot be read. */
@@ -36,7 +38,7 @@ static void access_ports(void *device, uint64_t offset, unsigned width, bool wri
 	const struct board *board = testdev->board;
 
 	if (offset + width <= sizeof(testdev->port))
-		access_bytes(testdev->port + offset, width, write, value);
+		access_bytes(testdev->port, offset, width, write, value);
 	else if (!write)
 		*value = ~0ULL;
 	else if (offset == TESTDEV_FLUSH - TESTDEV_PORT)
@@ -56,13 +58,6 @@ static void access_lines(void *device, uint64_t line, unsigned width, bool write
 		*value = ~0ULL;
 }
 
-static void access_mmio(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
-{
-	struct testdev *testdev = device;
-
-	access_bytes(testdev->mmio + offset, width, write, value);
-}
-
 static void create(void *state, const struct board *board)
 {
 	struct testdev *testdev = state;
@@ -70,7 +65,7 @@ static void create(void *state, const struct board *board)
 	testdev->board = board;
 	bus_add(board->ports, TESTDEV_PORT, PORTS, access_ports, testdev, board->name);
 	bus_add(board->ports, TESTDEV_LINES, LINES, access_lines, testdev, board->name);
-	bus_add(board->mmio, TESTDEV_MMIO, TESTDEV_MMIO_SIZE, access_mmio, testdev, board->name);
+	bus_add(board->mmio, TESTDEV_MMIO, TESTDEV_MMIO_SIZE, access_bytes, testdev->mmio, board->name);
 }
 
 const struct device_row testdev_device = {.name = "testdev", .size = sizeof(struct testdev), .create = create};

@@ -15,29 +15,22 @@
 #define DR7_WHAT(n) BITS(17 + 4 * (n), 16 + 4 * (n))
 #define DR7_SIZE(n) BITS(19 + 4 * (n), 18 + 4 * (n))
 
-/* Is one of these breakpoints enabled? */
-static bool is_enabled(uint64_t dr7, uint64_t hits)
-{
-	bool enabled = false;
-
-	for (unsigned n = 0; n < 4; n++) enabled |= hits >> n & 1 && dr7 >> 2 * n & 3;
-	return enabled;
-}
-
 uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kinds)
 {
 	static const uint8_t sizes[] = {1, 2, 8, 4};
 	const uint64_t breakpoint[4] = {read_dr0(), read_dr1(), read_dr2(), read_dr3()};
-	uint64_t hits = 0;
+	uint64_t hits = 0, enabled = 0; /* the bits of those that are hit */
 
 	for (unsigned n = 0; n < 4; n++) {
 		uint64_t size = sizes[FIELD(dr7, DR7_SIZE(n))];
 		uint64_t first = ALIGN_DOWN(breakpoint[n], size);
 
-		if (kinds >> FIELD(dr7, DR7_WHAT(n)) & 1 && address < first + size && first < address + width)
-			hits |= BIT(n);
+		if (!(kinds >> FIELD(dr7, DR7_WHAT(n)) & 1) || address >= first + size || first >= address + width)
+			continue;
+		hits |= BIT(n);
+		enabled |= dr7 >> 2 * n & 3;
 	}
-	return is_enabled(dr7, hits) ? hits : 0;
+	return enabled ? hits : 0;
 }
 
 /* A #DB that exits has not changed DR6 and DR7 yet (SDM 3C 28.1). */

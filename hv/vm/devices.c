@@ -80,21 +80,15 @@ static void flush_page(void *ctx, uint64_t gpa)
 	ept_zap_range(&vm->ept, gpa & ~(PAGE_SIZE - 1), PAGE_SIZE);
 }
 
-static void console_byte(void *ctx, uint8_t byte)
+static void put_byte(struct vm *vm, struct console_line *line, uint8_t byte)
 {
-	struct vm *vm = ctx;
-
-	console_guest_byte(&vm->line, byte);
-	if (console_is_full(&vm->line)) vm_wait_for_console(vm);
+	console_guest_byte(line, byte);
+	if (console_is_full(line)) vm_wait_for_console(vm);
 }
 
-static void debug_byte(void *ctx, uint8_t byte)
-{
-	struct vm *vm = ctx;
+static void console_byte(void *ctx, uint8_t byte) { put_byte(ctx, &((struct vm *)ctx)->line, byte); }
 
-	console_guest_byte(&vm->debug_line, byte);
-	if (console_is_full(&vm->line)) vm_wait_for_console(vm);
-}
+static void debug_byte(void *ctx, uint8_t byte) { put_byte(ctx, &((struct vm *)ctx)->debug_line, byte); }
 
 static void exit_with(void *ctx, uint32_t status) { vm_exit(ctx, status); }
 

@@ -24,12 +24,14 @@ static const uint32_t direct[] = {
 /* And those it only reads so. */
 static const uint32_t direct_read[] = {MSR_IA32_TIME_STAMP_COUNTER, MSR_IA32_EFER};
 
-static void allow(uint8_t *bitmap, uint32_t msr)
+static void allow(uint8_t *bitmap, uint32_t msr, bool write)
 {
 	uint32_t bit = msr & 0x1fff;
+	uint8_t others = (uint8_t) ~(1U << bit % 8);
 
 	if (msr >= HIGH_FIRST) bitmap += BITMAP_HIGH;
-	bitmap[bit / 8] &= (uint8_t) ~(1U << bit % 8);
+	bitmap[bit / 8] &= others;
+	if (write) bitmap[BITMAP_WRITE + bit / 8] &= others;
 }
 
 uint64_t msr_bitmap_alloc(void)
@@ -39,14 +41,8 @@ uint64_t msr_bitmap_alloc(void)
 
 	if (!page) return 0;
 	memset(bitmap, 0xff, PAGE_SIZE);
-	for (size_t i = 0; i < ARRAY_SIZE(direct); i++) {
-		allow(bitmap, direct[i]);
-		allow(bitmap + BITMAP_WRITE, direct[i]);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(direct_read); i++) allow(bitmap, direct_read[i]);
-	if (cpu_has_rdtscp()) {
-		allow(bitmap, MSR_IA32_TSC_AUX);
-		allow(bitmap + BITMAP_WRITE, MSR_IA32_TSC_AUX);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(direct); i++) allow(bitmap, direct[i], true);
+	for (size_t i = 0; i < ARRAY_SIZE(direct_read); i++) allow(bitmap, direct_read[i], false);
+	if (cpu_has_rdtscp()) allow(bitmap, MSR_IA32_TSC_AUX, true);
 	return page;
 }

@@ -13,6 +13,9 @@ static const uint32_t swapped_msr[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          
 				       MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
 _Static_assert(ARRAY_SIZE(swapped_msr) == ARRAY_SIZE(((struct vcpu *)0)->swapped_msr), "");
 
+/* How many there are: not every CPU has the last. */
+static size_t swapped_msrs(void) { return ARRAY_SIZE(swapped_msr) - !cpu_has_rdtscp(); }
+
 static void save_debug_registers(uint64_t *dr)
 {
 	dr[0] = read_dr0();
@@ -33,9 +36,7 @@ void load_debug_registers(const uint64_t *dr)
 
 static void save_state(struct vcpu *vcpu)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
-		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp())
-			vcpu->swapped_msr[i] = rdmsr(swapped_msr[i]);
+	for (size_t i = 0; i < swapped_msrs(); i++) vcpu->swapped_msr[i] = rdmsr(swapped_msr[i]);
 	vcpu->cr2 = read_cr2();
 	save_debug_registers(vcpu->debug_register);
 	fpu_save(vcpu->fpu, &vcpu->xcr0);
@@ -43,8 +44,7 @@ static void save_state(struct vcpu *vcpu)
 
 static void load_state(const struct vcpu *vcpu)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(swapped_msr); i++)
-		if (swapped_msr[i] != MSR_IA32_TSC_AUX || cpu_has_rdtscp()) wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
+	for (size_t i = 0; i < swapped_msrs(); i++) wrmsr(swapped_msr[i], vcpu->swapped_msr[i]);
 	write_cr2(vcpu->cr2);
 	load_debug_registers(vcpu->debug_register);
 	fpu_load(vcpu->fpu, vcpu->xcr0);

@@ -93,14 +93,16 @@ static void *in_slot(const struct vm *vm, uint64_t gpa, uint64_t size, bool rom)
 	return (void *)(slot->hpa + (gpa - slot->gpa));
 }
 
-static int read_page(void *ctx, uint64_t gpa, void *to, unsigned size)
+static int read_slot(const struct vm *vm, uint64_t gpa, void *to, unsigned size, bool rom)
 {
-	const void *from = in_slot(ctx, gpa, size, true);
+	const void *from = in_slot(vm, gpa, size, rom);
 
 	if (!from) return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
+
+static int read_page(void *ctx, uint64_t gpa, void *to, unsigned size) { return read_slot(ctx, gpa, to, size, true); }
 
 static int write_page(void *ctx, uint64_t gpa, const void *from, unsigned size)
 {
@@ -153,13 +155,8 @@ static unsigned within_page(uint64_t gpa, uint64_t size)
 
 static int device_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache)
 {
-	const void *from;
-
 	if (vm->cache) return coherence_dma_read(vm, gpa, to, size, around_cache);
-	from = in_slot(vm, gpa, size, false);
-	if (!from) return -EFAULT;
-	memcpy(to, from, size);
-	return 0;
+	return read_slot(vm, gpa, to, size, false);
 }
 
 static int device_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache)

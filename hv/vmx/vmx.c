@@ -146,13 +146,15 @@ static bool negotiate(struct vmx *v, unsigned mask)
 static bool check_ept(struct vmx *v, unsigned mask)
 {
 	uint64_t cap = v->capabilities.ept_vpid;
-	static const struct {
+	bool single = cap & EPT_CAP_INVEPT_SINGLE_CONTEXT && !(mask & MASK_INVEPT_SINGLE);
+	const struct {
 		uint64_t bit;
 		const char *name;
 	} needed[] = {
 		{EPT_CAP_4_LEVELS, "4-level EPT"},
 		{EPT_CAP_WB, "write-back EPT walks"},
 		{EPT_CAP_INVEPT, "INVEPT"},
+		{single ? EPT_CAP_INVEPT_SINGLE_CONTEXT : EPT_CAP_INVEPT_ALL_CONTEXTS, "all-context INVEPT"},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -160,11 +162,7 @@ static bool check_ept(struct vmx *v, unsigned mask)
 		print("cpu: no %s (IA32_VMX_EPT_VPID_CAP = 0x%lx)" READ_ON, needed[i].name, cap);
 		return false;
 	}
-	v->invept_single = cap & EPT_CAP_INVEPT_SINGLE_CONTEXT && !(mask & MASK_INVEPT_SINGLE);
-	if (!v->invept_single && !(cap & EPT_CAP_INVEPT_ALL_CONTEXTS)) {
-		print("cpu: no all-context INVEPT (IA32_VMX_EPT_VPID_CAP = 0x%lx)" READ_ON, cap);
-		return false;
-	}
+	v->invept_single = single;
 	v->ept = (struct ept_caps){
 		.large_2m = cap & EPT_CAP_2M && !(mask & MASK_EPT_2M),
 		.large_1g = cap & EPT_CAP_1G && !(mask & MASK_EPT_1G),
