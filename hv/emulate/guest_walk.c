@@ -216,27 +216,28 @@ static int first_table(struct walk *w, uint64_t *table)
 	return 0;
 }
 
-static int walk(struct walk *w, uint64_t linear, uint64_t *gpa, uint32_t *code)
+/* As guest_walk(), and the entries go to the cache, if there is one. */
+static int walk(const struct guest_paging *paging, const struct guest_ram *ram, struct guest_walk_cache *cache,
+		uint64_t linear, enum guest_access access, uint64_t *gpa, uint32_t *code)
 {
-	bool code64 = w->paging->mode == 64;
+	struct walk w = {.paging = paging, .ram = ram, .access = access, .rights = ~0UL, .cache = cache};
+	bool code64 = paging->mode == 64;
 	int error;
 
 	if (code64 && (uint64_t)((int64_t)(linear << 16) >> 16) != linear) return -EINVAL;
-	w->linear = code64 ? linear : (uint32_t)linear;
-	*gpa = w->linear;
-	if (!(w->paging->cr0 & CR0_PG)) return 0;
-	error = first_table(w, gpa);
-	if (!error) error = descend(w, gpa);
-	if (error == -EFAULT) *code = error_code(w);
+	w.linear = code64 ? linear : (uint32_t)linear;
+	*gpa = w.linear;
+	if (!(paging->cr0 & CR0_PG)) return 0;
+	error = first_table(&w, gpa);
+	if (!error) error = descend(&w, gpa);
+	if (error == -EFAULT) *code = error_code(&w);
 	return error;
 }
 
 int guest_walk(const struct guest_paging *paging, const struct guest_ram *ram, uint64_t linear,
 	       enum guest_access access, uint64_t *gpa, uint32_t *code)
 {
-	struct walk w = {.paging = paging, .ram = ram, .access = access, .rights = ~0UL};
-
-	return walk(&w, linear, gpa, code);
+	return walk(paging, ram, NULL, linear, access, gpa, code);
 }
 
 /* Apart, for where they lie in the flat part there is a way 80 ticks shorter. */
@@ -276,18 +277,11 @@ static __attribute__((noinline)) int walk_and_note(struct guest_walk_cache *cach
 						   const struct guest_ram *ram, uint64_t linear, uint64_t *gpa,
 						   uint32_t *code)
 {
-	struct walk w = {
-		.paging = paging,
-		.ram = ram,
-		.access = GUEST_FETCH,
-		.rights = ~0UL,
-		.cache = cache,
-	};
 	int error;
 
 	cache->entries = 0;
 	cache->flat = true;
-	error = walk(&w, linear, gpa, code);
+	error = walk(paging, ram, cache, linear, GUEST_FETCH, gpa, code);
 	if (error) cache->entries = 0;
 	cache->paging = *paging;
 	cache->linear = linear & ~(PAGE_SIZE - 1);

@@ -49,9 +49,8 @@ static struct outcome difference(uint64_t a, uint64_t b, uint64_t borrow, unsign
 /* BT and its kin: the bit goes to CF, the others stay. */
 static struct outcome bit_operation(enum insn_operation operation, uint64_t value, unsigned number)
 {
-	struct outcome out = {.result = value, .changed = RFLAGS_CF};
+	struct outcome out = {.result = value, .flags = value >> number & 1 ? RFLAGS_CF : 0, .changed = RFLAGS_CF};
 
-	out.flags = value >> number & 1 ? RFLAGS_CF : 0;
 	if (operation == INSN_BTS)
 		out.result |= BIT(number);
 	else if (operation == INSN_BTR)
@@ -130,16 +129,15 @@ static struct outcome search(const struct insn *insn, const struct insn_cpu *cpu
 	unsigned number = !value    ? bits
 			  : forward ? (unsigned)__builtin_ctzll(value)
 				    : 63 - (unsigned)__builtin_clzll(value);
-	struct outcome out = {.writes = value || counts, .changed = FLAGS_ARITHMETIC};
+	uint64_t none = counts ? RFLAGS_CF : RFLAGS_ZF; /* says that there is no bit */
 
 	if (counts && !forward && value) number = bits - 1 - number;
-	out.result = number;
-	if (!counts)
-		out.flags = value ? 0 : RFLAGS_ZF;
-	else
-		out.flags = (value ? 0 : RFLAGS_CF) | (number ? 0 : RFLAGS_ZF);
-	if (counts) out.changed = RFLAGS_CF | RFLAGS_ZF;
-	return out;
+	return (struct outcome){
+		.result = number,
+		.flags = (value ? 0 : none) | (counts && !number ? RFLAGS_ZF : 0),
+		.changed = counts ? RFLAGS_CF | RFLAGS_ZF : FLAGS_ARITHMETIC,
+		.writes = value || counts,
+	};
 }
 
 static int64_t extend(uint64_t value, unsigned width) { return (int64_t)sign_extend(value, width); }
@@ -218,9 +216,8 @@ static struct outcome compare_exchange(uint64_t accumulator, uint64_t old, uint6
 /* One by one: the compiler's own would be in libgcc. */
 static struct outcome count_bits(uint64_t value)
 {
-	struct outcome out = {.changed = FLAGS_ARITHMETIC, .writes = true};
+	struct outcome out = {.flags = value ? 0 : RFLAGS_ZF, .changed = FLAGS_ARITHMETIC, .writes = true};
 
-	out.flags = value ? 0 : RFLAGS_ZF;
 	for (; value; value &= value - 1) out.result++;
 	return out;
 }

@@ -257,16 +257,14 @@ static void write_old(const struct insn *insn, struct insn_cpu *cpu, uint64_t va
 }
 
 /* Everything that writes a result of memory, a register or an immediate back to memory. */
-static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, uint64_t other)
+static int modify(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory, uint64_t offset,
+		  uint64_t other)
 {
 	enum insn_operation operation = insn->operation;
-	uint64_t offset = effective_address(insn, cpu);
 	uint64_t linear, value;
 	struct outcome out;
-	int error;
+	int error = load_to_modify(insn, cpu, memory, offset, &linear, &value);
 
-	if (is_bit_operation(operation) && !insn->has_immediate) offset += bit_string_offset(insn, other);
-	error = load_to_modify(insn, cpu, memory, offset, &linear, &value);
 	if (error) return error;
 	out = insn_compute(insn, cpu, value, other);
 	error = memory->write(memory->ctx, linear, insn->width, &out.result);
@@ -284,13 +282,12 @@ static int execute_compute(const struct insn *insn, struct insn_cpu *cpu, const 
 	uint64_t other = insn->has_immediate && operation != INSN_SHLD && operation != INSN_SHRD
 				 ? cut(insn->immediate, insn->width)
 				 : read_register(insn, cpu);
-	uint64_t offset, value;
+	uint64_t offset = effective_address(insn, cpu), value;
 	struct outcome out;
 	int error;
 
-	if (insn->to_memory && !discard) return modify(insn, cpu, memory, other);
-	offset = effective_address(insn, cpu);
-	if (operation == INSN_BT && !insn->has_immediate) offset += bit_string_offset(insn, other);
+	if (is_bit_operation(operation) && !insn->has_immediate) offset += bit_string_offset(insn, other);
+	if (insn->to_memory && !discard) return modify(insn, cpu, memory, offset, other);
 	error = load(insn, cpu, memory, insn->segment, offset, &value);
 	if (error) return error;
 	out = insn->to_memory ? insn_compute(insn, cpu, value, other) : insn_compute(insn, cpu, other, value);
