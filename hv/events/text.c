@@ -28,11 +28,6 @@ static void count_text(const struct event *e, char *text, size_t size)
 		    FIELD(e->b, EVENT_TABLES), FIELD(e->a, EVENT_INVEPTS), e->c);
 }
 
-static void install_text(const struct event *e, char *text, size_t size)
-{
-	add("fault at 0x%lx, %s leaf, %s", e->b, ept_level_names[FIELD(e->a, EVENT_LEVEL)], memtype_leaf_name(e->c));
-}
-
 static void run_text(const struct event *e, char *text, size_t size)
 {
 	uint64_t bytes = e->c & EVENT_BYTES;
@@ -61,7 +56,10 @@ void event_text(const struct event *e, char *text, size_t size)
 	switch (e->type) {
 	case EVENT_EXIT: add("exit reason %lu at rip 0x%lx, %u ticks", FIELD(e->c, EVENT_REASON), e->b, e->a); return;
 	case EVENT_INJECTION: add("vector 0x%x injected", (unsigned)FIELD(e->a, EVENT_VECTOR)); return;
-	case EVENT_INSTALL: install_text(e, text, size); return;
+	case EVENT_INSTALL:
+		add("fault at 0x%lx, %s leaf, %s", e->b, ept_level_names[FIELD(e->a, EVENT_LEVEL)],
+		    memtype_leaf_name(e->c));
+		return;
 	case EVENT_ATTACH:
 	case EVENT_DETACH:
 	case EVENT_COHERENCE: device_text(e, text, size); return;
