@@ -69,7 +69,7 @@ static void leave(void)
 static void put_byte(uint8_t id, char c)
 {
 	if (head - tail == RING_SIZE) { /* only the hypervisor's own lines come so far */
-		serial_wait_empty(COM1);
+		serial_wait(COM1, LSR_EMPTY);
 		send();
 	}
 	was_empty |= head == tail;
@@ -80,12 +80,23 @@ static void put_byte(uint8_t id, char c)
 	if (also_e9) outb(CONSOLE_E9_PORT, (uint8_t)c);
 }
 
+/* A character of the hypervisor's or, with its line as 'ctx', of a guest's. */
 static void put(void *ctx, char c)
 {
-	(void)ctx;
+	const struct console_line *line = ctx;
+
 	if (c == '\n' && passed_on) /* the terminal is raw then */
 		put_byte(0, '\r');
-	put_byte(0, c);
+	put_byte(line ? line->id : 0, c);
+}
+
+static __attribute__((format(printf, 2, 3))) void put_text(struct console_line *line, const char *text, ...)
+{
+	va_list args;
+
+	va_start(args, text);
+	format(put, line, text, args);
+	va_end(args);
 }
 
 /* A line of its own, whatever the guest that has the terminal left there, or print_part(). */
@@ -93,12 +104,6 @@ static void begin_line(void)
 {
 	if (!at_left) put(NULL, '\n');
 	at_left = true;
-}
-
-static void end_line(uint8_t id)
-{
-	if (passed_on) put_byte(0, '\r');
-	put_byte(id, '\n');
 }
 
 void print_part(const char *text, ...)
@@ -119,11 +124,11 @@ void print(const char *text, ...)
 
 	lock(&console_lock, LOCK_CONSOLE);
 	begin_line();
-	for (const char *prefix = "hv: "; *prefix; prefix++) put_byte(0, *prefix);
+	put_text(NULL, "hv: ");
 	va_start(args, text);
 	format(put, NULL, text, args);
 	va_end(args);
-	end_line(0);
+	put(NULL, '\n');
 	leave();
 }
 
@@ -147,33 +152,19 @@ void console_line_open_beside(struct console_line *line, struct console_line *fi
 
 void console_pass_on(struct console_line *line) { passed_on = line; }
 
-static void put_guest(const struct console_line *line, uint8_t byte) { put_byte(line->id, (char)byte); }
-
-static void put_escaped(const struct console_line *line, uint8_t byte)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	put_guest(line, '\\');
-	put_guest(line, 'x');
-	put_guest(line, (uint8_t)digits[byte >> 4]);
-	put_guest(line, (uint8_t)digits[byte & 15]);
-}
-
 /* The first 'length' bytes of its text as a line of the console. */
 static void put_guest_line(struct console_line *line, unsigned length)
 {
 	lock(&console_lock, LOCK_CONSOLE);
 	begin_line();
-	for (const char *name = line->name; *name; name++) put_guest(line, (uint8_t)*name);
-	put_guest(line, '|');
-	put_guest(line, ' ');
+	put_text(line, "%s| ", line->name);
 	for (unsigned i = 0; i < length;) {
 		unsigned printable = utf8_printable(line->text + i, length - i);
 
-		if (!printable) put_escaped(line, line->text[i++]);
-		for (; printable; printable--) put_guest(line, line->text[i++]);
+		if (!printable) put_text(line, "\\x%02x", line->text[i++]);
+		for (; printable; printable--) put(line, (char)line->text[i++]);
 	}
-	end_line(line->id);
+	put(line, '\n');
 	leave();
 	line->length -= length;
 	memmove(line->text, line->text + length, line->length);
@@ -192,7 +183,7 @@ static void put_piece(struct console_line *line)
 static void pass_byte(struct console_line *line, uint8_t byte)
 {
 	lock(&console_lock, LOCK_CONSOLE);
-	put_guest(line, byte);
+	put_byte(line->id, (char)byte);
 	at_left = byte == '\n';
 	leave();
 }
@@ -253,8 +244,8 @@ int console_read(void) { return input_head == input_tail ? -1 : input[input_tail
 void console_flush(void)
 {
 	while (head != tail) {
-		serial_wait_empty(COM1);
+		serial_wait(COM1, LSR_EMPTY);
 		send();
 	}
-	serial_wait_idle(COM1);
+	serial_wait(COM1, LSR_IDLE);
 }

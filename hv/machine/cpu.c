@@ -132,6 +132,8 @@ void cpus_stop(void)
 	__atomic_compare_exchange_n(&ender, &none, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	while (ender != this_cpu()) hlt();
 	cpus_kick_others();
+	locks_forgotten = true;
+	this_cpu()->locks_held = 0;
 }
 
 _Noreturn void cpu_check_failed(const char *function, const char *condition)

@@ -118,7 +118,7 @@ void cpus_write_back(void);
 /* Halt until an interrupt or NMI comes; at once back if cpu->slice is 1. boot/interrupts.asm */
 void cpu_halt(void);
 
-/* Stop all other CPUs for good. */
+/* Stop all other CPUs for good: they may hold locks, so none counts any more. */
 void cpus_stop(void);
 
 /* A condition that holds unless the hypervisor has a defect: checked where it was built to be. */

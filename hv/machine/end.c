@@ -16,7 +16,6 @@
 void machine_end(int status)
 {
 	cpus_stop();
-	locks_forget();
 	print("end: status %d", status);
 	console_flush();
 	outb(EXIT_PORT, (uint8_t)status);
@@ -31,7 +30,6 @@ void panic(const char *text, ...)
 	va_list args;
 
 	cpus_stop();
-	locks_forget();
 	va_start(args, text);
 	format_text(line, sizeof(line), text, args);
 	va_end(args);

@@ -29,7 +29,7 @@ struct lock {
 	uint32_t serving; /* and of who has the lock, or may take it */
 };
 
-/* The hypervisor is at its end: nobody waits for a lock any more. */
+/* The hypervisor is at its end (cpus_stop()): nobody waits for a lock any more. */
 extern bool locks_forgotten;
 
 static inline void lock(struct lock *lock, enum lock_rank rank)
@@ -53,10 +53,4 @@ static inline void unlock(struct lock *lock, enum lock_rank rank)
 	(void)rank;
 	/* The holder's alone to change; a store releases (SDM 3A 9.2.2). */
 	__asm__ volatile("incl %0" : "+m"(lock->serving) : : "memory", "cc");
-}
-
-static inline void locks_forget(void)
-{
-	locks_forgotten = true;
-	this_cpu()->locks_held = 0;
 }

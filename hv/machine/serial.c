@@ -40,12 +40,8 @@ int serial_receive(uint16_t port)
 	return status == LSR_NO_UART || !(status & LSR_READY) ? -1 : inb(port + UART_DATA);
 }
 
-static void wait_for(uint16_t port, uint8_t lsr_bit)
+void serial_wait(uint16_t port, uint8_t lsr_bit)
 {
 	for (unsigned i = 0; i < WAIT_LIMIT && !(inb(port + UART_LSR) & lsr_bit); i++)
 		;
 }
-
-void serial_wait_empty(uint16_t port) { wait_for(port, LSR_EMPTY); }
-
-void serial_wait_idle(uint16_t port) { wait_for(port, LSR_IDLE); }

@@ -20,6 +20,5 @@ unsigned serial_send(uint16_t port, const char *text, unsigned size);
 /* The next byte that came in, or -1. */
 int serial_receive(uint16_t port);
 
-/* Wait until the transmitter takes bytes again, or until the last one has left the machine. */
-void serial_wait_empty(uint16_t port);
-void serial_wait_idle(uint16_t port);
+/* Wait until the transmitter takes bytes again (LSR_EMPTY), or until the last one has left the machine (LSR_IDLE). */
+void serial_wait(uint16_t port, uint8_t lsr_bit);

@@ -91,7 +91,6 @@ void trap(struct trap_frame *f)
 		return;
 	}
 	cpus_stop();
-	locks_forget();
 	print("exception %s (vector %lu) error 0x%lx in the hypervisor", name ? name : "?", f->vector, f->error_code);
 	print("  rip %016lx rflags %016lx rsp %016lx cr2 %016lx", f->rip, f->rflags, f->rsp, read_cr2());
 	print("  rax %016lx rcx %016lx rdx %016lx rbx %016lx", f->rax, f->rcx, f->rdx, f->rbx);

@@ -36,7 +36,7 @@ static void send_raw(const char *text)
 	while (*text) {
 		unsigned sent = serial_send(COM2, text, (unsigned)strlen(text));
 
-		if (!sent) serial_wait_empty(COM2);
+		if (!sent) serial_wait(COM2, LSR_EMPTY);
 		text += sent;
 	}
 }
