@@ -33,8 +33,6 @@ void hv_main(uint32_t magic, const void *info);
 
 static struct boot_info boot;
 static struct hv_options options;
-static struct vm *vms[VMS_MAX];
-static unsigned vm_count;
 static bool failed; /* a VM could not be started, was killed or exited with a status */
 
 static void parse_boot_information(uint32_t magic, const void *info)
@@ -246,7 +244,7 @@ void hv_main(uint32_t magic, const void *info)
 	if (options.check_always || cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) timer_shortest = TICKS_OF_SLOW_EXITS;
 	if (options.console_guest) pass_console_on();
 	if (!vmx.preemption_timer) timer_start();
-	monitor_init(vms, vm_count);
+	monitor_init();
 	watch_init(&options);
 	if (options.gdb && vm_count) gdb_init();
 	run_begin();

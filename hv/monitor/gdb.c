@@ -200,7 +200,7 @@ static void hear(int byte)
 
 void gdb_init(void)
 {
-	vm = all_vms[0];
+	vm = vms[0];
 	serial_init(COM2);
 	pic_unmask(COM2_LINE);
 	print("gdb: vm %s waits on the second serial port", vm->options.name);

@@ -38,18 +38,18 @@ static void print_help(void)
 
 static void print_places(void)
 {
-	for (unsigned i = 0; i < all_vms_count; i++)
-		for (unsigned n = 0; n < all_vms[i]->vcpus && all_vms[i]->state == VM_RUNNING; n++)
-			monitor_show_place(all_vms[i]->vcpu[n]);
+	for (unsigned i = 0; i < vm_count; i++)
+		for (unsigned n = 0; n < vms[i]->vcpus && vms[i]->state == VM_RUNNING; n++)
+			monitor_show_place(vms[i]->vcpu[n]);
 }
 
 /* Another VM that still runs hears what is typed from now on. */
 static void next_console(void)
 {
-	for (unsigned i = 1; i <= all_vms_count; i++)
-		if (all_vms[(focus + i) % all_vms_count]->state == VM_RUNNING) {
-			focus = (focus + i) % all_vms_count;
-			print("console of %s, Ctrl-A h for help", all_vms[focus]->options.name);
+	for (unsigned i = 1; i <= vm_count; i++)
+		if (vms[(focus + i) % vm_count]->state == VM_RUNNING) {
+			focus = (focus + i) % vm_count;
+			print("console of %s, Ctrl-A h for help", vms[focus]->options.name);
 			return;
 		}
 }
@@ -137,10 +137,7 @@ static void hear(uint8_t key)
 }
 
 /* For the guest, as far as its UART takes it. What is typed at a VM that has ended is lost. */
-static bool guest_takes(uint8_t key)
-{
-	return all_vms[focus]->state != VM_RUNNING || devices_type(all_vms[focus], key);
-}
+static bool guest_takes(uint8_t key) { return vms[focus]->state != VM_RUNNING || devices_type(vms[focus], key); }
 
 static void deliver(void)
 {
@@ -156,7 +153,7 @@ static void type(int key)
 	bool for_guests = !open && !watch_may_stop();
 
 	if (!for_guests || key == CTRL_D) keep(&for_monitor, key);
-	if (for_guests && all_vms_count) keep(&for_guest, key);
+	if (for_guests && vm_count) keep(&for_guest, key);
 }
 
 void keys_poll(void)

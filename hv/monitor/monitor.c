@@ -12,8 +12,6 @@
 #include "hv/vm/step.h"
 #include "lib/format.h"
 
-struct vm *const *all_vms;
-unsigned all_vms_count;
 static struct vm *vm; /* the one that commands are about */
 
 struct command {
@@ -45,21 +43,20 @@ static void show_vms(void)
 {
 	static const char *const states[] = {"running", "exited", "killed", "reset"};
 
-	for (unsigned i = 0; i < all_vms_count; i++) {
-		const char *state =
-			run_is_stopped() && all_vms[i]->state == VM_RUNNING ? "stopped" : states[all_vms[i]->state];
+	for (unsigned i = 0; i < vm_count; i++) {
+		const char *state = run_is_stopped() && vms[i]->state == VM_RUNNING ? "stopped" : states[vms[i]->state];
 
-		print("%s vm %s: %s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", all_vms[i] == vm ? "*" : " ",
-		      all_vms[i]->options.name, state, all_vms[i]->options.memory / MiB, all_vms[i]->vcpus,
-		      all_vms[i]->ept.noncoherent, exit_total(all_vms[i]));
+		print("%s vm %s: %s, %lu MiB, %u vCPU, noncoherent count %u, %lu exits", vms[i] == vm ? "*" : " ",
+		      vms[i]->options.name, state, vms[i]->options.memory / MiB, vms[i]->vcpus, vms[i]->ept.noncoherent,
+		      exit_total(vms[i]));
 	}
 }
 
 static void choose_vm(const char *name)
 {
-	for (unsigned i = 0; i < all_vms_count; i++)
-		if (!strcmp(all_vms[i]->options.name, name)) {
-			vm = all_vms[i];
+	for (unsigned i = 0; i < vm_count; i++)
+		if (!strcmp(vms[i]->options.name, name)) {
+			vm = vms[i];
 			return;
 		}
 	print("'%s' is no VM: expected a name that vms lists", name);
@@ -223,7 +220,7 @@ static void kill(void) { vm_kill(vm, "by the operator"); }
 
 void monitor_quit(void)
 {
-	for (unsigned i = 0; i < all_vms_count; i++) vm_kill(all_vms[i], "by the operator");
+	for (unsigned i = 0; i < vm_count; i++) vm_kill(vms[i], "by the operator");
 	run_continue();
 }
 
@@ -310,9 +307,4 @@ void monitor_run(char *line)
 
 void monitor_prompt(void) { print_part("hv: %s> ", vm ? vm->options.name : ""); }
 
-void monitor_init(struct vm *const *vms, unsigned count)
-{
-	all_vms = vms;
-	all_vms_count = count;
-	vm = count ? vms[0] : NULL;
-}
+void monitor_init(void) { vm = vm_count ? vms[0] : NULL; }

@@ -9,10 +9,8 @@
 #include "hv/options/options.h"
 #include "hv/vm/vm.h"
 
-/* All VMs there are. */
-extern struct vm *const *all_vms;
-extern unsigned all_vms_count;
-void monitor_init(struct vm *const *vms, unsigned count);
+/* The VMs are made: commands are about the first. */
+void monitor_init(void);
 
 /* Act on what was typed since the last call, and on stops. To be called often. */
 void keys_poll(void);

@@ -179,10 +179,10 @@ static void watch_vm(const struct vm *vm)
 static void choose_entry(void)
 {
 	exits_are_watched = trace || stop;
-	for (unsigned i = 0; i < all_vms_count; i++)
-		for (unsigned n = 0; all_vms[i]->state == VM_RUNNING && n < all_vms[i]->vcpus; n++) {
-			vcpu_switch_to(all_vms[i]->vcpu[n]);
-			vmcs_set_exit_entry(all_vms[i]->vcpu[n]);
+	for (unsigned i = 0; i < vm_count; i++)
+		for (unsigned n = 0; vms[i]->state == VM_RUNNING && n < vms[i]->vcpus; n++) {
+			vcpu_switch_to(vms[i]->vcpu[n]);
+			vmcs_set_exit_entry(vms[i]->vcpu[n]);
 		}
 }
 
@@ -193,11 +193,11 @@ bool watch_set_trace(enum trace_option option)
 	if (option && port_taken) return false;
 	if (trace && !option) watch_end();
 	trace = option;
-	for (unsigned i = 0; i < all_vms_count && begins; i++) {
-		next[i] = all_vms[i]->events.next; /* what was before does not belong to it */
-		put_name(all_vms[i]);
-		if (all_vms[i]->ram) vcpu_switch_to(all_vms[i]->vcpu[0]); /* so it leaves its EPT alone */
-		put_leaves(all_vms[i], 0, ALL_LEAVES);
+	for (unsigned i = 0; i < vm_count && begins; i++) {
+		next[i] = vms[i]->events.next; /* what was before does not belong to it */
+		put_name(vms[i]);
+		if (vms[i]->ram) vcpu_switch_to(vms[i]->vcpu[0]); /* so it leaves its EPT alone */
+		put_leaves(vms[i], 0, ALL_LEAVES);
 	}
 	choose_entry();
 	return true;
@@ -225,8 +225,8 @@ void watch_init(const struct hv_options *options)
 
 void watch_poll(void)
 {
-	for (unsigned i = 0; i < all_vms_count; i++)
-		if (all_vms[i]->state != VM_RUNNING || !all_vms[i]->is_shared) watch_vm(all_vms[i]);
+	for (unsigned i = 0; i < vm_count; i++)
+		if (vms[i]->state != VM_RUNNING || !vms[i]->is_shared) watch_vm(vms[i]);
 }
 
 void watch_end(void)

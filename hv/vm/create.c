@@ -19,6 +19,9 @@
 #include "iommu/vtd.h"
 #include "lib/format.h"
 
+struct vm *vms[VMS_MAX];
+unsigned vm_count;
+
 static void lock_ept(void *ctx)
 {
 	struct vm *vm = ctx;

@@ -91,6 +91,10 @@ struct vm {
 	uint8_t rom_copy[MiB - FIRMWARE_ROM] __attribute__((aligned(PAGE_SIZE))); /* hv/vm/step.c */
 };
 
+/* All there are, by their indices; hv/main.c makes them. */
+extern struct vm *vms[VMS_MAX];
+extern unsigned vm_count;
+
 /*
  * Make the VM of a GRUB line and load its image; initrd may be NULL. NULL after one line that says
  * what is wrong: then nothing is taken.
