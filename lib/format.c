@@ -5,9 +5,6 @@
  */
 #include "lib/format.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "lib/string.h"
 
 static const char digits[] = "0123456789abcdef";
@@ -184,4 +181,14 @@ unsigned digit_value(char c)
 	const char *digit = c ? strchr(digits, c) : NULL;
 
 	return digit ? (unsigned)(digit - digits) : 16;
+}
+
+bool digits_value(const char *text, size_t length, unsigned base, uint64_t *value)
+{
+	*value = 0;
+	for (size_t i = 0; i < length; i++) {
+		if (digit_value(text[i]) >= base) return false;
+		*value = *value * base + digit_value(text[i]);
+	}
+	return length;
 }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * %c %s %d %u %x %p %%, with l, ll or z (all 64 bits) before d, u, x; a width, 0 for zero padding,
@@ -37,3 +39,5 @@ void lines_end(struct lines *lines);
 
 /* What a hexadecimal digit stands for; 16 for any other character. */
 unsigned digit_value(char c);
+/* The number that these digits of the base, at most 16, are; false for none and for anything else. It may overflow. */
+bool digits_value(const char *text, size_t length, unsigned base, uint64_t *value);

@@ -31,12 +31,7 @@ static bool parse_number(const char *text, uint64_t *value)
 	unsigned base = text[0] == '0' && text[1] == 'x' ? 16 : 10;
 
 	text += base == 16 ? 2 : 0;
-	if (!*text || strlen(text) > 16) return false;
-	for (*value = 0; *text; text++) {
-		if (digit_value(*text) >= base) return false;
-		*value = *value * base + digit_value(*text);
-	}
-	return true;
+	return strlen(text) <= 16 && digits_value(text, strlen(text), base, value);
 }
 
 static void show_vms(void)

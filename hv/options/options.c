@@ -83,13 +83,7 @@ static int fail(struct option_error *error, struct word word, const char *expect
 
 static bool parse_number(struct word word, uint64_t *value)
 {
-	*value = 0;
-	if (!word.length || word.length > 12) return false;
-	for (size_t i = 0; i < word.length; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9') return false;
-		*value = *value * 10 + (uint64_t)(word.text[i] - '0');
-	}
-	return true;
+	return word.length <= 12 && digits_value(word.text, word.length, 10, value);
 }
 
 /* "64M": decimal with K, M, G or nothing behind it. False on anything else and on overflow. */

@@ -139,3 +139,16 @@ TEST(a_digit_has_its_value_and_nothing_else_has_one)
 				 strchr("0123456789abcdef", c) && c ? strtoul(digit, NULL, 16) : 16);
 	}
 }
+
+TEST(a_number_is_digits_of_its_base_and_nothing_else)
+{
+	uint64_t value;
+
+	assert_true(digits_value("190", 3, 10, &value));
+	assert_int_equal(value, 190);
+	assert_true(digits_value("1f0x", 3, 16, &value));
+	assert_int_equal(value, 0x1f0);
+	assert_false(digits_value("19a", 3, 10, &value));
+	assert_false(digits_value("1 2", 3, 10, &value));
+	assert_false(digits_value("5", 0, 10, &value));
+}
