@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Segment registers as MOV and task switches load them: the descriptor is found, checked and marked
- * accessed (SDM 3A 5.5-5.7, 7.2.4), or its exception is the guest's.
+ * accessed (SDM 3A 5.5-5.7, 8.2.4), or its exception is the guest's.
  */
 #include "hv/exits/segment.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hardware task switches (SDM 3A 7.3): a guest's JMP, CALL, IRET or task gate always exits before
+ * Hardware task switches (SDM 3A 8.3): a guest's JMP, CALL, IRET or task gate always exits before
  * one, so it is carried out here, between TSSs of 32 and of 16 bits. The CPU has checked the gate and
  * the new TSS's descriptor already (SDM 3C 26.4.2).
  */
@@ -9,7 +9,7 @@
 #include "hv/exits/segment.h"
 #include "hv/vm/guest_memory.h"
 
-/* SDM 3A figure 7-2. */
+/* SDM 3A figure 8-2. */
 struct tss32 {
 	uint32_t link;
 	uint32_t stacks[6];
@@ -20,7 +20,7 @@ struct tss32 {
 	uint32_t ldt;
 	uint32_t trap_and_io;
 };
-_Static_assert(sizeof(struct tss32) == 0x68, "SDM 3A figure 7-2");
+_Static_assert(sizeof(struct tss32) == 0x68, "SDM 3A figure 8-2");
 
 /* What a task switch stores into the old TSS: EIP to GS. */
 #define SAVED_AT   offsetof(struct tss32, eip)
@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct tss32) == 0x68, "SDM 3A figure 7-2");
 #define TSS_TRAP   BIT(0)
 #define TSS_BUSY   BIT(41) /* of its descriptor: type 9 becomes 11, and 1 becomes 3 */
 
-/* The same in 16 bits (SDM 3A figure 7-10), in words: without CR3, FS, GS and T, else each field one earlier. */
+/* The same in 16 bits (SDM 3A figure 8-10), in words: without CR3, FS, GS and T, else each field one earlier. */
 enum { TSS16_IP = 7, TSS16_LDT = 21, TSS16_WORDS };
 #define GPR_HIGH 0xffff0000U /* what its registers have in their upper halves */
 
