@@ -251,8 +251,9 @@ uint64_t ept_walk(const struct ept *ept, uint64_t gpa, unsigned *level);
 uint64_t ept_zap_range(struct ept *ept, uint64_t gpa, uint64_t size);
 
 /*
- * From now on leaves of the slot of ROM lead 'offset' bytes beyond it, to a copy, and may be written; with 0 to
- * ROM itself, as at first. For who has a write to ROM carried out, and drops it.
+ * From now on the leaves of ROM's slot lead 'offset' bytes beyond it, to a copy, and allow writes; with 0 they lead
+ * to ROM itself, as at first. The leaves in place are cleared and flushed. So a write to ROM can be carried out and
+ * then forgotten. While 'offset' is not 0 the caller keeps all other CPUs out of the guest.
  */
 void ept_lead_rom(struct ept *ept, const struct ept_slot *rom, uint64_t offset);
 

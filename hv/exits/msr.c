@@ -63,7 +63,7 @@ static void set_deadline(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t now = rdtsc() + vcpu->tsc_offset;
 
-	/* Over already: who can be interrupted wants that; of a handler it has become so by the exit. */
+	/* One that is over asks for the interrupt now; that of a handler (IF=0) is over by the exit's length alone. */
 	if (value <= now && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) vcpu->lapic.timer_held = 0;
 	lapic_set_deadline(&vcpu->lapic, value, value > now ? value - now : 0);
 	if (value <= now) lapic_timer_poll(&vcpu->lapic);

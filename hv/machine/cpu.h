@@ -88,7 +88,7 @@ static inline void cpu_end_idle(void) { __atomic_store_n(&this_cpu()->idle, fals
  */
 void cpu_kick(const struct cpu *cpu);
 void cpus_kick_others(void);
-/* The same where it halts: what it is to see is stored. */
+/* Wake 'cpu' if it halts. What it is to see has to be stored before the call. */
 void cpu_wake(const struct cpu *cpu);
 
 /*

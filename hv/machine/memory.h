@@ -16,10 +16,12 @@ void memory_init(const struct boot_info *boot, const void *info);
 /* All RAM below 'end' is mapped now (4 GiB until then): hand it out too. */
 void memory_reach(uint64_t end);
 
-/* A zeroed piece, size and align powers-of-two multiples of 4K; 0 when there is none. Zeroing takes a tick for 8 bytes.
+/*
+ * A zeroed piece: size in bytes, rounded up to 4K; align a power of two, at least 4K. 0 when there is none.
+ * Zeroing takes a tick for 8 bytes.
  */
 uint64_t memory_alloc(uint64_t size, uint64_t align);
-/* If not NULL, memory_alloc() calls it between parts of much memory. */
+/* If not NULL, memory_alloc() calls it between parts of much memory, without its lock. */
 extern void (*memory_pause)(void);
 /* Give such a piece back. It is joined with what is free beside it. */
 void memory_free(uint64_t start, uint64_t size);

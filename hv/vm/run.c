@@ -101,7 +101,7 @@ static bool is_runnable(struct vcpu *vcpu)
 	return vcpu->activity == VCPU_ACTIVE && vm->state == VM_RUNNING;
 }
 
-/* What fires but once is set again by its handler: there its EOI is what keeps the next one off. */
+/* A timer that fires once needs none: its handler sets it again, and after the EOI lapic->timer_held keeps it off. */
 static uint64_t shortest_stay(const struct vcpu *vcpu)
 {
 	return lapic_timer_is_periodic(&vcpu->lapic) ? timer_shortest : 0;
@@ -240,7 +240,10 @@ static uint32_t exits_left(const struct vcpu *vcpu)
 	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / EXIT_TICKS : 0);
 }
 
-/* Outside, and with a pause: what is under us may have one CPU for both (docs/several-cpus.md). A kick ends it. */
+/*
+ * Another vCPU has the VM to itself, or all are stopped. The wait is outside the guest and pauses, for a hypervisor
+ * under us may have one CPU for both (docs/several-cpus.md). A kick ends it, and the end of the turn.
+ */
 static void wait_for_those_alone(const struct vcpu *vcpu)
 {
 	while (shootdown_keeps_out(vcpu) && this_cpu()->slice != 1 && rdtsc() < vcpu->slice_end) cpu_pause();

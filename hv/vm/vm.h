@@ -107,10 +107,10 @@ void vm_restart(struct vm *vm);
 
 /*
  * The guest asked for a reset: its options say whether it ends or starts again. The VM's lock is
- * held, as for the next two.
+ * held.
  */
 void vm_reset(struct vm *vm);
-/* The same for what a CPU did, and why; takes the lock. */
+/* The same where a vCPU caused the reset; 'why' ("triple fault") is told. Takes the lock. */
 void vm_reset_by_cpu(struct vm *vm, const char *why);
 
 /*
@@ -121,11 +121,11 @@ void vm_release(struct vm *vm);
 /* Give back everything, the VM itself included. */
 void vm_destroy(struct vm *vm);
 
-/* End the VM with the contract's line; a VM ends once. vm_kill() takes the lock. */
+/* End the VM with the contract's line; a VM ends once. vm_exit() is called with the lock held, vm_kill() takes it. */
 void vm_exit(struct vm *vm, uint32_t status);
 void vm_kill(struct vm *vm, const char *reason, ...) __attribute__((format(printf, 2, 3)));
 
-/* The guest wrote more than its share of the console: it waits until that is sent. */
+/* The guest wrote more than its share of the console: it waits until that is sent. The lock is held. */
 void vm_wait_for_console(struct vm *vm);
 
 /*
@@ -147,8 +147,7 @@ static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 	return gpa - vm->low_ram_end < vm->device_space;
 }
 
-/* The lock of what all its vCPUs use. A VM whose vCPUs are all on the CPU that booted
-does not take it. */
+/* The lock of what all its vCPUs use. A VM whose vCPUs are all on the CPU that booted does not take it. */
 static inline void vm_lock(struct vm *vm)
 {
 	if (vm->is_shared) lock(&vm->lock, LOCK_VM);
