@@ -15,25 +15,23 @@
 #include "guest/lib/start.h"
 #include "guest/lib/vmcall.h"
 #include "guest/lib/vtd.h"
+#include "guest/neighbour/storms.h"
 #include "lib/string.h"
 
 #define TICKS         60000000 /* unless ticks= says otherwise */
 #define LONGEST_WAIT  4000000
-#define BLOCK         65536 /* bytes per OUTSB */
-#define ROM           0xf8000UL
 #define CMOS_DATA     0x71
-#define VECTOR        0x50
 #define RESET_CONTROL 0xcf9
 #define RESET_CPU     6
-#define DOMAIN        1
 #define PCIE          0x10 /* a capability; */
 #define PCIE_CONTROL  8    /* its Device Control */
 #define PCIE_RESET    0x2810
 #define PCIE_NO_SNOOP 0x0800
 
-static struct edu_device edu;
+struct edu_device edu;
+uint8_t block[BLOCK] __attribute__((aligned(4096)));
+uint64_t storm_end;
 static uint64_t *table;
-static uint8_t block[BLOCK];
 
 /* Bytes to the console, as many as RCX holds, in one instruction. */
 static void outsb(void)
@@ -62,51 +60,26 @@ static void cd(void)
 	write_cr0(read_cr0() & ~CR0_CD);
 }
 
-/*
- * The largest queue there is: a wait writes the present bit of the device's context entry, 0 and 1
- * in turn, and then that entry is invalidated.
- */
-#define LONG_ORDER 7
-#define LONG       (256U << LONG_ORDER)
-static struct {
-	uint64_t low, high;
-} long_queue[LONG] __attribute__((aligned(4096)));
-
-static void fill_long_queue(void)
-{
-	uint64_t *entry = vtd_context(edu.source_id);
-
-	for (unsigned i = 0; i < LONG; i += 2) {
-		uint32_t low = (uint32_t)(entry[0] & ~CONTEXT_PRESENT);
-
-		low |= i / 2 % 2 ? CONTEXT_PRESENT : 0;
-		long_queue[i].low = DESC_WAIT | DESC_WAIT_STATUS | (uint64_t)low << 32;
-		long_queue[i].high = (uint64_t)entry;
-		long_queue[i + 1].low = DESC_CONTEXT | DESC_SELECTIVE | (uint64_t)edu.source_id << 32 | DOMAIN << 16;
-	}
-	vtd_queue_off();
-	vtd_write64(VTD_IQT, 0);
-	vtd_write64(VTD_IQA, (uint64_t)long_queue | LONG_ORDER);
-	vtd_command(GCMD_QIE, true);
-}
-
 /* As many transitions as a queue can hold, in one store to its tail; the head is seen to move. */
 static void queue(void)
 {
-	static unsigned tail;
+	static uint64_t tail;
+	static bool begun;
 	unsigned moves = 0;
 	uint64_t head, was = vtd_read64(VTD_IQH);
 
-	if (!long_queue[0].low) fill_long_queue();
-	tail = (tail + LONG - 2) % LONG;
-	vtd_write64(VTD_IQT, tail * sizeof(long_queue[0]));
+	if (!begun) queues_long();
+	begun = true;
+	tail = (tail + QUEUES_BYTES - 32) % QUEUES_BYTES;
+	vtd_write64(VTD_IQT, tail);
 	do {
 		head = vtd_read64(VTD_IQH);
 		moves += head != was;
 		was = head;
 		for (unsigned i = 0; i < 1000; i++) cpu_pause();
-	} while (head != tail * sizeof(long_queue[0]));
-	check(moves > LONG / 100, "the head moved %u times on its way through %u descriptors", moves, LONG - 2);
+	} while (head != tail);
+	check(moves > QUEUES_BYTES / 1600, "the head moved %u times on its way through %lu bytes of descriptors", moves,
+	      QUEUES_BYTES - 32);
 }
 
 static void dma(void) { edu_dma(&edu, (uint64_t)block, 4096, true); }
@@ -214,6 +187,15 @@ static void defaults(void)
 	wrmsr(MSR_IA32_MTRR_DEF_TYPE, DEF_TYPE_E | MEMTYPE_WB);
 }
 
+/* A page of each 2 MiB; no larger leaf than 4K has one type, but the pages beside it have the same. */
+static void sparse(void)
+{
+	wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2, MEMTYPE_WC);
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, BIT(20) | BIT(11));
+	for (uint64_t at = 4 * MiB; at < ram_end() - 2 * MiB; at += MiB) mmio_write8(at + PAGE_SIZE, 1);
+	cd();
+}
+
 static void spin_for_ever(unsigned id)
 {
 	(void)id;
@@ -276,6 +258,19 @@ static const struct {
 	{"counters", counters},
 	{"snoop", snoop},
 	{"reset", reset},
+	{"sparse", sparse},
+	{"movs", strings_movs},
+	{"hole", strings_hole},
+	{"faults", strings_faults},
+	{"nowhere", strings_nowhere},
+	{"broadcast", cpus_broadcast},
+	{"x2apic", cpus_x2apic},
+	{"lowest", cpus_lowest},
+	{"nmi", cpus_nmi},
+	{"level", cpus_level},
+	{"attack", queues_attack},
+	{"queue-end", queues_end},
+	{"write-back", queues_write_back},
 };
 
 /* A noncoherent device is there, so that MTRRs, CD and WBINVD mean something. */
@@ -289,13 +284,12 @@ static void attach(void)
 
 static void storm(void (*once)(void), uint64_t ticks)
 {
-	uint64_t end = rdtsc() + ticks;
-
+	storm_end = rdtsc() + ticks;
 	memset(block, '.', sizeof(block));
 	for (unsigned i = 79; i < BLOCK; i += 80) block[i] = '\n';
 	attach();
 	do once();
-	while (rdtsc() < end);
+	while (rdtsc() < storm_end);
 }
 
 static int witness(uint64_t ticks)

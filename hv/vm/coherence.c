@@ -42,6 +42,7 @@ void coherence_copy_page(void *ctx, uint64_t to, uint64_t from)
 {
 	(void)ctx;
 	memcpy((void *)to, (const void *)from, PAGE_SIZE);
+	if (this_cpu()->vcpu) vcpu_look_at_clock(this_cpu()->vcpu); /* a fault may bring 512 of them */
 }
 
 /* The bytes of an access, and what is done with them at their host address. */

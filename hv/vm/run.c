@@ -13,7 +13,7 @@
 
 /* The longest turn of a VM, in TSC ticks: in its guest and in exits done for it. */
 #define SLICE_TICKS 2000000UL
-/* An exit that does not look at the clock: mostly it takes far less, and never twice as much. */
+/* An exit that does not look at the clock: mostly it takes far less, and never twice as much. With fill=table four. */
 #define EXIT_TICKS  2048
 #define EXITS_LEAST 64
 
@@ -235,9 +235,9 @@ static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 /* How many exits fit in what is left of the turn. */
 static uint32_t exits_left(const struct vcpu *vcpu)
 {
-	uint64_t now = rdtsc();
+	uint64_t now = rdtsc(), most = EXIT_TICKS << 2 * vcpu->vm->options.fill_table;
 
-	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / EXIT_TICKS : 0);
+	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / most : 0);
 }
 
 /*
