@@ -102,6 +102,21 @@ static void dirty(void)
 	wbinvd();
 }
 
+/* What WBINVD does then, transitions do: by translation off and on, and by the device's No Snoop. */
+static void translate(void)
+{
+	unsigned control = pci_capability(edu.source_id, PCIE) + PCIE_CONTROL;
+
+	for (unsigned n = 0; n < 2; n++) {
+		for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE) mmio_write8(page, 1);
+		vtd_command(GCMD_TE, n);
+	}
+	for (unsigned n = 0; n < 2; n++) {
+		for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE) mmio_write8(page, 1);
+		pci_write16(edu.source_id, control, PCIE_RESET ^ (n ? 0 : PCIE_NO_SNOOP));
+	}
+}
+
 /* Each page of the memory above the image. */
 static void touch(void)
 {
@@ -257,6 +272,7 @@ static const struct {
 	{"spin", spin},
 	{"counters", counters},
 	{"snoop", snoop},
+	{"translate", translate},
 	{"reset", reset},
 	{"sparse", sparse},
 	{"movs", strings_movs},

@@ -56,7 +56,10 @@ static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
 {
 	struct vm *vm = ctx;
 
-	if (vm->iommu) iommu_set_no_snoop(vm->iommu, source_id, enabled);
+	if (!vm->iommu) return;
+	vm->register_write = true;
+	iommu_set_no_snoop(vm->iommu, source_id, enabled);
+	vm->register_write = false;
 }
 
 static void set_line(void *ctx, unsigned line, bool level)
@@ -96,13 +99,17 @@ static void reset(void *ctx) { vm_reset(ctx); }
 
 static void iommu_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
+	struct vm *vm = this_cpu()->vcpu->vm;
+
 	if (!write) {
 		*value = iommu_register_read(device, offset, width);
 		return;
 	}
 	/* While a queue runs it stays that of the vCPU that rang it. */
-	if (!iommu_pending(device)) this_cpu()->vcpu->vm->iommu_writer = this_cpu()->vcpu;
+	if (!iommu_pending(device)) vm->iommu_writer = this_cpu()->vcpu;
+	vm->register_write = true;
 	iommu_register_write(device, offset, width, *value);
+	vm->register_write = false;
 	if (iommu_pending(device)) vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
 }
 

@@ -8,6 +8,7 @@
 #include "hv/vm/coherence.h"
 #include "hv/vm/events.h"
 #include "hv/vm/shootdown.h"
+#include "iommu/state.h"
 
 static void tell_device(struct vm *vm, const struct iommu_event *event)
 {
@@ -46,13 +47,26 @@ static void tell_change(struct vm *vm)
 		vm->ept.stats.change_leaves | TO_FIELD(vm->ept.stats.change_tables, EVENT_TABLES), ticks);
 }
 
+/*
+ * What a register's write leaves unfinished goes on behind its exit (work() in hv/vm/run.c), and no
+ * vCPU enters before all is done: to the guest the write did it.
+ */
 bool vm_change_unfinished(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	if (!vm->change.goes_on || coherence_transition(vm, &vm->change.written_back)) return vm->change.goes_on;
+	if (!vm->change.goes_on) return false;
+	if (vm->register_write && !vm->iommu->draining) {
+		shootdown_stop(vm);
+		vcpu_kick(this_cpu()->vcpu);
+		return false;
+	}
+	if (coherence_transition(vm, &vm->change.written_back)) return true;
 	vm->change.goes_on = false;
 	tell_change(vm);
+	if (!vm->stopped) return false;
+	shootdown_resume(vm);
+	for (unsigned i = 0; i < vm->vcpus; i++) vcpu_kick(vm->vcpu[i]);
 	return false;
 }
 
@@ -61,14 +75,17 @@ bool vm_change_unfinished(void *ctx)
  * device that goes around the caches. On 0 -> 1 bytes written while all memory was WB may lie dirty
  * in a cache, where the device reads old ones; on 1 -> 0 a cache may hold what a device has
  * overwritten since, and from now on the guest's own WBINVD is ignored (SDM 3A 12.11.8). Where memory
- * is modelled that takes long, and goes on in vm_change_unfinished().
+ * is modelled that takes long, and goes on in vm_change_unfinished(). One write may bring several
+ * changes: then what the first left is done, from the beginning, with the last.
  */
 static void change_count(struct vm *vm, int delta)
 {
 	struct vm_change *change = &vm->change;
 
 	while (vm_change_unfinished(vm)) continue; /* the one before */
+	if (change->goes_on) tell_change(vm);
 	*change = (struct vm_change){
+		.goes_on = change->goes_on,
 		.start = rdtsc(),
 		.invepts = vm->counter[COUNTER_INVEPT],
 		.retyped = vm->ept.stats.leaves_retyped,
@@ -78,7 +95,7 @@ static void change_count(struct vm *vm, int delta)
 	if (vm->options.retype) /* no CPU may use a page by two types at once */
 		shootdown_stop(vm);
 	change->transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
-	if (vm->options.retype) shootdown_resume(vm);
+	if (vm->options.retype && !change->goes_on) shootdown_resume(vm);
 	if (change->transition && memtype_zaps_transitions(vm->ept.policy)) {
 		vm_write_back(vm, false);
 		change->goes_on = vm->cache;

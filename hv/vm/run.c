@@ -92,7 +92,7 @@ static bool is_runnable(struct vcpu *vcpu)
 
 	if (stopped || vcpu->lent) return false;
 	if (vm->waits_for_console && console_has_room(&vm->line)) vm->waits_for_console = false;
-	if (vm->state != VM_RUNNING || vm->waits_for_console) return false;
+	if (vm->state != VM_RUNNING || vm->waits_for_console || vm_rest_stops(vm)) return false;
 	if (vcpu->mail.flags) ipi_take_mail(vcpu);
 	/* However it sleeps, what is due fires. */
 	if (vcpu->activity != VCPU_ACTIVE && interrupts_pending(vcpu) &&
@@ -118,14 +118,19 @@ void (*run_watch)(const struct vm *vm);
  */
 static bool has_work(const struct vm *vm)
 {
-	return !stopped && vm->iommu && iommu_pending(vm->iommu) && vm->iommu_writer->cpu == this_cpu();
+	return !stopped && vm->iommu && (vm_rest_stops(vm) || iommu_pending(vm->iommu)) &&
+	       vm->iommu_writer->cpu == this_cpu();
 }
 
 static void work_slices(struct vm *vm, unsigned slices)
 {
 	vm_lock(vm);
 	vm->queue_runs = true;
-	for (; slices && iommu_pending(vm->iommu); slices--) iommu_work(vm->iommu);
+	for (; slices && (vm_rest_stops(vm) || iommu_pending(vm->iommu)); slices--)
+		if (vm_rest_stops(vm))
+			vm_change_unfinished(vm);
+		else
+			iommu_work(vm->iommu);
 	vm->queue_runs = false;
 	vm_unlock(vm);
 }
@@ -273,6 +278,7 @@ void run_once(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
 	if (vcpu->vm->iommu) work_slices(vcpu->vm, 1);
+	while (vm_rest_stops(vcpu->vm)) work_slices(vcpu->vm, 1);
 	stay(vcpu, true);
 }
 

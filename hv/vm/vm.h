@@ -48,6 +48,7 @@ struct vm {
 	struct vcpu *alone;  /* or all but this one do, where not NULL */
 	uint32_t wakes;      /* IPIs and messages delivered: see ipi_none_is_left() */
 	bool queue_runs;     /* the IOMMU works for iommu_writer, whichever CPU that is on */
+	bool register_write; /* the change comes from one: its rest may go on behind this exit */
 	uint32_t everywhere; /* in_guest when each CPU of the machine is in it; 0: there are more CPUs or fewer */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
@@ -176,5 +177,7 @@ void vm_mmio(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64
 void vm_device_changed(void *ctx, const struct iommu_event *event);
 /* iommu_host.unfinished: a part of the write-back of a transition, where memory is modelled. */
 bool vm_change_unfinished(void *ctx);
+/* Does such a rest keep all vCPUs out of the guest? */
+static inline bool vm_rest_stops(const struct vm *vm) { return vm->change.goes_on && vm->stopped; }
 /* iommu_host.stale_used of a VM (hv/vm/events.c): one line for it. */
 void vm_stale_used(void *ctx, const struct iommu_stale *stale);

@@ -89,6 +89,7 @@ neighbour() {
 	long
 	for storm in rom scan ins bars ipis timer defaults; do neighbour $storm; done
 	neighbour counters cpus=16
+	neighbour translate "mem=80M coherence=model"
 }
 
 @test "... resets, each of which zeroes 64 MiB" {
