@@ -105,12 +105,15 @@ static enum exit_action mov_to_cr(struct vcpu *vcpu, uint64_t qualification)
 
 enum exit_action exit_cr_access(struct vcpu *vcpu)
 {
-	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION), type = FIELD(qualification, CR_ACCESS_TYPE);
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 
-	if (type == CR_ACCESS_TYPE_MOV_FROM) return mov_from_cr8(vcpu, qualification); /* no other exits */
-	if (type != CR_ACCESS_TYPE_MOV_TO) /* CLTS, LMSW: TS and the low four bits are the guest's own */
+	switch (FIELD(qualification, CR_ACCESS_TYPE)) {
+	case CR_ACCESS_TYPE_MOV_TO:
+		return (FIELD(qualification, CR_ACCESS_NUMBER) == 8 ? mov_to_cr8 : mov_to_cr)(vcpu, qualification);
+	case CR_ACCESS_TYPE_MOV_FROM: /* only CR8 */ return mov_from_cr8(vcpu, qualification);
+	default: /* CLTS and LMSW cannot exit with our masks: TS and the low four bits are the guest's own */
 		return EXIT_KILL(vcpu, "control register access 0x%lx", qualification);
-	return (FIELD(qualification, CR_ACCESS_NUMBER) == 8 ? mov_to_cr8 : mov_to_cr)(vcpu, qualification);
+	}
 }
 
 /* SDM 2C "XSETBV", 1 13.3: x87 always on, AVX only with SSE. */
