@@ -10,23 +10,27 @@
 /* So many EPT violations in a row at one address and RIP are no coincidence. */
 #define REPEATED_MOST 1000
 
-/* Memory that the CPU needs for more than the access of an instruction is not RAM. */
-static enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, const char *what)
+/*
+ * Memory that the CPU needs for more than the access of an instruction is not RAM. It is apart since inline it would
+ * cost an MMIO access the saving of registers, 7 of 647 ticks.
+ */
+static __attribute__((cold, noinline)) enum exit_action no_device(struct vcpu *vcpu, uint64_t gpa, uint64_t access)
 {
+	const char *what = access & EPT_VIOLATION_FETCH ? "instruction fetch" : "event delivery";
+
+	if (!(access & EPT_VIOLATION_TRANSLATED)) what = "page walk";
 	return EXIT_KILL(vcpu, "%s at 0x%lx, which is not RAM", what, gpa);
 }
 
 /* No leaf comes to 'gpa': the access is a device's, or a write to ROM. */
 static enum exit_action device_access(struct vcpu *vcpu, uint64_t gpa, bool rom)
 {
-	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
-	bool event = vcpu_reinject_event(vcpu);
+	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
 
-	if (rom && (event || !(qualification & EPT_VIOLATION_TRANSLATED))) return vcpu_write_rom(vcpu);
-	if (!(qualification & EPT_VIOLATION_TRANSLATED)) return no_device(vcpu, gpa, "page walk");
-	if (event) return no_device(vcpu, gpa, "event delivery");
-	if (qualification & EPT_VIOLATION_FETCH) return no_device(vcpu, gpa, "instruction fetch");
-	return exit_mmio(vcpu, gpa, qualification & EPT_VIOLATION_WRITE, vmread(VMCS_GUEST_LINEAR_ADDRESS));
+	if ((access & (EPT_VIOLATION_TRANSLATED | EPT_VIOLATION_FETCH)) != EPT_VIOLATION_TRANSLATED ||
+	    vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID)
+		return rom ? vcpu_write_rom(vcpu) : no_device(vcpu, gpa, access);
+	return exit_mmio(vcpu, gpa, access & EPT_VIOLATION_WRITE, vmread(VMCS_GUEST_LINEAR_ADDRESS));
 }
 
 /*

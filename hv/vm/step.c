@@ -73,7 +73,7 @@ enum exit_action vcpu_write_rom(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	const struct ept_slot *rom = ept_slot_find(&vm->ept, FIRMWARE_ROM);
 
-	vcpu_repeat_instruction(vcpu);
+	if (!vcpu_reinject_event(vcpu)) vcpu_repeat_instruction(vcpu);
 	if (!shootdown_stop_others(vcpu)) return VCPU_LEAVE; /* and come again */
 	memcpy(vm->rom_copy, (const void *)rom->hpa, sizeof(vm->rom_copy));
 	ept_lead_rom(&vm->ept, rom, (uintptr_t)vm->rom_copy - rom->hpa);
