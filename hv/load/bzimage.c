@@ -176,7 +176,7 @@ static bool put_initrd(const struct load_job *job, struct bzimage *b)
 	if (last < b->end || job->initrd_size > last - b->end) return false;
 	start = ALIGN_DOWN(last - job->initrd_size, PAGE_SIZE);
 	if (start < b->end) return false;
-	memcpy(job->ram + start, job->initrd, job->initrd_size);
+	job->put(job->ram + start, job->initrd, job->initrd_size);
 	b->header.initrd = (uint32_t)start;
 	b->header.initrd_size = (uint32_t)job->initrd_size;
 	return true;
@@ -210,7 +210,7 @@ const char *bzimage_load(const struct load_job *job, struct load_entry *entry)
 	b.header.initrd = b.header.initrd_size = 0;
 	if (job->initrd && !put_initrd(job, &b))
 		return "the initrd does not fit above the kernel: expected a larger mem=";
-	memcpy(job->ram + b.start, job->image + b.setup, b.payload);
+	job->put(job->ram + b.start, job->image + b.setup, b.payload);
 	memset(given, 0, sizeof(*given));
 	memcpy(given->command_line, job->command_line, strlen(job->command_line) + 1);
 	put_zero_page(job, &b, &given->zero_page);

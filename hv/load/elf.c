@@ -112,8 +112,8 @@ static const char *load_segment(struct load *load, const struct segment *s)
 	if (problem) return problem;
 	to = load->job->ram + s->paddr;
 	if (s->filesz) /* a segment without bytes may name an offset beyond the file */
-		memcpy(to, load->job->image + s->offset, s->filesz);
-	memset(to + s->filesz, 0, s->memsz - s->filesz);
+		load->job->put(to, load->job->image + s->offset, s->filesz);
+	load->job->put(to + s->filesz, NULL, s->memsz - s->filesz);
 	load->room -= s->memsz;
 	load->loaded->start = MIN(load->loaded->start, s->paddr);
 	load->loaded->end = MAX(load->loaded->end, s->paddr + s->memsz);

@@ -21,6 +21,8 @@ struct load_job {
 	uint8_t *ram; /* guest-physical [0, map->low_end), zeroed; only RAM of it is written */
 	const struct guest_map *map;
 	uint32_t rsdp; /* guest-physical address of ACPI's root pointer */
+	/* Puts what may be long there: bytes, or zeroes where 'from' is NULL. */
+	void (*put)(uint8_t *to, const uint8_t *from, size_t size);
 };
 
 /*

@@ -87,7 +87,7 @@ static uint64_t choose_page(const struct elf_image *image, uint64_t *above)
 static bool put_initrd(const struct load_job *job, struct page *page, uint64_t start)
 {
 	if (start > job->map->low_end || job->initrd_size > job->map->low_end - start) return false;
-	memcpy(job->ram + start, job->initrd, job->initrd_size);
+	job->put(job->ram + start, job->initrd, job->initrd_size);
 	page->module = (struct multiboot_module){.start = (uint32_t)start, .end = (uint32_t)(start + job->initrd_size)};
 	return true;
 }
@@ -125,8 +125,7 @@ const char *multiboot_load(const struct load_job *job, struct load_entry *entry)
 	put_info(page, (uint32_t)chosen, job);
 	if (job->initrd && !put_initrd(job, page, above))
 		return "the initrd does not fit above the image: expected a larger mem=";
-	*entry = (struct load_entry){.rip = loaded.entry, .eax = LOADER_MAGIC, .ebx = (uint32_t)chosen};
-	entry->code = 0x08;
-	entry->data = 0x10;
+	*entry = (struct load_entry){.rip = loaded.entry, .eax = LOADER_MAGIC, .code = 0x08, .data = 0x10};
+	entry->ebx = (uint32_t)chosen;
 	return NULL;
 }

@@ -14,7 +14,7 @@
 #define MAX_TOP      (1ULL << 46)
 
 /* Bytes that take half a million ticks. */
-#define ZEROED_AT_ONCE (4 * MiB)
+#define PUT_AT_ONCE (4 * MiB)
 
 void (*memory_pause)(void);
 static struct lock memory_lock;
@@ -95,31 +95,35 @@ static uint64_t take(uint64_t size, uint64_t align)
 
 void memory_init(const struct boot_info *boot, const void *info)
 {
-	uint32_t info_size;
-
 	for (unsigned i = 0; i < boot->ram_ranges; i++)
 		add_range(boot->ram[i].start, boot->ram[i].start + boot->ram[i].size);
 	reserve((uintptr_t)image_start, (uintptr_t)image_end);
-	memcpy(&info_size, info, sizeof(info_size));
-	reserve((uintptr_t)info, (uintptr_t)info + info_size);
+	reserve((uintptr_t)info, (uintptr_t)info + *(const uint32_t *)info); /* it begins with its size */
 	for (unsigned i = 0; i < boot->modules; i++)
 		reserve(boot->module[i].start, boot->module[i].start + boot->module[i].size);
 	page_word = (uint32_t *)memory_alloc((top >> 12) * sizeof(*page_word), PAGE_SIZE);
 }
 
+void memory_put(uint8_t *to, const uint8_t *from, size_t size)
+{
+	size_t part;
+
+	for (size_t done = 0; done < size; done += part) {
+		part = MIN(size - done, PUT_AT_ONCE);
+		from ? memcpy(to + done, from + done, part) : memset(to + done, 0, part);
+		if (memory_pause && part == PUT_AT_ONCE) memory_pause();
+	}
+}
+
 uint64_t memory_alloc(uint64_t size, uint64_t align)
 {
-	uint64_t at, part;
+	uint64_t at;
 
 	size = ALIGN_UP(size, PAGE_SIZE);
 	lock(&memory_lock, LOCK_MEMORY);
 	at = take(size, align);
 	unlock(&memory_lock, LOCK_MEMORY);
-	for (uint64_t done = 0; at && done < size; done += part) {
-		part = MIN(size - done, ZEROED_AT_ONCE);
-		memset((void *)(at + done), 0, part);
-		if (memory_pause && part == ZEROED_AT_ONCE) memory_pause();
-	}
+	if (at) memory_put((uint8_t *)at, NULL, size);
 	return at;
 }
 

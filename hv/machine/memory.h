@@ -21,7 +21,9 @@ void memory_reach(uint64_t end);
  * Zeroing takes a tick for 8 bytes.
  */
 uint64_t memory_alloc(uint64_t size, uint64_t align);
-/* If not NULL, memory_alloc() calls it between parts of much memory, without its lock. */
+/* Put bytes there, or zeroes where 'from' is NULL. A tick for 8 bytes, too. */
+void memory_put(uint8_t *to, const uint8_t *from, size_t size);
+/* If not NULL, both call it between parts of much memory, without a lock of their own. */
 extern void (*memory_pause)(void);
 /* Give such a piece back. It is joined with what is free beside it. */
 void memory_free(uint64_t start, uint64_t size);

@@ -96,9 +96,8 @@ static int cpu_read(void *ctx, uint64_t gpa, void *to, unsigned size)
 static int cpu_read_table(void *ctx, uint64_t gpa, void *to, unsigned size)
 {
 	struct bytes b = {.to = to, .size = size};
-	int error = access_as(ctx, gpa, true, read_bytes, &b);
 
-	return error ? cpu_read(ctx, gpa, to, size) : 0;
+	return access_as(ctx, gpa, true, read_bytes, &b) ? cpu_read(ctx, gpa, to, size) : 0;
 }
 
 static int cpu_write(void *ctx, uint64_t gpa, const void *from, unsigned size)

@@ -189,18 +189,18 @@ static int create_vcpus(struct vm *vm, const struct load_entry *start)
 /* As load_image(). */
 static const char *load_guest(struct vm *vm, struct load_entry *entry)
 {
-	const struct boot_module *initrd = vm->initrd;
 	struct guest_map map;
 	const struct load_job job = {
 		.image = (const uint8_t *)vm->image->start,
 		.size = vm->image->size,
-		.initrd = initrd ? (const uint8_t *)initrd->start : NULL,
-		.initrd_size = initrd ? initrd->size : 0,
+		.initrd = vm->initrd ? (const uint8_t *)vm->initrd->start : NULL,
+		.initrd_size = vm->initrd ? vm->initrd->size : 0,
 		.name = vm->options.name,
 		.command_line = vm->options.command_line,
 		.ram = (uint8_t *)vm->ram,
 		.map = &map,
 		.rsdp = ACPI_BASE,
+		.put = memory_put,
 	};
 
 	guest_map_make(&map, vm->options.memory, vm->ram);
@@ -236,36 +236,33 @@ static void announce(const struct vm_options *options)
 		      options->name, policy);
 }
 
+static int refuse(struct vm *vm)
+{
+	take_down(vm);
+	print("vm %s: mem=%luM%s: only %lu MiB of the machine's memory are left; expected "
+	      "a smaller mem= or a larger machine",
+	      vm->options.name, vm->options.memory / MiB, vm->options.coherence ? " twice, for coherence=model" : "",
+	      memory_left() / MiB);
+	return -ENOMEM;
+}
+
 /* All that the VM's options ask for; nothing is taken when one line has said what is wrong. */
 static int build(struct vm *vm)
 {
-	const struct vm_options *options = &vm->options;
 	struct load_entry start;
 	const char *problem;
 
-	if (create_memory(vm) || devices_create(vm)) {
-		take_down(vm);
-		print("vm %s: mem=%luM%s: only %lu MiB of the machine's memory are left; expected "
-		      "a smaller mem= or a larger machine",
-		      options->name, options->memory / MiB, options->coherence ? " twice, for coherence=model" : "",
-		      memory_left() / MiB);
-		return -ENOMEM;
-	}
+	if (create_memory(vm) || devices_create(vm)) return refuse(vm);
 	vm->chosen = chosen(vm);
 	create_firmware(vm);
 	problem = load_guest(vm, &start);
 	if (problem) {
-		print("vm %s: image of %lu bytes: %s: see docs/contract.md", options->name, vm->image->size, problem);
+		print("vm %s: image of %lu bytes: %s: see docs/contract.md", vm->options.name, vm->image->size,
+		      problem);
 		take_down(vm);
 		return -ENOEXEC;
 	}
-	if (create_vcpus(vm, &start)) {
-		print("vm %s: mem=%luM: no memory is left for its CPU; expected a smaller mem= or a larger machine",
-		      options->name, options->memory / MiB);
-		take_down(vm);
-		return -ENOMEM;
-	}
-	return 0;
+	return create_vcpus(vm, &start) ? refuse(vm) : 0;
 }
 
 struct vm *vm_create(const struct vm_options *options, const struct boot_module *image,

@@ -15,6 +15,7 @@
 #include "hv/load/load.h"
 #include "hv/options/options.h"
 #include "lib/bits.h"
+#include "tests/lib/load_put.h"
 
 #define UNTOUCHED 0xcc
 
@@ -91,7 +92,7 @@ static uint8_t *new_ram(void)
 static const char *load_elf(const uint8_t *image, size_t size, uint8_t *ram, struct elf_image *loaded)
 {
 	struct guest_map map;
-	const struct load_job job = {.image = image, .size = size, .ram = ram, .map = &map};
+	const struct load_job job = {.image = image, .size = size, .ram = ram, .map = &map, .put = load_put};
 
 	guest_map_make(&map, VM_SIZE, 0);
 	return elf_load(&job, loaded);
@@ -167,7 +168,7 @@ static void fuzz_load(const uint8_t *input, size_t size)
 {
 	static uint8_t initrd[255 * 4096];
 	struct guest_map map;
-	struct load_job job = {.name = "fuzz", .command_line = "words", .map = &map};
+	struct load_job job = {.name = "fuzz", .command_line = "words", .map = &map, .put = load_put};
 	struct load_entry entry;
 	const char *problem;
 

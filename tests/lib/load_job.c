@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/lib/load_job.h"
+#include "tests/lib/load_put.h"
 #include "tests/lib/test.h"
 
 uint8_t *ram;
@@ -17,7 +18,7 @@ void load_job_begin(uint64_t size, uint8_t untouched)
 	memset(ram, untouched, size);
 	guest_map_make(&map, size, 0);
 	memset(&entry, 0, sizeof(entry));
-	job = (struct load_job){.name = "demo", .command_line = "", .ram = ram, .map = &map};
+	job = (struct load_job){.name = "demo", .command_line = "", .ram = ram, .map = &map, .put = load_put};
 }
 
 int load_job_end(void **state)

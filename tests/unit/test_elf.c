@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/load_put.h"
 #include "tests/lib/test.h"
 #include "hv/load/elf.h"
 #include "lib/bits.h"
@@ -119,7 +120,7 @@ static const char *load(const struct image *i)
 {
 	uint8_t *file = malloc(i->size);
 	struct guest_map map;
-	const struct load_job job = {.image = file, .size = i->size, .ram = ram, .map = &map};
+	const struct load_job job = {.image = file, .size = i->size, .ram = ram, .map = &map, .put = load_put};
 	const char *problem;
 
 	guest_map_make(&map, RAM_END, 0);
