@@ -20,4 +20,4 @@ $(BUILD)/leafcutter-$(1).elf: $(IMAGE_OBJ) $(BUILD)/image/tests/entry/$(1).o lin
 TEST_FILES += $(BUILD)/leafcutter-$(1).elf
 endef
 $(eval $(call wrapped,timed,shootdown_flush cpu_halt))
-$(eval $(call wrapped,late,cpu_entered fpu_init controls_adjust vmx_init_other run_begin))
+$(eval $(call wrapped,late,cpu_entered apic_init apic_send_init fpu_init controls_adjust vmx_init_other run_begin))

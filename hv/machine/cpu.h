@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct tss) == 104, "SDM 3A 8.7");
 struct vcpu;
 
 /* How far a CPU came at start. */
-enum cpu_start { CPU_ABSENT, CPU_CALLED, CPU_STARTED, CPU_LEFT_OUT };
+enum cpu_start { CPU_CALLED, CPU_STARTED, CPU_LEFT_OUT };
 
 #define CPUS_MAX 16
 
@@ -48,6 +48,7 @@ struct cpu {
 	uint64_t vmxon;        /* address of its VMXON region */
 	uint64_t stack_bottom; /* first byte of its stack, above the guard page */
 	uint64_t stack_top;
+	bool is_settled; /* it has come, or was given up: who first set this decides */
 	uint64_t gdt[CPU_GDT_ENTRIES];
 	struct tss tss;
 };

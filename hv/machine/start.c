@@ -48,20 +48,18 @@ void cpus_find(const struct boot_info *boot)
 	if (missing) print("cpu: 1 of 1: no %s that lists the others was found", missing);
 }
 
-/* The first C of a CPU that was started. The boot CPU may have given up on it. */
+/* The first C of a CPU that was started. Once the boot CPU has given it up it takes no lock: an INIT is on its way. */
 void cpu_entered(struct cpu *cpu)
 {
-	uint32_t called = CPU_CALLED;
 	bool ready;
 
 	cpu_load(cpu);
 	traps_load();
 	apic_init(false);
+	while (__atomic_exchange_n(&cpu->is_settled, true, __ATOMIC_SEQ_CST)) hlt();
 	ready = cpu_ready();
-	if (__atomic_compare_exchange_n(&cpu->start, &called, ready ? CPU_STARTED : CPU_LEFT_OUT, false,
-					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED) &&
-	    ready)
-		cpu_run();
+	__atomic_store_n(&cpu->start, ready ? CPU_STARTED : CPU_LEFT_OUT, __ATOMIC_RELEASE);
+	if (ready) cpu_run();
 	for (;;) hlt();
 }
 
@@ -75,11 +73,12 @@ static void wait_for(const struct cpu *cpu, uint64_t microseconds)
 	while (rdtsc() < end && is_called(cpu)) cpu_pause();
 }
 
-/* Start-up IPIs, and time to come. The CPU has had its INIT; if it does not come it gets another. */
+/*
+ * Start-up IPIs, and time to come. The CPU has had its INIT; if it does not come it gets another. One that has come is
+ * waited for, for it may hold a lock.
+ */
 static void start(struct cpu *cpu)
 {
-	uint32_t called = CPU_CALLED;
-
 	cpu->index = cpu_count;
 	ap_cpu = cpu;
 	for (unsigned i = 0; i < 2 && is_called(cpu); i++) {
@@ -87,14 +86,16 @@ static void start(struct cpu *cpu)
 		wait_for(cpu, AFTER_STARTUP);
 	}
 	wait_for(cpu, START_MOST);
-	if (__atomic_compare_exchange_n(&cpu->start, &called, CPU_ABSENT, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
+	if (!__atomic_exchange_n(&cpu->is_settled, true, __ATOMIC_SEQ_CST)) {
 		print("cpu: the one with APIC id %u did not come up in time; the others go on", cpu->apic_id);
 		apic_send_init(cpu->apic_id);
-	} else if (called == CPU_LEFT_OUT) {
-		print("cpu: the one with APIC id %u is left out", cpu->apic_id);
-	} else {
-		cpus[cpu_count++] = cpu;
+		return;
 	}
+	while (is_called(cpu)) cpu_pause();
+	if (cpu->start == CPU_STARTED)
+		cpus[cpu_count++] = cpu;
+	else
+		print("cpu: the one with APIC id %u is left out", cpu->apic_id);
 }
 
 /* INIT for each that is listed but this one. Returns how many there are. */
@@ -108,7 +109,6 @@ static unsigned call_others(void)
 		if (madt.apic_id[i] == this_cpu()->apic_id) continue;
 		cpu_set_stacks(cpu, ++count);
 		cpu->apic_id = madt.apic_id[i];
-		cpu->start = CPU_CALLED;
 		apic_send_init(cpu->apic_id);
 	}
 	return count;
