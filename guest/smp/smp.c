@@ -104,13 +104,13 @@ int guest_main(void)
 	}
 	vmcall_wants_policy(~(1U << MEMTYPE_KVM_6_16), "under it no attach is a transition");
 	test_identity();
+	test_clock();
 	test_rom();
 	test_tables();
 	if (guest_word("starts")) test_starts();
 	test_ipis();
 	test_shootdown();
 	test_dma();
-	test_clock();
 	if (guest_word("starts")) test_x2apic();
 	return check_status();
 }

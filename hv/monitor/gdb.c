@@ -210,14 +210,16 @@ void gdb_init(void)
 /* The vCPU that gdb sees is on the CPU, and all have breakpoints; a VM that was reset has new ones. */
 static void choose_vcpu(void)
 {
-	struct vcpu *stopped = vcpu_at_breakpoint();
+	static int seen; /* its id */
+	int stopped;
+	bool stay = run_is_stopped(); /* so behind the loop, for which each was let go, nobody is at an INT3 any more */
 
-	vcpu = vm->vcpu[0];
 	for (unsigned n = 0; n < vm->vcpus; n++) {
 		vcpu_switch_to(vm->vcpu[n]);
 		vcpu_intercept_breakpoints(vm->vcpu[n]);
-		if (vm->vcpu[n] == stopped) vcpu = stopped;
 	}
+	if (stay && (stopped = vcpu_take_breakpoint()) >= 0) seen = stopped;
+	vcpu = vm->vcpu[seen];
 	vcpu_switch_to(vcpu);
 }
 

@@ -84,7 +84,7 @@ enum exit_action vcpu_write_rom(struct vcpu *vcpu)
 	return VCPU_LEAVE;
 }
 
-static struct vcpu *at_breakpoint;
+static int at_int3 = -ENOENT; /* or a vCPU's id */
 
 void vcpu_intercept_breakpoints(struct vcpu *vcpu)
 {
@@ -94,9 +94,11 @@ void vcpu_intercept_breakpoints(struct vcpu *vcpu)
 
 void vcpu_breakpoint(struct vcpu *vcpu)
 {
-	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
-	at_breakpoint = vcpu;
+	int nobody = -ENOENT;
+
+	if (__atomic_compare_exchange_n(&at_int3, &nobody, (int)vcpu->id, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 	run_stop();
 }
 
-struct vcpu *vcpu_at_breakpoint(void) { return at_breakpoint; }
+int vcpu_take_breakpoint(void) { return __atomic_exchange_n(&at_int3, -ENOENT, __ATOMIC_SEQ_CST); }

@@ -22,7 +22,7 @@ enum exit_action vcpu_write_rom(struct vcpu *vcpu);
 
 /* From now on INT3 exits and stops all. The vCPU is current. */
 void vcpu_intercept_breakpoints(struct vcpu *vcpu);
-/* INT3 has exited: all stop, with RIP behind it. */
+/* INT3 has exited: all stop. RIP is behind it, or at it while another's is not taken: then it comes again. */
 void vcpu_breakpoint(struct vcpu *vcpu);
-/* The vCPU that an INT3 stopped last, or NULL. */
-struct vcpu *vcpu_at_breakpoint(void);
+/* The id of the vCPU that an INT3 has stopped since the last call; -ENOENT: none. */
+int vcpu_take_breakpoint(void);

@@ -66,6 +66,14 @@ debugs() {
 	grep -qx 'hv: vm t: exited with status 0' <<<"$console"
 }
 
+@test "two vCPUs that meet one breakpoint at once stop one after the other, and both go on from it" {
+	CPUS=2 debugs smp "vm t mem=64M iommu=on dev=edu cpus=2 --" "break read_clock" "break test_rom" "break test_tables" \
+		"continue" "continue" "continue" "kill"
+	[ "$(grep -o '^Breakpoint [0-9.]*, [a-z_]* (.*)' <<<"$output" | sort)" = "$(printf '%s\n' 'Breakpoint 1, read_clock (id=0)' \
+		'Breakpoint 1, read_clock (id=1)' 'Breakpoint 2, test_rom ()')" ]
+	grep -qx 't| ok [0-9]* - no CPU reads a TSC below what another read before it.*' <<<"$console"
+}
+
 @test "Ctrl-C stops a guest that spins, where it spins; what is left is killed with it" {
 	make_iso gdb "$G/faults.elf" "vm t mem=32M -- spin"
 	local out=$BATS_TEST_TMPDIR/out gdb
