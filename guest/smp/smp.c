@@ -85,8 +85,8 @@ int guest_main(void)
 		(guest_word("lines") ? test_lines : run_witness)();
 		return check_status();
 	}
-	if (guest_word("ends")) {
-		run_ends();
+	if (guest_word("ends") || guest_word("segments")) {
+		(guest_word("ends") ? run_ends : test_segments)();
 		return check_status();
 	}
 	if (!check(device_init(), "a device and an IOMMU")) return check_status();

@@ -46,5 +46,6 @@ void test_dma(void);       /* dma.c */
 void print_figures(void);  /* figures.c: after device_init() */
 void run_storm(void);      /* storm.c: after device_init() */
 void run_witness(void);
-void run_ends(void);   /* ends.c */
-void test_lines(void); /* lines.c */
+void run_ends(void);      /* ends.c */
+void test_lines(void);    /* lines.c */
+void test_segments(void); /* segments.c */

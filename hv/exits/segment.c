@@ -12,7 +12,7 @@
 #define DESCRIPTOR_LIMIT_LOW  BITS(15, 0)
 #define DESCRIPTOR_LIMIT_HIGH BITS(51, 48)
 #define DESCRIPTOR_RIGHTS     BITS(55, 40) /* but for the limit's bits */
-#define DESCRIPTOR_ACCESSED   BIT(40)
+#define DESCRIPTOR_TYPE_AT    5            /* bytes */
 
 int segment_fault(struct vcpu *vcpu, unsigned vector, uint16_t selector)
 {
@@ -28,10 +28,10 @@ int segment_find(struct vcpu *vcpu, uint16_t selector, unsigned vector, struct d
 	unsigned at = selector & ~(SELECTOR_RPL | SELECTOR_TI);
 
 	d->selector = selector;
-	d->address = table + at;
+	d->type_at = table + at + DESCRIPTOR_TYPE_AT;
 	if (at + 7 > limit || (local && vmread(VMCS_GUEST_LDTR_ACCESS_RIGHTS) & SEGMENT_UNUSABLE))
 		return segment_fault(vcpu, vector, selector);
-	if (guest_read(vcpu, d->address, sizeof(d->raw), true, &d->raw)) return -EFAULT;
+	if (guest_read(vcpu, table + at, sizeof(d->raw), true, &d->raw)) return -EFAULT;
 	d->rights = (uint32_t)FIELD(d->raw, DESCRIPTOR_RIGHTS) & 0xf0ffU;
 	return 0;
 }
@@ -105,11 +105,9 @@ int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selecto
 	if (segment_find(vcpu, selector, vector, &d)) return -EFAULT;
 	if (!is_allowed(segment, &d, cpl)) return segment_fault(vcpu, vector, selector);
 	if (!(d.rights & SEGMENT_P)) return segment_fault(vcpu, segment == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
-	if (!(d.raw & DESCRIPTOR_ACCESSED)) {
-		d.raw |= DESCRIPTOR_ACCESSED;
-		d.rights |= SEGMENT_TYPE_ACCESSED;
-		if (guest_write(vcpu, d.address, sizeof(d.raw), true, &d.raw)) return -EFAULT;
-	}
+	if (!(d.rights & SEGMENT_TYPE_ACCESSED) && guest_mark(vcpu, d.type_at, SEGMENT_TYPE_ACCESSED, true))
+		return -EFAULT;
+	d.rights |= SEGMENT_TYPE_ACCESSED;
 	segment_set(segment, &d);
 	return 0;
 }

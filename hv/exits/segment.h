@@ -9,7 +9,7 @@
 
 struct descriptor {
 	uint64_t raw;
-	uint64_t address; /* linear */
+	uint64_t type_at; /* the linear address of its type, a byte: guest_mark() */
 	uint32_t rights;  /* as a VMCS has them */
 	uint16_t selector;
 };

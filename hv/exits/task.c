@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct tss32) == 0x68, "SDM 3A figure 8-2");
 #define SAVED_AT   offsetof(struct tss32, eip)
 #define SAVED_SIZE (offsetof(struct tss32, ldt) - SAVED_AT)
 #define TSS_TRAP   BIT(0)
-#define TSS_BUSY   BIT(41) /* of its descriptor: type 9 becomes 11, and 1 becomes 3 */
+#define TSS_BUSY   BIT(1) /* of its type: 9 becomes 11, and 1 becomes 3 */
 
 /* The same in 16 bits (SDM 3A figure 8-10), in words: without CR3, FS, GS and T, else each field one earlier. */
 enum { TSS16_IP = 7, TSS16_LDT = 21, TSS16_WORDS };
@@ -60,12 +60,6 @@ static void collect_old(const struct task_switch *t, struct tss32 *tss)
 	if (t->source == TASK_SWITCH_SOURCE_IRET) tss->eflags &= ~(uint32_t)RFLAGS_NT;
 	for (unsigned i = 0; i < 8; i++) tss->gpr[i] = (uint32_t)vcpu_register(t->vcpu, i);
 	for (unsigned s = VMCS_ES; s <= VMCS_GS; s++) tss->segment[s] = (uint16_t)vmread(VMCS_GUEST_SELECTOR(s));
-}
-
-static int set_busy(struct vcpu *vcpu, struct descriptor *d, bool busy)
-{
-	d->raw = busy ? d->raw | TSS_BUSY : d->raw & ~TSS_BUSY;
-	return guest_write(vcpu, d->address, sizeof(d->raw), true, &d->raw);
 }
 
 static int read_new(struct task_switch *t)
@@ -125,8 +119,8 @@ static int store(struct task_switch *t)
 
 	collect_old(t, &old);
 	if (write_old(t, &old)) return -EFAULT;
-	if (!t->nests && set_busy(vcpu, &t->old, false)) return -EFAULT;
-	if (t->source != TASK_SWITCH_SOURCE_IRET && set_busy(vcpu, &t->new, true)) return -EFAULT;
+	if (!t->nests && guest_mark(vcpu, t->old.type_at, TSS_BUSY, false)) return -EFAULT;
+	if (t->source != TASK_SWITCH_SOURCE_IRET && guest_mark(vcpu, t->new.type_at, TSS_BUSY, true)) return -EFAULT;
 	if (!t->nests) return 0;
 	t->tss.eflags |= RFLAGS_NT;
 	return guest_write(vcpu, descriptor_base(&t->new), sizeof(uint16_t), true, &link);

@@ -139,6 +139,21 @@ int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool sy
 	return error;
 }
 
+int guest_mark(struct vcpu *vcpu, uint64_t linear, uint8_t flag, bool on)
+{
+	uint64_t mask = (uint64_t)flag << linear % sizeof(uint32_t) * 8, old = 0, value, gpa;
+	int error;
+
+	if (translate(vcpu, ALIGN_DOWN(linear, sizeof(uint32_t)), GUEST_WRITE, true, &gpa)) return -EFAULT;
+	do {
+		access_physical(vcpu, gpa, sizeof(uint32_t), false, &old);
+		value = on ? old | mask : old & ~mask;
+		error = guest_ram_compare_exchange(&vcpu->ram, gpa, sizeof(uint32_t), old, value);
+	} while (error == -EAGAIN);
+	if (error) access_physical(vcpu, gpa, sizeof(uint32_t), true, &value); /* a device's, or lost on ROM */
+	return 0;
+}
+
 int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size)
 {
 	uint64_t linear = vmread(VMCS_GUEST_RIP) + skip, gpa;

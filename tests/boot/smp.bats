@@ -92,6 +92,11 @@ smp_as() {
 	grep -A 1 'cpu: no EPT' <<<"$output" | grep -qx 'hv: cpu: the one with APIC id 3 is left out'
 }
 
+@test "a segment register that is loaded in the CPU's place: its accessed flag is set, and nothing beside it is lost" {
+	local VM="mem=64M dev=testdev"
+	smp 2 2 segments
+}
+
 @test "firmware without a MADT: one CPU, and a line that says so" {
 	local root=$BATS_TEST_TMPDIR/root iso=$BATS_TEST_TMPDIR/madt.iso
 	mkdir -p "$root/boot/grub"
