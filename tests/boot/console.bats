@@ -55,11 +55,11 @@ place='hv:   vcpu 0: rip 0x[0-9a-f]+, cr3 0x[0-9a-f]+, (16|32|64)-bit code( with
 		"$place" 'hv: end: status 1'
 }
 
-# neighbour STORM ["WORDS"]: a witness beside that storm, two VMs on one CPU.
+# neighbour STORM ["WORDS" ["WITNESS" [FILE "initrd"]]]: a witness beside that storm, two VMs on one CPU.
 neighbour() {
-	boots 0 "" "$G/neighbour.elf" "vm witness mem=32M --" \
-		"$G/neighbour.elf" "vm storm $(words neighbour) ${2:-} -- $1"
-	lacks FAIL
+	boots 0 "" "$G/neighbour.elf" "vm witness mem=32M -- ${3:-}" \
+		"$G/neighbour.elf" "vm storm $(words neighbour) ${2:-} -- $1" "${@:4}"
+	lacks 'FAIL|a defect of'
 	has 'witness\| ok 1 - .*' 'witness\| ok 2 - .*'
 }
 
@@ -96,6 +96,55 @@ neighbour() {
 	long
 	neighbour "reset until=200000000 ticks=1" "mem=64M reset=restart"
 	[ "$(grep -c 'hv: vm storm: reset: it starts again' <<<"$output")" -ge 2 ]
+}
+
+# Its copy alone would take 5 M ticks.
+@test "... resets of a VM with an initrd of 40 MiB" {
+	long
+	truncate -s 40M "$BATS_TEST_TMPDIR/initrd"
+	BOOT_OPTIONS="--mem 512 --timeout 300" neighbour "reset until=800000000 ticks=1" "mem=80M reset=restart" "" \
+		"$BATS_TEST_TMPDIR/initrd" initrd
+	[ "$(grep -c 'hv: vm storm: reset: it starts again' <<<"$output")" -ge 2 ]
+}
+
+@test "... faults that fill a table each, with two copies of each page, or in a VM of more than 1 GiB" {
+	long
+	BOOT_OPTIONS="--mem 512" neighbour "sparse ticks=30000000" "mem=64M fill=table coherence=model"
+	BOOT_OPTIONS="--mem 2048" neighbour "sparse ticks=30000000" "mem=1400M fill=table"
+}
+
+@test "... string instructions without an end, between devices, on nothing, with a page fault at each page" {
+	local storm
+	long
+	for storm in movs hole faults nowhere; do neighbour $storm dev=testdev; done
+}
+
+@test "... sixteen CPUs that send interrupts and NMIs to all, or have a level line that nobody serves" {
+	local storm
+	long
+	for storm in broadcast x2apic lowest nmi level; do
+		neighbour "$storm ticks=50000000" "dev=testdev cpus=16" ticks=120000000
+	done
+}
+
+@test "... a queue whose tail, base, unit and memory change on its way, by one CPU and by two" {
+	long
+	neighbour attack
+	neighbour attack cpus=2
+	BOOT_OPTIONS="--cpus 3" neighbour attack cpus=2
+}
+
+@test "a VM that ends in the middle of its queue or of a WBINVD gives back all it had" {
+	long
+	neighbour "queue-end restart until=300000000" reset=restart
+	[ "$(grep -c 'hv: vm storm: reset: it starts again' <<<"$output")" -ge 20 ]
+	BOOT_OPTIONS="--mem 512" neighbour "write-back restart until=400000000" "mem=64M reset=restart coherence=model cpus=2"
+	[ "$(grep -c 'hv: vm storm: reset: it starts again' <<<"$output")" -ge 3 ]
+	boots 1 "" "$G/neighbour.elf" "vm a $(words neighbour) -- queue-end triple" \
+		"$G/neighbour.elf" "vm b $(words neighbour) mem=64M coherence=model cpus=2 -- write-back triple" \
+		"$G/neighbour.elf" "vm c $(words neighbour) -- queue-end"
+	has 'hv: vm a: killed: triple fault' 'hv: vm b: killed: triple fault' 'hv: vm c: exited with status 0'
+	lacks 'FAIL|a defect of'
 }
 
 @test "... a queue of 32,766 descriptors (its head is seen to move), DMA and MMIO storms" {
