@@ -7,9 +7,16 @@
 #include "guest/lib/cpu.h"
 #include "guest/lib/ioapic.h"
 #include "guest/lib/lapic.h"
+#include "guest/lib/pci.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vtd.h"
 #include "guest/smp/smp.h"
+
+/* A capability, its Device Control, and what that is after reset. */
+#define PCIE          0x10
+#define PCIE_CONTROL  8
+#define PCIE_RESET    0x2810
+#define PCIE_NO_SNOOP 0x0800
 
 #define VECTOR    0x51
 #define BROADCAST 0xff
@@ -244,6 +251,46 @@ static void test_queue(unsigned last)
 	check(queue_ticks < 3 * calm, "the invalidation queue goes on while the CPUs sleep");
 }
 
+static volatile uint64_t snoop_ticks;
+
+static void switch_snoop(unsigned id)
+{
+	struct edu_device edu;
+	unsigned control;
+	uint64_t start;
+
+	(void)id;
+	edu_find(0, &edu);
+	control = pci_capability(edu.source_id, PCIE) + PCIE_CONTROL;
+	wait(10 * calm);
+	start = rdtsc();
+	pci_write16(edu.source_id, control, PCIE_RESET & ~PCIE_NO_SNOOP);
+	snoop_ticks = rdtsc() - start;
+	pci_write16(edu.source_id, control, PCIE_RESET);
+	wake_boot_cpu();
+}
+
+static void attach_there(unsigned id)
+{
+	if (id == 1) device_attach();
+}
+
+/*
+ * With coherence=model the rest of such a transition is done by the CPU that wrote to the IOMMU last. That is CPU 1,
+ * and it halts.
+ */
+static void test_snoop(unsigned last)
+{
+	job_start(1, attach_there);
+	job_wait(1);
+	boot_cpu_will_halt();
+	job_start(last, switch_snoop);
+	boot_cpu_halt();
+	job_wait(last);
+	device_detach();
+	check(snoop_ticks < 3 * calm, "a transition by a device's register ends while the other CPUs sleep");
+}
+
 void test_ipis(void)
 {
 	uint32_t all = (1U << cpus) - 1;
@@ -270,6 +317,7 @@ void test_ipis(void)
 	test_nmi(last);
 	test_begin(last);
 	test_queue(last);
+	test_snoop(last);
 	test_timer(last);
 	check(smp_restart(last), "INIT stops a CPU, a start-up IPI starts it anew");
 	check_ipi(last, 0, 1U << last, "and it takes IPIs again");

@@ -59,6 +59,7 @@ bool vm_change_unfinished(void *ctx)
 	if (vm->register_write && !vm->iommu->draining) {
 		shootdown_stop(vm);
 		vcpu_kick(this_cpu()->vcpu);
+		vcpu_kick(vm->iommu_writer); /* who does it may be on another CPU, and that may halt */
 		return false;
 	}
 	if (coherence_transition(vm, &vm->change.written_back)) return true;

@@ -247,11 +247,14 @@ static uint32_t exits_left(const struct vcpu *vcpu)
 
 /*
  * Another vCPU has the VM to itself, or all are stopped. The wait is outside the guest and pauses, for a hypervisor
- * under us may have one CPU for both (docs/several-cpus.md). A kick ends it, and the end of the turn.
+ * under us may have one CPU for both (docs/several-cpus.md). A kick ends it, and the end of the turn. Nobody waits for
+ * the rest of a transition: to do that may be this CPU's part.
  */
 static void wait_for_those_alone(const struct vcpu *vcpu)
 {
-	while (shootdown_keeps_out(vcpu) && this_cpu()->slice != 1 && rdtsc() < vcpu->slice_end) cpu_pause();
+	while (shootdown_keeps_out(vcpu) && !vm_rest_stops(vcpu->vm) && this_cpu()->slice != 1 &&
+	       rdtsc() < vcpu->slice_end)
+		cpu_pause();
 }
 
 /* One stay in the guest: with the exits that are handled at once, or until the first. */
