@@ -46,7 +46,7 @@ void vm_kill(struct vm *of, const char *reason, ...)
 	killed = reason;
 }
 
-void vcpu_switch_to(struct vcpu *to) { loaded = to; }
+void vcpu_switch_to(struct vcpu *vcpu) { loaded = vcpu; }
 
 static void nmi(void *ctx) { ((struct vcpu *)ctx)->nmi_pending = true; }
 
