@@ -139,7 +139,7 @@ TEST(a_small_leaf_comes_beside_others_where_a_large_one_might_be)
 	wrmsr(0x200, (GiB + 0x10000) | MEMTYPE_UC);
 	wrmsr(0x201, (BIT(39) - 64 * KiB) | 0x800);
 	touch(GiB);
-	touch(0); /* the table of the last leaf is another */
+	touch(2 * MiB); /* the last table that came is another */
 	before = w.lock_calls;
 	assert_int_equal(serve_fault(&ept, &other, GiB + MiB, true), 0);
 	assert_int_equal(w.lock_calls, before);
@@ -149,6 +149,30 @@ TEST(a_small_leaf_comes_beside_others_where_a_large_one_might_be)
 	assert_int_equal(serve_fault(&ept, &other, GiB + MiB, true), 0);
 	assert_int_equal(w.lock_calls, before + 1);
 	assert_int_equal(level_of(GiB + MiB), 2); /* over the table, which has no leaf now */
+}
+
+/* The 1G leaf was begun while the table in its way had no leaf. */
+TEST(a_2m_leaf_comes_where_1g_was_begun_and_a_small_leaf_came_first)
+{
+	struct mtrr other_mtrr;
+	struct ept_cpu other = {.mtrr = &other_mtrr};
+	struct ept_fill late;
+
+	several_cpus();
+	large_ram(GiB, GiB);
+	ept_noncoherent_change(&ept, &cpu, 1);
+	mtrr_all_wb();
+	other_mtrr = mtrr;
+	wrmsr(0x200, (GiB + 0x10000) | MEMTYPE_UC);
+	wrmsr(0x201, (BIT(39) - 64 * KiB) | 0x800);
+	touch(GiB);
+	ept_zap_all(&ept);
+	assert_int_equal(ept_fault_begin(&ept, &other, GiB + 4 * MiB, true, &late), 0);
+	assert_int_equal(late.level, 3);
+	touch(GiB);
+	assert_int_equal(ept_fault_install(&ept, &late), 0);
+	assert_int_equal(late.level, 2);
+	assert_int_equal(level_of(GiB + 4 * MiB), 2);
 }
 
 static void no_copy(void *ctx, uint64_t to, uint64_t from)
