@@ -4,7 +4,6 @@
  * one, so it is carried out here, between TSSs of 32 and of 16 bits. The CPU has checked the gate and
  * the new TSS's descriptor already (SDM 3C 26.4.2).
  */
-
 #include "hv/exits/exit.h"
 #include "hv/exits/segment.h"
 #include "hv/vm/guest_memory.h"
@@ -144,7 +143,7 @@ static void load_registers(const struct task_switch *t)
 	vmwrite(VMCS_GUEST_RFLAGS, (t->tss.eflags & RFLAGS_DEFINED) | RFLAGS_FIXED_ONE);
 	segment_set(VMCS_TR, &t->new);
 	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR),
-		SEGMENT_P | (t->small ? SEGMENT_TYPE_TSS16_BUSY : SEGMENT_TYPE_TSS_BUSY) | (t->new.rights &SEGMENT_G));
+		SEGMENT_P | (t->small ? SEGMENT_TYPE_TSS16_BUSY : SEGMENT_TYPE_TSS_BUSY) | (SEGMENT_G & t->new.rights));
 	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_TS);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
 	/*

@@ -210,8 +210,9 @@ uint64_t interrupts_timer_ticks(const struct vcpu *vcpu)
 
 void interrupts_set_apic_base(struct vcpu *vcpu, uint64_t value)
 {
-	__atomic_fetch_and(&vcpu->vm->lapics.off, ~vcpu_bit(vcpu), __ATOMIC_RELAXED);
-	if (!(value & APIC_BASE_EN)) {
+	if (value & APIC_BASE_EN) {
+		__atomic_fetch_and(&vcpu->vm->lapics.off, ~vcpu_bit(vcpu), __ATOMIC_RELAXED);
+	} else {
 		__atomic_fetch_or(&vcpu->vm->lapics.off, vcpu_bit(vcpu), __ATOMIC_RELAXED);
 		lapic_reset(&vcpu->lapic);
 	}
