@@ -67,29 +67,19 @@ static void begin(uint32_t what, bool x2apic)
 	interrupts_on();
 }
 
-void cpus_broadcast(void)
+static void send_as(uint32_t what, bool x2apic)
 {
-	begin(LAPIC_ICR_ALL | VECTOR, false);
+	begin(what, x2apic);
 	send();
 }
 
-void cpus_x2apic(void)
-{
-	begin(LAPIC_ICR_ALL | VECTOR, true);
-	send();
-}
+void cpus_broadcast(void) { send_as(LAPIC_ICR_ALL | VECTOR, false); }
 
-void cpus_lowest(void)
-{
-	begin(LAPIC_ICR_LOWEST | VECTOR, false);
-	send();
-}
+void cpus_x2apic(void) { send_as(LAPIC_ICR_ALL | VECTOR, true); }
 
-void cpus_nmi(void)
-{
-	begin(LAPIC_ICR_OTHERS | LAPIC_ICR_NMI, false);
-	send();
-}
+void cpus_lowest(void) { send_as(LAPIC_ICR_LOWEST | VECTOR, false); }
+
+void cpus_nmi(void) { send_as(LAPIC_ICR_OTHERS | LAPIC_ICR_NMI, false); }
 
 void cpus_level(void)
 {

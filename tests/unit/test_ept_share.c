@@ -124,21 +124,30 @@ TEST(a_large_leaf_takes_no_lock_and_is_in_the_way_of_others)
 	assert_int_equal(ept_zap_all(&ept), 4);
 }
 
-/* Two CPUs whose MTRRs differ: one has small leaves where the other would have a large one. */
-TEST(a_small_leaf_comes_beside_others_where_a_large_one_might_be)
-{
-	struct mtrr other_mtrr;
-	struct ept_cpu other = {.mtrr = &other_mtrr};
-	unsigned before;
+/*
+ * Two CPUs whose MTRRs differ: 'cpu' has small leaves where 'other' would have a large one, in [GiB, GiB + size). The
+ * first has its leaf.
+ */
+static struct mtrr other_mtrr;
+static const struct ept_cpu other = {.mtrr = &other_mtrr};
 
+static void two_minds(uint64_t size)
+{
 	several_cpus();
-	large_ram(GiB, 4 * MiB);
+	large_ram(GiB, size);
 	ept_noncoherent_change(&ept, &cpu, 1);
 	mtrr_all_wb();
 	other_mtrr = mtrr;
 	wrmsr(0x200, (GiB + 0x10000) | MEMTYPE_UC);
 	wrmsr(0x201, (BIT(39) - 64 * KiB) | 0x800);
 	touch(GiB);
+}
+
+TEST(a_small_leaf_comes_beside_others_where_a_large_one_might_be)
+{
+	unsigned before;
+
+	two_minds(4 * MiB);
 	touch(2 * MiB); /* the last table that came is another */
 	before = w.lock_calls;
 	assert_int_equal(serve_fault(&ept, &other, GiB + MiB, true), 0);
@@ -154,18 +163,9 @@ TEST(a_small_leaf_comes_beside_others_where_a_large_one_might_be)
 /* The 1G leaf was begun while the table in its way had no leaf. */
 TEST(a_2m_leaf_comes_where_1g_was_begun_and_a_small_leaf_came_first)
 {
-	struct mtrr other_mtrr;
-	struct ept_cpu other = {.mtrr = &other_mtrr};
 	struct ept_fill late;
 
-	several_cpus();
-	large_ram(GiB, GiB);
-	ept_noncoherent_change(&ept, &cpu, 1);
-	mtrr_all_wb();
-	other_mtrr = mtrr;
-	wrmsr(0x200, (GiB + 0x10000) | MEMTYPE_UC);
-	wrmsr(0x201, (BIT(39) - 64 * KiB) | 0x800);
-	touch(GiB);
+	two_minds(GiB);
 	ept_zap_all(&ept);
 	assert_int_equal(ept_fault_begin(&ept, &other, GiB + 4 * MiB, true, &late), 0);
 	assert_int_equal(late.level, 3);

@@ -338,13 +338,27 @@ TEST(a_deadline_far_away_is_not_due)
 	assert_true(ticks > UINT32_MAX);
 }
 
+/* A count of so many ticks: by 1. */
+static void set_timer(struct fixture *f, uint32_t lvt, uint32_t count)
+{
+	set(f, 0x320, lvt);
+	set(f, 0x3e0, 0xb);
+	set(f, 0x380, count);
+}
+
+/* It fires by then, and its handler begins. */
+static void accept_after(struct fixture *f, uint64_t ticks)
+{
+	f->now += ticks;
+	lapic_timer_poll(&f->lapic);
+	lapic_accept(&f->lapic, 0x40);
+}
+
 TEST(a_periodic_timer_keeps_its_phase)
 {
 	struct fixture *f = lapic_begin(0);
 
-	set(f, 0x320, 0x20040);
-	set(f, 0x3e0, 0xb); /* by 1 */
-	set(f, 0x380, 100);
+	set_timer(f, 0x20040, 100);
 	f->now += 250; /* two periods and a half: one interrupt */
 	assert_int_equal(get(f, 0x390), 50);
 	assert_int_equal(polled(f), 0x40);
@@ -362,12 +376,8 @@ TEST(behind_the_eoi_of_a_short_period_the_interrupted_code_gets_time)
 {
 	struct fixture *f = lapic_begin(0);
 
-	set(f, 0x320, 0x20040);
-	set(f, 0x3e0, 0xb); /* by 1 */
-	set(f, 0x380, 1);
-	f->now += 5;
-	lapic_timer_poll(&f->lapic);
-	lapic_accept(&f->lapic, 0x40);
+	set_timer(f, 0x20040, 1);
+	accept_after(f, 5);
 	f->now += 700;
 	set(f, 0xb0, 0);
 	f->now += 4000;
@@ -382,12 +392,8 @@ TEST(behind_its_eoi_a_timer_that_fires_once_waits_too)
 {
 	struct fixture *f = lapic_begin(0);
 
-	set(f, 0x320, 0x40);
-	set(f, 0x3e0, 0xb); /* by 1 */
-	set(f, 0x380, 100);
-	f->now += 100;
-	lapic_timer_poll(&f->lapic);
-	lapic_accept(&f->lapic, 0x40);
+	set_timer(f, 0x40, 100);
+	accept_after(f, 100);
 	set(f, 0x380, 100);
 	f->now += 1000;
 	set(f, 0xb0, 0);
@@ -405,12 +411,8 @@ TEST(while_its_vector_is_in_service_a_timer_does_not_fire)
 {
 	struct fixture *f = lapic_begin(0);
 
-	set(f, 0x320, 0x40);
-	set(f, 0x3e0, 0xb); /* by 1 */
-	set(f, 0x380, 100);
-	f->now += 100;
-	lapic_timer_poll(&f->lapic);
-	lapic_accept(&f->lapic, 0x40);
+	set_timer(f, 0x40, 100);
+	accept_after(f, 100);
 	set(f, 0x380, 100);
 	f->now += 20000;
 	lapic_timer_poll(&f->lapic);
@@ -425,9 +427,7 @@ TEST(a_new_divider_changes_the_rate_and_not_the_count)
 {
 	struct fixture *f = lapic_begin(0);
 
-	set(f, 0x320, 0x40);
-	set(f, 0x3e0, 0xb); /* by 1 */
-	set(f, 0x380, 1000);
+	set_timer(f, 0x40, 1000);
 	f->now += 400;
 	set(f, 0x3e0, 0x1); /* by 4 */
 	assert_int_equal(get(f, 0x390), 600);
