@@ -46,7 +46,8 @@ void vm_kill(struct vm *of, const char *reason, ...)
 	killed = reason;
 }
 
-void vcpu_switch_to(struct vcpu *vcpu) { loaded = vcpu; }
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+void vcpu_switch_to(struct vcpu *to) { loaded = to; }
 
 static void nmi(void *ctx) { ((struct vcpu *)ctx)->nmi_pending = true; }
 
