@@ -9,7 +9,10 @@
 #define FW_CFG_SELECT    0x510
 #define FW_CFG_DATA      0x511
 #define FW_CFG_SIGNATURE 0
+#define FW_CFG_RAM       3
 #define FW_CFG_CPUS      5
+#define CMOS_INDEX       0x70
+#define CMOS_DATA        0x71
 
 #define LAPIC        0xfee00000UL
 #define LAPIC_ID     0x20
@@ -66,17 +69,30 @@ static void send(unsigned to, uint32_t command)
 	while (*lapic(LAPIC_ICR) & ICR_PENDING) pause();
 }
 
+static uint64_t fw_cfg(uint16_t item, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	outw(FW_CFG_SELECT, item);
+	for (unsigned i = 0; i < bytes; i++) value |= (uint64_t)inb(FW_CFG_DATA) << 8 * i;
+	return value;
+}
+
+static unsigned cmos(uint8_t index)
+{
+	outb(CMOS_INDEX, index);
+	return inb(CMOS_DATA);
+}
+
 static unsigned cpu_count(void)
 {
-	unsigned low;
-	uint8_t first;
+	uint64_t above_16m = cmos(0x34) | (uint64_t)cmos(0x35) << 8;
+	unsigned cpus = (unsigned)fw_cfg(FW_CFG_CPUS, 2);
 
-	outw(FW_CFG_SELECT, FW_CFG_SIGNATURE);
-	first = inb(FW_CFG_DATA);
-	expect(first == 'Q' && inb(FW_CFG_DATA) == 'E', "fw_cfg's signature");
-	outw(FW_CFG_SELECT, FW_CFG_CPUS);
-	low = inb(FW_CFG_DATA);
-	return low | (unsigned)inb(FW_CFG_DATA) << 8;
+	expect(fw_cfg(FW_CFG_SIGNATURE, 4) == 0x554d4551, "fw_cfg's signature");
+	expect(cmos(0x5f) + 1 == cpus, "the CMOS memory counts as many CPUs as fw_cfg");
+	expect(fw_cfg(FW_CFG_RAM, 8) == (above_16m << 16) + (16 << 20), "and as much memory");
+	return cpus;
 }
 
 /* Where MP 1.4 4 says, in its order: the EBDA, the last KiB of base memory, the BIOS. */

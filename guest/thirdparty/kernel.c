@@ -67,9 +67,6 @@ static uint64_t idt[512];
 static volatile unsigned interrupts;
 static volatile uint32_t cause;
 static unsigned failed;
-
-static void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-
 static void outl(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
 
 static uint16_t inw(uint16_t port)

@@ -10,6 +10,7 @@
 #define TURNS 100000000UL /* of a loop that waits */
 
 /* The ports; 'what was expected', with a line that says so; gates for vectors. */
+static inline void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 static inline void outw(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
 static inline uint8_t inb(uint16_t port)
 {

@@ -26,6 +26,12 @@ enum { BDA_COM1 = 0x400, BDA_EBDA_SEGMENT = 0x40e, BDA_EQUIPMENT = 0x410, BDA_ME
 #define EQUIPMENT_FPU        BIT(1)
 #define EQUIPMENT_ONE_SERIAL BIT(9)
 
+/* The CMOS memory's registers that are firmware's, the second byte of each size above the first. */
+enum { CMOS_EQUIPMENT = 0x14, CMOS_BASE_KIB = 0x15, CMOS_ABOVE_1M_KIB = 0x17, CMOS_ABOVE_1M_KIB_TOO = 0x30 };
+enum { CMOS_ABOVE_16M = 0x34, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f };
+enum { CMOS_CHECKED = 0x10, CMOS_CHECKSUM = 0x2e }; /* the sum of what is between, high byte first */
+#define CMOS_UNIT (64 * KiB)                        /* of the last two sizes */
+
 static void put_word(uint8_t *ram, uint64_t at, uint64_t value)
 {
 	const uint16_t word = (uint16_t)value;
@@ -75,4 +81,25 @@ void firmware_leave(uint8_t *ram)
 	put_word(ram, BDA_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_ONE_SERIAL);
 	put_word(ram, BDA_MEMORY_KIB, FIRMWARE_EBDA / KiB);
 	ram[FIRMWARE_EBDA] = 1; /* its size in KiB */
+}
+
+/* Units between two addresses, as many as a word can tell. */
+static uint64_t units(uint64_t from, uint64_t end, uint64_t unit)
+{
+	return end > from ? MIN((end - from) / unit, (uint64_t)UINT16_MAX) : 0;
+}
+
+void firmware_keep(uint8_t cmos[CMOS_SIZE], uint64_t low_end, uint64_t high_end, unsigned cpus)
+{
+	uint16_t sum = 0;
+
+	cmos[CMOS_EQUIPMENT] = EQUIPMENT_FPU;
+	put_word(cmos, CMOS_BASE_KIB, FIRMWARE_EBDA / KiB);
+	put_word(cmos, CMOS_ABOVE_1M_KIB, units(MiB, low_end, KiB));
+	put_word(cmos, CMOS_ABOVE_1M_KIB_TOO, units(MiB, low_end, KiB));
+	put_word(cmos, CMOS_ABOVE_16M, units(16 * MiB, low_end, CMOS_UNIT));
+	put_word(cmos, CMOS_ABOVE_4G, units(HIGH_RAM, high_end, CMOS_UNIT));
+	cmos[CMOS_CPUS] = (uint8_t)(cpus - 1);
+	for (unsigned i = CMOS_CHECKED; i < CMOS_CHECKSUM; i++) sum = (uint16_t)(sum + cmos[i]);
+	put_word(cmos, CMOS_CHECKSUM, __builtin_bswap16(sum));
 }

@@ -34,3 +34,11 @@ unsigned e820_make(struct e820_range *range, uint64_t low_end, uint64_t high_end
 
 /* Fill 'ram', the host address of guest-physical 0, below 1 MiB. What it does not name stays. */
 void firmware_leave(uint8_t *ram);
+
+/*
+ * Write into the CMOS memory what firmware keeps there: the equipment, the memory's sizes in each
+ * unit, the number of CPUs less one, and the checksum (QEMU and Bochs have them alike). The ends are
+ * as e820_make() takes them.
+ */
+#define CMOS_SIZE 128
+void firmware_keep(uint8_t cmos[CMOS_SIZE], uint64_t low_end, uint64_t high_end, unsigned cpus);

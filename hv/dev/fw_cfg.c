@@ -22,6 +22,7 @@ struct fw_cfg {
 	uint32_t at; /* of the next byte in the item */
 	uint32_t interface;
 	uint16_t cpus;
+	uint64_t ram_size;
 	struct fw_cfg_directory directory;
 	struct e820_range e820[E820_RANGES];
 	unsigned e820_size; /* bytes */
@@ -32,7 +33,7 @@ enum { SELECTOR, DATA };
 
 /* Items (QEMU include/standard-headers/linux/qemu_fw_cfg.h). */
 enum { ITEM_SIGNATURE = 0x00, ITEM_INTERFACE = 0x01, ITEM_CPUS = 0x05, ITEM_MAX_CPUS = 0x0f, ITEM_DIRECTORY = 0x19 };
-enum { ITEM_E820 = 0x20 }; /* the first that a file may have */
+enum { ITEM_RAM_SIZE = 0x03, ITEM_E820 = 0x20 }; /* the first that a file may have */
 #define INTERFACE_PORTS 1
 
 /* Where the selected item is, and its bytes. */
@@ -41,6 +42,7 @@ static const void *item(const struct fw_cfg *f, unsigned *size)
 	switch (f->selected) {
 	case ITEM_SIGNATURE: *size = 4; return "QEMU";
 	case ITEM_INTERFACE: *size = sizeof(f->interface); return &f->interface;
+	case ITEM_RAM_SIZE: *size = sizeof(f->ram_size); return &f->ram_size;
 	case ITEM_CPUS:
 	case ITEM_MAX_CPUS: *size = sizeof(f->cpus); return &f->cpus;
 	case ITEM_DIRECTORY: *size = sizeof(f->directory); return &f->directory;
@@ -77,6 +79,7 @@ static void create(void *state, const struct board *board)
 
 	f->interface = INTERFACE_PORTS;
 	f->cpus = (uint16_t)board->cpus;
+	f->ram_size = board->low_ram_end + (board->high_ram_end ? board->high_ram_end - HIGH_RAM : 0);
 	f->e820_size = ranges * (unsigned)sizeof(f->e820[0]);
 	f->directory = (struct fw_cfg_directory){
 		.count = __builtin_bswap32(1),

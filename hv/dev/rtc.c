@@ -8,14 +8,13 @@
  */
 #include "hv/dev/acpi.h"
 #include "hv/dev/devices.h"
+#include "hv/dev/firmware.h"
 #include "lib/bits.h"
-
-#define RTC_SIZE 128
 
 struct rtc {
 	const struct board *board;
 	uint8_t index;
-	uint8_t memory[RTC_SIZE];
+	uint8_t memory[CMOS_SIZE];
 	int64_t offset;       /* seconds, of its time from the board's */
 	struct timer timer;   /* the next event that interrupts */
 	uint64_t periodic;    /* of the board's clock: the next periodic event */
@@ -213,7 +212,7 @@ static void rtc_access(void *device, uint64_t offset, unsigned width, bool write
 
 	(void)width;
 	if (write && offset == INDEX) {
-		rtc->index = (uint8_t)*value % RTC_SIZE; /* bit 7 masks NMIs, of which there are none */
+		rtc->index = (uint8_t)*value % CMOS_SIZE; /* bit 7 masks NMIs, of which there are none */
 	} else if (write) {
 		look(rtc);
 		write_data(rtc, (uint8_t)*value);
@@ -238,6 +237,7 @@ static void create(void *state, const struct board *board)
 	rtc->memory[REG_A] = A_DIVIDER;
 	rtc->memory[REG_B] = B_24_HOURS;
 	rtc->memory[REG_D] = D_VALID;
+	firmware_keep(rtc->memory, board->low_ram_end, board->high_ram_end, board->cpus);
 	rtc->last_update = board_seconds(rtc);
 	rtc->periodic = board_now(rtc) + period(rtc);
 	timers_add(board->timers, &rtc->timer, fire, rtc);

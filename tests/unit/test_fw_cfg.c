@@ -47,6 +47,20 @@ TEST(the_interface_is_the_ports_alone)
 	assert_int_equal(interface, 1);
 }
 
+TEST(the_memory_has_a_size)
+{
+	uint64_t size;
+
+	read_item(3, &size, sizeof(size));
+	assert_int_equal(size, 4 * GiB);
+	port_device_reset();
+	machine.board.low_ram_end = 3 * GiB;
+	machine.board.high_ram_end = 0;
+	make_device(&fw_cfg_device, &machine.board);
+	read_item(3, &size, sizeof(size));
+	assert_int_equal(size, 3 * GiB);
+}
+
 TEST(the_cpus_are_counted)
 {
 	uint16_t cpus;

@@ -8,12 +8,16 @@
 #define DAY    86400ULL
 #define BCD(n) ((n) / 10 << 4 | (n) % 10)
 #define FIRST  1767225600ULL /* 2026-01-01 */
+#define GIB    (1ULL << 30)
 
 static int set_up(void **state)
 {
 	(void)state;
 	port_device_reset();
 	machine.board.start_time = FIRST;
+	machine.board.cpus = 3;
+	machine.board.low_ram_end = 3 * GIB;
+	machine.board.high_ram_end = 4 * GIB + 17 * 65536;
 	make_device(&rtc_device, &machine.board);
 	return 0;
 }
@@ -228,4 +232,37 @@ TEST(the_alarm_interrupts_when_its_time_comes)
 	assert_false(machine.level[8]);
 	pass(TEST_CLOCK_HZ);
 	assert_true(machine.level[8]);
+}
+
+static unsigned get_word(unsigned index) { return get(index) | get(index + 1) << 8; }
+
+/* As Bochs's firmware and QEMU fill it: KiB above 1 MiB as far as a word goes, 64 KiB above 16 MiB and 4 GiB. */
+TEST(the_memory_tells_of_the_machine)
+{
+	unsigned sum = 0;
+
+	assert_int_equal(get(0x14), 2); /* an FPU, no disk drive */
+	assert_int_equal(get_word(0x15), 639);
+	assert_int_equal(get_word(0x17), 0xffff);
+	assert_int_equal(get_word(0x30), 0xffff);
+	assert_int_equal(get_word(0x34), (3 * GIB - 16 * 0x100000) / 65536);
+	assert_int_equal(get_word(0x5b), 17);
+	assert_int_equal(get(0x5d), 0);
+	assert_int_equal(get(0x5f), 2);
+	for (unsigned i = 0x10; i < 0x2e; i++) sum += get(i);
+	assert_int_equal(get(0x2e) << 8 | get(0x2f), sum);
+}
+
+TEST(a_small_machine_has_nothing_above_16_mib)
+{
+	port_device_reset();
+	machine.board.low_ram_end = 8 * 0x100000;
+	machine.board.high_ram_end = 0;
+	machine.board.cpus = 1;
+	make_device(&rtc_device, &machine.board);
+	assert_int_equal(get_word(0x17), 7 * 1024);
+	assert_int_equal(get_word(0x30), 7 * 1024);
+	assert_int_equal(get_word(0x34), 0);
+	assert_int_equal(get_word(0x5b), 0);
+	assert_int_equal(get(0x5f), 0);
 }
