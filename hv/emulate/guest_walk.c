@@ -176,20 +176,16 @@ static int descend(struct walk *w, uint64_t *address)
 	return 0;
 }
 
-static void begin_32bit(struct walk *w)
-{
-	w->levels = 2;
-	w->index_bits = 10;
-	w->entry_size = 4;
-}
-
-static void begin_64bit(struct walk *w)
+/* How its tables are made, by the registers. */
+static void begin(struct walk *w)
 {
 	const struct guest_paging *p = w->paging;
+	bool wide = p->efer & EFER_LMA || p->cr4 & CR4_PAE;
 
-	w->levels = p->efer & EFER_LMA ? 4 : 3;
-	w->index_bits = 9;
-	w->entry_size = 8;
+	w->levels = !wide ? 2 : p->efer & EFER_LMA ? 4 : 3;
+	w->index_bits = wide ? 9 : 10;
+	w->entry_size = wide ? 8 : 4;
+	if (!wide) return;
 	w->reserved = BITS(51, p->address_width);
 	if (w->levels == 3) w->reserved |= BITS(62, 52);
 	if (!(p->efer & EFER_NXE)) w->reserved |= PAGE_NX;
@@ -200,10 +196,7 @@ static int first_table(struct walk *w, uint64_t *table)
 {
 	const struct guest_paging *p = w->paging;
 
-	if (p->efer & EFER_LMA || p->cr4 & CR4_PAE)
-		begin_64bit(w);
-	else
-		begin_32bit(w);
+	begin(w);
 	w->level = w->levels;
 	*table = p->cr3 & (w->levels == 4 ? PAGE_ADDRESS : BITS(31, 12));
 	if (w->levels == 3) {
