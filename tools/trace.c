@@ -42,8 +42,8 @@ static void __attribute__((noreturn)) refuse(const char *file, const char *what)
 static const char *exit_name(uint64_t reason)
 {
 	static const char *const names[EXIT_REASONS] = {
-#define EXIT(reason, handler, name) [reason] = (name),
-#include "hv/exits/table.inc"
+#define EXIT(number, reason, handler, name) [number] = (name),
+#include "hv/vmcs/exits.inc"
 #undef EXIT
 	};
 

@@ -102,8 +102,8 @@ static const struct {
 	const char *name;
 } exit_table[EXIT_REASONS] = {
 	[0 ... EXIT_REASONS - 1] = {unknown_exit, "unknown"},
-#define EXIT(reason, handler, name) [reason] = {handler, name},
-#include "hv/exits/table.inc"
+#define EXIT(number, reason, handler, name) [number] = {handler, name},
+#include "hv/vmcs/exits.inc"
 #undef EXIT
 };
 #pragma GCC diagnostic pop

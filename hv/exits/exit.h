@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM exits: one table maps the basic exit reason to its handler and name (hv/exits/table.inc);
+ * VM exits: one table maps the basic exit reason to its handler and name (hv/vmcs/exits.inc);
  * handlers that are more than a few lines have a file of their own.
  */
 #pragma once
@@ -24,8 +24,8 @@ uint64_t exit_total(const struct vm *vm);
 void exit_print_counts(const struct vm *vm);
 
 /* The handlers, each in a file of its own or in exit.c. */
-#define EXIT(reason, handler, name) enum exit_action handler(struct vcpu *vcpu);
-#include "hv/exits/table.inc"
+#define EXIT(number, reason, handler, name) enum exit_action handler(struct vcpu *vcpu);
+#include "hv/vmcs/exits.inc"
 #undef EXIT
 
 /*

@@ -137,45 +137,12 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define EXIT_REASON_ENTRY_FAILED BIT(31)
 
 /* Basic exit reasons, SDM 3D appendix C. */
-#define EXIT_REASON_EXCEPTION_NMI        0
-#define EXIT_REASON_EXTERNAL_INTERRUPT   1
-#define EXIT_REASON_TRIPLE_FAULT         2
-#define EXIT_REASON_INTERRUPT_WINDOW     7
-#define EXIT_REASON_NMI_WINDOW           8
-#define EXIT_REASON_TASK_SWITCH          9
-#define EXIT_REASON_CPUID                10
-#define EXIT_REASON_GETSEC               11
-#define EXIT_REASON_HLT                  12
-#define EXIT_REASON_INVD                 13
-#define EXIT_REASON_RDPMC                15
-#define EXIT_REASON_VMCALL               18
-#define EXIT_REASON_VMCLEAR              19
-#define EXIT_REASON_VMLAUNCH             20
-#define EXIT_REASON_VMPTRLD              21
-#define EXIT_REASON_VMPTRST              22
-#define EXIT_REASON_VMREAD               23
-#define EXIT_REASON_VMRESUME             24
-#define EXIT_REASON_VMWRITE              25
-#define EXIT_REASON_VMXOFF               26
-#define EXIT_REASON_VMXON                27
-#define EXIT_REASON_CR_ACCESS            28
-#define EXIT_REASON_IO_INSTRUCTION       30
-#define EXIT_REASON_RDMSR                31
-#define EXIT_REASON_WRMSR                32
-#define EXIT_REASON_INVALID_GUEST_STATE  33 /* of a failed VM entry */
-#define EXIT_REASON_MSR_LOADING          34 /* of a failed VM entry */
-#define EXIT_REASON_MWAIT                36
-#define EXIT_REASON_MONITOR              39
-#define EXIT_REASON_MACHINE_CHECK        41 /* of a failed VM entry */
-#define EXIT_REASON_EPT_VIOLATION        48
-#define EXIT_REASON_EPT_MISCONFIGURATION 49
-#define EXIT_REASON_INVEPT               50
-#define EXIT_REASON_PREEMPTION_TIMER     52
-#define EXIT_REASON_INVVPID              53
-#define EXIT_REASON_WBINVD               54
-#define EXIT_REASON_XSETBV               55
-#define EXIT_REASON_VMFUNC               59
-#define EXIT_REASONS                     82 /* one past the last */
+enum exit_reason {
+#define EXIT(number, reason, handler, name) EXIT_REASON_##reason = number,
+#include "hv/vmcs/exits.inc"
+#undef EXIT
+	EXIT_REASONS = 82 /* one past the last */
+};
 
 /* Exit qualification: control-register accesses, SDM 3C 28.2.1 (table 28-3). */
 #define CR_ACCESS_NUMBER        BITS(3, 0)
@@ -183,8 +150,6 @@ enum vmcs_segment { VMCS_ES, VMCS_CS, VMCS_SS, VMCS_DS, VMCS_FS, VMCS_GS, VMCS_L
 #define CR_ACCESS_REGISTER      BITS(11, 8) /* 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, ... 15 R15 */
 #define CR_ACCESS_TYPE_MOV_TO   0
 #define CR_ACCESS_TYPE_MOV_FROM 1
-#define CR_ACCESS_TYPE_CLTS     2
-#define CR_ACCESS_TYPE_LMSW     3
 
 /* Exit qualification: I/O instructions, SDM 3C 28.2.1 (table 28-5). */
 #define IO_SIZE   BITS(2, 0) /* bytes - 1: 0, 1 or 3 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exits in a loop: a table says who serves which exit reason, as hv/exits/table.inc does, and the
+ * Exits in a loop: a table says who serves which exit reason, as hv/vmcs/exits.inc does, and the
  * loop counts them.
  */
 #pragma once
