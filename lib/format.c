@@ -145,28 +145,13 @@ void format_text(char *text, size_t size, const char *pattern, va_list args)
 	*buffer.text = '\0';
 }
 
-static void append(char *text, size_t size, const char *pattern, va_list args)
-{
-	size_t length = strlen(text);
-
-	format_text(text + length, size - length, pattern, args);
-}
-
 void format_append(char *text, size_t size, const char *pattern, ...)
 {
+	size_t length = strlen(text);
 	va_list args;
 
 	va_start(args, pattern);
-	append(text, size, pattern, args);
-	va_end(args);
-}
-
-void lines_add(struct lines *lines, const char *pattern, ...)
-{
-	va_list args;
-
-	va_start(args, pattern);
-	append(lines->text, sizeof(lines->text), pattern, args);
+	format_text(text + length, size - length, pattern, args);
 	va_end(args);
 }
 

@@ -29,7 +29,7 @@ struct lines {
 	char text[480];
 };
 /* Add to the line; cut to what fits. */
-void lines_add(struct lines *lines, const char *pattern, ...) __attribute__((format(printf, 2, 3)));
+#define lines_add(lines, ...) format_append((lines)->text, sizeof((lines)->text), __VA_ARGS__)
 /* The line is whole: one to which nothing was added is none. */
 void lines_end(struct lines *lines);
 
