@@ -294,16 +294,10 @@ struct vm *vm_create(const struct vm_options *options, const struct boot_module 
 
 void vm_restart(struct vm *vm)
 {
-	const struct vm_options options = vm->options;
-	const struct boot_module *image = vm->image, *initrd = vm->initrd;
-	const uint8_t index = vm->index;
+	const size_t kept = offsetof(struct vm, vcpu);
 
 	take_down(vm);
-	memset(vm, 0, sizeof(*vm));
-	vm->options = options;
-	vm->image = image;
-	vm->initrd = initrd;
-	vm->index = index;
+	memset((uint8_t *)vm + kept, 0, sizeof(*vm) - kept);
 	memory_pause = run_others;
 	if (build(vm)) /* what it needs was free a moment ago */
 		vm_kill(vm, "reset, and it cannot be made again");

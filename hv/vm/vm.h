@@ -33,14 +33,17 @@ struct events_shown {
 };
 
 struct vm {
-	struct vcpu *vcpu[VM_CPUS_MAX]; /* [0] is the one that boots */
-	unsigned vcpus;
+	/* What it is made of, and stays so when it starts again. */
 	struct vm_options options;
 	const struct boot_module *image, *initrd; /* the second may be NULL */
-	bool is_shared;                           /* by several CPUs: a vCPU is not on the one that booted */
-	struct lock lock;                         /* LOCK_VM: buses, devices, IOMMU, and how it ends */
-	struct lock ept_lock;                     /* LOCK_EPT */
-	struct gate ept_gate;                     /* through which leaves are installed without it */
+	uint8_t index;                            /* in the order of GRUB's lines */
+
+	struct vcpu *vcpu[VM_CPUS_MAX]; /* [0] is the one that boots; from here on a start begins with zeroes */
+	unsigned vcpus;
+	bool is_shared;       /* by several CPUs: a vCPU is not on the one that booted */
+	struct lock lock;     /* LOCK_VM: buses, devices, IOMMU, and how it ends */
+	struct lock ept_lock; /* LOCK_EPT */
+	struct gate ept_gate; /* through which leaves are installed without it */
 	struct lock instruction_lock;
 	uint64_t generation; /* of its EPT's flushes, and */
 	uint32_t in_guest;   /* the vCPUs in their guest, or on the way there or back, a bit each, and */
@@ -53,7 +56,6 @@ struct vm {
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
 	char killed[VM_KILLED_TEXT]; /* of VM_KILLED: why */
-	uint8_t index;               /* in the order of GRUB's lines */
 
 	uint64_t ram;                       /* host-physical address of guest-physical 0 */
 	uint64_t low_ram_end, high_ram_end; /* guest-physical; the second 0: there is none */
