@@ -153,45 +153,31 @@ static unsigned within_page(uint64_t gpa, uint64_t size)
 	return (unsigned)MIN(size, PAGE_SIZE - (gpa & (PAGE_SIZE - 1)));
 }
 
-static int device_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache)
-{
-	if (vm->cache) return coherence_dma_read(vm, gpa, to, size, around_cache);
-	return read_slot(vm, gpa, to, size, false);
-}
-
-static int device_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache)
-{
-	return vm->cache ? coherence_dma_write(vm, gpa, from, size, around_cache) : write_page(vm, gpa, from, size);
-}
-
 /*
- * Page by page. Both apart, for the short way needs none of these registers: a queued invalidation
- * is 34 and 16 of 1968 ticks shorter.
+ * Page by page. Apart, for the short way needs none of these registers: a queued invalidation is 34 of 1968 ticks
+ * shorter where it reads, 16 where it writes.
  */
-static __attribute__((noinline)) int read_pages(struct vm *vm, uint64_t gpa, void *to, uint64_t size, bool around_cache)
+static __attribute__((noinline)) int access_pages(struct vm *vm, uint64_t gpa, uint8_t *bytes, uint64_t size,
+						  bool around_cache, bool write)
 {
-	for (unsigned part; size; gpa += part, size -= part, to = (uint8_t *)to + part) {
-		part = within_page(gpa, size);
-		if (device_read(vm, gpa, to, part, around_cache)) return -EFAULT;
-	}
-	return 0;
-}
+	int error = 0;
 
-static __attribute__((noinline)) int write_pages(struct vm *vm, uint64_t gpa, const void *from, uint64_t size,
-						 bool around_cache)
-{
-	for (unsigned part; size; gpa += part, size -= part, from = (const uint8_t *)from + part) {
+	for (unsigned part; size && !error; gpa += part, size -= part, bytes += part) {
 		part = within_page(gpa, size);
-		if (device_write(vm, gpa, from, part, around_cache)) return -EFAULT;
+		if (vm->cache)
+			error = write ? coherence_dma_write(vm, gpa, bytes, part, around_cache)
+				      : coherence_dma_read(vm, gpa, bytes, part, around_cache);
+		else
+			error = write ? write_page(vm, gpa, bytes, part) : read_slot(vm, gpa, bytes, part, false);
 	}
-	return 0;
+	return error ? -EFAULT : 0;
 }
 
 int vm_ram_read(void *ctx, uint64_t gpa, void *to, size_t size, bool around_cache)
 {
 	struct vm *vm = ctx;
 
-	if (!is_flat(vm, gpa, size)) return read_pages(vm, gpa, to, size, around_cache);
+	if (!is_flat(vm, gpa, size)) return access_pages(vm, gpa, to, size, around_cache, false);
 	memcpy(to, (const void *)(vm->ram + gpa), size);
 	return 0;
 }
@@ -200,7 +186,7 @@ int vm_ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool ar
 {
 	struct vm *vm = ctx;
 
-	if (!is_flat(vm, gpa, size)) return write_pages(vm, gpa, from, size, around_cache);
+	if (!is_flat(vm, gpa, size)) return access_pages(vm, gpa, (uint8_t *)from, size, around_cache, true);
 	memcpy((void *)(vm->ram + gpa), from, size);
 	return 0;
 }
