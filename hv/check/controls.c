@@ -111,6 +111,12 @@ HOLDS(instruction_length, value <= 15 && (value >= 1 || (e->caps->misc & VMX_MIS
 #define MSR_LIST_RULES(what, field) \
 	{what " address: bits 3:0 are 0", IF(msr_list_used), ZEROES(BITS(3, 0)), FIELDS(field)}, \
 	{what " area: within the physical-address width", IF(msr_list_used), BY(msr_list_physical), FIELDS(field)}
+/* The rules of a field, or with a control, that has several. */
+#define POSTED_RULE(rule, holds, field) {rule, WITH(pin, PIN_POSTED_INTERRUPTS), holds, FIELDS(field)}
+#define EPTP_RULE(rule, holds) {"EPTP: " rule, WITH(secondary, SECONDARY_EPT), holds, FIELDS(VMCS_EPT_POINTER)}
+#define PT_RULE(rule, holds, field) \
+	{"with Intel PT uses guest physical addresses, " rule, WITH(secondary, SECONDARY_PT_GUEST_PHYSICAL), holds, FIELDS(field)}
+#define INJECTION_RULE(rule, when, holds) {"injection: " rule, when, holds, FIELDS(VMCS_ENTRY_INTERRUPTION_INFO)}
 
 /* A row a line: a rule is read as a whole. */
 static const struct entry_rule rules[] = {
@@ -136,27 +142,18 @@ static const struct entry_rule rules[] = {
 	 WITH(secondary, SECONDARY_VIRTUALIZE_X2APIC), ZEROES(SECONDARY_VIRTUALIZE_APIC_ACCESSES), FIELDS(VMCS_SECONDARY_CONTROLS)},
 	{"with virtual-interrupt delivery, external-interrupt exiting is 1",
 	 WITH(secondary, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY), ONES(PIN_EXTERNAL_INTERRUPT_EXITING), FIELDS(VMCS_PIN_CONTROLS)},
-	{"with process posted interrupts, virtual-interrupt delivery is 1", WITH(pin, PIN_POSTED_INTERRUPTS), BY(with_virtual_interrupts),
-	 FIELDS(VMCS_PIN_CONTROLS)},
-	{"with process posted interrupts, acknowledge interrupt on exit is 1",
-	 WITH(pin, PIN_POSTED_INTERRUPTS), ONES(EXIT_ACKNOWLEDGE_INTERRUPT), FIELDS(VMCS_EXIT_CONTROLS)},
-	{"posted-interrupt notification vector: bits 15:8 are 0", WITH(pin, PIN_POSTED_INTERRUPTS), ZEROES(BITS(31, 8)),
-	 FIELDS(VMCS_POSTED_INTERRUPT_NOTIFICATION_VECTOR)},
-	{"posted-interrupt descriptor address: bits 5:0 are 0", WITH(pin, PIN_POSTED_INTERRUPTS), ZEROES(BITS(5, 0)),
-	 FIELDS(VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS)},
-	{"posted-interrupt descriptor address: within the physical-address width", WITH(pin, PIN_POSTED_INTERRUPTS), BY(is_physical),
-	 FIELDS(VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS)},
+	POSTED_RULE("with process posted interrupts, virtual-interrupt delivery is 1", BY(with_virtual_interrupts), VMCS_PIN_CONTROLS),
+	POSTED_RULE("with process posted interrupts, acknowledge interrupt on exit is 1", ONES(EXIT_ACKNOWLEDGE_INTERRUPT), VMCS_EXIT_CONTROLS),
+	POSTED_RULE("posted-interrupt notification vector: bits 15:8 are 0", ZEROES(BITS(31, 8)), VMCS_POSTED_INTERRUPT_NOTIFICATION_VECTOR),
+	POSTED_RULE("posted-interrupt descriptor address: bits 5:0 are 0", ZEROES(BITS(5, 0)), VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS),
+	POSTED_RULE("posted-interrupt descriptor address: within the physical-address width", BY(is_physical),
+	 VMCS_POSTED_INTERRUPT_DESCRIPTOR_ADDRESS),
 	{"VPID: not 0000H", WITH(secondary, SECONDARY_VPID), BY(is_not_zero), FIELDS(VMCS_VPID)},
-	{"EPTP: memory type is one that IA32_VMX_EPT_VPID_CAP has", WITH(secondary, SECONDARY_EPT), BY(ept_memory_type),
-	 FIELDS(VMCS_EPT_POINTER)},
-	{"EPTP: page-walk length is one that IA32_VMX_EPT_VPID_CAP has", WITH(secondary, SECONDARY_EPT), BY(ept_walk_length),
-	 FIELDS(VMCS_EPT_POINTER)},
-	{"EPTP: bit 6 is 0 without accessed and dirty flags for EPT", WITH(secondary, SECONDARY_EPT), BY(ept_accessed_dirty),
-	 FIELDS(VMCS_EPT_POINTER)},
-	{"EPTP: bit 7 is 0 without supervisor shadow-stack control", WITH(secondary, SECONDARY_EPT), BY(ept_shadow_stack),
-	 FIELDS(VMCS_EPT_POINTER)},
-	{"EPTP: bits 11:8 and those beyond the physical-address width are 0", WITH(secondary, SECONDARY_EPT), BY(ept_reserved),
-	 FIELDS(VMCS_EPT_POINTER)},
+	EPTP_RULE("memory type is one that IA32_VMX_EPT_VPID_CAP has", BY(ept_memory_type)),
+	EPTP_RULE("page-walk length is one that IA32_VMX_EPT_VPID_CAP has", BY(ept_walk_length)),
+	EPTP_RULE("bit 6 is 0 without accessed and dirty flags for EPT", BY(ept_accessed_dirty)),
+	EPTP_RULE("bit 7 is 0 without supervisor shadow-stack control", BY(ept_shadow_stack)),
+	EPTP_RULE("bits 11:8 and those beyond the physical-address width are 0", BY(ept_reserved)),
 	{"with page-modification logging, enable EPT is 1", WITH(secondary, SECONDARY_PML), ONES(SECONDARY_EPT),
 	 FIELDS(VMCS_SECONDARY_CONTROLS)},
 	PAGE_RULES("PML address", WITH(secondary, SECONDARY_PML), VMCS_PML_ADDRESS),
@@ -171,12 +168,9 @@ static const struct entry_rule rules[] = {
 	PAGE_RULES("EPTP-list address", IF(eptp_switching), VMCS_EPTP_LIST_ADDRESS),
 	PAGE_RULES("VMREAD- and VMWRITE-bitmap address", WITH(secondary, SECONDARY_VMCS_SHADOWING), VMCS_VMREAD_BITMAP, VMCS_VMWRITE_BITMAP),
 	PAGE_RULES("virtualization-exception information address", WITH(secondary, SECONDARY_EPT_VIOLATION_VE), VMCS_VIRTUALIZATION_EXCEPTION_ADDRESS),
-	{"with Intel PT uses guest physical addresses, enable EPT is 1", WITH(secondary, SECONDARY_PT_GUEST_PHYSICAL), ONES(SECONDARY_EPT),
-	 FIELDS(VMCS_SECONDARY_CONTROLS)},
-	{"with Intel PT uses guest physical addresses, load IA32_RTIT_CTL is 1",
-	 WITH(secondary, SECONDARY_PT_GUEST_PHYSICAL), ONES(ENTRY_LOAD_RTIT_CTL), FIELDS(VMCS_ENTRY_CONTROLS)},
-	{"with Intel PT uses guest physical addresses, clear IA32_RTIT_CTL is 1",
-	 WITH(secondary, SECONDARY_PT_GUEST_PHYSICAL), ONES(EXIT_CLEAR_RTIT_CTL), FIELDS(VMCS_EXIT_CONTROLS)},
+	PT_RULE("enable EPT is 1", ONES(SECONDARY_EPT), VMCS_SECONDARY_CONTROLS),
+	PT_RULE("load IA32_RTIT_CTL is 1", ONES(ENTRY_LOAD_RTIT_CTL), VMCS_ENTRY_CONTROLS),
+	PT_RULE("clear IA32_RTIT_CTL is 1", ONES(EXIT_CLEAR_RTIT_CTL), VMCS_EXIT_CONTROLS),
 
 	SECTION("27.2.1.2"), /* VM-exit control fields */
 	{"VM-exit controls: reserved bits as IA32_VMX_EXIT_CTLS says", ALWAYS, BY(controls_allowed), FIELDS(VMCS_EXIT_CONTROLS)},
@@ -187,14 +181,12 @@ static const struct entry_rule rules[] = {
 
 	SECTION("27.2.1.3"), /* VM-entry control fields */
 	{"VM-entry controls: reserved bits as IA32_VMX_ENTRY_CTLS says", ALWAYS, BY(controls_allowed), FIELDS(VMCS_ENTRY_CONTROLS)},
-	{"injection: the interruption type is not a reserved one", IF(injecting), BY(event_type_exists),
-	 FIELDS(VMCS_ENTRY_INTERRUPTION_INFO)},
-	{"injection: the vector fits the interruption type", IF(injecting), BY(event_vector_fits), FIELDS(VMCS_ENTRY_INTERRUPTION_INFO)},
-	{"injection: deliver-error-code is 1 for an exception that has one, else 0", IF(injecting_by_vector), BY(error_code_by_vector),
-	 FIELDS(VMCS_ENTRY_INTERRUPTION_INFO)},
-	{"injection: deliver-error-code is 0 for all but hardware exceptions in protected mode",
-	 IF(injecting_without_code), ZEROES(INTERRUPTION_INFO_ERROR_CODE), FIELDS(VMCS_ENTRY_INTERRUPTION_INFO)},
-	{"injection: bits 30:12 are 0", IF(injecting), ZEROES(BITS(30, 12)), FIELDS(VMCS_ENTRY_INTERRUPTION_INFO)},
+	INJECTION_RULE("the interruption type is not a reserved one", IF(injecting), BY(event_type_exists)),
+	INJECTION_RULE("the vector fits the interruption type", IF(injecting), BY(event_vector_fits)),
+	INJECTION_RULE("deliver-error-code is 1 for an exception that has one, else 0", IF(injecting_by_vector), BY(error_code_by_vector)),
+	INJECTION_RULE("deliver-error-code is 0 for all but hardware exceptions in protected mode",
+	 IF(injecting_without_code), ZEROES(INTERRUPTION_INFO_ERROR_CODE)),
+	INJECTION_RULE("bits 30:12 are 0", IF(injecting), ZEROES(BITS(30, 12))),
 	{"injection: bits 31:16 of the error code are 0", WITH(event, INTERRUPTION_INFO_ERROR_CODE), ZEROES(BITS(31, 16)),
 	 FIELDS(VMCS_ENTRY_EXCEPTION_ERROR_CODE)},
 	{"injection: the instruction length of a software event is 1 to 15", IF(injecting_software), BY(instruction_length),

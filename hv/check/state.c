@@ -86,43 +86,36 @@ HOLDS(debug_of_transaction,
 /* A PDPTE that is present, SDM 3A 4.4.1: bits 2:1, 8:5 and those beyond MAXPHYADDR are 0. */
 HOLDS(pdpte, !(value & PAGE_P) || (!(value & (BITS(2, 1) | BITS(8, 5))) && is_cr3(e, value, field)))
 
-/* A row a line: a rule is read as a whole. */
 /* clang-format off */
+/* The rules of the fields that have several. */
+#define ACTIVITY_RULE(rule, when, holds) {"activity state: " rule, when, holds, FIELDS(VMCS_GUEST_ACTIVITY_STATE)}
+#define BLOCKING_RULE(rule, when, holds) {"interruptibility state: " rule, when, holds, FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)}
+#define DEBUG_RULE(rule, when, holds) {"pending debug exceptions: " rule, when, holds, FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)}
+
+/* A row a line: a rule is read as a whole. */
 static const struct entry_rule rules[] = {
 	SECTION("27.3.1.5"),
-	{"activity state: one that IA32_VMX_MISC has", ALWAYS, BY(activity_supported), FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
-	{"activity state: not HLT where SS DPL is not 0", ALWAYS, BY(not_hlt_in_user_mode), FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
-	{"activity state: active while blocking by STI or by MOV SS", IF(blocking_by_sti_or_mov_ss), BY(is_active),
-	 FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
-	{"activity state: not one that blocks the event injected", IF(injecting), BY(event_not_blocked), FIELDS(VMCS_GUEST_ACTIVITY_STATE)},
+	ACTIVITY_RULE("one that IA32_VMX_MISC has", ALWAYS, BY(activity_supported)),
+	ACTIVITY_RULE("not HLT where SS DPL is not 0", ALWAYS, BY(not_hlt_in_user_mode)),
+	ACTIVITY_RULE("active while blocking by STI or by MOV SS", IF(blocking_by_sti_or_mov_ss), BY(is_active)),
+	ACTIVITY_RULE("not one that blocks the event injected", IF(injecting), BY(event_not_blocked)),
 
-	{"interruptibility state: bits 31:5 are 0", ALWAYS, ZEROES(INTERRUPTIBILITY_RESERVED), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: not blocking by both STI and MOV SS", ALWAYS, BY(not_both), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no blocking by STI while RFLAGS.IF is 0", IF(interrupts_off), ZEROES(INTERRUPTIBILITY_STI),
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no blocking by STI or MOV SS to inject an external interrupt",
-	 IF(injecting_interrupt), ZEROES(INTERRUPTIBILITY_SHADOW), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no blocking by MOV SS to inject an NMI", IF(injecting_nmi), ZEROES(INTERRUPTIBILITY_MOV_SS),
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no blocking by SMI outside SMM", ALWAYS, ZEROES(INTERRUPTIBILITY_SMI),
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no blocking by NMI to inject an NMI with virtual NMIs",
-	 IF(injecting_nmi_virtual), ZEROES(INTERRUPTIBILITY_NMI), FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no enclave interruption without SGX", ALWAYS, BY(no_enclave_without_sgx),
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
-	{"interruptibility state: no blocking by MOV SS with enclave interruption", IF(in_enclave), ZEROES(INTERRUPTIBILITY_MOV_SS),
-	 FIELDS(VMCS_GUEST_INTERRUPTIBILITY_STATE)},
+	BLOCKING_RULE("bits 31:5 are 0", ALWAYS, ZEROES(INTERRUPTIBILITY_RESERVED)),
+	BLOCKING_RULE("not blocking by both STI and MOV SS", ALWAYS, BY(not_both)),
+	BLOCKING_RULE("no blocking by STI while RFLAGS.IF is 0", IF(interrupts_off), ZEROES(INTERRUPTIBILITY_STI)),
+	BLOCKING_RULE("no blocking by STI or MOV SS to inject an external interrupt",
+	 IF(injecting_interrupt), ZEROES(INTERRUPTIBILITY_SHADOW)),
+	BLOCKING_RULE("no blocking by MOV SS to inject an NMI", IF(injecting_nmi), ZEROES(INTERRUPTIBILITY_MOV_SS)),
+	BLOCKING_RULE("no blocking by SMI outside SMM", ALWAYS, ZEROES(INTERRUPTIBILITY_SMI)),
+	BLOCKING_RULE("no blocking by NMI to inject an NMI with virtual NMIs", IF(injecting_nmi_virtual), ZEROES(INTERRUPTIBILITY_NMI)),
+	BLOCKING_RULE("no enclave interruption without SGX", ALWAYS, BY(no_enclave_without_sgx)),
+	BLOCKING_RULE("no blocking by MOV SS with enclave interruption", IF(in_enclave), ZEROES(INTERRUPTIBILITY_MOV_SS)),
 
-	{"pending debug exceptions: bits 10:4, 13, 15 and 63:17 are 0", ALWAYS, BY(debug_reserved),
-	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"pending debug exceptions: BS is 1 when single-stepping over STI, MOV SS or HLT", IF(stepping_between), ONES(PENDING_DEBUG_BS),
-	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"pending debug exceptions: BS is 0 after STI, MOV SS or HLT without stepping", IF(no_stepping_between), ZEROES(PENDING_DEBUG_BS),
-	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"pending debug exceptions: bit 16 is 0 on a CPU without RTM", ALWAYS, BY(no_rtm_without_rtm),
-	 FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
-	{"pending debug exceptions: with RTM, bits 11:0 are 0, bit 12 is 1, no blocking by MOV SS",
-	 IF(debug_in_transaction), BY(debug_of_transaction), FIELDS(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS)},
+	DEBUG_RULE("bits 10:4, 13, 15 and 63:17 are 0", ALWAYS, BY(debug_reserved)),
+	DEBUG_RULE("BS is 1 when single-stepping over STI, MOV SS or HLT", IF(stepping_between), ONES(PENDING_DEBUG_BS)),
+	DEBUG_RULE("BS is 0 after STI, MOV SS or HLT without stepping", IF(no_stepping_between), ZEROES(PENDING_DEBUG_BS)),
+	DEBUG_RULE("bit 16 is 0 on a CPU without RTM", ALWAYS, BY(no_rtm_without_rtm)),
+	DEBUG_RULE("with RTM, bits 11:0 are 0, bit 12 is 1, no blocking by MOV SS", IF(debug_in_transaction), BY(debug_of_transaction)),
 
 	{"VMCS link pointer: all ones, or bits 11:0 are 0", IF(link_pointer_used), ZEROES(BITS(11, 0)), FIELDS(VMCS_LINK_POINTER)},
 	{"VMCS link pointer: all ones, or within the physical-address width", IF(link_pointer_used), BY(is_physical),
