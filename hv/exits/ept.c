@@ -71,8 +71,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
 
 	/* The IRET that faulted had unblocked NMIs already (SDM 3C 28.2.3). */
 	if (qualification & EPT_VIOLATION_NMI_UNBLOCK && !(vmread(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_INFO_VALID))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
-			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_NMI);
+		vmwrite_set(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI);
 	if (vm_is_device_address(vm, gpa)) return device_access(vcpu, gpa, false);
 	error = ept_fault(&vm->ept, &vcpu->ept_cpu, gpa, qualification & EPT_VIOLATION_WRITE, &leaf);
 	if (error == -ENOMEM) return EXIT_KILL(vcpu, "no memory for an EPT table");

@@ -37,7 +37,7 @@ uint64_t debug_hits(uint64_t dr7, uint64_t address, unsigned width, unsigned kin
 static void set_debug_status(uint64_t qualification)
 {
 	write_dr6((read_dr6() & ~DR6_B) | (qualification & (DR6_B | DR6_BD | DR6_BS | DR6_BT)));
-	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+	vmwrite_clear(VMCS_GUEST_DR7, DR7_GD);
 }
 
 /*

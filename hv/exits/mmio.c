@@ -232,8 +232,7 @@ static void end_execution(const struct emulation *e, const struct insn *insn, co
 		vcpu_end_iteration(vcpu);
 	if (e->hits) vcpu_add_debug(vcpu, e->hits);
 	if (insn->operation == INSN_MOV_TO_SEGMENT && insn->reg == SEG_SS)
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
-			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | INTERRUPTIBILITY_MOV_SS);
+		vmwrite_set(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_MOV_SS);
 }
 
 /* At CPL 3 it is the program's fault, not the system's: for it the instruction does not exist. */

@@ -144,8 +144,8 @@ static void load_registers(const struct task_switch *t)
 	segment_set(VMCS_TR, &t->new);
 	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_TR),
 		SEGMENT_P | (t->small ? SEGMENT_TYPE_TSS16_BUSY : SEGMENT_TYPE_TSS_BUSY) | (SEGMENT_G & t->new.rights));
-	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_TS);
-	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
+	vmwrite_set(VMCS_GUEST_CR0, CR0_TS);
+	vmwrite_clear(VMCS_GUEST_DR7, DR7_LOCAL);
 	/*
 	 * What fails leaves selectors without segments behind. Its handler then has a stack of its own, for without SS
 	 * the CPL is 3; and no entry is without CS, of whatever kind.
@@ -235,8 +235,7 @@ static enum exit_action merge(struct vcpu *vcpu, uint64_t event)
 
 	if (!event || type >= INTERRUPTION_TYPE_SOFTWARE_INTERRUPT || !(info & INTERRUPTION_INFO_VALID))
 		return VCPU_RESUME;
-	if (is_contributory(second))
-		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmread(VMCS_ENTRY_EXCEPTION_ERROR_CODE) | SELECTOR_EXT);
+	if (is_contributory(second)) vmwrite_set(VMCS_ENTRY_EXCEPTION_ERROR_CODE, SELECTOR_EXT);
 	if (type != INTERRUPTION_TYPE_HARDWARE_EXCEPTION || !(is_contributory(second) || second == VECTOR_PF))
 		return VCPU_RESUME;
 	if (first == VECTOR_DF) return exit_triple_fault(vcpu);

@@ -64,7 +64,7 @@ bool vcpu_step(struct vcpu *vcpu)
 		run_once(vcpu);
 		ended = vcpu->exit_count[EXIT_REASON_NMI_WINDOW] != windows || vmread(VMCS_GUEST_RIP) != rip;
 	}
-	if (blocking) vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) | blocking);
+	if (blocking) vmwrite_set(VMCS_GUEST_INTERRUPTIBILITY_STATE, blocking);
 	return ended;
 }
 
@@ -89,7 +89,7 @@ static int at_int3 = -ENOENT; /* or a vCPU's id */
 void vcpu_intercept_breakpoints(struct vcpu *vcpu)
 {
 	vcpu_assert_current(vcpu);
-	vmwrite(VMCS_EXCEPTION_BITMAP, vmread(VMCS_EXCEPTION_BITMAP) | BIT(VECTOR_BP));
+	vmwrite_set(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_BP));
 }
 
 void vcpu_breakpoint(struct vcpu *vcpu)

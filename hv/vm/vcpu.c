@@ -104,12 +104,6 @@ static void end_shadow(void)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, blocking & ~INTERRUPTIBILITY_SHADOW);
 }
 
-/* #DB is to come before the next instruction; what was pending is pending still. */
-static void add_pending_debug(uint64_t bits)
-{
-	vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | bits);
-}
-
 void vcpu_drop_debug(struct vcpu *vcpu)
 {
 	vcpu_assert_current(vcpu);
@@ -126,7 +120,7 @@ void vcpu_end_instruction(struct vcpu *vcpu, uint64_t rip)
 	end_shadow();
 	if (!(rflags & (RFLAGS_TF | RFLAGS_RF))) return;
 	vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF); /* good for one instruction, SDM 3B 18.3.1.1 */
-	if (rflags & RFLAGS_TF) add_pending_debug(PENDING_DEBUG_BS);
+	if (rflags & RFLAGS_TF) vmwrite_set(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
 void vcpu_end_iteration(struct vcpu *vcpu)
@@ -136,13 +130,13 @@ void vcpu_end_iteration(struct vcpu *vcpu)
 	vcpu_assert_current(vcpu);
 	end_shadow();
 	vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF); /* its breakpoint was passed already */
-	if (rflags & RFLAGS_TF) add_pending_debug(PENDING_DEBUG_BS);
+	if (rflags & RFLAGS_TF) vmwrite_set(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
 void vcpu_add_debug(struct vcpu *vcpu, uint64_t hits)
 {
 	vcpu_assert_current(vcpu);
-	add_pending_debug(hits | PENDING_DEBUG_ENABLED);
+	vmwrite_set(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, hits | PENDING_DEBUG_ENABLED);
 }
 
 void vcpu_skip_instruction(struct vcpu *vcpu)
@@ -163,7 +157,7 @@ void vcpu_inject(struct vcpu *vcpu, unsigned vector, bool has_error_code, uint32
 	/* In real mode no exception has an error code (SDM 3A 21.2.1). */
 	has_error_code = has_error_code && vmread(VMCS_GUEST_CR0) & CR0_PE;
 	if (vector != VECTOR_DB) /* in the flags that a fault pushes, SDM 3B 18.3.1.1 */
-		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+		vmwrite_set(VMCS_GUEST_RFLAGS, RFLAGS_RF);
 	vcpu_tell(vcpu, EVENT_INJECTION, (uint32_t)info, error_code, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO,
 		info | (has_error_code ? INTERRUPTION_INFO_ERROR_CODE : 0) | INTERRUPTION_INFO_VALID);
@@ -183,8 +177,7 @@ void vcpu_reinject(struct vcpu *vcpu, uint64_t info)
 		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 	/* An NMI is delivered only while NMIs are not blocked, and it has blocked them already. */
 	if (FIELD(info, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_NMI)
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE,
-			vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & ~INTERRUPTIBILITY_NMI);
+		vmwrite_clear(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI);
 }
 
 unsigned vcpu_cpl(const struct vcpu *vcpu)

@@ -123,9 +123,9 @@ void vmcs_setup_startup(struct vcpu *vcpu)
 /* Paging is on, and 64-bit mode. */
 static void setup_long_mode(uint64_t cr3)
 {
-	vmwrite(VMCS_GUEST_CR0, vmread(VMCS_GUEST_CR0) | CR0_PG);
+	vmwrite_set(VMCS_GUEST_CR0, CR0_PG);
 	vmwrite(VMCS_GUEST_CR3, cr3);
-	vmwrite(VMCS_GUEST_CR4, vmread(VMCS_GUEST_CR4) | CR4_PAE);
+	vmwrite_set(VMCS_GUEST_CR4, CR4_PAE);
 	vmwrite(VMCS_GUEST_IA32_EFER, EFER_LME | EFER_LMA);
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx.entry | ENTRY_IA32E_GUEST);
 	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(VMCS_CS), SEGMENT_FLAT_CODE64);

@@ -66,6 +66,10 @@ static inline void vmwrite(uint64_t field, uint64_t value)
 	if (failed) vmx_instruction_failed("VMWRITE", field);
 }
 
+/* Bits of a field; the others stay. */
+static inline void vmwrite_set(uint64_t field, uint64_t bits) { vmwrite(field, vmread(field) | bits); }
+static inline void vmwrite_clear(uint64_t field, uint64_t bits) { vmwrite(field, vmread(field) & ~bits); }
+
 /*
  * INVEPT of one EPT pointer on this CPU, single-context where offered (SDM 3C 31.3). The only
  * place that executes it; panics when the CPU refuses.
