@@ -25,14 +25,9 @@ static void end(const struct board *board, uint64_t value) { board->exit(board->
 
 static void show(const struct board *board, uint64_t value) { board->debug(board->ctx, (uint8_t)value); }
 
-static void reset_control(const struct board *board, uint64_t value)
+static void reset(const struct board *board, uint64_t value)
 {
-	if (value & RESET_CPU) board->reset(board->ctx);
-}
-
-static void system_control(const struct board *board, uint64_t value)
-{
-	if (value & FAST_RESET) board->reset(board->ctx);
+	if (value) board->reset(board->ctx);
 }
 
 /* The exit port is four, as QEMU's isa-debug-exit, so that a 4-byte write fits; of the others the bus lets bytes
@@ -40,13 +35,13 @@ static void system_control(const struct board *board, uint64_t value)
 static const struct port_row {
 	const char *name;
 	uint16_t port, size;
-	uint32_t reads;
+	uint32_t reads, hears; /* the second: bits of what is written */
 	void (*write)(const struct board *board, uint64_t value);
 } rows[] = {
-	{"exit", EXIT_PORT, 4, ~0U, end},
-	{"debug port", DEBUG_PORT, 1, DEBUG_PORT, show}, /* its own number tells that it is there */
-	{"reset control", RESET_CONTROL, 1, 0, reset_control},
-	{"system control", SYSTEM_CONTROL, 1, A20_ON, system_control},
+	{"exit", EXIT_PORT, 4, ~0U, ~0U, end},
+	{"debug port", DEBUG_PORT, 1, DEBUG_PORT, ~0U, show}, /* its own number tells that it is there */
+	{"reset control", RESET_CONTROL, 1, 0, RESET_CPU, reset},
+	{"system control", SYSTEM_CONTROL, 1, A20_ON, FAST_RESET, reset},
 };
 
 static void access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
@@ -57,7 +52,7 @@ static void access(void *device, uint64_t offset, unsigned width, bool write, ui
 	if (!write)
 		*value = port->row->reads;
 	else if (!offset)
-		port->row->write(port->board, *value);
+		port->row->write(port->board, *value & port->row->hears);
 }
 
 static void create(void *state, const struct board *board)
