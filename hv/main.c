@@ -109,24 +109,22 @@ static void create_vms(void)
 		print("no module: expected 'module2 FILE vm NAME -- command line' in grub.cfg: see docs/contract.md");
 }
 
-/* VMs that were reset and start again. Returns how many. */
-static unsigned restart_vms(void)
+/*
+ * What a VM had is free again as soon as it has ended; one that was reset starts again. Returns whether any has
+ * something still.
+ */
+static bool settle_vms(void)
 {
-	unsigned count = 0;
+	bool any = false;
 
-	for (unsigned i = 0; i < vm_count; i++)
-		if (vms[i]->state == VM_RESET) {
-			vm_restart(vms[i]);
-			count++;
-		}
-	return count;
-}
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vm *vm = vms[i];
 
-/* What a VM had is free again as soon as it has ended. */
-static void release_ended(void)
-{
-	for (unsigned i = 0; i < vm_count && !run_is_stopped(); i++)
-		if (vms[i]->state != VM_RUNNING && vms[i]->ram) vm_release(vms[i]);
+		if (vm->state != VM_RUNNING && vm->ram && !run_is_stopped()) vm_release(vm);
+		if (vm->state == VM_RESET) vm_restart(vm);
+		any |= vm->ram != 0;
+	}
+	return any;
 }
 
 /* The operator's terminal becomes the guest's: there can be but one. */
@@ -168,14 +166,6 @@ static void check_first_entries(void)
 		broken = vcpu_check_entry(vcpu);
 		print("vm %s: check: %u rules for VM entries broken", vms[i]->options.name, broken);
 	}
-}
-
-/* Or has not given back what it had. */
-static bool any_vm_runs(void)
-{
-	for (unsigned i = 0; i < vm_count; i++)
-		if (vms[i]->ram) return true;
-	return false;
 }
 
 /* What would be needed to keep VMs from learning of each other: none of it is done (docs/real-hardware.md). */
@@ -253,8 +243,7 @@ void hv_main(uint32_t magic, const void *info)
 		keys_poll();
 		gdb_poll();
 		run_turn();
-		release_ended();
-	} while (restart_vms() || any_vm_runs() || run_is_stopped());
+	} while (settle_vms() || run_is_stopped());
 	gdb_poll();
 	keys_end();
 	watch_end();
