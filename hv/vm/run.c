@@ -27,7 +27,8 @@ enum enter_result vcpu_enter(struct vcpu *vcpu, bool launched);
 #define ROUND_PAUSES 1000 /* between two kicks of a CPU that shall end its round */
 
 static struct vcpu *first_on[CPUS_MAX]; /* each CPU's vCPUs, by its index */
-static bool begun;
+static bool begun, stopped;
+const struct vcpu *run_stepped;
 
 struct cpu *run_next_cpu(void)
 {
@@ -44,8 +45,6 @@ void run_add(struct vcpu *vcpu)
 	while (*last) last = &(*last)->next_on_cpu;
 	__atomic_store_n(last, vcpu, __ATOMIC_RELEASE);
 }
-
-static bool stopped;
 
 void run_stop(void)
 {
@@ -206,11 +205,12 @@ static void entry_failed(struct vcpu *vcpu)
 	vcpu_dump(vcpu);
 }
 
+bool run_stops(const struct vcpu *vcpu) { return __atomic_load_n(&stopped, __ATOMIC_ACQUIRE) && vcpu != run_stepped; }
+
 /* Is something asked of the vCPU? All that is, is stored before STATE or seen behind it (hv/vm/shootdown.c). */
 static bool is_asked(const struct vcpu *vcpu)
 {
-	return __atomic_load_n(&vcpu->mail.flags, __ATOMIC_ACQUIRE) || __atomic_load_n(&vcpu->lent, __ATOMIC_ACQUIRE) ||
-	       __atomic_load_n(&stopped, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&vcpu->mail.flags, __ATOMIC_ACQUIRE) || __atomic_load_n(&vcpu->lent, __ATOMIC_ACQUIRE);
 }
 
 /* A step that is the delivery of an event, or in which no window opens: NMIs are blocked. */
@@ -222,7 +222,7 @@ static bool ends_by_timer(void)
 
 static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 {
-	if (!shootdown_enter(vcpu) || (!once && is_asked(vcpu))) return ENTER_KICKED;
+	if (!shootdown_enter(vcpu) || run_stops(vcpu) || (!once && is_asked(vcpu))) return ENTER_KICKED;
 	if (once) { /* what is due waits */
 		interrupts_before_step(vcpu);
 		write_timer(vcpu, ends_by_timer() ? 0 : SLICE_TICKS);

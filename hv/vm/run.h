@@ -35,12 +35,17 @@ void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks);
 bool run_goes_on(struct vcpu *vcpu);
 
 /*
- * Stop all vCPUs of all VMs: none is in its guest when this returns, nor until run_continue(). After a call in an
- * exit, its handler has to return VCPU_LEAVE.
+ * Stop all vCPUs of all VMs: none is in its guest when this returns, nor until run_continue(), also none that a write
+ * to ROM steps. After a call in an exit, its handler has to return VCPU_LEAVE.
  */
 void run_stop(void);
 void run_continue(void);
 bool run_is_stopped(void);
+
+/* The vCPU that the operator steps, or NULL: it may run while all are stopped. For the CPU that booted. */
+extern const struct vcpu *run_stepped;
+/* Is the vCPU one of those that are stopped? */
+bool run_stops(const struct vcpu *vcpu);
 
 /*
  * The reader of the events that VMs tell, or NULL. It is called after what happens to a VM outside of

@@ -46,7 +46,7 @@ static void begin_step(uint64_t blocking)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, state);
 }
 
-bool vcpu_step(struct vcpu *vcpu)
+static bool step(struct vcpu *vcpu)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP), windows = vcpu->exit_count[EXIT_REASON_NMI_WINDOW];
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY_STATE) & INTERRUPTIBILITY_NMI;
@@ -58,13 +58,23 @@ bool vcpu_step(struct vcpu *vcpu)
 	 * too, and an entry does not unblock NMIs. On a CPU nothing has been done then.
 	 */
 	for (unsigned n = 0; n < STAYS_MOST && !ended; n++) {
-		if (vcpu->vm->state != VM_RUNNING || vcpu->activity != VCPU_ACTIVE) break;
+		if (vcpu->vm->state != VM_RUNNING || vcpu->activity != VCPU_ACTIVE || run_stops(vcpu)) break;
 		timed_out = n && vmread(VMCS_EXIT_REASON) == EXIT_REASON_PREEMPTION_TIMER;
 		begin_step(timed_out ? blocking : 0);
 		run_once(vcpu);
 		ended = vcpu->exit_count[EXIT_REASON_NMI_WINDOW] != windows || vmread(VMCS_GUEST_RIP) != rip;
 	}
 	if (blocking) vmwrite_set(VMCS_GUEST_INTERRUPTIBILITY_STATE, blocking);
+	return ended;
+}
+
+bool vcpu_step(struct vcpu *vcpu)
+{
+	bool ended;
+
+	run_stepped = vcpu;
+	ended = step(vcpu);
+	run_stepped = NULL;
 	return ended;
 }
 
@@ -78,7 +88,7 @@ enum exit_action vcpu_write_rom(struct vcpu *vcpu)
 	memcpy(vm->rom_copy, (const void *)rom->hpa, sizeof(vm->rom_copy));
 	ept_lead_rom(&vm->ept, rom, (uintptr_t)vm->rom_copy - rom->hpa);
 	vcpu->launched = true;
-	vcpu_step(vcpu);
+	step(vcpu);
 	ept_lead_rom(&vm->ept, rom, 0);
 	shootdown_resume_others(vm);
 	return VCPU_LEAVE;
