@@ -21,6 +21,7 @@ int guest_main(void)
 		fidelity_rom();
 		fidelity_msrs();
 		fidelity_cpuid();
+		fidelity_chips();
 	}
 	printf("done\n");
 	return 0;

@@ -9,6 +9,7 @@
 
 void fidelity_cases(void);
 void fidelity_cpuid(void);
+void fidelity_chips(void);
 void fidelity_hlt(void);
 void fidelity_rom(void);
 void fidelity_msrs(void);

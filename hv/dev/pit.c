@@ -91,12 +91,15 @@ static bool output(const struct pit_channel *c, uint64_t now)
 
 static uint64_t pit_now(const struct pit *pit) { return board_clock(pit->board, PIT_HZ); }
 
-/* Let the timer fire at the next rise of channel 0's output. Its gate is always high. */
-static void arm(struct pit *pit)
+/*
+ * Let the timer fire at the next rise of channel 0's output behind 'now', in 8254 ticks: also at one that has passed
+ * since. Its gate is always high.
+ */
+static void arm(struct pit *pit, uint64_t now)
 {
 	const struct pit_channel *c = &pit->channel[0];
 	const struct board *board = pit->board;
-	uint64_t now = pit_now(pit), ticks = now - c->start, wait;
+	uint64_t ticks = now - c->start, wait;
 
 	if (!board->clock_hz || !c->loaded || is_triggered(c) || (!is_periodic(c) && ticks >= c->count)) {
 		timer_set(board->timers, &pit->timer, TIMER_OFF);
@@ -122,14 +125,14 @@ static void fire(void *device)
 
 	set_line(pit, false);
 	set_line(pit, true);
-	if (is_heard(pit)) arm(pit);
+	if (is_heard(pit)) arm(pit, pit_now(pit));
 }
 
 static void look(void *device)
 {
 	struct pit *pit = device;
 
-	if (pit->timer.due == TIMER_OFF && is_heard(pit)) arm(pit);
+	if (pit->timer.due == TIMER_OFF && is_heard(pit)) arm(pit, pit_now(pit));
 }
 
 static void load_count(struct pit *pit, struct pit_channel *c, uint32_t count)
@@ -140,7 +143,7 @@ static void load_count(struct pit *pit, struct pit_channel *c, uint32_t count)
 	c->halted = 0;
 	if (c != pit->channel) return;
 	if (c->mode == ON_TERMINAL_COUNT) set_line(pit, false);
-	arm(pit);
+	arm(pit, c->start); /* its count may be over by now */
 }
 
 static void write_count(struct pit *pit, struct pit_channel *c, uint8_t value)
@@ -191,7 +194,7 @@ static void set_mode(struct pit *pit, struct pit_channel *c, uint8_t word)
 	c->write_high = c->read_high = c->latched = c->status_latched = c->loaded = false;
 	if (c != pit->channel) return;
 	set_line(pit, c->mode != ON_TERMINAL_COUNT);
-	arm(pit);
+	arm(pit, pit_now(pit));
 }
 
 static void write_control(struct pit *pit, uint8_t word)

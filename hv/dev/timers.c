@@ -9,15 +9,19 @@
 
 unsigned timer_shortest = 5000;
 
-void timers_init(struct timers *timers) { *timers = (struct timers){.due = TIMER_OFF}; }
+void timers_init(struct timers *timers, void (*sooner)(void *ctx), void *ctx)
+{
+	*timers = (struct timers){.due = TIMER_OFF, .sooner = sooner, .ctx = ctx};
+}
 
 /* One store: vCPU 0's CPU looks at 'due' without the VM's lock, and might sleep by what is not the answer yet. */
 static void find_first(struct timers *timers)
 {
-	uint64_t due = TIMER_OFF;
+	uint64_t due = TIMER_OFF, before = timers->due;
 
 	for (unsigned i = 0; i < timers->count; i++) due = MIN(due, timers->timer[i]->due);
 	__atomic_store_n(&timers->due, due, __ATOMIC_RELAXED);
+	if (due < before && timers->sooner) timers->sooner(timers->ctx);
 }
 
 void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device), void *device)

@@ -26,9 +26,12 @@ struct timers {
 	struct timer *timer[TIMERS_MAX];
 	unsigned count;
 	uint64_t due; /* of the first; set by timers_init(), since 0 means now */
+	void (*sooner)(void *ctx);
+	void *ctx;
 };
 
-void timers_init(struct timers *timers);
+/* 'sooner' is told when what is due first is earlier than before: whoever waits for it looks again. NULL: nobody. */
+void timers_init(struct timers *timers, void (*sooner)(void *ctx), void *ctx);
 /* Add a timer that is off. There are at most TIMERS_MAX: the rows of devices.c have fewer. */
 void timers_add(struct timers *timers, struct timer *timer, void (*fire)(void *device), void *device);
 void timer_set(struct timers *timers, struct timer *timer, uint64_t due);

@@ -203,7 +203,7 @@ int devices_create(struct vm *vm)
 		.message = interrupts_message,
 		.line = set_line,
 		.intx = set_intx,
-		.extint = interrupts_extint,
+		.extint = interrupts_look,
 		.flush = flush_page,
 		.console = console_byte,
 		.debug = debug_byte,
@@ -214,7 +214,7 @@ int devices_create(struct vm *vm)
 	};
 
 	if (allocate(vm)) return -ENOMEM;
-	timers_init(&vm->timers);
+	timers_init(&vm->timers, interrupts_look, vm); /* they are the first vCPU's affair */
 	console_line_open(&vm->line, vm->options.name);
 	console_line_open_beside(&vm->debug_line, &vm->line);
 	create_each(vm, &board);

@@ -73,7 +73,7 @@ void interrupts_init_vcpu(struct vcpu *vcpu)
 	all->lapic[all->count++] = &vcpu->lapic;
 }
 
-void interrupts_extint(void *ctx)
+void interrupts_look(void *ctx)
 {
 	struct vm *vm = ctx;
 

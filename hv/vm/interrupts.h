@@ -17,8 +17,8 @@ void interrupts_init_vcpu(struct vcpu *vcpu);
 void interrupts_message(void *ctx, uint16_t source_id, uint64_t address, uint32_t data);
 /* A message behind the IOMMU: to the local APIC. */
 void interrupts_deliver_message(void *ctx, uint64_t address, uint32_t data);
-/* The PIC's output may have become asserted. */
-void interrupts_extint(void *ctx);
+/* The PIC's output may have become asserted, or a device's timer is due earlier. */
+void interrupts_look(void *ctx);
 
 /*
  * Before an entry, with the VM's VMCS current: inject what is pending and can be delivered, or

@@ -193,13 +193,10 @@ int vm_ram_write(void *ctx, uint64_t gpa, const void *from, size_t size, bool ar
 
 bool vm_bus_shared(struct vm *vm, struct bus *bus, uint64_t address, unsigned width, bool write, uint64_t *value)
 {
-	uint64_t due;
 	bool answered;
 
 	lock(&vm->lock, LOCK_VM);
-	due = vm->timers.due;
 	answered = bus_do(bus, address, width, write, value);
-	if (vm->timers.due < due) vcpu_kick(vm->vcpu[0]); /* whose affair they are */
 	unlock(&vm->lock, LOCK_VM);
 	return answered;
 }

@@ -133,7 +133,7 @@ static void create(void)
 	const struct lapic_host cpu = {.eoi = eoi, .ipi = ipi, .now = now};
 
 	memset(&vm, 0, sizeof(vm));
-	timers_init(&vm.timers);
+	timers_init(&vm.timers, NULL, NULL);
 	lapic_init(&vm.lapic, 0, &cpu);
 	bus_add(&vm.mmio, LAPIC_BASE, LAPIC_SIZE, lapic_access, &vm.lapic, "lapic");
 	for (unsigned i = 0; i < fixed_device_count; i++) create_device(fixed_devices[i]);

@@ -8,7 +8,12 @@
 
 struct port_device machine;
 
-static uint64_t now(void *ctx) { return ((struct port_device *)ctx)->now; }
+static uint64_t now(void *ctx)
+{
+	struct port_device *m = ctx;
+
+	return m->now += m->look;
+}
 
 static void line(void *ctx, unsigned number, bool level)
 {
@@ -30,7 +35,7 @@ static void debug(void *ctx, uint8_t byte)
 void port_device_reset(void)
 {
 	memset(&machine, 0, sizeof(machine));
-	timers_init(&machine.timers);
+	timers_init(&machine.timers, NULL, NULL);
 	machine.board = (struct board){
 		.name = "device",
 		.ports = &machine.ports,

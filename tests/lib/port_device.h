@@ -16,6 +16,7 @@ struct port_device {
 	struct timers timers;
 	struct board board;
 	uint64_t now;
+	uint64_t look;      /* so long does it take to look at the clock */
 	unsigned rises[16]; /* of each ISA line */
 	bool level[16];
 	unsigned resets;

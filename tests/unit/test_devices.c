@@ -74,7 +74,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(&ports, 0, sizeof(ports));
 	memset(&mmio, 0, sizeof(mmio));
-	timers_init(&timers);
+	timers_init(&timers, NULL, NULL);
 	memset(&chips, 0, sizeof(chips));
 	created = 0;
 	last_dma_device = 0;

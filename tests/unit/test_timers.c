@@ -7,7 +7,7 @@
 
 static struct timers timers;
 static struct timer first, second;
-static unsigned fired;
+static unsigned fired, told;
 
 static void count(void *device) { (*(unsigned *)device)++; }
 
@@ -20,8 +20,8 @@ static void again(void *device)
 static int set_up(void **state)
 {
 	(void)state;
-	fired = 0;
-	timers_init(&timers);
+	fired = told = 0;
+	timers_init(&timers, count, &told);
 	timers_add(&timers, &first, count, &fired);
 	timers_add(&timers, &second, again, &fired);
 	return 0;
@@ -65,6 +65,20 @@ TEST(one_that_fires_may_be_set_again)
 	timers_poll(&timers, 300);
 	assert_int_equal(fired, 1);
 	assert_int_equal(timers.due, 50000);
+}
+
+/* A CPU in its guest has set its timer by what was due first. */
+TEST(who_waits_is_told_of_what_is_due_sooner_and_of_nothing_else)
+{
+	timer_set(&timers, &first, 100);
+	assert_int_equal(told, 1);
+	timer_set(&timers, &second, 200);
+	timer_set(&timers, &first, 300);
+	assert_int_equal(told, 1);
+	timer_set(&timers, &first, 50);
+	assert_int_equal(told, 2);
+	timers_poll(&timers, 200);
+	assert_int_equal(told, 2);
 }
 
 static void first_is_still_due(void) { assert_int_equal(timers.due, 100); }
