@@ -17,6 +17,7 @@ static void wait_a_little(void);
 static uint64_t field(uint64_t number);
 #define vmread(number)         field(number)
 #define vmwrite(number, value) ((void)(value))
+#define vmwrite_set            vmwrite
 
 #ifndef RUN_SOURCE
 #define RUN_SOURCE "hv/vm/run.c"
@@ -165,6 +166,7 @@ void ept_lead_rom(struct ept *ept, const struct ept_slot *slot, uint64_t offset)
 #pragma weak vm_instruction_error
 #pragma weak vm_kill
 #pragma weak vmcs_setup_startup
+#pragma weak vmx_instruction_failed
 
 static int begin(void **state)
 {
