@@ -18,6 +18,13 @@ void device_detach(void);
 void device_map(const void *page);
 void device_dma(const void *page, bool to_memory);
 
+/*
+ * states.c: an IRET to the next instruction, behind which the CPU takes NMIs. Bochs 2.7 needs it: it keeps them blocked
+ * behind an entry that says they are not. So a guest, or a hypervisor under this one, that is left in its NMI's handler
+ * blocks those of whoever has the CPU next; and who halts like that with interrupts off sleeps for good.
+ */
+void take_nmis(unsigned id);
+
 /* A page that CPU 'id', from 1, alone uses while it hammers; CPU 0's MTRRs give all of them this type. */
 volatile uint64_t *own_page(unsigned id, unsigned n);
 #define MTRR_OF_ALL MEMTYPE_UC
