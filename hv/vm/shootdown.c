@@ -14,6 +14,9 @@
  * took the CPU out, or found it outside, and it goes through LOOK before ENTER: cpu_answer() sets
  * the slice to 1, and hv/vmx/enter.asm does not enter then. Its barrier keeps that LOOK behind it.
  * An answer to another's NMI does as well, if it was given after MARK: cpus_ask() counts.
+ *
+ * STOP (vm->stopped) and ALONE (vm->alone) stand where MARK stands, and LOOK finds them: who may not
+ * enter goes OUT again. RESUME and TOGETHER take them back, behind all that was done meanwhile.
  */
 #include "hv/vm/shootdown.h"
 
@@ -84,23 +87,23 @@ void shootdown_flush(void *ctx)
 /* The same way: who enters looks at vm->stopped behind STATE, as at the generation. */
 void shootdown_stop(struct vm *vm)
 {
-	__atomic_store_n(&vm->stopped, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vm->stopped, true, __ATOMIC_SEQ_CST); /* STOP */
 	push_out(vm, own_vcpu(vm), false);
 }
 
-void shootdown_resume(struct vm *vm) { __atomic_store_n(&vm->stopped, false, __ATOMIC_RELEASE); }
+void shootdown_resume(struct vm *vm) { __atomic_store_n(&vm->stopped, false, __ATOMIC_RELEASE); } /* RESUME */
 
 bool shootdown_stop_others(struct vcpu *vcpu)
 {
 	struct vcpu *nobody = NULL;
 
 	if (!__atomic_compare_exchange_n(&vcpu->vm->alone, &nobody, vcpu, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return false;
+		return false; /* another is ALONE */
 	push_out(vcpu->vm, vcpu, false);
 	return true;
 }
 
-void shootdown_resume_others(struct vm *vm) { __atomic_store_n(&vm->alone, NULL, __ATOMIC_RELEASE); }
+void shootdown_resume_others(struct vm *vm) { __atomic_store_n(&vm->alone, NULL, __ATOMIC_RELEASE); } /* TOGETHER */
 
 bool shootdown_keeps_out(const struct vcpu *vcpu)
 {
