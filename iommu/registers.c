@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The register page: a table of what each register is, and the two functions through which the
- * guest reads and writes it. A register with a side effect names the function that has it; this
- * file has none itself.
+ * The register page: the table of what each register is (iommu/registers.h), and the two functions through
+ * which the guest reads and writes it. A register with a side effect names the function that has it;
+ * this file has none itself.
  */
 #include "iommu/parts.h"
 
@@ -21,39 +21,10 @@ struct iommu_register {
 #define EVENT_DATA_BITS BITS(15, 0)
 #define PMR_BITS        BITS(63, 21)
 
-/* VT-d 11.4, by offset. CAP and ECAP depend on the configuration: iommu_init() fills them in. */
 static const struct iommu_register registers[] = {
-	/* offset      width reset        writable                  write-1-to-clear, side effect */
-	{VTD_VER, 4, VTD_VERSION, 0, 0, NULL},
-	{VTD_CAP, 8, 0, 0, 0, NULL},
-	{VTD_ECAP, 8, 0, 0, 0, NULL},
-	{VTD_GCMD, 4, 0, GCMD_BITS, 0, iommu_command_written},
-	{VTD_GSTS, 4, 0, 0, 0, NULL},
-	{VTD_RTADDR, 8, 0, VTD_RTADDR_ADDR | VTD_RTADDR_TTM, 0, NULL},
-	{VTD_CCMD, 8, 0, CCMD_BITS, 0, iommu_ccmd_written},
-	{VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE, iommu_fsts_written},
-	{VTD_FECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, iommu_fectl_written},
-	{VTD_FEDATA, 4, 0, EVENT_DATA_BITS, 0, NULL},
-	{VTD_FEADDR, 4, 0, BITS(31, 2), 0, NULL},
-	{VTD_FEUADDR, 4, 0, BITS(31, 0), 0, NULL},
-	{VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, iommu_pmen_written},
-	{VTD_PLMBASE, 4, 0, PMR_BITS, 0, NULL},
-	{VTD_PLMLIMIT, 4, 0, PMR_BITS, 0, NULL},
-	{VTD_PHMBASE, 8, 0, PMR_BITS, 0, NULL},
-	{VTD_PHMLIMIT, 8, 0, PMR_BITS, 0, NULL},
-	{VTD_IQH, 8, 0, 0, 0, NULL},
-	{VTD_IQT, 8, 0, VTD_IQ_PTR, 0, iommu_work},
-	{VTD_IQA, 8, 0, VTD_IQ_ADDR | VTD_IQA_QS, 0, NULL},
-	{VTD_ICS, 4, 0, 0, VTD_ICS_IWC, iommu_ics_written},
-	{VTD_IECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, iommu_iectl_written},
-	{VTD_IEDATA, 4, 0, EVENT_DATA_BITS, 0, NULL},
-	{VTD_IEADDR, 4, 0, BITS(31, 2), 0, NULL},
-	{VTD_IEUADDR, 4, 0, BITS(31, 0), 0, NULL},
-	{VTD_IRTA, 8, 0, VTD_IRTA_ADDR | VTD_IRTA_EIME | VTD_IRTA_S, 0, NULL},
-	{VTD_IVA, 8, 0, VTD_IVA_ADDR | VTD_IVA_IH | VTD_IVA_AM, 0, NULL},
-	{VTD_IOTLB, 8, 0, IOTLB_BITS, 0, iommu_iotlb_written},
-	{VTD_FRCD, 8, 0, 0, 0, NULL},
-	{VTD_FRCD_HI, 8, 0, 0, VTD_FRCD_F, iommu_frcd_written},
+#define REGISTER_ROW(name, offset, width, reset, writable, cleared, written)                                           \
+	{offset, width, reset, writable, cleared, written},
+#include "iommu/registers.h"
 };
 
 static uint64_t capabilities(const struct iommu_config *config)

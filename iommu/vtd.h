@@ -9,37 +9,11 @@
 #include "lib/bits.h"
 
 /* Registers, by offset in the page (VT-d 11.4). */
-#define VTD_VER      0x000
-#define VTD_CAP      0x008
-#define VTD_ECAP     0x010
-#define VTD_GCMD     0x018
-#define VTD_GSTS     0x01c
-#define VTD_RTADDR   0x020
-#define VTD_CCMD     0x028
-#define VTD_FSTS     0x034
-#define VTD_FECTL    0x038
-#define VTD_FEDATA   0x03c
-#define VTD_FEADDR   0x040
-#define VTD_FEUADDR  0x044
-#define VTD_PMEN     0x064
-#define VTD_PLMBASE  0x068
-#define VTD_PLMLIMIT 0x06c
-#define VTD_PHMBASE  0x070
-#define VTD_PHMLIMIT 0x078
-#define VTD_IQH      0x080
-#define VTD_IQT      0x088
-#define VTD_IQA      0x090
-#define VTD_ICS      0x09c
-#define VTD_IECTL    0x0a0
-#define VTD_IEDATA   0x0a4
-#define VTD_IEADDR   0x0a8
-#define VTD_IEUADDR  0x0ac
-#define VTD_IRTA     0x0b8
-#define VTD_IVA      0x0f0 /* where ECAP.IRO says */
-#define VTD_IOTLB    0x0f8
-#define VTD_FRCD     0x220 /* where CAP.FRO says: 16 bytes for each record */
-#define VTD_FRCD_HI  (VTD_FRCD + 8)
-#define VTD_END      0x230
+enum vtd_register {
+#define REGISTER_ROW(name, offset, width, reset, writable, cleared, written) VTD_##name = offset,
+#include "iommu/registers.h"
+	VTD_END = 0x230
+};
 
 #define VTD_FRCDS 1 /* fault recording registers: CAP.NFR + 1 */
 
