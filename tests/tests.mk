@@ -39,7 +39,7 @@ unit: need-build
 	@for program in $(UNIT); do $$program || exit; done
 
 # Everything, in one number. tests/run keeps two suites going, the longest first.
-LONG := tests/boot/kvm.bats tools/mutate $(patsubst %,tests/boot/%.bats,linux smp nested fuzz guests console machine entry)
+LONG := $(patsubst %,tests/boot/%.bats,fuzz kvm smp linux nested-smp) tools/mutate $(patsubst %,tests/boot/%.bats,nested guests console machine entry)
 SUITES := $(LONG) $(FUZZ_SUITES) $(WEB_SUITES) tools/lint tests/rooms.bats $(filter-out $(LONG),$(wildcard tests/boot/*.bats)) $(wildcard tests/course/*.bats) \
 	$(filter-out $(LONG),$(EPT_SUITES)) \
 	$(UNIT)

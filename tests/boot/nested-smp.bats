@@ -15,7 +15,7 @@ iso() {
 # 4K leaves only: KVM tracks writes to the tables above the last level, so a large leaf would give a missing INVEPT away.
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
-	load ../boot/boot.bash
+	load boot.bash
 	local broken=$BATS_FILE_TMPDIR/no-invept.elf
 	cp "$BUILD/leafcutter.elf" "$broken"
 	replace_code "$broken" invept c3
@@ -27,7 +27,7 @@ setup_file() {
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
-	load ../boot/boot.bash
+	load boot.bash
 }
 
 @test "nested: two vCPUs on two CPUs, transitions under fire" {
