@@ -32,6 +32,7 @@ static struct event {
 static unsigned count;
 static uint64_t start, end;
 static bool nested_nmi;
+static uint64_t old_marks; /* in DR6 before a case */
 
 static void set_breakpoint(uint64_t address, uint64_t what_and_size)
 {
@@ -60,6 +61,14 @@ static void note(uint64_t vector)
 }
 
 static void on_debug(void) { note(VECTOR_DB); }
+
+/* A fault ends its case. */
+static void on_fault(void)
+{
+	note(interrupted->vector);
+	interrupted->rip = end;
+	interrupted->rflags &= ~RFLAGS_TF;
+}
 
 static void on_interrupt(void)
 {
@@ -116,7 +125,7 @@ static void show(const char *name)
 		uint64_t a = (rax), b, c = 0, d = POST_PORT, di = (rdi), si = (uint64_t)&start;                        \
                                                                                                                        \
 		count = 0;                                                                                             \
-		write_dr6(DR6_RESET);                                                                                  \
+		write_dr6(DR6_RESET | old_marks);                                                                      \
 		__asm__ volatile("lea 1f(%%rip), %%r11\n\t"                                                            \
 				 "mov %%r11, %[start]\n\t"                                                             \
 				 "lea 2f(%%rip), %%r11\n\t"                                                            \
@@ -222,6 +231,41 @@ static void breakpoints(void)
 	no_breakpoint();
 }
 
+#define GATE_PRESENT BIT(47)
+#define SET_GD       "mov $0x2400, %%eax; mov %%rax, %%db7;"
+static struct {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed)) idt;
+
+/* What #DB leaves of old marks in DR6, and what is none of its business: INT1. */
+static void debug_exceptions(void)
+{
+	uint64_t *gate;
+
+	for (old_marks = 0; old_marks <= 0x600f; old_marks += 0x600f) {
+		RUN("TF", RFLAGS_TF, "nop; outb %%al, $0x80", 0, 0);
+		RUN("INT1", 0, ".byte 0xf1; nop", 0, 0);
+		RUN("INT1 with TF", RFLAGS_TF, ".byte 0xf1; nop", 0, 0);
+		RUN("INT1 with DR7.GD", 0, SET_GD ".byte 0xf1; nop", 0, 0);
+		RUN("INT 1 with TF", RFLAGS_TF, "int $1; nop", 0, 0);
+		RUN("MOV from DR0 with DR7.GD", 0, SET_GD "mov %%db0, %%rax; nop", 0, 0);
+		RUN("MOV to DR7 with it and TF", RFLAGS_TF, SET_GD "mov %%rax, %%db7; nop", 0, 0);
+		set_breakpoint(VIDEO + 8, 3 | 3 << 2);
+		RUN("a breakpoint, TF", RFLAGS_TF, "movl %%eax, 8(%%rdi); nop", 0, VIDEO);
+		no_breakpoint();
+	}
+	old_marks = 0;
+	interrupt_handler(VECTOR_NP, on_fault);
+	__asm__ volatile("sidt %0" : "=m"(idt));
+	gate = (uint64_t *)(idt.base + 16UL * VECTOR_DB);
+	*gate &= ~GATE_PRESENT;
+	RUN("INT1, whose gate is not present", 0, ".byte 0xf1; nop", 0, 0);
+	RUN("TF, whose gate is not present", 0, "pushfq; orb $1, 1(%%rsp); popfq; outb %%al, $0x80; nop", 0, 0);
+	*gate |= GATE_PRESENT;
+	interrupt_handler(VECTOR_NP, NULL);
+}
+
 static void show_fault(const char *name, int vector)
 {
 	const struct exception *e = &last_exception;
@@ -309,5 +353,6 @@ void fidelity_cases(void)
 	single_steps();
 	single_steps_at_first_touches();
 	breakpoints();
+	debug_exceptions();
 	order();
 }

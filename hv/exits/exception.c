@@ -57,12 +57,14 @@ void debug_raise(struct vcpu *vcpu, uint64_t status)
 	vcpu_inject(vcpu, VECTOR_DB, false, 0);
 }
 
-static void deliver_debug(struct vcpu *vcpu, uint64_t type)
+/* INT1 changes neither DR6 nor DR7; and if its delivery fails, it has not been carried out. */
+static void deliver_debug(struct vcpu *vcpu, uint64_t info)
 {
-	if (type == INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) /* INT1 is done */
-		vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
-	else
-		restore_pending_step();
+	if (FIELD(info, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) {
+		vcpu_reinject(vcpu, info);
+		return;
+	}
+	restore_pending_step();
 	debug_raise(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
 }
 
@@ -101,7 +103,7 @@ enum exit_action exit_exception(struct vcpu *vcpu)
 	 * (SDM 3A table 6-5).
 	 */
 	if (vector == VECTOR_DB)
-		deliver_debug(vcpu, type);
+		deliver_debug(vcpu, info);
 	else
 		vcpu_inject(vcpu, VECTOR_AC, true, 0);
 	return VCPU_RESUME;
