@@ -12,7 +12,8 @@
 #define PATTERN    0x4c6561666c656166UL
 #define WINDOW     0xbfe00000UL /* where a page above 4 GiB is looked at: nothing else is there */
 #define AVAILABLE  1
-#define HIGH_RANGE 3
+#define HIGH_RANGE 4
+#define EBDA       0x9fc00UL /* of the BIOS: the last KiB below the hole */
 
 static void check_range(unsigned n, uint64_t start, uint64_t end, const char *what)
 {
@@ -66,9 +67,9 @@ void check_memory(uint64_t size)
 
 	heading("Memory");
 	check_count(size > PCI_HOLE ? HIGH_RANGE + 1 : HIGH_RANGE, guest.ranges, "ranges", "ranges");
-	check_range(0, 0, HOLE, "RAM below 640 K");
-	check_range(2, MiB, low_end, "RAM from 1 MiB");
-	check_count(640, guest.memory_lower, "KiB", "KiB below 640 K");
+	check_range(0, 0, EBDA, "RAM below the extended BIOS data area");
+	check_range(3, MiB, low_end, "RAM from 1 MiB");
+	check_count(EBDA / KiB, guest.memory_lower, "KiB", "KiB below 640 K");
 	check_count((low_end - MiB) / KiB, guest.memory_upper, "KiB", "KiB from 1 MiB");
 	check_is(0, mmio_read64(page_0() + BIOS_DATA_END), "page 0 is zeroed behind firmware's data");
 	check_whether(true, is_ram(page_0()), "it keeps what is written", "it does not", "page 0 is RAM");

@@ -3,12 +3,14 @@
  * Loads a multiboot1 image and leaves in one page of RAM what the protocol promises a guest: its
  * command line, its module, the memory map. Nothing that was loaded lies in that page.
  */
+#include "hv/dev/firmware.h"
 #include "hv/load/elf.h"
 #include "hv/load/load.h"
 #include "lib/string.h"
 
 /* Multiboot information (Multiboot 0.6.96 3.3), where a PC's loader would put it. */
 #define INFO_ADDRESS   0x9000
+#define LOW_PAGES_END  ALIGN_DOWN(FIRMWARE_EBDA, PAGE_SIZE)
 #define LOADER_MAGIC   0x2badb002
 #define HAS_MEMORY     BIT(0)
 #define HAS_COMMAND    BIT(2)
@@ -28,11 +30,8 @@ struct multiboot_module {
 
 struct multiboot_range {
 	uint32_t size; /* of what follows */
-	uint64_t base, length;
-	uint32_t type;
+	struct e820_range range;
 } __attribute__((packed));
-
-enum { RANGE_AVAILABLE = 1, RANGE_RESERVED = 2 };
 
 _Static_assert(sizeof(struct multiboot_range) == 24, "Multiboot 3.3");
 
@@ -40,7 +39,7 @@ _Static_assert(sizeof(struct multiboot_range) == 24, "Multiboot 3.3");
 struct page {
 	struct multiboot_info info;
 	struct multiboot_module module;
-	struct multiboot_range range[ARRAY_SIZE(((struct guest_map *)NULL)->slot)];
+	struct multiboot_range range[E820_RANGES];
 	char loader[16];
 	char command[PAGE_SIZE - 512];
 };
@@ -59,22 +58,22 @@ static bool put_command(struct page *page, const struct load_job *job)
 	return true;
 }
 
-static void put_ranges(struct page *page, const struct guest_map *map)
+/* The firmware's map, as loaders pass it on. Returns how many bytes it takes. */
+static uint32_t put_ranges(struct page *page, const struct guest_map *map)
 {
-	for (unsigned i = 0; i < map->slots; i++)
-		page->range[i] = (struct multiboot_range){
-			.size = sizeof(page->range[i]) - sizeof(page->range[i].size),
-			.base = map->slot[i].gpa,
-			.length = map->slot[i].size,
-			.type = map->slot[i].kind == EPT_SLOT_RAM ? RANGE_AVAILABLE : RANGE_RESERVED,
-		};
+	struct e820_range range[E820_RANGES];
+	unsigned count = e820_make(range, map->low_end, map->high_end);
+
+	for (unsigned i = 0; i < count; i++)
+		page->range[i] = (struct multiboot_range){.size = sizeof(range[i]), .range = range[i]};
+	return count * (uint32_t)sizeof(page->range[0]);
 }
 
-/* The page for the information: the usual one, another below the hole, or the first at *above. */
+/* The page for the information: the usual one, another below the extended BIOS data area, or the first at *above. */
 static uint64_t choose_page(const struct elf_image *image, uint64_t *above)
 {
-	for (uint64_t at = 0; at < GUEST_HOLE_START; at += PAGE_SIZE) {
-		uint64_t page = (INFO_ADDRESS + at) % GUEST_HOLE_START;
+	for (uint64_t at = 0; at < LOW_PAGES_END; at += PAGE_SIZE) {
+		uint64_t page = (INFO_ADDRESS + at) % LOW_PAGES_END;
 
 		if (page && !elf_covers_page(image, page)) /* 0 would look like none */
 			return page;
@@ -96,15 +95,14 @@ static bool put_initrd(const struct load_job *job, struct page *page, uint64_t s
 static void put_info(struct page *page, uint32_t at, const struct load_job *job)
 {
 	memcpy(page->loader, "Leafcutter", sizeof("Leafcutter"));
-	put_ranges(page, job->map);
 	page->info = (struct multiboot_info){
 		.flags = HAS_MEMORY | HAS_COMMAND | HAS_MODULES | HAS_MEMORY_MAP | HAS_LOADER,
-		.mem_lower = GUEST_HOLE_START / KiB,
+		.mem_lower = FIRMWARE_EBDA / KiB,
 		.mem_upper = (uint32_t)((job->map->low_end - MiB) / KiB),
 		.cmdline = at + (uint32_t)offsetof(struct page, command),
 		.mods_count = job->initrd != NULL,
 		.mods_addr = at + (uint32_t)offsetof(struct page, module),
-		.mmap_length = job->map->slots * (uint32_t)sizeof(struct multiboot_range),
+		.mmap_length = put_ranges(page, job->map),
 		.mmap_addr = at + (uint32_t)offsetof(struct page, range),
 		.boot_loader_name = at + (uint32_t)offsetof(struct page, loader),
 	};

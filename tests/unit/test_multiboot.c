@@ -135,11 +135,12 @@ static void assert_range(unsigned n, uint64_t base, uint64_t length, uint32_t ty
 TEST(the_memory_map_is_that_of_the_vm)
 {
 	load();
-	assert_int_equal(information(MMAP_LENGTH), 3 * 24);
-	assert_range(0, 0, 0xa0000, 1);
-	assert_range(1, 0xc0000, 0x40000, 2);
-	assert_range(2, MiB, RAM_SIZE - MiB, 1);
-	assert_int_equal(information(MEM_LOWER), 640);
+	assert_int_equal(information(MMAP_LENGTH), 4 * 24);
+	assert_range(0, 0, 0x9fc00, 1);
+	assert_range(1, 0x9fc00, KiB, 2); /* the extended BIOS data area, */
+	assert_range(2, 0xf0000, 0x10000, 2);
+	assert_range(3, MiB, RAM_SIZE - MiB, 1);
+	assert_int_equal(information(MEM_LOWER), 639); /* which is no memory in the BIOS data area either */
 	assert_int_equal(information(MEM_UPPER), 1024);
 }
 
@@ -148,9 +149,9 @@ TEST(the_memory_map_has_what_lies_above_4_gib)
 {
 	guest_map_make(&map, 5 * GiB, 0);
 	load();
-	assert_int_equal(information(MMAP_LENGTH), 4 * 24);
-	assert_range(2, MiB, 3 * GiB - MiB, 1);
-	assert_range(3, 4 * GiB, 2 * GiB, 1);
+	assert_int_equal(information(MMAP_LENGTH), 5 * 24);
+	assert_range(3, MiB, 3 * GiB - MiB, 1);
+	assert_range(4, 4 * GiB, 2 * GiB, 1);
 	assert_int_equal(information(MEM_UPPER), 3 * MiB - KiB);
 }
 
@@ -222,8 +223,8 @@ TEST(the_information_lies_in_a_page_that_no_segment_covers)
 	} cases[] = {
 		{0x8000, 0x9000, 0x9000},  {0x8000, 0x9001, 0xa000}, {0x9fc0, 0xa000, 0xa000},
 		{0xa000, 0xb000, 0x9000},  {0x9000, 0xa000, 0xa000}, {0x1000, 0x9f001, 0},
-		{0x9000, 0xa0000, 0x1000}, {0, 0xa0000 - 1, 0},      {0, 0x9f000, 0x9f000},
-		{0x2000, 0xa0000, 0x1000},
+		{0x9000, 0xa0000, 0x1000}, {0, 0xa0000 - 1, 0},      {0, 0x9f000, 0},
+		{0x2000, 0xa0000, 0x1000}, {0, 0x9e000, 0x9e000},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
