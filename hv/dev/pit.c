@@ -16,6 +16,7 @@
 
 struct pit_channel {
 	uint32_t count; /* 1 to 65536; BCD is taken as binary */
+	uint8_t word;   /* the control word's low six bits, as written */
 	uint8_t mode;   /* 0 to 5 */
 	uint8_t access; /* 1 the low byte, 2 the high one, 3 low then high */
 	uint8_t low;    /* the first byte of a count, while the second is awaited */
@@ -80,6 +81,7 @@ static bool output(const struct pit_channel *c, uint64_t now)
 	uint64_t ticks = elapsed(c, now);
 
 	if (!c->loaded) return c->mode != ON_TERMINAL_COUNT;
+	if (is_periodic(c) && !c->gate) return true;
 	switch (c->mode) {
 	case ON_TERMINAL_COUNT:
 	case ONE_SHOT: return ticks >= c->count;
@@ -171,8 +173,7 @@ static void latch_count(struct pit_channel *c, uint64_t now)
 static void latch_status(struct pit_channel *c, uint64_t now)
 {
 	if (c->status_latched) return;
-	c->status = (uint8_t)((output(c, now) ? STATUS_OUT : 0) | (c->loaded ? 0 : STATUS_NULL) |
-			      TO_FIELD(c->access, WORD_ACCESS) | TO_FIELD(c->mode, WORD_MODE));
+	c->status = (uint8_t)((output(c, now) ? STATUS_OUT : 0) | (c->loaded ? 0 : STATUS_NULL) | c->word);
 	c->status_latched = true;
 }
 
@@ -189,6 +190,7 @@ static void set_mode(struct pit *pit, struct pit_channel *c, uint8_t word)
 {
 	unsigned mode = (unsigned)FIELD(word, WORD_MODE);
 
+	c->word = word & (uint8_t)~WORD_CHANNEL;
 	c->mode = (uint8_t)(mode > HARDWARE_STROBE ? mode & 3 : mode); /* 6 and 7 are 2 and 3 */
 	c->access = (uint8_t)FIELD(word, WORD_ACCESS);
 	c->write_high = c->read_high = c->latched = c->status_latched = c->loaded = false;
@@ -266,6 +268,8 @@ static void access_gate(void *device, uint64_t offset, unsigned width, bool writ
 		 (output(c, now) ? OUTPUT_2 : 0);
 }
 
+#define AS_LEFT (TO_FIELD(ACCESS_BOTH, WORD_ACCESS) | TO_FIELD(SQUARE_WAVE, WORD_MODE))
+
 /* As firmware leaves it: channel 0 counts 65536 in mode 3, 18.2 times a second. */
 static void create(void *state, const struct board *board)
 {
@@ -274,8 +278,11 @@ static void create(void *state, const struct board *board)
 	pit->board = board;
 	timers_add(board->timers, &pit->timer, fire, pit);
 	for (unsigned i = 0; i < PIT_CHANNELS; i++)
-		pit->channel[i] = (struct pit_channel){
-			.count = 0x10000, .mode = SQUARE_WAVE, .access = ACCESS_BOTH, .gate = i != GATE_CHANNEL};
+		pit->channel[i] = (struct pit_channel){.count = 0x10000,
+						       .word = AS_LEFT,
+						       .mode = SQUARE_WAVE,
+						       .access = ACCESS_BOTH,
+						       .gate = i != GATE_CHANNEL};
 	load_count(pit, &pit->channel[0], 0);
 	if (board->chips->irq) {
 		board->chips->irq->look = look;

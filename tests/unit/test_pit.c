@@ -186,6 +186,34 @@ TEST(the_read_back_command_latches_status_and_counts)
 }
 
 /* What Linux, and any kernel, does to measure its TSC. */
+/* 8254 datasheet, "Read-Back Command": the mode exactly as written, BCD too. */
+TEST(the_status_has_the_control_word_as_it_was_written)
+{
+	out(0x43, 1, 0xe2);
+	assert_int_equal(in(0x40, 1) & 0x3f, 0x36); /* firmware's */
+	for (unsigned word = 0x10; word < 0x40; word++) {
+		out(0x43, 1, 0x80 | word);
+		out(0x43, 1, 0xe8);
+		assert_int_equal(in(0x42, 1) & 0x3f, word);
+	}
+}
+
+TEST(the_output_of_a_periodic_mode_is_high_while_its_gate_is_low)
+{
+	for (unsigned mode = 2; mode <= 3; mode++) {
+		out(0x61, 1, 1);
+		start(2, mode, 1000);
+		pit_pass(999);
+		assert_false(output_2());
+		out(0x61, 1, 0);
+		assert_true(output_2());
+		out(0x61, 1, 1); /* and begins anew */
+		assert_true(output_2());
+		pit_pass(999);
+		assert_false(output_2());
+	}
+}
+
 TEST(channel_2_counts_while_its_gate_is_high)
 {
 	out(0x61, 1, 0);
