@@ -41,13 +41,16 @@ static void put_word(uint8_t *ram, uint64_t at, uint64_t value)
 
 /*
  * Handlers, in 16-bit code: one that returns, those that first acknowledge an interrupt of the
- * master or of both PICs, and the timer's, which counts at 0x46c as well.
+ * master or of both PICs, the timer's, which counts at 0x46c as well, and one that resets the machine.
  */
 static const uint8_t just_return[] = {0xcf};
 static const uint8_t acknowledge_master[] = {0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf};
 static const uint8_t acknowledge_both[] = {0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf};
 static const uint8_t count_timer[] = {0x50, 0x1e, 0x31, 0xc0, 0x8e, 0xd8, 0x66, 0xff, 0x06,
 				      0x6c, 0x04, 0xb0, 0x20, 0xe6, 0x20, 0x1f, 0x58, 0xcf};
+static const uint8_t reset[] = {0xb0, 0x06, 0xba, 0xf9, 0x0c, 0xee, 0xf4};
+/* Where a PC's CPU begins, and who goes there begins again: to the fifth handler. Then the date, and "a PC AT". */
+static const uint8_t begin[] = {0xea, 0x80, 0xff, 0x00, 0xf0, '0', '1', '/', '0', '1', '/', '2', '6', 0, 0xfc};
 
 #define HANDLER_ROOM   0x20
 #define CODE_SEGMENT   0xf000
@@ -55,6 +58,7 @@ static const uint8_t count_timer[] = {0x50, 0x1e, 0x31, 0xc0, 0x8e, 0xd8, 0x66, 
 #define VECTOR_TIMER   0x08
 #define VECTOR_MASTER  0x09
 #define VECTOR_SLAVE   0x70
+#define VECTOR_BOOT    0x19
 #define MASTER_VECTORS 7 /* beside the timer's */
 #define SLAVE_VECTORS  8
 
@@ -76,6 +80,8 @@ void firmware_leave(uint8_t *ram)
 	put_handler(ram, 1, acknowledge_master, sizeof(acknowledge_master), VECTOR_MASTER, MASTER_VECTORS);
 	put_handler(ram, 2, acknowledge_both, sizeof(acknowledge_both), VECTOR_SLAVE, SLAVE_VECTORS);
 	put_handler(ram, 3, count_timer, sizeof(count_timer), VECTOR_TIMER, 1);
+	put_handler(ram, 4, reset, sizeof(reset), VECTOR_BOOT, 1);
+	memcpy(ram + FIRMWARE_BEGIN, begin, sizeof(begin));
 	put_word(ram, BDA_COM1, COM1);
 	put_word(ram, BDA_EBDA_SEGMENT, FIRMWARE_EBDA >> 4);
 	put_word(ram, BDA_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_ONE_SERIAL);

@@ -11,6 +11,8 @@
 /* ROM from here to 1 MiB: zeroes where option ROMs would be, then ACPI's tables, then code. */
 #define FIRMWARE_ROM  0xc0000ULL
 #define FIRMWARE_CODE 0xfff00ULL
+/* Where a CPU begins after a reset (SDM 3A 10.1.4), as far as real mode can go there. */
+#define FIRMWARE_BEGIN 0xffff0ULL
 /* The last KiB below the hole: the extended BIOS data area. */
 #define FIRMWARE_EBDA 0x9fc00ULL
 /* RAM that does not fit below PCI's window (pci.h) begins here. */
