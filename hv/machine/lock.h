@@ -10,7 +10,7 @@
  *   instruction  one per VM: emulated instructions with LOCK
  *   vm       one per VM: its buses, devices and IOMMU
  *   ept      one per EPT: its slots, tables and the noncoherent count
- *   memory   the machine's free RAM
+ *   memory   the machine's free RAM; one per VM: tables that came back
  *   console  the lines on COM1
  *
  * An exit takes what it needs and holds nothing when it ends. Who waits here goes on taking NMIs,

@@ -48,31 +48,13 @@ static void zapped(void *ctx, uint64_t gpa, uint64_t size, uint64_t leaves)
 }
 
 /*
- * Tables come from what was reserved when the VM was made, so that no guest can use up what another
- * needs; -ENOMEM at a fault would be a defect of ept_tables_for().
+ * Tables come from what was reserved when the VM was made, so that no guest can use up what another needs. A fault that
+ * finds none left takes the EPT's lock, and then all that were taken are linked or have come back: -ENOMEM would be a
+ * defect of ept_tables_for().
  */
-static uint64_t alloc_table(void *ctx)
-{
-	struct vm *vm = ctx;
-	uint64_t table = vm->free_table;
+static uint64_t alloc_table(void *ctx) { return pool_take(&((struct vm *)ctx)->tables); }
 
-	if (table) {
-		vm->free_table = *(uint64_t *)table;
-		memset((void *)table, 0, PAGE_SIZE);
-	} else if (vm->tables_used < vm->tables_size) {
-		table = vm->tables + vm->tables_used;
-		vm->tables_used += PAGE_SIZE;
-	}
-	return table;
-}
-
-static void free_table(void *ctx, uint64_t table)
-{
-	struct vm *vm = ctx;
-
-	*(uint64_t *)table = vm->free_table;
-	vm->free_table = table;
-}
+static void free_table(void *ctx, uint64_t table) { pool_give(&((struct vm *)ctx)->tables, table); }
 
 /* Reserve and zero the guest's RAM and give it to the EPT as slots. */
 static int create_memory(struct vm *vm)
@@ -97,9 +79,9 @@ static int create_memory(struct vm *vm)
 	vm->ram = memory_alloc(size, size >= GiB ? GiB : 2 * MiB);
 	if (!vm->ram) vm->ram = memory_alloc(size, 2 * MiB);
 	guest_map_make(&map, size, vm->ram);
-	vm->tables_size = ept_tables_for(map.slot, map.slots) * PAGE_SIZE;
-	vm->tables = memory_alloc(vm->tables_size, PAGE_SIZE);
-	if (!vm->ram || !vm->tables) return -ENOMEM;
+	vm->tables.size = ept_tables_for(map.slot, map.slots) * PAGE_SIZE;
+	vm->tables.start = memory_alloc(vm->tables.size, PAGE_SIZE);
+	if (!vm->ram || !vm->tables.start) return -ENOMEM;
 	error = ept_init(&vm->ept, &host, &vmx.ept, vm->options.policy);
 	if (error) return error;
 	vm->ept.transition = vm->options.retype ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP;
@@ -149,9 +131,9 @@ void vm_release(struct vm *vm)
 	for (unsigned i = 0; i < vm->vcpus; i++) vcpu_release(vm->vcpu[i]);
 	if (vm->ept_pointer) invept(vm->ept_pointer);
 	vm->ept_pointer = 0;
-	if (vm->tables) memory_free(vm->tables, vm->tables_size);
+	if (vm->tables.start) memory_free(vm->tables.start, vm->tables.size);
 	if (vm->ram) memory_free(vm->ram, vm->options.memory);
-	vm->tables = vm->ram = 0;
+	vm->tables.start = vm->ram = 0;
 	vm->iommu_writer = NULL;
 	coherence_destroy(vm);
 	devices_free(vm);

@@ -12,7 +12,7 @@
 #include "hv/dev/firmware.h"
 #include "hv/events/event.h"
 #include "hv/dev/lapic_route.h"
-#include "hv/machine/lock.h"
+#include "hv/machine/pool.h"
 #include "hv/options/options.h"
 #include "hv/vm/vcpu.h"
 #include "iommu/iommu.h"
@@ -65,10 +65,7 @@ struct vm {
 	uint64_t cache, page_flags;
 	struct ept ept;
 	uint64_t ept_pointer;
-	uint64_t tables;            /* EPT tables: the most it can need, in one piece of memory */
-	uint64_t tables_size;       /* bytes */
-	uint64_t tables_used;       /* bytes that were given out for the first time */
-	uint64_t free_table;        /* head of those that came back, linked by their first words */
+	struct pool tables;         /* for the EPT: the most it can need */
 	uint64_t counter[COUNTERS]; /* those that events count */
 	struct events_shown shown;
 	struct event_ring events;
