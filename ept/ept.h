@@ -7,7 +7,7 @@
  * in the image, in the unit tests, in the fuzzer and in the bench.
  *
  * A caller of these functions must not hold host->lock. Each takes it itself for as long as it
- * changes or walks tables; only a fault whose table is there may install its leaf under host->share().
+ * changes or walks tables; only a fault may install its leaf, and the tables above, under host->share().
  * When it returns, every change it made has been flushed. 'stats' may be read at any time. ept_init()
  * and ept_destroy() need the VM to themselves, and a transition that retypes needs its CPUs out of the
  * guest.
@@ -67,7 +67,8 @@ struct ept_host {
 	 */
 	struct ept_table_info *info;
 	uint64_t first_pfn;
-	/* Returns a zeroed 4K page, or 0 when none is left. */
+	/* Returns a zeroed 4K page, or 0 when none is left. Both are called under share() as well, by several CPUs at
+	 * once. */
 	uint64_t (*alloc_table)(void *ctx);
 	void (*free_table)(void *ctx, uint64_t table);
 	/*

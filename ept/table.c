@@ -11,16 +11,16 @@ uint64_t table_new(struct ept *ept)
 
 	if (table) {
 		*table_counts(ept, table) = 0;
-		ept->stats.tables++;
+		__atomic_fetch_add(&ept->stats.tables, 1, __ATOMIC_RELAXED);
 	}
 	return table;
 }
 
-static void free_one(struct ept *ept, uint64_t table)
+void table_free(struct ept *ept, uint64_t table)
 {
 	if (table == ept->last_table) ept->last_table = 0;
 	ept->host.free_table(ept->host.ctx, table);
-	ept->stats.tables--;
+	__atomic_fetch_sub(&ept->stats.tables, 1, __ATOMIC_RELAXED);
 }
 
 /* At most four deep, and below level 1 there is nothing. */
@@ -37,7 +37,7 @@ void table_free_tree(struct ept *ept, uint64_t table, unsigned level)
 			left--;
 		}
 	}
-	free_one(ept, table);
+	table_free(ept, table);
 }
 
 /*
@@ -56,7 +56,7 @@ void table_free_chain(struct ept *ept, uint64_t chain)
 	while (chain) {
 		uint64_t next = entry_load(table_entries(ept, chain));
 
-		free_one(ept, chain);
+		table_free(ept, chain);
 		chain = next;
 	}
 }

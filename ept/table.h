@@ -63,6 +63,12 @@ static inline uint64_t entry_exchange(uint64_t *entry, uint64_t value)
 	return __atomic_exchange_n(entry, value, __ATOMIC_ACQ_REL);
 }
 
+/* The same where nothing is, and others may put something there meanwhile; false, and *old is that, where one did. */
+static inline bool entry_put(uint64_t *entry, uint64_t *old, uint64_t value)
+{
+	return __atomic_compare_exchange_n(entry, old, value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
 /* A CPU may set accessed and dirty flags meanwhile: read once, then decide. */
 static inline uint64_t entry_load(const uint64_t *entry) { return __atomic_load_n(entry, __ATOMIC_ACQUIRE); }
 
@@ -120,10 +126,12 @@ static inline uint64_t slot_rights(enum ept_slot_kind kind)
 	return kind == EPT_SLOT_ROM ? EPT_READ | EPT_EXECUTE : EPT_RWX;
 }
 
-/* The rest is in table.c, ept.c, fault.c, retype.c, zap.c and coherence.c; all under the lock. */
+/* The rest is in table.c, ept.c, fault.c, retype.c, zap.c and coherence.c; all but the first two under the lock. */
 
 /* A new, empty table, or 0. */
 uint64_t table_new(struct ept *ept);
+/* Free 'table' alone. No CPU can reach it. */
+void table_free(struct ept *ept, uint64_t table);
 /* Free 'table' and all tables below it. No CPU can reach them any more. */
 void table_free_tree(struct ept *ept, uint64_t table, unsigned level);
 /*

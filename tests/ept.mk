@@ -69,7 +69,7 @@ THREADS_SRC := $(wildcard ept/*.c) lib/format.c
 THREADS_SRC_ept_threads := tests/model/ept_threads.c $(THREADS_SRC)
 THREADS_SRC_vm_threads := tests/model/vm_threads.c tests/lib/iommu_world.c $(wildcard iommu/*.c) $(THREADS_SRC)
 define threads_rule
-$(BUILD)/unit/$(1)$(2): $(THREADS_SRC_$(1)) tests/ept_world.h tests/lib/iommu_world.h hv/machine/lock.h hv/machine/gate.h \
+$(BUILD)/unit/$(1)$(2): $(THREADS_SRC_$(1)) tests/ept_world.h tests/lib/iommu_world.h tests/model/tables.h $(wildcard hv/machine/*.h) \
 		$(wildcard ept/*.h iommu/*.h)
 	@mkdir -p $$(@D)
 	$$(call say,LD   $$@)

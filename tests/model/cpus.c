@@ -25,17 +25,20 @@ static void pause_here(void);
 
 #include "tests/lib/gs.h"
 #include "tests/model/model_cpu.h"
+#include "tests/model/tables.h"
 
 #define CPUS        6
 #define STACK       (64 * 1024)
 #define ACTIONS     150        /* of each CPU in a run */
 #define STEPS_MAX   20000000UL /* of a run: more is for ever */
 #define WC_PAGE     0x5000ULL  /* the one page the MTRRs make WC; the rest is WB */
-#define SECOND_SLOT (4 * MiB)
+#define SLOT_SIZE   (4 * MiB)
+#define SECOND_SLOT (512 * GiB) /* all tables but the root go with it */
 
-static const struct ept_slot always = {.gpa = 0, .size = SECOND_SLOT, .hpa = 0x1001000, .kind = EPT_SLOT_RAM};
-static const struct ept_slot comes_and_goes = {
-	.gpa = SECOND_SLOT, .size = 4 * MiB, .hpa = 64 * MiB, .kind = EPT_SLOT_RAM};
+static const struct ept_slot slot[] = {
+	{.gpa = 0, .size = SLOT_SIZE, .hpa = 0x1001000, .kind = EPT_SLOT_RAM},
+	{.gpa = SECOND_SLOT, .size = SLOT_SIZE, .hpa = 64 * MiB, .kind = EPT_SLOT_RAM},
+};
 
 /* What a host CPU has beside struct cpu. */
 struct host {
@@ -61,7 +64,6 @@ static const char *broken;
 
 struct cpu *cpus[CPUS_MAX];
 unsigned cpu_count;
-bool locks_forgotten;
 uint64_t cpus_asked;
 
 /* What the oracle knows. */
@@ -224,8 +226,10 @@ static void use(struct host *h, uint64_t gpa, uint64_t entry)
 
 static uint64_t random_page(void)
 {
+	uint64_t gpa = (random_below(3) ? random_below(8) : random_below(1024)) * PAGE_SIZE;
+
 	if (!random_below(4)) return WC_PAGE;
-	return random_below(3) ? random_below(8) * PAGE_SIZE : random_below(2048) * PAGE_SIZE;
+	return random_below(3) ? gpa : SECOND_SLOT + gpa;
 }
 
 /* One access of the guest; an EPT violation is served at once. */
@@ -243,7 +247,7 @@ static void access_page(struct host *h)
 	}
 	h->in_guest = false;
 	model_violation(&h->caches, gpa);
-	serve_fault(&vm.ept, &ept_cpu, gpa, false);
+	require(serve_fault(&vm.ept, &ept_cpu, gpa, false) != -ENOMEM, "a fault finds no table");
 }
 
 /* All leaves of a table, with the lock held. */
@@ -284,7 +288,7 @@ static void change_slot(void)
 		removing = false;
 	} else {
 		second_slot = true;
-		ept_slot_add(&vm.ept, &comes_and_goes);
+		ept_slot_add(&vm.ept, &slot[1]);
 	}
 }
 
@@ -387,11 +391,12 @@ static void begin(uint64_t seed)
 	world.host.unshare = unshare_ept;
 	world.host.flush = flush_ept;
 	world.host.zapped = NULL;
+	tables_begin(&world, slot, 2);
 	ept_init(&vm.ept, &world.host, &caps, MEMTYPE_KVM_6_7);
 	vm.ept.transition = random_below(2) ? EPT_TRANSITION_RETYPE : EPT_TRANSITION_ZAP;
 	vm.ept.fill = random_below(4) ? EPT_FILL_LEAF : EPT_FILL_TABLE;
 	vm.ept_pointer = ept_pointer(&vm.ept);
-	ept_slot_add(&vm.ept, &always);
+	ept_slot_add(&vm.ept, &slot[0]);
 	for (unsigned i = 0; i < count; i++) begin_cpu(i);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A VM's locks under real concurrency, for ThreadSanitizer: iommu/ under the VM's lock, ept/ under its own and the
- * gate, by the code of hv/machine/lock.h and hv/machine/gate.h. Two threads are guests that change contexts and ring
+ * gate, by the code of hv/machine/lock.h, gate.h and pool.h. Two threads are guests that change contexts and ring
  * the queue, one is a device, one works the queue off in slices, two fault pages in. What one of them leaves, the next
  * finds whole: the count of the EPT is that of the attached devices whenever the VM's lock is free, and DMA goes
  * around the cache only while it is not 0. Prints TAP; usage: vm_threads [rounds].
@@ -16,9 +16,8 @@
 static inline void give_way(void) { sched_yield(); }
 #define cpu_pause give_way
 
-#include "hv/machine/lock.h"
 #include "hv/machine/gate.h"
-#include "tests/ept_world.h"
+#include "tests/model/tables.h"
 #include "tests/lib/iommu_world.h"
 
 #define THREADS 6
@@ -32,21 +31,6 @@ static struct lock vm_lock, ept_lock;
 static struct gate gate;
 static unsigned rounds = 500, guests = 2, transitions, around;
 static const char *broken;
-
-bool locks_forgotten;
-
-/* The store of unlock() is an instruction that ThreadSanitizer does not see. */
-#ifdef __SANITIZE_THREAD__
-void __tsan_release(void *address);
-#else
-static void __tsan_release(void *address) { (void)address; }
-#endif
-
-static void let_go(struct lock *held, enum lock_rank rank)
-{
-	__tsan_release(&held->serving);
-	unlock(held, rank);
-}
 
 static void lock_ept(void *ctx)
 {
@@ -159,7 +143,8 @@ static void *fault_pages(void *arg)
 {
 	uint64_t state = (uint64_t)arg;
 
-	while (guests_run()) serve_fault(&ept, &cpu, next_random(&state) % (4 * MiB), true);
+	while (guests_run())
+		require(!serve_fault(&ept, &cpu, next_random(&state) % (4 * MiB), true), "a fault finds no table");
 	return NULL;
 }
 
@@ -176,6 +161,7 @@ static void begin(void)
 	memory.host.zapped = NULL;
 	memory.locked = 1; /* what it would say of that lock, ThreadSanitizer says */
 	mtrr_reset(&mtrr, 40);
+	tables_begin(&memory, &ram, 1);
 	ept_init(&ept, &memory.host, &caps, MEMTYPE_KVM_6_7);
 	ept_slot_add(&ept, &ram);
 	unit = world_new(CM);

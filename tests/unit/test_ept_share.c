@@ -38,6 +38,11 @@ static void several_cpus(void)
 	touch(PAGE_SIZE);
 }
 
+/* Where all tables but the root are missing; leaves of 4K. */
+#define FAR (512 * GiB)
+
+static void far_ram(uint64_t size) { assert_int_equal(ept_slot_add(&ept, RAM(FAR, size, 16 * GiB + PAGE_SIZE)), 0); }
+
 /* Touch it: how often was the lock taken for that? */
 static unsigned locks_of(uint64_t gpa)
 {
@@ -56,11 +61,16 @@ TEST(a_leaf_beside_others_takes_no_lock)
 	assert_int_equal(ept.stats.installed[1], 3);
 }
 
-TEST(a_new_table_takes_it_and_the_first_leaf_of_one_that_is_there_does_not)
+TEST(neither_new_tables_nor_the_first_leaf_of_one_that_is_there_take_it)
 {
 	several_cpus();
-	assert_int_equal(locks_of(2 * MiB), 1);
-	assert_int_equal(locks_of(2 * MiB + PAGE_SIZE), 0);
+	far_ram(MiB);
+	assert_int_equal(locks_of(2 * MiB), 0);
+	assert_int_equal(locks_of(FAR), 0); /* three tables */
+	assert_int_equal(ept.stats.tables, 8);
+	consistent();
+	assert_int_equal(ept_slot_remove(&ept, FAR), 0);
+	assert_int_equal(ept.stats.tables, 5);
 	ept_zap_all(&ept);
 	assert_int_equal(locks_of(0), 0);
 	assert_int_equal(locks_of(PAGE_SIZE), 0);
@@ -94,18 +104,80 @@ TEST(what_was_computed_before_a_transition_is_refused)
 	assert_int_equal(level_of(2 * PAGE_SIZE), 0);
 }
 
-/* What a retype goes by changes under the lock alone. */
-TEST(a_type_that_no_leaf_had_takes_the_lock)
+/* The last table is in the hands of another CPU, which gives it back or links it before it leaves. */
+static void lock_when_others_are_done(void *ctx)
+{
+	world_lock(ctx);
+	w.fail_from = 0;
+}
+
+TEST(who_finds_no_table_takes_the_lock)
 {
 	several_cpus();
+	far_ram(MiB);
+	ept.host.lock = lock_when_others_are_done;
+	w.fail_from = w.allocs + 1;
+	assert_int_equal(locks_of(2 * MiB), 1);
+	expect_leaf(2 * MiB, 1, (8 * GiB + 2 * MiB + PAGE_SIZE) | EPT_RWX | WB_IPAT);
+	ept.host.lock = world_lock;
+	w.fail_from = w.allocs + 1;
+	assert_int_equal(serve_fault(&ept, &cpu, FAR, true), -ENOMEM);
+}
+
+/* While a CPU has a new table in hand, another's fault at 'wanted' is served. */
+static const struct ept_cpu *faster;
+static uint64_t wanted;
+
+static uint64_t alloc_and_be_slow(void *ctx)
+{
+	uint64_t table = world_alloc(ctx);
+
+	ept.host.alloc_table = world_alloc;
+	assert_int_equal(serve_fault(&ept, faster, wanted, true), 0);
+	return table;
+}
+
+/* Returns the level of the slower one's leaf. Neither takes the lock. */
+static unsigned race(uint64_t gpa, const struct ept_cpu *first, uint64_t first_gpa)
+{
+	unsigned locks = w.lock_calls;
+	struct ept_fill fill;
+
+	faster = first;
+	wanted = first_gpa;
+	ept.host.alloc_table = alloc_and_be_slow;
+	assert_int_equal(ept_fault(&ept, &cpu, gpa, true, &fill), 0);
+	assert_ptr_equal(ept.host.alloc_table, world_alloc);
+	assert_int_equal(w.lock_calls, locks);
+	consistent();
+	return fill.level;
+}
+
+TEST(of_two_new_tables_for_one_place_the_second_goes_back)
+{
+	several_cpus();
+	far_ram(4 * MiB);
+	assert_int_equal(race(2 * MiB, &cpu, 2 * MiB + PAGE_SIZE), 1);
+	assert_int_equal(ept.stats.tables, 5);
+	assert_int_equal(race(FAR + 2 * MiB, &cpu, FAR), 1); /* a PDPT, a PD, and a table for each */
+	assert_int_equal(ept.stats.tables, 9);
+	assert_int_equal(ept_zap_all(&ept), 6);
+}
+
+/* A retype back sets bits where it may: where no leaf has had one that the new type lacks (ept->seen). */
+TEST(the_first_leaf_of_a_type_takes_no_lock_and_a_retype_knows_of_it)
+{
+	several_cpus();
+	ept.transition = EPT_TRANSITION_RETYPE;
 	ept_noncoherent_change(&ept, &cpu, 1);
 	mtrr_all_wb();
-	wrmsr(0x200, 0x10000 | MEMTYPE_WC);
-	wrmsr(0x201, (BIT(39) - 64 * KiB) | 0x800);
-	assert_int_equal(locks_of(0), 0); /* WB has no bit that WB + ignore PAT has not */
-	assert_int_equal(locks_of(0x10000), 1);
-	assert_int_equal(locks_of(0x11000), 0);
-	assert_int_equal(bits_of(0x11000), MEMTYPE_WC << 3);
+	wrmsr(0x200, 2 * MiB | MEMTYPE_WC);
+	wrmsr(0x201, (BIT(39) - 2 * MiB) | 0x800);
+	assert_int_equal(locks_of(2 * MiB), 0);
+	touch_pages(2 * MiB, 512);
+	assert_int_equal(bits_of(2 * MiB), MEMTYPE_WC << 3);
+	ept_noncoherent_change(&ept, &cpu, -1);
+	assert_int_equal(bits_of(2 * MiB), WB_IPAT);
 }
 
 TEST(a_large_leaf_takes_no_lock_and_is_in_the_way_of_others)
@@ -175,21 +247,44 @@ TEST(a_2m_leaf_comes_where_1g_was_begun_and_a_small_leaf_came_first)
 	assert_int_equal(level_of(GiB + 4 * MiB), 2);
 }
 
+TEST(a_table_goes_back_where_another_has_put_a_large_leaf)
+{
+	two_minds(4 * MiB);
+	assert_int_equal(ept_slot_remove(&ept, GiB), 0);
+	large_ram(GiB, 4 * MiB);
+	touch(GiB + 2 * MiB); /* their PD is there */
+	assert_int_equal(race(GiB, &other, GiB + MiB), 0);
+	assert_int_equal(level_of(GiB), 2);
+}
+
+/* Two CPUs fill one table, with types that differ: what is there stays. */
+TEST(faults_that_fill_tables_take_no_lock)
+{
+	struct ept_fill late;
+
+	two_minds(4 * MiB);
+	ept.fill = EPT_FILL_TABLE;
+	assert_int_equal(ept_slot_add(&ept, RAM(FAR, MiB, 16 * GiB)), 0);
+	assert_int_equal(ept_fault_begin(&ept, &cpu, FAR + PAGE_SIZE, true, &late), 0);
+	assert_int_equal(locks_of(FAR), 0);
+	assert_int_equal(level_of(FAR + MiB - PAGE_SIZE), 1);
+	assert_int_equal(ept_fault_install(&ept, &late), 0);
+	assert_int_equal(late.level, 0);
+	assert_int_equal(ept_zap_all(&ept), 1 + 256);
+}
+
 static void no_copy(void *ctx, uint64_t to, uint64_t from)
 {
 	(void)ctx;
 	fail_msg("0x%lx to 0x%lx", from, to);
 }
 
-TEST(pages_of_two_copies_faults_that_fill_tables_and_a_lock_that_is_held_long_take_the_lock)
+TEST(pages_of_two_copies_and_a_lock_that_is_held_long_take_the_lock)
 {
 	several_cpus();
 	may_share = false;
 	assert_int_equal(locks_of(2 * PAGE_SIZE), 1);
 	may_share = true;
-	ept.fill = EPT_FILL_TABLE;
-	assert_int_equal(locks_of(2 * MiB), 1);
-	ept.fill = EPT_FILL_LEAF;
 	ept.host.copy_page = no_copy;
 	assert_int_equal(locks_of(3 * PAGE_SIZE), 1);
 }
