@@ -185,9 +185,9 @@ static void beat(unsigned id)
 /* Both IPIs at once, and nobody awake who could see the VM through: neither may be late or end it. */
 static void test_begin(unsigned last)
 {
-	uint64_t sent;
+	uint64_t sent = 0;
 
-	for (unsigned round = 0; round < 8; round++) {
+	for (unsigned round = 0; round < times(8); round++) {
 		beginnings = 0;
 		job_start(last, beat);
 		while (!beginnings) cpu_pause();

@@ -7,16 +7,16 @@
 #include "guest/lib/check.h"
 #include "guest/lib/cpu.h"
 
-#define ROM    0xf8000UL
-#define ROUNDS 200
+#define ROM 0xf8000UL
 
+static unsigned rounds;
 static volatile unsigned changed, done;
 
 static void write_rom(unsigned id)
 {
 	uint8_t *at = (uint8_t *)ROM + 128 * id;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		uint64_t before = mmio_read64(ROM);
 
 		if (id & 1) /* these look only */
@@ -30,8 +30,9 @@ static void write_rom(unsigned id)
 
 void test_rom(void)
 {
+	rounds = times(200);
 	job_start(1, write_rom);
 	write_rom(0);
-	check(job_wait(1) && done == cpus, "each CPU wrote to ROM %u times, or looked", ROUNDS);
+	check(job_wait(1) && done == cpus, "each CPU wrote to ROM %u times, or looked", rounds);
 	check_count(0, changed, "changes", "seen in ROM");
 }

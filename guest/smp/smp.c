@@ -12,6 +12,9 @@
 #include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
 #include "guest/lib/vmcall.h"
+#include "lib/bits.h"
+
+unsigned times(unsigned most) { return (unsigned)MIN(guest_number("times", most), most); }
 
 static struct {
 	uint32_t initial, lapic, x2apic;

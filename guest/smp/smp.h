@@ -10,6 +10,9 @@
 #include "ept/memtype.h"
 #include "guest/lib/jobs.h"
 
+/* smp.c: how often what does not change memory's types repeats itself: 'most', or less by "times=". */
+unsigned times(unsigned most);
+
 /* shootdown.c: the noncoherent device; false without one. */
 bool device_init(void);
 void device_attach(void);

@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 # the others of KVM. A transition takes 160 to 400 thousand ticks there, and without its kick a slice.
 iso() {
 	tools/iso "$BATS_FILE_TMPDIR/$1.iso" "$2" "$3" "$G/smp.elf" \
-		"vm t mem=64M cpus=2 iommu=on dev=edu -- interruptible rounds=3 bound=1500000 $4"
+		"vm t mem=64M cpus=2 iommu=on dev=edu -- interruptible times=5 bound=1500000 $4"
 }
 
 # 4K leaves only: KVM tracks writes to the tables above the last level, so a large leaf would give a missing INVEPT away.
@@ -19,8 +19,8 @@ setup_file() {
 	local broken=$BATS_FILE_TMPDIR/no-invept.elf
 	cp "$BUILD/leafcutter.elf" "$broken"
 	replace_code "$broken" invept c3
-	iso smp "$BUILD/leafcutter.elf" "" "patience=40 calm=5"
-	iso no-invept "$broken" mask=ept-2m "patience=10 deaf"
+	iso smp "$BUILD/leafcutter.elf" "" "rounds=2 patience=40 calm=5"
+	iso no-invept "$broken" mask=ept-2m "rounds=1 patience=10 deaf"
 	tools/boot --engine nested --cpus 2 --timeout 900 "$BATS_FILE_TMPDIR"/{smp,no-invept}.iso \
 		>"$BATS_FILE_TMPDIR/nested" || true
 }
