@@ -3,7 +3,7 @@
  * A stop of all VMs (run_stop() in hv/vm/run.c) at each moment of a stay in the guest, and of the step of a write to
  * ROM. The C of both is as it is, and that of the shootdown and of the NMI's answer. CPU 1 has the vCPU, and its
  * guest is here; CPU 0 stops it at each atomic access of CPU 1 (tests/model/steps.h) and at each call out of these
- * files, each in a run of its own.
+ * files, each in a run of its own. And the wake of a CPU that halts (hv/machine/cpu.c).
  */
 #include "tests/model/steps.h"
 
@@ -245,4 +245,13 @@ TEST(what_was_stopped_goes_on)
 	run_continue();
 	stays();
 	assert_int_not_equal(entries, 0);
+}
+
+TEST(only_a_cpu_that_halts_is_woken)
+{
+	cpu_wake(&machine[1]);
+	assert_false(nmi);
+	machine[1].idle = true;
+	cpu_wake(&machine[1]);
+	assert_true(nmi);
 }
