@@ -14,7 +14,7 @@ $(PROVE)/compile: FORCE
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\n%s $$3 -c "$$1" -o "$$2"\n' '$(CC) $(TREES_CFLAGS)' >$@.new
 	@chmod +x $@.new; cmp -s $@.new $@ || mv $@.new $@
-$(PROVE)/small/%.o: %.c $(wildcard ept/*.h tests/prove/*.h) tests/ept_world.h $(PROVE)/compile
+$(PROVE)/small/%.o: %.c $(wildcard ept/*.h lib/*.h tests/prove/*.h) tests/ept_world.h $(PROVE)/compile
 	@mkdir -p $(@D)
 	$(call say,CC   $<)
 	$(Q)$(PROVE)/compile $< $@
@@ -24,11 +24,11 @@ $(PROVE)/trees: $(TREES_OBJ)
 	$(Q)$(CC) $^ -o $@
 
 # Both hold ept/ whole: the one its objects as they are, the other mtrr.c with its inner functions.
-$(PROVE)/types: tests/prove/types.c ept/memtype.c ept/mtrr.c $(wildcard ept/*.h)
+$(PROVE)/types: tests/prove/types.c ept/memtype.c ept/mtrr.c $(wildcard ept/*.h lib/*.h)
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
 	$(Q)$(CC) $(PROVE_CFLAGS) $(filter %.c,$^) -o $@
-$(PROVE)/tie: tests/prove/tie.c ept/mtrr.c $(wildcard ept/*.h)
+$(PROVE)/tie: tests/prove/tie.c ept/mtrr.c $(wildcard ept/*.h lib/*.h)
 	@mkdir -p $(@D)
 	$(call say,LD   $@)
 	$(Q)$(CC) $(PROVE_CFLAGS) $< -o $@

@@ -237,6 +237,14 @@ TEST(what_is_stopped_is_stepped_by_the_operator_alone)
 	assert_int_equal(entries, 1);
 }
 
+TEST(the_operator_s_step_may_write_to_rom)
+{
+	run_stop();
+	run_stepped = &vcpu; /* as vcpu_step() does, in whose exit the write is */
+	steps_rom();
+	assert_int_equal(entries, 1);
+}
+
 TEST(what_was_stopped_goes_on)
 {
 	run_stop();
