@@ -18,7 +18,6 @@ struct pit_channel {
 	uint32_t count; /* 1 to 65536; BCD is taken as binary */
 	uint8_t word;   /* the control word's low six bits, as written */
 	uint8_t mode;   /* 0 to 5 */
-	uint8_t access; /* 1 the low byte, 2 the high one, 3 low then high */
 	uint8_t low;    /* the first byte of a count, while the second is awaited */
 	bool write_high, read_high;
 	bool loaded; /* it counts: a count has come since the mode was set */
@@ -52,8 +51,10 @@ struct pit {
 #define REFRESH      BIT(4) /* toggles with the refresh of memory: every 15 microseconds */
 #define REFRESH_TICK 18
 
-enum { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
+enum { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH /* low, then high */ };
 enum { ON_TERMINAL_COUNT, ONE_SHOT, RATE_GENERATOR, SQUARE_WAVE, SOFTWARE_STROBE, HARDWARE_STROBE };
+
+static uint64_t access(const struct pit_channel *c) { return FIELD(c->word, WORD_ACCESS); }
 
 static bool is_periodic(const struct pit_channel *c) { return c->mode == RATE_GENERATOR || c->mode == SQUARE_WAVE; }
 
@@ -150,9 +151,9 @@ static void load_count(struct pit *pit, struct pit_channel *c, uint32_t count)
 
 static void write_count(struct pit *pit, struct pit_channel *c, uint8_t value)
 {
-	if (c->access == ACCESS_LOW) {
+	if (access(c) == ACCESS_LOW) {
 		load_count(pit, c, value);
-	} else if (c->access == ACCESS_HIGH) {
+	} else if (access(c) == ACCESS_HIGH) {
 		load_count(pit, c, (uint32_t)value << 8);
 	} else if (!c->write_high) {
 		c->low = value;
@@ -192,7 +193,6 @@ static void set_mode(struct pit *pit, struct pit_channel *c, uint8_t word)
 
 	c->word = word & (uint8_t)~WORD_CHANNEL;
 	c->mode = (uint8_t)(mode > HARDWARE_STROBE ? mode & 3 : mode); /* 6 and 7 are 2 and 3 */
-	c->access = (uint8_t)FIELD(word, WORD_ACCESS);
 	c->write_high = c->read_high = c->latched = c->status_latched = c->loaded = false;
 	if (c != pit->channel) return;
 	set_line(pit, c->mode != ON_TERMINAL_COUNT);
@@ -214,13 +214,13 @@ static void write_control(struct pit *pit, uint8_t word)
 static uint8_t read_count(struct pit_channel *c, uint64_t now)
 {
 	uint16_t count = c->latched ? c->latch : current_count(c, now);
-	bool high = c->access == ACCESS_HIGH || c->read_high;
+	bool high = access(c) == ACCESS_HIGH || c->read_high;
 
 	if (c->status_latched) {
 		c->status_latched = false;
 		return c->status;
 	}
-	c->read_high = c->access == ACCESS_BOTH && !c->read_high;
+	c->read_high = access(c) == ACCESS_BOTH && !c->read_high;
 	if (!c->read_high) c->latched = false;
 	return (uint8_t)(high ? count >> 8 : count);
 }
@@ -278,11 +278,8 @@ static void create(void *state, const struct board *board)
 	pit->board = board;
 	timers_add(board->timers, &pit->timer, fire, pit);
 	for (unsigned i = 0; i < PIT_CHANNELS; i++)
-		pit->channel[i] = (struct pit_channel){.count = 0x10000,
-						       .word = AS_LEFT,
-						       .mode = SQUARE_WAVE,
-						       .access = ACCESS_BOTH,
-						       .gate = i != GATE_CHANNEL};
+		pit->channel[i] = (struct pit_channel){
+			.count = 0x10000, .word = AS_LEFT, .mode = SQUARE_WAVE, .gate = i != GATE_CHANNEL};
 	load_count(pit, &pit->channel[0], 0);
 	if (board->chips->irq) {
 		board->chips->irq->look = look;

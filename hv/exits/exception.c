@@ -85,10 +85,9 @@ static enum exit_action machine_check(const struct vcpu *vcpu)
 enum exit_action exit_exception(struct vcpu *vcpu)
 {
 	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
-	uint64_t type = FIELD(info, INTERRUPTION_INFO_TYPE);
 	uint64_t vector = FIELD(info, INTERRUPTION_INFO_VECTOR);
 
-	if (type == INTERRUPTION_TYPE_NMI) {
+	if (FIELD(info, INTERRUPTION_INFO_TYPE) == INTERRUPTION_TYPE_NMI) {
 		cpu_answer(); /* at once: somebody waits */
 		raise_nmi();
 		return VCPU_LEAVE;
