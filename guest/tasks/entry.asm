@@ -157,6 +157,7 @@ guest_entry:
 	call real_mode
 	call limits
 	call pdptes
+	call pae_paging
 	call long_16_bit_code
 	call misaligned_delivery
 	call faulting_iret
@@ -300,6 +301,7 @@ task_switches:
 %include "guest/tasks/small.inc"
 %include "guest/tasks/odd.inc"
 %include "guest/tasks/real.inc"
+%include "guest/tasks/paging.inc"
 
 ; The main task again, from wherever an exception led.
 restore_main:
