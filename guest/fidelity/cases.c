@@ -311,6 +311,16 @@ static void faults(void)
 	page_set_writable((uint64_t)page, true);
 }
 
+/* A null selector clears the base of FS and GS, also one that is read from a device. */
+static void null_selectors(void)
+{
+	wrmsr(MSR_IA32_FS_BASE, 0x123456789);
+	wrmsr(MSR_IA32_GS_BASE, 0x123456789);
+	__asm__ volatile("movw (%0), %%fs; movw (%0), %%gs" : : "r"(ICR_ADDRESS + 16));
+	printf("null selectors from the local APIC: FS base 0x%lx, GS base 0x%lx\n", rdmsr(MSR_IA32_FS_BASE),
+	       rdmsr(MSR_IA32_GS_BASE));
+}
+
 static void order(void)
 {
 	RUN("TF and IF, an interrupt to itself", RFLAGS_TF | RFLAGS_IF, "movl %%eax, (%%rdi)",
@@ -350,6 +360,7 @@ void fidelity_cases(void)
 	outb(0x21, 0xff); /* the 8259s are not asked */
 	outb(0xa1, 0xff);
 	faults();
+	null_selectors();
 	single_steps();
 	single_steps_at_first_touches();
 	breakpoints();

@@ -59,6 +59,7 @@ void segment_set(unsigned segment, const struct descriptor *d)
 void segment_set_null(unsigned segment, uint16_t selector)
 {
 	vmwrite(VMCS_GUEST_SELECTOR(segment), selector);
+	vmwrite(VMCS_GUEST_BASE(segment), 0); /* 64-bit mode adds that of FS and GS all the same */
 	vmwrite(VMCS_GUEST_ACCESS_RIGHTS(segment), SEGMENT_UNUSABLE);
 }
 
