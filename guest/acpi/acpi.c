@@ -90,21 +90,28 @@ static bool roots(void)
 	return true;
 }
 
+#define GLOBAL_LOCK_OWNED 2U
+
 static void fixed(void)
 {
 	const struct acpi_fadt *fadt = find_table("FACP");
 	const struct acpi_header *dsdt;
-	const struct acpi_facs *facs;
-	uint32_t first, now;
+	struct acpi_facs *facs;
+	uint32_t first, now, free;
 
 	heading("Fixed hardware");
 	if (!check(fadt, "FADT")) return;
 	dsdt = (const void *)(uint64_t)fadt->dsdt;
 	check(!memcmp(dsdt->signature, "DSDT", 4), "it names the DSDT");
 	check_table(dsdt);
-	facs = (const void *)(uint64_t)fadt->facs;
+	facs = (void *)(uint64_t)fadt->facs;
 	check(!memcmp(facs->signature, "FACS", 4) && !((uint64_t)facs & 63),
 	      "it names the FACS, on a 64-byte boundary");
+	free = facs->global_lock;
+	check(__sync_bool_compare_and_swap(&facs->global_lock, free, GLOBAL_LOCK_OWNED) &&
+		      facs->global_lock == GLOBAL_LOCK_OWNED,
+	      "the Global Lock keeps its owner");
+	facs->global_lock = free;
 	first = now = inl((uint16_t)fadt->pm_timer);
 	for (unsigned i = 0; i < 10000 && now == first; i++) now = inl((uint16_t)fadt->pm_timer);
 	printf("The PM timer %s.\n", now != first ? "runs" : "stands");

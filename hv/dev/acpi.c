@@ -21,7 +21,6 @@
 /* As they lie in memory; the DSDT follows. */
 struct tables {
 	struct acpi_rsdp rsdp;
-	_Alignas(64) struct acpi_facs facs;
 	_Alignas(16) struct acpi_rsdt rsdt;
 	_Alignas(16) struct acpi_xsdt xsdt;
 	_Alignas(16) struct acpi_fadt fadt;
@@ -63,8 +62,8 @@ static struct acpi_address port(uint16_t number, uint8_t bytes)
 static void fill_fadt(struct acpi_fadt *fadt)
 {
 	*fadt = (struct acpi_fadt){
-		.facs = ADDRESS_OF(facs),
-		.x_facs = ADDRESS_OF(facs),
+		.facs = ACPI_FACS,
+		.x_facs = ACPI_FACS,
 		.dsdt = DSDT,
 		.x_dsdt = DSDT,
 		.sci_interrupt = ACPI_PM_SCI,
@@ -207,7 +206,6 @@ long acpi_build(void *buffer, size_t size, const struct acpi_machine *machine)
 	struct tables t = {
 		.rsdp = {"RSD PTR ", .oem_id = ACPI_OEM_ID, .revision = 2, .rsdt = ADDRESS_OF(rsdt),
 			 .length = sizeof(t.rsdp), .xsdt = ADDRESS_OF(xsdt)},
-		.facs = {.signature = "FACS", .length = sizeof(t.facs), .version = 1},
 	};
 
 	if (sizeof(t) + dsdt->length > size) return -ENOSPC;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ACPI tables by which a guest's operating system finds the machine (ACPI 6.5 chapter 5;
- * VT-d 8 for DMAR): RSDP, RSDT and XSDT, FADT, FACS, MADT, DMAR, and a DSDT compiled by iasl
+ * VT-d 8 for DMAR): RSDP, RSDT and XSDT, FADT, MADT, DMAR, and a DSDT compiled by iasl
  * from dsdt.asl; and the MP table of kernels that know no ACPI. Built once, before the guest starts.
  */
 #pragma once
@@ -12,6 +12,8 @@
 /* Where an operating system looks for the RSDP, and enough room for all tables. */
 #define ACPI_BASE 0xf0000ULL
 #define ACPI_SIZE 0x10000ULL
+/* The FACS is in the extended BIOS data area (firmware.h), which is RAM: it has the Global Lock (ACPI 6.5 5.2.10). */
+#define ACPI_FACS 0x9fc40ULL
 
 /* The ports of acpi_pm.c. */
 #define ACPI_PM_EVENT   0x600 /* status at +0, enable at +2 */

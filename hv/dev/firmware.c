@@ -6,6 +6,7 @@
 #include "hv/dev/firmware.h"
 
 #include "hv/dev/acpi.h"
+#include "lib/acpi_tables.h"
 #include "lib/pc.h"
 #include "lib/string.h"
 
@@ -76,6 +77,8 @@ static void put_handler(uint8_t *ram, unsigned number, const uint8_t *code, size
 
 void firmware_leave(uint8_t *ram)
 {
+	static const struct acpi_facs facs = {.signature = "FACS", .length = sizeof(facs), .version = 1};
+
 	put_handler(ram, 0, just_return, sizeof(just_return), 0, VECTORS);
 	put_handler(ram, 1, acknowledge_master, sizeof(acknowledge_master), VECTOR_MASTER, MASTER_VECTORS);
 	put_handler(ram, 2, acknowledge_both, sizeof(acknowledge_both), VECTOR_SLAVE, SLAVE_VECTORS);
@@ -87,6 +90,7 @@ void firmware_leave(uint8_t *ram)
 	put_word(ram, BDA_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_ONE_SERIAL);
 	put_word(ram, BDA_MEMORY_KIB, FIRMWARE_EBDA / KiB);
 	ram[FIRMWARE_EBDA] = 1; /* its size in KiB */
+	memcpy(ram + ACPI_FACS, &facs, sizeof(facs));
 }
 
 /* Units between two addresses, as many as a word can tell. */

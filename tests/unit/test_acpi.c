@@ -93,14 +93,12 @@ TEST(fadt_leads_to_facs_and_dsdt)
 	const struct acpi_rsdp *rsdp = build(IOMMU);
 	const struct acpi_fadt *fadt = (const void *)find(rsdp, "FACP", 8);
 	const struct acpi_header *dsdt = at(fadt->x_dsdt);
-	const struct acpi_facs *facs = at(fadt->x_facs);
 
 	assert_int_equal(fadt->x_dsdt, fadt->dsdt);
 	assert_int_equal(fadt->x_facs, fadt->facs);
 	assert_memory_equal(dsdt->signature, "DSDT", 4);
 	assert_int_equal(sum(dsdt, dsdt->length), 0);
-	assert_memory_equal(facs->signature, "FACS", 4);
-	assert_int_equal(fadt->x_facs % 64, 0);
+	assert_int_equal(fadt->facs, ACPI_FACS); /* tests/unit/test_firmware.c has it */
 }
 
 TEST(without_an_iommu_there_is_no_dmar)

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "tests/lib/test.h"
+#include "hv/dev/acpi.h"
 #include "hv/dev/firmware.h"
+#include "lib/acpi_tables.h"
 #include "lib/bits.h"
 
 #define IRET 0xcf
@@ -82,7 +84,20 @@ TEST(the_bios_data_area_tells_of_memory_and_com1)
 	assert_int_equal(ram[0x9fc00], 1);
 }
 
+/* Its Global Lock is written, so it may not be in ROM; and nobody else's memory. */
+TEST(the_facs_is_in_the_extended_bios_data_area)
+{
+	const struct acpi_facs *facs = (const void *)(ram + ACPI_FACS);
+
+	assert_in_range(ACPI_FACS, FIRMWARE_EBDA + 1, FIRMWARE_EBDA + KiB - sizeof(*facs));
+	assert_int_equal(ACPI_FACS % 64, 0);
+	assert_memory_equal(facs->signature, "FACS", 4);
+	assert_int_equal(facs->length, sizeof(*facs));
+	assert_int_equal(facs->version, 1);
+}
+
 TEST(nothing_else_is_written)
 {
+	memset(ram + ACPI_FACS, 0, sizeof(struct acpi_facs));
 	for (unsigned at = 0x415; at < FIRMWARE_CODE; at++) assert_int_equal(ram[at], at == FIRMWARE_EBDA);
 }
