@@ -31,27 +31,21 @@ static void write_control(struct acpi_pm *pm, uint64_t value)
 		pm->board->exit(pm->board->ctx, ACPI_PM_OFF_STATUS);
 }
 
-/* Word registers, which may be read or written two at once; and the timer, a dword. */
+/* Registers in any size (ACPI 6.5 4.8.3): the status (no event, ever), what enables it, control; and the timer. */
 static void acpi_pm_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct acpi_pm *pm = device;
+	uint64_t registers = (uint64_t)pm->enable << 8 * ENABLE | (uint64_t)pm->control << 8 * CONTROL;
+	uint64_t mask = BITS(8 * width - 1, 0);
 
-	if (!write) {
-		*value = 0;
-		if (offset == TIMER)
-			*value = (uint32_t)board_clock(pm->board, ACPI_PM_HZ); /* ACPI 6.5 4.8.3.3 */
-		else if (offset == CONTROL)
-			*value = pm->control;
-		else if (offset == ENABLE)
-			*value = pm->enable;
-		else if (offset == 0) /* status: no event, ever */
-			*value = (uint64_t)pm->enable << 16;
-	} else if (offset == CONTROL && width >= 2) {
-		write_control(pm, *value);
-	} else if (offset == ENABLE && width == 2) {
-		pm->enable = (uint16_t)(*value & ENABLE_WRITABLE);
-	} else if (offset == 0 && width == 4) {
-		pm->enable = (uint16_t)(*value >> 16 & ENABLE_WRITABLE);
+	if (offset >= TIMER) {
+		if (!write) *value = offset == TIMER ? (uint32_t)board_clock(pm->board, ACPI_PM_HZ) : 0;
+	} else if (!write) {
+		*value = registers >> 8 * offset;
+	} else {
+		registers = (registers & ~(mask << 8 * offset)) | *value << 8 * offset;
+		pm->enable = registers >> 8 * ENABLE & ENABLE_WRITABLE;
+		if (offset + width > CONTROL) write_control(pm, registers >> 8 * CONTROL);
 	}
 }
 

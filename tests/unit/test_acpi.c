@@ -390,6 +390,28 @@ TEST(soft_off_is_sleep_type_5_with_sleep_enable)
 	assert_int_equal(machine.offs, 1);
 }
 
+/* ACPI 6.5 4.8.3: an operating system may access these registers by bytes too. */
+TEST(the_registers_may_be_accessed_by_bytes)
+{
+	struct bus ports = {0};
+	struct machine machine = {0};
+	const struct board board = {.ports = &ports, .ctx = &machine, .exit = note_off};
+
+	make_device(&acpi_pm_device, &board);
+	out(&ports, ACPI_PM_EVENT + 3, 1, 0x07);
+	out(&ports, ACPI_PM_EVENT + 2, 1, 0x20);
+	out(&ports, ACPI_PM_EVENT, 1, 0xff);
+	assert_int_equal(in(&ports, ACPI_PM_EVENT + 3, 1), 0x07);
+	assert_int_equal(in(&ports, ACPI_PM_EVENT, 4), 0x7200000);
+	out(&ports, ACPI_PM_CONTROL + 1, 1, 5 << 2);
+	out(&ports, ACPI_PM_CONTROL, 1, 0);
+	assert_int_equal(in(&ports, ACPI_PM_CONTROL, 2), 5 << 10 | 1);
+	assert_int_equal(in(&ports, ACPI_PM_CONTROL + 1, 1), 5 << 2);
+	assert_int_equal(machine.offs, 0);
+	out(&ports, ACPI_PM_CONTROL + 1, 1, 1 << 5 | 5 << 2);
+	assert_int_equal(machine.offs, 1);
+}
+
 TEST(the_timer_runs_at_its_own_rate_whatever_the_clock)
 {
 	static const uint64_t rates[] = {1000000, ACPI_PM_HZ, 4000000000};
