@@ -3,8 +3,8 @@
  * The PC's real-time clock with its CMOS memory (Motorola MC146818 datasheet; the century in
  * register 0x32, as the FADT says): ports 0x70 and 0x71. The date is computed when it is read, from
  * seconds since 1970 by the board's clock, and the seconds when it is set. The update cycle takes no
- * time, so it is never seen in progress. It interrupts periodically, at each update and at the alarm;
- * nothing ticks while none of these is asked for.
+ * time, but it is announced to those who wait for it. It interrupts periodically, at each update and at
+ * the alarm; nothing ticks while none of these is asked for.
  */
 #include "hv/dev/acpi.h"
 #include "hv/dev/devices.h"
@@ -29,7 +29,7 @@ enum { INDEX, DATA };
 enum { SECONDS = 0, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM };
 enum { WEEKDAY = 6, DAY, MONTH, YEAR, REG_A, REG_B, REG_C, REG_D };
 #define A_DIVIDER  0x26 /* 32,768 Hz; a periodic rate of 1,024 Hz */
-#define A_UPDATING 0x80
+#define A_UPDATING 0x80 /* from a 4096th of a second before the update on */
 #define B_SET      0x80 /* the time stands, for it is being set */
 #define B_BINARY   0x04
 #define B_24_HOURS 0x02
@@ -206,6 +206,13 @@ static void write_data(struct rtc *rtc, uint8_t value)
 	if (rtc->index == REG_B ? was_set && !(value & B_SET) : !was_set && is_time(rtc->index)) set_time(rtc);
 }
 
+static bool is_about_to_update(const struct rtc *rtc)
+{
+	uint64_t hz = rtc->board->clock_hz;
+
+	return hz && !(rtc->memory[REG_B] & B_SET) && hz - board_now(rtc) % hz <= hz / 4096;
+}
+
 static void rtc_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
 	struct rtc *rtc = device;
@@ -223,6 +230,7 @@ static void rtc_access(void *device, uint64_t offset, unsigned width, bool write
 		if (rtc->index == REG_C) look(rtc);
 		update(rtc);
 		*value = rtc->memory[rtc->index];
+		if (rtc->index == REG_A && is_about_to_update(rtc)) *value |= A_UPDATING;
 		if (rtc->index != REG_C) return;
 		rtc->memory[REG_C] = 0;
 		look(rtc);

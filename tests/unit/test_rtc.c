@@ -82,9 +82,27 @@ TEST(it_is_ready_and_says_so)
 	set(10, 0xa7);
 	set(12, 0xff);
 	set(13, 0);
-	assert_int_equal(get(10), 0x27); /* never "updating" */
+	assert_int_equal(get(10), 0x27); /* "updating" is not written */
 	assert_int_equal(get(12), 0);
 	assert_int_equal(get(13), 0x80);
+}
+
+/* Who waits for "updating" to come and to go finds the second's begin; while the time stands there is none. */
+TEST(an_update_is_announced_244_microseconds_before)
+{
+	pass(TEST_CLOCK_HZ - TEST_CLOCK_HZ / 4096 - 1);
+	assert_int_equal(get(10), 0x26);
+	pass(1);
+	assert_int_equal(get(10), 0xa6);
+	set(11, 0x82);
+	assert_int_equal(get(10), 0x26);
+	set(11, 0x02);
+	pass(TEST_CLOCK_HZ / 4096 - 1);
+	assert_int_equal(get(10), 0xa6);
+	assert_date(FIRST);
+	pass(1);
+	assert_int_equal(get(10), 0x26);
+	assert_date(FIRST + 1);
 }
 
 TEST(binary_and_12_hours_are_formats)
