@@ -382,14 +382,17 @@ void lapic_set_x2apic(struct lapic *lapic, bool on)
 	lapic->reg[LAPIC_ICR_HIGH] = 0;
 }
 
-/* Each register is the first 4 bytes of 16; other accesses are undefined (SDM 3A 11.4.1). */
+/*
+ * Each register is the first 4 bytes of 16; other accesses are undefined (SDM 3A 11.4.1). But a compiler reads the id,
+ * where it is a bit field, as the byte it is, and CPUs give that.
+ */
 void lapic_access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)
 {
-	bool aligned = width == 4 && offset % 16 == 0;
+	unsigned at = offset % 16;
 
 	if (!write)
-		*value = aligned ? read_register(device, offset >> 4) : 0;
-	else if (aligned)
+		*value = at + width <= 4 ? read_register(device, offset >> 4) >> 8 * at & BITS(8 * width - 1, 0) : 0;
+	else if (width == 4 && !at)
 		write_register(device, offset >> 4, (uint32_t)*value);
 }
 

@@ -247,7 +247,27 @@ TEST(an_illegal_vector_is_an_error_of_the_sender_or_of_the_receiver)
 	assert_int_equal(f->ipis, 1);
 }
 
-TEST(only_aligned_4_byte_accesses_reach_registers)
+/* Where a register's fields are a structure's, compilers read the id as a byte. */
+TEST(parts_of_a_register_are_read)
+{
+	struct fixture *f = lapic_begin(0x5a);
+	uint64_t value = ~0ULL;
+
+	lapic_access(&f->lapic, 0x23, 1, false, &value);
+	assert_int_equal(value, 0x5a);
+	lapic_access(&f->lapic, 0x22, 2, false, &value);
+	assert_int_equal(value, 0x5a00);
+	lapic_access(&f->lapic, 0x20, 1, false, &value);
+	assert_int_equal(value, 0);
+	lapic_access(&f->lapic, 0x32, 1, false, &value);
+	assert_int_equal(value, get(f, 0x30) >> 16 & 0xff);
+	lapic_access(&f->lapic, 0x23, 2, false, &value); /* into what is no register */
+	assert_int_equal(value, 0);
+	lapic_access(&f->lapic, 0x20, 8, false, &value);
+	assert_int_equal(value, 0);
+}
+
+TEST(only_aligned_4_byte_writes_reach_registers)
 {
 	struct fixture *f = lapic_begin(0);
 	uint64_t value = 0x77;
