@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ports that do one thing when they are written and read as one value: the exit port (0xf4, by
- * which a guest ends its VM), Bochs's and QEMU's debug console (0xe9), and two of the ports by
- * which a PC is reset: reset control (0xcf9) and system control A (0x92). The keyboard controller
- * has the third. Each only asks its board; what becomes of the VM is not decided here.
+ * which a guest ends its VM), Bochs's and QEMU's debug console (0xe9), two of the ports by which a
+ * PC is reset: reset control (0xcf9) and system control A (0x92), the keyboard controller having the
+ * third, and that of a display's cursor. Each only asks its board; what becomes of the VM is not
+ * decided here.
  */
 #include "hv/dev/devices.h"
 #include "lib/bits.h"
@@ -15,6 +16,7 @@
 #define SYSTEM_CONTROL 0x92
 #define A20_ON         0x02
 #define FAST_RESET     0x01
+#define CRT_DATA       0x3d5
 
 struct port {
 	const struct board *board;
@@ -42,6 +44,8 @@ static const struct port_row {
 	{"debug port", DEBUG_PORT, 1, DEBUG_PORT, ~0U, show}, /* its own number tells that it is there */
 	{"reset control", RESET_CONTROL, 1, 0, RESET_CPU, reset},
 	{"system control", SYSTEM_CONTROL, 1, A20_ON, FAST_RESET, reset},
+	/* There is none, but xv6 asks where its cursor is before it prints, and panics at ones. */
+	{"display", CRT_DATA, 1, 0, 0, reset},
 };
 
 static void access(void *device, uint64_t offset, unsigned width, bool write, uint64_t *value)

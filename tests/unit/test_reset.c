@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hv/dev/ports.c: the ways software resets a PC, and the accesses beside them that do not. */
+/* hv/dev/ports.c: the ways software resets a PC, and the accesses beside them that do not; the cursor of no display. */
 #include <string.h>
 
 #include "tests/lib/test.h"
@@ -86,5 +86,17 @@ TEST(a_wide_access_is_no_reset)
 {
 	out(RESET_CONTROL, 2, 0x0606);
 	out(SYSTEM_CONTROL, 2, 0x0101);
+	assert_int_equal(resets, 0);
+}
+
+/* As xv6 asks for it; a probe that writes and reads back finds no display. */
+TEST(the_cursor_of_no_display_is_at_its_top)
+{
+	for (unsigned half = 14; half <= 15; half++) {
+		out(0x3d4, 1, half);
+		assert_int_equal(in(0x3d5, 1), 0);
+		out(0x3d5, 1, 0xff);
+		assert_int_equal(in(0x3d5, 1), 0);
+	}
 	assert_int_equal(resets, 0);
 }
