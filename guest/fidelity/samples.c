@@ -25,6 +25,8 @@ enum {
 	OFFSET = 512,
 	COUNTS = 1024, /* CL, or the immediate, is a shift's count */
 	JUMPS = 2048,
+	TABLE = 4096,  /* at RBX, by AL */
+	INSIDE = 8192, /* over no border: of ten bytes Bochs writes eight before it faults on the rest */
 };
 
 struct form {
@@ -148,6 +150,18 @@ static const struct form forms[] = {
 	{0x8e, MODRM | GROUP, 0x3d, 0},
 	{0x0fae, MODRM | GROUP, 0x80, 0},
 	{0x660fae, MODRM | GROUP, 0xc0, 0},
+	{0xd7, TABLE, 0, 0},
+	/* x87, but for what loads and stores its environment */
+	{0xd8, MODRM, 0, 0},
+	{0xd9, MODRM | GROUP, 0xad, 0},
+	{0xda, MODRM, 0, 0},
+	{0xdb, MODRM | GROUP, 0x2f, 0},
+	{0xdb, MODRM | GROUP | INSIDE, 0x80, 0},
+	{0xdc, MODRM, 0, 0},
+	{0xdd, MODRM | GROUP, 0x8f, 0},
+	{0xde, MODRM, 0, 0},
+	{0xdf, MODRM | GROUP, 0xbf, 0},
+	{0xdf, MODRM | GROUP | INSIDE, 0x40, 0},
 	/* MMX, SSE */
 	{0x0f10, MODRM, 0, 0},
 	{0x0f11, MODRM, 0, 0},
@@ -234,7 +248,8 @@ static uint64_t choose_target(unsigned kind)
 {
 	uint64_t target = WINDOW + PAGE_SIZE + 512 + sample_below(PAGE_SIZE - 1024);
 
-	if (!sample_below(8)) target = WINDOW + PAGE_SIZE * (1 + sample_below(3)) - sample_below(34);
+	if (!sample_below(8) && !(kind & INSIDE))
+		target = WINDOW + PAGE_SIZE * (1 + sample_below(3)) - sample_below(34);
 	if (sample_below(4) || kind & JUMPS) target &= ~7UL;
 	if (kind & ALIGNED && sample_below(8)) target &= ~31UL;
 	return target;
@@ -397,6 +412,7 @@ static void choose_registers(struct sample *s)
 		if (sample_below(2)) gpr[6] = gpr[7] + sample_below(32) - 16;
 		gpr[1] = sample_below(9) | above;
 	}
+	if (s->form->kind & TABLE) gpr[3] = offset_in(s, actual_segment(s, false)) - (gpr[0] & 0xff);
 	s->state.rsp = s->form->kind & STACK && sample_below(2) ? s->target + 8 * sample_below(4)
 								: WINDOW + 256 + 8 * sample_below(64);
 	if (s->state.ss != STACKED) return;

@@ -20,6 +20,8 @@
 #define REX_X 2
 #define REX_B 1
 
+#define RET 0xc3
+
 struct decoder {
 	const uint8_t *bytes;
 	unsigned size; /* at most INSN_MAX */
@@ -30,7 +32,7 @@ struct decoder {
 	uint8_t repeat; /* F2 or F3, the last of them; or 0 */
 	bool operand_size, address_size, lock;
 	bool vex, vex_l;
-	uint8_t map, opcode, vex_prefix, vvvv;
+	uint8_t map, opcode, vex_prefix, vvvv, modrm;
 };
 
 /* The next byte; 0 once there is none. */
@@ -134,6 +136,7 @@ static struct opcode take_opcode(struct decoder *d)
 		uint8_t byte = take_byte(d);
 		struct opcode opcode = insn_one_byte[byte];
 
+		d->opcode = byte;
 		if (!(opcode.flags & (PREFIX | ESCAPE | ONLY_64 | NOT_64 | VECTOR))) return opcode;
 		if (opcode.flags & (d->mode == 64 ? NOT_64 : ONLY_64)) return (struct opcode){0};
 		if (opcode.flags & VECTOR) return take_vex(d, byte);
@@ -204,7 +207,7 @@ static uint8_t address_width(const struct decoder *d)
 /* The ModRM byte with what it selects and brings; false where there is no memory operand. */
 static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opcode)
 {
-	unsigned modrm = take_byte(d);
+	unsigned modrm = d->modrm = take_byte(d);
 	uint8_t reg = modrm >> 3 & 7;
 
 	if (modrm >> 6 == 3) return false;
@@ -281,6 +284,22 @@ static bool take_vector(struct decoder *d, struct insn *insn)
 	return !d->vex || vex_allows(d, insn);
 }
 
+/*
+ * With a displacement of 0, as nobody writes it: so that what FOP has after it tells whether it was
+ * set (fpu_save_after()).
+ */
+static bool take_x87(const struct decoder *d, struct insn *insn)
+{
+	const uint8_t code[] = {d->opcode, 0x47 | (d->modrm & 0x38), 0, RET};
+	bool control = (insn->reg & 7) >= 5 && (d->opcode == 0xd9 || d->opcode == 0xdd); /* FLDCW FNSTCW FNSTSW */
+
+	memcpy(insn->code, code, sizeof(code));
+	insn->width = insn->operation;
+	insn->operation = INSN_NATIVE;
+	insn->x87_opcode = (uint16_t)(control ? 0 : d->opcode << 8 | d->modrm);
+	return true;
+}
+
 /* ModRM bits 5:3 name a segment register; CS is none to load. */
 static bool take_segment(struct insn *insn, unsigned reg)
 {
@@ -306,10 +325,11 @@ static bool take_specials(struct decoder *d, struct insn *insn, unsigned flags)
 	if (flags & LINE) insn->width = 1;
 	if (flags & PAIR) insn->width = d->rex & REX_W ? 16 : 8;
 	if (flags & F3_IS_NEXT && d->repeat == 0xf3) insn->operation++;
+	if (flags & X87) return take_x87(d, insn);
 	if (flags & SEGMENT) return take_segment(insn, insn->reg & 7);
 	return !(flags & VECTOR) || take_vector(d, insn);
 }
-#define SPECIALS (COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | VECTOR)
+#define SPECIALS (COUNT_1 | COUNT_CL | CONDITION | STACK | LINE | PAIR | F3_IS_NEXT | SEGMENT | X87 | VECTOR)
 
 /* A string instruction with nothing at SI. */
 static bool only_destination(const struct insn *insn)
@@ -371,6 +391,7 @@ int insn_decode(const uint8_t *bytes, size_t size, unsigned mode, struct insn *i
 	insn->register_width = insn->width;
 	if (opcode.flags & MODRM && !take_modrm(&d, insn, &opcode)) return refuse(&d);
 	insn->operation = opcode.operation;
+	if (insn->operation == INSN_XLAT) insn->base = RBX;
 	insn->to_memory = opcode.flags & TO_MEMORY;
 	if (opcode.flags & PARTICULARS) take_particulars(&d, insn, opcode.flags);
 	if (opcode.flags & SPECIALS && !take_specials(&d, insn, opcode.flags)) return refuse(&d);

@@ -9,12 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INSN_MAX 15 /* bytes (SDM 2A 2.3.11) */
+#define INSN_MAX  15 /* bytes (SDM 2A 2.3.11) */
+#define INSN_CODE 16 /* of INSN_NATIVE */
 
 /* General registers in encoding order; RSP is here too. */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 /* Segment registers in encoding order. */
 enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
+
+struct insn;
 
 /* The guest state an instruction reads and writes. */
 struct insn_cpu {
@@ -28,8 +31,13 @@ struct insn_cpu {
 		uint32_t limit, rights; /* as in a VMCS; not looked at in 64-bit mode */
 		uint16_t selector;
 	} segment[6];
-	uint64_t stack_mask;     /* how much of RSP the stack uses: 16, 32 or 64 bits */
-	uint8_t *fpu;            /* XSAVE area of x87, SSE and AVX: of INSN_VECTOR */
+	uint64_t stack_mask; /* how much of RSP the stack uses: 16, 32 or 64 bits */
+	uint8_t *fpu;        /* XSAVE area of x87, SSE and AVX: of INSN_VECTOR */
+	struct insn_native {
+		uint64_t operand[4];  /* INSN_WORDS */
+		uint64_t rip, offset; /* where the guest has the instruction and the operand: x87 keeps both */
+		unsigned unmasked;    /* x87's exceptions that wait now, a bit each */
+	} native;
 	bool has_bmi, has_lzcnt; /* else TZCNT and LZCNT are BSF and BSR */
 	bool protected_mode;     /* CR0.PE, and not virtual-8086 mode */
 	int fault;               /* the exception of an instruction that failed; -1: of memory */
@@ -37,10 +45,12 @@ struct insn_cpu {
 	int (*load_segment)(void *ctx, unsigned segment, uint16_t selector);
 	/* INS and OUTS: access the port in DX. 0, or negative: stop, change nothing. */
 	int (*port)(void *ctx, unsigned width, bool write, uint64_t *value);
+	/* INSN_NATIVE: run insn->code on native.operand and the guest's x87. -1, or the vector of its fault. */
+	int (*run)(void *ctx, const struct insn *insn, struct insn_cpu *cpu);
 };
 
 /*
- * Memory as the instruction names it: a linear address, 1, 2, 4, 8, 16 or 32 bytes in as many words
+ * Memory as the instruction names it: a linear address, 1, 2, 4, 8, 10, 16 or 32 bytes in as many words
  * as they fill; write() may change the words. 0, or negative: stop, change nothing. probe_write()
  * says what write() would, and changes nothing.
  */
@@ -68,6 +78,8 @@ enum insn_operation {
 	INSN_POP, INSN_PUSH, INSN_CALL, INSN_JMP,
 	INSN_MOV_FROM_SEGMENT, INSN_MOV_TO_SEGMENT,
 	INSN_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB */
+	INSN_XLAT,
+	INSN_NATIVE, /* the CPU itself carries it out, with its operand elsewhere: x87 */
 	INSN_VECTOR,
 	INSN_ANDN, INSN_BLS /* BLSR, BLSMSK, BLSI */, INSN_BZHI, INSN_BEXTR, INSN_PDEP, INSN_PEXT, /* BMI1 and BMI2 */
 	INSN_SHLX, INSN_SHRX, INSN_SARX, INSN_RORX, INSN_MULX,
@@ -95,7 +107,7 @@ struct insn {
 	int64_t displacement;   /* an absolute address where there is no base */
 	uint8_t operation;      /* enum insn_operation */
 	uint8_t length;         /* bytes */
-	uint8_t width;          /* of the memory operand: 1, 2, 4, 8, 16, 32 */
+	uint8_t width;          /* of the memory operand: 1, 2, 4, 8, 10, 16, 32 */
 	uint8_t register_width; /* of the register operand */
 	bool to_memory;         /* memory is the first operand: where the result goes */
 	bool has_immediate;
@@ -113,6 +125,12 @@ struct insn {
 	int8_t base, index; /* registers or -1 */
 	uint8_t scale;      /* 1, 2, 4, 8 */
 	bool rip_relative;
+	/*
+	 * Of INSN_NATIVE: the same as 64-bit code, its operand at [RDI], and RET. It is made of what
+	 * the tables know, never of bytes that a guest has written.
+	 */
+	uint8_t code[INSN_CODE];
+	uint16_t x87_opcode; /* opcode and ModRM, which FOP has; 0: of a control instruction, which leaves FOP */
 };
 
 /*

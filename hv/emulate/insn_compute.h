@@ -16,6 +16,9 @@ struct outcome {
 	bool writes;      /* it has a result; not looked at where that goes to memory */
 };
 
+/* x87's exceptions that come before the result: invalid operation, overflow, underflow (SDM 1 8.5). */
+#define X87_BEFORE_RESULT (BIT(0) | BIT(3) | BIT(4))
+
 /* RDX:RAX and the like: two halves of an operand's width. */
 struct wide {
 	uint64_t low, high;

@@ -426,6 +426,38 @@ static int execute_vector(const struct insn *insn, struct insn_cpu *cpu, const s
 	return error;
 }
 
+/* A byte of a table at RBX. */
+static int execute_xlat(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+{
+	uint64_t offset = effective_address(insn, cpu) + cut(cpu->gpr[RAX], 1), value;
+	int error = load(insn, cpu, memory, insn->segment, offset, &value);
+
+	if (!error) write_register(insn, cpu, value);
+	return error;
+}
+
+/*
+ * What x87 makes of its operand only x87 knows. A store is not done where an exception comes before
+ * its result: one of those that is not masked (SDM 1 8.5).
+ */
+static int execute_native(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
+{
+	struct insn_native *n = &cpu->native;
+	uint64_t linear;
+	int error;
+
+	*n = (struct insn_native){.rip = cpu->rip, .offset = cut(effective_address(insn, cpu), insn->address_width)};
+	error = linear_address(insn, cpu, insn->segment, n->offset, insn->to_memory, &linear);
+	if (error) return error;
+	error = insn->to_memory ? memory->probe_write(memory->ctx, linear, insn->width)
+				: memory->read(memory->ctx, linear, insn->width, n->operand);
+	if (error) return error;
+	cpu->fault = cpu->run(memory->ctx, insn, cpu);
+	if (cpu->fault >= 0) return -EFAULT;
+	if (!insn->to_memory || (insn->x87_opcode && n->unmasked & X87_BEFORE_RESULT)) return 0;
+	return memory->write(memory->ctx, linear, insn->width, n->operand);
+}
+
 /* Of insn->plain: 60 ticks less an access than the long way. */
 static int execute_plain(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
@@ -462,6 +494,8 @@ static int (*const execute[INSN_OPERATIONS])(const struct insn *, struct insn_cp
 	[INSN_PUSH... INSN_JMP] = execute_stack,
 	[INSN_MOV_FROM_SEGMENT... INSN_MOV_TO_SEGMENT] = execute_move,
 	[INSN_FLUSH] = execute_flush,
+	[INSN_XLAT] = execute_xlat,
+	[INSN_NATIVE] = execute_native,
 	[INSN_VECTOR] = execute_vector,
 	[INSN_ANDN... INSN_MULX] = execute_general,
 };

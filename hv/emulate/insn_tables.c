@@ -37,12 +37,25 @@ const struct opcode insn_group[GROUPS][8] = {
 	[GROUP_9] = { [1] = { INSN_CMPXCHG_PAIR, TO_MEMORY | PAIR } },
 	[GROUP_11] = { { INSN_MOV, TO_MEMORY } },
 	[GROUP_15] = { [6] = { INSN_FLUSH, TO_MEMORY | LINE }, { INSN_FLUSH, TO_MEMORY | LINE } },
+	/* All but the environment's and the state's */
+	[GROUP_X87] = { [0 ... 7] = { 4, X87 } },
+	{ { 4, X87 }, [2 ... 3] = { 4, X87 | TO_MEMORY }, [5] = { 2, X87 }, [7] = { 2, X87 | TO_MEMORY } },
+	{ [0 ... 7] = { 4, X87 } },
+	{ { 4, X87 }, [1 ... 3] = { 4, X87 | TO_MEMORY }, [5] = { 10, X87 }, [7] = { 10, X87 | TO_MEMORY } },
+	{ [0 ... 7] = { 8, X87 } },
+	{ { 8, X87 }, [1 ... 3] = { 8, X87 | TO_MEMORY }, [7] = { 2, X87 | TO_MEMORY } },
+	{ [0 ... 7] = { 2, X87 } },
+	{ { 2, X87 }, [1 ... 3] = { 2, X87 | TO_MEMORY },
+	  { 10, X87 }, { 8, X87 }, { 10, X87 | TO_MEMORY }, { 8, X87 | TO_MEMORY } },
 };
 
 /* An instruction for bytes, and behind it the same by operand size. */
 #define BOTH(first, operation, flags)            \
 	[(first)]     = { operation, (flags) | BYTE }, \
 	[(first) + 1] = { operation, flags }
+
+#define X87_ROWS(n) \
+	[0xd8 + (n)] = { GROUP_X87 + (n), MODRM | GROUP }, [0xd9 + (n)] = { GROUP_X87 + 1 + (n), MODRM | GROUP }
 
 /* The four forms of an arithmetic instruction: r/m8,r8  r/m,r  r8,r/m8  r,r/m. */
 #define ARITHMETIC(first, operation)                       \
@@ -87,6 +100,8 @@ const struct opcode insn_one_byte[256] = {
 	BOTH(0xc6, GROUP_11, MODRM | GROUP | IMMEDIATE),
 	BOTH(0xd0, GROUP_2, MODRM | GROUP | COUNT_1),
 	BOTH(0xd2, GROUP_2, MODRM | GROUP | COUNT_CL),
+	[0xd7] = { INSN_XLAT, BYTE },
+	X87_ROWS(0), X87_ROWS(2), X87_ROWS(4), X87_ROWS(6),
 	[0xf0] = { 0, PREFIX },			  /* LOCK */
 	[0xf2 ... 0xf3] = { 0, PREFIX },	  /* REPNE, REP */
 	BOTH(0xf6, GROUP_3, MODRM | GROUP),

@@ -39,6 +39,7 @@ enum {
 	F3_IS_NEXT = 1 << 25, /* with F3 it is the operation behind it */
 	LINE = 1 << 26,		 /* CLFLUSH and its kin */
 	NO_REPEAT = 1 << 27,  /* neither F2 nor F3 */
+	X87 = 1 << 28,		 /* the operation is the width in bytes */
 };
 /* clang-format on */
 
@@ -47,7 +48,20 @@ struct opcode {
 	uint32_t flags;
 };
 
-enum { GROUP_1, GROUP_1A, GROUP_2, GROUP_3, GROUP_4, GROUP_5, GROUP_8, GROUP_9, GROUP_11, GROUP_15, GROUPS };
+enum {
+	GROUP_1,
+	GROUP_1A,
+	GROUP_2,
+	GROUP_3,
+	GROUP_4,
+	GROUP_5,
+	GROUP_8,
+	GROUP_9,
+	GROUP_11,
+	GROUP_15,
+	GROUP_X87, /* and seven more: D8 to DF */
+	GROUPS = GROUP_X87 + 8
+};
 
 /* [group][ModRM bits 5:3]; by the only byte; by the byte after 0F. */
 extern const struct opcode insn_group[GROUPS][8];

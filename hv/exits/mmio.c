@@ -113,6 +113,15 @@ static int insn_load_segment(void *ctx, unsigned segment, uint16_t selector)
 	return segment_load(e->vcpu, segment, selector);
 }
 
+/* Without CR4.OSXMMEXCPT what SSE raises is #UD (SDM 3A 2.5). */
+static int insn_run(void *ctx, const struct insn *insn, struct insn_cpu *cpu)
+{
+	int vector = fpu_run(insn, cpu);
+
+	(void)ctx;
+	return vector == VECTOR_XM && !(vmread(VMCS_GUEST_CR4) & CR4_OSXMMEXCPT) ? VECTOR_UD : vector;
+}
+
 /*
  * Decode at RIP, fetching more when the instruction runs over its page. The bytes stay in 'bytes',
  * and *have says how many there are.
@@ -143,6 +152,11 @@ static void load_segments(struct insn_cpu *cpu)
 	cpu->stack_mask = cpu->segment[SEG_SS].rights & SEGMENT_DB ? BITS(31, 0) : BITS(15, 0);
 }
 
+static bool has_fpu(const struct insn *insn)
+{
+	return insn->operation == INSN_VECTOR || insn->operation == INSN_NATIVE;
+}
+
 /* What few instructions need. */
 static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu *cpu)
 {
@@ -152,7 +166,8 @@ static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cp
 	cpu->fpu = vcpu->fpu;
 	if (insn->operation == INSN_MOV_FROM_SEGMENT)
 		cpu->segment[insn->reg].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR(insn->reg));
-	if (insn->operation == INSN_VECTOR) fpu_save(vcpu->fpu, &vcpu->xcr0);
+	cpu->run = insn_run;
+	if (has_fpu(insn)) fpu_save(vcpu->fpu, &vcpu->xcr0);
 }
 
 /* In 64-bit mode only FS and GS have a base (SDM 1 3.4.2.1), and few instructions name one. */
@@ -218,12 +233,16 @@ static void end_execution(const struct emulation *e, const struct insn *insn, co
 	struct vcpu *vcpu = e->vcpu;
 
 	if (!insn->plain) {
-		if (insn->operation == INSN_VECTOR) fpu_load(vcpu->fpu, vcpu->xcr0);
+		/* A store that failed has changed nothing. */
+		if (insn->operation == INSN_NATIVE && (!error || cpu->fault >= 0)) fpu_save_after(vcpu->fpu, insn, cpu);
+		if (has_fpu(insn)) fpu_load(vcpu->fpu, vcpu->xcr0);
 		vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
 		vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags | (error ? RFLAGS_RF : 0));
 	}
 	if (error) {
-		if (cpu->fault >= 0) vcpu_inject(vcpu, (unsigned)cpu->fault, cpu->fault != VECTOR_DE, 0);
+		bool has_code = cpu->fault == VECTOR_GP || cpu->fault == VECTOR_SS;
+
+		if (cpu->fault >= 0) vcpu_inject(vcpu, (unsigned)cpu->fault, has_code, 0);
 		return;
 	}
 	if (cpu->rip != rip)

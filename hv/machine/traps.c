@@ -38,6 +38,7 @@ _Static_assert(sizeof(struct trap_frame) == 22 * 8, "boot/interrupts.asm");
 extern uint8_t trap_stubs[], interrupt_stub[], halt_begin[], halt_end[];
 /* hv/vmx/enter.asm */
 extern uint8_t launch_begin[], launch_end[], launch_not[], resume_begin[], resume_end[], resume_not[];
+extern uint8_t native_begin[], native_end[];
 void trap(struct trap_frame *frame);
 
 static struct gate idt[VECTORS];
@@ -82,12 +83,25 @@ static void take_nmi(struct trap_frame *f)
 			f->rip = (uintptr_t)windows[i].instead;
 }
 
+/* What an instruction may raise that fpu_run() runs for a guest: it is the guest's. */
+static bool is_guests(const struct trap_frame *f)
+{
+	const uint64_t raised = BIT(VECTOR_UD) | BIT(VECTOR_GP) | BIT(VECTOR_MF) | BIT(VECTOR_XM);
+
+	return f->rip >= (uintptr_t)native_begin && f->rip < (uintptr_t)native_end && raised >> f->vector & 1;
+}
+
 void trap(struct trap_frame *f)
 {
 	const char *name = f->vector < EXCEPTIONS ? vector_name[f->vector] : NULL;
 
 	if (f->vector == VECTOR_NMI) {
 		take_nmi(f);
+		return;
+	}
+	if (is_guests(f)) {
+		f->rip = (uintptr_t)native_end;
+		f->rcx = f->vector;
 		return;
 	}
 	cpus_stop();

@@ -4,14 +4,23 @@
  */
 #include "hv/vm/fpu.h"
 
+#include "hv/machine/cpu.h"
 #include "lib/asm.h"
+#include "lib/string.h"
 #include "lib/x86.h"
 
 #define FCW_OFFSET   0 /* in the area, SDM 1 10.5.1 */
+#define FOP_OFFSET   6
+#define FIP_OFFSET   8
+#define FDP_OFFSET   16
 #define MXCSR_OFFSET 24
 #define FCW_RESET    0x37f
 #define MXCSR_RESET  0x1f80
+#define FOP          BITS(10, 0)
+#define EXCEPTIONS   BITS(5, 0) /* in FSW; in FCW masked where set */
 #define OFFERABLE    (XCR0_X87 | XCR0_SSE | XCR0_AVX)
+
+extern uint8_t native_begin[]; /* boot/interrupts.asm */
 
 static uint64_t offered;
 
@@ -51,4 +60,47 @@ void fpu_load(const uint8_t *area, uint64_t xcr0)
 	xsetbv(0, offered);
 	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0U), "d"(~0U) : "memory");
 	xsetbv(0, xcr0);
+}
+
+static uint8_t *native_code(void) { return native_begin + this_cpu()->index * INSN_CODE; }
+
+/* The code is read-only: it is changed as long as CR0.WP is clear. */
+static void put_code(const uint8_t *code)
+{
+	uint64_t cr0 = read_cr0();
+
+	write_cr0(cr0 & ~CR0_WP);
+	memcpy(native_code(), code, INSN_CODE);
+	write_cr0(cr0);
+}
+
+int fpu_run(const struct insn *insn, struct insn_cpu *cpu)
+{
+	uint64_t vector = ~0UL;
+	uint16_t fcw, fsw;
+
+	put_code(insn->code);
+	__asm__ volatile("call *%3\n\tfnstcw %1\n\tfnstsw %2"
+			 : "+c"(vector), "=m"(fcw), "=m"(fsw)
+			 : "r"(native_code()), "D"(cpu->native.operand)
+			 : "memory", "cc");
+	cpu->native.unmasked = fsw & ~fcw & EXCEPTIONS;
+	return (int)vector;
+}
+
+/* Put the guest's value where ours is: what an instruction left alone, or the CPU never tells, is not. */
+static void replace(uint8_t *at, size_t size, uint64_t ours, uint64_t guests)
+{
+	if (!memcmp(at, &ours, size)) memcpy(at, &guests, size);
+}
+
+void fpu_save_after(uint8_t *area, const struct insn *insn, const struct insn_cpu *cpu)
+{
+	uint64_t xcr0;
+
+	fpu_save(area, &xcr0);
+	if (!insn->x87_opcode) return;
+	replace(area + FOP_OFFSET, 2, (insn->code[0] << 8 | insn->code[1]) & FOP, insn->x87_opcode & FOP);
+	replace(area + FIP_OFFSET, 8, (uintptr_t)native_code(), cpu->native.rip);
+	replace(area + FDP_OFFSET, 8, (uintptr_t)cpu->native.operand, cpu->native.offset);
 }

@@ -15,6 +15,7 @@
 #include "hv/emulate/insn.h"
 #include "lib/bits.h"
 #include "lib/errno.h"
+#include "lib/x86.h"
 #include "tests/unit/zydis_names.h"
 
 #define RANDOM_ROUNDS 2000000
@@ -46,7 +47,8 @@ static bool is_string(int operation) { return operation >= INSN_STOS && operatio
 /* The operand that struct insn describes, or NULL. */
 static const ZydisDecodedOperand *memory_operand(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operand)
 {
-	bool string = is_string(operation_of(z)), last = operation_of(z) == INSN_MOVS;
+	bool string = is_string(operation_of(z)) || z->mnemonic == ZYDIS_MNEMONIC_XLAT,
+	     last = operation_of(z) == INSN_MOVS;
 	const ZydisDecodedOperand *found = NULL;
 
 	for (unsigned i = 0; i < (string ? z->operand_count : z->operand_count_visible); i++)
@@ -81,6 +83,7 @@ static bool is_ours(const ZydisDecodedInstruction *z, const ZydisDecodedOperand 
 	case ZYDIS_REGCLASS_GPR32:
 	case ZYDIS_REGCLASS_GPR64:
 	case ZYDIS_REGCLASS_SEGMENT:
+	case ZYDIS_REGCLASS_X87:
 	case ZYDIS_REGCLASS_MMX:
 	case ZYDIS_REGCLASS_XMM:
 	case ZYDIS_REGCLASS_YMM: return true;
@@ -132,6 +135,33 @@ static const char *compare_vector(const struct insn *insn, const ZydisDecodedOpe
 
 	CHECK(other->reg.value == first[width] + insn->reg);
 	if (insn->vex && part && !insn->to_memory) CHECK(other[1].reg.value == first[width] + insn->vvvv);
+	return NULL;
+}
+
+/* What the CPU will be given is the same, with its operand at [RDI], and RET. */
+static const char *compare_native(const struct insn *insn, const ZydisDecodedInstruction *z,
+				  const ZydisDecodedOperand *operand)
+{
+	ZydisDecodedOperand ours[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction n;
+
+	CHECK(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoders[2], insn->code, INSN_CODE, &n, ours)));
+	CHECK(n.length < INSN_CODE && insn->code[n.length] == 0xc3);
+	CHECK(n.mnemonic == z->mnemonic);
+	CHECK(n.operand_count_visible == z->operand_count_visible);
+	for (unsigned i = 0; i < n.operand_count_visible; i++) {
+		CHECK(ours[i].type == operand[i].type);
+		CHECK(ours[i].size == operand[i].size);
+		if (ours[i].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+			CHECK(ours[i].mem.base == ZYDIS_REGISTER_RDI && ours[i].mem.index == ZYDIS_REGISTER_NONE);
+			CHECK(ours[i].mem.segment == ZYDIS_REGISTER_DS && !ours[i].mem.disp.value);
+			CHECK(insn->to_memory == !!(operand[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE));
+		} else if (ours[i].type == ZYDIS_OPERAND_TYPE_REGISTER) {
+			CHECK(ours[i].reg.value == operand[i].reg.value);
+		} else {
+			CHECK(ours[i].imm.value.u == operand[i].imm.value.u);
+		}
+	}
 	return NULL;
 }
 
@@ -202,6 +232,8 @@ static const char *compare(const struct insn *insn, const ZydisDecodedInstructio
 		return NULL;
 	}
 	CHECK(!insn->rep);
+	if (insn->operation == INSN_XLAT) return NULL;
+	if (insn->operation == INSN_NATIVE) return compare_native(insn, z, operand);
 	CHECK(insn->to_memory == (memory == &operand[0]));
 	return other ? compare_other(insn, other) : NULL;
 }
@@ -260,7 +292,7 @@ static unsigned accesses;
 static int read_anything(void *ctx, uint64_t linear, unsigned width, uint64_t *value)
 {
 	(void)ctx;
-	assert_true(width <= 32 && !(width & (width - 1)));
+	assert_true(width == 10 || (width <= 32 && !(width & (width - 1))));
 	accesses++;
 	for (unsigned i = 0; i < (width + 7) / 8; i++) value[i] = next_random();
 	return linear % 61 ? 0 : -EFAULT;
@@ -296,6 +328,14 @@ static int port(void *ctx, unsigned width, bool write, uint64_t *value)
 	return 0;
 }
 
+static int run(void *ctx, const struct insn *insn, struct insn_cpu *cpu)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < INSN_WORDS; i++) cpu->native.operand[i] = 0;
+	cpu->native.unmasked = next_random() & 0x3f;
+	return insn->code[0] & 1 && !(next_random() % 7) ? VECTOR_MF : -1;
+}
+
 /* Executed on any registers, REP or not, it makes no more than two accesses: MOVS reads and writes. */
 static void execute(const uint8_t *bytes, unsigned mode)
 {
@@ -309,6 +349,7 @@ static void execute(const uint8_t *bytes, unsigned mode)
 			       .fpu = fpu,
 			       .load_segment = load_segment,
 			       .port = port,
+			       .run = run,
 			       .mode = modes[mode]};
 	struct insn insn;
 

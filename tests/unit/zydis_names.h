@@ -126,6 +126,8 @@ static const struct {
 	{ZYDIS_MNEMONIC_CLFLUSH, INSN_FLUSH},
 	{ZYDIS_MNEMONIC_CLFLUSHOPT, INSN_FLUSH},
 	{ZYDIS_MNEMONIC_CLWB, INSN_FLUSH},
+	{ZYDIS_MNEMONIC_XLAT, INSN_XLAT},
+	{ZYDIS_MNEMONIC_FISTTP, INSN_NATIVE},
 	{ZYDIS_MNEMONIC_MOVUPS, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_VMOVUPS, INSN_VECTOR},
 	{ZYDIS_MNEMONIC_MOVUPD, INSN_VECTOR},
@@ -182,6 +184,18 @@ static const struct {
 	{ZYDIS_MNEMONIC_MULX, INSN_MULX},
 };
 
+/* What the CPU itself carries out: all of an extension, but for what no compiler uses on a device. */
+static bool is_native(const ZydisDecodedInstruction *z)
+{
+	switch (z->mnemonic) {
+	case ZYDIS_MNEMONIC_FLDENV:
+	case ZYDIS_MNEMONIC_FNSTENV:
+	case ZYDIS_MNEMONIC_FRSTOR:
+	case ZYDIS_MNEMONIC_FNSAVE: return false;
+	default: return z->meta.isa_ext == ZYDIS_ISA_EXT_X87;
+	}
+}
+
 static int operation_of(const ZydisDecodedInstruction *z)
 {
 	bool string = z->meta.category == ZYDIS_CATEGORY_STRINGOP;
@@ -189,6 +203,7 @@ static int operation_of(const ZydisDecodedInstruction *z)
 	if (z->mnemonic == ZYDIS_MNEMONIC_IMUL && z->operand_count_visible == 1) return INSN_IMUL_WIDE;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].mnemonic == z->mnemonic) return names[i].operation;
+	if (is_native(z)) return INSN_NATIVE;
 	/* The names of moves between XMM registers too. */
 	if (z->mnemonic == ZYDIS_MNEMONIC_MOVSD) return string ? INSN_MOVS : INSN_VECTOR;
 	if (z->mnemonic == ZYDIS_MNEMONIC_VMOVSD) return INSN_VECTOR;
