@@ -62,6 +62,7 @@
 #define RFLAGS_RF        BIT(16)
 #define RFLAGS_VM        BIT(17)
 #define RFLAGS_AC        BIT(18)
+#define RFLAGS_STATUS    (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 /* All that are not reserved. */
 #define RFLAGS_DEFINED (BITS(21, 0) & ~(BIT(1) | BIT(3) | BIT(5) | BIT(15)))
 

@@ -20,6 +20,7 @@
 #define FSW_TOP        0x3800
 #define FSW_CONDITIONS 0x4700
 #define FCW_MASKS      0x3f
+#define MXCSR_MASKS    0x1f80
 
 /* What an instruction left. */
 struct result {
@@ -105,7 +106,7 @@ static void save_fpu(uint8_t *area) { __asm__ volatile("xsave64 (%0)" : : "r"(ar
 
 static void choose_fpu(void)
 {
-	const uint32_t mxcsr = 0x1f80;
+	const uint32_t mxcsr = (uint32_t)((sample_random() & 0xffc0) | (sample_below(4) ? MXCSR_MASKS : 0));
 	const uint16_t fsw = (uint16_t)(sample_random() & (FSW_TOP | FSW_CONDITIONS));
 	/* Any rounding and precision; one time in four some exceptions are not masked. */
 	const uint16_t fcw = (uint16_t)(0x340 | (sample_random() & 0xc3f) | (sample_below(4) ? FCW_MASKS : 0));
@@ -239,7 +240,10 @@ static void prepare(struct sample *s)
 	s->state.rip = (uint64_t)code_page;
 	s->state.cs = s->bits == 64 ? USER_CODE : s->bits == 32 ? USER_CODE32 : USER_CODE16;
 	set_segments(s);
-	if (!sample_below(8)) choose_fpu();
+	if (sample_below(8)) return;
+	choose_fpu();
+	/* Without it what SSE raises is #UD. */
+	write_cr4(sample_below(8) ? read_cr4() | CR4_OSXMMEXCPT : read_cr4() & ~CR4_OSXMMEXCPT);
 }
 
 unsigned fidelity_random(uint64_t first_seed, uint64_t rounds)

@@ -3,220 +3,15 @@
  * Makes up an instruction of those that compilers use on devices, with prefixes, registers, flags
  * and memory, and an operand that is where it is wanted.
  */
+#include "guest/fidelity/forms.h"
 #include "guest/fidelity/samples.h"
 #include "lib/string.h"
 #include "lib/x86.h"
 
-#define ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
 uint8_t code_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static uint64_t seed;
 
-enum {
-	MODRM = 1,
-	IMM8 = 2,
-	IMM = 4,       /* of the operand's size */
-	STRING = 8,    /* RSI, RDI */
-	BITS_REG = 16, /* the register is a bit number */
-	STACK = 32,
-	GROUP = 64, /* ModRM bits 5:3 from 'group' */
-	VEX = 128,
-	ALIGNED = 256, /* a #GP where the operand is not */
-	OFFSET = 512,
-	COUNTS = 1024, /* CL, or the immediate, is a shift's count */
-	JUMPS = 2048,
-	TABLE = 4096,  /* at RBX, by AL */
-	INSIDE = 8192, /* over no border: of ten bytes Bochs writes eight before it faults on the rest */
-};
-
-struct form {
-	uint32_t opcode; /* its bytes, the first one highest */
-	uint16_t kind;
-	uint8_t group; /* a mask of what ModRM bits 5:3 may be */
-	uint16_t undefined;
-};
-
 #define THREE_BYTE_VEX 0xc40000
-#define ALL_BUT(flags) (ARITHMETIC & ~(uint64_t)(flags))
-#define SHIFTED        (RFLAGS_AF | RFLAGS_OF | RFLAGS_CF)
-
-/* Opcodes with prefixes where they belong to them. A form may stand for those beside it. */
-static const struct form forms[] = {
-	/* ADD to CMP, TEST, XCHG, MOV */
-	{0x00, MODRM, 0, RFLAGS_AF},
-	{0x01, MODRM, 0, RFLAGS_AF},
-	{0x03, MODRM, 0, RFLAGS_AF},
-	{0x09, MODRM, 0, RFLAGS_AF},
-	{0x0a, MODRM, 0, RFLAGS_AF},
-	{0x11, MODRM, 0, 0},
-	{0x13, MODRM, 0, 0},
-	{0x18, MODRM, 0, 0},
-	{0x1b, MODRM, 0, 0},
-	{0x21, MODRM, 0, RFLAGS_AF},
-	{0x29, MODRM, 0, 0},
-	{0x2a, MODRM, 0, 0},
-	{0x33, MODRM, 0, RFLAGS_AF},
-	{0x38, MODRM, 0, 0},
-	{0x3b, MODRM, 0, 0},
-	{0x84, MODRM, 0, RFLAGS_AF},
-	{0x85, MODRM, 0, RFLAGS_AF},
-	{0x86, MODRM, 0, 0},
-	{0x87, MODRM, 0, 0},
-	{0x88, MODRM, 0, 0},
-	{0x89, MODRM, 0, 0},
-	{0x8a, MODRM, 0, 0},
-	{0x8b, MODRM, 0, 0},
-	{0x80, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF},
-	{0x81, MODRM | GROUP | IMM, 0xff, RFLAGS_AF},
-	{0x83, MODRM | GROUP | IMM8, 0xff, RFLAGS_AF},
-	{0xc6, MODRM | GROUP | IMM8, 1, 0},
-	{0xc7, MODRM | GROUP | IMM, 1, 0},
-	{0xf6, MODRM | GROUP, 0x0c, 0},
-	{0xf7, MODRM | GROUP, 0x0c, 0},
-	{0xf6, MODRM | GROUP | IMM8, 1, RFLAGS_AF},
-	{0xf7, MODRM | GROUP | IMM, 1, RFLAGS_AF},
-	{0xfe, MODRM | GROUP, 3, 0},
-	{0xff, MODRM | GROUP, 3, 0},
-	{0x63, MODRM, 0, 0},
-	{0xa1, OFFSET, 0, 0},
-	{0xa2, OFFSET, 0, 0},
-	/* MUL, IMUL, DIV, IDIV */
-	{0xf6, MODRM | GROUP, 0x30, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
-	{0xf7, MODRM | GROUP, 0x30, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
-	{0xf6, MODRM | GROUP, 0xc0, ARITHMETIC},
-	{0xf7, MODRM | GROUP, 0xc0, ARITHMETIC},
-	{0x0faf, MODRM, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
-	{0x69, MODRM | IMM, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
-	{0x6b, MODRM | IMM8, 0, ALL_BUT(RFLAGS_CF | RFLAGS_OF)},
-	/* shifts */
-	{0xc0, MODRM | GROUP | IMM8, 0xff, SHIFTED},
-	{0xc1, MODRM | GROUP | IMM8, 0xff, SHIFTED},
-	{0xd0, MODRM | GROUP, 0xff, RFLAGS_AF},
-	{0xd1, MODRM | GROUP, 0xff, RFLAGS_AF},
-	{0xd2, MODRM | GROUP, 0xff, SHIFTED},
-	{0xd3, MODRM | GROUP, 0xff, SHIFTED},
-	{0x0fa4, MODRM | IMM8, 0, ARITHMETIC},
-	{0x0fa5, MODRM, 0, ARITHMETIC},
-	{0x0fac, MODRM | IMM8, 0, ARITHMETIC},
-	{0x0fad, MODRM, 0, ARITHMETIC},
-	/* bits */
-	{0x0fa3, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
-	{0x0fab, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
-	{0x0fb3, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
-	{0x0fbb, MODRM | BITS_REG, 0, ALL_BUT(RFLAGS_CF)},
-	{0x0fba, MODRM | GROUP | IMM8, 0xf0, ALL_BUT(RFLAGS_CF)},
-	{0x0fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
-	{0x0fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF)},
-	{0xf30fbc, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)},
-	{0xf30fbd, MODRM, 0, ALL_BUT(RFLAGS_ZF | RFLAGS_CF)},
-	{0xf30fb8, MODRM, 0, 0},
-	/* SETcc, CMOVcc, MOVZX, MOVSX, MOVBE, MOVNTI */
-	{0x0f92, MODRM, 0, 0},
-	{0x0f9e, MODRM, 0, 0},
-	{0x0f95, MODRM, 0, 0},
-	{0x0f46, MODRM, 0, 0},
-	{0x0f4b, MODRM, 0, 0},
-	{0x0f4d, MODRM, 0, 0},
-	{0x0fb6, MODRM, 0, 0},
-	{0x0fb7, MODRM, 0, 0},
-	{0x0fbe, MODRM, 0, 0},
-	{0x0fbf, MODRM, 0, 0},
-	{0x0f38f0, MODRM, 0, 0},
-	{0x0f38f1, MODRM, 0, 0},
-	{0x0fc3, MODRM, 0, 0},
-	/* CMPXCHG, XADD */
-	{0x0fb0, MODRM, 0, 0},
-	{0x0fb1, MODRM, 0, 0},
-	{0x0fc0, MODRM, 0, 0},
-	{0x0fc1, MODRM, 0, 0},
-	{0x0fc7, MODRM | GROUP | ALIGNED, 2, 0},
-	/* strings */
-	{0xa4, STRING, 0, 0},
-	{0xa5, STRING, 0, 0},
-	{0xa6, STRING, 0, 0},
-	{0xa7, STRING, 0, 0},
-	{0xaa, STRING, 0, 0},
-	{0xab, STRING, 0, 0},
-	{0xac, STRING, 0, 0},
-	{0xad, STRING, 0, 0},
-	{0xae, STRING, 0, 0},
-	{0xaf, STRING, 0, 0},
-	/* the stack, and where it leads */
-	{0xff, MODRM | GROUP | STACK, 0x40, 0},
-	{0x8f, MODRM | GROUP | STACK, 1, 0},
-	{0xff, MODRM | GROUP | STACK | JUMPS, 0x14, 0},
-	/* segment registers, cache lines */
-	{0x8c, MODRM | GROUP, 0x3f, 0},
-	{0x8e, MODRM | GROUP, 0x3d, 0},
-	{0x0fae, MODRM | GROUP, 0x80, 0},
-	{0x660fae, MODRM | GROUP, 0xc0, 0},
-	{0xd7, TABLE, 0, 0},
-	/* x87, but for what loads and stores its environment */
-	{0xd8, MODRM, 0, 0},
-	{0xd9, MODRM | GROUP, 0xad, 0},
-	{0xda, MODRM, 0, 0},
-	{0xdb, MODRM | GROUP, 0x2f, 0},
-	{0xdb, MODRM | GROUP | INSIDE, 0x80, 0},
-	{0xdc, MODRM, 0, 0},
-	{0xdd, MODRM | GROUP, 0x8f, 0},
-	{0xde, MODRM, 0, 0},
-	{0xdf, MODRM | GROUP, 0xbf, 0},
-	{0xdf, MODRM | GROUP | INSIDE, 0x40, 0},
-	/* MMX, SSE */
-	{0x0f10, MODRM, 0, 0},
-	{0x0f11, MODRM, 0, 0},
-	{0x660f10, MODRM, 0, 0},
-	{0x660f11, MODRM, 0, 0},
-	{0xf30f10, MODRM, 0, 0},
-	{0xf30f11, MODRM, 0, 0},
-	{0xf20f10, MODRM, 0, 0},
-	{0xf20f11, MODRM, 0, 0},
-	{0x0f12, MODRM, 0, 0},
-	{0x660f13, MODRM, 0, 0},
-	{0x0f16, MODRM, 0, 0},
-	{0x660f17, MODRM, 0, 0},
-	{0x0f28, MODRM | ALIGNED, 0, 0},
-	{0x660f29, MODRM | ALIGNED, 0, 0},
-	{0x0f2b, MODRM | ALIGNED, 0, 0},
-	{0x0f6e, MODRM, 0, 0},
-	{0x660f6e, MODRM, 0, 0},
-	{0x0f7e, MODRM, 0, 0},
-	{0x660f7e, MODRM, 0, 0},
-	{0xf30f7e, MODRM, 0, 0},
-	{0x0f6f, MODRM, 0, 0},
-	{0x660f6f, MODRM | ALIGNED, 0, 0},
-	{0xf30f6f, MODRM, 0, 0},
-	{0x0f7f, MODRM, 0, 0},
-	{0x660f7f, MODRM | ALIGNED, 0, 0},
-	{0xf30f7f, MODRM, 0, 0},
-	{0x660fd6, MODRM, 0, 0},
-	{0x0fe7, MODRM, 0, 0},
-	{0x660fe7, MODRM | ALIGNED, 0, 0},
-	{0xf20ff0, MODRM, 0, 0},
-	{0x660f382a, MODRM | ALIGNED, 0, 0},
-	/* AVX: the second byte of C5 is made up */
-	{0xc510, MODRM | VEX, 0, 0},
-	{0xc511, MODRM | VEX, 0, 0},
-	{0xc512, MODRM | VEX, 0, 0},
-	{0xc516, MODRM | VEX, 0, 0},
-	{0xc517, MODRM | VEX, 0, 0},
-	{0xc528, MODRM | VEX | ALIGNED, 0, 0},
-	{0xc529, MODRM | VEX | ALIGNED, 0, 0},
-	{0xc56e, MODRM | VEX, 0, 0},
-	{0xc57e, MODRM | VEX, 0, 0},
-	{0xc56f, MODRM | VEX, 0, 0},
-	{0xc57f, MODRM | VEX, 0, 0},
-	{0xc5d6, MODRM | VEX, 0, 0},
-	{0xc5e7, MODRM | VEX | ALIGNED, 0, 0},
-	{0xc5f0, MODRM | VEX, 0, 0},
-	/* BMI1 and BMI2: the second byte is the map, the third is made up */
-	{0xc402f2, MODRM | VEX, 0, RFLAGS_AF | RFLAGS_PF},
-	{0xc402f3, MODRM | VEX | GROUP, 0x0e, RFLAGS_AF | RFLAGS_PF},
-	{0xc402f5, MODRM | VEX, 0, RFLAGS_AF | RFLAGS_PF},
-	{0xc402f6, MODRM | VEX, 0, 0},
-	{0xc402f7, MODRM | VEX, 0, RFLAGS_AF | RFLAGS_PF | RFLAGS_SF},
-	{0xc403f0, MODRM | VEX | IMM8, 0, 0},
-};
 
 void sample_seed(uint64_t number) { seed = number; }
 
@@ -351,14 +146,14 @@ static void put_prefixes(struct sample *s, uint8_t *rex)
 	*rex = s->bits == 64 && sample_below(2) ? (uint8_t)(0x40 | (sample_random() & 0x0c)) : 0;
 }
 
-/* Any register, length and prefix, and mostly no third operand. MOVDDUP and its kin are not ours.
- */
-static uint8_t second_of_vex(const struct sample *s, uint32_t opcode)
+/* Any register, length and prefix, and often no third operand. */
+static uint8_t second_of_vex(const struct sample *s)
 {
-	bool other = sample_below(8) && s->form->opcode < THREE_BYTE_VEX;
+	bool mostly_66 = s->form->kind & MOSTLY_66;
+	bool other = mostly_66 ? sample_below(2) : sample_below(8) && s->form->opcode < THREE_BYTE_VEX;
 	uint64_t byte = sample_random() | (other ? 0x78 : 0) | (s->bits == 64 ? 0 : 0xc0);
 
-	return (uint8_t)(opcode == 0x12 || opcode == 0x16 ? byte & ~2UL : byte);
+	return (uint8_t)(mostly_66 && sample_below(8) ? (byte & ~3UL) | 1 : byte);
 }
 
 static void put_opcode(struct sample *s, uint8_t rex)
@@ -379,8 +174,8 @@ static void put_opcode(struct sample *s, uint8_t rex)
 		if (three && shift == 8) /* the map: its other bits say which half of the registers */
 			byte |= s->bits == 64 && sample_below(2) ? 0x60 : 0xe0;
 		s->bytes[s->size++] = byte;
-		if (three && shift == 8) s->bytes[s->size++] = second_of_vex(s, 0);
-		if (byte == 0xc5 && s->form->kind & VEX) s->bytes[s->size++] = second_of_vex(s, opcode & 0xff);
+		if (three && shift == 8) s->bytes[s->size++] = second_of_vex(s);
+		if (byte == 0xc5 && s->form->kind & VEX) s->bytes[s->size++] = second_of_vex(s);
 	}
 }
 
@@ -440,7 +235,9 @@ static void choose_stack(struct sample *s)
 	s->stack_big = sample_below(2);
 	s->stack_down = !sample_below(3);
 	s->down = !sample_below(4);
-	s->stack_limit = sample_below(2) ? s->target - WINDOW + sample_below(64) - 32 : s->stack_down ? 0 : 0xffff;
+	s->stack_limit = sample_below(2) && !(s->form->kind & INSIDE) ? s->target - WINDOW + sample_below(64) - 32
+			 : s->stack_down                              ? 0
+								      : 0xffff;
 	if (s->down) s->limit -= sample_below(64) + 32;
 }
 
@@ -452,13 +249,13 @@ static void choose_mode(struct sample *s)
 	s->address = s->bits / 8;
 	if (!sample_below(6)) s->address = s->address == 4 ? 2 : 4;
 	s->base = s->address == 2 ? WINDOW : sample_below(2) ? 0x1000UL * sample_below(16) : 0;
-	s->limit = s->target - s->base + sample_below(64);
+	s->limit = s->target - s->base + sample_below(64) + (s->form->kind & INSIDE ? 16 : 0);
 	s->state.data_segment = s->address == 2 || sample_below(2) ? LIMITED : USER_DATA;
 }
 
 void sample_choose(struct sample *s)
 {
-	const struct form *form = &forms[sample_below(ARRAY_SIZE(forms))];
+	const struct form *form = &forms[sample_below(forms_count)];
 	unsigned reg;
 	uint8_t rex;
 
@@ -489,7 +286,7 @@ void sample_choose(struct sample *s)
 
 		memcpy(s->memory + i, &word, 8);
 	}
-	s->state.rflags = 2 | (sample_random() & (ARITHMETIC | RFLAGS_DF)) | (sample_below(4) ? 0 : RFLAGS_TF) |
+	s->state.rflags = 2 | (sample_random() & (RFLAGS_STATUS | RFLAGS_DF)) | (sample_below(4) ? 0 : RFLAGS_TF) |
 			  (sample_below(4) ? 0 : RFLAGS_AC);
 	if (form->opcode == 0x8e) /* Bochs raises #DB before what MOV to SS raises */
 		s->state.rflags &= ~RFLAGS_TF;

@@ -103,19 +103,17 @@ static struct opcode take_vex(struct decoder *d, uint8_t byte)
 	d->vex_l = last & 4;
 	d->vex_prefix = last & 3;
 	d->opcode = take_byte(d);
-	return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
+	return (struct opcode){0, MODRM | VECTOR};
 }
 
-/* Behind 0F 38: MOVBE and MOVNTDQA. */
+/* Behind 0F 38 and 0F 3A. */
 static struct opcode take_three_byte(struct decoder *d)
 {
-	d->map = 2;
+	d->map = d->opcode == 0x38 ? 2 : 3;
 	d->opcode = take_byte(d);
-	switch (d->opcode) {
-	case 0xf0: return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT};
-	case 0xf1: return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT | TO_MEMORY};
-	default: return (struct opcode){INSN_VECTOR, MODRM | VECTOR};
-	}
+	if (d->map == 2 && d->opcode == 0xf0) return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT};
+	if (d->map == 2 && d->opcode == 0xf1) return (struct opcode){INSN_MOVBE, MODRM | NO_REPEAT | TO_MEMORY};
+	return (struct opcode){0, MODRM | VECTOR};
 }
 
 static struct opcode take_two_byte(struct decoder *d)
@@ -126,7 +124,7 @@ static struct opcode take_two_byte(struct decoder *d)
 	d->opcode = take_byte(d);
 	opcode = insn_two_byte[d->opcode];
 	if (opcode.flags & ESCAPE_38) return take_three_byte(d);
-	return opcode.flags ? opcode : (struct opcode){INSN_VECTOR, MODRM | VECTOR};
+	return opcode.flags ? opcode : (struct opcode){0, MODRM | VECTOR};
 }
 
 /* Prefixes and opcode. The loop ends: what is missing is taken as 0, which is no prefix. */
@@ -224,64 +222,80 @@ static bool take_modrm(struct decoder *d, struct insn *insn, struct opcode *opco
 	return true;
 }
 
-/* Which of the moves it is; false if it is none. */
-static bool find_vector(const struct decoder *d, struct insn *insn)
+static const struct vector *find_vector(const struct decoder *d, unsigned prefix)
+{
+	for (const struct vector *v = insn_vector; v->map; v++)
+		if (v->map == d->map && d->opcode >= v->first && d->opcode <= v->last && v->prefixes >> prefix & 1 &&
+		    !(v->flags & (d->vex ? ONLY_LEGACY : ONLY_VEX)))
+			return v;
+	return NULL;
+}
+
+/* Of the memory operand; 0: VEX has no such instruction. */
+static unsigned vector_width(const struct decoder *d, unsigned width, unsigned prefix)
+{
+	unsigned whole = d->vex_l ? 32 : 16, scalar = d->rex & REX_W ? 8 : 4, mmx = d->vex ? 0 : 8;
+
+	switch (width) {
+	case BY_W: return scalar;
+	case FLOAT: return prefix == PF3 ? 4 : prefix == PF2 ? 8 : whole;
+	case INTEGER: return prefix == NONE ? mmx : whole;
+	case COUNT: return prefix == NONE ? mmx : 16;
+	case FMA: return d->opcode & 1 && (d->opcode & 15) > 8 ? scalar : whole;
+	case DUPLICATED: return d->vex_l ? 32 : 8;
+	default: return width < BY_W ? width : whole >> (width - WHOLE);
+	}
+}
+
+/*
+ * insn->code of MMX, SSE, AVX or BMI. General registers are RAX and RDX there. What VEX.L, W and
+ * vvvv allow the CPU itself will say.
+ */
+static void encode_vector(const struct decoder *d, struct insn *insn, unsigned prefix, unsigned vvvv)
+{
+	static const uint8_t mandatory[] = {[P66] = 0x66, [PF3] = 0xf3, [PF2] = 0xf2},
+			     escape[] = {[2] = 0x38, [3] = 0x3a};
+	unsigned reg = insn->general ? RAX : insn->reg;
+	uint8_t *to = insn->code, w = d->rex & REX_W;
+
+	if (d->vex) {
+		*to++ = 0xc4;
+		*to++ = (reg & 8 ? 0x60 : 0xe0) | d->map;
+		*to++ = (uint8_t)(w << 4 | (~vvvv & 15) << 3 | d->vex_l << 2 | prefix);
+	} else {
+		if (prefix) *to++ = mandatory[prefix];
+		*to++ = (uint8_t)(0x40 | w | (reg & 8) >> 1);
+		*to++ = 0x0f;
+		if (d->map > 1) *to++ = escape[d->map];
+	}
+	*to++ = d->opcode;
+	*to++ = (uint8_t)((reg & 7) << 3 | RDI);
+	if (insn->has_immediate) *to++ = (uint8_t)insn->immediate;
+	*to = RET;
+}
+
+static bool take_vector(struct decoder *d, struct insn *insn)
 {
 	unsigned prefix = d->vex            ? d->vex_prefix
 			  : d->repeat       ? (d->repeat == 0xf3 ? PF3 : PF2)
 			  : d->operand_size ? P66
 					    : NONE;
+	const struct vector *v = find_vector(d, prefix);
 
-	for (unsigned i = 0; i < VECTOR_MOVES; i++) {
-		const struct vector_move *m = &insn_vector_move[i];
-
-		if (m->map != d->map || m->opcode != d->opcode || !(m->prefixes >> prefix & 1)) continue;
-		insn->vector = m->part;
-		insn->to_memory = m->to_memory;
-		insn->width = m->width;
-		if (m->width == VECTOR_W) insn->width = d->rex & REX_W && d->mode == 64 ? 8 : 4;
-		if (!m->width) insn->width = d->vex_l ? 32 : 16;
-		return true;
-	}
-	return false;
-}
-
-/* What VEX allows of it: its length, and whether vvvv names a register. */
-static bool vex_allows(const struct decoder *d, const struct insn *insn)
-{
-	bool lane = insn->vector == VECTOR_LANE;
-	bool part = lane || insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH;
-	bool any_length = insn->vector == VECTOR_WHOLE || (insn->vector == VECTOR_SCALAR && d->opcode <= 0x11);
-
-	if ((!any_length && d->vex_l != lane) || (lane && d->rex & REX_W)) return false;
-	return insn->vector != VECTOR_MMX && ((part && !insn->to_memory) || !d->vvvv);
-}
-
-static bool take_general(struct decoder *d, struct insn *insn)
-{
-	insn->operation = insn->width;
-	insn->width = insn->register_width = d->rex & REX_W && d->mode == 64 ? 8 : 4;
-	if (insn->operation == INSN_RORX) {
-		insn->has_immediate = true;
-		insn->immediate = take(d, 1);
-	}
-	if (insn->operation == INSN_BLS) {
-		insn->condition = insn->reg & 7;
-		insn->reg = insn->vvvv;
-		if (!insn->condition || insn->condition > 3) return false;
-	}
-	return d->vex && !d->vex_l && !(insn->has_immediate && d->vvvv);
-}
-
-static bool take_vector(struct decoder *d, struct insn *insn)
-{
-	if (!find_vector(d, insn)) return false;
-	insn->vex = d->vex;
+	if (!v) return false;
 	insn->vvvv = d->vvvv & (d->mode == 64 ? 15 : 7);
-	if (insn->vector == VECTOR_GENERAL) return take_general(d, insn);
-	if (insn->vector == VECTOR_MMX) insn->reg &= 7;
-	if (insn->vector == VECTOR_LANE) insn->immediate = take(d, 1) & 1;
-	return !d->vex || vex_allows(d, insn);
+	insn->operation = INSN_NATIVE;
+	insn->to_memory = v->flags & STORE;
+	insn->general = v->flags & TO_GENERAL;
+	insn->to_vvvv = v->flags & TO_VVVV;
+	if (insn->to_vvvv && !insn->general && (unsigned)(insn->reg & 7) - 1 > 2) return false; /* BLSR BLSMSK BLSI */
+	if (d->mode != 64 && (insn->general || v->width == BY_W)) d->rex = 0;
+	insn->width = (uint8_t)vector_width(d, v->width, prefix);
+	insn->register_width = d->rex & REX_W ? 8 : 4;
+	insn->has_immediate = d->map == 3 || v->flags & IMM;
+	if (insn->has_immediate) insn->immediate = take(d, 1) & (v->flags & FOURTH && d->mode != 64 ? 0x7f : 0xff);
+	encode_vector(d, insn, prefix, v->flags & (FROM_VVVV | TO_VVVV) ? RDX : insn->vvvv);
+	return insn->width;
 }
 
 /*

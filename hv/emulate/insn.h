@@ -19,6 +19,14 @@ enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 
 struct insn;
 
+/* What a CPU that carries out an instruction gets beside its code, and leaves. */
+struct insn_native {
+	uint64_t operand[4] __attribute__((aligned(32))); /* INSN_WORDS: the memory's */
+	uint64_t rax, rdx;                                /* general registers, where it has some */
+	uint64_t rip, offset; /* where the guest has the instruction and the operand: x87 keeps both */
+	unsigned unmasked;    /* x87's exceptions that wait now, a bit each */
+};
+
 /* The guest state an instruction reads and writes. */
 struct insn_cpu {
 	uint64_t *gpr; /* [16], encoding order */
@@ -31,21 +39,19 @@ struct insn_cpu {
 		uint32_t limit, rights; /* as in a VMCS; not looked at in 64-bit mode */
 		uint16_t selector;
 	} segment[6];
-	uint64_t stack_mask; /* how much of RSP the stack uses: 16, 32 or 64 bits */
-	uint8_t *fpu;        /* XSAVE area of x87, SSE and AVX: of INSN_VECTOR */
-	struct insn_native {
-		uint64_t operand[4];  /* INSN_WORDS */
-		uint64_t rip, offset; /* where the guest has the instruction and the operand: x87 keeps both */
-		unsigned unmasked;    /* x87's exceptions that wait now, a bit each */
-	} native;
-	bool has_bmi, has_lzcnt; /* else TZCNT and LZCNT are BSF and BSR */
-	bool protected_mode;     /* CR0.PE, and not virtual-8086 mode */
-	int fault;               /* the exception of an instruction that failed; -1: of memory */
+	uint64_t stack_mask;        /* how much of RSP the stack uses: 16, 32 or 64 bits */
+	struct insn_native *native; /* of INSN_NATIVE */
+	bool has_bmi, has_lzcnt;    /* else TZCNT and LZCNT are BSF and BSR */
+	bool protected_mode;        /* CR0.PE, and not virtual-8086 mode */
+	int fault;                  /* the exception of an instruction that failed; -1: of memory */
 	/* Load a segment register as MOV does. 0, or negative with the exception raised. */
 	int (*load_segment)(void *ctx, unsigned segment, uint16_t selector);
 	/* INS and OUTS: access the port in DX. 0, or negative: stop, change nothing. */
 	int (*port)(void *ctx, unsigned width, bool write, uint64_t *value);
-	/* INSN_NATIVE: run insn->code on native.operand and the guest's x87. -1, or the vector of its fault. */
+	/*
+	 * INSN_NATIVE: run insn->code on native.operand, the flags, and the guest's x87, SSE and AVX.
+	 * -1, or the vector of its fault.
+	 */
 	int (*run)(void *ctx, const struct insn *insn, struct insn_cpu *cpu);
 };
 
@@ -79,24 +85,10 @@ enum insn_operation {
 	INSN_MOV_FROM_SEGMENT, INSN_MOV_TO_SEGMENT,
 	INSN_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB */
 	INSN_XLAT,
-	INSN_NATIVE, /* the CPU itself carries it out, with its operand elsewhere: x87 */
-	INSN_VECTOR,
-	INSN_ANDN, INSN_BLS /* BLSR, BLSMSK, BLSI */, INSN_BZHI, INSN_BEXTR, INSN_PDEP, INSN_PEXT, /* BMI1 and BMI2 */
-	INSN_SHLX, INSN_SHRX, INSN_SARX, INSN_RORX, INSN_MULX,
+	INSN_NATIVE, /* the CPU itself carries it out, with its operand elsewhere: x87, MMX, SSE, AVX, BMI */
 	INSN_OPERATIONS
 };
 /* clang-format on */
-
-/* What an INSN_VECTOR moves: the parts of its register. */
-enum insn_vector {
-	VECTOR_WHOLE,  /* 16 or 32 bytes */
-	VECTOR_SCALAR, /* the lowest bytes; a load clears the rest of the 16 */
-	VECTOR_LOW,    /* the lower 8 of 16 */
-	VECTOR_HIGH,   /* the upper 8 of 16 */
-	VECTOR_LANE,   /* 16 bytes of a YMM register: the immediate says which */
-	VECTOR_MMX,
-	VECTOR_GENERAL, /* only while it is decoded: no vector at all */
-};
 
 /*
  * A decoded instruction. The string instructions name their source, or, when they have none in
@@ -115,11 +107,10 @@ struct insn {
 	bool high_byte;        /* bits 15:8 of it: AH, CH, DH, BH */
 	bool rep, until_equal; /* REP or REPE; REPNE */
 	bool locked;
-	bool plain; /* a MOV or MOVZX of 64-bit mode without a base of a segment and without RSP */
-	bool vex;
-	uint8_t vector;        /* enum insn_vector */
-	uint8_t vvvv;          /* with VEX: the register that has the rest of a load of a part, or another operand */
-	uint8_t condition;     /* of INSN_BLS ModRM bits 5:3 */
+	bool plain;            /* a MOV or MOVZX of 64-bit mode without a base of a segment and without RSP */
+	bool general, to_vvvv; /* of INSN_NATIVE: RAX has a result for the register, RDX for vvvv */
+	uint8_t vvvv;          /* with VEX: the register that may be another operand */
+	uint8_t condition;
 	uint8_t address_width; /* 2, 4 or 8 bytes */
 	uint8_t segment;
 	int8_t base, index; /* registers or -1 */

@@ -8,11 +8,9 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 
-#define FLAGS_ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
 static struct outcome logical(uint64_t result, unsigned width)
 {
-	struct outcome out = {.result = result, .changed = FLAGS_ARITHMETIC, .writes = true};
+	struct outcome out = {.result = result, .changed = RFLAGS_STATUS, .writes = true};
 
 	if (!result) out.flags |= RFLAGS_ZF;
 	if (result & BIT(8 * width - 1)) out.flags |= RFLAGS_SF;
@@ -135,7 +133,7 @@ static struct outcome search(const struct insn *insn, const struct insn_cpu *cpu
 	return (struct outcome){
 		.result = number,
 		.flags = (value ? 0 : none) | (counts && !number ? RFLAGS_ZF : 0),
-		.changed = counts ? RFLAGS_CF | RFLAGS_ZF : FLAGS_ARITHMETIC,
+		.changed = counts ? RFLAGS_CF | RFLAGS_ZF : RFLAGS_STATUS,
 		.writes = value || counts,
 	};
 }
@@ -216,7 +214,7 @@ static struct outcome compare_exchange(uint64_t accumulator, uint64_t old, uint6
 /* One by one: the compiler's own would be in libgcc. */
 static struct outcome count_bits(uint64_t value)
 {
-	struct outcome out = {.flags = value ? 0 : RFLAGS_ZF, .changed = FLAGS_ARITHMETIC, .writes = true};
+	struct outcome out = {.flags = value ? 0 : RFLAGS_ZF, .changed = RFLAGS_STATUS, .writes = true};
 
 	for (; value; value &= value - 1) out.result++;
 	return out;
@@ -254,121 +252,4 @@ struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu,
 	if (insn->operation <= INSN_SHRD) return compute_shift(insn, cpu, a, b);
 	if (insn->operation != INSN_POPCNT) return search(insn, cpu, b);
 	return count_bits(b);
-}
-
-/* The lowest bits of 'bits' go to where the mask has ones, or come from there. */
-static uint64_t deposit_or_extract(bool deposit, uint64_t bits, uint64_t mask)
-{
-	uint64_t result = 0;
-
-	for (uint64_t bit = 1; mask; bit <<= 1, mask &= mask - 1) {
-		uint64_t place = mask & -mask;
-
-		if (bits & (deposit ? bit : place)) result |= deposit ? place : bit;
-	}
-	return result;
-}
-
-/* The bits [0, count) of a value: all where there are no more. */
-static uint64_t lowest(uint64_t value, unsigned count) { return count < 64 ? value & (BIT(count) - 1) : value; }
-
-struct outcome insn_general(const struct insn *insn, uint64_t a, uint64_t b)
-{
-	unsigned width = insn->width, bits = 8 * width, n = (unsigned)b & (bits - 1), start = b & 0xff;
-	bool carry = false;
-	struct outcome out;
-
-	switch (insn->operation) {
-	case INSN_SHLX: return (struct outcome){.result = cut(a << n, width)};
-	case INSN_SHRX: return (struct outcome){.result = a >> n};
-	case INSN_SARX: return (struct outcome){.result = cut((uint64_t)(extend(a, width) >> n), width)};
-	case INSN_RORX: return (struct outcome){.result = cut(a >> n | (n ? a << (bits - n) : 0), width)};
-	case INSN_PDEP:
-	case INSN_PEXT: return (struct outcome){.result = deposit_or_extract(insn->operation == INSN_PDEP, b, a)};
-	case INSN_ANDN: a &= ~b; break;
-	case INSN_BEXTR: a = start < bits ? lowest(a >> start, b >> 8 & 0xff) : 0; break;
-	case INSN_BZHI:
-		carry = start >= bits;
-		a = lowest(a, start);
-		break;
-	default: /* INSN_BLS */
-		carry = !a != (insn->condition == 3);
-		a = insn->condition == 1 ? a & (a - 1) : insn->condition == 2 ? a ^ (a - 1) : a & -a;
-	}
-	out = logical(cut(a, width), width);
-	if (carry) out.flags |= RFLAGS_CF;
-	return out;
-}
-
-/* The XSAVE area, SDM 1 10.5.1, 13.4. */
-#define XSAVE_FSW       2
-#define XSAVE_FTW       4 /* abridged: a bit for each register that is not empty */
-#define XSAVE_ST        32
-#define XSAVE_XMM       160
-#define XSAVE_XSTATE_BV 512
-#define XSAVE_YMM_HIGH  576
-#define REGISTER        16 /* bytes each */
-#define FSW_TOP         BITS(13, 11)
-
-static unsigned fpu_top(const uint8_t *fpu)
-{
-	uint16_t fsw;
-
-	memcpy(&fsw, fpu + XSAVE_FSW, sizeof(fsw));
-	return (unsigned)FIELD(fsw, FSW_TOP);
-}
-
-/* ST(0) lies first: with another TOP the registers lie elsewhere. */
-void insn_vector_mmx(uint8_t *fpu)
-{
-	uint8_t copy[8 * REGISTER];
-	unsigned top = fpu_top(fpu);
-
-	memcpy(copy, fpu + XSAVE_ST, sizeof(copy));
-	for (unsigned i = 0; i < 8; i++)
-		memcpy(fpu + XSAVE_ST + REGISTER * ((i + top) & 7), copy + REGISTER * i, REGISTER);
-	fpu[XSAVE_FSW + 1] &= (uint8_t) ~(FSW_TOP >> 8);
-	fpu[XSAVE_FTW] = 0xff;
-	fpu[XSAVE_XSTATE_BV] |= XCR0_X87;
-}
-
-void insn_vector_get(const struct insn *insn, const uint8_t *fpu, uint64_t *value)
-{
-	const uint8_t *from = fpu + XSAVE_XMM + REGISTER * insn->reg;
-
-	if (insn->vector == VECTOR_MMX) from = fpu + XSAVE_ST + REGISTER * ((insn->reg - fpu_top(fpu)) & 7);
-	if (insn->vector == VECTOR_HIGH) from += REGISTER / 2;
-	if (insn->vector == VECTOR_LANE && insn->immediate) from = fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg;
-	memcpy(value, from, MIN(insn->width, REGISTER));
-	if (insn->width > REGISTER) memcpy(value + 2, fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg, REGISTER);
-}
-
-static void copy_register(uint8_t *fpu, unsigned to, unsigned from)
-{
-	if (to == from) return;
-	memcpy(fpu + XSAVE_XMM + REGISTER * to, fpu + XSAVE_XMM + REGISTER * from, REGISTER);
-	memcpy(fpu + XSAVE_YMM_HIGH + REGISTER * to, fpu + XSAVE_YMM_HIGH + REGISTER * from, REGISTER);
-}
-
-void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *value)
-{
-	uint8_t *to = fpu + XSAVE_XMM + REGISTER * insn->reg;
-	uint8_t *high = fpu + XSAVE_YMM_HIGH + REGISTER * insn->reg;
-	static const uint8_t ones[2] = {0xff, 0xff};
-
-	if (insn->vector == VECTOR_MMX) {
-		insn_vector_mmx(fpu);
-		to = fpu + XSAVE_ST + REGISTER * insn->reg;
-		memcpy(to, value, 8);
-		memcpy(to + 8, ones, sizeof(ones));
-		return;
-	}
-	fpu[XSAVE_XSTATE_BV] |= (uint8_t)(XCR0_SSE | (insn->vex ? XCR0_AVX : 0));
-	if (insn->vex) /* what a part leaves comes from another register */
-		copy_register(fpu, insn->reg, insn->vvvv);
-	if (insn->vex && insn->vector != VECTOR_LANE) memcpy(high, value + 2, REGISTER);
-	if (insn->vector == VECTOR_LOW || insn->vector == VECTOR_HIGH)
-		memcpy(to + (insn->vector == VECTOR_HIGH ? REGISTER / 2 : 0), value, REGISTER / 2);
-	else
-		memcpy(insn->vector == VECTOR_LANE && insn->immediate ? high : to, value, REGISTER);
 }

@@ -41,16 +41,8 @@ static inline uint64_t sign_extend(uint64_t value, unsigned width)
 
 /* 'a' is the first operand, 'b' the second, both no wider than the instruction's. */
 struct outcome insn_compute(const struct insn *insn, const struct insn_cpu *cpu, uint64_t a, uint64_t b);
-/* BMI1 and BMI2, but for MULX: 'a' is what was in memory, 'b' the register vvvv or the immediate. */
-struct outcome insn_general(const struct insn *insn, uint64_t a, uint64_t b);
 struct outcome insn_difference(uint64_t a, uint64_t b, unsigned width);
 /* Does the condition of SETcc, CMOVcc hold (SDM 1 B.1)? */
 bool insn_condition(unsigned condition, uint64_t rflags);
 /* *wide times or by 'value', and the flags; false: a quotient that does not fit, #DE. */
 bool insn_multiply_or_divide(const struct insn *insn, struct insn_cpu *cpu, struct wide *wide, uint64_t value);
-
-/* The part of a register in the XSAVE area at 'fpu' that an INSN_VECTOR stores or loads. */
-void insn_vector_get(const struct insn *insn, const uint8_t *fpu, uint64_t *value);
-void insn_vector_set(const struct insn *insn, uint8_t *fpu, const uint64_t *value);
-/* What an MMX instruction does once it does not fault: TOP is 0 and all registers are valid (SDM 1 9.5.1). */
-void insn_vector_mmx(uint8_t *fpu);

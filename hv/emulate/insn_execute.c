@@ -319,26 +319,6 @@ static int execute_wide(const struct insn *insn, struct insn_cpu *cpu, const str
 	return 0;
 }
 
-static int execute_general(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
-{
-	uint64_t value, other = insn->has_immediate ? insn->immediate : cut(cpu->gpr[insn->vvvv], insn->width);
-	int error = load(insn, cpu, memory, insn->segment, effective_address(insn, cpu), &value);
-	struct outcome out;
-
-	if (error) return error;
-	if (insn->operation == INSN_MULX) { /* both halves; of one register the upper */
-		__uint128_t product = (__uint128_t)cut(cpu->gpr[RDX], insn->width) * value;
-
-		write_gpr(&cpu->gpr[insn->vvvv], insn->width, (uint64_t)product);
-		out = (struct outcome){.result = (uint64_t)(product >> 8 * insn->width)};
-	} else {
-		out = insn_general(insn, value, other);
-	}
-	write_register(insn, cpu, out.result);
-	set_flags(cpu, out);
-	return 0;
-}
-
 /* CMPXCHG8B and 16B: with RDX:RAX, to RCX:RBX. */
 static int execute_pair(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
@@ -409,23 +389,6 @@ static int execute_stack(const struct insn *insn, struct insn_cpu *cpu, const st
 	return GOES_ON;
 }
 
-static int execute_vector(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
-{
-	uint64_t linear, value[INSN_WORDS] = {0};
-	int error = linear_address(insn, cpu, insn->segment, effective_address(insn, cpu), insn->to_memory, &linear);
-
-	if (error) return error;
-	if (insn->to_memory) {
-		insn_vector_get(insn, cpu->fpu, value);
-		error = memory->write(memory->ctx, linear, insn->width, value);
-		if (!error && insn->vector == VECTOR_MMX) insn_vector_mmx(cpu->fpu);
-		return error;
-	}
-	error = memory->read(memory->ctx, linear, insn->width, value);
-	if (!error) insn_vector_set(insn, cpu->fpu, value);
-	return error;
-}
-
 /* A byte of a table at RBX. */
 static int execute_xlat(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
@@ -437,16 +400,17 @@ static int execute_xlat(const struct insn *insn, struct insn_cpu *cpu, const str
 }
 
 /*
- * What x87 makes of its operand only x87 knows. A store is not done where an exception comes before
- * its result: one of those that is not masked (SDM 1 8.5).
+ * What x87, SSE and AVX make of their operand only they know. x87 stores nothing where an exception
+ * comes before its result: one of those that is not masked (SDM 1 8.5).
  */
 static int execute_native(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
-	struct insn_native *n = &cpu->native;
+	struct insn_native *n = cpu->native;
 	uint64_t linear;
 	int error;
 
 	*n = (struct insn_native){.rip = cpu->rip, .offset = cut(effective_address(insn, cpu), insn->address_width)};
+	n->rdx = cpu->gpr[insn->to_vvvv ? RDX : insn->vvvv]; /* MULX takes RDX */
 	error = linear_address(insn, cpu, insn->segment, n->offset, insn->to_memory, &linear);
 	if (error) return error;
 	error = insn->to_memory ? memory->probe_write(memory->ctx, linear, insn->width)
@@ -454,6 +418,8 @@ static int execute_native(const struct insn *insn, struct insn_cpu *cpu, const s
 	if (error) return error;
 	cpu->fault = cpu->run(memory->ctx, insn, cpu);
 	if (cpu->fault >= 0) return -EFAULT;
+	if (insn->to_vvvv) write_gpr(&cpu->gpr[insn->vvvv], insn->width, n->rdx);
+	if (insn->general) write_register(insn, cpu, n->rax);
 	if (!insn->to_memory || (insn->x87_opcode && n->unmasked & X87_BEFORE_RESULT)) return 0;
 	return memory->write(memory->ctx, linear, insn->width, n->operand);
 }
@@ -496,8 +462,6 @@ static int (*const execute[INSN_OPERATIONS])(const struct insn *, struct insn_cp
 	[INSN_FLUSH] = execute_flush,
 	[INSN_XLAT] = execute_xlat,
 	[INSN_NATIVE] = execute_native,
-	[INSN_VECTOR] = execute_vector,
-	[INSN_ANDN... INSN_MULX] = execute_general,
 };
 
 static int execute_rest(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)

@@ -109,9 +109,9 @@ const struct opcode insn_one_byte[256] = {
 	[0xff] = { GROUP_5, MODRM | GROUP },
 };
 
-/* After the byte 0F; what is not here may be a vector move. */
+/* After the byte 0F; what is not here may be a vector's. */
 const struct opcode insn_two_byte[256] = {
-	[0x38] = { 0, ESCAPE_38 },
+	[0x38] = { 0, ESCAPE_38 }, [0x3a] = { 0, ESCAPE_38 },
 	[0x40 ... 0x4f] = { INSN_CMOV, MODRM | CONDITION },
 	[0x90 ... 0x9f] = { INSN_SET, MODRM | TO_MEMORY | BYTE | CONDITION },
 	[0xa3] = { INSN_BT,  MODRM | TO_MEMORY },
@@ -138,37 +138,64 @@ const struct opcode insn_two_byte[256] = {
 	[0xc7] = { GROUP_9, MODRM | GROUP },
 };
 
-/* The moves between memory and an MMX, XMM or YMM register: most have a load and a store. */
-#define BOTH_WAYS(map, load, store, prefixes, part, width) \
-	{map, load, prefixes, part, width, false}, {map, store, prefixes, part, width, true}
+#define ANY	BITS(3, 0)
+#define N66	NONE_OR_66
+#define N66F3	(NONE_OR_66 | BIT(PF3))
+#define P_66	BIT(P66)
+#define F_3	BIT(PF3)
+#define F_2	BIT(PF2)
+#define F_66F2	(P_66 | F_2)
+#define ONE(map, opcode) map, opcode, opcode
 
-/* BMI1 and BMI2 (SDM 2A 2.3): VEX too, but with general registers. */
-#define GENERAL(map, opcode, prefix, operation) {map, opcode, BIT(prefix), VECTOR_GENERAL, operation, false}
-
-const struct vector_move insn_vector_move[VECTOR_MOVES] = {
-	BOTH_WAYS(1, 0x10, 0x11, NONE_OR_66, VECTOR_WHOLE, 0),
-	BOTH_WAYS(1, 0x10, 0x11, BIT(PF3), VECTOR_SCALAR, 4), /* MOVSS */
-	BOTH_WAYS(1, 0x10, 0x11, BIT(PF2), VECTOR_SCALAR, 8), /* MOVSD */
-	BOTH_WAYS(1, 0x12, 0x13, NONE_OR_66, VECTOR_LOW, 8),
-	BOTH_WAYS(1, 0x16, 0x17, NONE_OR_66, VECTOR_HIGH, 8),
-	BOTH_WAYS(1, 0x28, 0x29, NONE_OR_66, VECTOR_WHOLE, 0),
-	{1, 0x2b, NONE_OR_66, VECTOR_WHOLE, 0, true}, /* MOVNTPS */
-	BOTH_WAYS(1, 0x6e, 0x7e, BIT(NONE), VECTOR_MMX, VECTOR_W),
-	BOTH_WAYS(1, 0x6e, 0x7e, BIT(P66), VECTOR_SCALAR, VECTOR_W),
-	{1, 0x7e, BIT(PF3), VECTOR_SCALAR, 8, false},
-	BOTH_WAYS(1, 0x6f, 0x7f, BIT(NONE), VECTOR_MMX, 8),
-	BOTH_WAYS(1, 0x6f, 0x7f, BIT(P66) | BIT(PF3), VECTOR_WHOLE, 0), /* MOVDQA, MOVDQU */
-	{1, 0xd6, BIT(P66), VECTOR_SCALAR, 8, true},
-	{1, 0xe7, BIT(NONE), VECTOR_MMX, 8, true},
-	{1, 0xe7, BIT(P66), VECTOR_WHOLE, 0, true}, /* MOVNTDQ */
-	{1, 0xf0, BIT(PF2), VECTOR_WHOLE, 0, false}, /* LDDQU */
-	{2, 0x2a, BIT(P66), VECTOR_WHOLE, 0, false}, /* MOVNTDQA */
-	BOTH_WAYS(3, 0x18, 0x19, BIT(P66), VECTOR_LANE, 16), /* VINSERTF128, VEXTRACTF128 */
-	BOTH_WAYS(3, 0x38, 0x39, BIT(P66), VECTOR_LANE, 16), /* VINSERTI128, VEXTRACTI128 */
-	GENERAL(2, 0xf2, NONE, INSN_ANDN), GENERAL(2, 0xf3, NONE, INSN_BLS),
-	GENERAL(2, 0xf5, NONE, INSN_BZHI), GENERAL(2, 0xf5, PF3, INSN_PEXT), GENERAL(2, 0xf5, PF2, INSN_PDEP),
-	GENERAL(2, 0xf6, PF2, INSN_MULX), GENERAL(3, 0xf0, PF2, INSN_RORX),
-	GENERAL(2, 0xf7, NONE, INSN_BEXTR), GENERAL(2, 0xf7, P66, INSN_SHLX),
-	GENERAL(2, 0xf7, PF3, INSN_SARX), GENERAL(2, 0xf7, PF2, INSN_SHRX),
+/* All but what masks its accesses, gathers, compares strings, or saves state. */
+const struct vector insn_vector[] = {
+	{ONE(1, 0x10), ANY, FLOAT, 0}, {ONE(1, 0x11), ANY, FLOAT, STORE}, {ONE(1, 0x12), N66, 8, 0},
+	{ONE(1, 0x12), F_3, WHOLE, 0}, {ONE(1, 0x12), F_2, DUPLICATED, 0}, {ONE(1, 0x13), N66, 8, STORE},
+	{1, 0x14, 0x15, N66, WHOLE, 0}, {ONE(1, 0x16), N66, 8, 0}, {ONE(1, 0x16), F_3, WHOLE, 0},
+	{ONE(1, 0x17), N66, 8, STORE}, {ONE(1, 0x28), N66, WHOLE, 0}, {ONE(1, 0x29), N66, WHOLE, STORE},
+	{ONE(1, 0x2a), N66, 8, ONLY_LEGACY}, {ONE(1, 0x2a), F_3 | F_2, BY_W, 0}, {ONE(1, 0x2b), N66, WHOLE, STORE},
+	{1, 0x2c, 0x2d, BIT(NONE), 8, ONLY_LEGACY}, {1, 0x2c, 0x2d, P_66, 16, ONLY_LEGACY},
+	{1, 0x2c, 0x2d, F_3 | F_2, FLOAT, TO_GENERAL}, {1, 0x2e, 0x2f, BIT(NONE), 4, 0}, {1, 0x2e, 0x2f, P_66, 8, 0},
+	{ONE(1, 0x51), ANY, FLOAT, 0}, {1, 0x52, 0x53, BIT(NONE) | F_3, FLOAT, 0}, {1, 0x54, 0x57, N66, WHOLE, 0},
+	{1, 0x58, 0x59, ANY, FLOAT, 0}, {ONE(1, 0x5a), BIT(NONE), HALF, 0}, {ONE(1, 0x5a), P_66 | F_3 | F_2, FLOAT, 0},
+	{ONE(1, 0x5b), N66F3, WHOLE, 0}, {1, 0x5c, 0x5f, ANY, FLOAT, 0}, {1, 0x60, 0x62, BIT(NONE), 4, ONLY_LEGACY},
+	{1, 0x60, 0x62, P_66, WHOLE, 0}, {1, 0x63, 0x6b, N66, INTEGER, 0}, {1, 0x6c, 0x6d, P_66, WHOLE, 0},
+	{ONE(1, 0x6e), BIT(NONE), BY_W, ONLY_LEGACY}, {ONE(1, 0x6e), P_66, BY_W, 0}, {ONE(1, 0x6f), N66F3, INTEGER, 0},
+	{ONE(1, 0x70), ANY, INTEGER, IMM}, {1, 0x74, 0x76, N66, INTEGER, 0}, {1, 0x7c, 0x7d, F_66F2, WHOLE, 0},
+	{ONE(1, 0x7e), BIT(NONE), BY_W, STORE | ONLY_LEGACY}, {ONE(1, 0x7e), P_66, BY_W, STORE},
+	{ONE(1, 0x7e), F_3, 8, 0}, {ONE(1, 0x7f), N66F3, INTEGER, STORE}, {ONE(1, 0xc2), ANY, FLOAT, IMM},
+	{ONE(1, 0xc4), BIT(NONE), 2, IMM | ONLY_LEGACY}, {ONE(1, 0xc4), P_66, 2, IMM}, {ONE(1, 0xc6), N66, WHOLE, IMM},
+	{ONE(1, 0xd0), F_66F2, WHOLE, 0}, {1, 0xd1, 0xd3, N66, COUNT, 0}, {1, 0xd4, 0xd5, N66, INTEGER, 0},
+	{ONE(1, 0xd6), P_66, 8, STORE}, {1, 0xd8, 0xe0, N66, INTEGER, 0}, {1, 0xe1, 0xe2, N66, COUNT, 0},
+	{1, 0xe3, 0xe5, N66, INTEGER, 0}, {ONE(1, 0xe6), F_66F2, WHOLE, 0}, {ONE(1, 0xe6), F_3, HALF, 0},
+	{ONE(1, 0xe7), N66, INTEGER, STORE}, {1, 0xe8, 0xef, N66, INTEGER, 0}, {ONE(1, 0xf0), F_2, WHOLE, 0},
+	{1, 0xf1, 0xf3, N66, COUNT, 0}, {1, 0xf4, 0xf6, N66, INTEGER, 0}, {1, 0xf8, 0xfe, N66, INTEGER, 0},
+	{2, 0x00, 0x0b, N66, INTEGER, 0}, {2, 0x0c, 0x0f, P_66, WHOLE, ONLY_VEX}, {ONE(2, 0x10), P_66, WHOLE, ONLY_LEGACY},
+	{ONE(2, 0x13), P_66, HALF, ONLY_VEX}, {2, 0x14, 0x15, P_66, WHOLE, ONLY_LEGACY},
+	{ONE(2, 0x16), P_66, WHOLE, ONLY_VEX}, {ONE(2, 0x17), P_66, WHOLE, 0}, {ONE(2, 0x18), P_66, 4, ONLY_VEX},
+	{ONE(2, 0x19), P_66, 8, ONLY_VEX}, {ONE(2, 0x1a), P_66, 16, ONLY_VEX}, {2, 0x1c, 0x1e, N66, INTEGER, 0},
+	{ONE(2, 0x20), P_66, HALF, 0}, {ONE(2, 0x21), P_66, QUARTER, 0}, {ONE(2, 0x22), P_66, EIGHTH, 0},
+	{ONE(2, 0x23), P_66, HALF, 0}, {ONE(2, 0x24), P_66, QUARTER, 0}, {ONE(2, 0x25), P_66, HALF, 0},
+	{2, 0x28, 0x2b, P_66, WHOLE, 0}, {ONE(2, 0x30), P_66, HALF, 0}, {ONE(2, 0x31), P_66, QUARTER, 0},
+	{ONE(2, 0x32), P_66, EIGHTH, 0}, {ONE(2, 0x33), P_66, HALF, 0}, {ONE(2, 0x34), P_66, QUARTER, 0},
+	{ONE(2, 0x35), P_66, HALF, 0}, {ONE(2, 0x36), P_66, WHOLE, ONLY_VEX}, {2, 0x37, 0x40, P_66, WHOLE, 0},
+	{ONE(2, 0x41), P_66, 16, 0}, {2, 0x45, 0x47, P_66, WHOLE, ONLY_VEX}, {ONE(2, 0x58), P_66, 4, ONLY_VEX},
+	{ONE(2, 0x59), P_66, 8, ONLY_VEX}, {ONE(2, 0x5a), P_66, 16, ONLY_VEX}, {ONE(2, 0x78), P_66, 1, ONLY_VEX},
+	{ONE(2, 0x79), P_66, 2, ONLY_VEX}, {2, 0x96, 0x9f, P_66, FMA, ONLY_VEX}, {2, 0xa6, 0xaf, P_66, FMA, ONLY_VEX},
+	{2, 0xb6, 0xbf, P_66, FMA, ONLY_VEX}, {2, 0xdb, 0xdf, P_66, WHOLE, 0},
+	{3, 0x00, 0x02, P_66, WHOLE, ONLY_VEX}, {3, 0x04, 0x06, P_66, WHOLE, ONLY_VEX}, {3, 0x08, 0x09, P_66, WHOLE, 0},
+	{ONE(3, 0x0a), P_66, 4, 0}, {ONE(3, 0x0b), P_66, 8, 0}, {3, 0x0c, 0x0e, P_66, WHOLE, 0},
+	{ONE(3, 0x0f), N66, INTEGER, 0}, {ONE(3, 0x14), P_66, 1, STORE}, {ONE(3, 0x15), P_66, 2, STORE},
+	{ONE(3, 0x16), P_66, BY_W, STORE}, {ONE(3, 0x17), P_66, 4, STORE}, {ONE(3, 0x18), P_66, 16, ONLY_VEX},
+	{ONE(3, 0x19), P_66, 16, STORE | ONLY_VEX}, {ONE(3, 0x1d), P_66, HALF, STORE | ONLY_VEX},
+	{ONE(3, 0x20), P_66, 1, 0}, {ONE(3, 0x21), P_66, 4, 0}, {ONE(3, 0x22), P_66, BY_W, 0},
+	{ONE(3, 0x38), P_66, 16, ONLY_VEX}, {ONE(3, 0x39), P_66, 16, STORE | ONLY_VEX}, {3, 0x40, 0x42, P_66, WHOLE, 0},
+	{ONE(3, 0x44), P_66, WHOLE, 0}, {ONE(3, 0x46), P_66, WHOLE, ONLY_VEX}, {3, 0x4a, 0x4c, P_66, WHOLE, ONLY_VEX | FOURTH},
+	{ONE(3, 0xdf), P_66, 16, 0},
+	/* BMI1 and BMI2 */
+	{ONE(2, 0xf2), BIT(NONE), BY_W, ONLY_VEX | TO_GENERAL | FROM_VVVV}, {ONE(2, 0xf3), BIT(NONE), BY_W, ONLY_VEX | TO_VVVV},
+	{ONE(2, 0xf5), BIT(NONE) | F_3 | F_2, BY_W, ONLY_VEX | TO_GENERAL | FROM_VVVV},
+	{ONE(2, 0xf6), F_2, BY_W, ONLY_VEX | TO_GENERAL | TO_VVVV}, {ONE(2, 0xf7), ANY, BY_W, ONLY_VEX | TO_GENERAL | FROM_VVVV},
+	{ONE(3, 0xf0), F_2, BY_W, ONLY_VEX | TO_GENERAL}, {0},
 };
 /* clang-format on */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an opcode is, in three tables of opcodes and one of vector moves (SDM 2D, appendix A). They
+ * What an opcode is, in three tables of opcodes and one of vectors (SDM 2D, appendix A). They
  * are the inside of hv/emulate/.
  */
 #pragma once
@@ -27,40 +27,31 @@ enum {
 	WIDE = 1 << 13, /* none of 66, F2, F3; operands of 4 or 8 bytes */
 	PREFIX = 1 << 14,
 	ESCAPE = 1 << 15,	 /* two_byte[] has the next byte */
-	ESCAPE_38 = 1 << 16, /* three_byte() has it */
+	ESCAPE_38 = 1 << 16, /* three_byte() has it: 0F 38 and 0F 3A */
 	COUNT_1 = 1 << 17,	 /* the other operand is 1 */
 	COUNT_CL = 1 << 18,	 /* ... is CL */
 	CONDITION = 1 << 19, /* the opcode's low four bits */
 	STACK = 1 << 20,	 /* in 64-bit mode operands have 8 bytes, or 2 */
 	SEGMENT = 1 << 21,	 /* ModRM bits 5:3 name a segment register */
 	PAIR = 1 << 22,		 /* 8 bytes, 16 with REX.W */
-	VECTOR = 1 << 23,	 /* vector_move[] has it */
+	VECTOR = 1 << 23,	 /* insn_vector[] has it */
 	ONLY_F3 = 1 << 24,
 	F3_IS_NEXT = 1 << 25, /* with F3 it is the operation behind it */
 	LINE = 1 << 26,		 /* CLFLUSH and its kin */
 	NO_REPEAT = 1 << 27,  /* neither F2 nor F3 */
 	X87 = 1 << 28,		 /* the operation is the width in bytes */
 };
+
+enum {
+	GROUP_1, GROUP_1A, GROUP_2, GROUP_3, GROUP_4, GROUP_5, GROUP_8, GROUP_9, GROUP_11, GROUP_15,
+	GROUP_X87, /* and seven more: D8 to DF */
+	GROUPS = GROUP_X87 + 8
+};
 /* clang-format on */
 
 struct opcode {
 	uint8_t operation;
 	uint32_t flags;
-};
-
-enum {
-	GROUP_1,
-	GROUP_1A,
-	GROUP_2,
-	GROUP_3,
-	GROUP_4,
-	GROUP_5,
-	GROUP_8,
-	GROUP_9,
-	GROUP_11,
-	GROUP_15,
-	GROUP_X87, /* and seven more: D8 to DF */
-	GROUPS = GROUP_X87 + 8
 };
 
 /* [group][ModRM bits 5:3]; by the only byte; by the byte after 0F. */
@@ -72,15 +63,29 @@ extern const struct opcode insn_two_byte[256];
 enum { NONE, P66, PF3, PF2 };
 #define NONE_OR_66 (BIT(NONE) | BIT(P66))
 
-/* A move between memory and an MMX, XMM or YMM register. */
-struct vector_move {
-	uint8_t map; /* 1: behind 0F; 2: 0F 38; 3: 0F 3A, of VEX only */
-	uint8_t opcode;
+/* Instructions of MMX, SSE, AVX and BMI with memory, a row for those that differ in nothing else. */
+struct vector {
+	uint8_t map;         /* 1: behind 0F; 2: 0F 38; 3: 0F 3A */
+	uint8_t first, last; /* opcodes */
 	uint8_t prefixes;
-	uint8_t part;  /* enum insn_vector */
-	uint8_t width; /* 0: the whole register; VECTOR_W: 4, or 8 with W; of VECTOR_GENERAL the operation */
-	bool to_memory;
+	uint8_t width; /* of the memory operand: bytes, or one of those below */
+	uint8_t flags;
 };
-#define VECTOR_W     1
-#define VECTOR_MOVES 42
-extern const struct vector_move insn_vector_move[VECTOR_MOVES];
+/* clang-format off */
+enum {
+	STORE = 1,
+	IMM = 2, /* besides map 3 */
+	ONLY_LEGACY = 4,
+	ONLY_VEX = 8,
+	TO_GENERAL = 16, /* ModRM bits 5:3 name a general register */
+	FROM_VVVV = 32, /* vvvv names one, a source ... */
+	TO_VVVV = 64, /* ... or a destination */
+	FOURTH = 128, /* the immediate's upper bits name a register */
+};
+/*
+ * By W; by the prefix: floating point, MMX or SSE, a shift's count; by the opcode; MOVDDUP's; all of a
+ * register, or a part.
+ */
+enum { BY_W = 64, FLOAT, INTEGER, COUNT, FMA, DUPLICATED, WHOLE, HALF, QUARTER, EIGHTH };
+/* clang-format on */
+extern const struct vector insn_vector[]; /* up to a row of zeroes */

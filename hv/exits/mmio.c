@@ -152,22 +152,17 @@ static void load_segments(struct insn_cpu *cpu)
 	cpu->stack_mask = cpu->segment[SEG_SS].rights & SEGMENT_DB ? BITS(31, 0) : BITS(15, 0);
 }
 
-static bool has_fpu(const struct insn *insn)
-{
-	return insn->operation == INSN_VECTOR || insn->operation == INSN_NATIVE;
-}
-
 /* What few instructions need. */
 static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cpu *cpu)
 {
 	cpu->has_bmi = cpuid(7, 0).ebx & CPUID_7_EBX_BMI1;
 	cpu->has_lzcnt = cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_LZCNT;
 	cpu->load_segment = insn_load_segment;
-	cpu->fpu = vcpu->fpu;
 	if (insn->operation == INSN_MOV_FROM_SEGMENT)
 		cpu->segment[insn->reg].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR(insn->reg));
 	cpu->run = insn_run;
-	if (has_fpu(insn)) fpu_save(vcpu->fpu, &vcpu->xcr0);
+	cpu->native = &vcpu->native;
+	if (insn->operation == INSN_NATIVE) fpu_save(vcpu->fpu, &vcpu->xcr0);
 }
 
 /* In 64-bit mode only FS and GS have a base (SDM 1 3.4.2.1), and few instructions name one. */
@@ -233,9 +228,10 @@ static void end_execution(const struct emulation *e, const struct insn *insn, co
 	struct vcpu *vcpu = e->vcpu;
 
 	if (!insn->plain) {
-		/* A store that failed has changed nothing. */
-		if (insn->operation == INSN_NATIVE && (!error || cpu->fault >= 0)) fpu_save_after(vcpu->fpu, insn, cpu);
-		if (has_fpu(insn)) fpu_load(vcpu->fpu, vcpu->xcr0);
+		if (insn->operation == INSN_NATIVE) { /* a store that failed has changed nothing */
+			if (!error || cpu->fault >= 0) fpu_save_after(vcpu->fpu, insn, cpu);
+			fpu_load(vcpu->fpu, vcpu->xcr0);
+		}
 		vmwrite(VMCS_GUEST_RSP, vcpu->gpr[RSP]);
 		vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags | (error ? RFLAGS_RF : 0));
 	}

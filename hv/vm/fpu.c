@@ -76,15 +76,17 @@ static void put_code(const uint8_t *code)
 
 int fpu_run(const struct insn *insn, struct insn_cpu *cpu)
 {
-	uint64_t vector = ~0UL;
+	uint64_t vector = ~0UL, flags = (cpu->rflags & RFLAGS_STATUS) | RFLAGS_FIXED_ONE;
 	uint16_t fcw, fsw;
 
 	put_code(insn->code);
-	__asm__ volatile("call *%3\n\tfnstcw %1\n\tfnstsw %2"
-			 : "+c"(vector), "=m"(fcw), "=m"(fsw)
-			 : "r"(native_code()), "D"(cpu->native.operand)
+	__asm__ volatile("push %3\n\tpopfq\n\tcall *%6\n\tpushfq\n\tpop %3\n\tfnstcw %4\n\tfnstsw %5"
+			 : "=a"(cpu->native->rax), "+d"(cpu->native->rdx), "+c"(vector), "+r"(flags), "=m"(fcw),
+			   "=m"(fsw)
+			 : "r"(native_code()), "D"(cpu->native->operand)
 			 : "memory", "cc");
-	cpu->native.unmasked = fsw & ~fcw & EXCEPTIONS;
+	cpu->rflags = (cpu->rflags & ~RFLAGS_STATUS) | (flags & RFLAGS_STATUS);
+	cpu->native->unmasked = fsw & ~fcw & EXCEPTIONS;
 	return (int)vector;
 }
 
@@ -101,6 +103,6 @@ void fpu_save_after(uint8_t *area, const struct insn *insn, const struct insn_cp
 	fpu_save(area, &xcr0);
 	if (!insn->x87_opcode) return;
 	replace(area + FOP_OFFSET, 2, (insn->code[0] << 8 | insn->code[1]) & FOP, insn->x87_opcode & FOP);
-	replace(area + FIP_OFFSET, 8, (uintptr_t)native_code(), cpu->native.rip);
-	replace(area + FDP_OFFSET, 8, (uintptr_t)cpu->native.operand, cpu->native.offset);
+	replace(area + FIP_OFFSET, 8, (uintptr_t)native_code(), cpu->native->rip);
+	replace(area + FDP_OFFSET, 8, (uintptr_t)cpu->native->operand, cpu->native->offset);
 }

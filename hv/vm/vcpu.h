@@ -93,6 +93,7 @@ struct vcpu {
 	uint64_t written_back;              /* a WBINVD in progress is done up to this gpa (coherence=model) */
 	struct guest_ram ram;               /* how its instructions reach memory */
 	struct insn_cache insns;            /* of recent accesses to devices */
+	struct insn_native native;          /* what it has the CPU carry out */
 	struct guest_walk_cache fetches[8]; /* by the number of the page */
 	struct guest_paging paging;         /* of the last walk; what never changes is set once */
 
