@@ -271,6 +271,8 @@ TEST(faults_that_fill_tables_take_no_lock)
 	assert_int_equal(ept_fault_install(&ept, &late), 0);
 	assert_int_equal(late.level, 0);
 	assert_int_equal(ept_zap_all(&ept), 1 + 256);
+	assert_int_equal(serve_fault(&ept, &other, GiB + MiB, true), 0); /* over the table, by the lock */
+	assert_int_equal(level_of(GiB), 2);
 }
 
 static void no_copy(void *ctx, uint64_t to, uint64_t from)
@@ -285,6 +287,8 @@ TEST(pages_of_two_copies_and_a_lock_that_is_held_long_take_the_lock)
 	may_share = false;
 	assert_int_equal(locks_of(2 * PAGE_SIZE), 1);
 	may_share = true;
+	ept.fill = EPT_FILL_TABLE;
 	ept.host.copy_page = no_copy;
-	assert_int_equal(locks_of(3 * PAGE_SIZE), 1);
+	assert_int_equal(locks_of(2 * MiB), 1);
+	assert_int_equal(level_of(2 * MiB + PAGE_SIZE), 1);
 }
