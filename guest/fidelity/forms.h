@@ -20,7 +20,7 @@ enum {
 	OFFSET = 512,
 	COUNTS = 1024, /* CL, or the immediate, is a shift's count */
 	JUMPS = 2048,
-	TABLE = 4096,      /* at RBX, by AL */
+	TABLE = 4096,      /* at RBX */
 	MOSTLY_66 = 16384, /* as VEX has prefixes */
 	INSIDE = 8192,     /* over no border: of ten bytes Bochs writes eight before it faults on the rest */
 };
