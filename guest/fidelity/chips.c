@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * The 8254 timer and the 8259s, whose interrupts come while nothing else makes the CPU look: how long it takes
- * differs, whether they come does not.
+ * differs, whether they come does not. And what only some CPUs allow of the local APIC's registers.
  */
 #include "guest/fidelity/fidelity.h"
 #include "guest/lib/console.h"
 #include "guest/lib/cpu.h"
+#include "guest/lib/lapic.h"
 #include "guest/lib/start.h"
 #include "lib/pc.h"
 
@@ -46,4 +47,17 @@ static void requests(void)
 		}
 }
 
-void fidelity_chips(void) { requests(); }
+/* The local APIC's version, by bytes and words. */
+static void parts(void)
+{
+	const uint64_t version = LAPIC_BASE + 16 * LAPIC_VERSION;
+
+	printf("parts of the APIC's version: 0x%x 0x%x 0x%x, 0x%x\n", mmio_read8(version), mmio_read8(version + 1),
+	       mmio_read8(version + 2), mmio_read16(version));
+}
+
+void fidelity_chips(void)
+{
+	requests();
+	parts();
+}
