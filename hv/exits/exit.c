@@ -49,8 +49,9 @@ enum exit_action exit_hlt(struct vcpu *vcpu)
 }
 
 /*
- * VMX, SMX, MONITOR and MWAIT: CPUID shows none, so they do not exist (SDM 3C 31.3). MWAIT could
- * keep the CPU in a state deep enough to stop the preemption timer (SDM 3C 26.5.1).
+ * VMX, SMX, TDX, MONITOR and MWAIT: CPUID shows none, so they do not exist (SDM 3C 31.3). MWAIT could
+ * keep the CPU in a state deep enough to stop the preemption timer (SDM 3C 26.5.1). SEAMCALL and TDCALL exit at any
+ * CPL, whatever the controls.
  */
 enum exit_action exit_undefined(struct vcpu *vcpu)
 {
