@@ -213,7 +213,7 @@ make_broken_bios() {
 }
 
 @test "when the console's reader goes away the machine ends, without a word, with 141" {
-	run -141 bash -c 'set -o pipefail; boot --engine bochs "$K"/{0,0,0,0}.iso 2>&1 | true'
+	run -141 bash -c 'set -o pipefail; boot --engine bochs "$K"/{0,0,0,0,0,0,0,0,0,0}.iso 2>&1 | true'
 	run -141 bash -c 'set -o pipefail; boot --engine bochs "$K/0.iso" "$K/m.iso" "$K/1.iso" 2>"$TMPDIR.err" | head -n 3'
 	[ "${lines[2]}" = 'hv: end: status 0' ]
 	[ ! -s "$TMPDIR.err" ]
@@ -224,7 +224,7 @@ make_broken_bios() {
 @test "a place that cannot be written to is named, and is no fault of the hypervisor" {
 	run -2 bash -c 'boot --engine bochs "$K/0.iso" 2>&1 >&-'
 	[ "$output" = "tools/boot: standard output is closed: expected a terminal, a pipe or a file" ]
-	run -3 bash -c 'boot --engine bochs "$K"/{0,0,0}.iso 2>&1 >/dev/full'
+	run -3 bash -c 'boot --engine bochs "$K"/{0,0,0,0,0,0,0,0,0,0}.iso 2>&1 >/dev/full'
 	[ "${lines[0]}" = "tools/boot: standard output cannot be written: is the disk full?" ]
 	run -2 env TMPDIR=/nonexistent tools/boot --engine bochs "$K/0.iso"
 	[ "$output" = "tools/boot: TMPDIR=/nonexistent: expected a folder that can be written" ]
