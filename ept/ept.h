@@ -289,9 +289,11 @@ void ept_write_back(struct ept *ept, uint64_t gpa, uint64_t size);
  * it. 'cpu' is the vCPU whose write brought the change. A large leaf is split where types now differ;
  * small ones merge where they no longer do. No CPU may be in the guest from the call to the return,
  * since it would use two types of one page. A leaf is cleared only where it must be split and no
- * table is left.
+ * table is left. Where pages have two copies it only changes the count, and ept_retype_part() does the
+ * rest, part by part; no CPU may be in the guest before the last. 'gpa' and 'size' are multiples of 2 MiB.
  */
 bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delta);
+void ept_retype_part(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, uint64_t size);
 
 /*
  * A guest CPU changed MTRRs or CR0.CD. While noncoherent DMA is present, zap these ranges as one zap

@@ -4,7 +4,7 @@
  * each leaf, one flush. No vCPU of the VM may be in its guest meanwhile, so entries are changed by
  * plain reads and stores: no CPU walks, and none sets accessed or dirty flags. Where pages have two
  * copies it takes two walks with the flush between them, because a leaf of another type leads to
- * the other copy. Which type a leaf gets is asked of fault.c.
+ * the other copy; and it is done in parts, for it copies. Which type a leaf gets is asked of fault.c.
  */
 #include "ept/table.h"
 
@@ -20,6 +20,7 @@ struct retype {
 	uint64_t uncounted;   /* the type of all RAM while no device counts */
 	uint64_t seen;        /* what ept->seen was */
 	uint64_t chain;       /* of tables that a large leaf has replaced */
+	uint64_t from, to;    /* only leaves that begin there */
 	uint64_t leaves, tables, cleared;
 	bool parked; /* where pages have two copies: leaves have been taken away and flushed */
 };
@@ -261,6 +262,11 @@ static bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned l
 	return true;
 }
 
+static inline bool is_outside(const struct retype *r, uint64_t gpa, uint64_t size)
+{
+	return gpa >= r->to || gpa + size <= r->from;
+}
+
 static void retype_entries(struct retype *r, uint64_t table, unsigned level, uint64_t base);
 
 /* A live table below an entry of the parent; no single leaf may stand for it. */
@@ -300,31 +306,34 @@ static void retype_entries(struct retype *r, uint64_t table, unsigned level, uin
 	uint32_t counts = *table_counts(r->ept, table);
 	unsigned left = (unsigned)(FIELD(counts, INFO_LEAVES) + FIELD(counts, INFO_LIVE));
 
-	r->tables += (counts & INFO_LEAVES) != 0;
+	r->tables += (counts & INFO_LEAVES) && !is_outside(r, base, 1);
 	for (unsigned i = 0; left; i++) {
 		uint64_t entry = entry_load(&entries[i]), gpa = base + i * level_size(level);
+		bool leaf = entry_is_leaf(entry, level);
 
-		if (!entry_present(entry)) continue;
-		if (entry_is_leaf(entry, level))
-			retype_large(r, &entries[i], table, level, gpa);
-		else if (!counts_live(*table_counts(r->ept, entry & EPT_ADDRESS)))
+		if (!entry_present(entry) || (!leaf && !counts_live(*table_counts(r->ept, entry & EPT_ADDRESS))))
 			continue;
+		left--;
+		if (is_outside(r, gpa, leaf ? 1 : level_size(level)))
+			continue;
+		else if (leaf)
+			retype_large(r, &entries[i], table, level, gpa);
 		else if (one_leaf_may_stand(r, gpa, level))
 			merge(r, &entries[i], table, level, gpa);
 		else
 			retype_table(r, entry, table, level - 1, gpa);
-		left--;
 	}
 }
 
-void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu)
+void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu, uint64_t from, uint64_t to)
 {
-	struct retype r = {.ept = ept, .cpu = cpu, .seen = ept->seen};
+	struct retype r = {.ept = ept, .cpu = cpu, .seen = ept->seen, .from = from, .to = to};
 
 	r.uncounted = memtype_leaf_bits(ept->policy, false, false, cpu->cd, MEMTYPE_WB);
 	ept->seen = 0;
 	if (!counts_live(*table_counts(ept, ept->root))) return;
 	retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);
+	if (!r.leaves && !r.cleared) return;
 	ept->stats.leaves_retyped += r.leaves;
 	ept->stats.tables_retyped += r.tables;
 	if (r.cleared) {
@@ -338,4 +347,11 @@ void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu)
 		r.parked = true;
 		retype_entries(&r, ept->root, EPT_ROOT_LEVEL, 0);
 	}
+}
+
+void ept_retype_part(struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, uint64_t size)
+{
+	ept_lock(ept);
+	ept_retype_all(ept, cpu, gpa, gpa + size);
+	ept_unlock(ept);
 }

@@ -168,8 +168,8 @@ bool ept_leaf_type(const struct ept *ept, const struct ept_cpu *cpu, enum ept_sl
 bool ept_table_types(const struct ept *ept, const struct ept_cpu *cpu, uint64_t gpa, uint8_t types[EPT_ENTRIES],
 		     uint64_t bits[MEMTYPES]);
 
-/* retype.c: every leaf to the type that a fault of 'cpu' would give it; flushes. */
-void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu);
+/* retype.c: every leaf that begins in [from, to) to the type that a fault of 'cpu' would give it; flushes. */
+void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu, uint64_t from, uint64_t to);
 /* zap.c: leaves of [gpa, gpa + size) were cleared: count and tell. */
 void ept_zapped(struct ept *ept, uint64_t gpa, uint64_t size);
 

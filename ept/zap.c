@@ -189,10 +189,10 @@ bool ept_noncoherent_change(struct ept *ept, const struct ept_cpu *cpu, int delt
 		ept_advance(ept);
 	}
 	if (transition && memtype_zaps_transitions(ept->policy)) {
-		if (ept->transition == EPT_TRANSITION_RETYPE)
-			ept_retype_all(ept, cpu);
-		else
+		if (ept->transition != EPT_TRANSITION_RETYPE)
 			zap_locked(ept, 0, 1ULL << EPT_GPA_BITS);
+		else if (!ept->host.copy_page) /* else by parts */
+			ept_retype_all(ept, cpu, 0, 1ULL << EPT_GPA_BITS);
 	}
 	/* For who tells of it later: another CPU's zap may come behind. */
 	ept->stats.change_leaves = ept->stats.leaves_cleared - before;

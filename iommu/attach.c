@@ -30,7 +30,8 @@ static bool same_context(const struct iommu_context *a, const struct iommu_conte
 
 /*
  * The choke point: 'device' now has the context 'now'. What follows from a change of attachment
- * or coherence (count, zap, INVEPT) is done when this returns; no change, no report.
+ * or coherence (count, zap, INVEPT) is done when this returns, but for the rest that
+ * iommu_host.unfinished() tells of; no change, no report.
  */
 static void track(struct iommu *iommu, struct iommu_device *device, struct iommu_context now)
 {
@@ -55,7 +56,6 @@ static void track(struct iommu *iommu, struct iommu_device *device, struct iommu
 	if (event.attached == event.was_attached && event.noncoherent == event.was_noncoherent) return;
 	iommu->budget -= MIN(iommu->budget, IOMMU_CHANGE_COST);
 	iommu->host.changed(iommu->host.ctx, &event);
-	while (!iommu->draining && is_unfinished(iommu)) continue;
 }
 
 /* With CAP.CM, what is not present or faulty is cached too (VT-d 6.1). */

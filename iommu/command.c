@@ -44,7 +44,7 @@ static void enable_queue(struct iommu *iommu, bool on)
 		iommu_work(iommu);
 		return;
 	}
-	while (is_unfinished(iommu)) continue;
+	is_unfinished(iommu); /* what the head waited for, the guest waits for now */
 	iommu->executed = false;
 	set_reg64(iommu, VTD_IQH, 0);
 }

@@ -117,6 +117,7 @@ static int transfer_part(struct iommu *iommu, struct dma *dma, size_t size)
 
 	if (is_interrupt_address(dma->iova)) return interrupt_request(iommu, dma, size);
 	if (translate(iommu, dma, &gpa)) return -EFAULT;
+	if (is_unfinished(iommu)) return -EAGAIN;
 	around_cache = dma->device->noncoherent && !dma->snoops;
 	if (dma->from) return iommu->host.write(iommu->host.ctx, gpa, dma->from, size, around_cache);
 	return iommu->host.read(iommu->host.ctx, gpa, dma->to, size, around_cache);
@@ -125,21 +126,23 @@ static int transfer_part(struct iommu *iommu, struct dma *dma, size_t size)
 /* The first part that fails ends it: no device goes on after an error. */
 static int transfer(struct iommu *iommu, struct dma *dma, size_t size)
 {
-	while (size) {
+	int error = dma->device ? 0 : -EFAULT;
+
+	while (!error && size) {
 		size_t part = MIN(size, PAGE_SIZE - dma->iova % PAGE_SIZE);
 
-		if (!dma->device || transfer_part(iommu, dma, part)) break;
+		error = transfer_part(iommu, dma, part);
+		if (error) break;
 		size -= part;
 		dma->iova += part;
 		if (dma->to)
 			dma->to += part;
 		else
 			dma->from += part;
-		if (!dma->iova) /* addresses end here, they do not wrap */
-			break;
+		if (!dma->iova && size) error = -EFAULT; /* addresses end here, they do not wrap */
 	}
-	if (size && dma->to) memset(dma->to, 0xff, size);
-	return size ? -EFAULT : 0;
+	if (error && dma->to) memset(dma->to, 0xff, size);
+	return error;
 }
 
 int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size)

@@ -66,14 +66,16 @@ struct iommu_host {
 	void (*interrupt)(void *ctx, uint64_t address, uint32_t data);
 	/*
 	 * A device's attachment or coherence changed. changed() finishes everything that follows
-	 * (count, zap, INVEPT), or leaves a rest that unfinished() works off. The guest's command
-	 * completes, and the DMA that found the change goes on, only after the rest.
+	 * (count, zap, INVEPT), or leaves a rest. To the guest its command completes only after the
+	 * rest, and the DMA that found the change goes on only then: where no descriptor of the queue
+	 * brought the change, no CPU of the guest runs before the host has done the rest.
 	 */
 	void (*changed)(void *ctx, const struct iommu_event *event);
 	/*
-	 * Does a part of the rest, if there is one, and returns whether more is left. For a queue's
-	 * descriptor the unit calls it once a slice, with the guest in between, and the head waits on
-	 * the descriptor. Elsewhere it calls it until all is done. NULL: changed() leaves no rest.
+	 * Is a rest left? For a queue's descriptor the unit calls it once a slice, with the guest in
+	 * between, and the head waits on the descriptor: then a part of the rest is done first. A DMA
+	 * calls it before each part is moved, and ends with -EAGAIN if so; the queue does as it is
+	 * turned off. Then the guest's CPUs wait for the rest. NULL: changed() leaves no rest.
 	 */
 	bool (*unfinished)(void *ctx);
 	/*
@@ -107,8 +109,8 @@ void iommu_set_no_snoop(struct iommu *iommu, uint16_t source_id, bool enabled);
 /*
  * Register access at an offset within the page, of any width and alignment. One that is not 4 or 8
  * bytes, naturally aligned, reads as ones and is dropped on write (VT-d 11.2 leaves it undefined). A
- * write returns when all that follows from it is done, host->changed() included. Of the invalidation
- * queue it does the first slice only; iommu_work() does the others.
+ * write returns when all that follows from it is done, host->changed() included, but for the rest that
+ * this may leave. Of the invalidation queue it does the first slice only; iommu_work() does the others.
  */
 uint64_t iommu_register_read(struct iommu *iommu, uint64_t offset, unsigned width);
 void iommu_register_write(struct iommu *iommu, uint64_t offset, unsigned width, uint64_t value);
@@ -126,7 +128,8 @@ void iommu_work(struct iommu *iommu);
 /*
  * DMA by a device. It is translated page by page, and each part is done as soon as it is translated:
  * as on hardware, a fault in the middle leaves the beginning done. Returns 0, or -EFAULT when a part
- * was blocked or its target is not RAM. A read then has ones for what it could not read.
+ * was blocked or its target is not RAM. A read then has ones for what it could not read. -EAGAIN: a part
+ * waits for what is unfinished(), and is not moved; once that is done, do all of it again.
  */
 int iommu_dma_read(struct iommu *iommu, uint16_t source_id, uint64_t iova, void *to, size_t size);
 int iommu_dma_write(struct iommu *iommu, uint16_t source_id, uint64_t iova, const void *from, size_t size);

@@ -180,6 +180,8 @@ static bool change(struct machine *m, int delta)
 	transition = ept_noncoherent_change(&m->ept, &writer, delta);
 	if (transition && memtype_zaps_transitions(m->ept.policy)) {
 		for (unsigned cpu = 0; cpu < CPUS; cpu++) tell(m, EVENT_WBINVD, cpu, 0, 0, 0);
+		if (m->coherence && m->ept.transition == EPT_TRANSITION_RETYPE)
+			ept_retype_part(&m->ept, &writer, 0, 1ULL << EPT_GPA_BITS);
 		if (m->coherence) ept_write_back(&m->ept, 0, m->ept.slots_end);
 	} else if (transition) {
 		say(m, &skipped, "no zap: every leaf stays as it is (as KVM did before 6.7)");

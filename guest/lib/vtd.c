@@ -89,13 +89,18 @@ void vtd_map(uint64_t *table, unsigned levels, uint64_t iova, uint64_t address, 
 	*vtd_entry(table, levels, iova, 1) = address | bits;
 }
 
-bool vtd_attach(uint16_t source_id, uint16_t domain, const uint64_t *table)
+void vtd_enter(uint16_t source_id, uint16_t domain, const uint64_t *table)
 {
 	uint64_t *entry = vtd_context(source_id);
 
 	/* The half with the present bit last: the unit may read at any time. */
 	entry[1] = (uint64_t)domain << 8 | CONTEXT_3_LEVELS;
 	*(volatile uint64_t *)entry = (uint64_t)table | CONTEXT_TRANSLATE | CONTEXT_PRESENT;
+}
+
+bool vtd_attach(uint16_t source_id, uint16_t domain, const uint64_t *table)
+{
+	vtd_enter(source_id, domain, table);
 	/* What was not present is cached, under caching mode, with domain 0 (VT-d 6.1). */
 	return vtd_invalidate_context(DESC_SELECTIVE, 0, source_id);
 }

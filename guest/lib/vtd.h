@@ -130,7 +130,9 @@ uint64_t *vtd_entry(uint64_t *table, unsigned levels, uint64_t iova, unsigned le
 /* Map one 4K page with these bits (SL_*). */
 void vtd_map(uint64_t *table, unsigned levels, uint64_t iova, uint64_t address, uint64_t bits);
 
-/* Fill a context entry (3 levels) and tell the unit: from not present, or from another. */
+/* Fill a context entry (3 levels), and nothing else: without caching mode from not present that is enough. */
+void vtd_enter(uint16_t source_id, uint16_t domain, const uint64_t *table);
+/* The same, and tell the unit: from not present, or from another. */
 bool vtd_attach(uint16_t source_id, uint16_t domain, const uint64_t *table);
 /* Clear it, and tell the unit with the domain it had. */
 bool vtd_detach(uint16_t source_id, uint16_t domain);

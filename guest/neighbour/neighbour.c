@@ -117,6 +117,32 @@ static void translate(void)
 	}
 }
 
+/* The same where half of memory is UC, so that a transition that retypes has its pages to copy. */
+static void uncached(void)
+{
+	wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2, BIT(22) | MEMTYPE_UC);
+	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, BIT(22) | BIT(11));
+	translate();
+}
+
+/* And by the first DMA of a device whose entry nobody announced: without caching mode nobody has to. */
+static void first(void)
+{
+	static uint8_t round;
+	unsigned wrong = 0;
+
+	vtd_detach(edu.source_id, DOMAIN);
+	for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE) mmio_write8(page, 1);
+	memset(block, ++round, PAGE_SIZE);
+	vtd_enter(edu.source_id, DOMAIN, table);
+	edu_dma(&edu, (uint64_t)block, PAGE_SIZE, false);
+	memset(block, 0, PAGE_SIZE);
+	wbinvd();
+	edu_dma(&edu, (uint64_t)block, PAGE_SIZE, true);
+	for (unsigned i = 0; i < PAGE_SIZE; i++) wrong += block[i] != round;
+	if (wrong) check(false, "%u bytes of what the device read first are old", wrong);
+}
+
 /* Each page of the memory above the image. */
 static void touch(void)
 {
@@ -273,6 +299,8 @@ static const struct {
 	{"counters", counters},
 	{"snoop", snoop},
 	{"translate", translate},
+	{"uncached", uncached},
+	{"first", first},
 	{"reset", reset},
 	{"sparse", sparse},
 	{"movs", strings_movs},

@@ -44,7 +44,7 @@ struct board {
 	void *ctx; /* what the functions are called with */
 	/*
 	 * DMA as the bus sees it, through the IOMMU where there is one: 0, or -EFAULT (then what
-	 * was not read reads as ones).
+	 * was not read reads as ones), or -EAGAIN: it waits, and is done again by go_on().
 	 */
 	int (*dma_read)(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size);
 	int (*dma_write)(void *ctx, uint16_t source_id, uint64_t address, const void *from, size_t size);
@@ -91,6 +91,8 @@ struct device_row {
 	 * slot that is full says so itself, once for all devices (bus.h, pci.h).
 	 */
 	void (*create)(void *state, const struct board *board);
+	/* Do again what ended with -EAGAIN, if anything did. NULL: the device does no DMA. */
+	void (*go_on)(void *state);
 	bool pci;                 /* it is a PCI function: gets a slot, and thereby a source id */
 	uint16_t source_id;       /* of one that is none and still sends messages */
 	const char *const *words; /* that may follow its name, up to a NULL; NULL: none */

@@ -36,3 +36,8 @@ void *device_create(const struct device_row *row, const struct board *board, uns
 	row->create(state, own);
 	return state;
 }
+
+void device_go_on(const struct device_row *row, void *place)
+{
+	if (row->go_on) row->go_on((char *)place + BOARD_BYTES);
+}

@@ -28,3 +28,6 @@ size_t device_size(const struct device_row *row);
  * own name, source id and 'words' filled in. Returns the device's state.
  */
 void *device_create(const struct device_row *row, const struct board *board, unsigned words, void *place);
+
+/* The device there does again what waited, if anything did. */
+void device_go_on(const struct device_row *row, void *place);

@@ -4,13 +4,16 @@
  * factorial, DMA between a 4 KiB buffer and memory, INTx and MSI; plus, as our extension, a PCI
  * Express capability whose "Enable No Snoop" resets to 1. Factorial and DMA are done before the write
  * that starts them returns, so their busy bits are never seen set and a second transfer cannot
- * overtake the first. Every DMA and every MSI leaves through its board.
+ * overtake the first. Only where a DMA waits (coherence=model) may another CPU see it run, and what it
+ * writes to the DMA's registers then is dropped, as QEMU does. Every DMA and every MSI leaves through
+ * its board.
  */
 #include "hv/dev/devices.h"
 
 #include "hv/dev/irq.h"
 #include "hv/dev/pci.h"
 #include "lib/bits.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 
 #define EDU_BAR_SIZE    0x100000ULL
@@ -142,27 +145,34 @@ static uint8_t *buffer_range(struct edu *edu, uint64_t address, uint64_t count)
  * Move the bytes. A transfer that leaves the buffer, or that is not allowed on the bus, is
  * dropped; what the bus refuses to be read is all ones.
  */
-static void transfer(struct edu *edu, bool to_memory)
+static int transfer(struct edu *edu, bool to_memory)
 {
 	uint64_t bus = (to_memory ? edu->dma_destination : edu->dma_source) & DMA_MASK;
 	uint64_t device = to_memory ? edu->dma_source : edu->dma_destination;
 	uint8_t *buffer = buffer_range(edu, device, edu->dma_count);
 
-	if (!buffer || !edu->dma_count || !command(edu, PCI_COMMAND_MASTER)) return;
-	if (to_memory) {
-		edu->board->dma_write(edu->board->ctx, edu->board->source_id, bus, buffer, edu->dma_count);
-	} else {
-		memset(buffer, 0xff, edu->dma_count);
-		edu->board->dma_read(edu->board->ctx, edu->board->source_id, bus, buffer, edu->dma_count);
-	}
+	if (!buffer || !edu->dma_count || !command(edu, PCI_COMMAND_MASTER)) return 0;
+	if (to_memory)
+		return edu->board->dma_write(edu->board->ctx, edu->board->source_id, bus, buffer, edu->dma_count);
+	memset(buffer, 0xff, edu->dma_count);
+	return edu->board->dma_read(edu->board->ctx, edu->board->source_id, bus, buffer, edu->dma_count);
+}
+
+/* A transfer that was started, or waited. */
+static void go_on(void *state)
+{
+	struct edu *edu = state;
+
+	if (!(edu->dma_command & DMA_RUN) || transfer(edu, edu->dma_command & DMA_TO_MEMORY) == -EAGAIN) return;
+	edu->dma_command &= ~(uint64_t)DMA_RUN;
+	if (edu->dma_command & DMA_RAISE_IRQ) raise_interrupt(edu, IRQ_DMA);
 }
 
 static void dma_command(struct edu *edu, uint64_t value)
 {
 	if (!(value & DMA_RUN)) return;
-	transfer(edu, value & DMA_TO_MEMORY);
-	edu->dma_command = value & ~(uint64_t)DMA_RUN;
-	if (value & DMA_RAISE_IRQ) raise_interrupt(edu, IRQ_DMA);
+	edu->dma_command = value;
+	go_on(edu);
 }
 
 static uint64_t read_register(const struct edu *edu, uint64_t offset)
@@ -183,6 +193,7 @@ static uint64_t read_register(const struct edu *edu, uint64_t offset)
 
 static void write_register(struct edu *edu, uint64_t offset, uint64_t value)
 {
+	if (offset >= REG_DMA_SOURCE && edu->dma_command & DMA_RUN) return;
 	switch (offset) {
 	case REG_LIVENESS: edu->liveness = (uint32_t)~value; break;
 	case REG_FACTORIAL: compute_factorial(edu, (uint32_t)value); break;
@@ -271,4 +282,4 @@ static void create(void *state, const struct board *board)
 }
 
 const struct device_row edu_device = {
-	.name = "edu", .size = sizeof(struct edu), .create = create, .pci = true, .words = words};
+	.name = "edu", .size = sizeof(struct edu), .create = create, .go_on = go_on, .pci = true, .words = words};

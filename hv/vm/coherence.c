@@ -140,11 +140,14 @@ int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned 
 	return ept_dma_access(&vm->ept, gpa, true, around_cache, write_bytes, &b);
 }
 
-bool coherence_transition(struct vm *vm, uint64_t *done)
+bool coherence_transition(struct vm *vm)
 {
-	ept_write_back(&vm->ept, *done, WRITE_BACK_AT_ONCE);
-	*done += WRITE_BACK_AT_ONCE;
-	return *done < vm->ept.slots_end;
+	struct vm_change *change = &vm->change;
+
+	if (vm->options.retype) ept_retype_part(&vm->ept, change->cause, change->done, WRITE_BACK_AT_ONCE);
+	ept_write_back(&vm->ept, change->done, WRITE_BACK_AT_ONCE);
+	change->done += WRITE_BACK_AT_ONCE;
+	return change->done < vm->ept.slots_end;
 }
 
 bool coherence_write_back(struct vcpu *vcpu)

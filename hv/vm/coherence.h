@@ -23,8 +23,8 @@ void coherence_set_guest_ram(struct vcpu *vcpu);
 int coherence_dma_read(struct vm *vm, uint64_t gpa, void *to, unsigned size, bool around_cache);
 int coherence_dma_write(struct vm *vm, uint64_t gpa, const void *from, unsigned size, bool around_cache);
 
-/* A part of a transition's WBINVD; *done is how far it is. False: that was the last part. */
-bool coherence_transition(struct vm *vm, uint64_t *done);
+/* A part of what a transition changes and writes back, from vm->change.done on. False: that was the last part. */
+bool coherence_transition(struct vm *vm);
 /*
  * WBINVD for the guest, as much as its slice allows. False: a rest is to be done by the next call,
  * when the guest comes with the same instruction again.

@@ -56,10 +56,7 @@ static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
 {
 	struct vm *vm = ctx;
 
-	if (!vm->iommu) return;
-	vm->register_write = true;
-	iommu_set_no_snoop(vm->iommu, source_id, enabled);
-	vm->register_write = false;
+	if (vm->iommu) iommu_set_no_snoop(vm->iommu, source_id, enabled);
 }
 
 static void set_line(void *ctx, unsigned line, bool level)
@@ -107,9 +104,7 @@ static void iommu_access(void *device, uint64_t offset, unsigned width, bool wri
 	}
 	/* While a queue runs it stays that of the vCPU that rang it. */
 	if (!iommu_pending(device)) vm->iommu_writer = this_cpu()->vcpu;
-	vm->register_write = true;
 	iommu_register_write(device, offset, width, *value);
-	vm->register_write = false;
 	if (iommu_pending(device)) vcpu_kick(this_cpu()->vcpu); /* its queue goes on before the next entry */
 }
 
@@ -132,7 +127,7 @@ static void iommu_create(void *state, const struct board *board)
 		.write = vm_ram_write,
 		.interrupt = interrupts_deliver_message,
 		.changed = vm_device_changed,
-		.unfinished = vm_change_unfinished,
+		.unfinished = vm->cache ? vm_change_unfinished : NULL,
 		.stale_used = vm->options.strict ? vm_stale_used : NULL,
 		.fault_recorded = fault_recorded,
 	};
@@ -169,17 +164,23 @@ static int allocate(struct vm *vm)
 	return vm->devices ? 0 : -ENOMEM;
 }
 
-static void create_each(struct vm *vm, const struct board *board)
+/* Each is created, with this board, or goes on, without one. */
+static void walk_rows(struct vm *vm, const struct board *board)
 {
 	char *place = (char *)vm->devices;
 	const struct device_row *next;
 	unsigned words;
 
 	for (unsigned n = 0; (next = row(vm, n, &words)); n++) {
-		device_create(next, board, words, place);
+		if (board)
+			device_create(next, board, words, place);
+		else
+			device_go_on(next, place);
 		place += device_size(next);
 	}
 }
+
+void devices_go_on(struct vm *vm) { walk_rows(vm, NULL); }
 
 /* 2026-01-01, 00:00 UTC: when the machine was switched on, as far as its VMs know. */
 #define START_TIME 1767225600
@@ -217,7 +218,7 @@ int devices_create(struct vm *vm)
 	timers_init(&vm->timers, interrupts_look, vm); /* they are the first vCPU's affair */
 	console_line_open(&vm->line, vm->options.name);
 	console_line_open_beside(&vm->debug_line, &vm->line);
-	create_each(vm, &board);
+	walk_rows(vm, &board);
 	if (vm->ports.full || vm->mmio.full || vm->chips.pci->full)
 		panic("vm %s: devices: a bus is full, expected room for all of a GRUB line", vm->options.name);
 	return 0;

@@ -12,6 +12,8 @@
  */
 int devices_create(struct vm *vm);
 void devices_free(struct vm *vm);
+/* What a device's DMA waited for is done. The VM's lock is held. */
+void devices_go_on(struct vm *vm);
 
 /* A byte typed at the VM's console; false while its UART has no room for it. */
 bool devices_type(struct vm *vm, uint8_t byte);

@@ -6,6 +6,7 @@
  * and only then does iommu/ tell the guest that its invalidation is complete.
  */
 #include "hv/vm/coherence.h"
+#include "hv/vm/devices.h"
 #include "hv/vm/events.h"
 #include "hv/vm/shootdown.h"
 #include "iommu/state.h"
@@ -47,28 +48,39 @@ static void tell_change(struct vm *vm)
 		vm->ept.stats.change_leaves | TO_FIELD(vm->ept.stats.change_tables, EVENT_TABLES), ticks);
 }
 
+/* A part of what the change left; is there more? */
+static bool work_off(struct vm *vm)
+{
+	vm->change.goes_on = coherence_transition(vm);
+	if (vm->change.goes_on) return true;
+	vm_write_back(vm, false);
+	tell_change(vm);
+	return false;
+}
+
 /*
- * What a register's write leaves unfinished goes on behind its exit (work() in hv/vm/run.c), and no
- * vCPU enters before all is done: to the guest the write did it.
+ * What the write of a register, or a DMA, leaves unfinished goes on behind its exit (work() in
+ * hv/vm/run.c), and no vCPU enters before all is done: to the guest the write did it.
  */
 bool vm_change_unfinished(void *ctx)
 {
 	struct vm *vm = ctx;
 
 	if (!vm->change.goes_on) return false;
-	if (vm->register_write && !vm->iommu->draining) {
-		shootdown_stop(vm);
-		vcpu_kick(this_cpu()->vcpu);
-		vcpu_kick(vm->iommu_writer); /* who does it may be on another CPU, and that may halt */
-		return false;
-	}
-	if (coherence_transition(vm, &vm->change.written_back)) return true;
-	vm->change.goes_on = false;
-	tell_change(vm);
-	if (!vm->stopped) return false;
+	if (vm->iommu->draining) return vm->stopped || work_off(vm);
+	shootdown_stop(vm);
+	this_cpu()->slice = 1;
+	vcpu_kick(vm->iommu_writer); /* who does it may be on another CPU, and that may halt */
+	return true;
+}
+
+void vm_go_on(struct vm *vm)
+{
+	if (work_off(vm)) return;
+	devices_go_on(vm); /* the DMA waited for it, and may bring another change */
+	if (vm->change.goes_on) return;
 	shootdown_resume(vm);
 	for (unsigned i = 0; i < vm->vcpus; i++) vcpu_kick(vm->vcpu[i]);
-	return false;
 }
 
 /*
@@ -76,14 +88,14 @@ bool vm_change_unfinished(void *ctx)
  * device that goes around the caches. On 0 -> 1 bytes written while all memory was WB may lie dirty
  * in a cache, where the device reads old ones; on 1 -> 0 a cache may hold what a device has
  * overwritten since, and from now on the guest's own WBINVD is ignored (SDM 3A 12.11.8). Where memory
- * is modelled that takes long, and goes on in vm_change_unfinished(). One write may bring several
- * changes: then what the first left is done, from the beginning, with the last.
+ * is modelled that takes long, and goes on in work_off(). Where a change comes before the last one is
+ * done, what that left is done, from the beginning, with this one.
  */
 static void change_count(struct vm *vm, int delta)
 {
 	struct vm_change *change = &vm->change;
+	bool zaps;
 
-	while (vm_change_unfinished(vm)) continue; /* the one before */
 	if (change->goes_on) tell_change(vm);
 	*change = (struct vm_change){
 		.goes_on = change->goes_on,
@@ -92,16 +104,19 @@ static void change_count(struct vm *vm, int delta)
 		.retyped = vm->ept.stats.leaves_retyped,
 		.tables = vm->ept.stats.tables_retyped,
 		.count = vm->ept.noncoherent,
+		.cause = cause(vm),
 	};
 	if (vm->options.retype) /* no CPU may use a page by two types at once */
 		shootdown_stop(vm);
-	change->transition = ept_noncoherent_change(&vm->ept, cause(vm), delta);
+	change->transition = ept_noncoherent_change(&vm->ept, change->cause, delta);
+	zaps = change->transition && memtype_zaps_transitions(vm->ept.policy);
+	change->goes_on |= zaps && vm->cache;
 	if (vm->options.retype && !change->goes_on) shootdown_resume(vm);
-	if (change->transition && memtype_zaps_transitions(vm->ept.policy)) {
-		vm_write_back(vm, false);
-		change->goes_on = vm->cache;
-	}
-	if (!change->goes_on) tell_change(vm);
+	if (zaps && !change->goes_on) vm_write_back(vm, false);
+	if (!change->goes_on)
+		tell_change(vm);
+	else if (!vm->iommu->draining)
+		vm_change_unfinished(vm);
 }
 
 void vm_device_changed(void *ctx, const struct iommu_event *event)

@@ -127,7 +127,7 @@ static void work_slices(struct vm *vm, unsigned slices)
 	vm->queue_runs = true;
 	for (; slices && (vm_rest_stops(vm) || iommu_pending(vm->iommu)); slices--)
 		if (vm_rest_stops(vm))
-			vm_change_unfinished(vm);
+			vm_go_on(vm);
 		else
 			iommu_work(vm->iommu);
 	vm->queue_runs = false;

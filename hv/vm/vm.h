@@ -51,7 +51,6 @@ struct vm {
 	struct vcpu *alone;  /* or all but this one do, where not NULL */
 	uint32_t wakes;      /* IPIs and messages delivered: see ipi_none_is_left() */
 	bool queue_runs;     /* the IOMMU works for iommu_writer, whichever CPU that is on */
-	bool register_write; /* the change comes from one: its rest may go on behind this exit */
 	uint32_t everywhere; /* in_guest when each CPU of the machine is in it; 0: there are more CPUs or fewer */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
@@ -75,9 +74,10 @@ struct vm {
 	struct timers timers;      /* of the devices */
 	struct iommu *iommu;       /* NULL with iommu=off */
 	struct vcpu *iommu_writer; /* the last vCPU that wrote one of its registers */
-	/* The last change of the noncoherent count; what was before it, and how far its write-back is. */
+	/* The last change of the noncoherent count; what was before it, and how far its rest is done. */
 	struct vm_change {
-		uint64_t start, invepts, retyped, tables, written_back;
+		uint64_t start, invepts, retyped, tables, done;
+		const struct ept_cpu *cause; /* whose write it was */
 		unsigned count;
 		bool transition, goes_on;
 	} change;
@@ -174,9 +174,10 @@ void vm_mmio(struct vcpu *vcpu, uint64_t gpa, unsigned width, bool write, uint64
 
 /* hv/vm/noncoherent.c: a device's attachment or coherence changed. */
 void vm_device_changed(void *ctx, const struct iommu_event *event);
-/* iommu_host.unfinished: a part of the write-back of a transition, where memory is modelled. */
+/* iommu_host.unfinished: the write-back of a transition, where memory is modelled. */
 bool vm_change_unfinished(void *ctx);
-/* Does such a rest keep all vCPUs out of the guest? */
+/* Does such a rest keep all vCPUs out of the guest? vm_go_on() does a part of it then. */
+void vm_go_on(struct vm *vm);
 static inline bool vm_rest_stops(const struct vm *vm) { return vm->change.goes_on && vm->stopped; }
 /* iommu_host.stale_used of a VM (hv/vm/events.c): one line for it. */
 void vm_stale_used(void *ctx, const struct iommu_stale *stale);

@@ -90,6 +90,8 @@ neighbour() {
 	for storm in rom scan ins bars ipis timer defaults; do neighbour $storm; done
 	neighbour counters cpus=16
 	neighbour translate "mem=80M coherence=model"
+	neighbour first "mem=80M iommu=on,cm=off coherence=model"
+	neighbour uncached "mem=80M transition=retype coherence=model"
 }
 
 @test "... resets, each of which zeroes 64 MiB" {

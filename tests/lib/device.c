@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-void make_device(const struct device_row *row, const struct board *board)
+void *make_device(const struct device_row *row, const struct board *board)
 {
 	static struct {
 		const struct device_row *row;
@@ -18,4 +18,5 @@ void make_device(const struct device_row *row, const struct board *board)
 	slot->row = row;
 	slot->state = calloc(1, row->size);
 	row->create(slot->state, board);
+	return slot->state;
 }

@@ -6,5 +6,5 @@
 
 #include "hv/dev/devices.h"
 
-/* The row's device on a board, with a state of its own that lasts until the row's next one. */
-void make_device(const struct device_row *row, const struct board *board);
+/* The state of the row's device on a board: it lasts until the row's next one. */
+void *make_device(const struct device_row *row, const struct board *board);

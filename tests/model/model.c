@@ -218,6 +218,16 @@ static void check_retyped(struct model *m, const struct model_cpu *cpu, const ui
 	}
 }
 
+/* Where it copies, a retype is done in parts. */
+static void retype_parts(struct model *m, const struct ept_cpu *cpu)
+{
+	if (m->config->transition != EPT_TRANSITION_RETYPE || !memtype_zaps_transitions(m->config->policy)) return;
+	for (uint64_t at = 0, end; at < 1ULL << EPT_GPA_BITS; at = end) {
+		end = at < 24 * MiB ? at + 4 * MiB : 1ULL << EPT_GPA_BITS;
+		ept_retype_part(&m->ept, cpu, at, end - at);
+	}
+}
+
 static void change_count(struct model *m, struct model_cpu *cpu, int delta)
 {
 	struct ept_cpu ept_cpu = as_ept_cpu(cpu);
@@ -238,6 +248,7 @@ static void change_count(struct model *m, struct model_cpu *cpu, int delta)
 	require(m, ept_noncoherent_change(&m->ept, &ept_cpu, delta) == expected,
 		"ept_noncoherent_change() reports a transition wrongly");
 	require(m, m->ept.noncoherent == m->noncoherent, "the noncoherent count is wrong");
+	if (expected && m->config->twice) retype_parts(m, &ept_cpu);
 	note_leaves(m);
 	if (expected && m->config->transition == EPT_TRANSITION_RETYPE && memtype_zaps_transitions(m->config->policy)) {
 		cleared = m->ept.stats.leaves_cleared - cleared;

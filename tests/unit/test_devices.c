@@ -187,6 +187,21 @@ TEST(a_device_knows_its_name_its_slot_and_its_words)
 	assert_int_equal(pci_get32(chips.pci->slot[3], PCI_BAR0), PCI_WINDOW + 0x100000);
 }
 
+static void create_none(void *state, const struct board *own) { (void)state, (void)own; }
+
+static void count_up(void *state) { ++*(unsigned *)state; }
+
+TEST(a_device_goes_on_if_its_row_says_how)
+{
+	const struct device_row row = {"waits", sizeof(unsigned), create_none, count_up, false, 0, NULL};
+	const unsigned *times = create(&row, 0);
+
+	device_go_on(&row, places[created - 1]);
+	assert_int_equal(*times, 1);
+	create(named("testdev"), 0);
+	device_go_on(named("testdev"), places[created - 1]);
+}
+
 TEST(each_state_lies_behind_its_board_and_is_aligned)
 {
 	for (unsigned i = 0; i < optional_device_count; i++) {

@@ -27,6 +27,8 @@ struct fixture {
 	uint32_t message_data;
 	unsigned dma_devices;
 	bool intx, no_snoop, emits_no_snoop;
+	unsigned waits; /* so many DMAs end with -EAGAIN */
+	void *edu;
 };
 
 static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, size_t size)
@@ -35,6 +37,7 @@ static int dma_read(void *ctx, uint16_t source_id, uint64_t address, void *to, s
 
 	assert_int_equal(source_id, 5 << 3);
 	f->reads++;
+	if (f->waits && f->waits--) return -EAGAIN;
 	f->last_address = address;
 	if (address > MEMORY || size > MEMORY - address) return -EFAULT;
 	memcpy(to, f->memory + address, size);
@@ -47,6 +50,7 @@ static int dma_write(void *ctx, uint16_t source_id, uint64_t address, const void
 
 	assert_int_equal(source_id, 5 << 3);
 	f->writes++;
+	if (f->waits && f->waits--) return -EAGAIN;
 	f->last_address = address;
 	if (address > MEMORY || size > MEMORY - address) return -EFAULT;
 	memcpy(f->memory + address, from, size);
@@ -142,7 +146,7 @@ static struct fixture *set_up_with(unsigned words, bool master)
 	};
 	pci_device.create(&f.pci, &f.board);
 	f.pci.next_bar = BAR;
-	make_device(&edu_device, &f.board);
+	f.edu = make_device(&edu_device, &f.board);
 	assert_false(f.pci.full);
 	if (master) config_write(&f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	return &f;
@@ -313,6 +317,30 @@ TEST(a_command_without_run_does_nothing)
 	assert_int_equal(f->reads + f->writes, 0);
 	assert_int_equal(get(f, 0x98, 8), 0);
 	assert_false(f->intx);
+}
+
+TEST(dma_that_waits_is_done_later_and_seen_to_run_until_then)
+{
+	struct fixture *f = set_up(true);
+
+	memset(f->memory, 0x5a, 16);
+	for (unsigned to_memory = 0; to_memory < 2; to_memory++) {
+		f->waits = 2;
+		dma(f, to_memory ? EDU_BUFFER : 0, to_memory ? 32 : EDU_BUFFER, 16, 1 | to_memory << 1 | 4);
+		edu_device.go_on(f->edu);
+		assert_int_equal(get(f, 0x98, 8), 1 | to_memory << 1 | 4);
+		assert_int_equal(get(f, 0x24, 4), 0);
+		set(f, 0x98, 8, 1);
+		set(f, 0x90, 8, 1); /* too late: it runs */
+		assert_int_equal(f->reads + f->writes, 3 * to_memory + 2);
+		edu_device.go_on(f->edu);
+		assert_int_equal(get(f, 0x98, 8), to_memory << 1 | 4);
+		assert_int_equal(get(f, 0x24, 4), 0x100);
+		edu_device.go_on(f->edu); /* once */
+		assert_int_equal(f->reads + f->writes, 3 * to_memory + 3);
+		set(f, 0x64, 4, 0x100);
+	}
+	assert_memory_equal(f->memory + 32, f->memory, 16);
 }
 
 TEST(dma_out_of_the_buffer_is_dropped)

@@ -357,6 +357,31 @@ TEST(without_cm_a_dma_finds_a_context_nobody_announced)
 	assert_int_equal(peek(w, DATA), 42);
 }
 
+static void three_parts(struct iommu_world *w) { w->unfinished = 3; }
+
+TEST(what_a_dma_changes_is_done_before_its_data_moves)
+{
+	struct iommu_world *w = prepared(NO_CM, RW);
+	uint64_t lo = peek(w, context_at(EDU)), data = 42;
+
+	poke(w, context_at(EDU), 0);
+	start(w);
+	poke(w, context_at(EDU), lo);
+	w->on_event = three_parts;
+	for (unsigned waits = 0; waits < 2; waits++) {
+		assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &data, sizeof(data)), -EAGAIN);
+		assert_int_equal(peek(w, DATA), 0);
+	}
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, 0, &data, sizeof(data)), 0);
+	assert_int_equal(peek(w, DATA), 42);
+	w->unfinished = 2;
+	assert_int_equal(iommu_dma_read(&w->iommu, EDU, 0, &data, sizeof(data)), -EAGAIN);
+	data = 0;
+	assert_int_equal(iommu_dma_read(&w->iommu, EDU, 0, &data, sizeof(data)), 0);
+	assert_int_equal(data, 42);
+	assert_int_equal(w->event_count, 1);
+}
+
 TEST(without_cm_a_dma_finds_a_pass_through_context_too)
 {
 	struct iommu_world *w = prepared(NO_CM, RW);
