@@ -216,11 +216,14 @@ bool console_is_full(const struct console_line *line) { return queued[line->id] 
 
 bool console_has_room(const struct console_line *line) { return queued[line->id] <= GUEST_SHARE / 2; }
 
+/* Another CPU that has the lock may wait for room, and sends what is before its line: then there is nothing to do. */
 void console_poll(void)
 {
+	uint32_t serving = __atomic_load_n(&console_lock.serving, __ATOMIC_RELAXED);
 	unsigned sent;
 	int byte;
 
+	if (serving != __atomic_load_n(&console_lock.next, __ATOMIC_RELAXED)) return;
 	lock(&console_lock, LOCK_CONSOLE);
 	if (head != tail && rdtsc() >= next_send) {
 		sent = send();

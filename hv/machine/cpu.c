@@ -25,8 +25,7 @@ bool cpus_are_all;
 bool locks_forgotten;
 
 uint64_t cpus_asked;
-static uint32_t write_backs; /* calls of cpus_write_back() so far */
-static struct cpu *ender;    /* the one that ends the machine; the others have stopped */
+static struct cpu *ender; /* the one that ends the machine; the others have stopped */
 
 /* A system descriptor takes two entries in 64-bit mode (SDM 3A 8.2.3). */
 static void set_tss_descriptor(struct cpu *cpu)
@@ -91,38 +90,40 @@ void cpu_answer(void)
 {
 	struct cpu *cpu = this_cpu();
 	uint64_t number = __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE); /* what was asked by then is done below */
-	uint32_t mine = __atomic_load_n(&write_backs, __ATOMIC_RELAXED);
 
-	if (cpu->written_back != mine) wbinvd();
-	cpu->written_back = mine;
+	if (__atomic_exchange_n(&cpu->writes_back, false, __ATOMIC_RELAXED)) wbinvd();
 	cpu->slice = 1;
 	/* A full barrier: what this CPU looks at next, it reads after the answer is seen. */
 	__atomic_exchange_n(&cpu->answered, number, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
 }
 
-uint64_t cpus_ask_others(void)
+static bool is_asked(uint32_t which, unsigned i) { return which & 1U << i && cpus[i] != this_cpu(); }
+
+uint64_t cpus_ask_those(uint32_t which)
 {
 	uint64_t number = cpus_ask();
 
-	cpus_kick_others();
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (is_asked(which, i)) cpu_kick(cpus[i]);
 	return number;
 }
 
-void cpus_wait(uint64_t number)
+void cpus_wait(uint32_t which, uint64_t number)
 {
 	for (unsigned i = 0; i < cpu_count; i++)
-		while (cpus[i] != this_cpu() && !cpu_has_answered(cpus[i], number)) cpu_pause();
+		while (is_asked(which, i) && !cpu_has_answered(cpus[i], number)) cpu_pause();
 }
 
-void cpus_write_back(void)
+void cpus_write_back(uint32_t which)
 {
-	uint32_t mine = __atomic_add_fetch(&write_backs, 1, __ATOMIC_RELAXED); /* cpus_ask() is a full barrier */
-	uint64_t number = cpus_ask_others();
+	uint64_t number;
 
+	for (unsigned i = 0; i < cpu_count; i++)
+		if (is_asked(which, i)) __atomic_store_n(&cpus[i]->writes_back, true, __ATOMIC_RELAXED);
+	number = cpus_ask_those(which); /* a full barrier before it kicks */
 	wbinvd();
-	this_cpu()->written_back = mine; /* an NMI that comes now has not to do it again */
-	cpus_wait(number);
+	cpus_wait(which, number);
 }
 
 void cpus_stop(void)

@@ -41,7 +41,7 @@ struct cpu {
 	uint32_t rounds;       /* of run_turn() that it has ended */
 	uint32_t idle;         /* halted, or about to: see cpu_begin_idle() */
 	uint64_t answered;     /* how much was asked when it took its last NMI: see cpus_ask() */
-	uint32_t written_back; /* the last of cpus_write_back()'s calls that was done here */
+	bool writes_back;      /* at its next NMI: cpus_write_back() asked for it */
 	uint32_t start;        /* enum cpu_start */
 	uint32_t apic_id;      /* of its local APIC */
 	unsigned locks_held;   /* bit n: a lock of rank n; kept in checked builds */
@@ -103,9 +103,10 @@ static inline bool cpu_has_answered(const struct cpu *cpu, uint64_t number)
 	return __atomic_load_n(&cpu->answered, __ATOMIC_ACQUIRE) >= number;
 }
 
-/* The same, and kick all other CPUs; wait until all have answered. */
-uint64_t cpus_ask_others(void);
-void cpus_wait(uint64_t number);
+/* The same, and kick those whose indices are bits of 'which', but not this CPU; wait until all those have answered. */
+#define CPUS_ALL (~0U)
+uint64_t cpus_ask_those(uint32_t which);
+void cpus_wait(uint32_t which, uint64_t number);
 
 /*
  * An NMI came, in the guest or here: what is asked of this CPU at once is done (write its caches back, stop for good),
@@ -113,8 +114,8 @@ void cpus_wait(uint64_t number);
  */
 void cpu_answer(void);
 
-/* WBINVD on every CPU; returns when all have done it (SDM 2D "WBINVD"). */
-void cpus_write_back(void);
+/* WBINVD on this CPU and on each whose index is a bit of 'which'; returns when all have done it (SDM 2D "WBINVD"). */
+void cpus_write_back(uint32_t which);
 
 /* Halt until an interrupt or NMI comes; at once back if cpu->slice is 1. boot/interrupts.asm */
 void cpu_halt(void);

@@ -237,6 +237,7 @@ bool devices_type(struct vm *vm, uint8_t byte)
 
 	vm_lock(vm);
 	taken = uart_receive(vm->chips.uart, byte);
+	vm_touched(vm); /* its interrupt's entry was read */
 	vm_unlock(vm);
 	return taken;
 }

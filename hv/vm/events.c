@@ -86,12 +86,25 @@ void vm_stale_used(void *ctx, const struct iommu_stale *stale)
 	print("vm %s: iommu: %s", vm->options.name, text);
 }
 
+/*
+ * The CPUs whose caches may hold something of the VM's memory. One that is on its way out of the guest is told by
+ * either: it is added before OUT (stay() in hv/vm/run.c), and looked for in the other order here.
+ */
+static uint32_t holders(struct vm *vm)
+{
+	uint32_t in_guest = __atomic_load_n(&vm->in_guest, __ATOMIC_ACQUIRE);
+	uint32_t which = __atomic_exchange_n(&vm->touched_by, 0, __ATOMIC_ACQUIRE);
+
+	for (; in_guest; in_guest &= in_guest - 1) which |= 1U << vm->vcpu[__builtin_ctz(in_guest)]->host->index;
+	return which;
+}
+
 void vm_write_back(struct vm *vm, bool by_guest)
 {
 	if (by_guest || cpu_count == 1)
 		wbinvd();
 	else
-		cpus_write_back();
+		cpus_write_back(holders(vm));
 	vm_tell(vm, EVENT_WBINVD, by_guest ? EVENT_BY_GUEST : 0, 0, 0);
 }
 

@@ -27,9 +27,9 @@ static void tell_device(struct vm *vm, const struct iommu_event *event)
  */
 static const struct ept_cpu *cause(const struct vm *vm)
 {
-	const struct vcpu *vcpu = vm->queue_runs ? vm->iommu_writer : this_cpu()->vcpu;
+	const struct vcpu *vcpu = this_cpu()->vcpu;
 
-	return &(vcpu && vcpu->vm == vm ? vcpu : vm->vcpu[0])->ept_cpu;
+	return &(vcpu && vcpu->vm == vm && !vm->iommu->draining ? vcpu : vm->iommu_writer)->ept_cpu;
 }
 
 /* The change is complete: what it was. */

@@ -49,7 +49,7 @@ void run_add(struct vcpu *vcpu)
 void run_stop(void)
 {
 	__atomic_store_n(&stopped, true, __ATOMIC_SEQ_CST);
-	cpus_wait(cpus_ask_others());
+	cpus_wait(CPUS_ALL, cpus_ask_those(CPUS_ALL));
 }
 
 void run_continue(void)
@@ -124,13 +124,12 @@ static bool has_work(const struct vm *vm)
 static void work_slices(struct vm *vm, unsigned slices)
 {
 	vm_lock(vm);
-	vm->queue_runs = true;
 	for (; slices && (vm_rest_stops(vm) || iommu_pending(vm->iommu)); slices--)
 		if (vm_rest_stops(vm))
 			vm_go_on(vm);
 		else
 			iommu_work(vm->iommu);
-	vm->queue_runs = false;
+	vm_touched(vm);
 	vm_unlock(vm);
 }
 
@@ -268,6 +267,7 @@ static void stay(struct vcpu *vcpu, bool once)
 	this_cpu()->slice = once || run_checks_entries ? 2 : exits_left(vcpu);
 	__atomic_fetch_or(&vcpu->vm->in_guest, vcpu_bit(vcpu), __ATOMIC_SEQ_CST); /* STATE */
 	result = look_and_enter(vcpu, once);
+	vm_touched(vcpu->vm); /* before OUT: vm_write_back() looks at both */
 	__atomic_fetch_and(&vcpu->vm->in_guest, ~vcpu_bit(vcpu), __ATOMIC_RELEASE); /* OUT */
 	if (result == ENTER_LEFT)
 		vcpu->launched = true;

@@ -101,6 +101,7 @@ void vcpu_switch_to(struct vcpu *vcpu)
 	vmcs_load(vcpu->vmcs);
 	load_state(vcpu);
 	cpu->vcpu = vcpu;
+	vm_touched(vcpu->vm); /* whoever made it or looks at it need not enter */
 	if (vcpu->host != cpu) {
 		if (vcpu->host) vcpu->flushed = SHOOTDOWN_NEVER; /* that was elsewhere */
 		vmcs_set_host(vcpu);

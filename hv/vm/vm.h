@@ -49,8 +49,8 @@ struct vm {
 	uint32_t in_guest;   /* the vCPUs in their guest, or on the way there or back, a bit each, and */
 	bool stopped;        /* they stay out of it: hv/vm/shootdown.c; */
 	struct vcpu *alone;  /* or all but this one do, where not NULL */
+	uint32_t touched_by; /* CPUs, by index, that have been at its memory since the last vm_write_back() */
 	uint32_t wakes;      /* IPIs and messages delivered: see ipi_none_is_left() */
-	bool queue_runs;     /* the IOMMU works for iommu_writer, whichever CPU that is on */
 	uint32_t everywhere; /* in_guest when each CPU of the machine is in it; 0: there are more CPUs or fewer */
 	enum vm_state state;
 	uint32_t status;             /* of VM_EXITED */
@@ -151,6 +151,12 @@ static inline bool vm_is_device_address(const struct vm *vm, uint64_t gpa)
 static inline void vm_lock(struct vm *vm)
 {
 	if (vm->is_shared) lock(&vm->lock, LOCK_VM);
+}
+
+/* This CPU has been at the VM's memory: its caches may hold some of that, for vm_write_back(). */
+static inline void vm_touched(struct vm *vm)
+{
+	__atomic_fetch_or(&vm->touched_by, 1U << this_cpu()->index, __ATOMIC_RELEASE);
 }
 
 static inline void vm_unlock(struct vm *vm)

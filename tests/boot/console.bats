@@ -133,7 +133,19 @@ neighbour() {
 	long
 	neighbour attack
 	neighbour attack cpus=2
+	BOOT_OPTIONS="--cpus 2" neighbour attack cpus=2
 	BOOT_OPTIONS="--cpus 3" neighbour attack cpus=2
+	keeps_its_cpu
+}
+
+# The witness, alone on its CPU, keeps nine tenths of it, and is asked for no write-back of what it never had.
+keeps_its_cpu() {
+	has 'witness\| longest wait .*, 5[4-9][0-9]{6} of 60000000 were mine' 'hv: vm witness: .*, [0-9] exception or NMI,.*'
+}
+
+@test "a queue of transitions on another CPU takes nothing from who is alone on this one" {
+	BOOT_OPTIONS="--cpus 2" neighbour queue
+	keeps_its_cpu
 }
 
 @test "a VM that ends in the middle of its queue or of a WBINVD gives back all it had" {
