@@ -326,6 +326,7 @@ static void write_register(struct lapic *lapic, uint64_t number, uint32_t value)
 		error(lapic, ERROR_REGISTER);
 		return;
 	}
+	if (lapic_is_timer((unsigned)number)) lapic_timer_poll(lapic); /* what was due is not forgotten */
 	if (number == LAPIC_LVT_TIMER) change_timing(lapic, value);
 	if (number == LAPIC_TIMER_DIVIDE) change_rate(lapic, value);
 	lapic->reg[number] = (lapic->reg[number] & ~writable[number]) | (value & writable[number]);

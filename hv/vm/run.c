@@ -16,6 +16,8 @@
 /* An exit that does not look at the clock: mostly it takes far less, and never twice as much. With fill=table four. */
 #define EXIT_TICKS  2048
 #define EXITS_LEAST 64
+/* While an exit is served the preemption timer may stand still: so many of what is left until it is due, at least. */
+#define EXITS_TO(ticks) MAX(8, (ticks) / 1024)
 
 /* The shortest stay while a device has more to do. */
 #define STAY_TICKS 5000UL
@@ -162,6 +164,29 @@ static uint64_t ticks_of_others(const struct vcpu *vcpu)
 	return has_work(vcpu->vm) ? 0 : this_cpu()->index ? ~0UL : console_ticks();
 }
 
+/* How many exits fit in what is left of the turn. */
+static uint32_t exits_left(const struct vcpu *vcpu)
+{
+	uint64_t now = rdtsc(), most = EXIT_TICKS << 2 * vcpu->vm->options.fill_table;
+
+	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / most : 0);
+}
+
+/* The stay has so many exits left, not 'left'; but a kick that comes between sets them to 1, and that stays. */
+static void set_exits(uint32_t left, uint64_t exits)
+{
+	__atomic_compare_exchange_n(&this_cpu()->slice, &left, (uint32_t)exits, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+}
+
+/* A timer is due in so many ticks. */
+static void look_within(uint64_t ticks)
+{
+	uint32_t left = this_cpu()->slice;
+
+	if (left > EXITS_TO(ticks)) set_exits(left, EXITS_TO(ticks));
+}
+
 /*
  * The stay in the guest ends with the slice, or earlier when the local APIC's timer is due, the
  * console may go on or a device has more to do.
@@ -172,15 +197,18 @@ static void set_timer(struct vcpu *vcpu, uint64_t others)
 
 	due = MAX(due, shortest_stay(vcpu));
 	write_timer(vcpu, MIN(due, most));
+	look_within(due);
 }
 
 bool run_goes_on(struct vcpu *vcpu)
 {
+	uint32_t left = this_cpu()->slice;
 	uint64_t others;
 
 	if (!this_cpu()->index) console_poll();
 	others = ticks_of_others(vcpu);
 	if (vcpu_is_kicked(vcpu) || !others || rdtsc() >= vcpu->slice_end) return false;
+	if (left < EXITS_LEAST) set_exits(left, exits_left(vcpu)); /* few, for what was due now */
 	interrupts_before_entry(vcpu);
 	set_timer(vcpu, others);
 	return true;
@@ -188,6 +216,7 @@ bool run_goes_on(struct vcpu *vcpu)
 
 void vcpu_timer_armed(struct vcpu *vcpu, uint64_t ticks)
 {
+	look_within(ticks);
 	ticks >>= vmx.timer_shift;
 	if (!vmx.preemption_timer || !vmx.saves_timer)
 		vcpu_kick(vcpu);
@@ -234,14 +263,6 @@ static enum enter_result look_and_enter(struct vcpu *vcpu, bool once)
 		return ENTER_KICKED;
 	}
 	return vcpu_enter(vcpu, vcpu->launched);
-}
-
-/* How many exits fit in what is left of the turn. */
-static uint32_t exits_left(const struct vcpu *vcpu)
-{
-	uint64_t now = rdtsc(), most = EXIT_TICKS << 2 * vcpu->vm->options.fill_table;
-
-	return (uint32_t)MAX(EXITS_LEAST, vcpu->slice_end > now ? (vcpu->slice_end - now) / most : 0);
 }
 
 /*
