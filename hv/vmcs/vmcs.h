@@ -172,7 +172,8 @@ enum exit_reason {
 
 /*
  * What the VM-instruction error 'number' (the field VMCS_INSTRUCTION_ERROR) says, in the SDM's
- * words; "unknown VM-instruction error" for a number the SDM does not list. SDM 3C 31.4.
+ * words; "unknown VM-instruction error" for a number that the SDM does not list, or whose instruction is not
+ * executed here (VMCALL in root operation, VMXOFF, an SMM monitor's). SDM 3C 31.4.
  */
 const char *vm_instruction_error(unsigned number);
 

@@ -5,9 +5,8 @@
  */
 #include "hv/vmcs/vmcs.h"
 
-/* By their numbers, SDM 3C 31.4. */
+/* By their numbers, SDM 3C 31.4, without those of VMCALL, VMXOFF and the entries of an SMM monitor. */
 static const char *const instruction_errors[] = {
-	[1] = "VMCALL executed in VMX root operation",
 	[2] = "VMCLEAR with invalid physical address",
 	[3] = "VMCLEAR with VMXON pointer",
 	[4] = "VMLAUNCH with non-clear VMCS",
@@ -21,15 +20,6 @@ static const char *const instruction_errors[] = {
 	[12] = "VMREAD/VMWRITE from/to unsupported VMCS component",
 	[13] = "VMWRITE to read-only VMCS component",
 	[15] = "VMXON executed in VMX root operation",
-	[16] = "VM entry with invalid executive-VMCS pointer",
-	[17] = "VM entry with non-launched executive VMCS",
-	[18] = "VM entry with executive-VMCS pointer not VMXON pointer",
-	[19] = "VMCALL with non-clear VMCS",
-	[20] = "VMCALL with invalid VM-exit control fields",
-	[22] = "VMCALL with incorrect MSEG revision identifier",
-	[23] = "VMXOFF under dual-monitor treatment of SMIs and SMM",
-	[24] = "VMCALL with invalid SMM-monitor features",
-	[25] = "VM entry with invalid VM-execution control fields in executive VMCS",
 	[26] = "VM entry with events blocked by MOV SS",
 	[28] = "Invalid operand to INVEPT/INVVPID",
 };
