@@ -98,21 +98,21 @@ void cpu_answer(void)
 	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
 }
 
-static bool is_asked(uint32_t which, unsigned i) { return which & 1U << i && cpus[i] != this_cpu(); }
+static bool is_other_of(uint32_t which, unsigned i) { return which & 1U << i && cpus[i] != this_cpu(); }
 
 uint64_t cpus_ask_those(uint32_t which)
 {
 	uint64_t number = cpus_ask();
 
 	for (unsigned i = 0; i < cpu_count; i++)
-		if (is_asked(which, i)) cpu_kick(cpus[i]);
+		if (is_other_of(which, i)) cpu_kick(cpus[i]);
 	return number;
 }
 
 void cpus_wait(uint32_t which, uint64_t number)
 {
 	for (unsigned i = 0; i < cpu_count; i++)
-		while (is_asked(which, i) && !cpu_has_answered(cpus[i], number)) cpu_pause();
+		while (is_other_of(which, i) && !cpu_has_answered(cpus[i], number)) cpu_pause();
 }
 
 void cpus_write_back(uint32_t which)
@@ -120,7 +120,7 @@ void cpus_write_back(uint32_t which)
 	uint64_t number;
 
 	for (unsigned i = 0; i < cpu_count; i++)
-		if (is_asked(which, i)) __atomic_store_n(&cpus[i]->writes_back, true, __ATOMIC_RELAXED);
+		if (is_other_of(which, i)) __atomic_store_n(&cpus[i]->writes_back, true, __ATOMIC_RELAXED);
 	number = cpus_ask_those(which); /* a full barrier before it kicks */
 	wbinvd();
 	cpus_wait(which, number);

@@ -268,6 +268,7 @@ TEST(addresses_end_at_the_top_and_do_not_wrap)
 	w->iommu.host.write = accept_any;
 	assert_int_equal(iommu_dma_write(&w->iommu, EDU, ~0ULL - 7, data, 16), -EFAULT);
 	assert_int_equal(w->seen[0], 1);
+	assert_int_equal(iommu_dma_write(&w->iommu, EDU, ~0ULL - 7, data, 8), 0); /* the very last bytes */
 }
 
 TEST(a_device_the_unit_does_not_know_gets_nothing)

@@ -163,6 +163,7 @@ void ept_lead_rom(struct ept *ept, const struct ept_slot *slot, uint64_t offset)
 #pragma weak vcpu_mode
 #pragma weak vcpu_reinject
 #pragma weak vm_change_unfinished
+#pragma weak vm_go_on
 #pragma weak vm_instruction_error
 #pragma weak vm_kill
 #pragma weak vmcs_setup_startup
