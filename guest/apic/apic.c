@@ -194,6 +194,12 @@ static void exiting(void)
 	interrupts_off();
 	check(counts[LOW_VECTOR] == 1 && late <= LATE_EXITS,
 	      "a loop that makes nothing but exits makes at most %u too many", LATE_EXITS);
+	forget();
+	lapic_write(LAPIC_TIMER_INITIAL, COUNT);
+	interrupts_on();
+	while (lapic_read(LAPIC_TIMER_CURRENT)) continue;
+	interrupts_off();
+	check_count(1, counts[LOW_VECTOR], "interrupts", "who sees the count at 0 has had the interrupt");
 	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | LOW_VECTOR);
 	lapic_write(LAPIC_TIMER_INITIAL, COUNT);
 	while (lapic_read(LAPIC_TIMER_CURRENT)) continue;

@@ -228,7 +228,7 @@ static uint32_t timer_current(const struct lapic *lapic)
 	if (elapsed < lapic->reg[LAPIC_TIMER_INITIAL]) return lapic->reg[LAPIC_TIMER_INITIAL] - (uint32_t)elapsed;
 	if (timing(lapic) == TIMING_PERIODIC)
 		return lapic->reg[LAPIC_TIMER_INITIAL] - (uint32_t)(elapsed % lapic->reg[LAPIC_TIMER_INITIAL]);
-	return 0;
+	return 1; /* 0 only when it has fired, for which it may have to wait */
 }
 
 static void start_timer(struct lapic *lapic, uint32_t initial)
@@ -288,6 +288,7 @@ bool lapic_is_timer(unsigned number)
 
 static uint32_t read_register(struct lapic *lapic, uint64_t number)
 {
+	if (number == LAPIC_TIMER_CURRENT) lapic_timer_poll(lapic); /* who sees it at 0 has the interrupt */
 	if (number == LAPIC_PPR) return processor_priority(lapic);
 	if (number == LAPIC_TIMER_CURRENT) return timer_current(lapic);
 	if (number < LAPIC_REGISTERS && READABLE & BIT(number)) return lapic->reg[number];

@@ -3,6 +3,7 @@
 
 #include "tests/lib/test.h"
 #include "tests/lib/lapic_fixture.h"
+#include "hv/dev/timers.h"
 #include "tests/lib/one_lapic.h"
 
 TEST(firmware_leaves_it_enabled_with_lint0_as_extint)
@@ -301,6 +302,45 @@ TEST(the_timer_counts_down_and_fires_once)
 	set(f, 0xb0, 0);
 	f->now += 100000;
 	assert_int_equal(polled(f), -1);
+}
+
+/* Nobody polls it but who reads; and while it is held back behind an EOI the count does not get to its end. */
+TEST(who_sees_the_count_at_0_has_the_interrupt)
+{
+	struct fixture *f = lapic_begin(0);
+
+	set(f, 0x320, 0x40);
+	set(f, 0x3e0, 0xb); /* by 1 */
+	set(f, 0x380, 100);
+	f->now += 99;
+	assert_int_equal(get(f, 0x390), 1);
+	assert_int_equal(lapic_pending(&f->lapic), -1);
+	f->now++;
+	assert_int_equal(get(f, 0x390), 0);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	lapic_accept(&f->lapic, 0x40);
+	set(f, 0xb0, 0);
+	set(f, 0x380, 100);
+	f->now += 200;
+	assert_int_equal(get(f, 0x390), 1);
+	f->now += timer_shortest;
+	assert_int_equal(get(f, 0x390), 0);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+}
+
+TEST(what_was_due_is_not_lost_when_the_timer_is_set_again)
+{
+	struct fixture *f = lapic_begin(0);
+
+	set(f, 0x320, 0x40);
+	set(f, 0x3e0, 0xb);
+	set(f, 0x380, 100);
+	f->now += 100;
+	set(f, 0x380, 5000);
+	assert_int_equal(lapic_pending(&f->lapic), 0x40);
+	f->now += 5000;
+	set(f, 0x320, 0x20040); /* what has run out does not begin anew when it becomes periodic */
+	assert_int_equal(get(f, 0x390), 0);
 }
 
 #define DEADLINE 0x00040000
