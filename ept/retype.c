@@ -22,6 +22,7 @@ struct retype {
 	uint64_t chain;       /* of tables that a large leaf has replaced */
 	uint64_t from, to;    /* only leaves that begin there */
 	uint64_t leaves, tables, cleared;
+	bool parts;  /* it is done in parts, */
 	bool parked; /* where pages have two copies: leaves have been taken away and flushed */
 };
 
@@ -178,15 +179,20 @@ static void put_leaves(struct retype *r, uint64_t *entries, uint64_t base, unsig
 	}
 }
 
+/* Only asked where it is done in parts: else a transition of 202 leaves takes 9660 ticks in the place of 9077. */
+static __attribute__((noinline)) bool is_outside(const struct retype *r, uint64_t gpa, uint64_t size)
+{
+	return gpa >= r->to || gpa + size <= r->from;
+}
+
 /* The leaves of a table of level 1, from base on. */
 static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
 {
 	uint64_t *entries = table_entries(r->ept, table);
 	unsigned left = (unsigned)FIELD(*table_counts(r->ept, table), INFO_LEAVES);
 
-	r->leaves += left;
-	r->tables++;
 	if (r->ept->host.copy_page) {
+		if (is_outside(r, base, level_size(2))) return;
 		(r->parked ? put_leaves : park_leaves)(r, entries, base, left);
 	} else if (!is_uniform(r, base, 2)) {
 		if (!change_by_mtrrs(r, entries, base, left)) change_each(r, entries, base, left);
@@ -195,6 +201,8 @@ static void retype_leaves(struct retype *r, uint64_t table, uint64_t base)
 	} else {
 		change_full_table(r, entries);
 	}
+	r->leaves += left;
+	r->tables++;
 }
 
 static void take_off_below(struct retype *r, uint64_t table, unsigned level);
@@ -262,11 +270,6 @@ static bool split(struct retype *r, uint64_t *entry, uint64_t parent, unsigned l
 	return true;
 }
 
-static inline bool is_outside(const struct retype *r, uint64_t gpa, uint64_t size)
-{
-	return gpa >= r->to || gpa + size <= r->from;
-}
-
 static void retype_entries(struct retype *r, uint64_t table, unsigned level, uint64_t base);
 
 /* A live table below an entry of the parent; no single leaf may stand for it. */
@@ -278,6 +281,7 @@ static void retype_table(struct retype *r, uint64_t entry, uint64_t parent, unsi
 		retype_leaves(r, table, gpa);
 		return;
 	}
+	if (r->parts && is_outside(r, gpa, level_size(level + 1))) return;
 	retype_entries(r, table, level, gpa);
 	if (!counts_live(*table_counts(r->ept, table))) *table_counts(r->ept, parent) -= INFO_LIVING;
 }
@@ -287,7 +291,7 @@ static void retype_large(struct retype *r, uint64_t *entry, uint64_t parent, uns
 {
 	uint64_t leaves = r->leaves + 1, tables = r->tables;
 
-	if (r->parked) return;
+	if (r->parts && (r->parked || is_outside(r, gpa, 1))) return;
 	if (is_uniform(r, gpa, level)) {
 		change_leaf(entry, r->bits);
 	} else if (split(r, entry, parent, level)) {
@@ -306,28 +310,27 @@ static void retype_entries(struct retype *r, uint64_t table, unsigned level, uin
 	uint32_t counts = *table_counts(r->ept, table);
 	unsigned left = (unsigned)(FIELD(counts, INFO_LEAVES) + FIELD(counts, INFO_LIVE));
 
-	r->tables += (counts & INFO_LEAVES) && !is_outside(r, base, 1);
+	r->tables += (counts & INFO_LEAVES) != 0;
 	for (unsigned i = 0; left; i++) {
 		uint64_t entry = entry_load(&entries[i]), gpa = base + i * level_size(level);
-		bool leaf = entry_is_leaf(entry, level);
 
-		if (!entry_present(entry) || (!leaf && !counts_live(*table_counts(r->ept, entry & EPT_ADDRESS))))
-			continue;
-		left--;
-		if (is_outside(r, gpa, leaf ? 1 : level_size(level)))
-			continue;
-		else if (leaf)
+		if (!entry_present(entry)) continue;
+		if (entry_is_leaf(entry, level))
 			retype_large(r, &entries[i], table, level, gpa);
+		else if (!counts_live(*table_counts(r->ept, entry & EPT_ADDRESS)))
+			continue;
 		else if (one_leaf_may_stand(r, gpa, level))
 			merge(r, &entries[i], table, level, gpa);
 		else
 			retype_table(r, entry, table, level - 1, gpa);
+		left--;
 	}
 }
 
 void ept_retype_all(struct ept *ept, const struct ept_cpu *cpu, uint64_t from, uint64_t to)
 {
-	struct retype r = {.ept = ept, .cpu = cpu, .seen = ept->seen, .from = from, .to = to};
+	struct retype r = {
+		.ept = ept, .cpu = cpu, .seen = ept->seen, .from = from, .to = to, .parts = ept->host.copy_page};
 
 	r.uncounted = memtype_leaf_bits(ept->policy, false, false, cpu->cd, MEMTYPE_WB);
 	ept->seen = 0;
