@@ -76,14 +76,21 @@ void cpu_wake(const struct cpu *cpu)
 	if (__atomic_load_n(&cpu->idle, __ATOMIC_ACQUIRE)) cpu_kick(cpu);
 }
 
-void cpus_kick_others(void)
+/* Those of 'which' but this CPU. */
+static uint32_t others_of(uint32_t which)
 {
-	if (cpus_are_all) {
+	return which & (uint32_t)BITS(cpu_count - 1, 0) & ~(1U << this_cpu()->index);
+}
+
+void cpus_kick(uint32_t which)
+{
+	uint32_t left = others_of(which);
+
+	if (cpus_are_all && left == others_of(CPUS_ALL)) {
 		apic_send_nmi_others();
 		return;
 	}
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (cpus[i] != this_cpu()) cpu_kick(cpus[i]);
+	for (; left; left &= left - 1) cpu_kick(cpus[__builtin_ctz(left)]);
 }
 
 void cpu_answer(void)
@@ -98,30 +105,20 @@ void cpu_answer(void)
 	while (__atomic_load_n(&ender, __ATOMIC_RELAXED) && __atomic_load_n(&ender, __ATOMIC_RELAXED) != cpu) hlt();
 }
 
-static bool is_other_of(uint32_t which, unsigned i) { return which & 1U << i && cpus[i] != this_cpu(); }
-
-uint64_t cpus_ask_those(uint32_t which)
-{
-	uint64_t number = cpus_ask();
-
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (is_other_of(which, i)) cpu_kick(cpus[i]);
-	return number;
-}
-
 void cpus_wait(uint32_t which, uint64_t number)
 {
-	for (unsigned i = 0; i < cpu_count; i++)
-		while (is_other_of(which, i) && !cpu_has_answered(cpus[i], number)) cpu_pause();
+	for (uint32_t left = others_of(which); left; left &= left - 1)
+		while (!cpu_has_answered(cpus[__builtin_ctz(left)], number)) cpu_pause();
 }
 
 void cpus_write_back(uint32_t which)
 {
 	uint64_t number;
 
-	for (unsigned i = 0; i < cpu_count; i++)
-		if (is_other_of(which, i)) __atomic_store_n(&cpus[i]->writes_back, true, __ATOMIC_RELAXED);
-	number = cpus_ask_those(which); /* a full barrier before it kicks */
+	for (uint32_t left = others_of(which); left; left &= left - 1)
+		__atomic_store_n(&cpus[__builtin_ctz(left)]->writes_back, true, __ATOMIC_RELAXED);
+	number = cpus_ask(); /* a full barrier */
+	cpus_kick(which);
 	wbinvd();
 	cpus_wait(which, number);
 }
@@ -132,7 +129,7 @@ void cpus_stop(void)
 
 	__atomic_compare_exchange_n(&ender, &none, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	while (ender != this_cpu()) hlt();
-	cpus_kick_others();
+	cpus_kick(CPUS_ALL);
 	locks_forgotten = true;
 	this_cpu()->locks_held = 0;
 }

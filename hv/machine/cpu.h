@@ -88,7 +88,9 @@ static inline void cpu_end_idle(void) { __atomic_store_n(&this_cpu()->idle, fals
  * looks before it enters a guest or halts. May be called on any CPU, also for itself.
  */
 void cpu_kick(const struct cpu *cpu);
-void cpus_kick_others(void);
+/* The same of those whose indices are bits of 'which', but not of this CPU. By one IPI where these are all others. */
+#define CPUS_ALL (~0U)
+void cpus_kick(uint32_t which);
 /* Wake 'cpu' if it halts. What it is to see has to be stored before the call. */
 void cpu_wake(const struct cpu *cpu);
 
@@ -103,9 +105,7 @@ static inline bool cpu_has_answered(const struct cpu *cpu, uint64_t number)
 	return __atomic_load_n(&cpu->answered, __ATOMIC_ACQUIRE) >= number;
 }
 
-/* The same, and kick those whose indices are bits of 'which', but not this CPU; wait until all those have answered. */
-#define CPUS_ALL (~0U)
-uint64_t cpus_ask_those(uint32_t which);
+/* Wait until all of 'which' but this CPU have answered. */
 void cpus_wait(uint32_t which, uint64_t number);
 
 /*

@@ -50,14 +50,18 @@ void run_add(struct vcpu *vcpu)
 
 void run_stop(void)
 {
+	uint64_t number;
+
 	__atomic_store_n(&stopped, true, __ATOMIC_SEQ_CST);
-	cpus_wait(CPUS_ALL, cpus_ask_those(CPUS_ALL));
+	number = cpus_ask();
+	cpus_kick(CPUS_ALL);
+	cpus_wait(CPUS_ALL, number);
 }
 
 void run_continue(void)
 {
 	__atomic_store_n(&stopped, false, __ATOMIC_SEQ_CST);
-	cpus_kick_others();
+	cpus_kick(CPUS_ALL);
 }
 
 bool run_is_stopped(void) { return stopped; }
@@ -65,7 +69,7 @@ bool run_is_stopped(void) { return stopped; }
 void run_begin(void)
 {
 	__atomic_store_n(&begun, true, __ATOMIC_SEQ_CST);
-	cpus_kick_others();
+	cpus_kick(CPUS_ALL);
 }
 
 void run_remove(struct vcpu *vcpu)
