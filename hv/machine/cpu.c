@@ -25,7 +25,8 @@ bool cpus_are_all;
 bool locks_forgotten;
 
 uint64_t cpus_asked;
-static struct cpu *ender; /* the one that ends the machine; the others have stopped */
+static uint32_t write_back; /* CPUs that are to do it at their next NMI: cpus_write_back() */
+static struct cpu *ender;   /* the one that ends the machine; the others have stopped */
 
 /* A system descriptor takes two entries in 64-bit mode (SDM 3A 8.2.3). */
 static void set_tss_descriptor(struct cpu *cpu)
@@ -96,9 +97,13 @@ void cpus_kick(uint32_t which)
 void cpu_answer(void)
 {
 	struct cpu *cpu = this_cpu();
+	uint32_t me = 1U << cpu->index;
 	uint64_t number = __atomic_load_n(&cpus_asked, __ATOMIC_ACQUIRE); /* what was asked by then is done below */
 
-	if (__atomic_exchange_n(&cpu->writes_back, false, __ATOMIC_RELAXED)) wbinvd();
+	if (__atomic_load_n(&write_back, __ATOMIC_RELAXED) & me) {
+		__atomic_fetch_and(&write_back, ~me, __ATOMIC_RELAXED);
+		wbinvd();
+	}
 	cpu->slice = 1;
 	/* A full barrier: what this CPU looks at next, it reads after the answer is seen. */
 	__atomic_exchange_n(&cpu->answered, number, __ATOMIC_SEQ_CST);
@@ -115,8 +120,7 @@ void cpus_write_back(uint32_t which)
 {
 	uint64_t number;
 
-	for (uint32_t left = others_of(which); left; left &= left - 1)
-		__atomic_store_n(&cpus[__builtin_ctz(left)]->writes_back, true, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&write_back, others_of(which), __ATOMIC_RELAXED);
 	number = cpus_ask(); /* a full barrier */
 	cpus_kick(which);
 	wbinvd();

@@ -41,7 +41,6 @@ struct cpu {
 	uint32_t rounds;       /* of run_turn() that it has ended */
 	uint32_t idle;         /* halted, or about to: see cpu_begin_idle() */
 	uint64_t answered;     /* how much was asked when it took its last NMI: see cpus_ask() */
-	bool writes_back;      /* at its next NMI: cpus_write_back() asked for it */
 	uint32_t start;        /* enum cpu_start */
 	uint32_t apic_id;      /* of its local APIC */
 	unsigned locks_held;   /* bit n: a lock of rank n; kept in checked builds */
