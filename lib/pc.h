@@ -13,7 +13,7 @@
 #define UART_FIFO 16 /* bytes, either way */
 
 /* Registers; the divisor latch lies over the first two while LCR.DLAB is set. */
-enum { UART_DATA, UART_IER, UART_IIR_FCR, UART_LCR, UART_MCR, UART_LSR, UART_MSR, UART_SCRATCH };
+enum { UART_DATA, UART_IER, UART_IIR_FCR, UART_LCR, UART_MCR, UART_LSR, UART_MSR, UART_SCRATCH, UART_REGISTERS };
 #define IER_RX      0x01
 #define FCR_ENABLE  0x01
 #define FCR_CLEAR   0x02 /* the receiver's FIFO, */

@@ -118,18 +118,15 @@ static void fill_dmar(struct acpi_dmar *dmar, const struct acpi_machine *machine
 	*dmar = (struct acpi_dmar){
 		.host_address_width = (uint8_t)(machine->iommu_width - 1),
 		.flags = 1,
-		.unit =
-			{
-				.length = sizeof(dmar->unit),
-				.flags = 1,
-				.base = machine->iommu_base,
-				.scope_type = 3,
-				.scope_length = 8,
-				.enumeration_id = IOAPIC_ID,
-				.start_bus = IOAPIC_SOURCE_ID >> 8,
-				.path_device = IOAPIC_SOURCE_ID >> 3 & 0x1f,
-				.path_function = IOAPIC_SOURCE_ID & 7,
-			},
+		.unit.length = sizeof(dmar->unit),
+		.unit.flags = 1,
+		.unit.base = machine->iommu_base,
+		.unit.scope_type = 3,
+		.unit.scope_length = 8,
+		.unit.enumeration_id = IOAPIC_ID,
+		.unit.start_bus = IOAPIC_SOURCE_ID >> 8,
+		.unit.path_device = IOAPIC_SOURCE_ID >> 3 & 0x1f,
+		.unit.path_function = IOAPIC_SOURCE_ID & 7,
 	};
 	finish(&dmar->header, "DMAR", 1, sizeof(*dmar));
 }

@@ -32,21 +32,22 @@ static unsigned trigger(const struct uart *uart)
 {
 	static const uint8_t level[] = {1, 4, 8, 14};
 
-	return uart->fcr & FCR_ENABLE ? level[FIELD(uart->fcr, FCR_TRIGGER)] : 1;
+	return uart->reg[UART_IIR_FCR] & FCR_ENABLE ? level[FIELD(uart->reg[UART_IIR_FCR], FCR_TRIGGER)] : 1;
 }
 
 /* The interrupt of highest priority, as IIR bits 3:0 show it. */
 static uint8_t pending(const struct uart *uart)
 {
-	if (uart->overrun && (uart->ier & IER_LINE)) return IIR_LINE;
-	if (uart->received && (uart->ier & IER_RX)) return uart->received >= trigger(uart) ? IIR_RX : IIR_TIMEOUT;
-	if (uart->thre && (uart->ier & IER_THRE)) return IIR_THRE;
+	if (uart->overrun && (uart->reg[UART_IER] & IER_LINE)) return IIR_LINE;
+	if (uart->received && (uart->reg[UART_IER] & IER_RX))
+		return uart->received >= trigger(uart) ? IIR_RX : IIR_TIMEOUT;
+	if (uart->thre && (uart->reg[UART_IER] & IER_THRE)) return IIR_THRE;
 	return IIR_NONE;
 }
 
 static void update_irq(struct uart *uart)
 {
-	bool level = pending(uart) != IIR_NONE && (uart->mcr & MCR_OUT2);
+	bool level = pending(uart) != IIR_NONE && (uart->reg[UART_MCR] & MCR_OUT2);
 
 	if (level == uart->irq_level) return;
 	uart->irq_level = level;
@@ -56,7 +57,7 @@ static void update_irq(struct uart *uart)
 /* Into the receiver; without FIFO it has room for one. */
 static bool push(struct uart *uart, uint8_t byte)
 {
-	if (uart->received == (uart->fcr & FCR_ENABLE ? UART_FIFO : 1)) return false;
+	if (uart->received == (uart->reg[UART_IIR_FCR] & FCR_ENABLE ? UART_FIFO : 1)) return false;
 	uart->fifo[(uart->first + uart->received++) % UART_FIFO] = byte;
 	return true;
 }
@@ -73,14 +74,14 @@ static uint8_t pop(struct uart *uart)
 
 bool uart_receive(struct uart *uart, uint8_t byte)
 {
-	if (uart->mcr & MCR_LOOP || !push(uart, byte)) return false;
+	if (uart->reg[UART_MCR] & MCR_LOOP || !push(uart, byte)) return false;
 	update_irq(uart);
 	return true;
 }
 
 static void send(struct uart *uart, uint8_t byte)
 {
-	if (uart->mcr & MCR_LOOP) {
+	if (uart->reg[UART_MCR] & MCR_LOOP) {
 		if (!push(uart, byte)) uart->overrun = true;
 	} else {
 		uart->board->console(uart->board->ctx, byte);
@@ -91,9 +92,9 @@ static void send(struct uart *uart, uint8_t byte)
 /* Modem status: a peer that is there; in loopback mode, MCR's own outputs. */
 static uint8_t modem_status(const struct uart *uart)
 {
-	if (!(uart->mcr & MCR_LOOP)) return MSR_CTS | MSR_DSR | MSR_CARRIER;
-	return (uart->mcr & MCR_RTS ? MSR_CTS : 0) | (uart->mcr & MCR_DTR ? MSR_DSR : 0) |
-	       (uart->mcr & MCR_OUT1 ? MSR_RI : 0) | (uart->mcr & MCR_OUT2 ? MSR_CARRIER : 0);
+	if (!(uart->reg[UART_MCR] & MCR_LOOP)) return MSR_CTS | MSR_DSR | MSR_CARRIER;
+	return (uart->reg[UART_MCR] & MCR_RTS ? MSR_CTS : 0) | (uart->reg[UART_MCR] & MCR_DTR ? MSR_DSR : 0) |
+	       (uart->reg[UART_MCR] & MCR_OUT1 ? MSR_RI : 0) | (uart->reg[UART_MCR] & MCR_OUT2 ? MSR_CARRIER : 0);
 }
 
 static uint8_t read_register(struct uart *uart, unsigned offset)
@@ -102,46 +103,40 @@ static uint8_t read_register(struct uart *uart, unsigned offset)
 
 	switch (offset) {
 	case UART_DATA: return pop(uart);
-	case UART_IER: return uart->ier;
 	case UART_IIR_FCR:
 		value = pending(uart);
 		if (value == IIR_THRE) uart->thre = false;
-		return value | (uart->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
-	case UART_LCR: return uart->lcr;
-	case UART_MCR: return uart->mcr;
+		return value | (uart->reg[UART_IIR_FCR] & FCR_ENABLE ? IIR_FIFOS : 0);
 	case UART_LSR:
 		value = LSR_EMPTY | LSR_IDLE | (uart->received ? LSR_READY : 0) | (uart->overrun ? LSR_OVERRUN : 0);
 		uart->overrun = false;
 		return value;
 	case UART_MSR: return modem_status(uart);
-	default: return uart->scratch;
+	default: return uart->reg[offset];
 	}
 }
 
+/* LSR and MSR are read-only. */
 static void write_register(struct uart *uart, unsigned offset, uint8_t value)
 {
-	switch (offset) {
-	case UART_DATA: send(uart, value); break;
-	case UART_IER:
-		/* Enabling the interrupt while the transmitter is empty raises it. */
-		if (value & ~uart->ier & IER_THRE) uart->thre = true;
-		uart->ier = value & IER_BITS;
-		break;
-	case UART_IIR_FCR:
-		/* Switching the FIFOs on or off empties them. */
-		if ((value ^ uart->fcr) & FCR_ENABLE || value & FCR_CLEAR) uart->received = 0;
-		uart->fcr = value;
-		break;
-	case UART_LCR: uart->lcr = value; break;
-	case UART_MCR: uart->mcr = value & MCR_BITS; break;
-	case UART_SCRATCH: uart->scratch = value; break;
-	default: /* LSR and MSR are read-only */ break;
-	}
+	static const uint8_t writable[UART_REGISTERS] = {[UART_IER] = IER_BITS,
+							 [UART_IIR_FCR] = UINT8_MAX,
+							 [UART_LCR] = UINT8_MAX,
+							 [UART_MCR] = MCR_BITS,
+							 [UART_SCRATCH] = UINT8_MAX};
+
+	/* Enabling the interrupt while the transmitter is empty raises it. */
+	if (offset == UART_IER && value & ~uart->reg[UART_IER] & IER_THRE) uart->thre = true;
+	/* Switching the FIFOs on or off empties them. */
+	if (offset == UART_IIR_FCR && ((value ^ uart->reg[offset]) & FCR_ENABLE || value & FCR_CLEAR))
+		uart->received = 0;
+	if (offset == UART_DATA) send(uart, value);
+	uart->reg[offset] = value & writable[offset];
 }
 
 static void access_byte(struct uart *uart, unsigned offset, bool write, uint8_t *value)
 {
-	if (offset <= UART_IER && (uart->lcr & LCR_DLAB)) {
+	if (offset <= UART_IER && (uart->reg[UART_LCR] & LCR_DLAB)) {
 		if (write)
 			uart->divisor[offset] = *value;
 		else
@@ -176,7 +171,7 @@ static void create(void *state, const struct board *board)
 
 	uart->board = board;
 	board->chips->uart = uart;
-	bus_add(board->ports, COM1, 8, uart_access, uart, board->name);
+	bus_add(board->ports, COM1, UART_REGISTERS, uart_access, uart, board->name);
 }
 
 const struct device_row uart_device = {.name = "uart", .size = sizeof(struct uart), .create = create};

@@ -10,7 +10,7 @@
 
 struct uart {
 	const struct board *board;
-	uint8_t ier, lcr, mcr, scratch, fcr;
+	uint8_t reg[UART_REGISTERS]; /* as they were written; the other bits are 0 */
 	uint8_t divisor[2];
 	uint8_t fifo[UART_FIFO]; /* the receiver's; a ring */
 	uint8_t first, received; /* in it: where the oldest is, and how many there are */
