@@ -139,11 +139,9 @@ void iommu_interrupt(struct iommu *iommu, uint16_t source_id, uint64_t address, 
 	uint32_t status = reg32(iommu, VTD_GSTS);
 
 	if (!is_interrupt_address(address)) return;
-	if (!(status & VTD_GCMD_IRE))
-		iommu->host.interrupt(iommu->host.ctx, address, data);
-	else if (address & VTD_MSI_REMAPPABLE)
+	if (status & VTD_GCMD_IRE && address & VTD_MSI_REMAPPABLE)
 		remap(iommu, source_id, address, data);
-	else if (status & VTD_GCMD_CFI)
+	else if (!(status & VTD_GCMD_IRE) || status & VTD_GCMD_CFI)
 		iommu->host.interrupt(iommu->host.ctx, address, data);
 	else
 		iommu_fault(iommu, source_id, VTD_IR_COMPATIBILITY_BLOCKED, 0, 0);
