@@ -12,25 +12,18 @@ uint64_t debug_port_hits(uint16_t port, unsigned width)
 	return dr7 & DR7_ENABLED && vmread(VMCS_GUEST_CR4) & CR4_DE ? debug_hits(dr7, port, width, DEBUG_PORT) : 0;
 }
 
-/* One IN or OUT on the accumulator (SDM 2A "IN": 8 and 16 bits keep the rest of RAX). */
-static void access_port(struct vcpu *vcpu, uint16_t port, unsigned width, bool in)
-{
-	uint64_t keep = width == 4 ? 0 : ~0ULL << 8 * width;
-	uint64_t value = vcpu->gpr[RAX]; /* the bus takes and gives 'width' bytes of it */
-
-	vm_bus(vcpu->vm, &vcpu->vm->ports, port, width, !in, &value);
-	if (in) vcpu->gpr[RAX] = (vcpu->gpr[RAX] & keep) | value;
-}
-
+/* One IN or OUT on the accumulator (SDM 2A "IN": 8 and 16 bits keep the rest of RAX), or INS and OUTS. */
 enum exit_action exit_io(struct vcpu *vcpu)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	unsigned width = (unsigned)FIELD(qualification, IO_SIZE) + 1;
 	uint16_t port = (uint16_t)FIELD(qualification, IO_PORT);
-	uint64_t hits;
+	bool in = qualification & IO_IN;
+	uint64_t value = vcpu->gpr[RAX], hits; /* the bus takes and gives 'width' bytes of the first */
 
 	if (qualification & IO_STRING) return exit_mmio(vcpu, 0, false, EXIT_STRING_IO);
-	access_port(vcpu, port, width, qualification & IO_IN);
+	vm_bus(vcpu->vm, &vcpu->vm->ports, port, width, !in, &value);
+	if (in) vcpu->gpr[RAX] = (vcpu->gpr[RAX] & (width == 4 ? 0 : ~0ULL << 8 * width)) | value;
 	vcpu_skip_instruction(vcpu);
 	hits = debug_port_hits(port, width);
 	if (hits) vcpu_add_debug(vcpu, hits);

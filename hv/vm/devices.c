@@ -59,19 +59,11 @@ static void no_snoop(void *ctx, uint16_t source_id, bool enabled)
 	if (vm->iommu) iommu_set_no_snoop(vm->iommu, source_id, enabled);
 }
 
-static void set_line(void *ctx, unsigned line, bool level)
-{
-	struct vm *vm = ctx;
+static struct irq *wires(void *ctx) { return ((struct vm *)ctx)->chips.irq; }
 
-	irq_isa(vm->chips.irq, line, level);
-}
+static void set_line(void *ctx, unsigned line, bool level) { irq_isa(wires(ctx), line, level); }
 
-static void set_intx(void *ctx, uint16_t source_id, bool level)
-{
-	struct vm *vm = ctx;
-
-	irq_pci(vm->chips.irq, pci_slot(source_id), level);
-}
+static void set_intx(void *ctx, uint16_t source_id, bool level) { irq_pci(wires(ctx), pci_slot(source_id), level); }
 
 static void flush_page(void *ctx, uint64_t gpa)
 {
