@@ -173,13 +173,12 @@ static void fill_mp(struct mp_pointer *pointer, struct mp_table *mp, const struc
 		.lapic_address = (uint32_t)LAPIC_BASE,
 	};
 	for (unsigned cpu = 0; cpu < machine->cpus; cpu++)
-		mp->cpu[cpu] = (struct mp_cpu){MP_CPU,
-					       (uint8_t)cpu,
-					       LAPIC_VERSION_NUMBER,
-					       cpu ? MP_ENABLED : MP_ENABLED | MP_BOOTS,
-					       machine->signature,
-					       machine->features,
-					       {0}};
+		mp->cpu[cpu] = (struct mp_cpu){.type = MP_CPU,
+					       .apic_id = (uint8_t)cpu,
+					       .apic_version = LAPIC_VERSION_NUMBER,
+					       .flags = cpu ? MP_ENABLED : MP_ENABLED | MP_BOOTS,
+					       .signature = machine->signature,
+					       .features = machine->features};
 	fill_mp_rest((struct mp_rest *)&mp->cpu[machine->cpus]);
 	mp->checksum = (uint8_t)-acpi_sum(mp, length);
 	*pointer =

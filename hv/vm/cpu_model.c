@@ -125,12 +125,10 @@ void cpuid_init(void)
 
 	cpu_model.signature = (struct cpuid_result){CPUID_HYPERVISOR, 0x6661654c /* Leaf */, 0x74747563 /* cutt */,
 						    0x56487265 /* erHV */};
-	for (unsigned leaf = 0; leaf < CPU_MODEL_BASIC && leaf <= max; leaf++)
+	for (unsigned leaf = 0; leaf <= MIN(max, 0xdU); leaf++) /* those behind it tell a guest nothing */
 		read_leaf(leaf, leaf == 4 ? CPU_MODEL_SUBLEAVES : leaf == 0xd ? 3 : leaf == 7 ? 1 : 0);
 	read_leaf(0xb, 2);
 	cpu_model.basic[0][0].eax = CPU_MODEL_BASIC - 1;
-	for (unsigned leaf = 0xe; leaf < CPU_MODEL_BASIC; leaf++)
-		cpu_model.basic[leaf][0] = (struct cpuid_result){.eax = 0};
 	cpu_model.basic[5][0] = cpu_model.basic[9][0] = cpu_model.basic[0xa][0] = (struct cpuid_result){.eax = 0};
 	set_topology();
 	set_features();
