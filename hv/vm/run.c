@@ -131,10 +131,12 @@ static void work_slices(struct vm *vm, unsigned slices)
 {
 	vm_lock(vm);
 	for (; slices && (vm_rest_stops(vm) || iommu_pending(vm->iommu)); slices--)
-		if (vm_rest_stops(vm))
+		if (vm_rest_stops(vm)) {
 			vm_go_on(vm);
-		else
+			slices = 1; /* it is long, and no vCPU enters before it is done */
+		} else {
 			iommu_work(vm->iommu);
+		}
 	vm_touched(vm);
 	vm_unlock(vm);
 }
@@ -305,8 +307,11 @@ static void stay(struct vcpu *vcpu, bool once)
 void run_once(struct vcpu *vcpu)
 {
 	vcpu_switch_to(vcpu);
-	if (vcpu->vm->iommu) work_slices(vcpu->vm, 1);
-	while (vm_rest_stops(vcpu->vm)) work_slices(vcpu->vm, 1);
+	if (vcpu->vm->iommu && vcpu == run_stepped) { /* else in an exit, a write to ROM, behind which it goes on */
+		do {
+			work_slices(vcpu->vm, 1);
+		} while (vm_rest_stops(vcpu->vm));
+	}
 	stay(vcpu, true);
 }
 
