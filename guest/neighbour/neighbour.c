@@ -117,12 +117,25 @@ static void translate(void)
 	}
 }
 
-/* The same where half of memory is UC, so that a transition that retypes has its pages to copy. */
-static void uncached(void)
+static void half_uncached(void)
 {
 	wrmsr(MSR_IA32_MTRR_PHYSBASE0 + 2, BIT(22) | MEMTYPE_UC);
 	wrmsr(MSR_IA32_MTRR_PHYSMASK0 + 2, BIT(22) | BIT(11));
+}
+
+/* The same where half of memory is UC, so that a transition that retypes has its pages to copy. */
+static void uncached(void)
+{
+	half_uncached();
 	translate();
+}
+
+/* The same by a queue, while nothing but steps are taken. */
+static void steps(void)
+{
+	half_uncached();
+	for (uint64_t page = 8 * MiB; page < ram_end() - MiB; page += PAGE_SIZE) mmio_write8(page, 1);
+	queues_steps();
 }
 
 /* And by the first DMA of a device whose entry nobody announced: without caching mode nobody has to. */
@@ -300,6 +313,7 @@ static const struct {
 	{"snoop", snoop},
 	{"translate", translate},
 	{"uncached", uncached},
+	{"steps", steps},
 	{"first", first},
 	{"reset", reset},
 	{"sparse", sparse},

@@ -48,6 +48,22 @@ void queues_long(void)
 	vtd_command(GCMD_QIE, true);
 }
 
+#define GAP     2130 /* descriptors: more than the hypervisor does at once, and twice an odd number */
+#define CHANGES 8
+
+/* A queue with a transition here and there, while the CPU does nothing but write to ROM step by step. */
+void queues_steps(void)
+{
+	uint64_t end = CHANGES * GAP * sizeof(long_queue[0]);
+
+	queues_long();
+	for (unsigned i = 0; i < CHANGES * GAP; i++)
+		if (i % GAP > 1) long_queue[i].low = DESC_WAIT;
+	vtd_write64(VTD_IQT, end);
+	do __asm__ volatile("fnsave %0" : "=m"(*(uint8_t(*)[108])ROM) : : "memory");
+	while (vtd_read64(VTD_IQH) != end);
+}
+
 static uint32_t random(void)
 {
 	static uint32_t state = 1;

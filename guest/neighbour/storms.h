@@ -36,6 +36,7 @@ void cpus_level(void);
 void queues_attack(void);
 void queues_end(void);
 void queues_write_back(void);
+void queues_steps(void);
 /* The largest queue there is, a transition every other descriptor, from the head at 0. */
 void queues_long(void);
 /* Descriptors of it but one pair, which a full queue has no room for. */

@@ -92,6 +92,7 @@ neighbour() {
 	neighbour translate "mem=80M coherence=model"
 	neighbour first "mem=80M iommu=on,cm=off coherence=model"
 	neighbour uncached "mem=80M transition=retype coherence=model"
+	neighbour steps "mem=80M transition=retype coherence=model" ticks=150000000
 }
 
 @test "... resets, each of which zeroes 64 MiB" {
