@@ -41,6 +41,7 @@ struct insn_cpu {
 	} segment[6];
 	uint64_t stack_mask;        /* how much of RSP the stack uses: 16, 32 or 64 bits */
 	struct insn_native *native; /* of INSN_NATIVE */
+	bool task_switched;         /* CR0.TS: x87, SSE and AVX registers may be another program's */
 	bool has_bmi, has_lzcnt;    /* else TZCNT and LZCNT are BSF and BSR */
 	bool protected_mode;        /* CR0.PE, and not virtual-8086 mode */
 	int fault;                  /* the exception of an instruction that failed; -1: of memory */

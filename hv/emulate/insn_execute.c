@@ -401,7 +401,8 @@ static int execute_xlat(const struct insn *insn, struct insn_cpu *cpu, const str
 
 /*
  * What x87, SSE and AVX make of their operand only they know. x87 stores nothing where an exception
- * comes before its result: one of those that is not masked (SDM 1 8.5).
+ * comes before its result: one of those that is not masked (SDM 1 8.5). The CPU has looked at CR0.TS; but whoever
+ * changes the code behind the exit must not read registers by it. Those with a general register have none of these.
  */
 static int execute_native(const struct insn *insn, struct insn_cpu *cpu, const struct insn_memory *memory)
 {
@@ -409,6 +410,7 @@ static int execute_native(const struct insn *insn, struct insn_cpu *cpu, const s
 	uint64_t linear;
 	int error;
 
+	if (cpu->task_switched && !insn->general && !insn->to_vvvv) return raise(cpu, VECTOR_NM);
 	*n = (struct insn_native){.rip = cpu->rip, .offset = cut(effective_address(insn, cpu), insn->address_width)};
 	n->rdx = cpu->gpr[insn->to_vvvv ? RDX : insn->vvvv]; /* MULX takes RDX */
 	error = linear_address(insn, cpu, insn->segment, n->offset, insn->to_memory, &linear);

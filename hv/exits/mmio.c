@@ -162,6 +162,7 @@ static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cp
 		cpu->segment[insn->reg].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR(insn->reg));
 	cpu->run = insn_run;
 	cpu->native = &vcpu->native;
+	cpu->task_switched = vmread(VMCS_GUEST_CR0) & CR0_TS;
 	if (insn->operation == INSN_NATIVE) fpu_save(vcpu->fpu, &vcpu->xcr0);
 }
 

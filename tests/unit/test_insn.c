@@ -141,6 +141,38 @@ TEST(outs_reads_its_segment_and_goes_down_with_df)
 	assert_int_equal(f->ports, 2);
 }
 
+static int run_code(void *ctx, const struct insn *insn, struct insn_cpu *cpu)
+{
+	struct fixture *f = ctx;
+
+	(void)insn, (void)cpu;
+	f->ports++;
+	return -1;
+}
+
+/* With CR0.TS a program that changes its code behind the exit gets #NM, not the registers of the one before it. */
+TEST(no_register_of_another_program_is_used_and_bmi_uses_none)
+{
+	static struct insn_native native;
+	struct fixture *f = set_up(64);
+
+	f->cpu.native = &native;
+	f->cpu.run = run_code;
+	f->cpu.task_switched = true;
+	f->gpr[RDI] = 0x8000;
+	assert_int_equal(RUN(f, "\x0f\x11\x07"), -EFAULT); /* movups [rdi], xmm0 */
+	assert_int_equal(f->cpu.fault, VECTOR_NM);
+	assert_int_equal(RUN(f, "\xd9\x07"), -EFAULT); /* fld dword [rdi] */
+	assert_int_equal(f->cpu.fault, VECTOR_NM);
+	assert_int_equal(f->ports + f->reads + f->writes, 0);
+	assert_int_equal(RUN(f, "\xc4\xe2\x70\xf2\x07"), 0);     /* andn eax, ecx, [rdi] */
+	assert_int_equal(RUN(f, "\xc4\xe2\x70\xf3\x0f"), 0);     /* blsr ecx, [rdi] */
+	assert_int_equal(RUN(f, "\xc4\xe3\x7b\xf0\x07\x05"), 0); /* rorx eax, [rdi], 5 */
+	f->cpu.task_switched = false;
+	assert_int_equal(RUN(f, "\x0f\x11\x07"), 0);
+	assert_int_equal(f->ports, 4);
+}
+
 TEST(no_address_but_a_canonical_one_is_asked_for)
 {
 	struct fixture *f = set_up(64);
