@@ -106,7 +106,7 @@ int segment_load_protected(struct vcpu *vcpu, unsigned segment, uint16_t selecto
 	if (segment_find(vcpu, selector, vector, &d)) return -EFAULT;
 	if (!is_allowed(segment, &d, cpl)) return segment_fault(vcpu, vector, selector);
 	if (!(d.rights & SEGMENT_P)) return segment_fault(vcpu, segment == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
-	if (!(d.rights & SEGMENT_TYPE_ACCESSED) && guest_mark(vcpu, d.type_at, SEGMENT_TYPE_ACCESSED, true))
+	if (!(d.rights & SEGMENT_TYPE_ACCESSED) && guest_mark(vcpu, d.type_at, SEGMENT_TYPE_ACCESSED, true) < 0)
 		return -EFAULT;
 	d.rights |= SEGMENT_TYPE_ACCESSED;
 	segment_set(segment, &d);

@@ -109,17 +109,22 @@ static int begin(struct task_switch *t, uint16_t selector)
 	return guest_probe_write(vcpu, t->old_base, tss_size(t->old_small), true);
 }
 
-/* The old TSS, the busy flags, the link. */
+/* The busy flags, the old TSS, the link. */
 static int store(struct task_switch *t)
 {
 	struct vcpu *vcpu = t->vcpu;
 	uint32_t link = (uint32_t)vmread(VMCS_GUEST_SELECTOR(VMCS_TR));
 	struct tss32 old;
 
+	if (t->source != TASK_SWITCH_SOURCE_IRET) {
+		int busy = guest_mark(vcpu, t->new.type_at, TSS_BUSY, true);
+
+		if (busy < 0) return -EFAULT;
+		if (busy) return segment_fault(vcpu, VECTOR_GP, t->new.selector); /* another CPU was faster */
+	}
 	collect_old(t, &old);
 	if (write_old(t, &old)) return -EFAULT;
-	if (!t->nests && guest_mark(vcpu, t->old.type_at, TSS_BUSY, false)) return -EFAULT;
-	if (t->source != TASK_SWITCH_SOURCE_IRET && guest_mark(vcpu, t->new.type_at, TSS_BUSY, true)) return -EFAULT;
+	if (!t->nests && guest_mark(vcpu, t->old.type_at, TSS_BUSY, false) < 0) return -EFAULT;
 	if (!t->nests) return 0;
 	t->tss.eflags |= RFLAGS_NT;
 	return guest_write(vcpu, descriptor_base(&t->new), sizeof(uint16_t), true, &link);

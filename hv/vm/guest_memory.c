@@ -151,7 +151,7 @@ int guest_mark(struct vcpu *vcpu, uint64_t linear, uint8_t flag, bool on)
 		error = guest_ram_compare_exchange(&vcpu->ram, gpa, sizeof(uint32_t), old, value);
 	} while (error == -EAGAIN);
 	if (error) access_physical(vcpu, gpa, sizeof(uint32_t), true, &value); /* a device's, or lost on ROM */
-	return 0;
+	return value == old;
 }
 
 int guest_fetch(struct vcpu *vcpu, unsigned mode, unsigned skip, uint8_t *bytes, unsigned size)

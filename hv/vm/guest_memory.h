@@ -20,7 +20,7 @@ int guest_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system, 
 int guest_probe_write(struct vcpu *vcpu, uint64_t linear, unsigned size, bool system);
 /*
  * Set or clear a flag of the byte at a linear address as the CPU itself does, in one step: other CPUs may change what
- * is beside it (SDM 3A 9.1.2.1). 0, or -EFAULT as above.
+ * is beside it (SDM 3A 9.1.2.1). 0; 1 if it was so already; or -EFAULT as above.
  */
 int guest_mark(struct vcpu *vcpu, uint64_t linear, uint8_t flag, bool on);
 

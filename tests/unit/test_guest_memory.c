@@ -85,6 +85,18 @@ TEST(a_flag_is_set_and_cleared_and_nothing_beside_it_is_lost)
 	assert_int_equal(*second_half(), 2 * COUNTS << 16 | 0x9234);
 }
 
+/* Of two CPUs that set it, as of two that switch to one task, the first alone hears that it was not set. */
+TEST(who_comes_second_is_told)
+{
+	vcpu.ram = fake_ram_flat(&ram, 0);
+	*second_half() = 0x9234;
+	assert_int_equal(guest_mark(&vcpu, DESCRIPTOR + TYPE_BYTE, FLAG, true), 0);
+	assert_int_equal(guest_mark(&vcpu, DESCRIPTOR + TYPE_BYTE, FLAG, true), 1);
+	assert_int_equal(guest_mark(&vcpu, DESCRIPTOR + TYPE_BYTE, FLAG, false), 0);
+	assert_int_equal(guest_mark(&vcpu, DESCRIPTOR + TYPE_BYTE, FLAG, false), 1);
+	assert_int_equal(*second_half(), 0x9234);
+}
+
 TEST(a_flag_in_a_device_is_written_there)
 {
 	vcpu.ram = fake_ram_flat(&ram, 0);
