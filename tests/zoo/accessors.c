@@ -549,6 +549,7 @@ void put_atomic(_Atomic uint64_t *r, uint64_t v)
 		for (unsigned i = 0; i < 64; i++) to[i] = a[i];                                    \
 	}
 typedef signed char schar;
+/* That a loop over signed bytes extends their sign is what it is for. NOLINTNEXTLINE(bugprone-signed-char-misuse) */
 LOOPS(uint8_t) LOOPS(uint16_t) LOOPS(uint32_t) LOOPS(uint64_t) LOOPS(schar) LOOPS(short) LOOPS(int)
 
 float dot(const float *a, const float *b)
