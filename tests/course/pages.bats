@@ -65,8 +65,8 @@ abbreviations() {
 	mkdir -p "$fork/answers"
 	tools/tree "$fork"
 	cp "$COURSE/solutions/2.patch" "$fork/answers/"
-	# What was built for other labs need not be built again.
-	[ ! -d "$BUILD/grade-tree" ] || { mkdir "$fork/build" && cp -a "$BUILD/grade-tree" "$fork/build/"; }
+	# What was built for other labs need not be built again; nobody builds it while the lock of tools/grade is ours.
+	[ ! -d "$BUILD/grade-tree" ] || { mkdir "$fork/build" && flock tools/grade cp -a "$BUILD/grade-tree" "$fork/build/"; }
 	git -C "$fork" init -q && git -C "$fork" add -A
 	cd "$fork"
 	run -0 tools/grade --no-boots
