@@ -243,9 +243,9 @@ include web/web.mk
 include tests/tests.mk
 include tests/lint.mk
 
-# Not while another make may be writing them; not those of the bare systems that tests/all makes.
+# Not while another make may be writing them; not those of the bare systems and packages that tests/all unpacks.
 ifdef LOCKED
--include $(shell find $(BUILD) -path $(BUILD)/bare -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/bare -o -path $(BUILD)/others \) -prune -o -type f -name '*.d' -print 2>/dev/null)
 endif
 
 endif # a file asked for by its name

@@ -86,6 +86,12 @@ refuses() {
 	wait "$pid"
 }
 
+# memtest86+'s has one, once tests/all/others.bats has unpacked it.
+@test "a folder whose name ends as those of make's dependencies do is none" {
+	mkdir -p build/others/etc/grub.d build/some.d
+	run -0 make --no-print-directory build/leafcutter.elf
+}
+
 @test "a guest that does not compile is in the way of no other; what was built of a deleted one goes" {
 	mkdir guest/half
 	echo 'int main(void) { return 0; }' >guest/half/main.c
