@@ -290,4 +290,6 @@ void sample_choose(struct sample *s)
 			  (sample_below(4) ? 0 : RFLAGS_AC);
 	if (form->opcode == 0x8e) /* Bochs raises #DB before what MOV to SS raises */
 		s->state.rflags &= ~RFLAGS_TF;
+	/* Bochs reads the last word of ten bytes of BCD before it looks at the alignment. */
+	if (form->opcode == 0xdf && (reg & 7) == 4) s->state.rflags &= ~RFLAGS_AC;
 }
