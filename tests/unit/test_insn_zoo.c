@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hv/emulate/insn.c knows every instruction with which gcc and clang access a device: the Zydis
- * disassembler finds them in what both make of tests/zoo/accessors.c, at several levels of
+ * disassembler finds them in what both make of tests/zoo/, at several levels of
  * optimization and for several CPUs.
  */
 #include <stdio.h>
