@@ -32,8 +32,8 @@ struct fw_cfg {
 enum { SELECTOR, DATA };
 
 /* Items (QEMU include/standard-headers/linux/qemu_fw_cfg.h). */
-enum { ITEM_SIGNATURE = 0x00, ITEM_INTERFACE = 0x01, ITEM_CPUS = 0x05, ITEM_MAX_CPUS = 0x0f, ITEM_DIRECTORY = 0x19 };
-enum { ITEM_RAM_SIZE = 0x03, ITEM_E820 = 0x20 }; /* the first that a file may have */
+enum { ITEM_SIGNATURE = 0x00, ITEM_INTERFACE = 0x01, ITEM_RAM_SIZE = 0x03, ITEM_CPUS = 0x05 };
+enum { ITEM_MAX_CPUS = 0x0f, ITEM_DIRECTORY = 0x19, ITEM_E820 = 0x20 /* the first that a file may have */ };
 #define INTERFACE_PORTS 1
 
 /* Where the selected item is, and its bytes. */

@@ -288,9 +288,11 @@ bool lapic_is_timer(unsigned number)
 
 static uint32_t read_register(struct lapic *lapic, uint64_t number)
 {
-	if (number == LAPIC_TIMER_CURRENT) lapic_timer_poll(lapic); /* who sees it at 0 has the interrupt */
 	if (number == LAPIC_PPR) return processor_priority(lapic);
-	if (number == LAPIC_TIMER_CURRENT) return timer_current(lapic);
+	if (number == LAPIC_TIMER_CURRENT) {
+		lapic_timer_poll(lapic); /* who sees it at 0 has the interrupt */
+		return timer_current(lapic);
+	}
 	if (number < LAPIC_REGISTERS && READABLE & BIT(number)) return lapic->reg[number];
 	error(lapic, ERROR_REGISTER);
 	return 0;

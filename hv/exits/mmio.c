@@ -160,10 +160,12 @@ static void load_rest(struct vcpu *vcpu, const struct insn *insn, struct insn_cp
 	cpu->load_segment = insn_load_segment;
 	if (insn->operation == INSN_MOV_FROM_SEGMENT)
 		cpu->segment[insn->reg].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR(insn->reg));
-	cpu->run = insn_run;
-	cpu->native = &vcpu->native;
-	cpu->task_switched = vmread(VMCS_GUEST_CR0) & CR0_TS;
-	if (insn->operation == INSN_NATIVE) fpu_save(vcpu->fpu, &vcpu->xcr0);
+	if (insn->operation == INSN_NATIVE) {
+		cpu->run = insn_run;
+		cpu->native = &vcpu->native;
+		cpu->task_switched = vmread(VMCS_GUEST_CR0) & CR0_TS;
+		fpu_save(vcpu->fpu, &vcpu->xcr0);
+	}
 }
 
 /* In 64-bit mode only FS and GS have a base (SDM 1 3.4.2.1), and few instructions name one. */
